@@ -1,0 +1,69 @@
+# Every target does its own set-up; `make` alone lists them.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help run clean test check lint types imports docs fmt examples bench lock setup tidy-checkout
+.DELETE_ON_ERROR:
+
+help: ## Show this list
+	@echo 'make TARGET [ARGS="..."]   the ARGS go to the command that the target runs'
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(READY) ## Show what a routine clean of this host would do (a built-in demo host where no engine answers)
+	$(BIN)/holystone plan --or-demo $(ARGS)
+
+clean: $(READY) ## DOCKER: safe clean of this host; every tagged image, volume and warm build cache stays
+	$(BIN)/holystone clean $(ARGS)
+
+test: $(READY) ## Run all tests; as root on Debian the missing engines are installed first
+	scripts/install-engines
+	$(BIN)/pytest $(ARGS)
+
+check: lint types imports docs ## Lint, format, types, imports, documentation: quick, needs no engine
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(READY)
+	$(BIN)/mypy
+
+# The cache of lint-imports does not notice new packages.
+imports: $(READY)
+	$(BIN)/lint-imports --no-cache
+
+docs: $(READY)
+	$(BIN)/pytest tests/docs $(ARGS)
+
+fmt: $(READY) ## Format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+examples: $(READY) ## Write the present output into the examples of README.md and docs/
+	$(BIN)/python -m tests.docs.examples
+
+bench: $(READY) ## Run the benchmarks
+	$(BIN)/python -m bench $(ARGS)
+
+# An address in the lock would tie every user to the registry of whoever made it, and an additional
+# source of packages would leave in it only the hashes of what that source has.
+lock: $(READY) ## Renew requirements.lock: the newest versions that pyproject.toml allows
+	env -u UV_INDEX -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS \
+	  $(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --upgrade --quiet \
+	  --custom-compile-command 'make lock' --output-file .venv/requirements.lock
+	! grep -nE '://|^--' .venv/requirements.lock
+	mv .venv/requirements.lock requirements.lock
+
+setup: $(READY) ## Make .venv, with the command at .venv/bin/holystone
+
+$(READY): requirements.lock pyproject.toml scripts/setup
+	PYTHON=$(PYTHON) scripts/setup
+	@touch $@
+
+tidy-checkout: ## CHECKOUT: remove .venv, caches and build products; nothing of Docker is touched
+	rm -rf .venv dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
