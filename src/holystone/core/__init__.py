@@ -1,0 +1,1 @@
+"""The decision: pure functions over immutable records. Standard library only."""

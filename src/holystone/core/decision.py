@@ -1,0 +1,78 @@
+"""What a plan is made of: verdicts with their reasons, ordered steps, exact bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from holystone.core.inventory import Disk, Engine
+
+KINDS = ("container", "image", "cache", "volume", "network")
+"""Every kind of object, in the order in which a plan removes them."""
+
+Fact = str | int | float | bool | None
+
+
+class Reason(NamedTuple):
+    """Why an object stays or goes: the rule that spoke, and the facts it used."""
+
+    rule: str
+    facts: Mapping[str, Fact] = {}
+
+
+class Verdict(NamedTuple):
+    """The decision on one object. An object that is kept frees nothing."""
+
+    kind: str
+    id: str
+    names: tuple[str, ...]
+    remove: bool
+    reasons: tuple[Reason, ...]
+    freed_bytes: int = 0
+
+
+class Step(NamedTuple):
+    """One removal. ``targets`` are what the engine is asked to delete, one after the other.
+
+    An image with references is taken by them: deleting its ID would also delete a tag that was
+    put on it a moment ago, deleting a reference only ever takes that reference.
+    """
+
+    kind: str
+    id: str
+    targets: tuple[str, ...]
+    freed_bytes: int
+    after: tuple[str, ...] = ()
+    """IDs of steps that must have succeeded first (a parent image after its children)."""
+
+
+class Plan(NamedTuple):
+    """A verdict for every object of the inventory, and the steps that carry it out.
+
+    ``freed_bytes`` are those of the whole set: a layer counts once, with its last holder. Where
+    ``estimated`` is true the engine's interface cannot tell them exactly, and ``at_least`` and
+    ``at_most`` bound what will come free.
+    """
+
+    level: str
+    taken_at: float
+    engine: Engine
+    disk: Disk
+    verdicts: tuple[Verdict, ...]
+    steps: tuple[Step, ...]
+    freed_bytes: int
+    estimated: bool
+    at_least: int
+    at_most: int
+    held_by_cache: int = 0
+    """Of ``freed_bytes``, how much can stay on the disk until build cache that is kept goes too."""
+
+    @property
+    def removed(self) -> list[Verdict]:
+        """The verdicts that let an object go."""
+        return [verdict for verdict in self.verdicts if verdict.remove]
+
+    @property
+    def kept(self) -> list[Verdict]:
+        """The verdicts that keep an object."""
+        return [verdict for verdict in self.verdicts if not verdict.remove]

@@ -1,0 +1,161 @@
+"""What is on the host at one moment: immutable records, all sizes in bytes, all times UTC seconds.
+
+The records are named tuples rather than dataclasses: importing ``dataclasses`` and building two
+dozen classes would take longer than asking the engine for everything a routine clean needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Layer(NamedTuple):
+    """One layer of an image, named by its chain ID.
+
+    The chain ID stands for the layer on top of all layers below it (OCI image specification,
+    "Layer ChainID"): two images hold the same layer exactly when the chain IDs are equal.
+    """
+
+    chain_id: str
+    size: int
+
+
+class Blob(NamedTuple):
+    """A piece of compressed content: a layer, a config or a manifest, named by its digest."""
+
+    digest: str
+    size: int
+
+
+class Image(NamedTuple):
+    """An image as the engine lists it, tagged or not, intermediate ones included."""
+
+    id: str
+    tags: tuple[str, ...] = ()
+    """References with a tag, as the engine writes them: ``python:3.12-slim``."""
+    digests: tuple[str, ...] = ()
+    """References with a digest: ``python@sha256:…``. A registry can give these back."""
+    parent: str = ""
+    """Image ID of the step before, where the classic builder made the image; else empty."""
+    created: float = 0.0
+    """Build date. Says nothing about when the image arrived here."""
+    size: int = 0
+    """The engine's own figure, shared layers included."""
+    labels: Mapping[str, str] = {}
+    layers: tuple[Layer, ...] | None = None
+    """Bottom first; None where they were not asked for or could not be told."""
+    content_size: int = 0
+    """Compressed bytes kept beside the unpacked layers (containerd image store only)."""
+    blobs: tuple[Blob, ...] | None = None
+    """What ``content_size`` is made of; None where only the sum is known."""
+    metadata_size: int = 0
+    """Bytes that are this image's alone, beside its layers (Podman)."""
+    exact: bool = True
+    """False where the sizes of its layers could not be told for certain, or not at all."""
+    last_tagged: float | None = None
+    """When a tag was last put on it; None where the engine never saw one or was not asked."""
+    made_by_buildkit: bool = False
+
+
+class Container(NamedTuple):
+    """A container in any state."""
+
+    id: str
+    name: str
+    image_id: str
+    image: str
+    """The reference it was started from."""
+    state: str
+    """``created running paused restarting removing exited dead``, and Podman's own words."""
+    created: float = 0.0
+    finished: float | None = None
+    """When it stopped; None where it runs, never ran, or the engine was not asked."""
+    exit_code: int | None = None
+    writable_size: int = 0
+    """Bytes of its writable layer (``SizeRw``)."""
+    labels: Mapping[str, str] = {}
+    volumes: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+
+    @property
+    def stopped(self) -> bool:
+        """True where it ran and has ended, so that nothing of it is in use."""
+        return self.state in ("exited", "dead", "stopped")
+
+
+class Volume(NamedTuple):
+    """A volume. Its size is None until the engine is asked to walk it."""
+
+    name: str
+    driver: str = "local"
+    created: float = 0.0
+    size: int | None = None
+    labels: Mapping[str, str] = {}
+    anonymous: bool = False
+
+
+class Network(NamedTuple):
+    """A network. ``builtin`` ones belong to the engine."""
+
+    id: str
+    name: str
+    driver: str = "bridge"
+    created: float = 0.0
+    labels: Mapping[str, str] = {}
+    builtin: bool = False
+
+
+class CacheRecord(NamedTuple):
+    """A build cache record: a node in BuildKit's tree of results."""
+
+    id: str
+    parents: tuple[str, ...] = ()
+    type: str = "regular"
+    """``regular source.local source.git.checkout exec.cachemount frontend internal``."""
+    description: str = ""
+    size: int = 0
+    created: float = 0.0
+    last_used: float | None = None
+    usage_count: int = 0
+    in_use: bool = False
+    shared: bool = False
+    """True where an image holds the same bytes too (on the containerd store: some of them)."""
+
+
+class Disk(NamedTuple):
+    """The file system under the engine's data; unknown (None) for a remote engine.
+
+    ``total_bytes`` leaves out what is reserved for root, as the percentages of df do.
+    """
+
+    total_bytes: int | None = None
+    free_bytes: int | None = None
+
+
+class Engine(NamedTuple):
+    """Which engine answered."""
+
+    id: str
+    """The engine's own identity, to tell one host's memory from another's."""
+    name: str
+    version: str
+    api_version: str
+    storage_driver: str
+    store: str = "classic"
+    """``classic`` (graph drivers), ``containerd`` (image store) or ``podman``."""
+    root: str = ""
+    """The engine's data folder, as the engine names it."""
+
+
+class Inventory(NamedTuple):
+    """Everything a plan is made from, seen at ``taken_at``."""
+
+    engine: Engine
+    taken_at: float
+    images: tuple[Image, ...] = ()
+    containers: tuple[Container, ...] = ()
+    cache: tuple[CacheRecord, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    networks: tuple[Network, ...] = ()
+    disk: Disk = Disk()

@@ -1,0 +1,190 @@
+"""Which objects of a host a user means by a name, a reference, an ID or the start of one.
+
+Every function answers a list, so that the caller can tell none from one from ambiguous. Exact
+matches come before looser ones: an object called ``cafe`` wins over an ID that starts with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple, TypeVar
+
+from holystone.core.decision import KINDS
+from holystone.core.inventory import CacheRecord, Container, Image, Inventory, Network, Volume
+from holystone.core.reference import InvalidReference, Reference, parse
+
+SHORTEST_PREFIX = 4
+"""How many characters of an ID it takes to mean it."""
+
+_HEXADECIMAL = frozenset("0123456789abcdef")
+_Object = TypeVar("_Object", Container, Image, CacheRecord, Volume, Network)
+_Hits = tuple[list[_Object], list[_Object]]
+"""What matches exactly, and what matches loosely."""
+
+
+class Found(NamedTuple):
+    """An object that was meant, named as in its verdict."""
+
+    kind: str
+    id: str
+    names: tuple[str, ...]
+
+
+def find(inventory: Inventory, text: str, kinds: Collection[str] = KINDS) -> list[Found]:
+    """The objects of these kinds that ``text`` means, exact matches before all others.
+
+    A name can mean objects of several kinds (an image and a container called ``redis``): the
+    answer then has all of them, in the order of ``KINDS``.
+    """
+    exact: list[Found] = []
+    loose: list[Found] = []
+
+    def note(kind: str, hits: tuple[Iterable[Found], Iterable[Found]]) -> None:
+        if kind in kinds:
+            exact.extend(hits[0])
+            loose.extend(hits[1])
+
+    note("container", _found("container", _containers(inventory.containers, text)))
+    note("image", _found("image", _images(inventory.images, text)))
+    note("cache", _found("cache", _cache(inventory.cache, text)))
+    note("volume", _found("volume", _volumes(inventory.volumes, text)))
+    note("network", _found("network", _networks(inventory.networks, text)))
+    return exact or loose
+
+
+def find_images(images: Sequence[Image], text: str) -> list[Image]:
+    """The images ``text`` means.
+
+    First by reference with tag (``latest`` where none is given) or digest, or by whole ID; where
+    that finds nothing, by the start of an ID, by a repository (``node`` for ``node:20-alpine``),
+    or as Podman names what was built here (``app`` for ``localhost/app:latest``).
+    """
+    exact, loose = _images(images, text)
+    return exact or loose
+
+
+def find_containers(containers: Sequence[Container], text: str) -> list[Container]:
+    """The containers ``text`` means: by name or ID, else by the start of an ID."""
+    exact, loose = _containers(containers, text)
+    return exact or loose
+
+
+def find_volumes(volumes: Sequence[Volume], text: str) -> list[Volume]:
+    """The volumes ``text`` means: by name, else by the start of an anonymous one's name."""
+    exact, loose = _volumes(volumes, text)
+    return exact or loose
+
+
+def find_networks(networks: Sequence[Network], text: str) -> list[Network]:
+    """The networks ``text`` means: by name or ID, else by the start of an ID."""
+    exact, loose = _networks(networks, text)
+    return exact or loose
+
+
+def find_cache(records: Sequence[CacheRecord], text: str) -> list[CacheRecord]:
+    """The build cache records ``text`` means: by ID, else by the start of one."""
+    exact, loose = _cache(records, text)
+    return exact or loose
+
+
+def _images(images: Sequence[Image], text: str) -> _Hits[Image]:
+    prefix = _prefix(text.removeprefix("sha256:"))
+    exact = [
+        image
+        for image in images
+        if text in (image.id, image.id.removeprefix("sha256:"))
+        or (text.startswith("sha256:") and any(d.endswith(f"@{text}") for d in image.digests))
+    ]
+    loose = [i for i in images if prefix and i.id.removeprefix("sha256:").startswith(prefix)]
+    meant = None if text.startswith("sha256:") else _parsed(text)
+    if meant is None:
+        return exact, loose
+    for image in images:
+        near = _nearness(image, meant)
+        if near == 2 and image not in exact:
+            exact.append(image)
+        elif near == 1 and image not in loose:
+            loose.append(image)
+    return exact, loose
+
+
+def _nearness(image: Image, meant: Reference) -> int:
+    """2 where one of the image's references is the one meant, 1 where it comes near, else 0."""
+    nearest = 0
+    # A reference with both is resolved by its digest, as docker does.
+    target = meant._replace(tag="") if meant.digest else meant.complete
+    wanted = (str(target), target.familiar)
+    familiar = meant.familiar_name
+    repositories = (meant.name, familiar, f"localhost/{familiar}")
+    for text in image.digests if meant.digest else image.tags + image.digests:
+        if text in wanted:
+            return 2
+        if meant.digest:
+            continue
+        if text.startswith("localhost/") and text == f"localhost/{target.familiar}":
+            nearest = 1
+        name = text.partition("@")[0]
+        if ":" in name.rpartition("/")[2]:
+            name = name.rpartition(":")[0]
+        if not meant.tag and name in repositories:
+            nearest = 1
+    return nearest
+
+
+def _containers(containers: Sequence[Container], text: str) -> _Hits[Container]:
+    prefix = _prefix(text)
+    name = text.removeprefix("/")
+    return (
+        [c for c in containers if c.id == text or c.name == name],
+        [c for c in containers if prefix and c.id.startswith(prefix)],
+    )
+
+
+def _volumes(volumes: Sequence[Volume], text: str) -> _Hits[Volume]:
+    prefix = _prefix(text)
+    return (
+        [v for v in volumes if v.name == text],
+        [v for v in volumes if prefix and v.anonymous and v.name.startswith(prefix)],
+    )
+
+
+def _networks(networks: Sequence[Network], text: str) -> _Hits[Network]:
+    prefix = _prefix(text)
+    return (
+        [n for n in networks if text in (n.id, n.name)],
+        [n for n in networks if prefix and n.id.startswith(prefix)],
+    )
+
+
+def _cache(records: Sequence[CacheRecord], text: str) -> _Hits[CacheRecord]:
+    # BuildKit's IDs are base 36, not hexadecimal.
+    long_enough = len(text) >= SHORTEST_PREFIX
+    return (
+        [r for r in records if r.id == text],
+        [r for r in records if long_enough and r.id.startswith(text)],
+    )
+
+
+def _found(kind: str, hits: _Hits[_Object]) -> tuple[list[Found], list[Found]]:
+    exact, loose = hits
+    return [_name(kind, each) for each in exact], [_name(kind, each) for each in loose]
+
+
+def _name(kind: str, each: Container | Image | CacheRecord | Volume | Network) -> Found:
+    if isinstance(each, Image):
+        return Found(kind, each.id, each.tags or each.digests)
+    if isinstance(each, CacheRecord):
+        return Found(kind, each.id, (each.description,))
+    return Found(kind, each.name if isinstance(each, Volume) else each.id, (each.name,))
+
+
+def _parsed(text: str) -> Reference | None:
+    try:
+        return parse(text)
+    except InvalidReference:
+        return None
+
+
+def _prefix(text: str) -> str:
+    """The text where it can be the start of a hexadecimal ID, else nothing."""
+    return text if len(text) >= SHORTEST_PREFIX and _HEXADECIMAL.issuperset(text) else ""

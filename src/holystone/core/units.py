@@ -1,0 +1,82 @@
+"""Sizes and durations as people write and read them.
+
+Sizes are whole bytes. Decimal units (``kB MB GB TB``) are powers of 1000, as the docker
+command prints them; ``KiB MiB GiB TiB`` are powers of 1024. Durations are seconds.
+"""
+
+from __future__ import annotations
+
+import re
+
+_SIZE_UNITS = {
+    "": 1,
+    "b": 1,
+    "k": 1000,
+    "kb": 1000,
+    "m": 1000**2,
+    "mb": 1000**2,
+    "g": 1000**3,
+    "gb": 1000**3,
+    "t": 1000**4,
+    "tb": 1000**4,
+    "kib": 1024,
+    "mib": 1024**2,
+    "gib": 1024**3,
+    "tib": 1024**4,
+    "p": 1000**5,
+    "pb": 1000**5,
+    "pib": 1024**5,
+}
+_DURATION_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+
+
+def parse_size(text: str) -> int:
+    """Bytes written as ``"40GB"``, ``"1.5 GiB"`` or ``"1024"``. Raises ValueError."""
+    match = _SIZE.fullmatch(text)
+    factor = _SIZE_UNITS.get(match.group(2).lower()) if match else None
+    if match is None or factor is None:
+        raise ValueError(f"{text!r} is not a size; write it like 500MB, 40GB or 1.5GiB")
+    whole, _, decimals = match.group(1).partition(".")
+    scale: int = 10 ** len(decimals)
+    return int(whole + decimals) * factor // scale
+
+
+def parse_duration(text: str) -> float:
+    """Seconds written as ``"90s"``, ``"1h30m"``, ``"2w"`` or ``"0"``. Raises ValueError."""
+    compact = text.strip().lower()
+    if compact == "0":
+        return 0.0
+    parts = _DURATION_PART.findall(compact)
+    if not parts or "".join(n + u for n, u in parts) != compact.replace(" ", ""):
+        raise ValueError(f"{text!r} is not a duration; write it like 90s, 10m, 1h30m or 7d")
+    return sum(float(number) * _DURATION_UNITS[unit] for number, unit in parts)
+
+
+def format_size(count: int) -> str:
+    """Bytes as a short decimal figure of three digits: ``"1.23 GB"``, ``"412 MB"``, ``"0 B"``."""
+    sign, value = ("-", -count) if count < 0 else ("", count)
+    if value < 1000:
+        return f"{sign}{value} B"
+    scaled = float(value)
+    for unit in ("kB", "MB", "GB", "TB", "PB"):
+        scaled /= 1000
+        if scaled < 999.5 or unit == "PB":
+            digits = 2 if scaled < 9.995 else 1 if scaled < 99.95 else 0
+            return f"{sign}{scaled:.{digits}f} {unit}"
+    raise AssertionError("unreachable: the last unit always returns")
+
+
+def format_duration(seconds: float) -> str:
+    """Seconds as their largest one or two units: ``"45 s"``, ``"10 min"``, ``"2 h 5 min"``."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes = whole // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{hours // 24} days"

@@ -1,0 +1,212 @@
+"""Golden cases of the planner: read from files a person can read, written in ``cases/*.toml``.
+
+A case is a host, a policy and the verdicts that must come of them. One line is one object:
+
+    [images]      app = { tags = ["app:1"], layers = "debian 75MB, app 20MB", built = "2h" }
+    [containers]  job = { image = "app", state = "exited", stopped = "11m", wrote = "40MB" }
+    [cache]       deps = { size = "2GB", used = "3h", parents = ["base"], in_use = false }
+    [volumes]     data = { size = "1GB" }          [networks]  front = { builtin = false }
+    [policy]      min_age = "0s", cache_budget = "10GB", cache_unused_for = "7d"
+    [expect]      freed = "40MB", steps = ["container job"]
+    [expect.images]  app = "keep tagged"           [expect.containers]  job = "remove stopped 40MB"
+
+Times are ages (``"2h"``) or lie ahead (``"in 5m"``). A layer stands on those before it on its line:
+equal beginnings are shared. An image without ``layers`` is one whose layers could not be told.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from holystone.core.decision import Plan
+from holystone.core.inventory import (
+    CacheRecord,
+    Container,
+    Disk,
+    Engine,
+    Image,
+    Inventory,
+    Layer,
+    Network,
+    Volume,
+)
+from holystone.core.policy import CacheLimits, Grace, Policy
+from holystone.core.units import parse_duration, parse_size
+from holystone.core.usage import Usage
+
+NOW = 1_750_000_000.0
+FOLDER = Path(__file__).parent / "cases"
+_SECTIONS = {
+    "containers": "container",
+    "images": "image",
+    "cache": "cache",
+    "volumes": "volume",
+    "networks": "network",
+}
+
+
+class Case(NamedTuple):
+    """A host, a policy, and what must come of them."""
+
+    title: str
+    inventory: Inventory
+    usage: Usage
+    policy: Policy
+    verdicts: dict[str, str]
+    """By kind and ID (``"image app"``): ``"keep RULE"`` or ``"remove RULE SIZE"``."""
+    freed: int
+    steps: list[str] | None
+    bounds: tuple[int, int] | None
+
+
+def read_case(path: Path) -> Case:
+    """The case in this file. Raises ValueError or KeyError where it makes no sense."""
+    written = tomllib.loads(path.read_text())
+    known = {"title", "host", "policy", "expect", *_SECTIONS}
+    if unknown := set(written) - known:
+        raise ValueError(f"{path.name}: unknown {', '.join(sorted(unknown))}")
+    host = written.get("host", {})
+    images = written.get("images", {})
+    inventory = Inventory(
+        engine=Engine("e", "golden", "28", "1.51", "overlay2", host.get("store", "classic")),
+        taken_at=NOW,
+        images=tuple(_image(name, row) for name, row in images.items()),
+        containers=tuple(_container(n, row) for n, row in written.get("containers", {}).items()),
+        cache=tuple(_record(name, row) for name, row in written.get("cache", {}).items()),
+        volumes=tuple(
+            Volume(name, size=parse_size(row.pop("size", "0")), **row)
+            for name, row in written.get("volumes", {}).items()
+        ),
+        networks=tuple(
+            Network(f"id of {name}", name, **row)
+            for name, row in written.get("networks", {}).items()
+        ),
+        disk=Disk(parse_size(host["disk"])) if "disk" in host else Disk(),
+    )
+    seen = {name: _time(row["seen"]) for name, row in images.items() if "seen" in row}
+    expect = written["expect"]
+    bounds = expect.get("between")
+    return Case(
+        title=written["title"],
+        inventory=inventory,
+        usage=Usage({name: when for name, when in seen.items() if when is not None}),
+        policy=_policy(written.get("policy", {})),
+        verdicts={
+            f"{kind} {name}": verdict
+            for section, kind in _SECTIONS.items()
+            for name, verdict in expect.get(section, {}).items()
+        },
+        freed=parse_size(expect["freed"]),
+        steps=expect.get("steps"),
+        bounds=(parse_size(bounds[0]), parse_size(bounds[1])) if bounds else None,
+    )
+
+
+def verdicts_of(plan: Plan) -> dict[str, str]:
+    """The verdicts of a plan as a case writes them; sizes in bytes."""
+    return {
+        f"{verdict.kind} {verdict.id.removeprefix('id of ')}": (
+            f"remove {_rules(verdict.reasons)} {verdict.freed_bytes}"
+            if verdict.remove
+            else f"keep {_rules(verdict.reasons)}"
+        )
+        for verdict in plan.verdicts
+    }
+
+
+def in_bytes(verdict: str) -> str:
+    """A verdict as written in a case, with its size in bytes."""
+    words = verdict.split()
+    return " ".join([*words[:2], *(str(parse_size(size)) for size in words[2:])])
+
+
+def _rules(reasons: Any) -> str:
+    return "+".join(reason.rule for reason in reasons)
+
+
+def _image(name: str, row: dict[str, Any]) -> Image:
+    known = {"tags", "digests", "parent", "built", "tagged", "seen", "buildkit", "layers"}
+    if unknown := set(row) - known - {"size", "content"}:
+        raise ValueError(f"image {name}: unknown {', '.join(sorted(unknown))}")
+    layers = _layers(row["layers"]) if "layers" in row else None
+    size = sum(layer.size for layer in layers) if layers is not None else parse_size(row["size"])
+    return Image(
+        id=name,
+        tags=tuple(row.get("tags", ())),
+        digests=tuple(row.get("digests", ())),
+        parent=row.get("parent", ""),
+        created=_time(row.get("built", "30d")) or 0.0,
+        size=size,
+        layers=layers,
+        content_size=parse_size(row.get("content", "0")),
+        last_tagged=_time(row.get("tagged")),
+        made_by_buildkit=row.get("buildkit", False),
+    )
+
+
+def _layers(text: str) -> tuple[Layer, ...]:
+    layers: list[Layer] = []
+    for part in filter(None, text.split(", ")):
+        name, _, size = part.rpartition(" ")
+        below = layers[-1].chain_id + "/" if layers else ""
+        layers.append(Layer(below + name, parse_size(size)))
+    return tuple(layers)
+
+
+def _container(name: str, row: dict[str, Any]) -> Container:
+    known = {"image", "state", "stopped", "wrote", "exit", "volumes", "networks"}
+    if unknown := set(row) - known:
+        raise ValueError(f"container {name}: unknown {', '.join(sorted(unknown))}")
+    return Container(
+        id=name,
+        name=name,
+        image_id=row["image"],
+        image=row["image"],
+        state=row["state"],
+        created=NOW - 86400,
+        finished=_time(row.get("stopped")),
+        exit_code=row.get("exit"),
+        writable_size=parse_size(row.get("wrote", "0")),
+        volumes=tuple(row.get("volumes", ())),
+        networks=tuple(row.get("networks", ())),
+    )
+
+
+def _record(name: str, row: dict[str, Any]) -> CacheRecord:
+    known = {"size", "used", "made", "parents", "in_use", "shared", "type"}
+    if unknown := set(row) - known:
+        raise ValueError(f"cache {name}: unknown {', '.join(sorted(unknown))}")
+    return CacheRecord(
+        id=name,
+        parents=tuple(row.get("parents", ())),
+        type=row.get("type", "regular"),
+        size=parse_size(row["size"]),
+        created=_time(row.get("made", "30d")) or 0.0,
+        last_used=_time(row.get("used")),
+        in_use=row.get("in_use", False),
+        shared=row.get("shared", False),
+    )
+
+
+def _policy(row: dict[str, str]) -> Policy:
+    known = {"min_age", "cache_budget", "cache_unused_for"}
+    if unknown := set(row) - known:
+        raise ValueError(f"policy: unknown {', '.join(sorted(unknown))}")
+    cache = CacheLimits()
+    if "cache_budget" in row:
+        cache = cache._replace(budget_bytes=parse_size(row["cache_budget"]))
+    if "cache_unused_for" in row:
+        cache = cache._replace(unused_for=parse_duration(row["cache_unused_for"]))
+    grace = Grace.uniform(parse_duration(row["min_age"])) if "min_age" in row else Grace()
+    return Policy(grace=grace, cache=cache)
+
+
+def _time(age: str | None) -> float | None:
+    """The moment this long ago, or ahead (``in 5m``)."""
+    if age is None:
+        return None
+    if age.startswith("in "):
+        return NOW + parse_duration(age[3:])
+    return NOW - parse_duration(age)
