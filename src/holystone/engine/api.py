@@ -1,0 +1,224 @@
+"""Typed access to one engine: version negotiation, requests side by side, clear errors.
+
+Several requests are sent over as many connections before the first answer is read, so the engine
+works on them at the same time and no thread is needed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from holystone.engine.errors import EngineUnsupported, ProtocolError
+from holystone.engine.transport.endpoint import Endpoint
+from holystone.engine.transport.http import Connection, Response
+
+OLDEST_API = (1, 40)
+"""Engine 19.03. Older ones lack what the plan needs of the build cache."""
+NEWEST_API = (1, 51)
+"""The newest version holystone is tested with; a newer engine is asked in this one."""
+
+
+class Pending(NamedTuple):
+    """Requests under way, the oldest first, and those still to be sent."""
+
+    under_way: deque[Connection]
+    waiting: Iterator[tuple[str, str]]
+
+
+class Version(NamedTuple):
+    """The engine's version, and the API version to speak with it."""
+
+    engine: str
+    api: tuple[int, int]
+    podman: bool
+
+
+class Client:
+    """Asks one engine. Not for several threads at once: each thread takes ``sibling()``."""
+
+    def __init__(
+        self, endpoint: Endpoint, timeout: float, dial: Callable[[Endpoint, float], Any]
+    ) -> None:
+        """``dial`` opens a connected socket to the endpoint; ``timeout`` is in seconds."""
+        self.endpoint = endpoint
+        self.timeout = timeout
+        self.dial = dial
+        self.version: Version | None = None
+        self.idle: list[Connection] = []
+        self.width = 2 if endpoint.scheme == "ssh" else 8
+        """Requests under way at a time; over ssh each connection is a login."""
+
+    def sibling(self) -> Client:
+        """A client of the same engine with connections of its own, for another thread."""
+        other = Client(self.endpoint, self.timeout, self.dial)
+        other.version = self.version
+        return other
+
+    def negotiate(self) -> Version:
+        """Ask the engine's version once, and settle on the API version to speak.
+
+        The newest both sides know is spoken. Raises EngineUnsupported where there is none.
+        """
+        if self.version is None:
+            self.version = self._from_ping() or self._from_version()
+        return self.version
+
+    def _from_ping(self) -> Version | None:
+        """What the headers of ``GET /_ping`` tell, where they are an engine's and enough.
+
+        An engine answers it at once, and ``/version`` only after asking its runtimes for theirs.
+        One that knows more than we do is asked for the oldest version it takes as well.
+        """
+        ping = self.send([("GET", "/_ping")])[0]
+        api = ping.headers.get("api-version", "")
+        server, _, version = ping.headers.get("server", "").partition("/")
+        # A proxy may put its own name there.
+        if server not in ("Docker", "Libpod"):
+            return None
+        try:
+            newest = _api_version(api, "Api-Version")
+        except ProtocolError:
+            return None
+        if not OLDEST_API <= newest <= NEWEST_API:
+            return None
+        return Version(version.partition(" ")[0], newest, server == "Libpod")
+
+    def _from_version(self) -> Version:
+        """What ``GET /version`` tells. Raises EngineUnsupported, ProtocolError."""
+        answer = _mapping(self.request("GET", "/version"))
+        newest = _api_version(answer.get("ApiVersion"), "ApiVersion")
+        oldest = _api_version(answer.get("MinAPIVersion") or "1.12", "MinAPIVersion")
+        said = f"the engine {answer.get('Version')} at {self.endpoint.url} speaks"
+        if newest < OLDEST_API:
+            raise EngineUnsupported(
+                f"{said} API {_dotted(newest)} at most; holystone needs {_dotted(OLDEST_API)} "
+                "or newer (Docker 19.03, Podman 3). Update the engine."
+            )
+        if oldest > NEWEST_API:
+            raise EngineUnsupported(
+                f"{said} API {_dotted(oldest)} at least; this holystone knows versions up to "
+                f"{_dotted(NEWEST_API)}. Update holystone."
+            )
+        podman = "podman" in str(answer.get("Components")).lower()
+        return Version(str(answer.get("Version", "")), min(newest, NEWEST_API), podman)
+
+    def request(self, method: str, path: str) -> Any:
+        """Ask one thing; its JSON. Raises EngineError."""
+        return self.send([(method, path)])[0].checked().json()
+
+    def get(self, path: str) -> Any:
+        """``GET`` a path of the negotiated API version; its JSON. Raises EngineError."""
+        return self.request("GET", self.versioned(path))
+
+    def send(self, requests: Iterable[tuple[str, str]]) -> list[Response]:
+        """The answers in order, whatever their status. Raises EngineError where one is broken."""
+        return self.finish(self.begin(requests))
+
+    def begin(self, requests: Iterable[tuple[str, str]]) -> Pending:
+        """Send the first ``width`` of these requests; ``finish`` reads the answers."""
+        pending = Pending(deque(), iter(requests))
+        try:
+            while len(pending.under_way) < self.width and self._ask_next(pending):
+                pass
+        except BaseException:
+            abandon(pending)
+            raise
+        return pending
+
+    def finish(self, pending: Pending) -> list[Response]:
+        """The answers to what was begun, in order, each followed by the next request."""
+        answers = []
+        try:
+            while pending.under_way:
+                answers.append(self._collect(pending.under_way))
+                self._ask_next(pending)
+        finally:
+            abandon(pending)
+        return answers
+
+    def delete(self, path: str) -> Any:
+        """``DELETE`` one object. Raises EngineRefused with the engine's words where it says no."""
+        return self.request("DELETE", self.versioned(path))
+
+    def versioned(self, path: str) -> str:
+        """The path under the negotiated API version."""
+        return f"/v{_dotted(self.negotiate().api)}{path}"
+
+    def _ask_next(self, pending: Pending) -> bool:
+        """Send the next waiting request; False where none is left."""
+        for method, path in pending.waiting:
+            pending.under_way.append(self._ask(method, path))
+            return True
+        return False
+
+    def _collect(self, under_way: deque[Connection]) -> Response:
+        """Read the oldest answer under way; its connection serves the next request."""
+        connection = under_way[0]
+        answer = connection.receive()
+        under_way.popleft()
+        if connection.reusable:
+            self.idle.append(connection)
+        else:
+            connection.close()
+        return answer
+
+    def _ask(self, method: str, path: str) -> Connection:
+        """Send one request, on a fresh connection where the idle ones were closed meanwhile."""
+        while self.idle:
+            connection = self.idle.pop()
+            if not connection.stale:
+                break
+            connection.close()
+        else:
+            connection = self.open()
+        try:
+            connection.send(method, path)
+        except OSError as error:
+            connection.close()
+            raise ProtocolError(
+                f"the connection broke while asking {method} {path}: {error.strerror or error}. "
+                "Is the engine being restarted?"
+            ) from None
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def open(self) -> Connection:
+        """A new connection, the caller's to close. Raises EngineUnreachable."""
+        return Connection(self.dial(self.endpoint, self.timeout))
+
+    def close(self) -> None:
+        """Close the connections that wait for another request."""
+        while self.idle:
+            self.idle.pop().close()
+
+
+def abandon(pending: Pending) -> None:
+    """Give up on answers that are still to come."""
+    for connection in pending.under_way:
+        connection.close()
+
+
+def _api_version(text: object, key: str) -> tuple[int, int]:
+    major, _, minor = str(text)[:20].partition(".")
+    if not (major.isdecimal() and minor.isdecimal()):
+        raise ProtocolError(
+            f"GET /version answers no usable {key} ({str(text)[:20]!r}). "
+            "Is this a Docker Engine API?"
+        )
+    return int(major), int(minor)
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return f"{version[0]}.{version[1]}"
+
+
+def _mapping(answer: Any) -> dict[str, Any]:
+    if not isinstance(answer, dict):
+        raise ProtocolError(
+            f"GET /version answers {str(answer)[:60]!r}. Is this a Docker Engine API?"
+        )
+    return answer

@@ -1,0 +1,33 @@
+"""What can go wrong between here and an engine. Each message says what was tried and the mend."""
+
+from __future__ import annotations
+
+
+class EngineError(Exception):
+    """The engine could not be asked, or gave no usable answer."""
+
+
+class EndpointError(EngineError):
+    """Where the engine is cannot be told: a bad host URL, an unknown context."""
+
+
+class EngineUnreachable(EngineError):
+    """Nothing that speaks the Docker Engine API answers at the endpoint."""
+
+
+class EngineUnsupported(EngineError):
+    """The engine's API is too old or too new for holystone."""
+
+
+class ProtocolError(EngineError):
+    """The answer is no HTTP, no JSON, or was cut off."""
+
+
+class EngineRefused(EngineError):
+    """The engine answered with an error status; ``status`` is HTTP's, ``words`` the engine's."""
+
+    def __init__(self, status: int, words: str, request: str) -> None:
+        mend = " The engine's own log may say more." if status >= 500 else ""
+        super().__init__(f"the engine answered {status} to {request}: {words}.{mend}")
+        self.status = status
+        self.words = words

@@ -1,0 +1,119 @@
+"""The engine's events, followed without waiting: what has been used since a plan was made.
+
+The stream is opened before the first question of an observation and read, as far as it has come,
+before each removal.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from holystone.engine.api import Client
+from holystone.engine.errors import ProtocolError
+from holystone.engine.transport.http import Connection
+
+_RECORD_SEPARATOR = b"\x1e"
+"""Stands before each event in an ``application/json-seq`` stream (RFC 7464)."""
+_GOING = frozenset({"delete", "untag", "destroy", "remove", "prune", "disconnect", "unmount"})
+"""Actions that end an object, a name or a use. Our own removals cause them; they use nothing."""
+
+
+class Event(NamedTuple):
+    """What happened to one object. ``image`` is the reference a container was started from."""
+
+    kind: str
+    action: str
+    id: str
+    name: str
+    image: str
+
+    @property
+    def uses(self) -> bool:
+        """True where the event means that somebody works with the object."""
+        return self.action not in _GOING
+
+
+class EventStream:
+    """An open stream of events; ``poll`` gives what has come since the last call."""
+
+    def __init__(self, client: Client) -> None:
+        """Open the stream. When this returns the engine is already sending. Raises EngineError."""
+        client.negotiate()
+        self.connection: Connection = client.open()
+        try:
+            # HTTP/1.0: the body then comes as it is, without chunks, until the connection ends.
+            self.connection.send("GET", client.versioned("/events"), version="1.0")
+            status, headers = self.connection.receive_head()
+            if status >= 400:
+                self.connection.receive_body(status, headers).checked()
+        except OSError as error:
+            self.connection.close()
+            raise ProtocolError(
+                f"the connection broke while asking GET /events: {error.strerror or error}. "
+                "Is the engine being restarted?"
+            ) from None
+        except BaseException:
+            self.connection.close()
+            raise
+        self.connection.sock.settimeout(0)
+        self.held = bytes(self.connection.held)
+
+    def poll(self) -> list[Event]:
+        """The events that have come since the last call; never waits.
+
+        Raises ProtocolError where the engine ended the stream: nothing is known any more of what
+        is in use, so nothing may be removed.
+        """
+        self.held += self._arrived()
+        *lines, rest = self.held.split(b"\n")
+        self.held = rest
+        events = []
+        for line in lines:
+            try:
+                message = json.loads(line.strip(_RECORD_SEPARATOR + b" \r") or b"null")
+            except (ValueError, RecursionError):
+                raise ProtocolError(
+                    f"the answer to GET /events is garbled: {line[:60]!r} is no JSON. "
+                    "Is there a proxy before the engine?"
+                ) from None
+            if isinstance(message, dict):
+                events.append(_event(message))
+        return events
+
+    def _arrived(self) -> bytes:
+        data = bytearray()
+        while True:
+            try:
+                some = self.connection.sock.recv(1 << 16)
+            except OSError as error:
+                # A TLS socket says "want read" where a plain one says "would block".
+                if isinstance(error, BlockingIOError) or "WantRead" in type(error).__name__:
+                    return bytes(data)
+                raise ProtocolError(
+                    f"the answer to GET /events broke off: {error.strerror or error}. "
+                    "Is the engine being restarted?"
+                ) from None
+            if not some:
+                raise ProtocolError(
+                    "the engine ended its answer to GET /events. Is it being restarted?"
+                )
+            data += some
+
+    def close(self) -> None:
+        """End the stream."""
+        self.connection.close()
+
+
+def _event(message: dict[str, object]) -> Event:
+    actor = message.get("Actor")
+    actor = actor if isinstance(actor, dict) else {}
+    attributes = actor.get("Attributes")
+    attributes = attributes if isinstance(attributes, dict) else {}
+    return Event(
+        kind=str(message.get("Type") or ""),
+        action=str(message.get("Action") or "").partition(":")[0],
+        id=str(actor.get("ID") or message.get("id") or ""),
+        name=str(attributes.get("name") or ""),
+        image=str(attributes.get("image") or ""),
+    )

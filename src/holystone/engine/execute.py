@@ -1,0 +1,117 @@
+"""Carry out a plan, step by step, and tell what became of each.
+
+Containers go first, then images with children before parents, then cache records leaves first.
+Within a kind steps that do not wait for one another run side by side, as many as the engine gains
+from.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from holystone.core.decision import KINDS, Plan, Step
+from holystone.core.freed import free_images
+from holystone.core.inventory import Image
+from holystone.engine.crew import ALREADY_GONE, Crew
+from holystone.engine.host import FAILED, REMOVED, SKIPPED, Host, Removal
+
+Key = tuple[str, str]
+"""Kind and ID: what names one object on a host."""
+
+
+_STAYED = Removal(SKIPPED)
+_BATCH = 100
+"""Cache records in one call: an engine takes several hundred; fewer show progress."""
+
+
+class Outcome(NamedTuple):
+    """What became of every step. ``freed_bytes`` counts what really went, layers once."""
+
+    results: dict[Key, Removal]
+    freed: dict[Key, int]
+    freed_bytes: int
+    seconds: float
+    interrupted: str = ""
+    """Why the run ended before its last step; empty where it did not."""
+
+    def _count(self, result: str) -> int:
+        return sum(1 for removal in self.results.values() if removal.result == result)
+
+    @property
+    def removed(self) -> int:
+        """How many objects were removed."""
+        return self._count(REMOVED)
+
+    @property
+    def skipped(self) -> int:
+        """How many were left alone: used since planned, gone already, or refused by the engine."""
+        return self._count(SKIPPED)
+
+    @property
+    def failed(self) -> int:
+        """How many removals failed or could not be tried."""
+        return self._count(FAILED)
+
+
+def execute(
+    plan: Plan,
+    images: Sequence[Image],
+    host: Host,
+    report: Callable[[Step, Removal], None] | None = None,
+) -> Outcome:
+    """Remove what the plan lets go. ``images`` are those of the inventory it was made from.
+
+    ``report`` is called after each step, from the thread that made it. An engine that stops
+    answering, or Ctrl-C, ends the run: steps under way are waited for, and the rest is told as
+    not tried.
+    """
+    started = time.monotonic()
+    crew = Crew(report or _silent)
+    for kind in KINDS:
+        steps = [step for step in plan.steps if step.kind == kind]
+        if kind == "cache":
+            batches = [steps[start : start + _BATCH] for start in range(0, len(steps), _BATCH)]
+            crew.work(batches, host.remove_cache, min(1, len(batches)))
+        else:
+            crew.work(
+                [[step] for step in steps],
+                lambda job: [host.remove(job[0])],
+                min(host.workers, len(steps)),
+            )
+    freed = _freed(plan, images, crew.results)
+    return Outcome(
+        results=crew.results,
+        freed=freed,
+        freed_bytes=sum(freed.values()),
+        seconds=time.monotonic() - started,
+        interrupted=crew.stopped,
+    )
+
+
+def _silent(step: Step, removal: Removal) -> None:
+    """Report to nobody."""
+
+
+def _freed(plan: Plan, images: Sequence[Image], results: dict[Key, Removal]) -> dict[Key, int]:
+    """Bytes freed by each step that succeeded.
+
+    A layer goes with its last holder: where an image of the plan stayed after all, or somebody
+    else removed it, the bytes of those that went are told anew for the set that went.
+    """
+    gone = [step for step in plan.steps if results[step.kind, step.id].result == REMOVED]
+    freed = {(step.kind, step.id): step.freed_bytes for step in gone}
+    gone_images = [step.id for step in gone if step.kind == "image"]
+    if len(gone_images) < sum(1 for step in plan.steps if step.kind == "image"):
+        by_id = {
+            image.id: image
+            for image in images
+            if results.get(("image", image.id), _STAYED).detail != ALREADY_GONE
+        }
+        amounts, _ = free_images(list(by_id.values()), [by_id[each] for each in gone_images])
+        freed.update(
+            (("image", image_id), amount)
+            for image_id, amount in zip(gone_images, amounts, strict=True)
+        )
+    return freed

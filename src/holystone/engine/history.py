@@ -1,0 +1,164 @@
+"""Which entry of an image's history is which layer, and so each layer's size.
+
+``GET /images/{id}/history`` gives the size of each step of the image but not the ``empty_layer``
+flag of its config, so a step of size 0 may or may not have made a layer. Tried on 945 images of
+random Dockerfiles, both builders, engines 20.10, 26.1 and 28.5:
+
+- a step with a size above 0 is a layer;
+- BuildKit's ``RUN``, ``COPY``, ``ADD`` and ``WORKDIR`` (other than ``/``) always make a layer,
+  its other steps never;
+- the classic builder drops every empty difference, so only what it wrote beside the step tells:
+  the ID of the intermediate image, whose own number of layers settles it;
+- layers with the same diff ID have the same size, on whatever image they are.
+
+Where these leave several readings open, all that fit are followed side by side, and a layer whose
+size they disagree on makes the image inexact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+EMPTY_LAYER = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
+"""Diff ID of a layer with nothing in it: a tar of 1024 zero bytes."""
+
+
+class Step(NamedTuple):
+    """One entry of a history."""
+
+    image_id: str
+    """The intermediate image the step made, or ``<missing>``."""
+    created_by: str
+    comment: str
+    size: int
+
+
+class Weighing(NamedTuple):
+    """The sizes of one image's layers, bottom first, and whether they are certain."""
+
+    sizes: tuple[int, ...]
+    exact: bool
+
+
+def read_history(entries: Iterable[Mapping[str, Any]]) -> list[Step]:
+    """The entries as the API gives them, newest first, as steps, oldest first."""
+    steps = [
+        Step(
+            str(entry.get("Id") or ""),
+            str(entry.get("CreatedBy") or ""),
+            str(entry.get("Comment") or ""),
+            int(entry.get("Size") or 0),
+        )
+        for entry in entries
+    ]
+    steps.reverse()
+    return steps
+
+
+def weigh(
+    stacks: Mapping[str, tuple[str, ...]],
+    histories: Mapping[str, list[Step]],
+    sizes: Mapping[str, int],
+) -> dict[str, Weighing]:
+    """The layer sizes of every image in ``histories``, by image ID.
+
+    ``stacks`` are the diff IDs of all images known, bottom first; ``sizes`` what is known already
+    of the size of a layer, by diff ID (on the classic store also of ``EMPTY_LAYER``). An image
+    whose history fits its layers in no way is left out of the answer.
+    """
+    known = dict(sizes)
+    counts = {image_id: len(stack) for image_id, stack in stacks.items()}
+    weighed: dict[str, Weighing] = {}
+    todo = dict(histories)
+    while todo:
+        unsettled: dict[str, list[Step]] = {}
+        learned = False
+        for image_id, steps in todo.items():
+            stack = stacks[image_id]
+            choices = _possible_sizes(stack, steps, counts, known)
+            if choices is None:
+                continue
+            for diff_id, options in zip(stack, choices, strict=True):
+                if len(options) == 1 and diff_id not in known:
+                    known[diff_id] = min(options)
+                    learned = True
+            exact = all(len(options) == 1 for options in choices)
+            weighed[image_id] = Weighing(tuple(max(options) for options in choices), exact)
+            if not exact:
+                unsettled[image_id] = steps
+        if not learned:
+            break
+        todo = unsettled
+    return weighed
+
+
+def _makes_layer(step: Step) -> bool | None:
+    """Whether the step made a layer; None where it cannot be told from the step alone."""
+    if step.size > 0:
+        return True
+    verb, _, argument = step.created_by.partition(" ")
+    if step.comment.startswith("buildkit.exporter.image"):
+        return True
+    if step.comment.startswith("buildkit.dockerfile"):
+        return verb in ("RUN", "COPY", "ADD") or (verb == "WORKDIR" and argument.strip() != "/")
+    _, metadata_only, instruction = step.created_by.partition("#(nop)")
+    if metadata_only and instruction.split(None, 1)[:1] not in (["COPY"], ["ADD"], ["WORKDIR"]):
+        return False
+    return None
+
+
+def _readings(
+    stack: tuple[str, ...],
+    step: Step,
+    taken: int,
+    counts: Mapping[str, int],
+    known: Mapping[str, int],
+) -> Iterator[tuple[int, bool]]:
+    """How a step can be read after ``taken`` layers: their number then, and whether it made one."""
+    makes = _makes_layer(step)
+    fixed = counts.get(step.image_id)
+    for layer in (True, False):
+        after = taken + layer
+        if (makes is not None and layer is not makes) or after > len(stack):
+            continue
+        if fixed is not None and after != fixed:
+            continue
+        if layer and known.get(stack[taken], step.size) != step.size:
+            continue
+        yield after, layer
+
+
+def _possible_sizes(
+    stack: tuple[str, ...],
+    steps: list[Step],
+    counts: Mapping[str, int],
+    known: Mapping[str, int],
+) -> list[set[int]] | None:
+    """For each layer the sizes that some reading of the history gives it; None if none fits.
+
+    A reading walks the steps and takes each as the next layer or as none. ``reached[i]`` are the
+    numbers of layers a reading can have taken after i steps; walking back from the full number
+    keeps only what leads there.
+    """
+
+    def readings(index: int, taken: int) -> Iterator[tuple[int, bool]]:
+        return _readings(stack, steps[index], taken, counts, known)
+
+    reached: list[set[int]] = [{0}]
+    for index in range(len(steps)):
+        reached.append({after for taken in reached[-1] for after, _ in readings(index, taken)})
+    if len(stack) not in reached[-1]:
+        return None
+    choices: list[set[int]] = [set() for _ in stack]
+    leading = {len(stack)}
+    for index in range(len(steps) - 1, -1, -1):
+        before = set()
+        for taken in reached[index]:
+            for after, layer in readings(index, taken):
+                if after in leading:
+                    before.add(taken)
+                    if layer:
+                        choices[taken].add(steps[index].size)
+        leading = before
+    return choices

@@ -1,0 +1,65 @@
+"""The seam between holystone and a host, real or simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from holystone.core.decision import Step
+from holystone.core.inventory import Disk, Inventory
+from holystone.core.usage import Usage
+
+REMOVED = "removed"
+SKIPPED = "skipped"
+FAILED = "failed"
+
+
+class Removal(NamedTuple):
+    """How one step ended: ``removed``, ``skipped`` or ``failed``, and why."""
+
+    result: str
+    detail: str = ""
+
+
+class Host(Protocol):
+    """What the three verbs need of a host."""
+
+    workers: int
+    """How many removals at a time the host gains from."""
+
+    def watch(self) -> None:
+        """Follow events from now on: called before ``observe`` by whoever means to remove."""
+
+    def observe(self, *, sizes: bool = False) -> Inventory:
+        """Everything on the host now, as far as lists tell it.
+
+        With ``sizes`` also what costs the engine a walk over its files: the writable size of
+        running containers, and volumes. Raises EngineError.
+        """
+
+    def date(self, inventory: Inventory) -> Inventory:
+        """The same inventory, its untagged images with when they last had a tag."""
+
+    def weigh(self, inventory: Inventory) -> Inventory:
+        """The same inventory with the layers of every image. Raises EngineError."""
+
+    def usage(self) -> Usage:
+        """What is remembered of the objects last observed."""
+
+    def remove(self, step: Step) -> Removal:
+        """Carry out one step, unless something used its object since ``watch``.
+
+        Safe to call from several threads. Raises EngineError where the engine no longer answers.
+        """
+
+    def remove_cache(self, steps: Sequence[Step]) -> list[Removal]:
+        """Carry out steps on build cache records, which an engine deletes many at a time.
+
+        None of them may have a child that is not among them. Raises EngineError as ``remove``.
+        """
+
+    def disk(self) -> Disk:
+        """The file system under the engine's data as it is now."""
+
+    def close(self) -> None:
+        """Let go of every connection."""

@@ -1,0 +1,208 @@
+"""A real engine as a host: observed, remembered and, step by step, relieved of what may go."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from holystone.core.decision import Step
+from holystone.core.inventory import Disk, Image, Inventory
+from holystone.core.memory import ImageFacts, Memory
+from holystone.core.usage import Usage
+from holystone.engine import observe
+from holystone.engine.api import Client
+from holystone.engine.events import EventStream
+from holystone.engine.host import REMOVED, Removal
+from holystone.engine.lists import Lists
+from holystone.engine.removing import Remover
+from holystone.engine.touched import Touched
+
+_WORKERS = {"classic": 4, "containerd": 16, "podman": 4}
+"""Removals at a time by kind of store; beyond these the engines gain nothing."""
+
+
+class LiveHost:
+    """The ``Host`` behind a Docker Engine API."""
+
+    def __init__(
+        self,
+        client: Client,
+        memory: Memory,
+        *,
+        events: EventStream | None = None,
+        lists: Lists | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """``events`` and ``lists``: what was opened and asked for beforehand, in this order."""
+        self.client = client
+        self.lists = lists
+        self.memory = memory
+        self.clock = clock
+        self.workers = 1
+        self.root = ""
+        self.key = ""
+        self.facts: dict[str, ImageFacts] = {}
+        self.news: dict[str, ImageFacts] = {}
+        """What was learned in this run."""
+        self.present: set[str] = set()
+        self.touched = Touched(events)
+        self.remover = Remover(client, self.touched, {}, 0.0)
+
+    def watch(self) -> None:
+        """Open the event stream, unless that was done before. Raises EngineError."""
+        if self.touched.events is None:
+            self.touched.events = EventStream(self.client)
+
+    def observe(self, *, sizes: bool = False) -> Inventory:
+        """Everything on the engine now; see ``Host.observe``."""
+        now = self.clock()
+        lists, self.lists = self.lists, None
+        if lists is not None and lists.sizes is not sizes:
+            lists.close()
+            lists = None
+        inventory = observe.read_lists(lists or Lists(self.client, sizes=sizes), now)
+        self.workers = _WORKERS[inventory.engine.store]
+        if self.client.endpoint.scheme == "ssh":
+            self.workers = self.client.width
+        self.root = inventory.engine.root
+        self.key = f"{inventory.engine.id}/{inventory.engine.store}"
+        self.facts = self.memory.recall(self.key, layers=False)
+        self._learn(self._changed(inventory.images, now), inventory)
+        self.touched.observed(inventory.images)
+        cache = {record.id: record for record in inventory.cache}
+        self.remover = Remover(self.client, self.touched, cache, self.clock())
+        containers = observe.inspect_stopped(self.client, inventory.containers)
+        return self._with_facts(inventory._replace(containers=containers))
+
+    def date(self, inventory: Inventory) -> Inventory:
+        """The inventory with when its untagged images lost their tag; see ``Host.date``."""
+        untagged = [image.id for image in inventory.images if not image.tags]
+        self._read_images(inventory, [i for i in untagged if not self.facts[i].inspected])
+        return self._inspect(inventory, [i for i in untagged if not self.facts[i].inspected])
+
+    def weigh(self, inventory: Inventory) -> Inventory:
+        """The inventory with the layers of every image; asks for those of new images only."""
+        self._recall_layers()
+        unread = [i.id for i in inventory.images if self.facts[i.id].layers is None]
+        self._read_images(inventory, unread)
+        self._read_content(inventory)
+        unknown = [i.id for i in inventory.images if self.facts[i.id].diff_ids is None]
+        inventory = self._inspect(inventory, unknown)
+        light = [i for i in inventory.images if self.facts[i.id].layers is None]
+        store = inventory.engine.store
+        weighed, deduced = observe.weigh_images(self.client, self.facts, light, store)
+        self._learn(weighed, inventory)
+        self.facts.update(deduced)
+        return self._with_facts(inventory)
+
+    def usage(self) -> Usage:
+        """Since when each image is known here."""
+        return Usage({image_id: fact.first_seen for image_id, fact in self.facts.items()})
+
+    def remove(self, step: Step) -> Removal:
+        """Carry out one step; see ``Host.remove``."""
+        removal = self.remover.remove(step)
+        if removal.result == REMOVED:
+            self.present.discard(step.id)
+        return removal
+
+    def remove_cache(self, steps: Sequence[Step]) -> list[Removal]:
+        """Carry out steps on build cache records; see ``Host.remove_cache``."""
+        return self.remover.remove_cache(steps)
+
+    def disk(self) -> Disk:
+        """The file system under the engine's data now; unknown before ``observe``."""
+        return observe.disk(self.client, self.root)
+
+    def close(self) -> None:
+        """Let go of every connection, and keep what was learned of images that are still there."""
+        news = {i: fact for i, fact in self.news.items() if i in self.present}
+        if news:
+            self.memory.remember(self.key, news, self.present)
+        if self.touched.events is not None:
+            self.touched.events.close()
+        if self.lists is not None:
+            self.lists.close()
+        self.remover.close()
+        self.client.close()
+
+    def _changed(self, images: Iterable[Image], now: float) -> dict[str, ImageFacts]:
+        """Facts of images that are new, or got a tag: it dates them anew when they lose it."""
+        changed = {}
+        for image in images:
+            fact = self.facts.get(image.id)
+            if fact is None:
+                changed[image.id] = ImageFacts(first_seen=now)
+            elif image.tags and fact.inspected:
+                changed[image.id] = fact._replace(inspected=False, last_tagged=None)
+        return changed
+
+    def _inspect(self, inventory: Inventory, ids: Sequence[str]) -> Inventory:
+        """Inspect these images; drops the ones that are gone."""
+        found = observe.inspect_images(self.client, ids, self.facts)
+        gone = set(ids).difference(found)
+        images = tuple(image for image in inventory.images if image.id not in gone)
+        inventory = inventory._replace(images=images)
+        self._learn(self._undated(found, inventory), inventory)
+        return self._with_facts(inventory)
+
+    def _recall_layers(self) -> None:
+        """Take from memory the layers of those images that were weighed before."""
+        for image_id, known in self.memory.recall(self.key).items():
+            fact = self.facts.get(image_id)
+            if fact is not None and fact.layers is None and known.diff_ids is not None:
+                self.facts[image_id] = fact._replace(
+                    layers=known.layers, exact=known.exact, diff_ids=known.diff_ids
+                )
+
+    def _read_images(self, inventory: Inventory, ids: Sequence[str]) -> None:
+        """Take from the files of a classic store here what would need a call an image."""
+        engine = inventory.engine
+        if engine.store != "classic" or self.client.endpoint.scheme != "unix" or not ids:
+            return
+        from holystone.engine.image_store import read_images
+
+        found = read_images(engine.root, engine.storage_driver, ids, self.facts)
+        self._learn(self._undated(found, inventory), inventory)
+
+    def _read_content(self, inventory: Inventory) -> None:
+        """Take from the files of a containerd store here what no call tells.
+
+        The blobs are quicker read again than remembered.
+        """
+        if inventory.engine.store != "containerd" or self.client.endpoint.scheme != "unix":
+            return
+        from holystone.engine.content_store import read_content
+
+        ids = [image.id for image in inventory.images]
+        told = read_content(inventory.engine.root, ids, self.facts)
+        new = {i: fact for i, fact in told.items() if self.facts[i].diff_ids is None}
+        self.facts.update(told)
+        self._learn(new, inventory)
+
+    def _undated(self, found: dict[str, ImageFacts], inventory: Inventory) -> dict[str, ImageFacts]:
+        """The facts, those of tagged images without when they were tagged last.
+
+        They can be tagged again before they lose their tags, so that date must not be kept.
+        """
+        tagged = {image.id for image in inventory.images if image.tags}
+        return {
+            image_id: fact._replace(inspected=False, last_tagged=None)
+            if image_id in tagged
+            else fact
+            for image_id, fact in found.items()
+        }
+
+    def _learn(self, news: Mapping[str, ImageFacts], inventory: Inventory) -> None:
+        """Keep new facts, for this run and, from its end on, for the next."""
+        self.facts.update(news)
+        self.news.update(news)
+        self.present = {image.id for image in inventory.images}
+
+    def _with_facts(self, inventory: Inventory) -> Inventory:
+        """The inventory, its images with all that is known of them by now."""
+        store = inventory.engine.store
+        images = (
+            observe.apply_facts(image, self.facts[image.id], store) for image in inventory.images
+        )
+        return inventory._replace(images=tuple(images))

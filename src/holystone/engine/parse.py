@@ -1,0 +1,235 @@
+"""The engine's JSON as records of the inventory. Docker's and Podman's ways of saying a thing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from holystone.core.inventory import CacheRecord, Container, Engine, Image, Network, Volume
+from holystone.core.memory import ImageFacts
+
+_BUILTIN_NETWORKS = ("bridge", "host", "none", "podman", "ingress", "docker_gwbridge")
+_ANONYMOUS = "com.docker.volume.anonymous"
+_HEX = frozenset("0123456789abcdef")
+
+
+def timestamp(text: object) -> float | None:
+    """An engine's time (RFC 3339, up to nanoseconds, any offset) as UTC seconds.
+
+    None for an empty text and for Go's zero time, which engines write for "never". Read by hand:
+    a list of networks alone would otherwise import ``datetime``.
+    """
+    if not isinstance(text, str) or text.startswith("0001-01-01"):
+        return None
+    try:
+        year, month, day = int(text[0:4]), int(text[5:7]), int(text[8:10])
+        clock = int(text[11:13]) * 3600 + int(text[14:16]) * 60 + int(text[17:19])
+        digits = len(text) - len(text[19:].lstrip(".0123456789"))
+        fraction = float(f"0{text[19:digits]}")
+        return _days(year, month, day) * 86400 + clock + fraction - _offset(text[digits:])
+    except ValueError:
+        return None
+
+
+def _offset(zone: str) -> int:
+    """Seconds east of UTC: ``Z``, ``+02:00``. Raises ValueError."""
+    if zone in ("Z", "z"):
+        return 0
+    hours, minutes = zone[1:].split(":")
+    return (int(hours) * 3600 + int(minutes) * 60) * (-1 if zone[0] == "-" else 1)
+
+
+def _days(year: int, month: int, day: int) -> int:
+    """Days from 1970-01-01 in the Gregorian calendar (years counted from March)."""
+    year -= month <= 2
+    era_years = 365 * year + year // 4 - year // 100 + year // 400
+    return era_years + (153 * ((month + 9) % 12) + 2) // 5 + day - 719469
+
+
+def engine(info: Mapping[str, Any], version: str, api: tuple[int, int], *, podman: bool) -> Engine:
+    """Which engine answered, from ``GET /info``."""
+    status = {str(pair[0]): pair[1] for pair in info.get("DriverStatus") or () if len(pair) == 2}
+    containerd = status.get("driver-type") == "io.containerd.snapshotter.v1"
+    name = str(info.get("Name") or "")
+    # Podman makes up another ID for each answer.
+    given = "" if podman else str(info.get("ID") or "")
+    return Engine(
+        id=given or f"{name}:{info.get('DockerRootDir') or ''}",
+        name=name,
+        version=version,
+        api_version=f"{api[0]}.{api[1]}",
+        storage_driver=str(info.get("Driver") or ""),
+        store="podman" if podman else "containerd" if containerd else "classic",
+        root=str(info.get("DockerRootDir") or ""),
+    )
+
+
+def full_id(text: object) -> str:
+    """An image ID with its algorithm, which Podman leaves out in places; empty stays empty."""
+    value = str(text or "")
+    return f"sha256:{value}" if len(value) == 64 and _HEX.issuperset(value) else value
+
+
+def image(entry: Mapping[str, Any]) -> Image:
+    """An entry of ``GET /images/json``.
+
+    On the containerd store an image pulled by digest has that reference among its tags.
+    """
+    names = [name for name in entry.get("RepoTags") or () if "<none>" not in name]
+    digests = [name for name in entry.get("RepoDigests") or () if _is_digest(name)]
+    digests += [name for name in names if _is_digest(name)]
+    return Image(
+        id=full_id(_id(entry, "Id")),
+        tags=tuple(name for name in names if "@" not in name),
+        digests=tuple(dict.fromkeys(digests)),
+        parent=full_id(entry.get("ParentId")),
+        created=float(entry.get("Created") or 0),
+        size=int(entry.get("Size") or 0),
+        labels=_labels(entry),
+        content_size=_content_size(entry),
+    )
+
+
+def _id(entry: Mapping[str, Any], key: str) -> str:
+    """What names the object. Raises ValueError where it is empty."""
+    value = entry[key]
+    if not value or not isinstance(value, str):
+        raise ValueError(f"{key} is {value!r}")
+    return value
+
+
+def _labels(entry: Mapping[str, Any]) -> Mapping[str, str]:
+    """The object's labels. Raises ValueError or TypeError where they are no mapping."""
+    return dict(entry.get("Labels") or {})
+
+
+def references(told: Mapping[str, Any]) -> set[str]:
+    """The tags and digests in ``GET /images/{id}/json``."""
+    names = [*(told.get("RepoTags") or ()), *(told.get("RepoDigests") or ())]
+    return {str(name) for name in names if "<none>" not in name}
+
+
+def inspected_image(known: ImageFacts, told: Mapping[str, Any]) -> ImageFacts:
+    """What is known of an image, with what ``GET /images/{id}/json`` adds to it."""
+    return known._replace(
+        last_tagged=timestamp((told.get("Metadata") or {}).get("LastTagTime")),
+        made_by_buildkit=str(told.get("Comment") or "").startswith("buildkit."),
+        inspected=True,
+        diff_ids=tuple(str(layer) for layer in (told.get("RootFS") or {}).get("Layers") or ()),
+    )
+
+
+def _content_size(entry: Mapping[str, Any]) -> int:
+    """Compressed bytes of all of an image's manifests, and of the index over them if any."""
+    total = 0
+    for manifest in entry.get("Manifests") or ():
+        total += int((manifest.get("Size") or {}).get("Content") or 0)
+    top = entry.get("Descriptor") or {}
+    if "index" in str(top.get("mediaType")) or "manifest.list" in str(top.get("mediaType")):
+        total += int(top.get("size") or 0)
+    return total
+
+
+def _is_digest(name: str) -> bool:
+    """True for ``repository@digest``; engines also write ``<none>@<none>`` and bare digests."""
+    repository, at, _ = name.partition("@")
+    return bool(at) and repository not in ("", "<none>")
+
+
+def container(entry: Mapping[str, Any]) -> Container:
+    """An entry of ``GET /containers/json``."""
+    networks = (entry.get("NetworkSettings") or {}).get("Networks") or {}
+    # A container linked to has names like "/other/alias" beside its own.
+    names = sorted(map(str, entry.get("Names") or ()), key=lambda name: name.count("/"))
+    return Container(
+        id=_id(entry, "Id"),
+        name=names[0].lstrip("/") if names else str(entry["Id"])[:12],
+        image_id=full_id(entry.get("ImageID")),
+        image=str(entry.get("Image") or ""),
+        state=str(entry.get("State") or "unknown").lower(),
+        created=float(entry.get("Created") or 0),
+        writable_size=max(0, int(entry.get("SizeRw") or 0)),
+        labels=_labels(entry),
+        volumes=tuple(
+            str(mount.get("Name"))
+            for mount in entry.get("Mounts") or ()
+            if mount.get("Type") == "volume" and mount.get("Name")
+        ),
+        networks=tuple(networks),
+    )
+
+
+def inspected_container(listed: Container, told: Mapping[str, Any]) -> Container:
+    """A container that was listed as stopped, with what ``GET /containers/{id}/json`` adds."""
+    state = told.get("State") or {}
+    now = listed._replace(state=str(state.get("Status") or listed.state).lower())
+    if not now.stopped:
+        return now
+    return now._replace(
+        finished=timestamp(state.get("FinishedAt")),
+        exit_code=state.get("ExitCode"),
+        writable_size=max(0, int(told.get("SizeRw") or 0)),
+    )
+
+
+def volume(entry: Mapping[str, Any]) -> Volume:
+    """An entry of ``GET /volumes`` or of the volumes in ``GET /system/df``."""
+    name = _id(entry, "Name")
+    labels = _labels(entry)
+    size = (entry.get("UsageData") or {}).get("Size")
+    return Volume(
+        name=name,
+        driver=str(entry.get("Driver") or "local"),
+        created=timestamp(entry.get("CreatedAt")) or 0.0,
+        size=None if size is None or size < 0 else int(size),
+        labels=labels,
+        anonymous=_ANONYMOUS in labels or (len(name) == 64 and _HEX.issuperset(name)),
+    )
+
+
+def network(entry: Mapping[str, Any]) -> Network:
+    """An entry of ``GET /networks``."""
+    name = str(entry.get("Name") or "")
+    return Network(
+        id=_id(entry, "Id"),
+        name=name,
+        driver=str(entry.get("Driver") or ""),
+        created=timestamp(entry.get("Created")) or 0.0,
+        labels=_labels(entry),
+        builtin=name in _BUILTIN_NETWORKS,
+    )
+
+
+def cache_record(entry: Mapping[str, Any]) -> CacheRecord:
+    """A build cache record of ``GET /system/df``.
+
+    Its parents are ``Parents``, on older engines ``Parent``; engines 26.1 to 28.5 spell the key
+    with a blank before it.
+    """
+    parents = entry.get("Parents") or entry.get(" Parents") or ()
+    if not parents and entry.get("Parent"):
+        parents = (entry["Parent"],)
+    return CacheRecord(
+        id=_id(entry, "ID"),
+        parents=tuple(str(parent) for parent in parents),
+        type=str(entry.get("Type") or "regular"),
+        description=str(entry.get("Description") or ""),
+        size=max(0, int(entry.get("Size") or 0)),
+        created=timestamp(entry.get("CreatedAt")) or 0.0,
+        last_used=timestamp(entry.get("LastUsedAt")),
+        usage_count=int(entry.get("UsageCount") or 0),
+        in_use=bool(entry.get("InUse")),
+        shared=bool(entry.get("Shared")),
+    )
+
+
+def disk_usage(answer: Mapping[str, Any], kind: str) -> Iterable[Any]:
+    """The entries of one kind (``Images Containers Volumes BuildCache``) in ``GET /system/df``.
+
+    Up to API 1.51 they stand under the kind; from 1.53 on under ``ImageUsage`` and so on, in
+    ``Items``, and 1.52 has both.
+    """
+    usage = answer.get(f"{kind.removesuffix('s')}Usage")
+    if isinstance(usage, Mapping) and usage.get("Items"):
+        return cast("Iterable[Any]", usage["Items"])
+    return answer.get(kind) or ()

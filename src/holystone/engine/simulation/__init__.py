@@ -1,0 +1,1 @@
+"""A host in memory that keeps an engine's contract: for ``--host demo:`` and for tests."""

@@ -1,0 +1,120 @@
+"""A host in memory, for ``--host demo:``, for replay and for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from holystone.core.decision import Step
+from holystone.core.inventory import Inventory
+from holystone.core.usage import Usage
+from holystone.engine.errors import EngineRefused
+from holystone.engine.host import FAILED, REMOVED, SKIPPED, Removal
+from holystone.engine.simulation.engine import SimulatedEngine
+
+USED = "used since planned"
+"""The reason to skip what an event touched, in the words of the host behind a real engine."""
+
+
+class SimulatedHost(SimulatedEngine):
+    """A ``Host`` whose objects are those of an inventory, until they are removed or changed.
+
+    ``clock`` gives the time, UTC seconds; by default it stands still at the inventory's.
+    ``compressed``: see ``SimulatedEngine``. ``before_remove`` is called with each step before it is
+    carried out, and may change the host.
+    """
+
+    def __init__(
+        self,
+        inventory: Inventory,
+        usage: Usage | None = None,
+        *,
+        clock: Callable[[], float] | None = None,
+        compressed: Mapping[str, int] | None = None,
+        before_remove: Callable[[Step], None] | None = None,
+        workers: int = 4,
+    ) -> None:
+        super().__init__(inventory, clock or (lambda: inventory.taken_at), compressed)
+        self.workers = workers
+        self.before_remove = before_remove
+        self._inventory = inventory
+        self._first_seen = dict(usage.first_seen) if usage else {}
+
+    def watch(self) -> None:
+        """Follow what is used from now on."""
+        self.touched.clear()
+
+    def observe(self, *, sizes: bool = False) -> Inventory:
+        """Everything on the host now; layers and all sizes are known without asking."""
+        with self._lock:
+            now = self._clock()
+            for image_id in self.images:
+                self._first_seen.setdefault(image_id, now)
+            return self._inventory._replace(
+                taken_at=now,
+                images=tuple(self.images.values()),
+                containers=tuple(self.containers.values()),
+                cache=tuple(self.cache.values()),
+                volumes=tuple(
+                    volume if sizes else volume._replace(size=None)
+                    for volume in self.volumes.values()
+                ),
+                networks=tuple(self.networks.values()),
+                disk=self.disk(),
+            )
+
+    def date(self, inventory: Inventory) -> Inventory:
+        """The inventory as it is: when an image lost its tag is always known here."""
+        return inventory
+
+    def weigh(self, inventory: Inventory) -> Inventory:
+        """The inventory as it is: layers are always known here."""
+        return inventory
+
+    def usage(self) -> Usage:
+        """Since when each image is known here."""
+        return Usage({i: seen for i, seen in self._first_seen.items() if i in self.images})
+
+    def remove(self, step: Step) -> Removal:
+        """Carry out one step, unless something used its object since ``watch``."""
+        if self.before_remove is not None:
+            self.before_remove(step)
+        with self._lock:
+            if step.id in self.touched:
+                return Removal(SKIPPED, USED)
+            try:
+                return self._carry_out(step)
+            except EngineRefused as refusal:
+                if refusal.status == 404:
+                    return Removal(SKIPPED, "already gone")
+                return Removal(SKIPPED, f"the engine refused: {refusal.words}")
+
+    def remove_cache(self, steps: Sequence[Step]) -> list[Removal]:
+        """Carry out steps on build cache records one by one."""
+        return [self.remove(step) for step in steps]
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _carry_out(self, step: Step) -> Removal:
+        if step.kind == "image":
+            return self._remove_image(step)
+        if step.kind == "cache":
+            if self.prune_cache_record(step.id):
+                return Removal(REMOVED)
+            return Removal(SKIPPED, "BuildKit keeps it: in use, or another record stands on it")
+        delete = {
+            "container": self.delete_container,
+            "volume": self.delete_volume,
+            "network": self.delete_network,
+        }.get(step.kind)
+        if delete is None:
+            return Removal(FAILED, f"holystone cannot remove a {step.kind}")
+        delete(step.id)
+        return Removal(REMOVED)
+
+    def _remove_image(self, step: Step) -> Removal:
+        for target in step.targets:
+            if self.delete_image(target):
+                # With the last tag of a repository its digests go as well.
+                return Removal(REMOVED)
+        return Removal(SKIPPED, "it has another reference by now, and lost only the old one")

@@ -1,0 +1,280 @@
+"""Where the engine is: which of options, environment, contexts and sockets counts, and its address.
+
+The order is the docker command's own: ``--context`` or ``--host``, DOCKER_HOST, DOCKER_CONTEXT, the
+current context of the Docker configuration, the default socket. Podman's socket is the last resort.
+Nothing is connected to here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from holystone.engine.errors import EndpointError
+
+DOCKER_SOCKET = "/var/run/docker.sock"
+PODMAN_SOCKET = "/run/podman/podman.sock"
+USER_SOCKETS = "/run/user"
+"""Folder with one folder of sockets per user ID, where XDG_RUNTIME_DIR does not say."""
+
+_PLAIN_PORT, _TLS_PORT = 2375, 2376
+_FORMS = "unix:///path, tcp://host:port, ssh://user@host or demo:"
+_NOT_SUPPORTED = {
+    "npipe": "the named pipes of Windows are not supported",
+    "fd": "a file descriptor is for the engine to listen on",
+}
+
+
+class TLS(NamedTuple):
+    """How to speak TLS: paths of PEM files, None where there is none.
+
+    Without ``ca`` the system's own authorities count. Without ``verify`` any certificate will do.
+    """
+
+    ca: str | None
+    cert: str | None
+    key: str | None
+    verify: bool
+
+
+class SSHDestination(NamedTuple):
+    """The pieces of an ``ssh`` address; empty where not given. ``path`` is the engine's socket."""
+
+    user: str
+    host: str
+    port: str
+    path: str
+
+
+class Endpoint(NamedTuple):
+    """One engine's address.
+
+    ``scheme`` is ``unix``, ``tcp``, ``ssh`` or ``demo``. ``address`` is a path, ``host:port`` (IPv6
+    in brackets), ``[user@]host[:port][/path]``, or whatever follows ``demo:``. ``source`` says
+    where the address was found: ``--host``, ``DOCKER_HOST``, ``context staging``, ``default``.
+    """
+
+    scheme: str
+    address: str
+    tls: TLS | None
+    source: str
+
+    @property
+    def url(self) -> str:
+        """The address as ``--host`` takes it."""
+        if self.scheme == "demo":
+            return f"demo:{self.address}"
+        return f"{self.scheme}://{self.address}"
+
+
+def resolve(host: str | None, context: str | None, environ: Mapping[str, str]) -> Endpoint:
+    """The engine meant by the options (None where not given) and the environment.
+
+    As in docker/cli ``resolveContextName`` and ``resolveDefaultDockerEndpoint``, except that an
+    empty option and a broken ``config.json`` are errors instead of ways to another engine.
+    Raises EndpointError, which names the option, variable or file, and the mend.
+    """
+    if host is not None and context is not None:
+        raise EndpointError(
+            "--host and --context are both given and each names an engine. Pass only one of them."
+        )
+    if host is not None:
+        return _given(host, "--host", environ)
+    by_variable = environ.get("DOCKER_HOST", "").strip()
+    if context is not None:
+        if not context:
+            raise EndpointError("--context is empty. Name a context, or leave the option out.")
+        name, named_by = context, "--context"
+    elif by_variable:
+        return _given(by_variable, "DOCKER_HOST", environ)
+    elif environ.get("DOCKER_CONTEXT"):
+        name, named_by = environ["DOCKER_CONTEXT"], "DOCKER_CONTEXT"
+    else:
+        name, named_by = _current_context(environ)
+    if name != "default":
+        from holystone.engine.transport import contexts
+
+        found = contexts.find(name, named_by, config_folder(environ))
+        return parse_host(found.host, found.where, f"context {name}", lambda: found.tls)
+    if by_variable:
+        return _given(by_variable, "DOCKER_HOST", environ)
+    return _default(environ)
+
+
+def parse_host(
+    text: str, where: str, source: str, tls: Callable[[], TLS | None] = lambda: None
+) -> Endpoint:
+    """The endpoint a host URL names.
+
+    ``where`` says in errors what holds the URL. ``tls`` is asked only where the scheme can have it.
+    Without a port tcp means 2375, with TLS 2376; without a scheme the URL means tcp, as for docker.
+    Raises EndpointError.
+    """
+    text = text.strip()
+
+    def refuse(problem: str) -> EndpointError:
+        return EndpointError(f"{where} is {_without_password(text)!r}: {problem}")
+
+    if not text:
+        raise refuse(f"it is empty. Write it like {_FORMS}.")
+    if not text.isprintable() or " " in text:
+        raise refuse("a host has no spaces or control characters.")
+    if text.startswith("demo:"):
+        return Endpoint("demo", text.removeprefix("demo:").lstrip("/"), None, source)
+    if text.startswith(("/", ".", "~")):
+        path = os.path.abspath(os.path.expanduser(text))
+        raise refuse(f"a path needs its scheme: unix://{path}")
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        scheme, rest = "tcp", text
+    scheme = scheme.lower()
+    if scheme == "unix":
+        path = rest or DOCKER_SOCKET
+        if not path.startswith("/"):
+            raise refuse(f"the socket's path must be absolute. Did you mean unix:///{path}?")
+        return Endpoint("unix", path, None, source)
+    if scheme == "ssh":
+        return Endpoint("ssh", _checked_ssh(rest, refuse), None, source)
+    if scheme in ("tcp", "http", "https"):
+        wanted = tls()
+        if scheme == "https" and wanted is None:
+            wanted = TLS(None, None, None, verify=True)
+        host, port = _host_and_port(rest, refuse)
+        address = f"{host or 'localhost'}:{port or (_TLS_PORT if wanted else _PLAIN_PORT)}"
+        return Endpoint("tcp", address, wanted, source)
+    raise refuse(
+        f"{_NOT_SUPPORTED.get(scheme, f'an engine has no scheme {scheme!r}')}. Use {_FORMS}."
+    )
+
+
+def ssh_destination(address: str) -> SSHDestination:
+    """The pieces of an ssh endpoint's address."""
+    destination, slash, path = address.partition("/")
+    user, _, host = destination.rpartition("@")
+    if host.startswith("["):
+        host, _, port = host[1:].partition("]")
+        port = port.removeprefix(":")
+    else:
+        host, _, port = host.partition(":")
+    return SSHDestination(user, host, port, slash + path if path else "")
+
+
+def config_folder(environ: Mapping[str, str]) -> str:
+    """The docker command's configuration folder: ``DOCKER_CONFIG``, or ``~/.docker``."""
+    home = environ.get("HOME") or os.path.expanduser("~")
+    return environ.get("DOCKER_CONFIG") or os.path.join(home, ".docker")
+
+
+def tls_in(folder: str, *, verify: bool) -> TLS:
+    """The files of a certificate folder (``ca.pem``, ``cert.pem``, ``key.pem``) that are there.
+
+    Raises EndpointError where only one of the client's certificate and key is there.
+    """
+    ca, cert, key = (
+        path if os.path.exists(path) else None
+        for path in (os.path.join(folder, name) for name in ("ca.pem", "cert.pem", "key.pem"))
+    )
+    if (cert is None) != (key is None):
+        there, missing = ("cert.pem", "key.pem") if cert else ("key.pem", "cert.pem")
+        raise EndpointError(
+            f"{folder} holds {there} but no {missing}. The client's certificate needs both files."
+        )
+    return TLS(ca, cert, key, verify)
+
+
+def _given(text: str, name: str, environ: Mapping[str, str]) -> Endpoint:
+    return parse_host(text, name, name, lambda: _tls_of_environment(environ))
+
+
+def _current_context(environ: Mapping[str, str]) -> tuple[str, str]:
+    """The current context's name and the file that says so."""
+    path = os.path.join(config_folder(environ), "config.json")
+    if not os.path.lexists(path):
+        return "default", path
+    from holystone.engine.transport import contexts
+
+    return contexts.current(path), path
+
+
+def _tls_of_environment(environ: Mapping[str, str]) -> TLS | None:
+    """What DOCKER_TLS_VERIFY, DOCKER_TLS (any value but an empty one) and DOCKER_CERT_PATH ask."""
+    verify = bool(environ.get("DOCKER_TLS_VERIFY"))
+    if not verify and not environ.get("DOCKER_TLS"):
+        return None
+    folder = environ.get("DOCKER_CERT_PATH") or config_folder(environ)
+    found = tls_in(folder, verify=verify)
+    if verify and found.ca is None:
+        raise EndpointError(
+            "DOCKER_TLS_VERIFY asks to check the engine's certificate, but there is no "
+            f"{os.path.join(folder, 'ca.pem')}. Set DOCKER_CERT_PATH to the folder that holds "
+            "ca.pem, cert.pem and key.pem, or unset DOCKER_TLS_VERIFY."
+        )
+    return found
+
+
+def _default(environ: Mapping[str, str]) -> Endpoint:
+    """Docker's socket, or the first other one that is there. With TLS asked for, localhost."""
+    tls = _tls_of_environment(environ)
+    if tls:
+        variable = "DOCKER_TLS_VERIFY" if tls.verify else "DOCKER_TLS"
+        return Endpoint("tcp", f"localhost:{_TLS_PORT}", tls, f"{variable} without DOCKER_HOST")
+    if not os.path.exists(DOCKER_SOCKET):
+        mine = f"{USER_SOCKETS}/{os.getuid()}"
+        runtime = environ.get("XDG_RUNTIME_DIR") or mine
+        for path in (
+            f"{runtime}/docker.sock",
+            f"{runtime}/podman/podman.sock",
+            f"{mine}/podman/podman.sock",
+            PODMAN_SOCKET,
+        ):
+            if os.path.isabs(path) and os.path.exists(path):
+                return Endpoint("unix", path, None, "default")
+    return Endpoint("unix", DOCKER_SOCKET, None, "default")
+
+
+def _host_and_port(text: str, refuse: Callable[[str], EndpointError]) -> tuple[str, str]:
+    """Host (IPv6 in brackets) and port, each empty where not given."""
+    text = text.removesuffix("/")
+    if "@" in text:
+        raise refuse("a user name cannot be part of it.")
+    if any(sign in text for sign in "/?#"):
+        raise refuse("nothing may follow host and port. For a socket write unix:///path.")
+    if text.startswith("["):
+        host, closing, after = text.partition("]")
+        host += closing
+        if not closing or ":" not in host or (after and not after.startswith(":")):
+            raise refuse("write an IPv6 address like [::1]:2375.")
+        port = after.removeprefix(":")
+    else:
+        host, _, port = text.partition(":")
+        if ":" in port or "]" in text:
+            raise refuse("write an IPv6 address in brackets, like [::1]:2375.")
+    if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16):
+        raise refuse(f"{port!r} is no port. A port is a number from 1 to 65535.")
+    return host, port
+
+
+def _checked_ssh(rest: str, refuse: Callable[[str], EndpointError]) -> str:
+    """An ssh address that ``ssh_destination`` takes apart well; ``%40`` in a user name is ``@``."""
+    if "?" in rest or "#" in rest:
+        raise refuse("only a port and the path of a socket may follow the host.")
+    destination, slash, path = rest.partition("/")
+    user, at, place = destination.rpartition("@")
+    if ":" in user:
+        raise refuse("a password cannot be part of it. Log in with a key.")
+    user = user.replace("%40", "@").replace("%5C", "\\").replace("%5c", "\\")
+    host, port = _host_and_port(place, refuse)
+    if not host or (at and not user):
+        raise refuse("the host or the user is missing. Write it like ssh://user@host.")
+    if host.startswith("-") or user.startswith("-"):
+        raise refuse("neither host nor user may start with a dash.")
+    return user + at + host + (f":{port}" if port else "") + (slash + path if path else "")
+
+
+def _without_password(text: str) -> str:
+    """The URL fit to be shown."""
+    scheme, separator, rest = text.partition("://")
+    login, at, place = rest.rpartition("@")
+    user, colon, _ = login.partition(":")
+    return f"{scheme}{separator}{user}:***@{place}" if at and colon else text

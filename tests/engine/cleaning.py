@@ -1,0 +1,127 @@
+"""One real clean by way of the library, with the engine's own figures before and after."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from holystone.core.decision import Plan, Verdict
+from holystone.core.inventory import Inventory
+from holystone.core.memory import Forgetful
+from holystone.core.plan import plan
+from holystone.core.policy import CacheLimits, Grace, Policy
+from holystone.engine.api import Client
+from holystone.engine.execute import Outcome, execute
+from holystone.engine.live import LiveHost
+from holystone.engine.transport.connection import connect
+from holystone.engine.transport.endpoint import resolve
+from holystone.ledger.facts import LedgerMemory
+from tests.engines import Engine
+
+NO_GRACE = Policy(grace=Grace.uniform(0))
+"""Young objects go too: what a test makes is always young."""
+
+NO_CACHE = Policy(grace=Grace.uniform(0), cache=CacheLimits(budget_bytes=0))
+"""Build cache goes as well, all that can."""
+
+
+class Figures(NamedTuple):
+    """What the engine itself says it stores, in bytes."""
+
+    images: int
+    cache: int
+    containers: int
+
+    @property
+    def total(self) -> int:
+        """All kinds together."""
+        return sum(self)
+
+
+class Clean(NamedTuple):
+    """A clean that was made."""
+
+    inventory: Inventory
+    plan: Plan
+    outcome: Outcome
+    before: Figures
+    after: Figures
+
+    @property
+    def fall(self) -> int:
+        """By how much the engine's own figures fell."""
+        return self.before.total - self.after.total
+
+    def verdict(self, name: str) -> Verdict:
+        """The verdict on the object with this ID or name."""
+        found = [v for v in self.plan.verdicts if name in (v.id, *v.names)]
+        assert len(found) == 1, f"{name}: {found}"
+        return found[0]
+
+
+def live_host(engine: Engine, state: Path | None = None, *, remote: bool = False) -> LiveHost:
+    """holystone's side of a real engine. Without ``state`` it remembers nothing.
+
+    ``remote``: as if the engine were on another machine, where its files cannot be read.
+    """
+    here = resolve(engine.host, None, {})
+    there = here._replace(scheme="tcp", address="elsewhere:2375") if remote else here
+    client = Client(there, 120, lambda _, timeout: connect(here, timeout))
+    memory = Forgetful() if state is None else LedgerMemory(str(state), _no_warning)
+    return LiveHost(client, memory)
+
+
+def _no_warning(message: str) -> None:
+    raise AssertionError(message)
+
+
+def figures(engine: Engine) -> Figures:
+    """The engine's figures now, asked without holystone."""
+    usage = engine.api("GET", "/system/df")
+    containers = engine.client.list("/containers/json?all=1&size=1")
+    written = sum(container.get("SizeRw") or 0 for container in containers)
+    return Figures(
+        images=usage.get("LayersSize") or 0,
+        cache=sum(record["Size"] for record in usage.get("BuildCache") or ()),
+        # The containerd store counts containers' snapshots among the layers.
+        containers=0 if engine.store == "containerd" else written,
+    )
+
+
+def planned(engine: Engine, policy: Policy, state: Path | None = None) -> tuple[Inventory, Plan]:
+    """Observe and plan as ``holystone plan`` does."""
+    host = live_host(engine, state)
+    try:
+        inventory = host.weigh(host.date(host.observe()))
+        return inventory, plan(inventory, host.usage(), policy, time.time())
+    finally:
+        host.close()
+
+
+def clean(
+    engine: Engine,
+    policy: Policy = NO_GRACE,
+    state: Path | None = None,
+    *,
+    remote: bool = False,
+) -> Clean:
+    """Make a clean as ``holystone clean`` does."""
+    before = figures(engine)
+    host = live_host(engine, state, remote=remote)
+    try:
+        host.watch()
+        inventory = host.weigh(host.date(host.observe()))
+        made = plan(inventory, host.usage(), policy, time.time())
+        outcome = execute(made, inventory.images, host)
+    finally:
+        host.close()
+    return Clean(inventory, made, outcome, before, figures(engine))
+
+
+def image_ids(engine: Engine) -> set[str]:
+    """The IDs of all images, intermediate ones included."""
+    return {
+        "sha256:" + image["Id"].removeprefix("sha256:")
+        for image in engine.client.list("/images/json?all=1")
+    }

@@ -1,0 +1,83 @@
+"""Layer sizes from the sizes of whole images: asked for once, and right in sum for any set."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from holystone.core.inventory import Blob, Image
+from holystone.core.layers import stored_bytes
+from holystone.core.memory import Forgetful
+from holystone.engine.api import Client
+from holystone.engine.deduction import deduce, representatives
+from holystone.engine.live import LiveHost
+from holystone.engine.transport.connection import connect
+from holystone.engine.transport.endpoint import resolve
+from tests.engine_client.proxy import proxy
+from tests.engines import Engine
+from tests.engines.images import ImageToLoad, layer, load
+
+SIZES = {"base": 100, "middle": 30, "a": 7, "b": 5, "c": 2}
+STACKS = {
+    "one": ("base", "middle", "a"),
+    "two": ("base", "middle", "b", "c"),
+    "base": ("base",),
+}
+
+
+def image(name: str, *, whole: bool = True) -> Image:
+    """One of the images, as a list tells it: 10 bytes of content beside its layers."""
+    size = sum(SIZES[diff_id] for diff_id in STACKS[name])
+    blobs = (Blob(f"manifest of {name}", 10),) if whole else None
+    return Image(name, size=size + 10, content_size=10, blobs=blobs)
+
+
+def test_one_image_is_asked_for_what_several_share() -> None:
+    """With the shared layers known nobody is asked; of an image in pieces its history is needed."""
+    images = [image("one"), image("two")]
+    assert representatives(images, STACKS, {}) == {"one"}
+    assert representatives(images, STACKS, {"base": 100, "middle": 30}) == set()
+    assert representatives([image("two", whole=False)], STACKS, SIZES) == {"two"}
+
+
+def test_what_one_image_alone_holds_is_the_rest_of_its_size() -> None:
+    """Several such layers are told with the topmost."""
+    known = {"base": 100, "middle": 30, "a": 7}
+    assert deduce([image("two"), image("base")], STACKS, known) == {
+        "two": (100, 30, 0, 7),
+        "base": (100,),
+    }
+
+
+def test_nothing_is_deduced_that_does_not_add_up() -> None:
+    """A shared layer of unknown size, or a size that contradicts what is known."""
+    assert deduce([image("two")], STACKS, {"base": 100}) == {}
+    assert deduce([image("base")], STACKS, {"base": 99}) == {}
+    assert deduce([image("base")], STACKS, {"base": 101}) == {}
+
+
+@pytest.mark.engine("containerd")
+def test_few_histories_are_asked_and_every_image_adds_up(fresh_engine: Engine, unique: str) -> None:
+    """Twelve images on two bases: two histories; the layers come to what the engine stores."""
+    bases = [[layer(f"{unique} {b} {n}", 20_000) for n in range(3)] for b in range(2)]
+    images = [
+        ImageToLoad(
+            [*bases[n % 2], layer(f"{unique} own {n}", 5000 + n), layer(f"{unique} top {n}", 99)],
+            [f"localhost/{unique}:{n}"] if random.Random(n).random() < 0.5 else [],
+        )
+        for n in range(12)
+    ]
+    load(fresh_engine, *images)
+    with proxy(fresh_engine) as front:
+        host = LiveHost(Client(resolve(front.url, None, {}), 60, connect), Forgetful())
+        inventory = host.weigh(host.observe())
+        host.close()
+    asked = [path for path in front.paths if path.endswith("/history")]
+    assert len(asked) == 2
+    for listed in inventory.images:
+        assert listed.layers is not None
+        assert sum(each.size for each in listed.layers) == listed.size - listed.content_size
+    blobs = {blob for listed in inventory.images for blob in listed.blobs or ()}
+    usage = fresh_engine.api("GET", "/system/df")
+    assert stored_bytes(inventory.images) + sum(b.size for b in blobs) == usage["LayersSize"]

@@ -1,0 +1,339 @@
+"""What is seen on a real engine, and what it was asked for that."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from holystone.core.inventory import Container, Inventory
+from holystone.core.memory import Forgetful, Memory
+from holystone.engine import observe
+from holystone.engine.api import Client
+from holystone.engine.live import LiveHost
+from holystone.engine.transport.connection import connect
+from holystone.engine.transport.endpoint import resolve
+from holystone.ledger.facts import LedgerMemory
+from tests.engine.cleaning import live_host
+from tests.engine_client.proxy import Front, proxy
+from tests.engines import Engine
+from tests.engines.images import SCRATCH, ImageToLoad, build, busybox_layer, layer, load
+
+LISTS = ("GET /_ping", "GET /info", "GET /networks", "GET /volumes")
+IMAGES = {
+    **dict.fromkeys(["docker20", "docker26", "podman", "podman5"], "GET /images/json?all=1"),
+    **dict.fromkeys(["docker28", "docker28c"], "GET /images/json?all=1&manifests=1"),
+}
+CACHE: dict[str, tuple[str, ...]] = {
+    "docker20": ("POST /grpc",),
+    **dict.fromkeys(["docker26", "docker28", "docker28c"], ("GET /system/df?type=build-cache",)),
+    **dict.fromkeys(["podman", "podman5"], ()),
+}
+CACHE_AND_VOLUMES = {
+    **dict.fromkeys(["docker20", "podman", "podman5"], "GET /system/df"),
+    **dict.fromkeys(
+        ["docker26", "docker28", "docker28c"], "GET /system/df?type=build-cache&type=volume"
+    ),
+}
+
+
+def lists(kind: str) -> list[str]:
+    """One question for each kind of object, and two for who it is."""
+    return sorted([*LISTS, IMAGES[kind], "GET /containers/json?all=1", *CACHE[kind]])
+
+
+def host_behind(front: Front, memory: Memory, *, remote: bool) -> LiveHost:
+    """The host as seen through a proxy; ``remote``: its files are not here."""
+    here = resolve(front.url, None, {})
+    there = here._replace(scheme="tcp", address="elsewhere:2375") if remote else here
+    return LiveHost(Client(there, 60, lambda _, timeout: connect(here, timeout)), memory)
+
+
+def look(front: Front, memory: Memory, *, remote: bool) -> tuple[Inventory, list[str]]:
+    """All that can be asked of a host, and the questions."""
+    front.requests.clear()
+    host = host_behind(front, memory, remote=remote)
+    inventory = host.weigh(host.date(host.observe()))
+    host.close()
+    return inventory, front.paths
+
+
+def no_warning(message: str) -> None:
+    raise AssertionError(message)
+
+
+def container(inventory: Inventory, name: str) -> Container:
+    (found,) = [each for each in inventory.containers if each.name == name]
+    return found
+
+
+def test_a_second_look_at_an_unchanged_host_costs_one_list_a_kind(
+    fresh_engine: Engine, unique: str, tmp_path: Path
+) -> None:
+    """From afar: images are asked about one by one the first time, and never again."""
+    base = layer(f"{unique} base")
+    tagged = ImageToLoad([base, layer(unique)], [f"localhost/{unique}:1"])
+    load(fresh_engine, tagged, *(ImageToLoad([base, layer(f"{unique} {n}")]) for n in range(3)))
+    details = sorted(["GET /images/ID/json", "GET /images/ID/history"] * 4)
+    with proxy(fresh_engine) as front:
+        first_memory = LedgerMemory(str(tmp_path), no_warning)
+        first, asked = look(front, first_memory, remote=True)
+        first_memory.close()
+        assert asked == sorted(lists(fresh_engine.kind) + details)
+        memory = LedgerMemory(str(tmp_path), no_warning)
+        second, asked = look(front, memory, remote=True)
+        assert asked == lists(fresh_engine.kind)
+        assert sorted(second.images) == sorted(first.images)
+        assert all(image.layers for image in second.images)
+
+        (new,) = load(fresh_engine, ImageToLoad([base, layer(f"{unique} new")]))
+        third, asked = look(front, memory, remote=True)
+        memory.close()
+        assert asked == sorted(
+            [*lists(fresh_engine.kind), "GET /images/ID/json", "GET /images/ID/history"]
+        )
+    assert {image.id for image in third.images} - {image.id for image in first.images} == {new}
+    (arrived,) = [image for image in third.images if image.id == new]
+    shared = {part for image in first.images for part in image.layers or ()}
+    assert len(shared.intersection(arrived.layers or ())) == 1
+
+
+@pytest.mark.engine("classic", "podman")
+def test_an_image_that_lost_its_tag_is_asked_about_again(
+    fresh_engine: Engine, unique: str, tmp_path: Path
+) -> None:
+    """Its tag may have been put on again since; only now the date of that counts."""
+    tags = [f"localhost/{unique}:{n}" for n in range(2)]
+    new = iter(range(9))
+
+    def take(tag: str) -> str:
+        """A new image with this tag; the one that had it has none any more."""
+        (image_id,) = load(fresh_engine, ImageToLoad([layer(f"{unique} {next(new)}")], [tag]))
+        return image_id
+
+    one, whole = ["GET /images/ID/json"], ["GET /images/ID/json", "GET /images/ID/history"]
+    memory = LedgerMemory(str(tmp_path), no_warning)
+    with proxy(fresh_engine) as front:
+
+        def asked() -> list[str]:
+            """What was asked beside the lists."""
+            rest = look(front, memory, remote=True)[1]
+            for path in lists(fresh_engine.kind):
+                rest.remove(path)
+            return rest
+
+        image_id = take(tags[0])
+        assert asked() == sorted(whole)
+        take(tags[0])
+        assert asked() == sorted(whole + one)
+        assert asked() == []
+        fresh_engine.docker("tag", image_id, tags[1])
+        assert asked() == []
+        take(tags[1])
+        assert asked() == sorted(whole + one)
+    memory.close()
+
+
+@pytest.mark.engine("classic")
+def test_an_image_without_layers_is_weighed_after_it_was_only_dated(
+    fresh_engine: Engine, unique: str, tmp_path: Path
+) -> None:
+    """Nothing in it, which is not the same as nothing known of it."""
+    (image_id,) = load(fresh_engine, ImageToLoad([f"LABEL {unique}"], labels={"a": unique}))
+    memory = LedgerMemory(str(tmp_path), no_warning)
+    for _ in range(2):
+        host = live_host(fresh_engine, remote=True)
+        host.memory = memory
+        dated = host.date(host.observe())
+        host.close()
+    assert [(image.id, image.layers) for image in dated.images] == [(image_id, None)]
+    with proxy(fresh_engine) as front:
+        weighed, _ = look(front, memory, remote=True)
+        again, asked = look(front, memory, remote=True)
+    memory.close()
+    assert [(image.layers, image.exact) for image in weighed.images] == [((), True)]
+    assert again.images == weighed.images
+    assert asked == lists(fresh_engine.kind)
+
+
+@pytest.mark.engine("classic", "containerd")
+def test_near_by_the_first_look_asks_no_more_either(fresh_engine: Engine, unique: str) -> None:
+    """Root on the host reads the classic store's files; of containerd's all but the dates."""
+    load(fresh_engine, *(ImageToLoad([layer(f"{unique} {n}")]) for n in range(3)))
+    with proxy(fresh_engine) as front:
+        inventory, asked = look(front, Forgetful(), remote=False)
+    assert all(image.layers for image in inventory.images)
+    more = [path for path in asked if path not in lists(fresh_engine.kind)]
+    dates = [] if fresh_engine.store == "classic" else ["GET /images/ID/json"] * 3
+    assert more == dates
+
+
+def test_stopped_containers_are_inspected_and_others_not(fresh_engine: Engine, unique: str) -> None:
+    """State, end, exit code, bytes written; one question for each that has stopped."""
+    tag = f"localhost/{unique}:1"
+    (image_id,) = load(fresh_engine, ImageToLoad([busybox_layer()], [tag]))
+    begun = time.time()
+
+    def run(name: str, *command: str) -> None:
+        fresh_engine.docker(
+            *("run", "--network", "none", "--label", f"is={name}", "--name", f"{unique}-{name}"),
+            *command,
+            check=False,
+        )
+
+    run("good", tag, "sh", "-c", "head -c 30000 /dev/zero > /written")
+    run("bad", tag, "sh", "-c", "exit 3")
+    run("running", "--detach", tag, "sleep", "1000")
+    fresh_engine.docker("create", "--network", "none", "--name", f"{unique}-created", tag)
+    with proxy(fresh_engine) as front:
+        host = host_behind(front, Forgetful(), remote=True)
+        inventory = host.observe()
+        host.close()
+        details = ["GET /containers/ID/json?size=1"] * 2
+        assert front.paths == sorted(lists(fresh_engine.kind) + details)
+    found = {
+        name: container(inventory, f"{unique}-{name}")
+        for name in ("good", "bad", "running", "created")
+    }
+    assert {name: each.state for name, each in found.items()} == {
+        "good": "exited",
+        "bad": "exited",
+        "running": "running",
+        "created": "created",
+    }
+    assert {name: each.exit_code for name, each in found.items()} == {
+        "good": 0,
+        "bad": 3,
+        "running": None,
+        "created": None,
+    }
+    for name, each in found.items():
+        assert each.image_id == image_id
+        assert each.image == tag
+        assert begun - 2 <= each.created <= time.time() + 2
+        assert each.stopped == (name in ("good", "bad"))
+        if each.stopped:
+            assert each.finished is not None
+            assert begun - 1 <= each.finished <= time.time() + 1
+            assert each.labels["is"] == name
+        else:
+            assert each.finished is None
+    assert found["good"].writable_size >= 30_000
+    assert found["good"].writable_size - found["bad"].writable_size >= 28_000
+    assert found["running"].writable_size == 0
+
+
+def test_with_sizes_running_containers_and_volumes_are_measured(
+    fresh_engine: Engine, unique: str
+) -> None:
+    """Anonymous and named volumes, who uses them, and the bytes of what runs."""
+    tag = f"localhost/{unique}:1"
+    load(fresh_engine, ImageToLoad([busybox_layer()], [tag]))
+    named = f"{unique}-named"
+    fresh_engine.docker("volume", "create", "--label", "a=b", named)
+    fresh_engine.docker("volume", "create", f"{unique}-idle")
+    fresh_engine.docker(
+        *("run", "--detach", "--network", "none", "--name", unique),
+        *("--volume", f"{named}:/named", "--volume", "/anonymous", tag),
+        *("sh", "-c", "head -c 40000 /dev/zero | tee /named/x > /own; sleep 1000"),
+    )
+    for _ in range(50):
+        listed = fresh_engine.client.list("/containers/json?size=1")
+        if (listed[0].get("SizeRw") or 0) >= 40_000:
+            break
+        time.sleep(0.1)
+    with proxy(fresh_engine) as front:
+        host = host_behind(front, Forgetful(), remote=True)
+        inventory = host.observe(sizes=True)
+        host.close()
+        assert front.paths == sorted(
+            [
+                *LISTS,
+                IMAGES[fresh_engine.kind],
+                "GET /containers/json?all=1&size=1",
+                CACHE_AND_VOLUMES[fresh_engine.kind],
+            ]
+        )
+    running = container(inventory, unique)
+    assert running.writable_size >= 40_000
+    volumes = {volume.name: volume for volume in inventory.volumes}
+    (anonymous,) = [name for name, volume in volumes.items() if volume.anonymous]
+    assert set(volumes) == {named, f"{unique}-idle", anonymous}
+    assert set(running.volumes) == {named, anonymous}
+    assert volumes[named].labels == {"a": "b"}
+    sizes = [volumes[name].size for name in (named, anonymous, f"{unique}-idle")]
+    assert sizes[0] is not None
+    assert sizes[0] >= 40_000
+    assert all(size is not None for size in sizes)
+    assert all(abs(volume.created - time.time()) < 120 for volume in volumes.values())
+    plain = live_host(fresh_engine)
+    assert all(volume.size is None for volume in plain.observe().volumes)
+    plain.close()
+
+
+@pytest.mark.engine("podman")
+def test_podman_is_the_same_engine_at_each_look(fresh_engine: Engine) -> None:
+    """It makes up another ID for each answer; memory must not hang on that."""
+    host = live_host(fresh_engine)
+    first, second = host.observe().engine, host.observe().engine
+    host.close()
+    assert first == second
+    told = {fresh_engine.api("GET", "/info")["ID"] for _ in range(2)}
+    assert len(told) == 2
+
+
+def test_networks_of_ones_own_are_told_from_the_engines(fresh_engine: Engine, unique: str) -> None:
+    """Those the engine came with are built in."""
+    fresh_engine.docker("network", "create", "--internal", "--label", "a=b", unique)
+    host = live_host(fresh_engine)
+    networks = host.observe().networks
+    host.close()
+    (own,) = [network for network in networks if not network.builtin]
+    assert own.name == unique
+    assert own.labels["a"] == "b"
+    assert abs(own.created - time.time()) < 60
+    assert any(network.builtin for network in networks)
+
+
+@pytest.mark.engine("classic", "containerd")
+def test_the_build_cache_is_seen_whole(fresh_engine: Engine, unique: str) -> None:
+    """Every record ``/system/df`` lists, its tree included, in whatever way it was asked for."""
+    build(fresh_engine, SCRATCH + f"RUN echo {unique} > /a\nRUN true\n", buildkit=True)
+    for sizes in (False, True):
+        host = live_host(fresh_engine)
+        inventory = host.observe(sizes=sizes)
+        host.close()
+        listed = {r["ID"]: r for r in fresh_engine.api("GET", "/system/df")["BuildCache"]}
+        assert {r.id: r.size for r in inventory.cache} == {i: r["Size"] for i, r in listed.items()}
+        parents = {parent for record in inventory.cache for parent in record.parents}
+        assert parents
+        assert parents <= set(listed)
+
+
+def test_where_the_disk_is_known(fresh_engine: Engine) -> None:
+    """The file system under the engine's data, but not that of an engine elsewhere."""
+    near, far = live_host(fresh_engine), live_host(fresh_engine, remote=True)
+    seen = near.observe().disk
+    assert seen.total_bytes is not None
+    assert seen.free_bytes is not None
+    assert 0 < seen.free_bytes <= seen.total_bytes
+    assert far.observe().disk.total_bytes is None
+    near.close()
+    far.close()
+
+
+def test_the_disk_is_counted_as_df_counts_it(tmp_path: Path) -> None:
+    """What is reserved for root is neither used nor free."""
+    client = Client(resolve(f"unix://{tmp_path}/docker.sock", None, {}), 5, connect)
+    told = observe.disk(client, str(tmp_path))
+    df = subprocess.run(
+        ["df", "--block-size=1", "--output=used,avail", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    used, available = map(int, df.stdout.splitlines()[1].split())
+    assert told.free_bytes == pytest.approx(available, rel=0.01)
+    assert told.total_bytes == pytest.approx(used + available, rel=0.01)
