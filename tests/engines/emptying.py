@@ -1,0 +1,74 @@
+"""Emptying an engine between tests, by force and all of it, without starting it anew."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from .api import ApiError
+from .engine import Engine
+
+PREDEFINED_NETWORKS = frozenset({"bridge", "host", "none", "podman"})
+
+
+class NotEmptied(Exception):
+    """Some objects would not go; the message has the engine's words."""
+
+
+def empty(engine: Engine) -> None:
+    """Remove every container, image, volume, network and build cache record.
+
+    Uses force and the prune of the build cache, which holystone itself never does.
+    Raises ``NotEmptied`` when something stays.
+    """
+    for container in engine.client.list("/containers/json"):
+        # Podman's forced removal waits ten seconds for the container to end by itself.
+        with contextlib.suppress(ApiError):
+            engine.api("POST", f"/containers/{container['Id']}/kill")
+    _remove(engine, _containers)
+    if engine.store != "podman":
+        engine.api("POST", "/build/prune?all=1")
+    for listed in (_images, _volumes, _networks):
+        _remove(engine, listed)
+
+
+def _containers(engine: Engine) -> list[str]:
+    found = engine.client.list("/containers/json?all=1")
+    return [f"/containers/{container['Id']}?force=1&v=1" for container in found]
+
+
+def _images(engine: Engine) -> list[str]:
+    found = engine.client.list("/images/json?all=1")
+    return [f"/images/{image['Id']}?force=1" for image in found]
+
+
+def _volumes(engine: Engine) -> list[str]:
+    found = engine.api("GET", "/volumes")["Volumes"] or []
+    return [f"/volumes/{volume['Name']}?force=1" for volume in found]
+
+
+def _networks(engine: Engine) -> list[str]:
+    found = [n for n in engine.client.list("/networks") if n["Name"] not in PREDEFINED_NETWORKS]
+    return [f"/networks/{network['Id']}" for network in found]
+
+
+def _remove(engine: Engine, listed: Callable[[Engine], list[str]]) -> None:
+    """Delete what is listed, again as long as that makes it fewer: parents go after children."""
+    before: set[str] = set()
+    answers: list[str] = []
+    with ThreadPoolExecutor(8) as pool:
+        while paths := set(listed(engine)):
+            if paths == before:
+                raise NotEmptied(f"{engine.kind}: {next(filter(None, answers), 'no word why')}")
+            before = paths
+            answers = list(pool.map(lambda path: _delete(engine, path), paths))
+
+
+def _delete(engine: Engine, path: str) -> str:
+    """What the engine had against it; nothing if it is gone."""
+    try:
+        engine.api("DELETE", path)
+    except ApiError as error:
+        return "" if error.status == 404 else str(error)
+    return ""

@@ -1,0 +1,175 @@
+"""Starting private engines and holding on to them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from .api import ApiError, EngineApi
+from .kept import EngineFailed, EngineUnavailable, Kept, claim_folder
+from .kinds import KINDS, Kind, Store
+from .places import CLEAN_PATH, DOCKER
+from .records import Record, Specification, records, sweep
+
+
+class Engine:
+    """A private engine that runs."""
+
+    def __init__(self, kind: Kind, data: Path, kept: Kept) -> None:
+        self.kind = kind.name
+        self.store: Store = kind.store
+        self.data = data
+        self.socket = data / "docker.sock"
+        self.host = f"unix://{self.socket}"
+        self.client = EngineApi(str(self.socket))
+        self._kept = kept
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} at {self.host}>"
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs: a test may have killed it."""
+        return self.ended() is None
+
+    def ended(self) -> str | None:
+        """The end of its log if it has ended on its own, else None."""
+        return self._kept.ended()
+
+    @property
+    def log(self) -> str:
+        """The daemon's log so far."""
+        return self._kept.log
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment that points docker, and holystone, at this engine and no other."""
+        return {
+            "PATH": CLEAN_PATH,
+            "HOME": str(self.data),
+            "LANG": "C.UTF-8",
+            "DOCKER_HOST": self.host,
+            "DOCKER_CONFIG": str(self.data / "client"),
+        }
+
+    def api(
+        self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
+    ) -> Any:
+        """One call of the engine's interface; see ``EngineApi.call``."""
+        return self.client.call(method, path, body, headers)
+
+    def docker(
+        self, *arguments: str, stdin: bytes = b"", check: bool = True, buildkit: bool = False
+    ) -> str:
+        """What Debian's docker client prints for a command, stripped.
+
+        Raises ``subprocess.CalledProcessError``, with the client's own words, when it fails and
+        ``check`` is set. With Podman it speaks the compatible interface: BuildKit does not exist.
+        """
+        done = subprocess.run(
+            [DOCKER, *arguments],
+            env={**self.environment, "DOCKER_BUILDKIT": "1" if buildkit else "0"},
+            input=stdin,
+            capture_output=True,
+            check=False,
+        )
+        said = done.stdout.decode(errors="replace").strip()
+        if check and done.returncode:
+            error = subprocess.CalledProcessError(done.returncode, done.args, done.stdout)
+            error.add_note(done.stderr.decode(errors="replace").strip())
+            raise error
+        return said
+
+    def stop(self) -> None:
+        """Kill the engine with all it started, unmount and remove its data. Takes no leave."""
+        self._kept.stop()
+
+
+def start_engine(
+    name: str,
+    *,
+    data: Path | None = None,
+    arguments: Sequence[str] = (),
+    tied: bool = True,
+    timeout: float = 90.0,
+) -> Engine:
+    """Start an engine of a kind and wait until it answers.
+
+    ``data``: its folder, new or empty (default: a new one). ``arguments``: more for the daemon.
+    ``tied``: it ends with this process, however that ends; otherwise with ``stop_recorded``.
+    Raises ``EngineUnavailable`` when this machine cannot run it and ``EngineFailed`` when it
+    does not come up within ``timeout`` seconds.
+    """
+    kind = KINDS[name]
+    if reason := kind.missing():
+        raise EngineUnavailable(f"{name}: {reason}")
+    sweep()
+    data = claim_folder(name, data)
+    kind.prepare(data)
+    engine = _launch(kind, data, arguments, tied)
+    try:
+        _wait(engine, timeout)
+    except BaseException:
+        engine.stop()
+        raise
+    return engine
+
+
+def _launch(kind: Kind, data: Path, arguments: Sequence[str], tied: bool) -> Engine:
+    socket = data / "docker.sock"
+    command = [
+        *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
+        *("--propagation", "private", str(Path(__file__).with_name("inside.sh"))),
+        *(str(data), str(kind.rootfs or "-")),
+        *kind.command(data, socket),
+        *arguments,
+    ]
+    spec = Specification(
+        kind=kind.name,
+        data=str(data),
+        command=command,
+        environment=kind.environment(data),
+        url=f"unix://{socket}",
+        tied=tied,
+    )
+    return Engine(kind, data, Kept(spec))
+
+
+def _wait(engine: Engine, timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    ask = EngineApi(str(engine.socket), timeout=5)
+    while True:
+        with contextlib.suppress(OSError, ApiError):
+            ask.raw("GET", "/_ping")
+            return
+        log = engine.ended()
+        if log is not None:
+            raise EngineFailed(f"{engine.kind} ended while starting:\n{log}")
+        if time.monotonic() > deadline:
+            raise EngineFailed(
+                f"{engine.kind}: no answer in {timeout:.0f} s:\n{engine.log[-4000:]}"
+            )
+        time.sleep(0.05)
+
+
+def running() -> Iterator[Record]:
+    """The engines and registries that run on this machine, started by whomever."""
+    return (record for record in records() if record.alive)
+
+
+def stop_recorded(record: Record, timeout: float = 60.0) -> None:
+    """End an engine by its record; returns when its data is gone."""
+    with contextlib.suppress(ProcessLookupError):
+        if record.alive:
+            os.kill(record.keeper, signal.SIGTERM)
+    deadline = time.monotonic() + timeout
+    while record.alive:
+        if time.monotonic() > deadline:
+            raise EngineFailed(f"{record.kind} in {record.data} did not end in {timeout:.0f} s")
+        time.sleep(0.05)
