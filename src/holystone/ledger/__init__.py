@@ -1,0 +1,1 @@
+"""What holystone remembers between runs, in one SQLite file."""
