@@ -1,0 +1,234 @@
+"""The JSON documents. Schema 1: fields are added, never renamed or taken away.
+
+Bytes are whole numbers in fields that end in ``_bytes``, times are RFC 3339 in UTC, and what is
+not known is null. ``dump`` writes one line; with ``indent`` it is laid out for a person to read,
+which takes ten times as long, so it is for terminals only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from holystone.core.decision import Plan, Reason, Verdict
+from holystone.core.inventory import Disk, Engine, Image, Inventory
+from holystone.engine.host import SKIPPED, Removal
+from holystone.present import figures, reasons
+from holystone.present.explanation import Explanation
+from holystone.present.wording import timestamp
+
+if TYPE_CHECKING:
+    from holystone.engine.execute import Outcome
+
+SCHEMA = 1
+Document = dict[str, Any]
+
+
+def dump(document: Document, *, indent: bool = False) -> str:
+    """The document as JSON text in ASCII, without an end of line."""
+    if indent:
+        return json.dumps(document, indent=2)
+    return json.dumps(document, separators=(",", ":"))
+
+
+def plan(plan: Plan) -> Document:
+    """The document of ``plan --json``."""
+    return _plan(plan) | {"items": [_item(verdict) for verdict in plan.verdicts]}
+
+
+def clean(plan: Plan, outcome: Outcome, *, disk_after: Disk | None = None) -> Document:
+    """The document of ``clean --json``: the plan, with what became of it.
+
+    An item's ``freed_bytes`` stay those planned; ``outcome_freed_bytes`` are what it freed. Where
+    an image was skipped, the others that share its layers free less than planned.
+    """
+    items = []
+    for verdict in plan.verdicts:
+        key = (verdict.kind, verdict.id)
+        item = _item(verdict)
+        removal = outcome.results.get(key)
+        if removal is None:
+            # Every step has a result; should one lack it, it was certainly not carried out.
+            removal = Removal(SKIPPED, "not tried") if verdict.remove else Removal("kept")
+        item["result"] = removal.result
+        item["detail"] = removal.detail
+        item["outcome_freed_bytes"] = outcome.freed.get(key, 0)
+        items.append(item)
+    ended = {
+        "freed_bytes": outcome.freed_bytes,
+        "planned_bytes": plan.freed_bytes,
+        "removed": outcome.removed,
+        "skipped": outcome.skipped,
+        "failed": outcome.failed,
+        "seconds": round(outcome.seconds, 3),
+        "interrupted": outcome.interrupted or None,
+        "disk": None if disk_after is None else _disk(disk_after),
+    }
+    return _plan(plan) | {"outcome": ended, "items": items}
+
+
+def status(inventory: Inventory, plan: Plan, endpoint: str) -> Document:
+    """The document of ``status --json``. ``endpoint`` is the engine's address."""
+    shares = figures.image_shares(inventory.images)
+    stored = figures.images_stored(inventory.images, shares)
+    cache = figures.cache_bytes(inventory.cache)
+    volumes = figures.volume_bytes(inventory)
+    return _head(inventory.engine, inventory.taken_at, inventory.disk) | {
+        "endpoint": endpoint,
+        "kinds": {
+            "image": {
+                "count": len(inventory.images),
+                "stored_bytes": stored.stored,
+                "unique_bytes": stored.unique,
+                "shared_bytes": stored.shared,
+                "estimated": stored.estimated,
+            },
+            "container": {
+                "count": len(inventory.containers),
+                "running": sum(c.state == "running" for c in inventory.containers),
+                "writable_bytes": sum(c.writable_size for c in inventory.containers),
+            },
+            "cache": {
+                "count": len(inventory.cache),
+                "own_bytes": cache.own,
+                "in_use_bytes": cache.in_use,
+                "shared_with_images_bytes": cache.shared,
+            },
+            "volume": {
+                "count": len(inventory.volumes),
+                "known_bytes": volumes.known,
+                "unknown": volumes.unknown,
+            },
+            "network": {"count": len(inventory.networks)},
+        },
+        "clean": _promise(plan)
+        | {
+            "kinds": {
+                tally.kind: {
+                    "remove": tally.going,
+                    "keep": tally.staying,
+                    "freed_bytes": tally.freed_bytes,
+                }
+                for tally in figures.tallies(plan)
+            }
+        },
+    }
+
+
+def images(inventory: Inventory, plan: Plan) -> Document:
+    """The document of ``images --json``, largest first."""
+    shares = figures.image_shares(inventory.images)
+    users = figures.containers_of(inventory)
+    verdicts = {verdict.id: verdict for verdict in plan.verdicts if verdict.kind == "image"}
+    listed = []
+    for image in sorted(inventory.images, key=lambda image: (-image.size, image.tags, image.id)):
+        share = shares[image.id]
+        containers = users.get(image.id, [])
+        used = figures.last_use(containers, inventory.taken_at)
+        listed.append(
+            _image(image)
+            | {
+                "unique_bytes": None if share is None else share.unique,
+                "shared_bytes": None if share is None else share.shared,
+                "containers": [container.name for container in containers],
+                "last_used_at": None if used is None else timestamp(used),
+            }
+            | _verdict(verdicts[image.id])
+        )
+    return _head(inventory.engine, inventory.taken_at, inventory.disk) | {"images": listed}
+
+
+def explain(explanation: Explanation, plan: Plan) -> Document:
+    """The document of ``explain --json``: one object, whole."""
+    alone = explanation.alone
+    return _head(plan.engine, plan.taken_at, plan.disk) | {
+        "level": plan.level,
+        "item": _item(explanation.verdict),
+        "facts": {
+            name: timestamp(float(fact)) if name.endswith("_at") and fact is not None else fact
+            for name, fact in explanation.facts.items()
+        },
+        "references": list(explanation.references),
+        "containers": [
+            {"id": container.id, "name": container.name, "state": container.state}
+            for container in explanation.containers
+        ],
+        "alone": None
+        if alone is None
+        else {
+            "freed_bytes": alone.freed,
+            "estimated": alone.estimated,
+            "at_least_bytes": alone.at_least,
+            "at_most_bytes": alone.at_most,
+        },
+        "shares_with": [
+            {"id": sharer.id, "names": list(sharer.names), "shared_bytes": sharer.shared}
+            for sharer in explanation.sharers
+        ],
+    }
+
+
+def _plan(plan: Plan) -> Document:
+    return _head(plan.engine, plan.taken_at, plan.disk) | {"level": plan.level} | _promise(plan)
+
+
+def _head(engine: Engine, taken_at: float, disk: Disk) -> Document:
+    return {
+        "schema": SCHEMA,
+        "engine": {
+            "version": engine.version,
+            "api_version": engine.api_version,
+            "storage_driver": engine.storage_driver,
+            "name": engine.name,
+            "id": engine.id,
+            "store": engine.store,
+        },
+        "taken_at": timestamp(taken_at),
+        "disk": _disk(disk),
+    }
+
+
+def _disk(disk: Disk) -> Mapping[str, int | None]:
+    return {"total_bytes": disk.total_bytes, "free_bytes": disk.free_bytes}
+
+
+def _promise(plan: Plan) -> Document:
+    return {
+        "freed_bytes": plan.freed_bytes,
+        "estimated": plan.estimated,
+        "at_least_bytes": plan.at_least,
+        "at_most_bytes": plan.at_most,
+        "held_by_cache_bytes": plan.held_by_cache,
+    }
+
+
+def _item(verdict: Verdict) -> Document:
+    return {
+        "kind": verdict.kind,
+        "id": verdict.id,
+        "names": [name for name in verdict.names if name],
+    } | _verdict(verdict)
+
+
+def _verdict(verdict: Verdict) -> Document:
+    return {
+        "action": "remove" if verdict.remove else "keep",
+        "freed_bytes": verdict.freed_bytes,
+        "reasons": [_reason(reason) for reason in verdict.reasons],
+    }
+
+
+def _reason(reason: Reason) -> Document:
+    return {"rule": reason.rule, "text": reasons.text(reason), "facts": dict(reason.facts)}
+
+
+def _image(image: Image) -> Document:
+    return {
+        "id": image.id,
+        "tags": list(image.tags),
+        "digests": list(image.digests),
+        "size_bytes": image.size,
+        "created_at": timestamp(image.created) if image.created > 0 else None,
+        "last_tagged_at": None if image.last_tagged is None else timestamp(image.last_tagged),
+    }

@@ -1,0 +1,176 @@
+"""One object of a host with everything that bears on it: what ``explain`` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from holystone.core.decision import Fact, Plan, Verdict
+from holystone.core.freed import free_images
+from holystone.core.inventory import Container, Image, Inventory
+
+
+class Sharer(NamedTuple):
+    """Another image that holds some of the same layers, and their unpacked bytes."""
+
+    id: str
+    names: tuple[str, ...]
+    shared: int
+
+
+class Alone(NamedTuple):
+    """The bytes that would come free if this object went and nothing else."""
+
+    freed: int
+    estimated: bool = False
+    at_least: int = 0
+    at_most: int = 0
+
+
+class Explanation(NamedTuple):
+    """One object: its verdict, what is known of it, and what it hangs together with."""
+
+    verdict: Verdict
+    taken_at: float
+    """When the host was looked at."""
+    facts: Mapping[str, Fact]
+    """What the engine says of it. ``…_bytes`` are bytes, ``…_at`` times in UTC seconds."""
+    references: tuple[str, ...] = ()
+    """Tags and digests of an image."""
+    containers: tuple[Container, ...] = ()
+    """Those that refer to it, stopped ones included."""
+    alone: Alone | None = None
+    """None where it cannot go alone, or cannot be told: a volume of unknown size."""
+    sharers: tuple[Sharer, ...] = ()
+    """Those that share most first."""
+
+
+def explanation(inventory: Inventory, plan: Plan, kind: str, identifier: str) -> Explanation:
+    """Everything about the object of this kind and whole ID. Raises KeyError where there is none.
+
+    The ID of a volume is its name, as in its verdict.
+    """
+    for verdict in plan.verdicts:
+        if (verdict.kind, verdict.id) == (kind, identifier):
+            return _EXPLAIN[kind](inventory, verdict)
+    raise KeyError(identifier)
+
+
+def _image(inventory: Inventory, verdict: Verdict) -> Explanation:
+    image = next(each for each in inventory.images if each.id == verdict.id)
+    (freed,), slack = free_images(inventory.images, [image])
+    return Explanation(
+        verdict,
+        inventory.taken_at,
+        {
+            "size_bytes": image.size,
+            "layers": None if image.layers is None else len(image.layers),
+            "created_at": _time(image.created),
+            "last_tagged_at": _time(image.last_tagged),
+            "parent": image.parent or None,
+        },
+        references=image.tags + image.digests,
+        containers=tuple(c for c in inventory.containers if c.image_id == image.id),
+        alone=Alone(
+            freed, slack.estimated, max(0, freed - slack.below), freed + max(0, slack.above)
+        ),
+        sharers=tuple(_sharers(image, inventory.images)),
+    )
+
+
+def _sharers(image: Image, images: Sequence[Image]) -> list[Sharer]:
+    own = {layer.chain_id: layer.size for layer in image.layers or ()}
+    found = []
+    for other in images:
+        if other.id == image.id or not other.layers:
+            continue
+        shared = sum(own.get(layer.chain_id, 0) for layer in set(other.layers))
+        if shared:
+            found.append(Sharer(other.id, other.tags or other.digests, shared))
+    return sorted(found, key=lambda sharer: (-sharer.shared, not sharer.names, sharer.names))
+
+
+def _container(inventory: Inventory, verdict: Verdict) -> Explanation:
+    container = next(each for each in inventory.containers if each.id == verdict.id)
+    return Explanation(
+        verdict,
+        inventory.taken_at,
+        {
+            "state": container.state,
+            "image": container.image,
+            "writable_bytes": container.writable_size,
+            "created_at": _time(container.created),
+            "finished_at": _time(container.finished),
+            "exit_code": container.exit_code,
+            "volumes": ", ".join(container.volumes) or None,
+            "networks": ", ".join(container.networks) or None,
+        },
+        alone=_exactly(container.writable_size),
+    )
+
+
+def _cache(inventory: Inventory, verdict: Verdict) -> Explanation:
+    record = next(each for each in inventory.cache if each.id == verdict.id)
+    return Explanation(
+        verdict,
+        inventory.taken_at,
+        {
+            "step": record.description or None,
+            "type": record.type,
+            "size_bytes": record.size,
+            "created_at": _time(record.created),
+            "last_used_at": _time(record.last_used),
+            "times_used": record.usage_count,
+            "stands_on": ", ".join(record.parents) or None,
+        },
+        # One that others were made from cannot be removed alone.
+        alone=None
+        if any(record.id in other.parents for other in inventory.cache)
+        else _exactly(0 if record.shared else record.size),
+    )
+
+
+def _volume(inventory: Inventory, verdict: Verdict) -> Explanation:
+    volume = next(each for each in inventory.volumes if each.name == verdict.id)
+    return Explanation(
+        verdict,
+        inventory.taken_at,
+        {
+            "driver": volume.driver,
+            "anonymous": volume.anonymous,
+            "size_bytes": volume.size,
+            "created_at": _time(volume.created),
+        },
+        containers=tuple(c for c in inventory.containers if volume.name in c.volumes),
+        alone=None if volume.size is None else _exactly(volume.size),
+    )
+
+
+def _network(inventory: Inventory, verdict: Verdict) -> Explanation:
+    network = next(each for each in inventory.networks if each.id == verdict.id)
+    names = {network.id, network.name}
+    return Explanation(
+        verdict,
+        inventory.taken_at,
+        {"driver": network.driver, "created_at": _time(network.created)},
+        containers=tuple(c for c in inventory.containers if names.intersection(c.networks)),
+        alone=_exactly(0),
+    )
+
+
+_EXPLAIN = {
+    "image": _image,
+    "container": _container,
+    "cache": _cache,
+    "volume": _volume,
+    "network": _network,
+}
+
+
+def _exactly(freed: int) -> Alone:
+    return Alone(freed, at_least=freed, at_most=freed)
+
+
+def _time(moment: float | None) -> float | None:
+    """The moment, or None where the engine has none: it writes year 1 then."""
+    return moment if moment is not None and moment > 0 else None

@@ -1,0 +1,142 @@
+"""How many bytes each kind holds on a host: the figures behind status, images and explain."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from holystone.core.decision import KINDS, Plan
+from holystone.core.freed import free_images
+from holystone.core.inventory import CacheRecord, Container, Image, Inventory
+from holystone.core.layers import Share, holders, share
+
+
+class Stored(NamedTuple):
+    """What all images hold together, each layer counted once. None where layers are not known."""
+
+    stored: int | None
+    unique: int | None
+    """Bytes that are one image's alone."""
+    shared: int | None
+    """Bytes two or more images hold, counted once."""
+    estimated: bool = False
+
+
+class CacheBytes(NamedTuple):
+    """Build cache by what holds it. ``own`` leaves out what images hold as well."""
+
+    own: int
+    in_use: int
+    shared: int
+
+
+class VolumeBytes(NamedTuple):
+    """Bytes of the volumes whose size is known, and how many there are of the others."""
+
+    known: int
+    unknown: int
+
+
+def image_shares(images: Sequence[Image]) -> dict[str, Share | None]:
+    """Each image's bytes told apart by who else holds them; None where its layers are not known.
+
+    Compressed content (containerd image store) counts as well. Where the engine tells only its
+    sum, it is split as the unpacked layers are.
+    """
+    count = holders(images)
+    blob_count = Counter(blob.digest for image in images for blob in set(image.blobs or ()))
+    shares: dict[str, Share | None] = {}
+    for image in images:
+        if image.layers is None:
+            shares[image.id] = None
+            continue
+        unique, shared = share(image, count)
+        unpacked = unique + shared
+        if image.blobs is not None:
+            content = sum(blob.size for blob in set(image.blobs) if blob_count[blob.digest] == 1)
+        else:
+            content = image.content_size * unique // unpacked if unpacked else image.content_size
+        shares[image.id] = Share(
+            unique + content + image.metadata_size, shared + image.content_size - content
+        )
+    return shares
+
+
+def stored_bytes(images: Sequence[Image]) -> int | None:
+    """What these images (all of a host) hold together; None where layers are not known."""
+    if any(image.layers is None for image in images):
+        return None
+    return sum(free_images(images, images)[0])
+
+
+def images_stored(images: Sequence[Image], shares: dict[str, Share | None]) -> Stored:
+    """What these images (all of a host) hold together, given their ``image_shares``."""
+    stored = stored_bytes(images)
+    if stored is None:
+        return Stored(None, None, None)
+    unique = sum(each.unique for each in shares.values() if each is not None)
+    estimated = any(
+        not image.exact or (image.content_size and image.blobs is None) for image in images
+    )
+    return Stored(stored, unique, max(0, stored - unique), estimated)
+
+
+def cache_bytes(records: Sequence[CacheRecord]) -> CacheBytes:
+    """The bytes of these build cache records, by what holds them."""
+    return CacheBytes(
+        own=sum(record.size for record in records if not record.shared),
+        in_use=sum(record.size for record in records if record.in_use and not record.shared),
+        shared=sum(record.size for record in records if record.shared),
+    )
+
+
+def volume_bytes(inventory: Inventory) -> VolumeBytes:
+    """The bytes of the volumes, where the engine was asked for them."""
+    sizes = [volume.size for volume in inventory.volumes]
+    known = [size for size in sizes if size is not None]
+    return VolumeBytes(sum(known), len(sizes) - len(known))
+
+
+class Tally(NamedTuple):
+    """Objects of one kind that go, objects that stay, and the bytes that come free."""
+
+    kind: str
+    going: int
+    staying: int
+    freed_bytes: int
+
+
+def tallies(plan: Plan) -> list[Tally]:
+    """What a plan does, for each kind the host has any object of."""
+    going: Counter[str] = Counter()
+    staying: Counter[str] = Counter()
+    freed: Counter[str] = Counter()
+    for verdict in plan.verdicts:
+        if verdict.remove:
+            going[verdict.kind] += 1
+            freed[verdict.kind] += verdict.freed_bytes
+        else:
+            staying[verdict.kind] += 1
+    return [
+        Tally(kind, going[kind], staying[kind], freed[kind])
+        for kind in KINDS
+        if going[kind] or staying[kind]
+    ]
+
+
+def containers_of(inventory: Inventory) -> dict[str, list[Container]]:
+    """The containers that refer to each image, by image ID."""
+    users: defaultdict[str, list[Container]] = defaultdict(list)
+    for container in inventory.containers:
+        users[container.image_id].append(container)
+    return dict(users)
+
+
+def last_use(containers: Sequence[Container], now: float) -> float | None:
+    """When an image was last used, as far as the containers still here can tell; UTC seconds."""
+    moments = [
+        now if not c.stopped and c.state != "created" else max(c.created, c.finished or 0.0)
+        for c in containers
+    ]
+    return max((moment for moment in moments if moment > 0), default=None)

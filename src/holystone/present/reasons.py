@@ -1,0 +1,189 @@
+"""Every rule that keeps an object or lets it go, in words. The one place that renders reasons.
+
+The words are ASCII, so that they come out the same on every stream. Each rule has three: a
+sentence with all its facts (``text``), a few words for a table's row (``brief``), and the name of
+the group the object is counted in (``label``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from holystone.core.decision import Fact, Reason
+from holystone.core.units import format_duration, format_size
+from holystone.present.wording import ago, clock, counted, safe, short_reference
+
+Facts = Mapping[str, Fact]
+
+
+class _Wording(NamedTuple):
+    text: Callable[[Facts], str]
+    label: str
+    brief: Callable[[Facts], str] | None = None
+
+
+def text(reason: Reason) -> str:
+    """The reason as a short sentence with its facts. Raises KeyError for an unknown rule."""
+    return RULES[reason.rule].text(reason.facts)
+
+
+def brief(reason: Reason) -> str:
+    """The reason in a few words, for a row. Raises KeyError for an unknown rule."""
+    wording = RULES[reason.rule]
+    return (wording.brief or wording.text)(reason.facts)
+
+
+def label(rule: str) -> str:
+    """What a rule's objects have in common, after a count: ``31 tagged``. Raises KeyError."""
+    return RULES[rule].label
+
+
+def texts(reasons: tuple[Reason, ...]) -> str:
+    """All reasons of a verdict as one line."""
+    return "; ".join(map(text, reasons))
+
+
+def briefs(reasons: tuple[Reason, ...]) -> str:
+    """All reasons of a verdict in a few words."""
+    return "; ".join(map(brief, reasons))
+
+
+def _number(facts: Facts, name: str) -> float:
+    return float(facts.get(name) or 0)
+
+
+def _count(facts: Facts, name: str) -> int:
+    return int(_number(facts, name))
+
+
+def _size(facts: Facts, name: str) -> str:
+    return format_size(_count(facts, name))
+
+
+def _duration(facts: Facts, name: str) -> str:
+    return format_duration(_number(facts, name))
+
+
+def _in_use(facts: Facts) -> str:
+    if facts.get("build"):
+        return "in use by a build that runs now"
+    state = facts.get("state")
+    if state == "created":
+        return "created and not started yet: a job may be about to"
+    if state is not None:
+        return f"in use: the container is {safe(str(state))}"
+    others = _count(facts, "containers") - 1
+    return f"in use by container {safe(str(facts.get('container')))}" + (
+        f" and {others} more" if others > 0 else ""
+    )
+
+
+def _in_use_brief(facts: Facts) -> str:
+    state = facts.get("state")
+    if facts.get("build"):
+        return "in use by a build"
+    if state is not None:
+        return safe(str(state))
+    return _in_use(facts).replace("by container ", "by ", 1)
+
+
+def _stopped(facts: Facts) -> str:
+    since, code = facts.get("stopped_for"), facts.get("exit_code")
+    when = "stopped" if since is None else f"stopped {ago(_number(facts, 'stopped_for'))}"
+    return when if code is None else f"{when} (exit code {code})"
+
+
+def _untagged(facts: Facts) -> str:
+    digest = facts.get("digest")
+    how = "untagged: it lost its last tag" if facts.get("once_tagged") else "untagged"
+    return f"{how}; it was pulled as {short_reference(str(digest))}" if digest else how
+
+
+def _untagged_brief(facts: Facts) -> str:
+    if facts.get("once_tagged"):
+        return "lost its last tag"
+    return "pulled, has no tag now" if facts.get("digest") else "has no tag"
+
+
+def _young(facts: Facts) -> str:
+    least = f"min age {_duration(facts, 'min_age')}"
+    if facts.get("age") is None:
+        return f"seen for the first time, of unknown age: left for a later run ({least})"
+    since = f"{facts.get('since')} {ago(_number(facts, 'age'))}"
+    return f"{since}: left for the next run {_until(facts)} ({least})"
+
+
+def _young_brief(facts: Facts) -> str:
+    if facts.get("age") is None:
+        return "age not known yet"
+    return f"{facts.get('since')} {ago(_number(facts, 'age'))}, left {_until(facts)}"
+
+
+def _until(facts: Facts) -> str:
+    until = _number(facts, "until")
+    return f"until {clock(until, until - _number(facts, 'min_age') + _number(facts, 'age'))}"
+
+
+def _tagged(facts: Facts) -> str:
+    tags = _count(facts, "tags")
+    return "tagged" if tags == 1 else f"tagged ({tags} tags)"
+
+
+def _parent(facts: Facts) -> str:
+    children = _count(facts, "children")
+    stay = "stays was" if children == 1 else "stay were"
+    return f"{counted(children, 'image')} that {stay} built on it"
+
+
+def _needed(facts: Facts) -> str:
+    children = _count(facts, "children")
+    stay = "stays and is" if children == 1 else "stay and are"
+    return f"{counted(children, 'cache record')} {stay} made from it"
+
+
+def _level(facts: Facts) -> str:
+    level = safe(str(facts.get("level")))
+    if "anonymous" not in facts:
+        return f"unused; a {level} clean takes no networks"
+    what = "an unused anonymous volume" if facts.get("anonymous") else "unused, but named"
+    return f"{what}; it can hold data, and a {level} clean takes no volumes"
+
+
+def _over_budget(facts: Facts) -> str:
+    total, budget = _size(facts, "total"), _size(facts, "budget")
+    used = ago(_number(facts, "idle"))
+    return f"build cache is {total}, over its budget of {budget}; last used {used}"
+
+
+def _within_budget(facts: Facts) -> str:
+    total, budget = _size(facts, "total"), _size(facts, "budget")
+    return f"build cache is {total}, within its budget of {budget}"
+
+
+def _idle(facts: Facts) -> str:
+    return f"not used for {_duration(facts, 'idle')}, over {_duration(facts, 'unused_for')}"
+
+
+RULES: Mapping[str, _Wording] = {
+    "in-use": _Wording(_in_use, "in use", _in_use_brief),
+    "stopped": _Wording(_stopped, "stopped"),
+    "tagged": _Wording(_tagged, "tagged"),
+    "untagged": _Wording(_untagged, "untagged", _untagged_brief),
+    "parent": _Wording(_parent, "parent images"),
+    "young": _Wording(_young, "too young", _young_brief),
+    "level": _Wording(_level, "not for this level", lambda _: "unused, not for this level"),
+    "builtin": _Wording(lambda _: "belongs to the engine", "the engine's own"),
+    "over-budget": _Wording(
+        _over_budget, "over the budget", lambda facts: f"last used {ago(_number(facts, 'idle'))}"
+    ),
+    "idle": _Wording(_idle, "not used for long"),
+    "within-budget": _Wording(_within_budget, "within the budget", lambda _: "within the budget"),
+    "needed": _Wording(_needed, "needed by others"),
+    "shared": _Wording(
+        lambda _: "shares its layer with an image that is here now: removing it frees nothing yet",
+        "shared with images",
+        lambda _: "shared with an image",
+    ),
+}
+"""How each rule reads."""

@@ -1,0 +1,173 @@
+"""``holystone clean``: what went, what stayed, how many bytes; the two lines people grep for."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from holystone.core.decision import KINDS, Plan, Verdict
+from holystone.core.inventory import Disk
+from holystone.core.units import format_size
+from holystone.engine.execute import Outcome
+from holystone.engine.host import FAILED, REMOVED, SKIPPED, Removal
+from holystone.present.report import listing, remaining
+from holystone.present.table import Cell, Column, Row, paragraph
+from holystone.present.table import render as render_table
+from holystone.present.terminal import Look
+from holystone.present.wording import counted, name_of, plural, promised, safe
+
+FIRST_LINE = "🧹 Cleaning up temporary build artifacts only..."
+LAST_LINE = "✅ Cleaned temporary artifacts, preserved base images"
+NOT_TRIED = "Not tried"
+SHOWN_SKIPS = 10
+"""Skipped objects told one by one. The JSON document has all of them."""
+
+
+def opening(level: str) -> str:
+    """The first line, before anything is removed."""
+    return FIRST_LINE if level == "routine" else f"🧹 Cleaning up at level {level}..."
+
+
+def closing(plan: Plan, outcome: Outcome) -> str:
+    """The last line: whether it ended well. An object skipped for safety is no failure."""
+    if outcome.interrupted:
+        done = f"{outcome.removed} of {counted(len(plan.steps), 'step')} done"
+        return f"❌ Clean-up ended early, {done}: {safe(outcome.interrupted)}"
+    if outcome.failed:
+        return f"❌ Clean-up incomplete: {counted(outcome.failed, 'removal')} failed"
+    if plan.level == "routine":
+        return LAST_LINE
+    return f"✅ Cleaned at level {plan.level}"
+
+
+def removals(plan: Plan, outcome: Outcome, look: Look, *, every: bool = False) -> str:
+    """Every object that went, with the bytes it freed and why; empty where none did."""
+    gone = [v for v in plan.verdicts if _result(v, outcome) == REMOVED]
+    freed = outcome.freed
+    lines = listing.going(
+        gone,
+        look,
+        every=every,
+        hint="--json has them all",
+        freed=lambda verdict: freed.get((verdict.kind, verdict.id), 0),
+    )
+    return "\n".join(lines).rstrip()
+
+
+def render(plan: Plan, outcome: Outcome, look: Look, *, disk_after: Disk | None = None) -> str:
+    """What became of the plan: everything between the first line and the last."""
+    lines = [*_table(plan, outcome, look), ""]
+    for result in (SKIPPED, FAILED, NOT_TRIED):
+        lines += _troubles(plan, outcome, result, look)
+    lines += paragraph(_freed(plan, outcome), look)
+    if outcome.removed:
+        lines += remaining.held(plan, look)
+    lines += paragraph(_disk(plan.disk, disk_after), look)
+    lines += remaining.young(plan, look)
+    return "\n".join(lines)
+
+
+def _result(verdict: Verdict, outcome: Outcome) -> str:
+    removal = outcome.results.get((verdict.kind, verdict.id))
+    return removal.result if removal else ""
+
+
+def _table(plan: Plan, outcome: Outcome, look: Look) -> list[str]:
+    """Removed, kept and freed for each kind there is any object of, and in all.
+
+    What was to go and did not is neither: it is told by name below.
+    """
+    total: Counter[str] = Counter(verdict.kind for verdict in plan.verdicts)
+    kept = Counter(verdict.kind for verdict in plan.verdicts if not verdict.remove)
+    removed = Counter(
+        kind for (kind, _), removal in outcome.results.items() if removal.result == REMOVED
+    )
+    freed: Counter[str] = Counter()
+    for (kind, _), count in outcome.freed.items():
+        freed[kind] += count
+    rows: list[Row] = [
+        (
+            plural(kind),
+            Cell(str(removed[kind]), "" if removed[kind] else "dim"),
+            str(kept[kind]),
+            Cell(format_size(freed[kind]), "" if freed[kind] else "dim"),
+        )
+        for kind in KINDS
+        if total[kind]
+    ]
+    in_all = removed.total()
+    rows.append(
+        (
+            Cell("total", "bold"),
+            Cell(str(in_all), "bold"),
+            Cell(str(kept.total()), "bold"),
+            Cell(format_size(outcome.freed_bytes), "bold"),
+        )
+    )
+    return render_table(_COLUMNS, rows, look)
+
+
+_COLUMNS = (
+    Column(""),
+    Column("removed", right=True),
+    Column("kept", right=True),
+    Column("freed", right=True),
+)
+
+
+def _troubles(plan: Plan, outcome: Outcome, result: str, look: Look) -> list[str]:
+    """The objects that were skipped, or failed, each with the reason."""
+    found = [
+        (verdict, removal.detail)
+        for verdict in plan.verdicts
+        if (removal := outcome.results.get((verdict.kind, verdict.id))) is not None
+        and _told_as(removal) == result
+    ]
+    if not found:
+        return []
+    if result == NOT_TRIED:
+        return [look.paint(f"{NOT_TRIED}: {len(found)}", "red"), ""]
+    style = "red" if result == FAILED else "yellow"
+    shown = found if len(found) <= SHOWN_SKIPS + 2 else found[:SHOWN_SKIPS]
+    rows: list[Row] = [
+        (verdict.kind, name_of(verdict), Cell(safe(detail), style)) for verdict, detail in shown
+    ]
+    lines = [look.paint(f"{result.capitalize()}: {len(found)}", style)]
+    lines += render_table(_TROUBLES, rows, look, header=False)
+    if len(shown) < len(found):
+        more = f"  {look.ellipsis} and {len(found) - len(shown)} more (--json has them all)"
+        lines.append(look.paint(more, "dim"))
+    return [*lines, ""]
+
+
+def _told_as(removal: Removal) -> str:
+    never = removal.result == FAILED and removal.detail.startswith("not tried")
+    return NOT_TRIED if never else removal.result
+
+
+_TROUBLES = (
+    Column("kind"),
+    Column("name", gives_way=True, least=12),
+    Column("why", prose=True),
+)
+
+
+def _freed(plan: Plan, outcome: Outcome) -> str:
+    """The bytes freed against those planned. Nothing to say where there was nothing to do."""
+    if not plan.steps:
+        return ""
+    freed, planned = format_size(outcome.freed_bytes), format_size(plan.freed_bytes)
+    seconds = f"in {outcome.seconds:.1f} s"
+    if outcome.freed_bytes != plan.freed_bytes:
+        about = "about " if plan.estimated else ""
+        return f"Freed {about}{freed} {seconds}; {planned} were planned."
+    if plan.estimated:
+        return f"Freed {promised(plan)} {seconds}; this engine's interface tells no exact figure."
+    return f"Freed {freed} {seconds}, as planned."
+
+
+def _disk(before: Disk, after: Disk | None) -> str:
+    if after is None or after.free_bytes is None:
+        return ""
+    total = "" if after.total_bytes is None else f" of {format_size(after.total_bytes)}"
+    was = "" if before.free_bytes is None else f", {format_size(before.free_bytes)} before"
+    return f"Disk: {format_size(after.free_bytes)}{total} free{was}."

@@ -1,0 +1,40 @@
+"""``holystone plan``: what would go, what stays and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from holystone.core.decision import Plan
+from holystone.core.inventory import Inventory
+from holystone.present.report import listing, remaining
+from holystone.present.table import paragraph
+from holystone.present.terminal import Look
+from holystone.present.wording import counts_of, engine_name, promised, safe
+
+
+def render(inventory: Inventory, plan: Plan, look: Look, *, every: bool = False) -> str:
+    """The plan as text. With ``every`` each object has its row, kept ones too."""
+    removed = plan.removed
+    if not removed:
+        lines = paragraph(remaining.nothing_to_do(plan), look)
+        lines += remaining.young(plan, look)
+        if every:
+            lines += ["", *listing.staying(plan.kept, look)]
+        return "\n".join(lines).rstrip()
+    host = f"{safe(plan.engine.name)} ({engine_name(plan.engine)})"
+    lines = paragraph(f"Plan of a {plan.level} clean of {host}", look, style="bold")
+    lines += ["", *listing.going(removed, look, every=every)]
+    if every:
+        lines += listing.staying(plan.kept, look)
+    else:
+        lines += remaining.stays(inventory, plan, look)
+    lines += remaining.young(plan, look)
+    lines += paragraph(total(plan), look, style="bold")
+    lines += remaining.held(plan, look)
+    return "\n".join(lines)
+
+
+def total(plan: Plan) -> str:
+    """One sentence: how many bytes would come free, and with how many objects."""
+    what = counts_of(Counter(verdict.kind for verdict in plan.removed))
+    return f"Would free {promised(plan)}: {what}."

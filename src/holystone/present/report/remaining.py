@@ -1,0 +1,116 @@
+"""What a plan leaves where it is: counts by kind and reason, and what is only too young."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from holystone.core.decision import KINDS, Plan, Verdict
+from holystone.core.inventory import Inventory
+from holystone.core.units import format_size
+from holystone.present import figures, reasons
+from holystone.present.table import Cell, Column, Row, paragraph, render
+from holystone.present.terminal import Look
+from holystone.present.wording import clock, counts_of, plural
+
+_COLUMNS = (
+    Column("kind"),
+    Column("count", right=True),
+    Column("bytes", right=True),
+    Column("why", prose=True),
+)
+
+
+def stays(inventory: Inventory, plan: Plan, look: Look) -> list[str]:
+    """A line for each kind: how many objects stay, their bytes where known, and why."""
+    kept = plan.kept
+    rows: list[Row] = []
+    for kind in KINDS:
+        group = [verdict for verdict in kept if verdict.kind == kind]
+        if group:
+            held = _bytes(kind, inventory, plan, {verdict.id for verdict in group})
+            rows.append(
+                (
+                    plural(kind),
+                    str(len(group)),
+                    "" if held is None else format_size(held),
+                    Cell(_why(group), "dim"),
+                )
+            )
+    if not rows:
+        return []
+    columns = _COLUMNS if any(row[2] for row in rows) else (*_COLUMNS[:2], _COLUMNS[3])
+    if columns is not _COLUMNS:
+        rows = [(row[0], row[1], row[3]) for row in rows]
+    return [look.paint("Stays", "heading"), *render(columns, rows, look, header=False), ""]
+
+
+def young(plan: Plan, look: Look) -> list[str]:
+    """How many objects are left for the next run because they are young, and until when."""
+    waiting: Counter[str] = Counter()
+    unknown: Counter[str] = Counter()
+    latest = 0.0
+    for verdict in plan.verdicts:
+        for reason in verdict.reasons:
+            if reason.rule != "young":
+                continue
+            until = reason.facts.get("until")
+            if until is None:
+                unknown[verdict.kind] += 1
+            else:
+                waiting[verdict.kind] += 1
+                latest = max(latest, float(until))
+    said = []
+    if waiting:
+        last = "it is" if waiting.total() == 1 else "the last of them is"
+        said.append(
+            f"{counts_of(waiting)}, too young: {last} old enough at {clock(latest, plan.taken_at)}"
+        )
+    if unknown:
+        said.append(f"{counts_of(unknown)} seen for the first time, of unknown age")
+    if not said:
+        return []
+    text = f"Left for a later run: {'; '.join(said)}."
+    return paragraph(text, look, style="yellow")
+
+
+def held(plan: Plan, look: Look) -> list[str]:
+    """What of the bytes the disk does not get back yet, because the build cache holds them."""
+    if not plan.held_by_cache:
+        return []
+    text = (
+        f"Up to {format_size(plan.held_by_cache)} of that comes free on the disk only when build "
+        "cache made of the same layers goes as well."
+    )
+    return paragraph(text, look, style="yellow")
+
+
+def _why(group: Sequence[Verdict]) -> str:
+    """The reasons of a group by how many objects they keep."""
+    rules = Counter(verdict.reasons[0].rule for verdict in group)
+    if len(rules) == 1:
+        return reasons.label(next(iter(rules)))
+    return ", ".join(f"{count} {reasons.label(rule)}" for rule, count in rules.most_common())
+
+
+def _bytes(kind: str, inventory: Inventory, plan: Plan, kept: set[str]) -> int | None:
+    """The bytes of the objects of a kind that stay; None where not known, or nothing to tell."""
+    if kind == "image":
+        stored = figures.stored_bytes(inventory.images)
+        going = sum(v.freed_bytes for v in plan.removed if v.kind == "image")
+        return None if stored is None else stored - going
+    if kind == "cache":
+        return figures.cache_bytes([r for r in inventory.cache if r.id in kept]).own
+    if kind == "container":
+        return sum(c.writable_size for c in inventory.containers if c.id in kept) or None
+    if kind == "volume":
+        return figures.volume_bytes(inventory).known or None
+    return None
+
+
+def nothing_to_do(plan: Plan) -> str:
+    """One sentence for a plan that removes nothing."""
+    kept = Counter(verdict.kind for verdict in plan.kept)
+    if not kept:
+        return "Nothing to clean: there is nothing on this host."
+    return f"Nothing to clean. What is here stays: {counts_of(kept)}."

@@ -1,0 +1,262 @@
+"""A small believable CI runner, the same at every run: the host the reports are tested on."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from holystone.core.decision import Plan
+from holystone.core.inventory import (
+    CacheRecord,
+    Container,
+    Disk,
+    Engine,
+    Image,
+    Inventory,
+    Layer,
+    Network,
+    Volume,
+)
+from holystone.core.plan import plan as make_plan
+from holystone.core.policy import CacheLimits, Policy
+from holystone.core.usage import Usage
+from holystone.engine.execute import Outcome
+from holystone.engine.host import Removal
+
+NOW = 1_760_000_000.0
+"""2025-10-09T08:53:20Z."""
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+MB, GB = 1_000_000, 1_000_000_000
+
+ENGINE = Engine(
+    id="6f0c…", name="runner-7", version="28.5.1", api_version="1.51", storage_driver="overlay2"
+)
+POLICY = Policy(cache=CacheLimits(budget_bytes=6 * GB))
+
+
+def digest(text: str) -> str:
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def stack(*layers: tuple[str, int]) -> tuple[Layer, ...]:
+    """Layers by name and size; a name stands for the same layer in every image."""
+    chained, found = "", []
+    for name, size in layers:
+        chained += f"/{name}"
+        found.append(Layer(digest(chained), size))
+    return tuple(found)
+
+
+DEBIAN = (("debian", 74_800_000),)
+PYTHON = (*DEBIAN, ("python", 56_100_000))
+NODE = (("alpine", 8_300_000), ("node", 167_000_000))
+ML = (("ubuntu", 77_900_000), ("cuda", 6_420_000_000), ("torch", 5_310_000_000))
+APP = (*PYTHON, ("app-deps", 412_000_000))
+
+
+def image(name: str, layers: tuple[tuple[str, int], ...], **fields: Any) -> Image:
+    known = stack(*layers)
+    made = Image(id=digest(name), size=sum(layer.size for layer in known), layers=known)
+    return made._replace(**fields)
+
+
+def images() -> tuple[Image, ...]:
+    return (
+        image(
+            "yolo",
+            (*ML, ("yolov5", 330_000_000)),
+            tags=("ultralytics/yolov5:latest",),
+            digests=(f"ultralytics/yolov5@{digest('yolo-manifest')}",),
+            created=NOW - 90 * DAY,
+        ),
+        image(
+            "python",
+            PYTHON,
+            tags=("python:3.12-slim", "python:3.12.7-slim"),
+            digests=(f"python@{digest('python-manifest')}",),
+            created=NOW - 12 * DAY,
+        ),
+        image(
+            "node",
+            NODE,
+            tags=("node:18-alpine",),
+            digests=(f"node@{digest('node-manifest')}",),
+            created=NOW - 40 * DAY,
+        ),
+        image(
+            "app-new",
+            (*APP, ("app-4712", 18_200_000)),
+            tags=("registry.example.com:5000/shop/checkout-backend:4712",),
+            created=NOW - 25 * MINUTE,
+            last_tagged=NOW - 25 * MINUTE,
+            made_by_buildkit=True,
+        ),
+        image(
+            "app-old",
+            (*APP, ("app-4711", 17_900_000)),
+            created=NOW - 3 * HOUR,
+            last_tagged=NOW - 3 * HOUR,
+            made_by_buildkit=True,
+        ),
+        image(
+            "python-old",
+            (("debian-old", 74_700_000), ("python-old", 55_900_000)),
+            digests=(f"python@{digest('python-old-manifest')}",),
+            created=NOW - 45 * DAY,
+            last_tagged=NOW - 12 * DAY,
+        ),
+        image("stage", (*NODE, ("npm", 231_000_000)), created=NOW - 20 * MINUTE),
+        image(
+            "just-untagged",
+            (*PYTHON, ("wheel", 3_100_000)),
+            created=NOW - HOUR,
+            last_tagged=NOW - 12,
+        ),
+        *(
+            image(
+                f"leftover-{i}",
+                (*PYTHON, (f"leftover-{i}", 9_000_000 + 517_000 * i)),
+                created=NOW - 2 * DAY,
+                last_tagged=NOW - 2 * DAY,
+            )
+            for i in range(18)
+        ),
+    )
+
+
+def containers() -> tuple[Container, ...]:
+    def container(name: str, of: str, reference: str, state: str, **fields: Any) -> Container:
+        made = Container(digest(name)[7:], name, digest(of), reference, state)
+        return made._replace(**fields)
+
+    return (
+        container(
+            "job-4711-test",
+            "app-old",
+            "registry.example.com:5000/shop/checkout-backend:4711",
+            "exited",
+            created=NOW - 3 * HOUR,
+            finished=NOW - 3 * HOUR + 90,
+            exit_code=0,
+            writable_size=48_300_000,
+        ),
+        container(
+            "job-4709-lint",
+            "node",
+            "node:18-alpine",
+            "exited",
+            created=NOW - 26 * HOUR,
+            finished=NOW - 26 * HOUR + 20,
+            exit_code=137,
+            writable_size=1_240_000,
+        ),
+        container(
+            "job-4712-e2e",
+            "app-new",
+            "registry.example.com:5000/shop/checkout-backend:4712",
+            "exited",
+            created=NOW - 8 * MINUTE,
+            finished=NOW - 2 * MINUTE,
+            exit_code=1,
+            writable_size=5_000_000,
+        ),
+        container(
+            "registry-cache",
+            "node",
+            "node:18-alpine",
+            "running",
+            created=NOW - 30 * DAY,
+            volumes=("registry-data",),
+            networks=("ci",),
+            writable_size=120_000,
+        ),
+        container(
+            "buildx_buildkit_ci0",
+            "node",
+            "node:18-alpine",
+            "running",
+            created=NOW - 30 * DAY,
+            networks=("bridge",),
+        ),
+    )
+
+
+def cache() -> tuple[CacheRecord, ...]:
+    def record(name: str, size: int, used: float, **fields: Any) -> CacheRecord:
+        made = CacheRecord(
+            id=hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()[:25],
+            description=name,
+            size=size,
+            created=used - DAY,
+            last_used=used,
+            usage_count=3,
+        )
+        return made._replace(**fields)
+
+    base = record("[backend 1/6] FROM python:3.12-slim", 130_900_000, NOW - HOUR, shared=True)
+    deps = record(
+        "[backend 3/6] RUN pip install -r requirements.txt",
+        2_410_000_000,
+        NOW - HOUR,
+        parents=(base.id,),
+    )
+    return (
+        base,
+        deps,
+        record("[backend 5/6] COPY . /app", 18_200_000, NOW - 25 * MINUTE, parents=(deps.id,)),
+        record("mount / from exec npm ci", 1_930_000_000, NOW - 2 * MINUTE, type="exec.cachemount"),
+        record("[old 4/9] RUN apt-get install -y build-essential", 2_200_000_000, NOW - 9 * DAY),
+        record("[docs 2/3] RUN pip install mkdocs", 640_000_000, NOW - 5 * DAY),
+        record("local source for context", 44_000_000, NOW - 60, in_use=True, type="source.local"),
+    )
+
+
+def inventory() -> Inventory:
+    return Inventory(
+        engine=ENGINE,
+        taken_at=NOW,
+        images=images(),
+        containers=containers(),
+        cache=cache(),
+        volumes=(
+            Volume("registry-data", created=NOW - 30 * DAY, size=3_300_000_000),
+            Volume("gitlab-runner-cache", created=NOW - 200 * DAY, size=780_000_000),
+            Volume(digest("anonymous")[7:], created=NOW - 6 * DAY, anonymous=True),
+        ),
+        networks=(
+            Network(digest("bridge")[7:], "bridge", builtin=True),
+            Network(digest("ci")[7:], "ci", created=NOW - 30 * DAY),
+            Network(digest("old-net")[7:], "job-4600-net", created=NOW - 9 * DAY),
+        ),
+        disk=Disk(total_bytes=100 * GB, free_bytes=23_400_000_000),
+    )
+
+
+def plan(of: Inventory | None = None, policy: Policy = POLICY) -> Plan:
+    return make_plan(of or inventory(), Usage(), policy, NOW)
+
+
+def quiet() -> Inventory:
+    """The same host where nothing is to be removed, and layers were never asked for."""
+    full = inventory()
+    return full._replace(
+        images=tuple(each._replace(layers=None) for each in full.images if each.tags),
+        containers=tuple(c for c in full.containers if not c.stopped),
+        cache=full.cache[:3],
+    )
+
+
+def outcome(of: Plan, *, skip: int = 0, fail: int = 0, interrupted: str = "") -> Outcome:
+    """What became of a plan of this host: everything went but the first images."""
+    results = {(step.kind, step.id): Removal("removed") for step in of.steps}
+    keys = [key for key in results if key[0] == "image"]
+    for key in keys[:skip]:
+        results[key] = Removal("skipped", "used since planned: tagged as shop/new:1")
+    for key in keys[skip : skip + fail]:
+        results[key] = Removal("failed", "500: unlinkat /var/lib/docker/overlay2/l: resource busy")
+    freed = {
+        (step.kind, step.id): step.freed_bytes
+        for step in of.steps
+        if results[step.kind, step.id].result == "removed"
+    }
+    return Outcome(results, freed, sum(freed.values()), 1.26, interrupted)

@@ -1,0 +1,55 @@
+"""What a run that has nothing to do must not pay for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+from holystone.core.plan import plan as make_plan
+from holystone.core.usage import Usage
+from holystone.present import document
+from holystone.present.report import clean, plan
+from holystone.present.terminal import Look
+from tests.present import host
+
+HEAVY = ("rich", "dataclasses", "datetime", "json", "textwrap", "unicodedata", "shutil")
+
+
+def test_reports_import_nothing_heavy() -> None:
+    program = (
+        "import sys; from holystone.present import terminal, ci;"
+        "from holystone.present.report import plan, clean;"
+        f"print(*(name for name in {HEAVY!r} if name in sys.modules))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-S", "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": ":".join(sys.path)},
+    )
+    assert ran.stdout.split() == []
+
+
+def test_a_big_host_that_stays_is_told_in_no_time() -> None:
+    node = host.images()[2]._replace(layers=None)
+    seen = host.quiet()._replace(
+        images=tuple(
+            node._replace(id=host.digest(str(i)), tags=(f"team/app:{i}",)) for i in range(1000)
+        )
+    )
+    made = make_plan(seen, Usage(), host.POLICY, host.NOW)
+    outcome = host.outcome(made)
+    started = time.perf_counter()
+    plan.render(seen, made, Look())
+    clean.render(made, outcome, Look(), disk_after=made.disk)
+    assert time.perf_counter() - started < 0.05  # a few milliseconds, on a machine that is busy
+
+
+def test_a_big_document_is_written_fast() -> None:
+    made = host.plan()
+    many = made._replace(verdicts=made.verdicts * 200)
+    started = time.perf_counter()
+    document.dump(document.plan(many))
+    assert time.perf_counter() - started < 2 * len(many.verdicts) / 10_000

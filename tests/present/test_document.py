@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from holystone.core.inventory import Blob, Disk, Inventory
+from holystone.present import document, figures
+from holystone.present.explanation import explanation
+from tests.present import host
+
+
+def read(made: document.Document) -> dict[str, Any]:
+    """The document as a program gets it."""
+    text = document.dump(made)
+    assert text.isascii()
+    assert "\n" not in text
+    parsed: dict[str, Any] = json.loads(text)
+    assert parsed == json.loads(document.dump(made, indent=True))
+    assert parsed["schema"] == 1
+    assert parsed["taken_at"] == "2025-10-09T08:53:20Z"
+    return parsed
+
+
+def test_plan_keeps_the_contract() -> None:
+    plan = host.plan()
+    told = read(document.plan(plan))
+    assert told["level"] == "routine"
+    assert told["engine"] | {"id": ""} == {
+        "version": "28.5.1",
+        "api_version": "1.51",
+        "storage_driver": "overlay2",
+        "name": "runner-7",
+        "store": "classic",
+        "id": "",
+    }
+    assert told["disk"] == {"total_bytes": 100_000_000_000, "free_bytes": 23_400_000_000}
+    assert told["freed_bytes"] == plan.freed_bytes
+    assert told["estimated"] is False
+    assert (told["at_least_bytes"], told["at_most_bytes"]) == (plan.at_least, plan.at_most)
+    assert [(i["kind"], i["id"]) for i in told["items"]] == [(v.kind, v.id) for v in plan.verdicts]
+    assert sum(item["freed_bytes"] for item in told["items"]) == plan.freed_bytes
+    for item in told["items"]:
+        assert item["action"] in ("keep", "remove")
+        assert item["reasons"]
+        for reason in item["reasons"]:
+            assert set(reason) == {"rule", "text", "facts"}
+    stopped = told["items"][0]
+    assert stopped == {
+        "kind": "container",
+        "id": host.digest("job-4711-test")[7:],
+        "names": ["job-4711-test"],
+        "action": "remove",
+        "freed_bytes": 48_300_000,
+        "reasons": [
+            {
+                "rule": "stopped",
+                "text": "stopped 3 h ago (exit code 0)",
+                "facts": {"stopped_for": 10710.0, "exit_code": 0},
+            }
+        ],
+    }
+
+
+def test_clean_tells_what_became_of_every_item() -> None:
+    plan = host.plan()
+    outcome = host.outcome(plan, skip=2, fail=1)
+    told = read(document.clean(plan, outcome, disk_after=Disk(100, 50)))
+    results = [item["result"] for item in told["items"]]
+    assert told["outcome"] == {
+        "freed_bytes": outcome.freed_bytes,
+        "planned_bytes": plan.freed_bytes,
+        "removed": results.count("removed"),
+        "skipped": 2,
+        "failed": 1,
+        "seconds": 1.26,
+        "interrupted": None,
+        "disk": {"total_bytes": 100, "free_bytes": 50},
+    }
+    assert results.count("kept") == len(plan.kept)
+    assert {i["result"] for i in told["items"] if i["action"] == "keep"} == {"kept"}
+    assert sum(item["outcome_freed_bytes"] for item in told["items"]) == outcome.freed_bytes
+    skipped = next(item for item in told["items"] if item["result"] == "skipped")
+    assert skipped["detail"] == "used since planned: tagged as shop/new:1"
+    assert skipped["outcome_freed_bytes"] == 0 < skipped["freed_bytes"]
+
+
+def test_status() -> None:
+    told = read(document.status(host.inventory(), host.plan(), "unix:///run/docker.sock"))
+    assert told["endpoint"] == "unix:///run/docker.sock"
+    image = told["kinds"]["image"]
+    assert image["stored_bytes"] == image["unique_bytes"] + image["shared_bytes"]
+    layers = {layer for i in host.images() for layer in i.layers or ()}
+    assert image["stored_bytes"] == sum(layer.size for layer in layers)
+    assert told["kinds"]["cache"]["shared_with_images_bytes"] == 130_900_000
+    assert told["kinds"]["volume"] == {"count": 3, "known_bytes": 4_080_000_000, "unknown": 1}
+    assert told["clean"]["freed_bytes"] == host.plan().freed_bytes
+    assert told["clean"]["kinds"]["container"] == {
+        "remove": 2,
+        "keep": 3,
+        "freed_bytes": 49_540_000,
+    }
+
+
+def test_images_largest_first() -> None:
+    told = read(document.images(host.inventory(), host.plan()))["images"]
+    sizes = [image["size_bytes"] for image in told]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(told) == len(host.images())
+    for image in told:
+        assert image["unique_bytes"] + image["shared_bytes"] == image["size_bytes"]
+    node = next(image for image in told if image["tags"] == ["node:18-alpine"])
+    assert node["containers"] == ["job-4709-lint", "registry-cache", "buildx_buildkit_ci0"]
+    assert node["last_used_at"] == "2025-10-09T08:53:20Z"
+    assert node["action"] == "keep"
+
+
+def test_images_of_unknown_layers_have_no_shares() -> None:
+    seen = host.quiet()
+    for image in read(document.images(seen, host.plan(seen)))["images"]:
+        assert image["unique_bytes"] is None
+        assert image["shared_bytes"] is None
+    status = read(document.status(seen, host.plan(seen), ""))
+    assert status["kinds"]["image"]["stored_bytes"] is None
+
+
+def test_explain_an_image() -> None:
+    seen, plan = host.inventory(), host.plan()
+    told = read(document.explain(explanation(seen, plan, "image", host.digest("app-old")), plan))
+    assert told["item"]["action"] == "remove"
+    assert told["facts"]["created_at"] == "2025-10-09T05:53:20Z"
+    assert told["facts"]["parent"] is None
+    assert told["containers"] == [
+        {"id": seen.containers[0].id, "name": "job-4711-test", "state": "exited"}
+    ]
+    assert told["alone"] == {
+        "freed_bytes": 17_900_000,
+        "estimated": False,
+        "at_least_bytes": 17_900_000,
+        "at_most_bytes": 17_900_000,
+    }
+    assert told["shares_with"][0] == {
+        "id": host.digest("app-new"),
+        "names": ["registry.example.com:5000/shop/checkout-backend:4712"],
+        "shared_bytes": 542_900_000,
+    }
+
+
+def test_every_object_can_be_explained_and_nothing_else() -> None:
+    seen, plan = host.inventory(), host.plan()
+    for verdict in plan.verdicts:
+        told = read(document.explain(explanation(seen, plan, verdict.kind, verdict.id), plan))
+        assert told["item"]["id"] == verdict.id
+    with pytest.raises(KeyError):
+        explanation(seen, plan, "image", "sha256:none")
+
+
+def test_compressed_content_is_told_apart_by_its_blobs() -> None:
+    first, second, *_ = host.images()
+    shared, own = Blob("sha256:a", 40), Blob("sha256:b", 2)
+    pair = (
+        first._replace(blobs=(shared, own), content_size=42, metadata_size=1),
+        second._replace(blobs=(shared,), content_size=40),
+    )
+    shares = figures.image_shares(pair)
+    unpacked = sum(layer.size for layer in first.layers or ())
+    assert shares[first.id] == (unpacked + 2 + 1, 40)
+    assert shares[second.id] == (sum(layer.size for layer in second.layers or ()), 40)
+
+
+def test_an_empty_host_has_documents() -> None:
+    seen = Inventory(host.ENGINE, host.NOW)
+    plan = host.plan(seen)
+    assert read(document.plan(plan))["items"] == []
+    assert read(document.images(seen, plan))["images"] == []
+    assert read(document.status(seen, plan, ""))["kinds"]["image"]["stored_bytes"] == 0

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+
+import pytest
+
+from holystone.core.inventory import Disk, Inventory
+from holystone.present.explanation import explanation
+from holystone.present.report import clean, explain, images, plan, status
+from holystone.present.table import display_width
+from holystone.present.terminal import Look, Output
+from tests.present import golden, host
+
+PIPE = Look()
+AFTER = Disk(100 * host.GB, 26_040_000_000)
+
+
+def whole_clean(look: Look, *, skip: int = 0, fail: int = 0, interrupted: str = "") -> str:
+    made = host.plan()
+    outcome = host.outcome(made, skip=skip, fail=fail, interrupted=interrupted)
+    return "\n".join(
+        [
+            clean.opening(made.level),
+            clean.render(made, outcome, look, disk_after=AFTER),
+            clean.closing(made, outcome),
+        ]
+    )
+
+
+def removals(look: Look) -> str:
+    made = host.plan()
+    return clean.removals(made, host.outcome(made, skip=1), look)
+
+
+def explained(look: Look) -> str:
+    """Every object of the host, explained."""
+    seen, made = host.inventory(), host.plan()
+    return "\n\n".join(
+        explain.render(explanation(seen, made, verdict.kind, verdict.id), look)
+        for verdict in made.verdicts
+    )
+
+
+def quiet_plan(look: Look) -> str:
+    seen = host.quiet()
+    return plan.render(seen, host.plan(seen), look)
+
+
+def bare_status(look: Look) -> str:
+    """A remote engine with nothing on it: no disk, no objects."""
+    seen = Inventory(host.ENGINE, host.NOW)
+    return status.render(seen, host.plan(seen), look, endpoint="ssh://root@build-1")
+
+
+REPORTS: dict[str, Callable[[Look], str]] = {
+    "plan": lambda look: plan.render(host.inventory(), host.plan(), look),
+    "plan-all": lambda look: plan.render(host.inventory(), host.plan(), look, every=True),
+    "plan-quiet": quiet_plan,
+    "clean": whole_clean,
+    "clean-troubled": lambda look: whole_clean(look, skip=15, fail=2),
+    "clean-removals": removals,
+    "status": lambda look: status.render(
+        host.inventory(), host.plan(), look, endpoint="unix:///var/run/docker.sock"
+    ),
+    "status-bare": bare_status,
+    "images": lambda look: images.render(host.inventory(), host.plan(), look),
+    "explain": explained,
+}
+LINES_PEOPLE_GREP_FOR = {clean.FIRST_LINE, clean.LAST_LINE}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+@pytest.mark.parametrize("width", [100, 60])
+def test_golden(name: str, width: int) -> None:
+    golden.check(f"{name}-{width}", REPORTS[name](Look(width=width, elide=True)))
+
+
+@pytest.mark.parametrize("name", ["plan", "clean-troubled", "status", "images"])
+def test_golden_in_a_pipe(name: str) -> None:
+    golden.check(f"{name}-pipe", REPORTS[name](PIPE))
+
+
+@pytest.mark.parametrize("name", REPORTS)
+@pytest.mark.parametrize("width", [*range(40, 100, 4), 110, 200])
+@pytest.mark.parametrize("unicode", [True, False])
+def test_every_line_fits_the_terminal(name: str, width: int, unicode: bool) -> None:
+    for line in REPORTS[name](Look(width=width, elide=True, unicode=unicode)).split("\n"):
+        if line not in LINES_PEOPLE_GREP_FOR and not line.startswith("❌"):
+            assert display_width(line) <= width, line
+        assert line == line.rstrip()
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_without_colour_there_is_none_and_with_it_the_same_text(name: str) -> None:
+    bare = REPORTS[name](Look(width=72, elide=True))
+    painted = REPORTS[name](Look(width=72, elide=True, colour=True))
+    assert "\x1b" not in bare
+    assert re.sub(r"\x1b\[[0-9;]*m", "", painted) == bare
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_ascii_terminals_get_ascii(name: str) -> None:
+    raw = io.BytesIO()
+    look = Look(width=60, elide=True, unicode=False)
+    stream = io.TextIOWrapper(raw, encoding="ascii", errors="strict")
+    Output(stream, look).write(REPORTS[name](look))
+    stream.flush()
+    assert "\\u" not in raw.getvalue().decode("ascii")
+
+
+def test_the_first_and_last_line_of_a_clean() -> None:
+    lines = whole_clean(Look(colour=True)).split("\n")
+    assert lines[0] == "🧹 Cleaning up temporary build artifacts only..."
+    assert lines[-1] == "✅ Cleaned temporary artifacts, preserved base images"
+
+
+def test_a_skip_is_no_failure_but_a_failure_is_told_last() -> None:
+    assert whole_clean(PIPE, skip=2).split("\n")[-1] == clean.LAST_LINE
+    failed = whole_clean(PIPE, skip=2, fail=1)
+    assert clean.LAST_LINE not in failed
+    assert failed.split("\n")[-1] == "❌ Clean-up incomplete: 1 removal failed"
+
+
+def test_an_engine_that_went_away_is_told_last() -> None:
+    text = whole_clean(PIPE, fail=3, interrupted="the engine went away")
+    assert (
+        text.split("\n")[-1] == "❌ Clean-up ended early, 20 of 23 steps done: the engine went away"
+    )
+
+
+def test_a_clean_with_nothing_to_do_keeps_both_lines() -> None:
+    seen = host.quiet()
+    made = host.plan(seen)
+    outcome = host.outcome(made)
+    text = clean.render(made, outcome, PIPE, disk_after=made.disk)
+    assert "Freed" not in text
+    assert re.search(r"total +0 +15 +0 B", text)
+    assert clean.closing(made, outcome) == clean.LAST_LINE
+    assert clean.removals(made, outcome, PIPE) == ""
+
+
+def test_the_clean_table_adds_up() -> None:
+    made = host.plan()
+    rows = re.findall(
+        r"^  (\w[\w ]*?) +(\d+) +(\d+) +([\d.]+ \w+)$",
+        clean.render(made, host.outcome(made), PIPE),
+        re.MULTILINE,
+    )
+    *kinds, total = [(name, int(removed), int(kept)) for name, removed, kept, _ in rows]
+    assert total == ("total", sum(k[1] for k in kinds), sum(k[2] for k in kinds))
+    assert total[1] + total[2] == len(made.verdicts)
+
+
+def test_an_estimate_says_between_what() -> None:
+    made = host.plan()._replace(estimated=True, at_least=2_000_000_000, at_most=3_000_000_000)
+    assert plan.total(made).startswith("Would free about 2.64 GB (between 2.00 GB and 3.00 GB): ")
+
+
+def test_folded_images_are_counted() -> None:
+    text = REPORTS["plan"](PIPE)
+    assert "… and 7 more untagged images, 73.9 MB (--all lists them)" in text
+    assert "more untagged" not in REPORTS["plan-all"](PIPE)
+    every = images.render(host.inventory(), host.plan(), PIPE, every=True)
+    for image in host.images():
+        assert image.id.removeprefix("sha256:")[:12] in every
+
+
+def test_unknown_layers_are_not_guessed() -> None:
+    seen = host.quiet()
+    text = images.render(seen, host.plan(seen), PIPE)
+    assert text.count("—") >= 2 * len(seen.images)
+    assert "stored" not in text
+
+
+def test_names_from_outside_cannot_draw_on_the_terminal() -> None:
+    seen = host.inventory()
+    evil = "x\x1b]0;owned\x07\r\nsection_end:1:a\x1b[0K"
+    seen = seen._replace(
+        images=(seen.images[0]._replace(tags=(evil,)), *seen.images[1:]),
+        containers=(seen.containers[0]._replace(name=evil), *seen.containers[1:]),
+        cache=tuple(record._replace(description=evil) for record in seen.cache),
+    )
+    made = host.plan(seen)
+    for text in (
+        plan.render(seen, made, PIPE, every=True),
+        status.render(seen, made, PIPE, endpoint=evil),
+        images.render(seen, made, PIPE),
+        *(
+            explain.render(explanation(seen, made, verdict.kind, verdict.id), PIPE)
+            for verdict in made.verdicts
+        ),
+    ):
+        assert "\x1b" not in text
+        assert "\r" not in text
+        assert "\nsection_end" not in text
+
+
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [
+        ("node:18-alpine", ("node", "18-alpine")),
+        ("localhost:5000/app:v1", ("localhost:5000/app", "v1")),
+        ("localhost:5000/app", ("localhost:5000/app", "<none>")),
+    ],
+)
+def test_split_tag(reference: str, expected: tuple[str, str]) -> None:
+    assert images.split_tag(reference) == expected

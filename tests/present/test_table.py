@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pytest
+
+from holystone.present.table import (
+    Cell,
+    Column,
+    Row,
+    cut,
+    display_width,
+    facts,
+    paragraph,
+    render,
+    wrap,
+)
+from holystone.present.terminal import Look
+
+COLUMNS = (
+    Column("NAME", gives_way=True, least=10),
+    Column("SIZE", right=True),
+    Column("EXTRA", drop=1),
+    Column("WHY", prose=True),
+)
+LONG = "registry.example.com:5000/shop/checkout-backend:4712"
+ROWS: list[Row] = [
+    ("python:3.12-slim", "131 MB", "extra", "tagged"),
+    (LONG, "561 MB", "extra", "in use by container job-4712-e2e and 12 more of them"),
+    ("日本語のイメージ", "1 B", "é", Cell("x" * 120, "dim")),
+]
+
+
+@pytest.mark.parametrize("width", range(20, 160, 3))
+@pytest.mark.parametrize("colour", [False, True])
+def test_a_table_fits_its_terminal(width: int, colour: bool) -> None:
+    import re
+
+    for line in render(COLUMNS, ROWS, Look(width=width, elide=True, colour=colour)):
+        assert display_width(re.sub(r"\x1b\[[0-9;]*m", "", line)) <= width
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 100])
+def test_nothing_is_cut_where_it_may_be_searched(width: int) -> None:
+    lines = render(COLUMNS, ROWS, Look(width=width))
+    assert len(lines) == len(ROWS) + 1
+    for row, line in zip(ROWS, lines[1:], strict=True):
+        for cell in row:
+            assert (cell.text if isinstance(cell, Cell) else cell) in line
+
+
+def test_columns_are_aligned() -> None:
+    assert render(COLUMNS[:2], [("a", "1 B"), ("bcd", "12 kB")], Look()) == [
+        "  NAME   SIZE",
+        "  a       1 B",
+        "  bcd   12 kB",
+    ]
+
+
+def test_a_narrow_terminal_gets_fewer_columns_and_prose_below() -> None:
+    assert render(COLUMNS, ROWS[:2], Look(width=40, elide=True)) == [
+        "  NAME                       SIZE  EXTRA",
+        "  python:3.12-slim         131 MB  extra",
+        "    tagged",
+        "  registry.exampl…nd:4712  561 MB  extra",
+        "    in use by container job-4712-e2e and",
+        "    12 more of them",
+    ]
+    assert render(COLUMNS, ROWS[:1], Look(width=22, elide=True))[:2] == [
+        "  NAME            SIZE",
+        "  python:3…lim  131 MB",
+    ]
+
+
+def test_an_empty_table_has_its_header() -> None:
+    assert render(COLUMNS[:2], [], Look()) == ["  NAME  SIZE"]
+    assert render(COLUMNS, [], Look(width=40, elide=True)) == ["  NAME  SIZE  EXTRA  WHY"]
+
+
+def test_cut_keeps_both_ends() -> None:
+    assert cut(LONG, 24, Look()) == "registry.example…nd:4712"
+    assert cut(LONG, 24, Look(unicode=False)) == "registry.examp...nd:4712"
+    assert cut("short", 24, Look()) == "short"
+    assert cut("日本語のイメージ", 8, Look()) == "日本…ジ"
+    assert len(cut(LONG, 2, Look())) == 2
+
+
+def test_display_width() -> None:
+    assert display_width("abc") == 3
+    assert display_width("日本") == 4
+    assert display_width("e\u0301") == 1
+
+
+def test_wrap_keeps_a_number_with_its_unit() -> None:
+    assert wrap("would free 12 GB", 13) == ["would free", "12 GB"]
+    assert wrap("a" * 25, 10) == ["a" * 10, "a" * 10, "a" * 5]
+    assert wrap("", 10) == []
+    assert wrap("日本語", 4) == ["日本", "語"]
+
+
+def test_paragraph_and_facts() -> None:
+    assert paragraph("one two three", Look(width=9), indent=2) == ["  one two", "  three"]
+    assert facts([("size", "1 GB"), ("none", ""), ("used by", ["a", "b"])], Look()) == [
+        "  size     1 GB",
+        "  used by  a",
+        "           b",
+    ]
