@@ -1,0 +1,85 @@
+"""``holystone explain``: one object, its verdict and every reason."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from holystone.cli import exit_codes
+from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of
+from holystone.cli.session import Failure, answer, opened, survey
+from holystone.core.decision import KINDS
+from holystone.core.inventory import Inventory
+from holystone.core.lookup import Found, find
+from holystone.present import terminal
+
+_SHOWN = 8
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of ``explain``."""
+    made = Parser(
+        prog="holystone explain",
+        description="Tell everything that bears on one object: its verdict, each reason, what it "
+        "would free alone, who shares its layers, which containers use it.",
+    )
+    made.add_argument(
+        "reference",
+        metavar="REFERENCE",
+        help="an image by tag, digest or ID; a container, volume, network or cache record by "
+        "name or ID",
+    )
+    made.add_argument("--kind", choices=KINDS, help="only objects of this kind")
+    add_policy(made, level=False)
+    add_engine(made)
+    add_output(made)
+    return made
+
+
+def run(options: argparse.Namespace) -> int:
+    """Observe with all sizes, plan, show one verdict. Raises EngineError, Failure."""
+    output = terminal.open_output(sys.stdout, os.environ, color=options.color)
+    with opened(options, sizes=True) as host:
+        inventory, plan = survey(host, policy_of(options), sizes=True, layers=True)
+    found = _the_one(inventory, options.reference, options.kind)
+    from holystone.present.explanation import explanation
+
+    explained = explanation(inventory, plan, found.kind, found.id)
+    if options.json:
+        from holystone.present import document
+
+        told = document.explain(explained, plan)
+        answer(output, document.dump(told, indent=output.interactive))
+    else:
+        from holystone.present.report.explain import render
+
+        answer(output, render(explained, output.look))
+    return exit_codes.DONE
+
+
+def _the_one(inventory: Inventory, reference: str, kind: str | None) -> Found:
+    """The only object the reference means. Raises Failure where it means none or several."""
+    kinds = KINDS if kind is None else (kind,)
+    found = find(inventory, reference, kinds)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        what = "image, container, volume, network or build cache record" if kind is None else kind
+        raise Failure(
+            f"no {what} on this host is called {reference!r}. `holystone plan --all` lists them."
+        )
+    meant = "\n".join(f"  {_told(each)}" for each in found[:_SHOWN])
+    more = f"\n  and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    hint = "a whole name or ID" if len({each.kind for each in found}) == 1 else "--kind"
+    raise Failure(
+        f"{reference!r} means {len(found)} objects; tell them apart with {hint}:\n{meant}{more}"
+    )
+
+
+def _told(found: Found) -> str:
+    name = next((name for name in found.names if name), "")
+    short = found.id.removeprefix("sha256:")[:12]
+    return (
+        f"{found.kind} {name} ({short})" if name and name != found.id else f"{found.kind} {short}"
+    )

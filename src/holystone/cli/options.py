@@ -1,0 +1,163 @@
+"""The options commands share, and their values as the rest of the program takes them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from holystone.cli import exit_codes
+from holystone.core.policy import LEVELS, CacheLimits, Grace, Policy
+from holystone.core.units import parse_duration, parse_size
+
+T = TypeVar("T")
+_DAY = 86400
+_CENTURY = 36525 * _DAY
+
+
+class _Help(argparse.HelpFormatter):
+    """Help as wide as the terminal.
+
+    argparse makes one of these for each option it is told of, and asks for the width by way of a
+    module that takes as long to import as all of argparse.
+    """
+
+    def __init__(self, prog: str) -> None:
+        columns = os.environ.get("COLUMNS", "")
+        try:
+            width = int(columns) if columns.isdecimal() else os.get_terminal_size().columns
+        except OSError:
+            width = 100
+        super().__init__(prog, max_help_position=28, width=max(40, min(width, 110) - 2))
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors end with holystone's usage code."""
+
+    def __init__(self, prog: str, description: str) -> None:
+        # An abbreviation in a script would break with the next option that begins like it.
+        super().__init__(
+            prog=prog, description=description, formatter_class=_Help, allow_abbrev=False
+        )
+
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        """The options; an unknown one is named first, before its value is taken for a level."""
+        for text in args or ():
+            option = text.partition("=")[0]
+            if option == "--":
+                break
+            if option.startswith("--") and option not in self._option_string_actions:
+                from difflib import get_close_matches
+
+                near = get_close_matches(option, self._option_string_actions, 1)
+                hint = f" (did you mean {near[0]}?)" if near else ""
+                self.error(f"there is no option {option}{hint}")
+        return super().parse_args(args, namespace)
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        """Say what is wrong with the arguments and leave with code 64."""
+        self.exit(exit_codes.USAGE, f"{self.prog}: {message}. See {self.prog} --help.\n")
+
+
+def value_of(read: Callable[[str], T]) -> Callable[[str], T]:
+    """A reader whose ValueError text becomes the argument's error."""
+
+    def convert(text: str) -> T:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert
+
+
+def _wait(text: str) -> float:
+    seconds = parse_duration(text)
+    if not 0 < seconds <= _DAY:
+        raise ValueError(f"{text!r} is no time to wait; from 1s to 1d makes sense")
+    return seconds
+
+
+def _age(text: str) -> float:
+    seconds = parse_duration(text)
+    if seconds > _CENTURY:
+        raise ValueError(f"{text!r} is older than anything can be")
+    return seconds
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Which engine, and how patient to be with it."""
+    group = parser.add_argument_group("engine")
+    group.add_argument(
+        "-H",
+        "--host",
+        metavar="URL",
+        help="unix:///path, tcp://host:port, ssh://user@host, or demo: for the built-in host",
+    )
+    group.add_argument("-c", "--context", metavar="NAME", help="a context of the docker command")
+    group.add_argument(
+        "--timeout",
+        metavar="TIME",
+        type=value_of(_wait),
+        default=300.0,
+        help="how long the engine may take for one answer (default 5m)",
+    )
+    group.add_argument(
+        "--state",
+        metavar="DIR",
+        help="where holystone keeps what it remembers between runs (or HOLYSTONE_STATE)",
+    )
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """How the answer is shown."""
+    group = parser.add_argument_group("output")
+    group.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    group.add_argument(
+        "--color", choices=("auto", "always", "never"), default="auto", help="default: auto"
+    )
+    group.add_argument(
+        "-v", "--verbose", action="store_true", help="more detail: what went one by one, tracebacks"
+    )
+
+
+def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
+    """What may go."""
+    if level:
+        parser.add_argument(
+            "level",
+            nargs="?",
+            choices=LEVELS,
+            default="routine",
+            metavar="LEVEL",
+            help="routine (default): stopped containers, untagged images, build cache beyond "
+            "its budget; every tagged image stays",
+        )
+    group = parser.add_argument_group("policy")
+    group.add_argument(
+        "--min-age",
+        metavar="TIME",
+        type=value_of(_age),
+        help="how old everything must be to go (default: 1m for images that lost their tag, 1h "
+        "for those that never had one, 10m for the rest). 0s takes young objects too: not while "
+        "jobs run, for a classic build under way can lose its stages",
+    )
+    group.add_argument(
+        "--cache-budget",
+        metavar="SIZE",
+        type=value_of(parse_size),
+        help="how much build cache may stay (default: a tenth of the disk)",
+    )
+
+
+def policy_of(options: argparse.Namespace) -> Policy:
+    """The policy these options ask for."""
+    min_age = options.min_age
+    return Policy(
+        level=getattr(options, "level", "routine"),
+        grace=Grace() if min_age is None else Grace.uniform(min_age),
+        cache=CacheLimits(budget_bytes=options.cache_budget),
+    )

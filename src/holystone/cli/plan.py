@@ -1,0 +1,50 @@
+"""``holystone plan``: what would go, what stays, and why. Removes nothing."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from holystone.cli import exit_codes
+from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of
+from holystone.cli.session import answer, opened, survey
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of ``plan``."""
+    made = Parser(
+        prog="holystone plan",
+        description="Show what a clean would remove, with the reason and the exact bytes.",
+    )
+    add_policy(made, level=True)
+    made.add_argument("--all", action="store_true", help="list every object, kept ones too")
+    made.add_argument(
+        "--detailed-exitcode", action="store_true", help="end with 2 where something would go"
+    )
+    made.add_argument(
+        "--or-demo", action="store_true", help="where no engine answers, plan for the demo host"
+    )
+    add_engine(made)
+    add_output(made)
+    return made
+
+
+def run(options: argparse.Namespace) -> int:
+    """Observe, plan, show. Raises EngineError."""
+    with opened(options) as host:
+        from holystone.present import terminal
+
+        inventory, plan = survey(host, policy_of(options))
+    output = terminal.open_output(sys.stdout, os.environ, color=options.color)
+    if options.json:
+        from holystone.present import document
+
+        answer(output, document.dump(document.plan(plan), indent=output.interactive))
+    else:
+        from holystone.present.report.plan import render
+
+        answer(output, render(inventory, plan, output.look, every=getattr(options, "all", False)))
+    if getattr(options, "detailed_exitcode", False) and plan.steps:
+        return exit_codes.CHANGES_PENDING
+    return exit_codes.DONE

@@ -1,0 +1,186 @@
+"""One run of a command: its options, its host, its terminal; and how errors end it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from holystone.cli import exit_codes
+from holystone.engine.errors import EngineError, EngineUnreachable
+
+if TYPE_CHECKING:
+    from holystone.core.decision import Plan
+    from holystone.core.inventory import Inventory
+    from holystone.core.policy import Policy
+    from holystone.engine.host import Host
+    from holystone.present.terminal import Output
+
+
+_PATIENCE = 2.0
+"""Seconds of silence from an engine before a person is told."""
+
+
+class Failure(Exception):
+    """Ends the command with a message for the user and an exit code."""
+
+    def __init__(self, message: str, code: int = exit_codes.ERROR) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def run(name: str, arguments: Sequence[str]) -> int:
+    """Run the command of this name; answers the exit code."""
+    command = import_module(f"holystone.cli.{name}")
+    try:
+        options = command.parser().parse_args(arguments)
+    except SystemExit as leaving:
+        from holystone.cli.answer import tell
+
+        tell(sys.stdout.write, "")  # The help is on its way.
+        return int(leaving.code or exit_codes.DONE)
+    try:
+        code: int = command.run(options)
+    except KeyboardInterrupt:
+        return _fail("interrupted", exit_codes.INTERRUPTED, options)
+    except Failure as error:
+        return _fail(str(error), error.code, options)
+    except EngineUnreachable as error:
+        return _fail(str(error), exit_codes.ENGINE_UNREACHABLE, options)
+    except EngineError as error:
+        return _fail(str(error), exit_codes.ERROR, options)
+    except Exception as error:  # noqa: BLE001 - a user has no use for a traceback
+        fault = f"an error in holystone itself, {type(error).__name__}: {error}."
+        return _fail(f"{fault} Please report it with what -v shows.", exit_codes.ERROR, options)
+    else:
+        return code
+
+
+def _fail(message: str, code: int, options: argparse.Namespace) -> int:
+    if options.verbose and code != exit_codes.INTERRUPTED:
+        import traceback
+
+        traceback.print_exc()
+    warn(message)
+    return code
+
+
+def warn(message: str) -> None:
+    """A note on standard error that does not end the run."""
+    with suppress(OSError):
+        sys.stderr.write(f"holystone: {message}\n")
+
+
+def answer(output: Output, text: str) -> None:
+    """Write what the command was asked for. Raises Failure where nothing takes it."""
+    from holystone.cli.answer import tell
+
+    if trouble := tell(output.write, text):
+        raise Failure(trouble)
+
+
+@contextmanager
+def opened(
+    options: argparse.Namespace, *, watch: bool = False, sizes: bool = False
+) -> Iterator[Host]:
+    """The host the options and the environment name, closed at the end. Raises EngineError.
+
+    The engine is asked for its lists before this returns, with ``watch`` after its events: import
+    what else the command needs inside, while the engine works.
+    """
+    from holystone.engine.transport.endpoint import resolve
+
+    endpoint = resolve(options.host, options.context, os.environ)
+    if endpoint.scheme == "demo":
+        yield _demo_host()
+        return
+    from holystone.engine.api import Client
+    from holystone.engine.lists import Lists
+    from holystone.engine.transport.connection import connect
+
+    client = Client(endpoint, options.timeout, connect)
+    try:
+        with _patience():
+            client.negotiate()
+    except EngineUnreachable as error:
+        if not getattr(options, "or_demo", False):
+            raise
+        warn(f"{error}\nThis is the built-in demo host instead; nothing of it is real.")
+        yield _demo_host()
+        return
+    events = None
+    if watch:
+        from holystone.engine.events import EventStream
+
+        events = EventStream(client)
+    lists = Lists(client, sizes=sizes)
+
+    from holystone.engine.live import LiveHost
+    from holystone.ledger.database import default_folder
+    from holystone.ledger.facts import LedgerMemory
+
+    memory = LedgerMemory(options.state or default_folder(os.environ), warn)
+    host = LiveHost(client, memory, events=events, lists=lists)
+    try:
+        yield host
+    finally:
+        host.close()
+        memory.close()
+
+
+@contextmanager
+def _patience() -> Iterator[None]:
+    """Say on a terminal what is waited for, where that takes long."""
+    if not sys.stderr or not sys.stderr.isatty():
+        yield
+        return
+    from threading import Timer
+
+    said = Timer(_PATIENCE, warn, ["waiting for the engine to answer (Ctrl-C ends it) ..."])
+    said.daemon = True
+    said.start()
+    try:
+        yield
+    finally:
+        said.cancel()
+
+
+def endpoint_url(options: argparse.Namespace) -> str:
+    """Where the host is, as people write it. Raises EndpointError."""
+    from holystone.engine.transport.endpoint import resolve
+
+    return resolve(options.host, options.context, os.environ).url
+
+
+def _demo_host() -> Host:
+    from holystone.engine.simulation.demo import demo_host
+
+    return demo_host(time.time())
+
+
+def survey(
+    host: Host, policy: Policy, *, sizes: bool = False, layers: bool = False
+) -> tuple[Inventory, Plan]:
+    """Observe a host and plan for it. Raises EngineError.
+
+    What costs the engine an answer for each image is asked only where the plan depends on it: when
+    images lost their tag, where young ones are spared, and layers, where images are to go. With
+    ``layers`` the inventory has them in any case.
+    """
+    from holystone.core.plan import plan
+
+    with _patience():
+        inventory = host.observe(sizes=sizes)
+    if policy.grace.once_tagged > 0 or policy.grace.never_tagged > 0:
+        inventory = host.date(inventory)
+    if not layers:
+        draft = plan(inventory, host.usage(), policy, inventory.taken_at)
+        if not any(step.kind == "image" for step in draft.steps):
+            return inventory, draft
+    inventory = host.weigh(inventory)
+    return inventory, plan(inventory, host.usage(), policy, inventory.taken_at)

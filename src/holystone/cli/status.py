@@ -1,0 +1,42 @@
+"""``holystone status``: where the disk went, and what a routine clean would free."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from holystone.cli import exit_codes
+from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of
+from holystone.cli.session import answer, endpoint_url, opened, survey
+from holystone.present import terminal
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of ``status``."""
+    made = Parser(
+        prog="holystone status",
+        description="Show in one screen where the disk went and what a routine clean would free.",
+    )
+    add_policy(made, level=False)
+    add_engine(made)
+    add_output(made)
+    return made
+
+
+def run(options: argparse.Namespace) -> int:
+    """Observe with all sizes, plan, show. Raises EngineError."""
+    output = terminal.open_output(sys.stdout, os.environ, color=options.color)
+    with opened(options, sizes=True) as host:
+        inventory, plan = survey(host, policy_of(options), sizes=True, layers=True)
+    endpoint = endpoint_url(options)
+    if options.json:
+        from holystone.present import document
+
+        told = document.status(inventory, plan, endpoint)
+        answer(output, document.dump(told, indent=output.interactive))
+    else:
+        from holystone.present.report.status import render
+
+        answer(output, render(inventory, plan, output.look, endpoint=endpoint))
+    return exit_codes.DONE

@@ -1,0 +1,154 @@
+"""Where holystone remembers, and that it works as well where it cannot."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import POWERLESS, UNPRIVILEGED, Command, Done
+from tests.cli.faulty import EMPTY
+from tests.engine_client.misbehaving import Behaviour as Answer
+from tests.engine_client.misbehaving import Host, InTurn, answers, misbehaving
+
+ID = "sha256:" + "a" * 64
+IMAGE = {"Id": ID, "RepoTags": ["app:1"], "Created": 1, "Size": 5}
+LAYERS = {"RootFS": {"Layers": ["sha256:" + "b" * 64]}}
+SCRIPT: dict[str, Answer | InTurn] = {
+    **EMPTY,
+    "GET /images/json": answers([IMAGE]),
+    f"GET /images/{ID}/json": answers(IMAGE | LAYERS),
+    f"GET /images/{ID}/history": answers([{"Id": ID, "Created": 1, "Size": 5}]),
+}
+"""An engine with one image: something to remember."""
+LEDGER = "holystone.db"
+
+
+def clean(holystone: Command, host: Host, *options: object, **variables: str | None) -> Done:
+    done = holystone("clean", "--json", *options, "-H", host, **variables)
+    assert done.code == 0, done
+    assert [item["names"] for item in done.json["items"]] == [["app:1"]]
+    return done
+
+
+def assert_ledger(folder: Path) -> None:
+    with sqlite3.connect(folder / LEDGER) as database:
+        rows = database.execute("SELECT image_id FROM image").fetchall()
+    database.close()
+    assert rows == [(ID,)]
+
+
+def test_the_folder_is_the_option_then_the_variable(holystone: Command, tmp_path: Path) -> None:
+    option, variable = tmp_path / "a" / "option", tmp_path / "b" / "variable"
+    with misbehaving(SCRIPT) as host:
+        done = clean(holystone, host, "--state", option, HOLYSTONE_STATE=str(variable))
+        assert done.err == ""
+        assert not variable.exists()
+        clean(holystone, host, HOLYSTONE_STATE=str(variable))
+    assert_ledger(option)
+    assert_ledger(variable)
+    assert option.stat().st_mode & 0o77 == 0, "nobody else reads it"
+
+
+def test_the_folder_of_a_user(holystone: Command, tmp_path: Path) -> None:
+    """Not that of root, who remembers in /var/lib/holystone."""
+    elsewhere = str(tmp_path / "xdg")
+    with misbehaving(SCRIPT) as host:
+        for folder in (None, elsewhere):
+            done = holystone.under(
+                *(UNPRIVILEGED, "clean", "-H", host), HOLYSTONE_STATE=None, XDG_STATE_HOME=folder
+            )
+            assert (done.code, done.err) == (0, "")
+    assert_ledger(tmp_path / ".local" / "state" / "holystone")
+    assert_ledger(tmp_path / "xdg" / "holystone")
+
+
+def test_the_demo_host_is_not_remembered(holystone: Command) -> None:
+    assert holystone("clean", "-H", "demo:").code == 0
+    assert not holystone.state.exists()
+
+
+def one_warning(done: Done) -> str:
+    assert done.err.count("\n") == 1, done.err
+    assert done.err.startswith("holystone: cannot use the ")
+    assert done.err.endswith(" Going on without memory of earlier runs.\n")
+    return done.err
+
+
+def test_a_folder_that_cannot_be_made(holystone: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with misbehaving(SCRIPT) as host:
+        for folder in (tmp_path / "file", tmp_path / "file" / "state"):
+            assert str(folder) in one_warning(clean(holystone, host, "--state", folder))
+
+
+def test_a_folder_that_cannot_be_written(holystone: Command, tmp_path: Path) -> None:
+    """Also where a ledger is there that can only be read."""
+    folder = tmp_path / "state"
+    with misbehaving(SCRIPT) as host:
+        folder.mkdir(mode=0o500)
+        done = holystone.under(POWERLESS, "clean", "--json", "--state", folder, "-H", host)
+        assert done.code == 0
+        one_warning(done)
+        folder.chmod(0o700)
+        clean(holystone, host, "--state", folder)
+        (folder / LEDGER).chmod(0o400)
+        folder.chmod(0o500)
+        read_only = holystone.under(POWERLESS, "status", "--state", folder, "-H", host)
+        folder.chmod(0o700)
+    assert read_only.code == 0
+    assert read_only.err.count("\n") <= 1
+    assert "Traceback" not in read_only.err
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"this is no database at all, whatever its name says" * 40,
+        b"SQLite format 3\0" + b"\1" * 4080,
+    ],
+    ids=["text", "broken"],
+)
+def test_a_ledger_that_is_garbage(holystone: Command, content: bytes) -> None:
+    holystone.state.mkdir()
+    ledger = holystone.state / LEDGER
+    ledger.write_bytes(content)
+    with misbehaving(SCRIPT) as host:
+        assert str(ledger) in one_warning(clean(holystone, host))
+        for command in ("status", "images", "plan", "explain app"):
+            done = holystone(*command.split(), "--json", "-H", host)
+            assert done.code == 0
+            one_warning(done)
+    assert ledger.read_bytes() == content, "what it does not understand it does not touch"
+
+
+def test_an_empty_ledger_is_a_new_one(holystone: Command) -> None:
+    holystone.state.mkdir()
+    (holystone.state / LEDGER).touch()
+    with misbehaving(SCRIPT) as host:
+        assert clean(holystone, host).err == ""
+    assert_ledger(holystone.state)
+
+
+def test_a_ledger_of_a_newer_holystone(holystone: Command) -> None:
+    holystone.state.mkdir()
+    with sqlite3.connect(holystone.state / LEDGER) as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    with misbehaving(SCRIPT) as host:
+        done = clean(holystone, host)
+    assert "is of a newer holystone (version 99" in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_a_ledger_with_another_schema(holystone: Command) -> None:
+    holystone.state.mkdir()
+    with sqlite3.connect(holystone.state / LEDGER) as database:
+        database.execute("CREATE TABLE image (engine, something)")
+        database.execute("PRAGMA user_version = 1")
+    database.close()
+    with misbehaving(SCRIPT) as host:
+        done = clean(holystone, host)
+    assert done.err.count("\n") == 1
+    assert done.err.endswith(" Going on without memory of earlier runs.\n")
