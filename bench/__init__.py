@@ -1,0 +1,1 @@
+"""Benchmarks against named alternatives, on real engines. ``make bench`` runs them all."""

@@ -1,0 +1,53 @@
+"""What needs no engine: the command's start, and the planner."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.measure import Result, in_turn, run, seconds
+
+HOLYSTONE = str(Path(sys.executable).with_name("holystone"))
+
+
+def startup(runs: int = 25) -> Iterator[Result]:
+    """``--version`` against bare Python; the aim is 80 ms over Python's own start."""
+    environment = dict(os.environ)
+    ours, theirs = in_turn(
+        lambda: run([HOLYSTONE, "--version"], environment),
+        lambda: run([sys.executable, "-c", "pass"], environment),
+        runs,
+    )
+    aim = round((theirs + 0.080) / theirs, 1)
+    yield Result("start-up", "--version", "bare `python -c pass`", ours, theirs, aim, runs)
+
+
+def planner(images: int = 10_000, layers: int = 20, runs: int = 5) -> Iterator[Result]:
+    """A plan of a large host in memory, against one second."""
+    from holystone.core.inventory import Engine, Image, Inventory, Layer
+    from holystone.core.plan import plan
+    from holystone.core.policy import Policy
+    from holystone.core.usage import Usage
+
+    def stack(number: int) -> tuple[Layer, ...]:
+        bases = [Layer(f"base {number % 50} {n}", 1_000_000 + n) for n in range(layers - 8)]
+        middle = [Layer(f"middle {number // 10} {n}", 10_000) for n in range(4)]
+        return (*bases, *middle, *(Layer(f"own {number} {n}", 1000) for n in range(4)))
+
+    inventory = Inventory(
+        Engine("id", "bench", "0", "1.41", "overlay2"),
+        1e9,
+        tuple(
+            Image(f"sha256:{n}", (f"app:{n}",) if n % 2 else (), layers=stack(n))
+            for n in range(images)
+        ),
+    )
+    took, _ = in_turn(
+        lambda: seconds(lambda: plan(inventory, Usage(), Policy(), 1e9)), lambda: 1.0, runs
+    )
+    yield Result(
+        f"planner alone, {images} images of {layers} layers", "plan()", "one second",
+        took, 1.0, 1.0, runs,
+    )  # fmt: skip

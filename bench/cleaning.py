@@ -1,0 +1,101 @@
+"""holystone against the docker command and the bare interface, on real engines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.hosts import FILES, fill
+from bench.measure import Result, in_turn, run, seconds
+from tests.engines import Engine, start_engine
+from tests.engines.emptying import empty
+from tests.engines.places import DOCKER
+
+HOLYSTONE = str(Path(sys.executable).with_name("holystone"))
+PRUNES = "; ".join(f"{DOCKER} {kind} prune -f" for kind in ("container", "builder", "image"))
+
+
+def nothing_to_do(kind: str, images: int = 200, runs: int = 15) -> Iterator[Result]:
+    """A clean that finds nothing, against the three prune commands."""
+    engine = start_engine(kind)
+    try:
+        fill(engine, images, tagged=True, seed="idle")
+        environment = _environment(engine)
+        ours, theirs = in_turn(
+            lambda: run([HOLYSTONE, "clean"], environment),
+            lambda: run(["/bin/sh", "-c", PRUNES], environment),
+            runs,
+        )
+        yield Result(
+            f"nothing to do, {images} images, {kind}", "clean", "three `docker … prune -f`",
+            ours, theirs, 1.0, runs,
+        )  # fmt: skip
+    finally:
+        engine.stop()
+
+
+def untagged(kind: str, aim: float, images: int = 300, runs: int = 3) -> Iterator[Result]:
+    """Untagged images removed, by a holystone that sees them for the first time."""
+    engine = start_engine(kind)
+    turn = iter(range(2 * runs))
+
+    def filled() -> dict[str, str]:
+        empty(engine)
+        seed = f"gone-{next(turn)}"
+        fill(engine, images, tagged=False, seed=seed, files=FILES)
+        return _environment(engine, state=seed)
+
+    def ours() -> float:
+        environment = filled()
+        took = run([HOLYSTONE, "clean", "--min-age", "0s"], environment)
+        _assert_empty(engine)
+        return took
+
+    def theirs() -> float:
+        environment = filled()
+        took = run([DOCKER, "image", "prune", "-f"], environment)
+        _assert_empty(engine)
+        return took
+
+    try:
+        our_seconds, their_seconds = in_turn(ours, theirs, runs)
+        yield Result(
+            f"{images} untagged images to remove, {kind}", "clean --min-age 0s",
+            "`docker image prune -f`", our_seconds, their_seconds, aim, runs,
+        )  # fmt: skip
+    finally:
+        engine.stop()
+
+
+def second_plan(kind: str, images: int = 1000, runs: int = 9) -> Iterator[Result]:
+    """A plan of a host already known, against the list of its images alone."""
+    engine = start_engine(kind)
+    try:
+        fill(engine, images, tagged=True, seed="many")
+        environment = _environment(engine)
+        run([HOLYSTONE, "plan"], environment)
+        ours, theirs = in_turn(
+            lambda: run([HOLYSTONE, "plan"], environment),
+            lambda: seconds(lambda: engine.client.raw("GET", "/images/json")),
+            runs,
+        )
+        yield Result(
+            f"second plan, {images} images, {kind}", "plan", "bare `GET /images/json`",
+            ours, theirs, 1.5, runs,
+        )  # fmt: skip
+    finally:
+        engine.stop()
+
+
+def _environment(engine: Engine, state: str = "state") -> dict[str, str]:
+    environment = {**engine.environment, "HOLYSTONE_STATE": str(engine.data / state)}
+    environment.pop("CI", None)
+    return environment
+
+
+def _assert_empty(engine: Engine) -> None:
+    left = engine.client.list("/images/json?all=1")
+    if left:
+        raise RuntimeError(f"{len(left)} images are left: {json.dumps(left[0])[:200]}")
