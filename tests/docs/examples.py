@@ -1,0 +1,142 @@
+"""The examples in the documentation: found, run, compared. ``make examples`` writes them anew.
+
+A fenced block marked ``console`` holds commands and what they print::
+
+    $ holystone plan --host demo:
+    Plan of a routine clean of ...
+
+Each is run. No engine is in reach of it but the demo host. Two things may differ: moments and
+durations, and whatever stands where the example has a line with nothing but ``…``. What needs a
+real engine is marked ``text``, what is only to be typed ``sh``: neither is run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.docs.tracked import ROOT, documents
+
+LEFT_OUT = "…"
+_FENCE = re.compile(r"^ *(`{3,}|~{3,}) *(\w*)")
+_DATE = r"\d{4}-\d\d-\d\d"
+_DATED = re.compile(rf"{_DATE} \d\d:\d\d UTC")
+_VOLATILE = re.compile(
+    rf"{_DATE}T\d\d:\d\d:\d\d(?:\.\d+)?Z|(?:{_DATE} )?\d\d:\d\d UTC"
+    r"|(?<= in )\d+(?:\.\d+)? (?:ms|s)\b"
+)
+
+
+class Example(NamedTuple):
+    """A command in a document and what it is said to print."""
+
+    command: str
+    output: list[str]
+    line: int
+    """Where the command stands, counted from 1."""
+    output_at: int
+    """Index of the first line of output."""
+
+
+def examples(text: str) -> Iterator[Example]:
+    """The examples of a Markdown document."""
+    lines = text.splitlines()
+    fence, language = "", ""
+    at = 0
+    while at < len(lines):
+        mark = _FENCE.match(lines[at])
+        if mark and not fence:
+            fence, language = mark[1], mark[2]
+        elif mark and mark[1].startswith(fence):
+            fence = language = ""
+        elif language == "console" and lines[at].startswith("$ "):
+            example = _example(lines, at, fence)
+            yield example
+            at = example.output_at + len(example.output)
+            continue
+        at += 1
+
+
+def _example(lines: list[str], at: int, fence: str) -> Example:
+    first, command = at, lines[at][2:]
+    while command.endswith("\\"):
+        at += 1
+        command = command[:-1] + lines[at].removeprefix("> ").lstrip()
+    start = end = at + 1
+    while end < len(lines) and not lines[end].startswith(("$ ", fence)):
+        end += 1
+    return Example(command, lines[start:end], first + 1, start)
+
+
+def run(example: Example) -> list[str]:
+    """What the command prints on both streams where there is no engine, no file and no colour."""
+    with tempfile.TemporaryDirectory() as home:
+        done = subprocess.run(
+            ["bash", "-c", example.command],
+            cwd=home,
+            env={
+                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+                "HOME": home,
+                "HOLYSTONE_STATE": home,
+                "DOCKER_HOST": "unix:///nowhere/docker.sock",
+                "LANG": "C.UTF-8",
+                "PYTHONUNBUFFERED": "1",
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=60,
+            check=False,
+        )
+    return done.stdout.decode().rstrip("\n").splitlines()
+
+
+def agrees(shown: list[str], printed: list[str]) -> bool:
+    """Whether a document shows what the command printed."""
+    expected, actual = _settled(shown), _settled(printed)
+    if _DATED.search("\n".join(printed)) and LEFT_OUT not in expected:
+        # Near midnight a moment comes with its date, and lines break elsewhere.
+        return " ".join(expected).split() == " ".join(actual).split()
+    pattern = "".join(
+        "(?:.*\n)*?" if line == LEFT_OUT else re.escape(line) + "\n" for line in expected
+    )
+    return re.fullmatch(pattern, "".join(line + "\n" for line in actual)) is not None
+
+
+def _settled(lines: list[str]) -> list[str]:
+    settled = [_VOLATILE.sub("<time>", line).rstrip() for line in lines]
+    while settled and not settled[-1]:
+        settled.pop()
+    return settled
+
+
+def rewritten(text: str) -> str:
+    """The document with the present output in every example but those that leave lines out."""
+    lines = text.splitlines()
+    for example in reversed(list(examples(text))):
+        printed = run(example)
+        if not agrees(example.output, printed) and LEFT_OUT not in example.output:
+            lines[example.output_at : example.output_at + len(example.output)] = printed
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Bring the examples of all documents up to date."""
+    for path, text in documents().items():
+        new = rewritten(text)
+        if new != text:
+            (ROOT / path).write_text(new, encoding="utf-8")
+            sys.stdout.write(f"rewritten: {path}\n")
+        for example in examples(new):
+            if not agrees(example.output, run(example)):
+                sys.stdout.write(f"to mend by hand: {path}:{example.line}\n")
+
+
+if __name__ == "__main__":
+    main()

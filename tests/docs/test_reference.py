@@ -1,0 +1,147 @@
+"""Every command, option, exit code, rule and JSON field is documented, and nothing else is."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import re
+import sys
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from holystone.cli import exit_codes
+from holystone.cli.main import COMMANDS
+from holystone.core.decision import KINDS
+from holystone.present.reasons import RULES
+from tests.docs.examples import Example, run
+from tests.docs.tracked import texts
+
+FIELDS = {
+    "plan --json": "plan",
+    "clean --json": "clean",
+    "status --json": "status",
+    "images --json": "images",
+    "explain --json": "explain python:3.12-slim",
+}
+"""Sections of docs/json.md, and the command that prints their document."""
+COMMON = "Options of every command"
+
+
+def section(document: str, heading: str) -> str:
+    """The text under a heading of the second level."""
+    parts = re.split(r"^## +(.+?) *$", texts()[document], flags=re.MULTILINE)
+    named = dict(zip(parts[1::2], parts[2::2], strict=True))
+    assert heading in named, f"{document} has no section {heading!r}"
+    return named[heading]
+
+
+def first_cells(text: str) -> list[str]:
+    """The first cell of every row of the tables in a text."""
+    return [
+        row[1] for row in re.finditer(r"^\| *(.*?) *\|", text, re.MULTILINE) if row[1].strip("-: ")
+    ]
+
+
+def codes(cells: list[str]) -> set[str]:
+    """What stands between backquotes in them."""
+    return {code for cell in cells for code in re.findall(r"`([^`]+)`", cell)}
+
+
+def options_of(command: str) -> dict[str, argparse.Action]:
+    """The options and arguments of a command, each by what it is called on the command line."""
+    parser: argparse.ArgumentParser = import_module(f"holystone.cli.{command}").parser()
+    return {
+        name: action
+        for action in parser._actions
+        for name in action.option_strings or [str(action.metavar)]
+    }
+
+
+def documented_options(heading: str) -> set[str]:
+    """The options the tables of a section are about, without their values."""
+    return {code.split()[0] for code in codes(first_cells(section("docs/commands.md", heading)))}
+
+
+def test_every_command_is_documented() -> None:
+    headings = set(re.findall(r"^## holystone (.+)$", texts()["docs/commands.md"], re.MULTILINE))
+    assert headings == set(COMMANDS)
+    listed = {code.split()[1] for code in codes(first_cells(section("README.md", "Commands")))}
+    assert listed == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_documented(command: str) -> None:
+    documented = documented_options(f"holystone {command}") | documented_options(COMMON)
+    assert documented == set(options_of(command))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_choice_is_documented(command: str) -> None:
+    text = section("docs/commands.md", f"holystone {command}") + section("docs/commands.md", COMMON)
+    for name, action in options_of(command).items():
+        missing = [choice for choice in action.choices or () if f"`{choice}`" not in text]
+        assert missing == [], name
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/commands.md"])
+def test_every_exit_code_is_documented(document: str) -> None:
+    known = {str(value) for name, value in vars(exit_codes).items() if name.isupper()}
+    assert set(first_cells(section(document, "Exit codes"))) - {"code"} == known
+
+
+def test_every_rule_is_documented() -> None:
+    assert codes(first_cells(section("docs/decisions.md", "The rules"))) == set(RULES)
+
+
+@pytest.mark.parametrize("heading", FIELDS)
+def test_every_field_is_documented(heading: str) -> None:
+    (line,) = run(Example(f"holystone {FIELDS[heading]} --host demo: --json", [], 1, 1))
+    documented = codes(first_cells(section("docs/json.md", heading)))
+    documented |= codes(first_cells(section("docs/json.md", "Every document")))
+    if heading == "clean --json":
+        documented |= codes(first_cells(section("docs/json.md", "plan --json")))
+    groups = {name for name in documented if name.endswith("[]")}
+    leaves = fields(json.loads(line))
+    inner = {name for name in groups if any(leaf.startswith(f"{name}.") for leaf in leaves)}
+    assert documented - inner == leaves
+
+
+def fields(value: Any, path: str = "") -> set[str]:
+    """The paths of all that a document tells; the facts of a rule or an object are one."""
+    if isinstance(value, list):
+        return {name for each in value for name in fields(each, f"{path}[]")} or {f"{path}[]"}
+    if not isinstance(value, dict) or path.endswith("facts"):
+        return {path}
+    if path == "clean.kinds":
+        assert set(value) <= set(KINDS)
+        value = {"KIND": next(iter(value.values()))}
+    return {
+        name
+        for key, each in value.items()
+        for name in fields(each, f"{path}.{key}" if path else key)
+    }
+
+
+def test_nothing_is_needed_beyond_the_standard_library() -> None:
+    allowed = {*sys.stdlib_module_names, "holystone"}
+    foreign = {
+        f"{path}: {name}"
+        for path, text in texts().items()
+        if path.startswith("src/") and path.endswith(".py")
+        for node in ast.walk(ast.parse(text))
+        for name in imported(node)
+        if name.partition(".")[0] not in allowed
+    }
+    assert foreign == set()
+
+
+def imported(node: ast.AST) -> list[str]:
+    """The modules a statement imports."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        return [node.module or "holystone"] if not node.level else []
+    return []
