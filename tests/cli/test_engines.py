@@ -27,7 +27,7 @@ def objects(engine: Engine) -> set[Key]:
         found.add(("image", "sha256:" + image["Id"].removeprefix("sha256:")))
     found |= {("network", network["Id"]) for network in engine.client.list("/networks")}
     found |= {("volume", v["Name"]) for v in engine.api("GET", "/volumes")["Volumes"] or ()}
-    usage = engine.api("GET", "/system/df")
+    usage = engine.disk_usage()
     return found | {("cache", record["ID"]) for record in usage.get("BuildCache") or ()}
 
 

@@ -206,7 +206,7 @@ def test_a_doomed_cache_record_is_used_by_a_build(
     again = work.format(n="kept") + more
     done = run(fresh_engine, lambda: build(fresh_engine, again, buildkit=True), NO_CACHE)
     records = {record.id: record for record in done.inventory.cache}
-    left = {r["ID"] for r in fresh_engine.api("GET", "/system/df")["BuildCache"]}
+    left = {r["ID"] for r in fresh_engine.disk_usage()["BuildCache"]}
     results = {i: done.result("cache", i) for i in records if ("cache", i) in done.outcome.results}
     assert {removal.result for removal in results.values()} == {"skipped", "removed"}
     for record_id, removal in results.items():

@@ -79,5 +79,5 @@ def test_few_histories_are_asked_and_every_image_adds_up(fresh_engine: Engine, u
         assert listed.layers is not None
         assert sum(each.size for each in listed.layers) == listed.size - listed.content_size
     blobs = {blob for listed in inventory.images for blob in listed.blobs or ()}
-    usage = fresh_engine.api("GET", "/system/df")
+    usage = fresh_engine.disk_usage()
     assert stored_bytes(inventory.images) + sum(b.size for b in blobs) == usage["LayersSize"]

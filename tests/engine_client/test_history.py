@@ -244,7 +244,7 @@ def test_random_builds_weigh_what_the_engine_says(fresh_engine: Engine, unique: 
     assert {image.id: sum(part.size for part in image.layers or ()) for image in images} == {
         image.id: image.size for image in images
     }
-    assert stored_bytes(images) == fresh_engine.api("GET", "/system/df")["LayersSize"]
+    assert stored_bytes(images) == fresh_engine.disk_usage()["LayersSize"]
 
 
 @pytest.mark.parametrize("remote", [False, True], ids=["near", "far"])

@@ -305,7 +305,7 @@ def test_the_build_cache_is_seen_whole(fresh_engine: Engine, unique: str) -> Non
         host = live_host(fresh_engine)
         inventory = host.observe(sizes=sizes)
         host.close()
-        listed = {r["ID"]: r for r in fresh_engine.api("GET", "/system/df")["BuildCache"]}
+        listed = {r["ID"]: r for r in fresh_engine.disk_usage()["BuildCache"]}
         assert {r.id: r.size for r in inventory.cache} == {i: r["Size"] for i, r in listed.items()}
         parents = {parent for record in inventory.cache for parent in record.parents}
         assert parents

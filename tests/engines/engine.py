@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from .api import ApiError, EngineApi
 from .kept import EngineFailed, EngineUnavailable, Kept, claim_folder
@@ -63,6 +63,21 @@ class Engine:
     ) -> Any:
         """One call of the engine's interface; see ``EngineApi.call``."""
         return self.client.call(method, path, body, headers)
+
+    def disk_usage(self) -> dict[str, Any]:
+        """``GET /system/df``, once it answers.
+
+        Right after a build the containerd store answers 404: a snapshot that it was about to
+        count went away.
+        """
+        for _ in range(50):
+            try:
+                return cast("dict[str, Any]", self.api("GET", "/system/df"))
+            except ApiError as error:
+                if error.status != 404:
+                    raise
+            time.sleep(0.1)
+        return cast("dict[str, Any]", self.api("GET", "/system/df"))
 
     def docker(
         self, *arguments: str, stdin: bytes = b"", check: bool = True, buildkit: bool = False

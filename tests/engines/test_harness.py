@@ -104,7 +104,7 @@ def test_buildkit_builds(fresh_engine: Engine, unique: str) -> None:
     dockerfile = SCRATCH + f"RUN echo {unique} > /x\n"
     its_id = build(fresh_engine, dockerfile, "-t", unique, buildkit=True)
     assert ids(fresh_engine) == {its_id}
-    assert fresh_engine.api("GET", "/system/df")["BuildCache"]
+    assert fresh_engine.disk_usage()["BuildCache"]
 
 
 def test_pushes_and_pulls(fresh_engine: Engine, registry: Registry, unique: str) -> None:
@@ -137,7 +137,7 @@ def test_empties(fresh_engine: Engine, unique: str) -> None:
     options = ["--network", "none", "-v", f"{unique}:/v", "-v", "/anonymous"]
     fresh_engine.docker("run", "-d", *options, image, "sleep", "1000")
     empty(fresh_engine)
-    usage = fresh_engine.api("GET", "/system/df")
+    usage = fresh_engine.disk_usage()
     for kind in ("Images", "Containers", "Volumes", "BuildCache"):
         assert not usage.get(kind), kind
     assert usage["LayersSize"] == 0

@@ -17,7 +17,7 @@ from holystone.engine.lists import Lists
 from holystone.engine.removing import Remover
 from holystone.engine.touched import Touched
 
-_WORKERS = {"classic": 4, "containerd": 16, "podman": 4}
+_WORKERS = {"classic": 4, "containerd": 32, "podman": 4}
 """Removals at a time by kind of store; beyond these the engines gain nothing."""
 
 

@@ -8,8 +8,10 @@ changes is remembered by image ID.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
+from itertools import chain
 from typing import Any, TypeVar
 
 from holystone.core.inventory import (
@@ -26,11 +28,13 @@ from holystone.core.memory import ImageFacts
 from holystone.engine import parse
 from holystone.engine.api import Client
 from holystone.engine.errors import EngineRefused, ProtocolError
-from holystone.engine.lists import DF_BY_TYPE, Lists, ask_buildkit
+from holystone.engine.lists import DF_BY_TYPE, Answers, Lists, ask_buildkit
 from holystone.engine.transport.http import Response
 
 T = TypeVar("T")
 
+_PAUSES = (0.02, 0.1, 0.3, 0.9)
+"""Seconds before each further try where a list stumbled over what just went away."""
 NOT_FOUND = 404
 FAULT = 500
 _PODMAN_GONE = ("not known", "no such", "64-byte hexadecimal")
@@ -39,21 +43,18 @@ _PODMAN_GONE = ("not known", "no such", "64-byte hexadecimal")
 
 def read_lists(lists: Lists, now: float) -> Inventory:
     """Every object the engine lists, without what takes an inspection. Raises EngineError."""
-    try:
-        answers = lists.answers()
-    except EngineRefused as refusal:
-        if refusal.status != NOT_FOUND:
-            raise
-        # Right after a build the containerd store's /system/df answers "snapshot … does not
-        # exist": something it was about to count went away.
-        lists = Lists(lists.client, sizes=lists.sizes)
-        answers = lists.answers()
+    attempts = chain([lists], (Lists(lists.client, sizes=lists.sizes) for _ in _PAUSES))
+
+    def ask() -> tuple[Answers, list[CacheRecord] | None]:
+        attempt = next(attempts)
+        return attempt.answers(), attempt.cache
+
+    answers, cache = _patiently(ask)
     version = lists.client.negotiate()
     read = partial(parse.engine, version=version.engine, api=version.api, podman=version.podman)
     (engine,) = _each(read, [_of(dict, answers.info, "/info")], "/info")
     listed = _of(dict, answers.volumes, "/volumes").get("Volumes")
     volumes = _each(parse.volume, listed or (), "/volumes")
-    cache = lists.cache
     if answers.usage is not None:
         usage = _of(dict, answers.usage, "/system/df")
         if lists.sizes:
@@ -74,6 +75,22 @@ def read_lists(lists: Lists, now: float) -> Inventory:
     )
 
 
+def _patiently(ask: Callable[[], T]) -> T:
+    """What the engine answers, asked again where it stumbled. Raises EngineError.
+
+    Right after a build the containerd store's ``/system/df`` answers 404, "snapshot … does not
+    exist": something it was about to count went away.
+    """
+    for pause in _PAUSES:
+        try:
+            return ask()
+        except EngineRefused as refusal:
+            if refusal.status != NOT_FOUND:
+                raise
+        time.sleep(pause)
+    return ask()
+
+
 def references(client: Client, image_id: str) -> set[str]:
     """The tags and digests of an image as they are now. Raises EngineError."""
     (answer,) = client.send([("GET", client.versioned(f"/images/{image_id}/json"))])
@@ -86,7 +103,8 @@ def list_cache(client: Client) -> dict[str, CacheRecord]:
     if client.negotiate().api < DF_BY_TYPE:
         records = ask_buildkit(client)
     if records is None:
-        usage = _of(dict, client.get("/system/df?type=build-cache"), "/system/df")
+        path = "/system/df?type=build-cache"
+        usage = _of(dict, _patiently(partial(client.get, path)), "/system/df")
         entries = parse.disk_usage(usage, "BuildCache")
         records = _each(parse.cache_record, entries, "/system/df")
     return {record.id: record for record in records}
