@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from holystone.cli import exit_codes
-from holystone.core.policy import LEVELS, CacheLimits, Grace, Policy
+from holystone.cli.session import Failure
+from holystone.core.policy import LEVELS, TAKES, Grace, Mark, Policy
 from holystone.core.units import parse_duration, parse_size
 
 T = TypeVar("T")
@@ -124,6 +125,17 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _share(text: str) -> float:
+    number = text.strip().removesuffix("%").strip()
+    try:
+        share = float(number) / 100
+    except ValueError:
+        share = -1.0
+    if not (text.strip().endswith("%") and 0 <= share <= 1):
+        raise ValueError(f"{text!r} is not a share of the disk; write it like 70%")
+    return share
+
+
 def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
     """What may go."""
     if level:
@@ -134,7 +146,8 @@ def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
             default="routine",
             metavar="LEVEL",
             help="routine (default): stopped containers, untagged images, build cache beyond "
-            "its budget; every tagged image stays",
+            "its budget; every tagged image stays. weekly: also unused networks, unused "
+            "anonymous volumes, and tagged images not used for long. deep: everything unused",
         )
     group = parser.add_argument_group("policy")
     group.add_argument(
@@ -142,8 +155,8 @@ def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
         metavar="TIME",
         type=value_of(_age),
         help="how old everything must be to go (default: 1m for images that lost their tag, 1h "
-        "for those that never had one, 10m for the rest). 0s takes young objects too: not while "
-        "jobs run, for a classic build under way can lose its stages",
+        "for those that never had one and for tagged ones, 10m for the rest). 0s takes young "
+        "objects too: not while jobs run, for a classic build under way can lose its stages",
     )
     group.add_argument(
         "--cache-budget",
@@ -151,13 +164,79 @@ def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
         type=value_of(parse_size),
         help="how much build cache may stay (default: a tenth of the disk)",
     )
+    if not level:
+        return
+    group.add_argument(
+        "--until-free",
+        metavar="SIZE",
+        type=value_of(parse_size),
+        help="go on beyond the level, least recently used first, until so much of the disk is free",
+    )
+    group.add_argument(
+        "--until-used",
+        metavar="PERCENT",
+        type=value_of(_share),
+        help="the same until no more than this share of the disk is used: 70%%",
+    )
+    group.add_argument(
+        "--check-registry",
+        action="store_true",
+        default=None,
+        help="before a tagged image goes, ask its registry whether it can give it back",
+    )
+    group.add_argument(
+        "--include-local",
+        action="store_true",
+        help="deep: also images that no registry can give back",
+    )
+    group.add_argument(
+        "--volumes",
+        nargs="?",
+        const="anonymous",
+        choices=("anonymous", "named"),
+        help="deep: also unused anonymous volumes; with =named all unused volumes",
+    )
 
 
 def policy_of(options: argparse.Namespace) -> Policy:
-    """The policy these options ask for."""
-    min_age = options.min_age
-    return Policy(
-        level=getattr(options, "level", "routine"),
-        grace=Grace() if min_age is None else Grace.uniform(min_age),
-        cache=CacheLimits(budget_bytes=options.cache_budget),
+    """The policy these options ask for. Raises Failure where they contradict one another."""
+    policy = _configured(getattr(options, "level", "routine"))
+    if options.min_age is not None:
+        policy = policy._replace(grace=Grace.uniform(options.min_age))
+    if options.cache_budget is not None:
+        policy = policy._replace(cache=policy.cache._replace(budget_bytes=options.cache_budget))
+    return _extended(policy, options) if hasattr(options, "level") else policy
+
+
+def _extended(policy: Policy, options: argparse.Namespace) -> Policy:
+    """The policy with what only ``plan`` and ``clean`` can be asked."""
+    deep_only = [
+        name
+        for name, given in (
+            ("--include-local", options.include_local),
+            ("--volumes", options.volumes),
+        )
+        if given
+    ]
+    if deep_only and policy.level != "deep":
+        names = " and ".join(deep_only)
+        raise Failure(f"{names}: only a deep clean takes these; say deep", exit_codes.USAGE)
+    if options.until_free is not None and options.until_used is not None:
+        raise Failure("--until-free and --until-used: give only one of them", exit_codes.USAGE)
+    if options.until_free is not None:
+        policy = policy._replace(target=Mark(free_bytes=options.until_free))
+    if options.until_used is not None:
+        policy = policy._replace(target=Mark(used_share=options.until_used))
+    if options.volumes and policy.volumes.remove != "never":
+        names = ("*",) if options.volumes == "named" else ()
+        volumes = policy.volumes._replace(remove=options.volumes, names=names)
+        policy = policy._replace(volumes=volumes, takes=policy.takes._replace(volumes=True))
+    return policy._replace(
+        include_local=options.include_local,
+        check_registry=policy.check_registry or bool(options.check_registry),
     )
+
+
+def _configured(level: str) -> Policy:
+    """The owner's policy for this level."""
+    return Policy(level, TAKES[level])

@@ -56,6 +56,10 @@ class Image(NamedTuple):
     last_tagged: float | None = None
     """When a tag was last put on it; None where the engine never saw one or was not asked."""
     made_by_buildkit: bool = False
+    in_registry: bool | None = None
+    """Whether a registry says that it has the image; None where none was asked or answered."""
+    registry_said: str = ""
+    """Why ``in_registry`` is not True, in words; empty where no registry was asked."""
 
 
 class Container(NamedTuple):
@@ -131,6 +135,9 @@ class Disk(NamedTuple):
 
     total_bytes: int | None = None
     free_bytes: int | None = None
+    total_inodes: int | None = None
+    """None also where the file system makes them as needed."""
+    free_inodes: int | None = None
 
 
 class Engine(NamedTuple):

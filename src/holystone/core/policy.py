@@ -1,28 +1,55 @@
-"""What the owner of a host wants. An empty policy is the protective default."""
+"""What the owner of a host wants. An empty policy is the protective default.
+
+Sizes are bytes, durations seconds. ``config`` makes it from ``holystone.toml`` and the options.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from holystone.core.units import parse_duration
+LEVELS = ("routine", "weekly", "deep")
+_MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
 
-LEVELS = ("routine",)
+
+class Takes(NamedTuple):
+    """What a level takes. Whatever it says, nothing that is in use or protected goes."""
+
+    containers: bool = True
+    untagged: bool = True
+    tagged: str = "none"
+    """``none``; ``retention``: what the retention rules let go; ``all``: whatever is unused."""
+    build_cache: str = "budget"
+    """``none``, ``budget`` (down to its limits) or ``all``."""
+    networks: bool = False
+    volumes: bool = False
+    """Those that ``VolumeRules`` lets go."""
+
+
+TAKES: Mapping[str, Takes] = {
+    "routine": Takes(),
+    "weekly": Takes(tagged="retention", networks=True, volumes=True),
+    "deep": Takes(tagged="all", build_cache="all", networks=True),
+}
+"""What each level takes unless the owner says otherwise."""
 
 
 class Grace(NamedTuple):
-    """How old (seconds) an object must be before it may go: a job may be about to use it."""
+    """How old an object must be before it may go: a job may be about to use it."""
 
-    once_tagged: float = 60.0
+    once_tagged: float = _MINUTE
     """Untagged images that had a tag: nothing can name them any more."""
-    never_tagged: float = 3600.0
+    never_tagged: float = _HOUR
     """Untagged images that never had one: a stage of a running classic build looks like this."""
-    other: float = 600.0
-    """Containers since they stopped, build cache since its last use."""
+    other: float = 10 * _MINUTE
+    """Containers since they stopped; build cache, volumes and networks since their last use."""
+    tagged: float = _HOUR
+    """Tagged images since they were pulled, tagged or used."""
 
     @classmethod
     def uniform(cls, seconds: float) -> Grace:
         """The same age for every kind, as ``--min-age`` asks."""
-        return cls(seconds, seconds, seconds)
+        return cls(seconds, seconds, seconds, seconds)
 
 
 class CacheLimits(NamedTuple):
@@ -33,8 +60,10 @@ class CacheLimits(NamedTuple):
     budget_share: float = 0.10
     fallback_bytes: int = 10_000_000_000
     """The limit where the size of the disk is not known (a remote engine)."""
-    unused_for: float = parse_duration("7d")
+    unused_for: float = 7 * _DAY
     """Records not used for this long go even inside the budget."""
+    keep_mounts: bool = False
+    """Whether cache mounts (``RUN --mount=type=cache``) stay in any case."""
 
     def budget(self, disk_total: int | None) -> int:
         """The limit in bytes on a disk of this size."""
@@ -43,9 +72,122 @@ class CacheLimits(NamedTuple):
         return self.fallback_bytes if disk_total is None else int(disk_total * self.budget_share)
 
 
+class Protect(NamedTuple):
+    """What never goes, at any level.
+
+    ``images`` are patterns as ``core.reference.parse_pattern`` reads them; one that begins with
+    ``!`` takes back what patterns before it protect. ``labels`` are ``key`` or ``key=value`` with
+    wildcards, and count for every kind of object that has labels.
+    """
+
+    images: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    official: bool = False
+    """The official images of Docker Hub."""
+    larger_than: int | None = None
+    local: bool = False
+    """Images that no registry can give back, even where they are asked for by name of option."""
+    newest: int = 0
+    """So many tags of each repository, the newest."""
+    used_within: float | None = None
+    min_age: float | None = None
+    """Images that came here less than so long ago."""
+
+
+class Retention(NamedTuple):
+    """One rule for tagged images at ``weekly``; the first whose patterns match a tag decides.
+
+    A tag is let go once it was not used for ``unused_for``, or came here longer than ``max_age``
+    ago; not while it is among the ``keep_last`` newest tags of its repository, and never where
+    ``keep`` is set. An image goes when all its tags are let go.
+    """
+
+    name: str
+    images: tuple[str, ...] = ()
+    """Patterns as in ``Protect.images``; none means every image."""
+    keep: bool = False
+    unused_for: float | None = None
+    max_age: float | None = None
+    keep_last: int = 0
+
+
+DEFAULT_RETENTION = Retention("default", unused_for=30 * _DAY, keep_last=1)
+"""The rule for tags that no other rule matches."""
+
+
+class ContainerRules(NamedTuple):
+    """Which stopped containers stay longer, or for good."""
+
+    stopped_for: float = 0.0
+    """How long they must have been stopped, where that is more than the grace."""
+    keep_labels: tuple[str, ...] = ()
+    """As ``Protect.labels``, for containers alone."""
+    exit_codes: tuple[int, ...] = ()
+    """Only containers that ended with one of these go; empty: any."""
+
+
+class VolumeRules(NamedTuple):
+    """Which unused volumes go at a level that takes volumes: they can hold data."""
+
+    remove: str = "anonymous"
+    """``never``, ``anonymous``, or ``named``: anonymous ones and those that ``names`` match."""
+    names: tuple[str, ...] = ()
+    """Patterns with ``*`` and ``?``."""
+    unused_for: float = 0.0
+
+
+class Mark(NamedTuple):
+    """A watermark: a share of the disk in use (0 to 1), or bytes free. One of both is None."""
+
+    used_share: float | None = None
+    free_bytes: int | None = None
+
+    def least_free(self, total: int | None) -> int | None:
+        """How many bytes are free at the mark on a disk of this size; None where it is unknown."""
+        if self.free_bytes is not None:
+            return self.free_bytes
+        if total is None or self.used_share is None:
+            return None
+        return total - int(total * self.used_share)
+
+
+class Watermarks(NamedTuple):
+    """How full the disk may get. ``inodes`` is the share of inodes in use that counts as high."""
+
+    high: Mark = Mark(used_share=0.85)
+    low: Mark = Mark(used_share=0.80)
+    critical: Mark = Mark(used_share=0.95)
+    inodes: float = 0.90
+
+
 class Policy(NamedTuple):
     """Everything a plan needs to know of the owner's wishes."""
 
     level: str = "routine"
+    takes: Takes = Takes()
+    """What ``level`` takes."""
     grace: Grace = Grace()
     cache: CacheLimits = CacheLimits()
+    protect: Protect = Protect()
+    retention: tuple[Retention, ...] = (DEFAULT_RETENTION,)
+    """Asked in this order."""
+    containers: ContainerRules = ContainerRules()
+    volumes: VolumeRules = VolumeRules()
+    networks_unused_for: float = 0.0
+    disk: Watermarks = Watermarks()
+    prune_filters: tuple[str, ...] = ()
+    """``pruneFilters`` of the docker command's configuration: ``label=KEY``, ``label!=KEY=VALUE``.
+
+    Objects that ``docker … prune`` would not take because of them are protected.
+    """
+    include_local: bool = False
+    """Whether images that no registry can give back may go too (``deep`` only)."""
+    check_registry: bool = False
+    """Whether a registry must confirm that it has an image before a tagged one goes.
+
+    It is asked in any case where the engine's repository digests prove nothing (containerd image
+    store, Podman).
+    """
+    target: Mark | None = None
+    """Where set, more goes than the level takes, the least recently used first, until so much of
+    the disk is free: ``--until-free``, ``--until-used``."""
