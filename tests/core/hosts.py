@@ -17,8 +17,18 @@ from holystone.core.inventory import (
     Network,
     Volume,
 )
-from holystone.core.policy import CacheLimits, Grace, Policy
-from holystone.core.usage import Usage
+from holystone.core.policy import (
+    LEVELS,
+    TAKES,
+    CacheLimits,
+    Grace,
+    Mark,
+    Policy,
+    Protect,
+    Retention,
+    VolumeRules,
+)
+from holystone.core.usage import Lease, Usage
 
 NOW = 1_750_000_000.0
 
@@ -81,6 +91,8 @@ def _image(draw: st.DrawFn, number: int, parent: str, layers: tuple[Layer, ...])
         layers=layers,
         last_tagged=draw(st.none() | times),
         made_by_buildkit=draw(st.booleans()),
+        labels=draw(st.sampled_from([{}, {}, {"keep": "1"}, {"team": "a"}])),
+        in_registry=draw(st.sampled_from([None, None, True, False])),
     )
 
 
@@ -131,8 +143,12 @@ def inventories(draw: st.DrawFn, store: str = "classic") -> Inventory:
         cache=tuple(draw(st.permutations(draw(caches())))),
         volumes=tuple(volumes),
         networks=tuple(networks),
-        disk=Disk(draw(st.none() | st.sampled_from([0, 1000, 10**6, 10**11]))),
+        disk=draw(st.just(Disk()) | st.sampled_from([0, 1000, 10**6, 10**11]).map(_half_full)),
     )
+
+
+def _half_full(total: int) -> Disk:
+    return Disk(total, total // 2)
 
 
 def _container(
@@ -159,6 +175,7 @@ graces = st.builds(
     once_tagged=st.sampled_from([0.0, 60.0, 600.0]),
     never_tagged=st.sampled_from([0.0, 60.0, 3600.0]),
     other=st.sampled_from([0.0, 600.0, 1e5]),
+    tagged=st.sampled_from([0.0, 600.0, 1e5]),
 )
 limits = st.builds(
     CacheLimits,
@@ -166,12 +183,73 @@ limits = st.builds(
     budget_share=st.sampled_from([0.0, 0.1, 1.0]),
     fallback_bytes=st.sampled_from([0, 10_000]),
     unused_for=st.sampled_from([0.0, 600.0, 604_800.0]),
+    keep_mounts=st.booleans(),
 )
-policies = st.builds(Policy, level=st.just("routine"), grace=graces, cache=limits)
+policies = st.builds(
+    lambda grace, cache: Policy(grace=grace, cache=cache), grace=graces, cache=limits
+)
+"""Routine ones."""
+_patterns = st.sampled_from(["t1", "t*", "!t2", "u*:2", "*", "!t3:1", "r4", "s*@sha256:*"])
+_spans = st.none() | st.sampled_from([0.0, 600.0, 1e5, 3e6])
+_protects = st.builds(
+    Protect,
+    images=st.lists(_patterns, max_size=3).map(tuple),
+    labels=st.lists(st.sampled_from(["keep", "keep=1", "k*", "team=*"]), max_size=1).map(tuple),
+    official=st.sampled_from([False, False, True]),
+    larger_than=st.none() | st.sampled_from([0, 500, 2000]),
+    local=st.booleans(),
+    newest=st.sampled_from([0, 0, 1]),
+    used_within=_spans,
+    min_age=_spans,
+)
+_rules = st.lists(
+    st.builds(
+        Retention,
+        name=st.sampled_from(["one", "two"]),
+        images=st.lists(_patterns, max_size=2).map(tuple),
+        keep=st.sampled_from([False, False, True]),
+        unused_for=_spans,
+        max_age=_spans,
+        keep_last=st.sampled_from([0, 0, 1]),
+    ),
+    max_size=2,
+).map(tuple)
+_volumes = st.builds(
+    VolumeRules,
+    remove=st.sampled_from(["never", "anonymous", "named"]),
+    names=st.lists(st.sampled_from(["*", "v1", "w*"]), max_size=1).map(tuple),
+    unused_for=st.sampled_from([0.0, 600.0]),
+)
+
+
+@st.composite
+def any_policies(draw: st.DrawFn) -> Policy:
+    """A policy of any level, with every kind of rule."""
+    level = draw(st.sampled_from(LEVELS))
+    marks = st.sampled_from([0, 500, 2000, 10**6]).map(lambda free: Mark(free_bytes=free))
+    return Policy(
+        level=level,
+        takes=TAKES[level]._replace(volumes=draw(st.booleans())),
+        grace=draw(graces),
+        cache=draw(limits),
+        protect=draw(st.just(Protect()) | _protects),
+        retention=draw(_rules),
+        volumes=draw(_volumes),
+        prune_filters=draw(st.sampled_from([(), (), ("label!=keep",), ("label=team",)])),
+        include_local=draw(st.booleans()),
+        check_registry=draw(st.sampled_from([False, False, True])),
+        target=draw(st.none() | st.none() | marks),
+    )
 
 
 @st.composite
 def usages(draw: st.DrawFn) -> Usage:
-    """Some images known since some time."""
+    """Some images known since some time, some of them used, some leased."""
     seen = {f"sha256:{number:064x}": draw(st.none() | times) for number in range(9)}
-    return Usage({image_id: when for image_id, when in seen.items() if when is not None})
+    used = {("image", image_id): draw(st.none() | times) for image_id in seen}
+    lease = st.builds(Lease, st.sampled_from(["t1:1", "u2", "sha256:" + "0" * 64]), times)
+    return Usage(
+        {image_id: when for image_id, when in seen.items() if when is not None},
+        {key: when for key, when in used.items() if when is not None},
+        tuple(draw(st.just([]) | st.lists(lease, max_size=2))),
+    )

@@ -106,7 +106,12 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         default=300.0,
         help="how long the engine may take for one answer (default 5m)",
     )
-    group.add_argument(
+    add_state(group)
+
+
+def add_state(parser: argparse._ActionsContainer) -> None:
+    """Where the ledger is."""
+    parser.add_argument(
         "--state",
         metavar="DIR",
         help="where holystone keeps what it remembers between runs (or HOLYSTONE_STATE)",

@@ -10,60 +10,88 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 
-from holystone.core.decision import Reason
+from holystone.core.decision import Fact, Reason
 from holystone.core.inventory import CacheRecord, Inventory
-from holystone.core.policy import CacheLimits
-from holystone.core.rules import Ruling, keep, remove, too_young
+from holystone.core.policy import Policy
+from holystone.core.rules import Ruling, too_young
 
 
-def judge_cache(
-    limits: CacheLimits, grace: float, inventory: Inventory, now: float
-) -> tuple[dict[str, Ruling], list[str]]:
-    """A ruling for each record by ID, and the IDs that go in an order that can be carried out.
+class CacheJudgement:
+    """The rulings on the build cache of one host, so far."""
 
-    On the classic store a record that shares its layer with an image is kept and does not count:
-    removing it frees no byte while the image is there, and the next build would have to make it
-    again. On the containerd store such a record has an unpacked copy of its own.
-    """
-    budget = limits.budget(inventory.disk.total_bytes)
-    copies = inventory.engine.store == "containerd"
-    total = sum(record.size for record in inventory.cache if copies or not record.shared)
-    rulings: dict[str, Ruling] = {}
-    order: list[str] = []
-    tree = _Tree(inventory.cache, grace, now, copies=copies)
-    while (record := tree.oldest_leaf()) is not None:
-        idle = max(0.0, now - _last_use(record))
-        if total > budget:
-            rulings[record.id] = remove("over-budget", idle=idle, total=total, budget=budget)
-        elif idle > limits.unused_for:
-            rulings[record.id] = remove("idle", idle=idle, unused_for=limits.unused_for)
-        else:
-            break
-        order.append(record.id)
-        total -= record.size
-        tree.cut(record)
+    def __init__(self, inventory: Inventory, policy: Policy, now: float) -> None:
+        """Let go what the level takes.
 
-    for record in inventory.cache:
-        if record.id in rulings:
-            continue
-        if record.id in tree.spared:
-            rulings[record.id] = (False, (tree.spared[record.id],))
-        elif tree.children[record.id]:
-            rulings[record.id] = keep("needed", children=tree.children[record.id])
-        else:
-            rulings[record.id] = keep("within-budget", total=total, budget=budget)
-    return rulings, order
+        On the classic store a record that shares its layer with an image is kept and does not
+        count: removing it frees no byte while the image is there, and the next build would have to
+        make it again. On the containerd store such a record has an unpacked copy of its own.
+        """
+        self.records = inventory.cache
+        self.policy = policy
+        self.now = now
+        self.budget = policy.cache.budget(inventory.disk.total_bytes)
+        copies = inventory.engine.store == "containerd"
+        self.total = sum(r.size for r in inventory.cache if copies or not r.shared)
+        self.rulings: dict[str, Ruling] = {}
+        self.order: list[str] = []
+        """IDs of the records that go, in an order that can be carried out."""
+        everything = policy.takes.build_cache == "all"
+        self.tree = _Tree(inventory.cache, policy, now, shared=copies or everything)
+        if policy.takes.build_cache != "none":
+            while (record := self.tree.oldest_leaf()) is not None:
+                reason = self._taken(record)
+                if reason is None:
+                    break
+                self.cut(record, reason)
+
+    def idle(self, record: CacheRecord) -> float:
+        """Seconds since its last use."""
+        return max(0.0, self.now - _last_use(record))
+
+    def cut(self, record: CacheRecord, reason: Reason) -> None:
+        """Let the tree's oldest leaf go."""
+        self.tree.cut(record)
+        self.rulings[record.id] = (True, (reason,))
+        self.order.append(record.id)
+        self.total -= record.size
+
+    def rule_rest(self) -> None:
+        """Say why the records that were not let go stay."""
+        for record in self.records:
+            if record.id not in self.rulings:
+                self.rulings[record.id] = (False, (self._staying(record),))
+
+    def _taken(self, record: CacheRecord) -> Reason | None:
+        idle = self.idle(record)
+        if self.policy.takes.build_cache == "all":
+            return Reason("unused", {"idle": idle})
+        if self.total > self.budget:
+            facts: dict[str, Fact] = {"idle": idle, "total": self.total, "budget": self.budget}
+            return Reason("over-budget", facts)
+        limit = self.policy.cache.unused_for
+        return Reason("idle", {"idle": idle, "unused_for": limit}) if idle > limit else None
+
+    def _staying(self, record: CacheRecord) -> Reason:
+        if record.id in self.tree.spared:
+            return self.tree.spared[record.id]
+        if children := self.tree.children[record.id]:
+            return Reason("needed", {"children": children})
+        if self.policy.takes.build_cache == "none":
+            return Reason("level", {"level": self.policy.level})
+        return Reason("within-budget", {"total": self.total, "budget": self.budget})
 
 
 class _Tree:
     """The records that are left, and those of them that could go next."""
 
     def __init__(
-        self, records: tuple[CacheRecord, ...], grace: float, now: float, *, copies: bool
+        self, records: tuple[CacheRecord, ...], policy: Policy, now: float, *, shared: bool
     ) -> None:
-        self.grace = grace
+        """``shared``: whether records may go that share their layer with an image."""
+        self.grace = policy.grace.other
+        self.keep_mounts = policy.cache.keep_mounts
         self.now = now
-        self.copies = copies
+        self.shared = shared
         self.by_id = {record.id: record for record in records}
         self.children = Counter(parent for record in records for parent in record.parents)
         self.spared: dict[str, Reason] = {}
@@ -74,11 +102,12 @@ class _Tree:
                 self._add_leaf(record)
 
     def oldest_leaf(self) -> CacheRecord | None:
-        """The leaf used longest ago of those that may go; it is not offered again."""
-        return self.by_id[heapq.heappop(self.leaves)[1]] if self.leaves else None
+        """The leaf used longest ago of those that may go."""
+        return self.by_id[self.leaves[0][1]] if self.leaves else None
 
     def cut(self, record: CacheRecord) -> None:
-        """Take a leaf off the tree; what it stood on may become a leaf."""
+        """Take the oldest leaf off the tree; what it stood on may become a leaf."""
+        heapq.heappop(self.leaves)
         for parent in record.parents:
             self.children[parent] -= 1
             if not self.children[parent] and parent in self.by_id:
@@ -94,7 +123,9 @@ class _Tree:
     def _untouchable(self, record: CacheRecord) -> Reason | None:
         if record.in_use:
             return Reason("in-use", {"build": True})
-        if record.shared and not self.copies:
+        if self.keep_mounts and record.type == "exec.cachemount":
+            return Reason("protected", {"cache_mounts": True})
+        if record.shared and not self.shared:
             return Reason("shared", {"size": record.size})
         return too_young("last used", _last_use(record) or None, self.grace, self.now)
 

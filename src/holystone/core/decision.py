@@ -66,6 +66,17 @@ class Plan(NamedTuple):
     at_most: int
     held_by_cache: int = 0
     """Of ``freed_bytes``, how much can stay on the disk until build cache that is kept goes too."""
+    unconfirmed: tuple[str, ...] = ()
+    """IDs of images that stay only because no registry was asked whether it has them."""
+    target_free: int | None = None
+    """How many bytes of the disk are to be free in the end; None where nobody asked for that."""
+
+    @property
+    def short_bytes(self) -> int:
+        """How far the plan stays below its target; 0 where it reaches it or has none."""
+        if self.target_free is None:
+            return 0
+        return max(0, self.target_free - (self.disk.free_bytes or 0) - self.freed_bytes)
 
     @property
     def removed(self) -> list[Verdict]:

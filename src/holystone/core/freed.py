@@ -89,9 +89,12 @@ def containerd_slack(inventory: Inventory, steps: Sequence[Step], slack: Slack) 
 
 
 def freed_by_record(record: CacheRecord, *, copies: bool) -> int:
-    """The bytes a build cache record frees.
+    """The bytes a build cache record frees. ``copies``: on the containerd store.
 
-    On the containerd store a record is an unpacked copy and a compressed one, and an image shares
-    the compressed one alone. The interface tells but the sum, so half of it is assumed.
+    There a record is an unpacked copy and a compressed one, and an image shares the compressed one
+    alone. The interface tells but the sum, so half of it is assumed. On the classic store a record
+    that shares its layer with an image frees nothing: the layer is the image's.
     """
-    return record.size // 2 if record.shared and copies else record.size
+    if not record.shared:
+        return record.size
+    return record.size // 2 if copies else 0

@@ -6,10 +6,10 @@ policy and time always give the same plan.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from holystone.core.cache import judge_cache
+from holystone.core.cache import CacheJudgement
 from holystone.core.decision import Plan, Step, Verdict
 from holystone.core.freed import (
     Slack,
@@ -18,65 +18,100 @@ from holystone.core.freed import (
     freed_by_record,
     held_by_cache,
 )
+from holystone.core.images import Judgement
 from holystone.core.inventory import Container, Image, Inventory
 from holystone.core.policy import Policy
-from holystone.core.rules import (
-    Ruling,
-    judge_container,
-    judge_image,
-    judge_network,
-    judge_volume,
-)
+from holystone.core.protection import Protection
+from holystone.core.rules import Ruling, judge_container, judge_network, judge_volume
 from holystone.core.usage import Usage
+
+Rulings = Mapping[tuple[str, str], Ruling]
+"""The ruling on every object, by kind and ID."""
 
 
 def plan(inventory: Inventory, usage: Usage, policy: Policy, now: float) -> Plan:
     """What a clean of this host would do, and why. ``now`` is UTC seconds.
 
     Every object of the inventory gets one verdict. The steps come in an order that can be stopped
-    after any step: containers, images with children before parents, cache records leaves first.
-    ``freed_bytes`` is the sum over the steps.
+    after any step: containers, images with children before parents, cache records leaves first,
+    volumes, networks. ``freed_bytes`` is the sum over the steps.
     """
-    containers = {c.id: judge_container(c, policy, now) for c in inventory.containers}
+    protection = Protection(inventory, usage, policy, now)
+    containers = {
+        c.id: judge_container(c, policy, protection, now) for c in inventory.containers
+    }
     staying = [c for c in inventory.containers if not containers[c.id][0]]
-    images, image_order = _judge_images(inventory.images, staying, usage, policy, now)
-    cache, cache_order = judge_cache(policy.cache, policy.grace.other, inventory, now)
-    volume_users = _users(staying, lambda container: container.volumes)
-    network_users = _users(staying, lambda container: container.networks)
+    images = Judgement(inventory, staying, usage, policy, protection, now)
+    images.judge_all(inventory.images)
+    cache = CacheJudgement(inventory, policy, now)
+    volume_users = users(staying, lambda container: container.volumes)
+    network_users = users(staying, lambda container: container.networks)
+    rulings: dict[tuple[str, str], Ruling] = {("container", c): r for c, r in containers.items()}
+    rulings.update(
+        (
+            ("volume", v.name),
+            judge_volume(v, volume_users[v.name], usage, policy, protection, now),
+        )
+        for v in inventory.volumes
+    )
+    rulings.update(
+        (
+            ("network", n.id),
+            judge_network(n, network_users[n.name], usage, policy, protection, now),
+        )
+        for n in inventory.networks
+    )
+    least_free = policy.target.least_free(inventory.disk.total_bytes) if policy.target else None
+    if least_free is not None and inventory.disk.free_bytes is not None:
+        from holystone.core.pressure import relieve
 
+        level = assemble(inventory, policy, rulings, images.going, cache.order)
+        needed = least_free - inventory.disk.free_bytes - level.freed_bytes
+        relieve(inventory, images, cache, needed, least_free)
+    cache.rule_rest()
+    rulings.update((("image", i), ruling) for i, ruling in images.rulings.items())
+    rulings.update((("cache", r), ruling) for r, ruling in cache.rulings.items())
+    made = assemble(inventory, policy, rulings, images.going, cache.order)
+    return made._replace(unconfirmed=tuple(images.unconfirmed), target_free=least_free)
+
+
+def assemble(
+    inventory: Inventory,
+    policy: Policy,
+    rulings: Rulings,
+    going: Sequence[Image],
+    cut: Sequence[str],
+) -> Plan:
+    """The plan that carries out these rulings; an object without one gets no verdict.
+
+    ``going`` are the images that go, children before parents, ``cut`` the IDs of the build cache
+    records that go, leaves first.
+    """
+    gone = {key for key, (goes, _) in rulings.items() if goes}
     steps = [
         Step("container", c.id, (c.id,), c.writable_size)
         for c in inventory.containers
-        if containers[c.id][0]
+        if ("container", c.id) in gone
     ]
-    image_steps, slack = _image_steps(inventory.images, image_order)
+    image_steps, slack = _image_steps(inventory.images, going)
     steps += image_steps
     records = {record.id: record for record in inventory.cache}
     copies = inventory.engine.store == "containerd"
+    steps += [Step("cache", r, (r,), freed_by_record(records[r], copies=copies)) for r in cut]
+    volumes = [v for v in inventory.volumes if ("volume", v.name) in gone]
+    steps += [Step("volume", v.name, (v.name,), v.size or 0) for v in volumes]
     steps += [
-        Step("cache", r, (r,), freed_by_record(records[r], copies=copies)) for r in cache_order
+        Step("network", n.id, (n.id,), 0) for n in inventory.networks if ("network", n.id) in gone
     ]
     if inventory.engine.store == "containerd":
         slack = containerd_slack(inventory, steps, slack)
+    if any(volume.size is None for volume in volumes):
+        slack = slack._replace(estimated=True)
     freed = {(step.kind, step.id): step.freed_bytes for step in steps}
-
-    def verdict(kind: str, object_id: str, names: tuple[str, ...], ruling: Ruling) -> Verdict:
-        return Verdict(kind, object_id, names, *ruling, freed.get((kind, object_id), 0))
-
     verdicts = [
-        verdict("container", c.id, (c.name,), containers[c.id]) for c in inventory.containers
-    ]
-    verdicts += [
-        verdict("image", i.id, i.tags or i.digests, images[i.id]) for i in inventory.images
-    ]
-    verdicts += [verdict("cache", r.id, (r.description,), cache[r.id]) for r in inventory.cache]
-    verdicts += [
-        verdict("volume", v.name, (v.name,), judge_volume(v, volume_users[v.name], policy.level))
-        for v in inventory.volumes
-    ]
-    verdicts += [
-        verdict("network", n.id, (n.name,), judge_network(n, network_users[n.name], policy.level))
-        for n in inventory.networks
+        Verdict(kind, object_id, names, *rulings[kind, object_id], freed.get((kind, object_id), 0))
+        for kind, object_id, names in _objects(inventory)
+        if (kind, object_id) in rulings
     ]
     total = sum(step.freed_bytes for step in steps)
     return Plan(
@@ -90,52 +125,17 @@ def plan(inventory: Inventory, usage: Usage, policy: Policy, now: float) -> Plan
         estimated=slack.estimated,
         at_least=total - slack.below,
         at_most=total + slack.above,
-        held_by_cache=held_by_cache(inventory, image_order, set(cache_order)),
+        held_by_cache=held_by_cache(inventory, going, set(cut)),
     )
 
 
-def _judge_images(
-    images: Sequence[Image],
-    staying: Iterable[Container],
-    usage: Usage,
-    policy: Policy,
-    now: float,
-) -> tuple[dict[str, Ruling], list[Image]]:
-    """A ruling for each image by ID, and the images that go, children before parents."""
-    held_by: defaultdict[str, list[str]] = defaultdict(list)
-    for container in staying:
-        held_by[container.image_id].append(container.name)
-    kept_children: Counter[str] = Counter()
-    rulings: dict[str, Ruling] = {}
-    going = []
-    for image in _children_first(images):
-        ruling = judge_image(
-            image, held_by.get(image.id, ()), kept_children[image.id], usage, policy, now
-        )
-        rulings[image.id] = ruling
-        if ruling[0]:
-            going.append(image)
-        else:
-            kept_children[image.parent] += 1
-    return rulings, going
-
-
-def _children_first(images: Sequence[Image]) -> list[Image]:
-    """The images in an order in which no image comes before one that was built on it."""
-    by_id = {image.id: image for image in images}
-    depths: dict[str, int] = {}
-    for image in images:
-        path = []
-        at: Image | None = image
-        while at is not None and at.id not in depths:
-            path.append(at.id)
-            depths[at.id] = 0
-            at = by_id.get(at.parent)
-        depth = depths[at.id] if at is not None else 0
-        for image_id in reversed(path):
-            depth += 1
-            depths[image_id] = depth
-    return sorted(images, key=lambda image: -depths[image.id])
+def _objects(inventory: Inventory) -> Iterable[tuple[str, str, tuple[str, ...]]]:
+    """Kind, ID and names of every object, in the order in which a plan lists them."""
+    yield from (("container", c.id, (c.name,)) for c in inventory.containers)
+    yield from (("image", i.id, i.tags or i.digests) for i in inventory.images)
+    yield from (("cache", r.id, (r.description,)) for r in inventory.cache)
+    yield from (("volume", v.name, (v.name,)) for v in inventory.volumes)
+    yield from (("network", n.id, (n.name,)) for n in inventory.networks)
 
 
 def _image_steps(images: Sequence[Image], going: Sequence[Image]) -> tuple[list[Step], Slack]:
@@ -155,12 +155,12 @@ def _image_steps(images: Sequence[Image], going: Sequence[Image]) -> tuple[list[
     return steps, slack
 
 
-def _users(
+def users(
     containers: Iterable[Container], names: Callable[[Container], Iterable[str]]
 ) -> defaultdict[str, list[str]]:
     """Which containers refer to each volume or network, by container name."""
-    users: defaultdict[str, list[str]] = defaultdict(list)
+    held_by: defaultdict[str, list[str]] = defaultdict(list)
     for container in containers:
         for name in names(container):
-            users[name].append(container.name)
-    return users
+            held_by[name].append(container.name)
+    return held_by

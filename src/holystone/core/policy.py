@@ -81,6 +81,8 @@ class Protect(NamedTuple):
     """
 
     images: tuple[str, ...] = ()
+    other_images: tuple[tuple[str, ...], ...] = ()
+    """Lists like ``images`` of other files: what one of the lists covers is protected."""
     labels: tuple[str, ...] = ()
     official: bool = False
     """The official images of Docker Hub."""

@@ -80,9 +80,9 @@ class Pattern(NamedTuple):
 
     def matches(self, reference: Reference) -> bool:
         """True where the pattern covers this reference."""
-        if self.tag and not (reference.tag and _wildcard(self.tag).fullmatch(reference.tag)):
+        if self.tag and not (reference.tag and wildcard(self.tag).fullmatch(reference.tag)):
             return False
-        if self.digest and not _wildcard(self.digest).fullmatch(reference.digest):
+        if self.digest and not wildcard(self.digest).fullmatch(reference.digest):
             return False
         expression = re.compile(self.names)
         return any(expression.fullmatch(name) for name in _spellings(reference))
@@ -182,7 +182,8 @@ def _name_expression(name: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _wildcard(text: str) -> re.Pattern[str]:
+def wildcard(text: str) -> re.Pattern[str]:
+    """What ``*`` (any text) and ``?`` (one character) in a text stand for, as an expression."""
     parts = re.split(r"(\*|\?)", text)
     wild = {"*": ".*", "?": "."}
     return re.compile("".join(wild.get(part) or re.escape(part) for part in parts))

@@ -1,4 +1,4 @@
-"""The rules that let containers and images go or keep them. Pure functions over the inventory.
+"""The rules that let containers, volumes and networks go or keep them. Pure functions.
 
 Every function answers ``(remove, reasons)`` for one object. The order inside a function is the
 order of safety: in use, then what the level leaves alone, then grace, and only then removal.
@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from holystone.core.decision import Fact, Reason
-from holystone.core.inventory import Container, Image, Network, Volume
+from holystone.core.inventory import Container, Network, Volume
 from holystone.core.policy import Policy
+from holystone.core.protection import Protection, first_label
 from holystone.core.usage import Usage
 
 Ruling = tuple[bool, tuple[Reason, ...]]
@@ -44,79 +45,89 @@ def too_young(what: str, since: float | None, least: float, now: float) -> Reaso
     return Reason("young", {"since": what, "age": age, "min_age": least, "until": until})
 
 
-def judge_container(container: Container, policy: Policy, now: float) -> Ruling:
+def judge_container(
+    container: Container, policy: Policy, protection: Protection, now: float
+) -> Ruling:
     """Stopped containers go once they have been stopped for the grace time."""
     if not container.stopped:
         return keep("in-use", state=container.state)
-    young = too_young("stopped", container.finished, policy.grace.other, now)
+    if protected := protection.of_labels(container.labels):
+        return False, (protected,)
+    rules = policy.containers
+    if label := first_label(rules.keep_labels, container.labels):
+        return keep("protected", label=label)
+    if rules.exit_codes and container.exit_code not in rules.exit_codes:
+        return keep("exit-code", exit_code=container.exit_code)
+    if not policy.takes.containers:
+        return keep("level", level=policy.level)
+    least = max(policy.grace.other, rules.stopped_for)
+    young = too_young("stopped", container.finished, least, now)
     if young is not None:
         return False, (young,)
     stopped_for = None if container.finished is None else max(0.0, now - container.finished)
     return remove("stopped", stopped_for=stopped_for, exit_code=container.exit_code)
 
 
-def judge_image(
-    image: Image,
+def judge_volume(
+    volume: Volume,
     held_by: Collection[str],
-    kept_children: int,
     usage: Usage,
     policy: Policy,
+    protection: Protection,
     now: float,
 ) -> Ruling:
-    """Untagged images go; tagged ones stay, and so does what a kept object stands on.
-
-    ``held_by`` are the names of containers that stay and refer to the image, ``kept_children``
-    how many images that stay were built on it by the classic builder: the engine refuses to
-    delete a parent before its children.
-    """
-    tagged = (Reason("tagged", {"tags": len(image.tags)}),) if image.tags else ()
-    if held_by:
-        stays, reasons = keep("in-use", containers=len(held_by), container=min(held_by))
-        return stays, (*reasons, *tagged)
-    if tagged:
-        return False, tagged
-    if kept_children:
-        return keep("parent", children=kept_children)
-    # BuildKit's mark is part of an image and comes along with a pull by digest.
-    built_here = image.made_by_buildkit and not image.digests
-    once_tagged = image.last_tagged is not None or built_here
-    least = policy.grace.once_tagged if once_tagged else policy.grace.never_tagged
-    young = too_young(*_arrived(image, usage), least, now)
-    if young is not None:
-        return False, (young,)
-    facts: dict[str, Fact] = {}
-    if once_tagged:
-        facts["once_tagged"] = True
-    if image.digests:
-        facts["digest"] = image.digests[0]
-    return remove("untagged", **facts)
-
-
-def _arrived(image: Image, usage: Usage) -> tuple[str, float | None]:
-    """What last told that an untagged image was wanted, and when (UTC seconds).
-
-    The last time it had a tag; else, for an image built here, its build date. An image that was
-    pulled was built elsewhere at some other time, so only our own memory tells: None where
-    holystone sees it for the first time and cannot know.
-    """
-    if image.last_tagged is not None:
-        return "last tagged", image.last_tagged
-    if image.digests:
-        return "first seen", usage.first_seen.get(image.id)
-    return "built", image.created
-
-
-def judge_volume(volume: Volume, held_by: Collection[str], level: str) -> Ruling:
-    """Volumes can hold data: no routine clean takes one."""
+    """Volumes can hold data: those go that the level takes and the owner names."""
     if held_by:
         return keep("in-use", containers=len(held_by), container=min(held_by))
-    return keep("level", level=level, anonymous=volume.anonymous)
+    if protected := protection.of_labels(volume.labels):
+        return False, (protected,)
+    rules = policy.volumes
+    if not policy.takes.volumes or rules.remove == "never":
+        return keep("level", level=policy.level, anonymous=volume.anonymous)
+    if not volume.anonymous and not (
+        rules.remove == "named" and any(matches_name(each, volume.name) for each in rules.names)
+    ):
+        return keep("named", level=policy.level)
+    least = max(policy.grace.other, rules.unused_for)
+    since = _last_use(("volume", volume.name), volume.created, usage)
+    young = too_young("last used", since, least, now)
+    if young is not None:
+        return False, (young,)
+    return remove("unused", idle=None if since is None else max(0.0, now - since))
 
 
-def judge_network(network: Network, held_by: Collection[str], level: str) -> Ruling:
-    """Networks cost no disk space: no routine clean takes one."""
+def judge_network(
+    network: Network,
+    held_by: Collection[str],
+    usage: Usage,
+    policy: Policy,
+    protection: Protection,
+    now: float,
+) -> Ruling:
+    """Networks cost no disk space; the engine has only so many subnets to give."""
     if network.builtin:
         return keep("builtin")
     if held_by:
         return keep("in-use", containers=len(held_by), container=min(held_by))
-    return keep("level", level=level)
+    if protected := protection.of_labels(network.labels):
+        return False, (protected,)
+    if not policy.takes.networks:
+        return keep("level", level=policy.level)
+    least = max(policy.grace.other, policy.networks_unused_for)
+    since = _last_use(("network", network.id), network.created, usage)
+    young = too_young("last used", since, least, now)
+    if young is not None:
+        return False, (young,)
+    return remove("unused", idle=None if since is None else max(0.0, now - since))
+
+
+def matches_name(pattern: str, name: str) -> bool:
+    """True where a name is as the pattern says: ``*`` any text, ``?`` one character."""
+    from holystone.core.reference import wildcard
+
+    return pattern in ("*", name) or wildcard(pattern).fullmatch(name) is not None
+
+
+def _last_use(key: tuple[str, str], created: float, usage: Usage) -> float | None:
+    """When a volume or network was last used, as far as is known; its creation counts as use."""
+    return max(created, usage.last_used.get(key, 0.0)) or None

@@ -1,0 +1,206 @@
+"""Which images go: in use, then protected, then what the level takes, then grace, then removal.
+
+One image is judged at a time, those built on others before them: a parent cannot go before its
+children, which the engine would refuse.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from holystone.core.decision import Fact, Reason
+from holystone.core.inventory import Container, Image, Inventory
+from holystone.core.policy import Policy
+from holystone.core.protection import Protection
+from holystone.core.retention import Retained
+from holystone.core.rules import Ruling, keep, remove, too_young
+from holystone.core.usage import Usage
+
+_UNCONFIRMED = Reason("unconfirmed")
+"""No registry was asked yet."""
+
+
+class Judgement:
+    """The rulings on the images of one host, so far."""
+
+    def __init__(
+        self,
+        inventory: Inventory,
+        staying: Iterable[Container],
+        usage: Usage,
+        policy: Policy,
+        protection: Protection,
+        now: float,
+    ) -> None:
+        """``staying`` are the containers that stay."""
+        self.usage = usage
+        self.policy = policy
+        self.protection = protection
+        self.now = now
+        self.proven = inventory.engine.store == "classic" and not policy.check_registry
+        """Whether a repository digest alone proves that a registry has the image."""
+        self.retained = Retained(inventory.images, policy.retention)
+        self.held_by: defaultdict[str, list[str]] = defaultdict(list)
+        for container in staying:
+            self.held_by[container.image_id].append(container.name)
+        self.kept_children: Counter[str] = Counter()
+        self.rulings: dict[str, Ruling] = {}
+        self.going: list[Image] = []
+        """Children before parents."""
+        self.unconfirmed: list[str] = []
+        """IDs of images that would go if a registry said that it has them."""
+        self.spare: list[Image] = []
+        """Tagged images that nothing but the level keeps, or the doubt that one can come back."""
+
+    def judge_all(self, images: Sequence[Image]) -> None:
+        """A ruling for each image by ID."""
+        for image in children_first(images):
+            ruling = self._judge(image)
+            self.rulings[image.id] = ruling
+            if ruling[0]:
+                self.going.append(image)
+            else:
+                self.kept_children[image.parent] += 1
+
+    def last_sign(self, image: Image) -> float | None:
+        """When anybody last had to do with the image, as far as holystone knows (UTC seconds).
+
+        Before it saw the image for the first time it cannot know of any use, so that counts too.
+        """
+        signs = (
+            image.last_tagged,
+            self.usage.last_used.get(("image", image.id)),
+            self.usage.first_seen.get(image.id),
+        )
+        return max((sign for sign in signs if sign is not None), default=None)
+
+    def doubtful(self, image: Image) -> bool:
+        """Whether an image may go only if its registry, which was not asked, says that it has it.
+
+        True for none that a deep clean takes whatever the registry says.
+        """
+        given_up = self.policy.include_local and self.policy.level == "deep"
+        return not given_up and self._lost(image) == _UNCONFIRMED
+
+    def idle(self, image: Image) -> float | None:
+        """Seconds since ``last_sign``; None where there is none."""
+        sign = self.last_sign(image)
+        return None if sign is None else max(0.0, self.now - sign)
+
+    def _judge(self, image: Image) -> Ruling:
+        tagged = (Reason("tagged", {"tags": len(image.tags)}),) if image.tags else ()
+        if held_by := self.held_by.get(image.id):
+            stays, reasons = keep("in-use", containers=len(held_by), container=min(held_by))
+            return stays, (*reasons, *tagged)
+        lost = self._lost(image)
+        arrived = arrival(image, self.usage)[1]
+        protected = self.protection.of_image(image, arrived, self.last_sign(image), lost=lost)
+        if protected:
+            return False, (protected, *tagged)
+        return self._judge_tagged(image, lost) if tagged else self._judge_untagged(image)
+
+    def _judge_untagged(self, image: Image) -> Ruling:
+        if not self.policy.takes.untagged:
+            return keep("level", level=self.policy.level)
+        if children := self.kept_children[image.id]:
+            return keep("parent", children=children)
+        # BuildKit's mark is part of an image and comes along with a pull by digest.
+        built_here = image.made_by_buildkit and not image.digests
+        once_tagged = image.last_tagged is not None or built_here
+        grace = self.policy.grace
+        least = grace.once_tagged if once_tagged else grace.never_tagged
+        young = too_young(*arrival(image, self.usage), least, self.now)
+        if young is not None:
+            return False, (young,)
+        facts: dict[str, Fact] = {}
+        if once_tagged:
+            facts["once_tagged"] = True
+        if image.digests:
+            facts["digest"] = image.digests[0]
+        return remove("untagged", **facts)
+
+    def _judge_tagged(self, image: Image, lost: Reason | None) -> Ruling:
+        tagged = Reason("tagged", {"tags": len(image.tags)})
+        hindrance = self._hindrance(image, lost)
+        doubtful = hindrance == _UNCONFIRMED
+        let_go, reason = self._taken(image)
+        if not let_go:
+            if hindrance is None or doubtful:
+                self.spare.append(image)
+            return False, (reason,) if reason == tagged else (reason, tagged)
+        if hindrance is None:
+            return True, (reason,)
+        if doubtful:
+            self.unconfirmed.append(image.id)
+        return False, (hindrance, tagged)
+
+    def _taken(self, image: Image) -> tuple[bool, Reason]:
+        """Whether the level takes a tagged image, and why."""
+        takes = self.policy.takes.tagged
+        if takes == "none":
+            return False, Reason("tagged", {"tags": len(image.tags)})
+        idle = self.idle(image)
+        if takes == "all":
+            return True, Reason("unused", {"idle": idle, "tags": len(image.tags)})
+        came = arrival(image, self.usage)[1]
+        age = None if came is None else max(0.0, self.now - came)
+        return self.retained.judge(image, idle, age)
+
+    def _hindrance(self, image: Image, lost: Reason | None) -> Reason | None:
+        """What keeps a tagged image that is not in use and not protected at any level, or None."""
+        if children := self.kept_children[image.id]:
+            return Reason("parent", {"children": children})
+        young = too_young("last used", self.last_sign(image), self.policy.grace.tagged, self.now)
+        if young is not None:
+            return young
+        given_up = self.policy.include_local and self.policy.level == "deep"
+        return None if given_up else lost
+
+    def _lost(self, image: Image) -> Reason | None:
+        """Why no registry may be able to give an image back; None where one can.
+
+        On the classic store an image has a repository digest only where it was pulled or pushed;
+        elsewhere every image has one, and only the registry can tell.
+        """
+        if image.in_registry:
+            return None
+        if not image.digests:
+            return Reason("local")
+        if image.in_registry is False:
+            return Reason("local", {"said": image.registry_said})
+        if image.registry_said:
+            return Reason("unconfirmed", {"said": image.registry_said})
+        return None if self.proven else _UNCONFIRMED
+
+
+def arrival(image: Image, usage: Usage) -> tuple[str, float | None]:
+    """What last told that an image was wanted here, and when (UTC seconds).
+
+    The last time it got a tag; else, for an image built here, its build date. An image that was
+    pulled was built elsewhere at some other time, so only our own memory tells: None where
+    holystone sees it for the first time and cannot know.
+    """
+    if image.last_tagged is not None:
+        return "last tagged", image.last_tagged
+    if image.digests or image.tags:
+        return "first seen", usage.first_seen.get(image.id)
+    return "built", image.created
+
+
+def children_first(images: Sequence[Image]) -> list[Image]:
+    """The images in an order in which no image comes before one that was built on it."""
+    by_id = {image.id: image for image in images}
+    depths: dict[str, int] = {}
+    for image in images:
+        path = []
+        at: Image | None = image
+        while at is not None and at.id not in depths:
+            path.append(at.id)
+            depths[at.id] = 0
+            at = by_id.get(at.parent)
+        depth = depths[at.id] if at is not None else 0
+        for image_id in reversed(path):
+            depth += 1
+            depths[image_id] = depth
+    return sorted(images, key=lambda image: -depths[image.id])

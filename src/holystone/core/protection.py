@@ -1,0 +1,182 @@
+"""What must never go, whatever the level: the owner's protection, leases, ``pruneFilters``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from holystone.core.decision import Reason
+from holystone.core.inventory import Image, Inventory
+from holystone.core.policy import Policy, Protect
+from holystone.core.usage import Lease, Usage
+
+if TYPE_CHECKING:
+    from holystone.core.reference import Pattern, Reference
+
+Labels = Mapping[str, str]
+
+
+def label_matches(pattern: str, labels: Labels) -> bool:
+    """True where one of the labels is as the pattern says: ``key`` or ``key=value``, ``*``, ``?``."""
+    from holystone.core.reference import wildcard
+
+    key, with_value, value = pattern.partition("=")
+    if not ("*" in pattern or "?" in pattern):
+        return key in labels and (not with_value or labels[key] == value)
+    named = (told for name, told in labels.items() if wildcard(key).fullmatch(name))
+    return any(not with_value or wildcard(value).fullmatch(told) for told in named)
+
+
+def first_label(patterns: Iterable[str], labels: Labels) -> str:
+    """The first pattern that one of the labels matches; empty where none does."""
+    return next((each for each in patterns if labels and label_matches(each, labels)), "")
+
+
+def covers(patterns: Sequence[str], reference: str) -> str:
+    """The pattern that covers a reference: of those that match the last counts.
+
+    Empty where none matches, or where the last one takes the reference back (``!``).
+    """
+    decided = ""
+    for pattern in patterns:
+        excepted = pattern.startswith("!")
+        if bool(decided) is excepted and _matches(pattern.removeprefix("!"), reference):
+            decided = "" if excepted else pattern
+    return decided
+
+
+class Protection:
+    """Who is protected on one host. Asked once for each object."""
+
+    def __init__(self, inventory: Inventory, usage: Usage, policy: Policy, now: float) -> None:
+        self.protect: Protect = policy.protect
+        self.filters = policy.prune_filters
+        self.leases = tuple(lease for lease in usage.leases if lease.until > now)
+        self.now = now
+        self.newest = _newest(inventory.images, self.protect.newest)
+
+    def of_labels(self, labels: Labels) -> Reason | None:
+        """Why an object with these labels stays, or None."""
+        if pattern := first_label(self.protect.labels, labels):
+            return Reason("protected", {"label": pattern})
+        for text in self.filters:
+            wanted, _, label = text.partition("=")
+            if label_matches(label, labels) is wanted.endswith("!"):
+                return Reason("prune-filter", {"filter": text})
+        return None
+
+    def of_image(
+        self, image: Image, arrived: float | None, used: float | None, *, lost: Reason | None
+    ) -> Reason | None:
+        """Why an image stays, or None.
+
+        ``arrived`` is when it came here, ``used`` the last sign that somebody wanted it, None where
+        nothing tells; ``lost`` the reason to think that no registry can give it back, or None.
+        """
+        names = image.tags + image.digests
+        return (
+            self._leased(image, names)
+            or self._by_name(names)
+            or self.of_labels(image.labels)
+            or self._by_size(image)
+            or self._by_time(arrived, used)
+            or (Reason("protected", {"local": True}) if self.protect.local and lost else None)
+        )
+
+    def _leased(self, image: Image, names: Iterable[str]) -> Reason | None:
+        for lease in self.leases:
+            if _means(lease, image.id, names):
+                return Reason("leased", {"until": lease.until, "job": lease.job, "now": self.now})
+        return None
+
+    def _by_name(self, names: Iterable[str]) -> Reason | None:
+        for name in names:
+            for patterns in (self.protect.images, *self.protect.other_images):
+                if pattern := covers(patterns, name):
+                    return Reason("protected", {"pattern": pattern, "reference": name})
+            if self.protect.official and _is_official(name):
+                return Reason("protected", {"official": True, "reference": name})
+            if name in self.newest:
+                return Reason("protected", {"newest": self.protect.newest, "reference": name})
+        return None
+
+    def _by_size(self, image: Image) -> Reason | None:
+        least = self.protect.larger_than
+        if least is None or image.size <= least:
+            return None
+        return Reason("protected", {"larger_than": least, "size": image.size})
+
+    def _by_time(self, arrived: float | None, used: float | None) -> Reason | None:
+        for rule, least, when in (
+            ("used_within", self.protect.used_within, used),
+            ("min_age", self.protect.min_age, arrived),
+        ):
+            if least is not None and (when is None or self.now - when < least):
+                age = None if when is None else max(0.0, self.now - when)
+                return Reason("protected", {rule: least, "age": age})
+        return None
+
+
+def _newest(images: Iterable[Image], count: int) -> frozenset[str]:
+    """The tags that are among the newest ``count`` of their repository, by date of build."""
+    return frozenset(
+        tag for tags in tags_by_repository(images).values() for tag in tags[:count] if count > 0
+    )
+
+
+def tags_by_repository(images: Iterable[Image]) -> dict[str, list[str]]:
+    """The tags of each repository here, those of the image built last first."""
+    dated: dict[str, list[tuple[float, str]]] = {}
+    for image in images:
+        for tag in image.tags:
+            dated.setdefault(tag.rpartition(":")[0], []).append((-image.created, tag))
+    return {name: [tag for _, tag in sorted(tags)] for name, tags in dated.items()}
+
+
+def _matches(pattern: str, reference: str) -> bool:
+    parsed = _parsed(reference)
+    return parsed is not None and _pattern(pattern).matches(parsed)
+
+
+@lru_cache(maxsize=4096)
+def _parsed(reference: str) -> Reference | None:
+    """The reference; None where it is none by docker's grammar."""
+    from holystone.core.reference import InvalidReference, parse
+
+    try:
+        return parse(reference)
+    except InvalidReference:
+        return None
+
+
+@lru_cache(maxsize=1024)
+def _pattern(text: str) -> Pattern:
+    from holystone.core.reference import parse_pattern
+
+    return parse_pattern(text)
+
+
+def _is_official(reference: str) -> bool:
+    from holystone.core.reference import HUB
+
+    parsed = _parsed(reference)
+    return parsed is not None and parsed.domain == HUB and parsed.path.startswith("library/")
+
+
+def _means(lease: Lease, image_id: str, names: Iterable[str]) -> bool:
+    """Whether a lease is on this image: by ID, or the beginning of one, or by a reference."""
+    if image_id.startswith("sha256:" + lease.reference.removeprefix("sha256:")):
+        return True
+    wanted = _parsed(lease.reference)
+    if wanted is None:
+        return False
+    wanted = wanted.complete
+    return any(_same(wanted, _parsed(name)) for name in names)
+
+
+def _same(wanted: Reference, other: Reference | None) -> bool:
+    if other is None or wanted.name != other.name:
+        return False
+    # The digest alone decides what is meant by "name:tag@digest".
+    return wanted.digest == other.digest if wanted.digest else wanted.tag == other.tag
