@@ -6,7 +6,9 @@ A case is a host, a policy and the verdicts that must come of them. One line is 
     [containers]  job = { image = "app", state = "exited", stopped = "11m", wrote = "40MB" }
     [cache]       deps = { size = "2GB", used = "3h", parents = ["base"], in_use = false }
     [volumes]     data = { size = "1GB" }          [networks]  front = { builtin = false }
-    [policy]      min_age = "0s", cache_budget = "10GB", cache_unused_for = "7d"
+    [policy]      level = "weekly", min_age = "0s", cache_budget = "10GB", until_free = "5GB"
+    [config]      what a holystone.toml says
+    [[leases]]    reference = "app:1", for = "2h", job = "417"
     [expect]      freed = "40MB", steps = ["container job"]
     [expect.images]  app = "keep tagged"           [expect.containers]  job = "remove stopped 40MB"
 
@@ -32,9 +34,10 @@ from holystone.core.inventory import (
     Network,
     Volume,
 )
-from holystone.core.policy import CacheLimits, Grace, Policy
+from holystone.config.settings import policy_from
+from holystone.core.policy import Grace, Mark, Policy
 from holystone.core.units import parse_duration, parse_size
-from holystone.core.usage import Usage
+from holystone.core.usage import Lease, Usage
 
 NOW = 1_750_000_000.0
 FOLDER = Path(__file__).parent / "cases"
@@ -64,7 +67,7 @@ class Case(NamedTuple):
 def read_case(path: Path) -> Case:
     """The case in this file. Raises ValueError or KeyError where it makes no sense."""
     written = tomllib.loads(path.read_text())
-    known = {"title", "host", "policy", "expect", *_SECTIONS}
+    known = {"title", "host", "policy", "config", "leases", "expect", *_SECTIONS}
     if unknown := set(written) - known:
         raise ValueError(f"{path.name}: unknown {', '.join(sorted(unknown))}")
     host = written.get("host", {})
@@ -75,24 +78,28 @@ def read_case(path: Path) -> Case:
         images=tuple(_image(name, row) for name, row in images.items()),
         containers=tuple(_container(n, row) for n, row in written.get("containers", {}).items()),
         cache=tuple(_record(name, row) for name, row in written.get("cache", {}).items()),
-        volumes=tuple(
-            Volume(name, size=parse_size(row.pop("size", "0")), **row)
-            for name, row in written.get("volumes", {}).items()
-        ),
-        networks=tuple(
-            Network(f"id of {name}", name, **row)
-            for name, row in written.get("networks", {}).items()
-        ),
-        disk=Disk(parse_size(host["disk"])) if "disk" in host else Disk(),
+        volumes=tuple(_volume(name, row) for name, row in written.get("volumes", {}).items()),
+        networks=tuple(_network(name, row) for name, row in written.get("networks", {}).items()),
+        disk=_disk(host),
     )
     seen = {name: _time(row["seen"]) for name, row in images.items() if "seen" in row}
+    used = {
+        (_SECTIONS[section], f"id of {name}" if section == "networks" else name): _time(row["used"])
+        for section in ("images", "volumes", "networks")
+        for name, row in written.get(section, {}).items()
+        if "used" in row
+    }
     expect = written["expect"]
     bounds = expect.get("between")
     return Case(
         title=written["title"],
         inventory=inventory,
-        usage=Usage({name: when for name, when in seen.items() if when is not None}),
-        policy=_policy(written.get("policy", {})),
+        usage=Usage(
+            {name: when for name, when in seen.items() if when is not None},
+            {key: when for key, when in used.items() if when is not None},
+            tuple(_lease(row) for row in written.get("leases", ())),
+        ),
+        policy=_policy(written.get("policy", {}), written.get("config", {})),
         verdicts={
             f"{kind} {name}": verdict
             for section, kind in _SECTIONS.items()
@@ -127,8 +134,8 @@ def _rules(reasons: Any) -> str:
 
 
 def _image(name: str, row: dict[str, Any]) -> Image:
-    known = {"tags", "digests", "parent", "built", "tagged", "seen", "buildkit", "layers"}
-    if unknown := set(row) - known - {"size", "content"}:
+    known = {"tags", "digests", "parent", "built", "tagged", "seen", "used", "buildkit", "layers"}
+    if unknown := set(row) - known - {"size", "content", "labels", "registry"}:
         raise ValueError(f"image {name}: unknown {', '.join(sorted(unknown))}")
     layers = _layers(row["layers"]) if "layers" in row else None
     size = sum(layer.size for layer in layers) if layers is not None else parse_size(row["size"])
@@ -143,6 +150,9 @@ def _image(name: str, row: dict[str, Any]) -> Image:
         content_size=parse_size(row.get("content", "0")),
         last_tagged=_time(row.get("tagged")),
         made_by_buildkit=row.get("buildkit", False),
+        labels=row.get("labels", {}),
+        in_registry={"has it": True, "lacks it": False}.get(row.get("registry", "")),
+        registry_said="" if row.get("registry", "has it") == "has it" else row["registry"],
     )
 
 
@@ -156,7 +166,7 @@ def _layers(text: str) -> tuple[Layer, ...]:
 
 
 def _container(name: str, row: dict[str, Any]) -> Container:
-    known = {"image", "state", "stopped", "wrote", "exit", "volumes", "networks"}
+    known = {"image", "state", "stopped", "wrote", "exit", "labels", "volumes", "networks"}
     if unknown := set(row) - known:
         raise ValueError(f"container {name}: unknown {', '.join(sorted(unknown))}")
     return Container(
@@ -169,9 +179,44 @@ def _container(name: str, row: dict[str, Any]) -> Container:
         finished=_time(row.get("stopped")),
         exit_code=row.get("exit"),
         writable_size=parse_size(row.get("wrote", "0")),
+        labels=row.get("labels", {}),
         volumes=tuple(row.get("volumes", ())),
         networks=tuple(row.get("networks", ())),
     )
+
+
+def _disk(host: dict[str, Any]) -> Disk:
+    if "disk" not in host:
+        return Disk()
+    return Disk(parse_size(host["disk"]), parse_size(host["free"]) if "free" in host else None)
+
+
+def _volume(name: str, row: dict[str, Any]) -> Volume:
+    if unknown := set(row) - {"size", "made", "used", "anonymous", "labels"}:
+        raise ValueError(f"volume {name}: unknown {', '.join(sorted(unknown))}")
+    return Volume(
+        name,
+        created=_time(row.get("made", "30d")) or 0.0,
+        size=parse_size(row["size"]) if "size" in row else None,
+        labels=row.get("labels", {}),
+        anonymous=row.get("anonymous", False),
+    )
+
+
+def _network(name: str, row: dict[str, Any]) -> Network:
+    if unknown := set(row) - {"made", "used", "builtin", "labels"}:
+        raise ValueError(f"network {name}: unknown {', '.join(sorted(unknown))}")
+    return Network(
+        f"id of {name}",
+        name,
+        created=_time(row.get("made", "30d")) or 0.0,
+        labels=row.get("labels", {}),
+        builtin=row.get("builtin", False),
+    )
+
+
+def _lease(row: dict[str, str]) -> Lease:
+    return Lease(row["reference"], NOW + parse_duration(row["for"]), row.get("job", ""))
 
 
 def _record(name: str, row: dict[str, Any]) -> CacheRecord:
@@ -190,17 +235,27 @@ def _record(name: str, row: dict[str, Any]) -> CacheRecord:
     )
 
 
-def _policy(row: dict[str, str]) -> Policy:
-    known = {"min_age", "cache_budget", "cache_unused_for"}
-    if unknown := set(row) - known:
+def _policy(row: dict[str, Any], config: dict[str, Any]) -> Policy:
+    """The policy of the configuration, with what options would add to it."""
+    known = {"level", "min_age", "cache_budget", "cache_unused_for"}
+    if unknown := set(row) - known - {"until_free", "include_local", "check_registry", "prune_filters"}:
         raise ValueError(f"policy: unknown {', '.join(sorted(unknown))}")
-    cache = CacheLimits()
+    policy = policy_from(config, row.get("level", "routine"))
+    cache = policy.cache
     if "cache_budget" in row:
         cache = cache._replace(budget_bytes=parse_size(row["cache_budget"]))
     if "cache_unused_for" in row:
         cache = cache._replace(unused_for=parse_duration(row["cache_unused_for"]))
-    grace = Grace.uniform(parse_duration(row["min_age"])) if "min_age" in row else Grace()
-    return Policy(grace=grace, cache=cache)
+    if "min_age" in row:
+        policy = policy._replace(grace=Grace.uniform(parse_duration(row["min_age"])))
+    if "until_free" in row:
+        policy = policy._replace(target=Mark(free_bytes=parse_size(row["until_free"])))
+    return policy._replace(
+        cache=cache,
+        include_local=row.get("include_local", False),
+        prune_filters=tuple(row.get("prune_filters", ())),
+        check_registry=row.get("check_registry", policy.check_registry),
+    )
 
 
 def _time(age: str | None) -> float | None:

@@ -194,6 +194,7 @@ _spans = st.none() | st.sampled_from([0.0, 600.0, 1e5, 3e6])
 _protects = st.builds(
     Protect,
     images=st.lists(_patterns, max_size=3).map(tuple),
+    other_images=st.lists(st.lists(_patterns, max_size=2).map(tuple), max_size=1).map(tuple),
     labels=st.lists(st.sampled_from(["keep", "keep=1", "k*", "team=*"]), max_size=1).map(tuple),
     official=st.sampled_from([False, False, True]),
     larger_than=st.none() | st.sampled_from([0, 500, 2000]),

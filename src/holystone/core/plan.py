@@ -37,9 +37,7 @@ def plan(inventory: Inventory, usage: Usage, policy: Policy, now: float) -> Plan
     volumes, networks. ``freed_bytes`` is the sum over the steps.
     """
     protection = Protection(inventory, usage, policy, now)
-    containers = {
-        c.id: judge_container(c, policy, protection, now) for c in inventory.containers
-    }
+    containers = {c.id: judge_container(c, policy, protection, now) for c in inventory.containers}
     staying = [c for c in inventory.containers if not containers[c.id][0]]
     images = Judgement(inventory, staying, usage, policy, protection, now)
     images.judge_all(inventory.images)

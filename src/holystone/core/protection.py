@@ -18,7 +18,7 @@ Labels = Mapping[str, str]
 
 
 def label_matches(pattern: str, labels: Labels) -> bool:
-    """True where one of the labels is as the pattern says: ``key`` or ``key=value``, ``*``, ``?``."""
+    """True where one of the labels is as the pattern says: ``key`` or ``key=value``, ``*?``."""
     from holystone.core.reference import wildcard
 
     key, with_value, value = pattern.partition("=")
@@ -85,10 +85,10 @@ class Protection:
         )
 
     def _leased(self, image: Image, names: Iterable[str]) -> Reason | None:
-        for lease in self.leases:
-            if _means(lease, image.id, names):
-                return Reason("leased", {"until": lease.until, "job": lease.job, "now": self.now})
-        return None
+        lease = lease_on(self.leases, image.id, names)
+        if lease is None:
+            return None
+        return Reason("leased", {"until": lease.until, "job": lease.job, "now": self.now})
 
     def _by_name(self, names: Iterable[str]) -> Reason | None:
         for name in names:
@@ -116,6 +116,11 @@ class Protection:
                 age = None if when is None else max(0.0, self.now - when)
                 return Reason("protected", {rule: least, "age": age})
         return None
+
+
+def lease_on(leases: Iterable[Lease], image_id: str, names: Iterable[str]) -> Lease | None:
+    """The first lease on an image with this ID and these references, or None."""
+    return next((lease for lease in leases if _means(lease, image_id, names)), None)
 
 
 def _newest(images: Iterable[Image], count: int) -> frozenset[str]:

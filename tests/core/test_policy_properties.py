@@ -1,0 +1,154 @@
+"""What holds of every policy: protection wins, and what asks for more care never frees more."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from holystone.core.agreed import agreed_on, hold_against
+from holystone.core.decision import Plan
+from holystone.core.inventory import Inventory
+from holystone.core.plan import plan
+from holystone.core.policy import TAKES, Mark, Policy, Protect
+from holystone.core.protection import covers
+from holystone.core.usage import Lease, Usage
+from tests.core.hosts import NOW, any_policies, inventories, usages
+
+moderate = settings(max_examples=100, deadline=None)
+
+
+def gone(made: Plan) -> set[tuple[str, str]]:
+    return {(verdict.kind, verdict.id) for verdict in made.removed}
+
+
+@moderate
+@given(inventories(), usages(), any_policies())
+def test_what_a_pattern_protects_never_goes(
+    inventory: Inventory, usage: Usage, policy: Policy
+) -> None:
+    removed = gone(plan(inventory, usage, policy, NOW))
+    for image in inventory.images:
+        if any(covers(policy.protect.images, name) for name in image.tags + image.digests):
+            assert ("image", image.id) not in removed
+        if policy.protect.larger_than is not None and image.size > policy.protect.larger_than:
+            assert ("image", image.id) not in removed
+
+
+@moderate
+@given(inventories(), usages(), any_policies())
+def test_what_is_leased_never_goes(inventory: Inventory, usage: Usage, policy: Policy) -> None:
+    leases = tuple(Lease(image.id, NOW + 1) for image in inventory.images[:2])
+    removed = gone(plan(inventory, usage._replace(leases=leases), policy, NOW))
+    assert not {("image", lease.reference) for lease in leases} & removed
+
+
+@moderate
+@given(inventories(), usages(), any_policies())
+def test_what_no_registry_can_give_back_goes_at_deep_alone_and_asked_for(
+    inventory: Inventory, usage: Usage, policy: Policy
+) -> None:
+    removed = gone(plan(inventory, usage, policy, NOW))
+    for image in inventory.images:
+        if image.tags and not image.in_registry and not image.digests:
+            asked_for = policy.level == "deep" and policy.include_local
+            assert asked_for or ("image", image.id) not in removed
+
+
+@moderate
+@given(
+    inventories(),
+    usages(),
+    any_policies(),
+    st.sampled_from(
+        [
+            Protect(images=("*",)),
+            Protect(official=True),
+            Protect(larger_than=100),
+            Protect(newest=2),
+            Protect(local=True),
+            Protect(used_within=1e6),
+            Protect(min_age=1e6),
+            Protect(labels=("*",)),
+        ]
+    ),
+)
+def test_more_protection_never_frees_more(
+    inventory: Inventory, usage: Usage, policy: Policy, protect: Protect
+) -> None:
+    """Under pressure another image may go in place of a protected one; so without a target."""
+    policy = policy._replace(protect=Protect(), target=None)
+    one = plan(inventory, usage, policy, NOW)
+    other = plan(inventory, usage, policy._replace(protect=protect), NOW)
+    assert gone(other) <= gone(one)
+    assert other.freed_bytes <= one.freed_bytes
+
+
+@moderate
+@given(inventories(), usages(), any_policies())
+def test_each_level_takes_what_the_one_before_takes(
+    inventory: Inventory, usage: Usage, policy: Policy
+) -> None:
+    policy = policy._replace(target=None, include_local=True, cache=policy.cache._replace())
+    levels = [
+        gone(plan(inventory, usage, policy._replace(level=level, takes=takes), NOW))
+        for level, takes in TAKES.items()
+    ]
+    volumes = {("volume", volume.name) for volume in inventory.volumes}
+    assert levels[0] <= levels[1]
+    assert levels[1] - volumes <= levels[2]
+
+
+@moderate
+@given(inventories(), usages(), any_policies(), st.sampled_from([100, 1000, 10**6]))
+def test_a_plan_falls_short_of_its_target_only_where_nothing_is_left(
+    inventory: Inventory, usage: Usage, policy: Policy, wanted: int
+) -> None:
+    free = inventory.disk.free_bytes or 0
+    target = Mark(free_bytes=free + wanted)
+    made = plan(inventory, usage, policy._replace(target=target), NOW)
+    if inventory.disk.free_bytes is None:
+        return
+    everything = Mark(free_bytes=free + 10**12)
+    most = plan(inventory, usage, policy._replace(target=everything), NOW)
+    assert gone(made) <= gone(most)
+    if made.short_bytes and not made.unconfirmed:
+        assert made.freed_bytes == most.freed_bytes
+
+
+@moderate
+@given(inventories(), usages(), any_policies())
+def test_an_agreed_plan_held_against_the_same_host_is_the_same(
+    inventory: Inventory, usage: Usage, policy: Policy
+) -> None:
+    made = plan(inventory, usage, policy, NOW)
+    again = hold_against(agreed_on(made, inventory), inventory, usage, policy, NOW)
+    assert again.steps == made.steps
+    assert again.freed_bytes == made.freed_bytes
+
+
+@moderate
+@given(inventories(), usages(), any_policies(), st.data())
+def test_an_agreed_plan_takes_nothing_else_from_a_host_that_changed(
+    inventory: Inventory, usage: Usage, policy: Policy, data: st.DataObject
+) -> None:
+    agreed = agreed_on(plan(inventory, usage, policy, NOW), inventory)
+    images = tuple(
+        image._replace(tags=(*image.tags, "new:1")) if data.draw(st.booleans()) else image
+        for image in inventory.images
+        if data.draw(st.booleans())
+    )
+    left = {image.id for image in images}
+    containers = tuple(
+        container._replace(state="running") if data.draw(st.booleans()) else container
+        for container in inventory.containers
+        if container.image_id in left
+    )
+    changed = inventory._replace(images=images, containers=containers)
+    made = hold_against(agreed, changed, usage, policy, NOW)
+    assert gone(made) <= {(each.kind, each.id) for each in agreed}
+    for image in images:
+        assert "new:1" not in image.tags or ("image", image.id) not in gone(made)
+    for container in containers:
+        if container.state == "running":
+            assert ("image", container.image_id) not in gone(made)
+    assert {(v.kind, v.id) for v in made.verdicts} >= {(each.kind, each.id) for each in agreed}
