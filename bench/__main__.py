@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import alone, cleaning
+from bench import alone, cleaning, history
 from bench.measure import Result, table, write_json
 
 ROOT = Path(__file__).parent
@@ -17,6 +17,7 @@ DOCUMENT = ROOT.parent / "docs" / "benchmarks.md"
 BENCHES: dict[str, Callable[[], Iterator[Result]]] = {
     "startup": alone.startup,
     "planner": alone.planner,
+    "history": history.long_history,
     "idle20": lambda: cleaning.nothing_to_do("docker20"),
     "idle28c": lambda: cleaning.nothing_to_do("docker28c"),
     "untagged20": lambda: cleaning.untagged("docker20", 0.9),

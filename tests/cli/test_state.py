@@ -69,18 +69,22 @@ def test_the_demo_host_is_not_remembered(holystone: Command) -> None:
     assert not holystone.state.exists()
 
 
-def one_warning(done: Done) -> str:
-    assert done.err.count("\n") == 1, done.err
-    assert done.err.startswith("holystone: cannot use the ")
-    assert done.err.endswith(" Going on without memory of earlier runs.\n")
-    return done.err
+def one_warning(done: Done, *, locked: bool = True) -> str:
+    """What a run says that has no ledger; and then that it has no lock either."""
+    warning, *more = done.err.splitlines()
+    assert warning.startswith("holystone: cannot use the ")
+    assert warning.endswith(" Going on without memory of earlier runs.")
+    assert [line[:23] for line in more] == ([] if locked else ["holystone: cannot lock "])
+    return warning
 
 
 def test_a_folder_that_cannot_be_made(holystone: Command, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with misbehaving(SCRIPT) as host:
         for folder in (tmp_path / "file", tmp_path / "file" / "state"):
-            assert str(folder) in one_warning(clean(holystone, host, "--state", folder))
+            assert str(folder) in one_warning(
+                clean(holystone, host, "--state", folder), locked=False
+            )
 
 
 def test_a_folder_that_cannot_be_written(holystone: Command, tmp_path: Path) -> None:
@@ -90,7 +94,7 @@ def test_a_folder_that_cannot_be_written(holystone: Command, tmp_path: Path) -> 
         folder.mkdir(mode=0o500)
         done = holystone.under(POWERLESS, "clean", "--json", "--state", folder, "-H", host)
         assert done.code == 0
-        one_warning(done)
+        one_warning(done, locked=False)
         folder.chmod(0o700)
         clean(holystone, host, "--state", folder)
         (folder / LEDGER).chmod(0o400)
@@ -110,17 +114,22 @@ def test_a_folder_that_cannot_be_written(holystone: Command, tmp_path: Path) -> 
     ],
     ids=["text", "broken"],
 )
-def test_a_ledger_that_is_garbage(holystone: Command, content: bytes) -> None:
+def test_a_ledger_that_is_damaged(holystone: Command, content: bytes) -> None:
+    """It is set aside, told of once, and the next run has a new one."""
     holystone.state.mkdir()
     ledger = holystone.state / LEDGER
     ledger.write_bytes(content)
     with misbehaving(SCRIPT) as host:
-        assert str(ledger) in one_warning(clean(holystone, host))
+        done = clean(holystone, host)
+        (aside,) = holystone.state.glob(f"{LEDGER}.damaged-*")
+        assert aside.read_bytes() == content
+        assert done.err.count("\n") == 1
+        assert done.err.startswith(f"holystone: the ledger {ledger} is damaged: ")
+        assert done.err.endswith(f" It is now {aside.name}, and a new one is begun.\n")
+        assert_ledger(holystone.state)
         for command in ("status", "images", "plan", "explain app"):
             done = holystone(*command.split(), "--json", "-H", host)
-            assert done.code == 0
-            one_warning(done)
-    assert ledger.read_bytes() == content, "what it does not understand it does not touch"
+            assert (done.code, done.err) == (0, "")
 
 
 def test_an_empty_ledger_is_a_new_one(holystone: Command) -> None:

@@ -16,7 +16,7 @@ from holystone.engine.execute import Outcome, execute
 from holystone.engine.live import LiveHost
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
-from holystone.ledger.facts import LedgerMemory
+from holystone.ledger.ledger import Ledger
 from tests.engines import Engine
 
 NO_GRACE = Policy(grace=Grace.uniform(0))
@@ -68,7 +68,7 @@ def live_host(engine: Engine, state: Path | None = None, *, remote: bool = False
     here = resolve(engine.host, None, {})
     there = here._replace(scheme="tcp", address="elsewhere:2375") if remote else here
     client = Client(there, 120, lambda _, timeout: connect(here, timeout))
-    memory = Forgetful() if state is None else LedgerMemory(str(state), _no_warning)
+    memory = Forgetful() if state is None else Ledger(str(state), _no_warning)
     return LiveHost(client, memory)
 
 

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from holystone.core.inventory import Layer
 from holystone.core.memory import ImageFacts
 from holystone.ledger import database
-from holystone.ledger.database import FILE, MIGRATIONS, LedgerError, default_folder, open_database
-from holystone.ledger.facts import LedgerMemory
+from holystone.ledger.database import FILE, LedgerError, default_folder, open_database
+from holystone.ledger.ledger import Ledger
+from holystone.ledger.schema import MIGRATIONS
 
 
 def sqlite_file(folder: Path, *statements: str) -> str:
@@ -43,12 +45,6 @@ def a_folder_nobody_can_make(folder: Path) -> str:
     return "/proc/holystone"
 
 
-def garbage(folder: Path) -> str:
-    folder.mkdir()
-    (folder / FILE).write_bytes(b"no database at all " * 100)
-    return str(folder)
-
-
 def a_folder_as_file(folder: Path) -> str:
     (folder / FILE).mkdir(parents=True)
     return str(folder)
@@ -70,7 +66,6 @@ UNUSABLE = [
     a_file_as_folder,
     a_folder_below_a_file,
     a_folder_nobody_can_make,
-    garbage,
     a_folder_as_file,
     of_a_newer_version,
     of_another_program,
@@ -85,7 +80,7 @@ def test_an_unusable_ledger_warns_once_and_fails_nothing(
     """The warning says where, why and what to do; after that there is just no memory."""
     folder = make(tmp_path / "state")
     warnings: list[str] = []
-    memory = LedgerMemory(folder, warnings.append)
+    memory = Ledger(folder, warnings.append)
     assert memory.recall("engine") == {}
     memory.remember("engine", {"1": ImageFacts(first_seen=5.0)}, {"1"})
     assert memory.recall("engine") == {}
@@ -99,7 +94,7 @@ def test_an_unusable_ledger_warns_once_and_fails_nothing(
 
 def test_a_file_that_was_refused_is_left_as_it_was(tmp_path: Path) -> None:
     """Another program's data, or a newer holystone's, are not touched."""
-    for number, make in enumerate((of_another_program, of_a_newer_version, garbage)):
+    for number, make in enumerate((of_another_program, of_a_newer_version)):
         folder = make(tmp_path / str(number))
         before = Path(folder, FILE).read_bytes()
         with pytest.raises(LedgerError):
@@ -116,7 +111,7 @@ def test_a_file_that_was_refused_is_left_as_it_was(tmp_path: Path) -> None:
 def test_a_new_ledger_is_for_its_owner_alone(tmp_path: Path) -> None:
     """Folders above it are made as well; what jobs run is nobody else's business."""
     folder = tmp_path / "a" / "b"
-    connection = open_database(str(folder))
+    connection = open_database(str(folder)).database
     assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
@@ -129,7 +124,7 @@ def test_many_can_make_the_same_ledger_at_once(tmp_path: Path) -> None:
 
     def make(folder: str) -> None:
         together.wait(10)
-        open_database(folder).close()
+        open_database(folder).database.close()
 
     with ThreadPoolExecutor(6) as pool:
         for number in range(60):
@@ -137,18 +132,44 @@ def test_many_can_make_the_same_ledger_at_once(tmp_path: Path) -> None:
                 made.result()
 
 
+def test_a_ledger_of_the_first_version_keeps_what_it_knows(tmp_path: Path) -> None:
+    """The first holystone's file, brought up to date with its images and layers in it."""
+    first = [statement for statement in MIGRATIONS[0].split(";") if statement.strip()]
+    folder = sqlite_file(
+        tmp_path / "state",
+        *first,
+        "INSERT INTO layer VALUES (1, 'engine', 'sha256:c', 'sha256:d', NULL, 7)",
+        "INSERT INTO image VALUES ('engine', 'sha256:i', 5.0, 6.0, 1, 1, 1, 1, 1)",
+        "PRAGMA user_version = 1",
+    )
+    warnings: list[str] = []
+    ledger = Ledger(folder, warnings.append)
+    assert ledger.recall("engine") == {
+        "sha256:i": ImageFacts(
+            5.0, 6.0, True, True, (Layer("sha256:c", 7),), diff_ids=("sha256:d",)
+        )
+    }
+    assert ledger.runs.list() == []
+    ledger.leases.add(["python"], until=9.0, job="", now=5.0)
+    ledger.close()
+    assert warnings == []
+    connection = open_database(folder).database
+    assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+    connection.close()
+
+
 def test_a_migration_that_fails_leaves_the_version_before_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of a version or nothing; the next holystone that can does it."""
-    open_database(str(tmp_path)).close()
+    open_database(str(tmp_path)).database.close()
     broken = (*MIGRATIONS, "CREATE TABLE extra (a TEXT); CREATE TABLE image (b TEXT)")
     monkeypatch.setattr(database, "MIGRATIONS", broken)
     with pytest.raises(LedgerError, match="image already exists"):
         open_database(str(tmp_path))
     whole = (*MIGRATIONS, "CREATE TABLE extra (a TEXT); CREATE TABLE more (b TEXT)")
     monkeypatch.setattr(database, "MIGRATIONS", whole)
-    connection = open_database(str(tmp_path))
+    connection = open_database(str(tmp_path)).database
     assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS) + 1,)
     assert connection.execute("SELECT * FROM extra, more").fetchall() == []
     connection.close()
@@ -161,9 +182,9 @@ def test_a_writer_that_takes_too_long_is_not_waited_for_for_ever(
     monkeypatch.setattr(database, "_WAIT_SECONDS", 0.1)
     fact = {"1": ImageFacts(first_seen=5.0)}
     warnings: list[str] = []
-    memory = LedgerMemory(str(tmp_path), warnings.append)
+    memory = Ledger(str(tmp_path), warnings.append)
     memory.remember("engine", fact, fact)
-    other = open_database(str(tmp_path))
+    other = open_database(str(tmp_path)).database
     other.execute("BEGIN IMMEDIATE")
     assert memory.recall("engine") == fact
     memory.remember("engine", {"2": fact["1"]}, {"1", "2"})

@@ -40,8 +40,20 @@ class Host(Protocol):
     def date(self, inventory: Inventory) -> Inventory:
         """The same inventory, its untagged images with when they last had a tag."""
 
+    def date_tagged(self, inventory: Inventory) -> Inventory:
+        """The same inventory, its tagged images with when they last got a tag.
+
+        From then on ``usage`` also knows of the uses that the host's past events tell.
+        """
+
     def weigh(self, inventory: Inventory) -> Inventory:
         """The same inventory with the layers of every image. Raises EngineError."""
+
+    def confirm(self, inventory: Inventory, image_ids: Sequence[str]) -> Inventory:
+        """The same inventory, these images with what their registries say: ``in_registry``.
+
+        One without a digest is as it was. No answer is no error: ``registry_said`` tells it.
+        """
 
     def usage(self) -> Usage:
         """What is remembered of the objects last observed."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from holystone.core.decision import Step
 from holystone.core.inventory import Disk, Image, Inventory
-from holystone.core.memory import ImageFacts, Memory
-from holystone.core.usage import Usage
+from holystone.core.memory import ImageFacts, Key, Memory, present_keys, seen_uses
+from holystone.core.usage import Lease, Usage
 from holystone.engine import observe
 from holystone.engine.api import Client
 from holystone.engine.events import EventStream
@@ -19,6 +19,10 @@ from holystone.engine.touched import Touched
 
 _WORKERS = {"classic": 4, "containerd": 32, "podman": 4}
 """Removals at a time by kind of store; beyond these the engines gain nothing."""
+_PAST = 86400.0
+"""How far back (seconds) past events are asked for; engines keep 256 of them."""
+_WORTH_NOTING = 60.0
+"""Seconds by which a use must be later than the one that is remembered."""
 
 
 class LiveHost:
@@ -45,6 +49,13 @@ class LiveHost:
         self.news: dict[str, ImageFacts] = {}
         """What was learned in this run."""
         self.present: set[str] = set()
+        self.known_uses: dict[Key, float] = {}
+        """As they were remembered before this run."""
+        self.uses: dict[Key, float] = {}
+        """Those of objects that are here, with what was seen in this run."""
+        self.objects: set[Key] = set()
+        self.tagged_at: dict[str, float | None] = {}
+        """When tagged images last got a tag, where that was asked for."""
         self.touched = Touched(events)
         self.remover = Remover(client, self.touched, {}, 0.0)
 
@@ -70,15 +81,31 @@ class LiveHost:
         self._learn(self._changed(inventory.images, now), inventory)
         self.touched.observed(inventory.images)
         cache = {record.id: record for record in inventory.cache}
-        self.remover = Remover(self.client, self.touched, cache, self.clock())
+        self.remover = Remover(self.client, self.touched, cache, self.clock(), self._leases)
         containers = observe.inspect_stopped(self.client, inventory.containers)
-        return self._with_facts(inventory._replace(containers=containers))
+        inventory = inventory._replace(containers=containers)
+        self._note_uses(inventory)
+        return self._with_facts(inventory)
 
     def date(self, inventory: Inventory) -> Inventory:
         """The inventory with when its untagged images lost their tag; see ``Host.date``."""
         untagged = [image.id for image in inventory.images if not image.tags]
         self._read_images(inventory, [i for i in untagged if not self.facts[i].inspected])
         return self._inspect(inventory, [i for i in untagged if not self.facts[i].inspected])
+
+    def date_tagged(self, inventory: Inventory) -> Inventory:
+        """The inventory with when its tagged images got their tags; see ``Host.date_tagged``."""
+        from holystone.engine.past import last_uses
+
+        now = self.clock()
+        past = last_uses(self.client, inventory.images, now - _PAST, now)
+        for image_id, at in past.items():
+            key = ("image", image_id)
+            self.uses[key] = max(at, self.uses.get(key, 0.0))
+        tagged = [image.id for image in inventory.images if image.tags]
+        found = observe.inspect_images(self.client, tagged, self.facts)
+        self.tagged_at = {image_id: fact.last_tagged for image_id, fact in found.items()}
+        return self._with_facts(inventory)
 
     def weigh(self, inventory: Inventory) -> Inventory:
         """The inventory with the layers of every image; asks for those of new images only."""
@@ -95,15 +122,32 @@ class LiveHost:
         self.facts.update(deduced)
         return self._with_facts(inventory)
 
+    def confirm(self, inventory: Inventory, image_ids: Sequence[str]) -> Inventory:
+        """The inventory with what registries say of these images; see ``Host.confirm``."""
+        import os
+
+        from holystone.engine.credentials import Credentials
+        from holystone.engine.registry import confirm
+
+        return confirm(self.client, Credentials(os.environ), inventory, image_ids)
+
     def usage(self) -> Usage:
-        """Since when each image is known here."""
-        return Usage({image_id: fact.first_seen for image_id, fact in self.facts.items()})
+        """What is remembered of the objects last observed, and the leases as they are now."""
+        return Usage(
+            first_seen={image_id: fact.first_seen for image_id, fact in self.facts.items()},
+            last_used=self.uses,
+            leases=tuple(self._leases()),
+        )
+
+    def _leases(self) -> Sequence[Lease]:
+        return self.memory.recall_leases(self.clock())
 
     def remove(self, step: Step) -> Removal:
         """Carry out one step; see ``Host.remove``."""
         removal = self.remover.remove(step)
         if removal.result == REMOVED:
             self.present.discard(step.id)
+            self.objects.discard((step.kind, step.id))
         return removal
 
     def remove_cache(self, steps: Sequence[Step]) -> list[Removal]:
@@ -115,16 +159,38 @@ class LiveHost:
         return observe.disk(self.client, self.root)
 
     def close(self) -> None:
-        """Let go of every connection, and keep what was learned of images that are still there."""
+        """Let go of every connection, and keep what was learned of what is still there."""
         news = {i: fact for i, fact in self.news.items() if i in self.present}
         if news:
             self.memory.remember(self.key, news, self.present)
+        self._keep_uses()
         if self.touched.events is not None:
             self.touched.events.close()
         if self.lists is not None:
             self.lists.close()
         self.remover.close()
         self.client.close()
+
+    def _note_uses(self, inventory: Inventory) -> None:
+        """Take from memory and from the containers when each object here was last used."""
+        self.objects = present_keys(inventory)
+        self.known_uses = self.memory.recall_uses(self.key)
+        seen = seen_uses(inventory)
+        self.uses = {
+            key: max(self.known_uses.get(key, 0.0), seen.get(key, 0.0))
+            for key in self.objects
+            if key in self.known_uses or key in seen
+        }
+
+    def _keep_uses(self) -> None:
+        """Remember the uses, unless next to nothing is new: most runs have nothing to write."""
+        news = {
+            key: at
+            for key, at in self.uses.items()
+            if key in self.objects and at - self.known_uses.get(key, -_WORTH_NOTING) > _WORTH_NOTING
+        }
+        if news or not self.objects.issuperset(self.known_uses):
+            self.memory.remember_uses(self.key, news, self.objects)
 
     def _changed(self, images: Iterable[Image], now: float) -> dict[str, ImageFacts]:
         """Facts of images that are new, or got a tag: it dates them anew when they lose it."""
@@ -202,7 +268,12 @@ class LiveHost:
     def _with_facts(self, inventory: Inventory) -> Inventory:
         """The inventory, its images with all that is known of them by now."""
         store = inventory.engine.store
-        images = (
+        images = [
             observe.apply_facts(image, self.facts[image.id], store) for image in inventory.images
-        )
+        ]
+        if self.tagged_at:
+            images = [
+                image._replace(last_tagged=self.tagged_at.get(image.id, image.last_tagged))
+                for image in images
+            ]
         return inventory._replace(images=tuple(images))

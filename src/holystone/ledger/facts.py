@@ -1,4 +1,4 @@
-"""Image facts by image ID, apart for each engine: the ``Memory`` that outlives a run.
+"""Image facts by image ID, apart for each engine.
 
 Stacks of layers are kept as a tree, each layer once with the one below it, so a host of a
 thousand images on a few bases stays small and quick to read.
@@ -7,85 +7,43 @@ thousand images on a few bases stays small and quick to read.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Mapping
-from typing import TypeVar
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from holystone.core.inventory import Layer
 from holystone.core.layers import chain_ids
 from holystone.core.memory import ImageFacts
-from holystone.ledger.database import MEND, LedgerError, open_database
-
-T = TypeVar("T")
+from holystone.ledger.database import decoding
 
 Stack = tuple[tuple[Layer, ...] | None, tuple[str, ...]]
 
 
-class LedgerMemory:
-    """Image facts in the ledger. One that fails says so once and then keeps nothing.
-
-    A memory is a help, not a condition: no clean is given up because of it.
-    """
-
-    def __init__(self, folder: str, warn: Callable[[str], None]) -> None:
-        self.folder = folder
-        self.warn = warn
-        self.database: sqlite3.Connection | None = None
-        self.usable = True
-
-    def recall(self, engine: str, *, layers: bool = True) -> dict[str, ImageFacts]:
-        """What is known of this engine's images; nothing where the ledger fails."""
-        return self._trying(lambda database: _recall(database, engine, layers=layers)) or {}
-
-    def remember(
-        self, engine: str, news: Mapping[str, ImageFacts], present: Collection[str]
-    ) -> None:
-        """Keep these facts, and forget what is known of images that are gone."""
-        self._trying(lambda database: _remember(database, engine, news, present))
-
-    def close(self) -> None:
-        """Close the file."""
-        if self.database is not None:
-            self.database.close()
-            self.database = None
-
-    def _trying(self, action: Callable[[sqlite3.Connection], T]) -> T | None:
-        if not self.usable:
-            return None
-        try:
-            if self.database is None:
-                self.database = open_database(self.folder)
-            return action(self.database)
-        except LedgerError as error:
-            problem = str(error)
-        except (sqlite3.Error, OverflowError, UnicodeError) as error:
-            problem = f"cannot use the ledger in {self.folder}: {error}. {MEND}"
-        self.usable = False
-        self.warn(f"{problem} Going on without memory of earlier runs.")
-        return None
-
-
-def _recall(database: sqlite3.Connection, engine: str, *, layers: bool) -> dict[str, ImageFacts]:
-    stacks = _recall_stacks(database, engine) if layers else {}
-    facts = {}
-    rows = database.execute(
-        "SELECT image_id, first_seen, last_tagged, buildkit, inspected, exact, depth, top"
-        " FROM image WHERE engine = ?",
-        (engine,),
-    )
-    for image_id, first_seen, last_tagged, buildkit, inspected, exact, depth, top in rows:
-        known = depth is not None or top is not None
-        stack, diff_ids = stacks.get(top, (None, None)) if known else (None, None)
-        facts[image_id] = ImageFacts(
-            first_seen=first_seen,
-            last_tagged=last_tagged,
-            made_by_buildkit=bool(buildkit),
-            inspected=bool(inspected),
-            # Other images may have weighed its layers, but less exactly than they can tell.
-            layers=None if depth is None else stack,
-            exact=bool(exact),
-            diff_ids=diff_ids,
+def recall(database: sqlite3.Connection, engine: str, *, layers: bool) -> dict[str, ImageFacts]:
+    """What is known of this engine's images, with or without their layers and diff IDs."""
+    with decoding():
+        stacks = _recall_stacks(database, engine) if layers else {}
+        rows = database.execute(
+            "SELECT image_id, first_seen, last_tagged, buildkit, inspected, exact, depth, top"
+            " FROM image WHERE engine = ?",
+            (engine,),
         )
-    return facts
+        return {image_id: _fact(tuple(row), stacks if layers else None) for image_id, *row in rows}
+
+
+def _fact(row: tuple[Any, ...], stacks: Mapping[int | None, Stack] | None) -> ImageFacts:
+    first_seen, last_tagged, buildkit, inspected, exact, depth, top = row
+    known = stacks is not None and (depth is not None or top is not None)
+    stack, diff_ids = stacks[top] if stacks is not None and known else (None, None)
+    return ImageFacts(
+        first_seen=float(first_seen),
+        last_tagged=None if last_tagged is None else float(last_tagged),
+        made_by_buildkit=bool(buildkit),
+        inspected=bool(inspected),
+        # Other images may have weighed its layers, but less exactly than they can tell.
+        layers=None if depth is None else stack,
+        exact=bool(exact),
+        diff_ids=diff_ids,
+    )
 
 
 def _recall_stacks(database: sqlite3.Connection, engine: str) -> dict[int | None, Stack]:
@@ -106,43 +64,38 @@ def _recall_stacks(database: sqlite3.Connection, engine: str) -> dict[int | None
     return stacks
 
 
-def _remember(
+def remember(
     database: sqlite3.Connection,
     engine: str,
     news: Mapping[str, ImageFacts],
     present: Collection[str],
 ) -> None:
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        ids: dict[str, int] = dict(
-            database.execute("SELECT chain_id, id FROM layer WHERE engine = ?", (engine,))
+    """Keep these facts, and forget images of this engine that are not among ``present``."""
+    ids: dict[str, int] = dict(
+        database.execute("SELECT chain_id, id FROM layer WHERE engine = ?", (engine,))
+    )
+    for image_id, fact in news.items():
+        top = _keep_stack(database, engine, fact, ids)
+        database.execute(
+            # Layers never change: news without them do not take them away.
+            "INSERT INTO image VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+            " first_seen = excluded.first_seen, last_tagged = excluded.last_tagged,"
+            " buildkit = excluded.buildkit, inspected = excluded.inspected,"
+            " exact = iif(excluded.depth IS NULL, exact, excluded.exact),"
+            " depth = coalesce(excluded.depth, depth), top = coalesce(excluded.top, top)",
+            (
+                engine,
+                image_id,
+                fact.first_seen,
+                fact.last_tagged,
+                fact.made_by_buildkit,
+                fact.inspected,
+                fact.exact,
+                None if fact.layers is None else len(fact.layers),
+                top,
+            ),
         )
-        for image_id, fact in news.items():
-            top = _keep_stack(database, engine, fact, ids)
-            database.execute(
-                # Layers never change: news without them do not take them away.
-                "INSERT INTO image VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-                " first_seen = excluded.first_seen, last_tagged = excluded.last_tagged,"
-                " buildkit = excluded.buildkit, inspected = excluded.inspected,"
-                " exact = iif(excluded.depth IS NULL, exact, excluded.exact),"
-                " depth = coalesce(excluded.depth, depth), top = coalesce(excluded.top, top)",
-                (
-                    engine,
-                    image_id,
-                    fact.first_seen,
-                    fact.last_tagged,
-                    fact.made_by_buildkit,
-                    fact.inspected,
-                    fact.exact,
-                    None if fact.layers is None else len(fact.layers),
-                    top,
-                ),
-            )
-        _forget_gone(database, engine, present)
-        database.execute("COMMIT")
-    except BaseException:
-        database.execute("ROLLBACK")
-        raise
+    _forget_gone(database, engine, present)
 
 
 def _keep_stack(

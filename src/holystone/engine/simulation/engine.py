@@ -63,10 +63,10 @@ class SimulatedEngine:
 
     def disk(self) -> Disk:
         """The disk, with what has come free since the beginning."""
-        total, free = self._disk
+        free = self._disk.free_bytes
         if free is None:
-            return Disk(total, None)
-        return Disk(total, free + self._stored_at_first - self.stored_bytes)
+            return self._disk
+        return self._disk._replace(free_bytes=free + self._stored_at_first - self.stored_bytes)
 
     # What an engine does, and refuses to do.
 

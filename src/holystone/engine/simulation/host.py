@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from holystone.core.decision import Step
 from holystone.core.inventory import Inventory
+from holystone.core.memory import seen_uses
 from holystone.core.usage import Usage
 from holystone.engine.errors import EngineRefused
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, Removal
@@ -37,7 +38,9 @@ class SimulatedHost(SimulatedEngine):
         self.workers = workers
         self.before_remove = before_remove
         self._inventory = inventory
-        self._first_seen = dict(usage.first_seen) if usage else {}
+        self._usage = usage or Usage()
+        self._first_seen = dict(self._usage.first_seen)
+        self._last_used = dict(self._usage.last_used)
 
     def watch(self) -> None:
         """Follow what is used from now on."""
@@ -49,7 +52,7 @@ class SimulatedHost(SimulatedEngine):
             now = self._clock()
             for image_id in self.images:
                 self._first_seen.setdefault(image_id, now)
-            return self._inventory._replace(
+            inventory = self._inventory._replace(
                 taken_at=now,
                 images=tuple(self.images.values()),
                 containers=tuple(self.containers.values()),
@@ -61,18 +64,45 @@ class SimulatedHost(SimulatedEngine):
                 networks=tuple(self.networks.values()),
                 disk=self.disk(),
             )
+            for key, at in seen_uses(inventory).items():
+                self._last_used[key] = max(at, self._last_used.get(key, 0.0))
+            return inventory
 
     def date(self, inventory: Inventory) -> Inventory:
         """The inventory as it is: when an image lost its tag is always known here."""
+        return inventory
+
+    def date_tagged(self, inventory: Inventory) -> Inventory:
+        """The same inventory: every date is known."""
         return inventory
 
     def weigh(self, inventory: Inventory) -> Inventory:
         """The inventory as it is: layers are always known here."""
         return inventory
 
+    def confirm(self, inventory: Inventory, image_ids: Sequence[str]) -> Inventory:
+        """The inventory with a registry that has every image with a digest."""
+        asked = set(image_ids)
+        images = (
+            image._replace(in_registry=True) if image.id in asked and image.digests else image
+            for image in inventory.images
+        )
+        return inventory._replace(images=tuple(images))
+
     def usage(self) -> Usage:
-        """Since when each image is known here."""
-        return Usage({i: seen for i, seen in self._first_seen.items() if i in self.images})
+        """What is known of the objects that are here, and the leases that were given."""
+        here: dict[str, Collection[str]] = {
+            "image": self.images,
+            "volume": self.volumes,
+            "network": self.networks,
+        }
+        return Usage(
+            first_seen={i: seen for i, seen in self._first_seen.items() if i in self.images},
+            last_used={
+                key: at for key, at in self._last_used.items() if key[1] in here.get(key[0], ())
+            },
+            leases=self._usage.leases,
+        )
 
     def remove(self, step: Step) -> Removal:
         """Carry out one step, unless something used its object since ``watch``."""

@@ -1,0 +1,73 @@
+"""``holystone history``: past runs, and what each removed and freed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from holystone.cli import exit_codes
+from holystone.cli.options import Parser, add_output, add_state, value_of
+from holystone.cli.session import Failure, answer, warn
+from holystone.present import terminal
+
+_SHOWN = 20
+_LARGEST = 2**63 - 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of ``history``."""
+    made = Parser(
+        prog="holystone history",
+        description="List past runs, the newest first: what was planned, what was freed, and how "
+        "each ended. With the number of a run: everything it removed.",
+    )
+    made.add_argument(
+        "number", nargs="?", metavar="RUN", type=value_of(_number), help="the number of a run"
+    )
+    made.add_argument(
+        "--limit",
+        metavar="N",
+        type=value_of(_number),
+        help=f"how many runs to list (default {_SHOWN})",
+    )
+    add_state(made)
+    add_output(made)
+    return made
+
+
+def run(options: argparse.Namespace) -> int:
+    """Read the ledger and show. Raises Failure."""
+    if options.number is not None and options.limit is not None:
+        raise Failure("--limit is for the list of runs, not for one run", exit_codes.USAGE)
+    from holystone.ledger.database import LedgerError, default_folder
+    from holystone.ledger.ledger import Ledger
+    from holystone.present import document
+    from holystone.present.report import history as report
+
+    output = terminal.open_output(sys.stdout, os.environ, color=options.color)
+    ledger = Ledger(options.state or default_folder(os.environ), warn)
+    try:
+        if options.number is None:
+            runs = ledger.runs.list(options.limit or _SHOWN)
+            told = report.document(runs)
+            text = report.table(runs, output.look)
+        else:
+            found = ledger.runs.get(options.number)
+            if found is None:
+                raise Failure(f"there is no run {options.number}; `holystone history` lists them")
+            removals = ledger.runs.removed(options.number)
+            told = report.document_of(found, removals)
+            text = report.render(found, removals, output.look)
+    except LedgerError as error:
+        raise Failure(str(error)) from None
+    finally:
+        ledger.close()
+    answer(output, document.dump(told, indent=output.interactive) if options.json else text)
+    return exit_codes.DONE
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= _LARGEST:
+        raise ValueError(f"{text!r} is not a number from 1 on")
+    return int(text)

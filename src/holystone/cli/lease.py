@@ -1,0 +1,156 @@
+"""``holystone lease``: say which images a job will need, so that no clean takes them meanwhile."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from holystone.cli import exit_codes
+from holystone.cli.options import Parser, add_output, add_state, value_of
+from holystone.cli.session import Failure, answer, warn
+from holystone.core.units import parse_duration
+from holystone.present import terminal
+
+if TYPE_CHECKING:
+    from holystone.core.usage import Lease
+    from holystone.ledger.leases import Leases
+
+RELEASE = "release"
+LIST = "list"
+"""First words that are no image; an image of this name is written with its tag."""
+
+
+class _Parser(Parser):
+    """Takes images before and after options: argparse takes all of them from one place."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """The options, and what is neither an option nor can be an image."""
+        options, rest = super().parse_known_args(args, namespace)
+        options.images += [word for word in rest if not word.startswith("-")]
+        return options, [word for word in rest if word.startswith("-")]
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of ``lease``."""
+    made = _Parser(
+        prog="holystone lease",
+        description="Keep images for a job that will need them: until the lease ends no clean "
+        "takes them, at any level. `lease release IMAGE...` ends leases before their time, "
+        "`lease list` shows them. (An image called list or release is written with its tag.)",
+    )
+    made.add_argument(
+        "images",
+        nargs="*",
+        metavar="IMAGE",
+        help="a reference or an image ID; the image need not be here yet. release without any: "
+        "all leases of the job",
+    )
+    made.add_argument(
+        "--for",
+        dest="duration",
+        metavar="TIME",
+        type=value_of(_duration),
+        help="how long from now on: 90s, 2h, at most 30d",
+    )
+    made.add_argument(
+        "--job",
+        metavar="ID",
+        help="whose leases (default: that of the CI job: CI_JOB_ID, GITHUB_RUN_ID, BUILD_TAG)",
+    )
+    made.add_argument("--all", action="store_true", help="release: whosever leases they are")
+    add_state(made)
+    add_output(made)
+    return made
+
+
+def run(options: argparse.Namespace) -> int:
+    """Give, end or show leases. Raises Failure."""
+    word, *rest = options.images or [""]
+    asked = word in (RELEASE, LIST)
+    images: list[str] = rest if asked else options.images
+    _check(word if asked else "", images, options)
+    from holystone.core.reference import InvalidReference
+    from holystone.ledger.database import LedgerError, default_folder
+    from holystone.ledger.ledger import Ledger
+    from holystone.ledger.lock import ci_job
+
+    job = ci_job(os.environ) if options.job is None else options.job
+    ledger = Ledger(options.state or default_folder(os.environ), warn)
+    now = time.time()
+    try:
+        if word == LIST:
+            leases = ledger.leases.list(now)
+        elif word == RELEASE:
+            leases = _release(ledger.leases, images, job, now, everyone=options.all)
+        else:
+            leases = ledger.leases.add(images, until=now + options.duration, job=job, now=now)
+    except InvalidReference as fault:
+        raise Failure(str(fault), exit_codes.USAGE) from None
+    except LedgerError as error:
+        raise Failure(str(error)) from None
+    finally:
+        ledger.close()
+    _show(word, leases, now, options)
+    return exit_codes.DONE
+
+
+def _duration(text: str) -> float:
+    from holystone.ledger.leases import LONGEST
+
+    seconds = parse_duration(text)
+    if not 0 < seconds <= LONGEST:
+        raise ValueError(f"{text!r}: a lease lasts from 1s to 30d")
+    return seconds
+
+
+def _check(action: str, images: Sequence[str], options: argparse.Namespace) -> None:
+    """Refuse what makes no sense together. Raises Failure."""
+    wrong = ""
+    if action == LIST and (images or options.duration or options.job is not None):
+        wrong = "lease list takes no image, no --for and no --job: it lists every lease"
+    elif options.all and action != RELEASE:
+        wrong = "--all goes with lease release"
+    elif action == RELEASE and options.duration:
+        wrong = "--for makes no sense with lease release: it ends leases now"
+    elif action == RELEASE and options.all and options.job is not None:
+        wrong = "--all and --job: give only one of them"
+    elif not action and not images:
+        wrong = "name an image: holystone lease IMAGE... --for TIME"
+    elif not action and not options.duration:
+        wrong = "say for how long: --for 2h"
+    if wrong:
+        raise Failure(f"{wrong}. See holystone lease --help.", exit_codes.USAGE)
+
+
+def _release(
+    leases: Leases, images: Sequence[str], job: str, now: float, *, everyone: bool
+) -> Sequence[Lease]:
+    if not images and not job and not everyone:
+        raise Failure(
+            "say which leases end: name images, give --job ID, or --all for every lease there is",
+            exit_codes.USAGE,
+        )
+    return leases.release(images, job=None if everyone else job, now=now)
+
+
+def _show(word: str, leases: Sequence[Lease], now: float, options: argparse.Namespace) -> None:
+    from holystone.present.report import lease as report
+
+    output = terminal.open_output(sys.stdout, os.environ, color=options.color)
+    if options.json:
+        from holystone.present import document
+
+        told = report.document(leases, released=word == RELEASE)
+        answer(output, document.dump(told, indent=output.interactive))
+    elif word == LIST:
+        answer(output, report.table(leases, now, output.look))
+    elif word == RELEASE:
+        answer(output, report.released(leases, output.look))
+    else:
+        answer(output, report.given(leases, now, output.look))

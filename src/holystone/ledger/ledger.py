@@ -1,0 +1,222 @@
+"""One ledger in one folder: opened when it is first needed, and never in the way of a clean."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from holystone.core.memory import ImageFacts, Key
+from holystone.ledger import facts, uses
+from holystone.ledger.database import (
+    FILE,
+    MEND,
+    LedgerDamagedError,
+    LedgerError,
+    Opened,
+    is_damage,
+    open_database,
+    roll_back,
+    set_aside,
+)
+
+if TYPE_CHECKING:
+    from holystone.core.usage import Lease
+    from holystone.ledger.leases import Leases
+    from holystone.ledger.runs import Runs
+
+T = TypeVar("T")
+
+
+class Ledger:
+    """What is remembered between runs: of images and their use, runs, leases.
+
+    It is the ``Memory`` of a host, and a memory is a help, not a condition: where the file cannot
+    be used, ``warn`` is called once and nothing is remembered; where it can only be read (a full
+    disk), once, and nothing is kept. What says that it raises LedgerError does not warn instead.
+    A damaged file is set aside in any case, with a warning, and a new one begun.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self, folder: str, warn: Callable[[str], None]) -> None:
+        self.folder = folder
+        self.path = os.path.join(folder, FILE)
+        self.warn = warn
+        self._opened: Opened | None = None
+        self._lock = threading.RLock()
+        self._usable = True
+        self._writable = True
+
+    @cached_property
+    def runs(self) -> Runs:
+        """The runs and what they removed."""
+        from holystone.ledger.runs import Runs
+
+        return Runs(self)
+
+    @cached_property
+    def leases(self) -> Leases:
+        """What jobs said they will need."""
+        from holystone.ledger.leases import Leases
+
+        return Leases(self)
+
+    def recall(self, engine: str, *, layers: bool = True) -> dict[str, ImageFacts]:
+        """What is known of this engine's images; nothing where the ledger fails."""
+        return self.try_read(lambda database: facts.recall(database, engine, layers=layers), {})
+
+    def remember(
+        self, engine: str, news: Mapping[str, ImageFacts], present: Collection[str]
+    ) -> None:
+        """Keep these facts, and forget what is known of images that are gone."""
+        self.try_write(lambda database: facts.remember(database, engine, news, present))
+
+    def recall_uses(self, engine: str) -> dict[Key, float]:
+        """When each object of this engine was last used; nothing where the ledger fails."""
+        return self.try_read(lambda database: uses.recall(database, engine), {})
+
+    def remember_uses(
+        self, engine: str, news: Mapping[Key, float], present: Collection[Key]
+    ) -> None:
+        """Keep these uses, and forget those of objects that are gone."""
+        self.try_write(lambda database: uses.remember(database, engine, news, present))
+
+    def recall_leases(self, now: float) -> tuple[Lease, ...]:
+        """The leases that have not ended; none where the ledger fails."""
+        return self.leases.current(now)
+
+    def exists(self) -> bool:
+        """Whether there is anything to read."""
+        return self._opened is not None or os.path.exists(self.path)
+
+    def read(self, action: Callable[[sqlite3.Connection], T]) -> T:
+        """What this reads. Raises LedgerError."""
+        return self._do(action)
+
+    def write(self, action: Callable[[sqlite3.Connection], T], *, durable: bool = False) -> T:
+        """Make these changes, all or none. ``durable``: wait for the disk. Raises LedgerError."""
+
+        def change(database: sqlite3.Connection) -> T:
+            if self._opened is not None and self._opened.trouble:
+                raise LedgerError(self._unwritten(self._opened.trouble))
+            if durable:
+                database.execute("PRAGMA synchronous = FULL")
+            try:
+                database.execute("BEGIN IMMEDIATE")
+                result = action(database)
+                database.execute("COMMIT")
+            except BaseException:
+                roll_back(database)
+                raise
+            finally:
+                if durable:
+                    database.execute("PRAGMA synchronous = NORMAL")
+            return result
+
+        return self._do(change)
+
+    def try_read(self, action: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
+        """What this reads, or ``otherwise`` where the ledger fails."""
+        with self._lock:
+            if not self._usable:
+                return otherwise
+            try:
+                return self.read(action)
+            except LedgerError as error:
+                self._usable = self._writable = False
+                self.warn(f"{error} Going on without memory of earlier runs.")
+                return otherwise
+
+    def try_write(
+        self, action: Callable[[sqlite3.Connection], T], *, durable: bool = False
+    ) -> T | None:
+        """Make these changes, all or none; None where the ledger fails."""
+        with self._lock:
+            if not self._writable:
+                return None
+            try:
+                return self.write(action, durable=durable)
+            except LedgerError as error:
+                self._writable = False
+                if self._opened is None:
+                    self._usable = False
+                    self.warn(f"{error} Going on without memory of earlier runs.")
+                else:
+                    self.warn(f"{error} Going on; nothing of this run is remembered.")
+                return None
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            opened, self._opened = self._opened, None
+            if opened is not None:
+                with suppress(sqlite3.Error):
+                    opened.database.close()
+
+    def _do(self, action: Callable[[sqlite3.Connection], T]) -> T:
+        with self._lock:
+            for _ in range(3):
+                try:
+                    if self._opened is None:
+                        self._opened = open_database(self.folder)
+                    return action(self._opened.database)
+                except LedgerDamagedError as error:
+                    self._set_aside(str(error))
+                except sqlite3.Error as error:
+                    if not self._is_damaged(error):
+                        raise LedgerError(self._unwritten(str(error))) from None
+                    self._set_aside(str(error))
+                except (OverflowError, UnicodeError) as error:
+                    raise LedgerError(self._unwritten(str(error))) from None
+            raise LedgerError(f"the ledger {self.path} is damaged again and again. {MEND}")
+
+    def _unwritten(self, why: str) -> str:
+        return f"cannot use the ledger {self.path}: {why}. {MEND}"
+
+    def _is_damaged(self, error: sqlite3.Error) -> bool:
+        """Whether the file is broken, and not only this use of it."""
+        if isinstance(error, sqlite3.IntegrityError) and self._opened is not None:
+            # An index that does not belong to its table looks like a record made twice.
+            with suppress(sqlite3.Error):
+                checked = self._opened.database.execute("PRAGMA integrity_check(1)").fetchone()
+                return bool(checked != ("ok",))
+        return is_damage(error)
+
+    def _set_aside(self, fault: str) -> None:
+        """Make room for a new file, and take the leases along if they can be read.
+
+        Raises LedgerError.
+        """
+        leases = self._readable_leases()
+        fault = "".join(c if c.isprintable() else "?" for c in fault.partition(" with text ")[0])
+        inode = None if self._opened is None else self._opened.inode
+        self.close()
+        if name := set_aside(self.folder, inode):
+            self.warn(
+                f"the ledger {self.path} is damaged: {fault}. "
+                f"It is now {name}, and a new one is begun."
+            )
+        if leases:
+            self.write(
+                lambda database: database.executemany(
+                    "INSERT OR IGNORE INTO lease VALUES (?, ?, ?, ?)", leases
+                )
+            )
+
+    def _readable_leases(self) -> list[tuple[str, str, str, float]]:
+        """The leases as they are in the file, which is damaged somewhere."""
+        if self._opened is None:
+            return []
+        try:
+            rows = self._opened.database.execute(
+                "SELECT reference, job, written, until FROM lease"
+            ).fetchall()
+        except sqlite3.Error:
+            return []
+        types = [str, str, str, float]
+        return [row for row in rows if [type(value) for value in row] == types]

@@ -1,0 +1,72 @@
+"""What the ledger tells of past runs: bytes, and times as UTC seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+DONE = "done"
+INTERRUPTED = "interrupted"
+KILLED = "killed"
+RUNNING = "running"
+
+REMOVED = "removed"
+SKIPPED = "skipped"
+FAILED = "failed"
+"""How a removal ended, in the words of ``engine.host``, which the ledger does not know."""
+
+
+class RunSummary(NamedTuple):
+    """One run, without its removals."""
+
+    id: int
+    engine: str
+    """What tells this engine, and this store of it, from others: ``ID/store``."""
+    engine_name: str
+    endpoint: str
+    """The engine's address, as people write it."""
+    level: str
+    job: str
+    """The CI job that ran it; empty where it was none."""
+    started: float
+    ended: float | None
+    """None while it runs. Of a run that was killed, when it was last heard of."""
+    state: str
+    """``done``, ``interrupted`` (it ended early and told so), ``killed`` or ``running``."""
+    interrupted: str
+    """Why it ended early, in words; else empty."""
+    steps: int
+    """How many removals were planned."""
+    planned_bytes: int
+    estimated: bool
+    """Whether ``planned_bytes`` were an estimate."""
+    freed_bytes: int
+    """Of a run that was killed, what was planned of the removals that were made."""
+    removed: int
+    skipped: int
+    failed: int
+    free_before: int | None
+    """Bytes free on the disk under the engine's data; None where that was not in sight."""
+    free_after: int | None
+
+
+class Removed(NamedTuple):
+    """One planned removal of a run, and what became of it."""
+
+    kind: str
+    id: str
+    names: tuple[str, ...]
+    tags: tuple[str, ...]
+    digests: tuple[str, ...]
+    """The references of an image as they were before: ``python@sha256:…`` can be pulled again."""
+    labels: Mapping[str, str]
+    size: int | None
+    """As the engine gave it, shared layers included; None where it told none."""
+    planned_bytes: int
+    freed_bytes: int | None
+    """None where it did not go, or the run was killed before it could tell."""
+    result: str
+    """``removed``, ``skipped`` or ``failed``; empty where the run never came to tell."""
+    detail: str
+    at: float | None
+    """When it was settled."""

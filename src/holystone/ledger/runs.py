@@ -1,0 +1,306 @@
+"""Runs: what each means to remove is written before the first removal, and settled after each."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from holystone.core.decision import Plan
+from holystone.core.inventory import Inventory
+from holystone.core.memory import Key
+from holystone.ledger.database import decoding
+from holystone.ledger.killed import close_killed, counts, settle
+from holystone.ledger.records import (
+    DONE,
+    INTERRUPTED,
+    KILLED,
+    RUNNING,
+    Removed,
+    RunSummary,
+)
+
+if TYPE_CHECKING:
+    from holystone.ledger.ledger import Ledger
+
+_FLUSH_SECONDS = 0.3
+_KEPT_FOR = 180 * 86400.0
+_FORGOTTEN_AT_ONCE = 50
+
+_SUMMARY = (
+    "SELECT id, engine, engine_name, endpoint, level, job, started, ended, state, interrupted,"
+    " steps, planned_bytes, estimated, freed_bytes, removed, skipped, failed, free_before,"
+    " free_after, pid FROM run"
+)
+
+_NUMBERS = (0, 6, 11, 13)
+"""Places of what is always a number: an ID, a moment, bytes."""
+
+
+class Runs:
+    """The runs in a ledger."""
+
+    def __init__(self, ledger: Ledger, clock: Callable[[], float] = time.time) -> None:
+        self.ledger = ledger
+        self.clock = clock
+
+    def begin(
+        self, plan: Plan, inventory: Inventory, *, endpoint: str, job: str = ""
+    ) -> Run | None:
+        """Write down a run and every step of its plan; None where the ledger fails, with a warning.
+
+        To be called with the host lock held: runs of this engine that never ended are then known
+        to have been killed, and are closed by what is left in the inventory of what they meant to
+        remove. ``job`` is the CI job it runs for.
+        """
+        now = self.clock()
+        engine = f"{plan.engine.id}/{plan.engine.store}"
+        rows = list(_planned(plan, inventory))
+
+        def write(database: sqlite3.Connection) -> int:
+            close_killed(database, engine, inventory)
+            _forget_old(database, now - _KEPT_FOR)
+            (run_id,) = database.execute(
+                "INSERT INTO run (engine, engine_name, endpoint, level, job, pid, started, state,"
+                " interrupted, steps, planned_bytes, estimated, freed_bytes, removed, skipped,"
+                " failed, free_before)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, ?, 0, 0, 0, 0, ?) RETURNING id",
+                (
+                    engine, _text(plan.engine.name), _text(endpoint), plan.level, _text(job),
+                    os.getpid(), now, RUNNING, len(rows), plan.freed_bytes, plan.estimated,
+                    plan.disk.free_bytes,
+                ),
+            ).fetchone()  # fmt: skip
+            database.executemany(
+                "INSERT INTO removal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, '', '', NULL)",
+                ((run_id, place, *row) for place, row in enumerate(rows)),
+            )
+            return int(run_id)
+
+        run_id = self.ledger.try_write(write, durable=bool(rows))
+        if run_id is None:
+            return None
+        places = {(step.kind, step.id): place for place, step in enumerate(plan.steps)}
+        return Run(self.ledger, run_id, places, self.clock)
+
+    def list(self, limit: int | None = None) -> Sequence[RunSummary]:
+        """The runs, newest first, at most so many. Raises LedgerError."""
+        if not self.ledger.exists():
+            return []
+        return self.ledger.read(
+            lambda database: self._summaries(
+                database, f"{_SUMMARY} ORDER BY id DESC LIMIT ?", (-1 if limit is None else limit,)
+            )
+        )
+
+    def get(self, run_id: int) -> RunSummary | None:
+        """One run, or None where there is none of this number. Raises LedgerError."""
+        if not self.ledger.exists():
+            return None
+        found = self.ledger.read(
+            lambda database: self._summaries(database, f"{_SUMMARY} WHERE id = ?", (run_id,))
+        )
+        return found[0] if found else None
+
+    def removed(self, run_id: int) -> Sequence[Removed]:
+        """Every planned removal of a run in the order of its plan. Raises LedgerError."""
+        if not self.ledger.exists():
+            return []
+        return self.ledger.read(lambda database: _removals(database, run_id))
+
+    def last_ended(self, engine: str) -> RunSummary | None:
+        """The last run on this engine that came to its end; None also where the ledger fails."""
+
+        def read(database: sqlite3.Connection) -> RunSummary | None:
+            sql = f"{_SUMMARY} WHERE engine = ? AND state = ? ORDER BY ended DESC LIMIT 1"
+            found = self._summaries(database, sql, (engine, DONE))
+            return found[0] if found else None
+
+        return self.ledger.try_read(read, None)
+
+    def _summaries(
+        self, database: sqlite3.Connection, sql: str, values: tuple[object, ...]
+    ) -> Sequence[RunSummary]:
+        with decoding():
+            return [
+                _settled_so_far(
+                    database, summary, under_way=self._is_under_way(summary.engine, pid)
+                )
+                if summary.state == RUNNING
+                else summary
+                for summary, pid in map(_summary, database.execute(sql, values).fetchall())
+            ]
+
+    def _is_under_way(self, engine: str, pid: int) -> bool:
+        """Whether the process of a run holds the lock of its host."""
+        from holystone.ledger.lock import HostLock
+
+        holder = HostLock(self.ledger.folder, engine).holder()
+        return holder is not None and holder.pid in (pid, 0)
+
+
+class Run:
+    """A run under way. Its methods never fail: they warn once and write nothing more."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        run_id: int,
+        places: Mapping[Key, int],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """``places`` are the steps by kind and ID, as they are counted in the ledger."""
+        self.id = run_id
+        self._ledger = ledger
+        self._places = places
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._settled: list[tuple[str, str, float, int, int]] = []
+        self._flushed = time.monotonic()
+
+    def settle(self, kind: str, object_id: str, result: str, detail: str = "") -> None:
+        """Note what became of a step: ``removed``, ``skipped`` or ``failed``, and why.
+
+        Safe to call from several threads. Written a few times a second: what a kill takes away is
+        settled by the next run.
+        """
+        place = self._places.get((kind, object_id))
+        if place is None:
+            return
+        with self._lock:
+            self._settled.append((result, _text(detail), self._clock(), self.id, place))
+            if time.monotonic() - self._flushed < _FLUSH_SECONDS:
+                return
+            self._flushed = time.monotonic()
+            batch, self._settled = self._settled, []
+        self._ledger.try_write(lambda database: settle(database, batch))
+
+    def end(
+        self,
+        *,
+        freed_bytes: int,
+        freed: Mapping[Key, int],
+        removed: int,
+        skipped: int,
+        failed: int,
+        interrupted: str = "",
+        disk_free_after: int | None = None,
+    ) -> None:
+        """Close the run. ``freed`` are the bytes of each step that removed its object.
+
+        ``interrupted`` says why it ended before its last step; empty where it did not.
+        """
+        with self._lock:
+            batch, self._settled = self._settled, []
+        amounts = [
+            (amount, self.id, self._places[key])
+            for key, amount in freed.items()
+            if key in self._places
+        ]
+
+        def write(database: sqlite3.Connection) -> None:
+            settle(database, batch)
+            database.executemany(
+                "UPDATE removal SET freed_bytes = ? WHERE run = ? AND place = ?", amounts
+            )
+            database.execute(
+                "UPDATE run SET ended = ?, state = ?, interrupted = ?, freed_bytes = ?,"
+                " removed = ?, skipped = ?, failed = ?, free_after = ? WHERE id = ?",
+                (
+                    self._clock(), INTERRUPTED if interrupted else DONE, _text(interrupted),
+                    freed_bytes, removed, skipped, failed, disk_free_after, self.id,
+                ),
+            )  # fmt: skip
+
+        self._ledger.try_write(write)
+
+
+def _planned(plan: Plan, inventory: Inventory) -> Iterator[tuple[object, ...]]:
+    """The steps as they are written down, with what would be lost with each object."""
+    names = {(verdict.kind, verdict.id): verdict.names for verdict in plan.verdicts}
+    things: dict[Key, tuple[Mapping[str, str], int | None]] = {}
+    for container in inventory.containers:
+        things["container", container.id] = container.labels, container.writable_size
+    for image in inventory.images:
+        things["image", image.id] = image.labels, image.size
+    for record in inventory.cache:
+        things["cache", record.id] = {}, record.size
+    for volume in inventory.volumes:
+        things["volume", volume.name] = volume.labels, volume.size
+    for network in inventory.networks:
+        things["network", network.id] = network.labels, None
+    images = {image.id: image for image in inventory.images}
+    for step in plan.steps:
+        key = (step.kind, step.id)
+        labels, size = things.get(key, ({}, None))
+        source = images.get(step.id) if step.kind == "image" else None
+        yield (
+            step.kind,
+            step.id,
+            json.dumps([name for name in names.get(key, ()) if name]),
+            json.dumps(() if source is None else source.tags),
+            json.dumps(() if source is None else source.digests),
+            json.dumps(dict(labels)),
+            size,
+            step.freed_bytes,
+        )
+
+
+def _forget_old(database: sqlite3.Connection, before: float) -> None:
+    """Forget the oldest runs, a few at a time: a history must not fill the disk."""
+    oldest = database.execute(
+        "SELECT id, started FROM run ORDER BY id LIMIT ?", (_FORGOTTEN_AT_ONCE,)
+    ).fetchall()
+    old = [(run_id,) for run_id, started in oldest if started < before]
+    database.executemany("DELETE FROM removal WHERE run = ?", old)
+    database.executemany("DELETE FROM run WHERE id = ?", old)
+
+
+def _summary(row: tuple[Any, ...]) -> tuple[RunSummary, int]:
+    """A row of ``_SUMMARY`` as it is written, and the process of the run."""
+    *told, pid = row
+    summary = RunSummary(*told)
+    if [type(told[at]) for at in _NUMBERS] != [int, float, int, int]:
+        raise TypeError(f"run {summary.id}")
+    return summary._replace(estimated=bool(summary.estimated)), int(pid)
+
+
+def _settled_so_far(
+    database: sqlite3.Connection, summary: RunSummary, *, under_way: bool
+) -> RunSummary:
+    """A run that has not ended: running, or killed and not yet closed by a next run."""
+    removed, skipped, failed, freed, heard = counts(database, summary.id)
+    summary = summary._replace(freed_bytes=freed, removed=removed, skipped=skipped, failed=failed)
+    if under_way:
+        return summary
+    return summary._replace(state=KILLED, interrupted=KILLED, ended=heard or summary.started)
+
+
+def _removals(database: sqlite3.Connection, run_id: int) -> list[Removed]:
+    rows = database.execute(
+        "SELECT kind, id, names, tags, digests, labels, size, planned_bytes, freed_bytes, result,"
+        " detail, at FROM removal WHERE run = ? ORDER BY place",
+        (run_id,),
+    )
+    with decoding():
+        return [
+            Removed(
+                kind,
+                object_id,
+                tuple(json.loads(names)),
+                tuple(json.loads(tags)),
+                tuple(json.loads(digests)),
+                dict(json.loads(labels)),
+                *rest,
+            )
+            for kind, object_id, names, tags, digests, labels, *rest in rows
+        ]
+
+
+def _text(text: str) -> str:
+    """Text that a file can hold: an engine's JSON may name half a character."""
+    return text.encode("utf-8", "backslashreplace").decode()

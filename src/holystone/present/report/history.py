@@ -1,0 +1,179 @@
+"""``holystone history``: past runs in a table, and one of them whole."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from holystone.core.decision import KINDS, Verdict
+from holystone.core.units import format_duration, format_size
+from holystone.ledger.records import DONE, KILLED, REMOVED, RUNNING, Removed, RunSummary
+from holystone.present.document import SCHEMA, Document
+from holystone.present.table import Cell, Column, Row, facts
+from holystone.present.table import render as render_table
+from holystone.present.terminal import Look
+from holystone.present.wording import counts_of, name_of, plural, safe, timestamp
+
+NONE_YET = "There are no runs yet: every clean is written here before it removes anything."
+_STYLES = {DONE: "green", RUNNING: "cyan"}
+
+_RUNS = (
+    Column("RUN", right=True),
+    Column("WHEN"),
+    Column("LEVEL"),
+    Column("ENGINE", gives_way=True, least=8, drop=3),
+    Column("PLANNED", right=True),
+    Column("FREED", right=True),
+    Column("REMOVED", right=True),
+    Column("SKIPPED", right=True, drop=1),
+    Column("FAILED", right=True, drop=1),
+    Column("TOOK", right=True, drop=2),
+    Column("ENDED"),
+)
+_REMOVALS = (
+    Column("name", gives_way=True, least=20),
+    Column("freed", right=True),
+    Column("result"),
+    Column("detail", prose=True, style="dim"),
+)
+
+
+def document(runs: Sequence[RunSummary]) -> Document:
+    """The document of ``history --json``, newest first."""
+    return {"schema": SCHEMA, "runs": [_run(run) for run in runs]}
+
+
+def document_of(run: RunSummary, removals: Sequence[Removed]) -> Document:
+    """The document of ``history RUN --json``."""
+    return {
+        "schema": SCHEMA,
+        "run": _run(run),
+        "removals": [
+            {
+                "kind": removal.kind,
+                "id": removal.id,
+                "names": list(removal.names),
+                "tags": list(removal.tags),
+                "digests": list(removal.digests),
+                "labels": dict(removal.labels),
+                "size_bytes": removal.size,
+                "planned_bytes": removal.planned_bytes,
+                "freed_bytes": removal.freed_bytes,
+                "result": removal.result or None,
+                "detail": removal.detail,
+                "settled_at": None if removal.at is None else timestamp(removal.at),
+            }
+            for removal in removals
+        ],
+    }
+
+
+def table(runs: Sequence[RunSummary], look: Look) -> str:
+    """A row for each run, in the order given."""
+    if not runs:
+        return NONE_YET
+    rows: list[Row] = [
+        (
+            str(run.id),
+            time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(run.started)),
+            safe(run.level),
+            safe(run.engine_name),
+            _about(run.planned_bytes, estimated=run.estimated),
+            _about(run.freed_bytes, estimated=run.state == KILLED),
+            str(run.removed),
+            str(run.skipped),
+            str(run.failed),
+            _took(run),
+            Cell(run.state, _STYLES.get(run.state, "yellow")),
+        )
+        for run in runs
+    ]
+    return "\n".join(render_table(_RUNS, rows, look))
+
+
+def render(run: RunSummary, removals: Sequence[Removed], look: Look) -> str:
+    """One run with every removal it meant to make."""
+    went = {kind: sum(r.kind == kind and r.result == REMOVED for r in removals) for kind in KINDS}
+    lines = [look.paint(f"Run {run.id}: {run.level} clean of {safe(run.engine_name)}", "bold")]
+    lines += facts(
+        [
+            ("engine", safe(run.endpoint)),
+            ("job", safe(run.job)),
+            ("started", timestamp(run.started)),
+            ("took", _took(run)),
+            ("ended", _ended(run)),
+            ("planned", _about(run.planned_bytes, estimated=run.estimated)),
+            ("freed", _about(run.freed_bytes, estimated=run.state == KILLED)),
+            ("removed", counts_of(went) or "nothing"),
+            ("skipped", str(run.skipped or "")),
+            ("failed", str(run.failed or "")),
+            ("disk", _disk(run)),
+        ],
+        look,
+    )
+    for kind in KINDS:
+        group = [removal for removal in removals if removal.kind == kind]
+        if group:
+            rows = [_row(removal) for removal in group]
+            heading = look.paint(plural(kind).capitalize(), "heading")
+            lines += ["", f"{heading}  {len(group)}"]
+            lines += render_table(_REMOVALS, rows, look, header=False)
+    return "\n".join(lines)
+
+
+def _row(removal: Removed) -> Row:
+    verdict = Verdict(removal.kind, removal.id, removal.names, remove=True, reasons=())
+    freed = "" if removal.freed_bytes is None else format_size(removal.freed_bytes)
+    result = removal.result or "not told"
+    style = "" if removal.result == REMOVED else "yellow"
+    return (name_of(verdict), freed, Cell(result, style), safe(removal.detail))
+
+
+def _about(count: int, *, estimated: bool) -> str:
+    return f"~{format_size(count)}" if estimated else format_size(count)
+
+
+def _took(run: RunSummary) -> str:
+    if run.ended is None or run.state == KILLED:
+        return "—"
+    seconds = max(0.0, run.ended - run.started)
+    return f"{seconds:.1f} s" if seconds < 10 else format_duration(seconds)
+
+
+def _ended(run: RunSummary) -> str:
+    if run.state == KILLED:
+        return "killed, or its machine went down"
+    if run.state == RUNNING:
+        return "still running"
+    return f"early: {safe(run.interrupted)}" if run.interrupted else "done"
+
+
+def _disk(run: RunSummary) -> str:
+    before, after = run.free_before, run.free_after
+    if before is None or after is None:
+        return ""
+    return f"{format_size(after)} free, {format_size(before)} before"
+
+
+def _run(run: RunSummary) -> Document:
+    engine_id, _, store = run.engine.rpartition("/")
+    return {
+        "id": run.id,
+        "level": run.level,
+        "engine": {"id": engine_id, "store": store, "name": run.engine_name},
+        "endpoint": run.endpoint,
+        "job": run.job or None,
+        "started_at": timestamp(run.started),
+        "ended_at": None if run.ended is None else timestamp(run.ended),
+        "state": run.state,
+        "interrupted": run.interrupted or None,
+        "steps": run.steps,
+        "planned_bytes": run.planned_bytes,
+        "estimated": run.estimated,
+        "freed_bytes": run.freed_bytes,
+        "removed": run.removed,
+        "skipped": run.skipped,
+        "failed": run.failed,
+        "free_before_bytes": run.free_before,
+        "free_after_bytes": run.free_after,
+    }

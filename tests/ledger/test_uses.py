@@ -1,0 +1,104 @@
+"""Use is remembered: the container that used an image is long gone when the image is judged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from holystone.core.inventory import Container, Engine, Inventory, Network
+from holystone.core.memory import Key, seen_uses
+from holystone.engine.api import Client
+from holystone.engine.live import LiveHost
+from holystone.engine.transport.connection import connect
+from holystone.engine.transport.endpoint import resolve
+from tests.cli.faulty import EMPTY
+from tests.engine_client.misbehaving import answers, misbehaving
+from tests.ledger.examples import NOW, opened
+
+IMAGE = "sha256:" + "1" * 64
+HOUR = 3600.0
+
+
+def test_what_the_containers_of_a_host_tell() -> None:
+    """Running: now. Stopped: until then. Never started: when it was made. The latest counts."""
+
+    def container(name: str, state: str, **more: Any) -> Container:
+        return Container(name, name, more.pop("of"), "", state, **more)
+
+    inventory = Inventory(
+        Engine("e", "n", "28", "1.51", "overlay2"),
+        NOW,
+        containers=(
+            container("1", "running", of="a", created=5.0, volumes=("v",), networks=("net", "x")),
+            container("2", "exited", of="b", created=5.0, finished=50.0, volumes=("v", "w")),
+            container("3", "exited", of="b", created=60.0),
+            container("4", "created", of="c", created=70.0),
+            container("5", "exited", of="d"),
+            container("6", "exited", of="e", created=5.0, finished=NOW + 99),
+        ),
+        networks=(Network("id-of-net", "net"),),
+    )
+    assert seen_uses(inventory) == {
+        ("image", "a"): NOW,
+        ("image", "b"): 60.0,
+        ("image", "c"): 70.0,
+        ("image", "e"): NOW,
+        ("volume", "v"): NOW,
+        ("volume", "w"): 50.0,
+        ("network", "id-of-net"): NOW,
+    }
+
+
+def look(folder: Path, now: float, *, images: bool = True, container: str = "") -> dict[Key, float]:
+    """What is known of use after one look at a host, with or without a container in this state."""
+    listed = {"Id": "c1", "ImageID": IMAGE, "Image": "app", "State": container, "Created": NOW}
+    listed["Mounts"] = [{"Type": "volume", "Name": "data"}]
+    stopped = {"Status": "exited", "FinishedAt": "2025-06-15T16:00:00Z"}
+    script = {
+        **EMPTY,
+        "GET /images/json": answers([{"Id": IMAGE, "RepoTags": ["app:1"]}] if images else []),
+        "GET /containers/json": answers([listed] if container else []),
+        "GET /containers/c1/json": answers({"State": stopped}),
+        "GET /volumes": answers({"Volumes": [{"Name": "data", "Driver": "local"}]}),
+    }
+    with misbehaving(script) as engine, opened(folder) as ledger:
+        client = Client(resolve(engine, None, {}), 30, connect)
+        host = LiveHost(client, ledger, clock=lambda: now)
+        host.observe()
+        told = dict(host.usage().last_used)
+        host.close()
+    return told
+
+
+def test_a_use_is_known_when_its_container_is_gone(tmp_path: Path) -> None:
+    finished = 1_750_003_200.0  # 2025-06-15T16:00:00Z
+    assert look(tmp_path, NOW) == {}
+    used = {("image", IMAGE): finished, ("volume", "data"): finished}
+    assert look(tmp_path, NOW + 2 * HOUR, container="exited") == used
+    assert look(tmp_path, NOW + 3 * HOUR) == used
+    running = dict.fromkeys(used, NOW + 4 * HOUR)
+    assert look(tmp_path, NOW + 4 * HOUR, container="running") == running
+    assert look(tmp_path, NOW + 5 * HOUR, container="exited") == running
+    assert look(tmp_path, NOW + 6 * HOUR, images=False) == {("volume", "data"): NOW + 4 * HOUR}
+    assert look(tmp_path, NOW + 7 * HOUR) == {("volume", "data"): NOW + 4 * HOUR}, "forgotten"
+
+
+def test_a_look_that_learns_next_to_nothing_writes_nothing(tmp_path: Path) -> None:
+    """The file stays as it is while a container merely goes on running."""
+    look(tmp_path, NOW, container="running")
+    before = (tmp_path / "holystone.db").read_bytes()
+    assert look(tmp_path, NOW + 50, container="running")["image", IMAGE] == NOW + 50
+    assert (tmp_path / "holystone.db").read_bytes() == before
+    look(tmp_path, NOW + 70, container="running")
+    assert (tmp_path / "holystone.db").read_bytes() != before
+
+
+def test_leases_are_told_as_they_are_at_the_moment(tmp_path: Path) -> None:
+    with misbehaving(EMPTY) as engine, opened(tmp_path) as ledger, opened(tmp_path) as job:
+        client = Client(resolve(engine, None, {}), 30, connect)
+        host = LiveHost(client, ledger, clock=lambda: NOW)
+        host.observe()
+        assert host.usage().leases == ()
+        (given,) = job.leases.add(["python"], until=NOW + 60, job="7", now=NOW)
+        assert host.usage().leases == (given,)
+        host.close()
