@@ -123,8 +123,32 @@ class Command:
             finally:
                 process.kill()
 
-    def on_terminal(self, *arguments: object, columns: int, **variables: str | None) -> Done:
-        """Run with a terminal of that many columns as input, output and errors, told as one."""
+    def on_terminal(
+        self, *arguments: object, columns: int, answer: str = "", **variables: str | None
+    ) -> Done:
+        """Run with a terminal of that many columns as input, output and errors, told as one.
+
+        ``answer`` is what is typed there.
+        """
+        with self._terminal(arguments, columns, variables) as finish:
+            return finish(answer)
+
+    @contextlib.contextmanager
+    def asking(
+        self, *arguments: object, **variables: str | None
+    ) -> Iterator[Callable[[str], Done]]:
+        """A run on a terminal that waits for an answer: calling what this gives answers it."""
+        with self._terminal(arguments, 100, variables, until="[y/N]") as finish:
+            yield finish
+
+    @contextlib.contextmanager
+    def _terminal(
+        self,
+        arguments: Sequence[object],
+        columns: int,
+        variables: dict[str, str | None],
+        until: str = "",
+    ) -> Iterator[Callable[[str], Done]]:
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
         process = subprocess.Popen(
@@ -136,14 +160,26 @@ class Command:
         )
         os.close(theirs)
         written = b""
-        # Reading fails once nobody has the other side open any more.
-        with contextlib.suppress(OSError):
-            while some := os.read(ours, 1 << 16):
-                written += some
-        os.close(ours)
-        encoding = variables.get("PYTHONIOENCODING") or "utf-8"
-        text = written.decode(encoding).replace("\r\n", "\n")
-        return Done(process.wait(_PATIENCE), _CLEARED.sub("", text), "")
+        while until and until.encode() not in written:
+            written += os.read(ours, 1 << 16)
+
+        def finish(answer: str) -> Done:
+            nonlocal written
+            os.write(ours, answer.encode())
+            # Reading fails once nobody has the other side open any more.
+            with contextlib.suppress(OSError):
+                while some := os.read(ours, 1 << 16):
+                    written += some
+            encoding = variables.get("PYTHONIOENCODING") or "utf-8"
+            text = written.decode(encoding).replace("\r\n", "\n")
+            return Done(process.wait(_PATIENCE), _CLEARED.sub("", text), "")
+
+        try:
+            yield finish
+        finally:
+            process.kill()
+            process.wait(_PATIENCE)
+            os.close(ours)
 
 
 def ended(process: subprocess.Popen[str]) -> Done:

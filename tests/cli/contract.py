@@ -24,7 +24,7 @@ def check_head(document: dict[str, Any]) -> None:
 def check_plan(document: dict[str, Any]) -> dict[Key, dict[str, Any]]:
     """A plan, or what a clean tells of its plan; answers the items by kind and ID."""
     check_head(document)
-    assert document["level"] == "routine"
+    assert document["level"] in ("routine", "weekly", "deep")
     assert isinstance(document["estimated"], bool)
     assert is_bytes(document["freed_bytes"])
     assert document["at_least_bytes"] <= document["freed_bytes"] <= document["at_most_bytes"]

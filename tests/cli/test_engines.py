@@ -138,7 +138,10 @@ def test_text_and_json_tell_the_same(fresh_engine: Engine, holystone: Command, u
 def test_two_cleans_at_the_same_moment(
     fresh_engine: Engine, holystone: Command, unique: str
 ) -> None:
-    """Neither fails, and what the other one took is told as already gone."""
+    """Neither fails, and what the other one took is told as already gone.
+
+    They have state folders of their own: with one in common the second waits for the first.
+    """
     load(
         fresh_engine,
         *(ImageToLoad([layer(f"{unique} {n}")], labels={"n": f"{n}"}) for n in range(24)),
@@ -149,7 +152,8 @@ def test_two_cleans_at_the_same_moment(
 
     def other_run_now(number: int) -> None:
         if number == 6:
-            runs.append(holystone("clean", "--json", *NOW, "-H", fresh_engine.host))
+            on = ("-H", fresh_engine.host, "--state", holystone.home / "other")
+            runs.append(holystone("clean", "--json", *NOW, *on))
 
     with proxied(fresh_engine.socket, other_run_now) as proxy:
         runs.append(holystone("clean", "--json", *NOW, "-H", proxy.host))
@@ -172,7 +176,8 @@ def test_two_cleans_in_a_race(fresh_engine: Engine, holystone: Command, unique: 
     images = [ImageToLoad([layer(f"{unique} {n}", 1000)], labels={"n": f"{n}"}) for n in range(40)]
     load(fresh_engine, *images)
     arguments = ("clean", "--json", *NOW, "-H", fresh_engine.host)
-    with holystone.started(*arguments) as one, holystone.started(*arguments) as other:
+    apart = ("--state", holystone.home / "other")
+    with holystone.started(*arguments) as one, holystone.started(*arguments, *apart) as other:
         runs = [ended(one), ended(other)]
     for run in runs:
         assert (run.code, run.err) == (0, ""), run.out

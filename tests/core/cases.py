@@ -22,6 +22,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from holystone.config.settings import policy_from
 from holystone.core.decision import Plan
 from holystone.core.inventory import (
     CacheRecord,
@@ -34,7 +35,6 @@ from holystone.core.inventory import (
     Network,
     Volume,
 )
-from holystone.config.settings import policy_from
 from holystone.core.policy import Grace, Mark, Policy
 from holystone.core.units import parse_duration, parse_size
 from holystone.core.usage import Lease, Usage
@@ -238,7 +238,11 @@ def _record(name: str, row: dict[str, Any]) -> CacheRecord:
 def _policy(row: dict[str, Any], config: dict[str, Any]) -> Policy:
     """The policy of the configuration, with what options would add to it."""
     known = {"level", "min_age", "cache_budget", "cache_unused_for"}
-    if unknown := set(row) - known - {"until_free", "include_local", "check_registry", "prune_filters"}:
+    if (
+        unknown := set(row)
+        - known
+        - {"until_free", "include_local", "check_registry", "prune_filters"}
+    ):
         raise ValueError(f"policy: unknown {', '.join(sorted(unknown))}")
     policy = policy_from(config, row.get("level", "routine"))
     cache = policy.cache

@@ -36,7 +36,7 @@ def test_it_is_a_busy_runner() -> None:
         "created",
         "exited",
     }
-    total, free = inventory.disk
+    total, free = inventory.disk.total_bytes, inventory.disk.free_bytes
     assert total is not None
     assert free is not None
     assert round(100 * (total - free) / total) == 91

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from holystone.core.inventory import Blob, Disk, Inventory
+from holystone.core.policy import Watermarks
 from holystone.present import document, figures
 from holystone.present.explanation import explanation
 from tests.present import host
@@ -87,7 +88,9 @@ def test_clean_tells_what_became_of_every_item() -> None:
 
 
 def test_status() -> None:
-    told = read(document.status(host.inventory(), host.plan(), "unix:///run/docker.sock"))
+    told = read(
+        document.status(host.inventory(), host.plan(), "unix:///run/docker.sock", Watermarks())
+    )
     assert told["endpoint"] == "unix:///run/docker.sock"
     image = told["kinds"]["image"]
     assert image["stored_bytes"] == image["unique_bytes"] + image["shared_bytes"]
@@ -121,7 +124,7 @@ def test_images_of_unknown_layers_have_no_shares() -> None:
     for image in read(document.images(seen, host.plan(seen)))["images"]:
         assert image["unique_bytes"] is None
         assert image["shared_bytes"] is None
-    status = read(document.status(seen, host.plan(seen), ""))
+    status = read(document.status(seen, host.plan(seen), "", Watermarks()))
     assert status["kinds"]["image"]["stored_bytes"] is None
 
 
@@ -174,4 +177,6 @@ def test_an_empty_host_has_documents() -> None:
     plan = host.plan(seen)
     assert read(document.plan(plan))["items"] == []
     assert read(document.images(seen, plan))["images"] == []
-    assert read(document.status(seen, plan, ""))["kinds"]["image"]["stored_bytes"] == 0
+    assert (
+        read(document.status(seen, plan, "", Watermarks()))["kinds"]["image"]["stored_bytes"] == 0
+    )

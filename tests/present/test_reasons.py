@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import ast
 import inspect
+from importlib import import_module
+from pkgutil import iter_modules
 from types import ModuleType
 
 import pytest
 
-from holystone.core import cache, rules
+from holystone import core
 from holystone.core.decision import Fact, Reason
 from holystone.present import reasons
 from tests.present import host
@@ -27,7 +29,10 @@ def rules_used(module: ModuleType) -> set[str]:
 
 
 def test_every_rule_of_core_is_rendered_and_no_other() -> None:
-    assert rules_used(rules) | rules_used(cache) == set(reasons.RULES)
+    modules = [
+        import_module(found.name) for found in iter_modules(core.__path__, "holystone.core.")
+    ]
+    assert set().union(*map(rules_used, modules)) == set(reasons.RULES)
 
 
 def test_an_unknown_rule_is_an_error() -> None:
@@ -86,7 +91,7 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
         {"level": "routine", "anonymous": True},
         "an unused anonymous volume; it can hold data, and a routine clean takes no volumes",
     ),
-    ("level", {"level": "routine"}, "unused; a routine clean takes no networks"),
+    ("level", {"level": "routine"}, "a routine clean takes none of these"),
     ("builtin", {}, "belongs to the engine"),
     (
         "over-budget",
@@ -106,6 +111,108 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
         {"size": 1},
         "shares its layer with an image that is here now: removing it frees nothing yet",
     ),
+    (
+        "protected",
+        {"pattern": "python", "reference": "python:3.12"},
+        "protected: python:3.12 matches python",
+    ),
+    ("protected", {"label": "keep"}, "protected: it has the label keep"),
+    (
+        "protected",
+        {"official": True, "reference": "redis:7"},
+        "protected: redis:7 is an official image",
+    ),
+    (
+        "protected",
+        {"newest": 3, "reference": "app:9"},
+        "protected: app:9 is among the newest 3 of its repository",
+    ),
+    (
+        "protected",
+        {"larger_than": 5_000_000_000, "size": 12_000_000_000},
+        "protected: 12.0 GB, larger than 5.00 GB",
+    ),
+    ("protected", {"local": True}, "protected: no registry is known to have it"),
+    (
+        "protected",
+        {"used_within": 7200.0, "age": 3600.0},
+        "protected: last used 1 h ago, within 2 h",
+    ),
+    (
+        "protected",
+        {"min_age": 7200.0, "age": None},
+        "protected: came here at a time not known, less than 2 h ago",
+    ),
+    (
+        "protected",
+        {"cache_mounts": True},
+        "protected: a cache mount (build_cache.keep_mounts)",
+    ),
+    (
+        "prune-filter",
+        {"filter": "label!=keep"},
+        "protected by pruneFilters of the docker configuration: label!=keep",
+    ),
+    (
+        "leased",
+        {"until": NOON, "job": "417", "now": NOON - 60},
+        "leased by job 417 until 12:00 UTC",
+    ),
+    ("exit-code", {"exit_code": 137}, "exit code 137 is not among containers.exit_codes"),
+    ("named", {}, "unused, but named: it can hold data, and no rule lets it go"),
+    ("unused", {"idle": 7200.0}, "unused, last used 2 h ago"),
+    ("unused", {"idle": None}, "unused"),
+    ("retained", {"reference": "app:1"}, "no retention rule lets app:1 go"),
+    ("retained", {"policy": "ours", "reference": "app:1"}, "kept by rule 'ours'"),
+    (
+        "retained",
+        {"policy": "ours", "reference": "app:1", "newest": 2},
+        "kept by rule 'ours': among the newest 2 tags of its repository",
+    ),
+    (
+        "retained",
+        {
+            "policy": "ours",
+            "idle": 3600.0,
+            "unused_for": 864000.0,
+            "age": None,
+            "max_age": 8640000.0,
+        },
+        (
+            "kept by rule 'ours': last used 1 h ago, goes after 10 days; "
+            "came at a time not known, goes after 100 days"
+        ),
+    ),
+    (
+        "expired",
+        {"policy": "ours", "idle": 2592000.0, "unused_for": 864000.0},
+        "let go by rule 'ours': last used 30 days ago, over 10 days",
+    ),
+    (
+        "expired",
+        {"policy": "ours", "age": 2592000.0, "max_age": 864000.0},
+        "let go by rule 'ours': came 30 days ago, over 10 days",
+    ),
+    (
+        "pressure",
+        {"idle": 7200.0, "least_free": 40_000_000_000},
+        "the disk is to have 40.0 GB free, last used 2 h ago",
+    ),
+    ("local", {}, "no registry can give it back: it was never pulled or pushed"),
+    (
+        "local",
+        {"said": "manifest unknown"},
+        "its registry cannot give it back: manifest unknown",
+    ),
+    ("unconfirmed", {}, "no registry was asked whether it has it"),
+    (
+        "unconfirmed",
+        {"said": "no answer"},
+        "whether a registry has it could not be told: no answer",
+    ),
+    ("agreed", {}, "in the plan that was agreed on"),
+    ("not-in-plan", {}, "not in the plan"),
+    ("changed", {"what": "it is gone"}, "changed since the plan was made: it is gone"),
 ]
 
 

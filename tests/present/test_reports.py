@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from holystone.core.inventory import Disk, Inventory
+from holystone.core.policy import Watermarks
 from holystone.present.explanation import explanation
 from holystone.present.report import clean, explain, images, plan, status
 from holystone.present.table import display_width
@@ -51,7 +52,9 @@ def quiet_plan(look: Look) -> str:
 def bare_status(look: Look) -> str:
     """A remote engine with nothing on it: no disk, no objects."""
     seen = Inventory(host.ENGINE, host.NOW)
-    return status.render(seen, host.plan(seen), look, endpoint="ssh://root@build-1")
+    return status.render(
+        seen, host.plan(seen), look, endpoint="ssh://root@build-1", marks=Watermarks()
+    )
 
 
 REPORTS: dict[str, Callable[[Look], str]] = {
@@ -62,7 +65,11 @@ REPORTS: dict[str, Callable[[Look], str]] = {
     "clean-troubled": lambda look: whole_clean(look, skip=15, fail=2),
     "clean-removals": removals,
     "status": lambda look: status.render(
-        host.inventory(), host.plan(), look, endpoint="unix:///var/run/docker.sock"
+        host.inventory(),
+        host.plan(),
+        look,
+        endpoint="unix:///var/run/docker.sock",
+        marks=Watermarks(),
     ),
     "status-bare": bare_status,
     "images": lambda look: images.render(host.inventory(), host.plan(), look),
@@ -185,7 +192,7 @@ def test_names_from_outside_cannot_draw_on_the_terminal() -> None:
     made = host.plan(seen)
     for text in (
         plan.render(seen, made, PIPE, every=True),
-        status.render(seen, made, PIPE, endpoint=evil),
+        status.render(seen, made, PIPE, endpoint=evil, marks=Watermarks()),
         images.render(seen, made, PIPE),
         *(
             explain.render(explanation(seen, made, verdict.kind, verdict.id), PIPE)

@@ -5,20 +5,39 @@ from __future__ import annotations
 import argparse
 
 from holystone.cli import exit_codes
-from holystone.cli.options import Parser, add_engine, add_output, add_policy
+from holystone.cli.options import Parser, add_engine, add_output, add_policy, value_of
 from holystone.cli.session import Failure, opened
+from holystone.core.units import parse_duration
 
 
 def parser() -> argparse.ArgumentParser:
     """The options of ``clean``."""
     made = Parser(
         prog="holystone clean",
-        description="Remove what is temporary and unused; every tagged image stays. "
-        "`holystone plan` shows beforehand what would go.",
+        description="Remove what is temporary and unused; at level routine every tagged image "
+        "stays. `holystone plan` shows beforehand what would go.",
     )
     add_policy(made, level=True)
     made.add_argument(
         "-n", "--dry-run", action="store_true", help="remove nothing: the same as holystone plan"
+    )
+    made.add_argument(
+        "--plan", metavar="FILE", help="carry out this plan, made with holystone plan --out FILE"
+    )
+    made.add_argument(
+        "--max-plan-age",
+        metavar="TIME",
+        type=value_of(parse_duration),
+        default=3600.0,
+        help="refuse a plan that is older (default 1h)",
+    )
+    made.add_argument("-y", "--yes", action="store_true", help="deep: do not ask")
+    made.add_argument(
+        "--wait",
+        metavar="TIME",
+        type=value_of(parse_duration),
+        default=30.0,
+        help="how long to wait for another run on this host to end (default 30s)",
     )
     add_engine(made)
     add_output(made)
@@ -28,13 +47,15 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Observe, plan, remove, tell. Raises EngineError where it fails before the first removal."""
     if options.dry_run:
+        if options.plan is not None:
+            raise Failure("--plan and --dry-run: the file tells what would go", exit_codes.USAGE)
         from holystone.cli import plan
 
         return plan.run(options)
     try:
-        with opened(options, watch=True) as host:
+        with opened(options, watch=True) as session:
             from holystone.cli.cleaning import clean
 
-            return clean(host, options)
+            return clean(session, options)
     except KeyboardInterrupt:
         raise Failure("interrupted; nothing was removed", exit_codes.INTERRUPTED) from None

@@ -5,87 +5,242 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
 from holystone.cli.answer import tell
 from holystone.cli.options import policy_of
-from holystone.cli.session import Failure, answer, survey, warn
+from holystone.cli.session import Failure, Session, answer, look, survey, warn
+from holystone.core.decision import Plan, Step
 from holystone.engine.crew import INTERRUPTED
 from holystone.engine.execute import Outcome, execute
+from holystone.engine.host import Removal
 from holystone.present import terminal
 from holystone.present.report import clean as report
 
 if TYPE_CHECKING:
-    from holystone.core.decision import Plan
+    from holystone.cli.plan_file import PlanFile
     from holystone.core.inventory import Disk, Inventory
-    from holystone.engine.host import Host
+    from holystone.core.policy import Policy
+    from holystone.ledger.lock import Held, Holder
 
 
-def clean(host: Host, options: argparse.Namespace) -> int:
+def clean(session: Session, options: argparse.Namespace) -> int:
     """Clean a host and tell what became of it; answers the exit code. Raises EngineError."""
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)
-    if not options.json:
-        # What a full disk does not take before the clean comes with the rest after it.
-        tell(output.write, report.opening(options.level))
-    inventory, plan = survey(host, policy_of(options))
-    try:
-        return _carry_out(plan, inventory, host, options, output)
-    except KeyboardInterrupt:
-        # Not while steps are made: then the outcome tells it.
-        message = "interrupted; `holystone plan` shows what was not removed"
-        raise Failure(message, exit_codes.INTERRUPTED) from None
+    agreed = None
+    if options.plan is not None:
+        from holystone.cli import plan_file
+
+        agreed = plan_file.read(options.plan)
+        options.level = agreed.level
+    return Cleaning(session, options, policy_of(options), output, agreed).run()
 
 
-def _carry_out(
-    plan: Plan,
-    inventory: Inventory,
-    host: Host,
-    options: argparse.Namespace,
-    output: terminal.Output,
-) -> int:
-    outcome = _execute(plan, inventory, host, options)
-    disk = host.disk() if plan.steps else inventory.disk
-    if os.environ.get("GITHUB_STEP_SUMMARY"):
-        _summarise(plan, outcome, disk)
-    if options.json:
-        from holystone.present import document
+class Cleaning:
+    """One clean of one host."""
 
-        told = document.clean(plan, outcome, disk_after=disk)
-        answer(output, document.dump(told, indent=output.interactive))
-    else:
-        _tell(plan, outcome, disk, output, listed=options.verbose)
-    if outcome.interrupted == INTERRUPTED:
-        return exit_codes.INTERRUPTED
-    return exit_codes.STEPS_FAILED if outcome.failed else exit_codes.DONE
+    def __init__(
+        self,
+        session: Session,
+        options: argparse.Namespace,
+        policy: Policy,
+        output: terminal.Output,
+        agreed: PlanFile | None,
+    ) -> None:
+        """``agreed`` is the plan to carry out; None makes one."""
+        self.host = session.host
+        self.ledger = session.ledger
+        self.endpoint = session.endpoint
+        self.options = options
+        self.policy = policy
+        self.output = output
+        self.agreed = agreed
+
+    def run(self) -> int:
+        """Observe, lock, plan, ask, remove, tell; answers the exit code."""
+        if not self.options.json:
+            # What a full disk does not take before the clean comes with the rest after it.
+            tell(self.output.write, report.opening(self.policy.level))
+        inventory = look(self.host, self.policy)
+        lock = self._lock(inventory)
+        try:
+            if lock is not None and lock.waited:
+                if self._is_done_already(inventory, lock):
+                    return exit_codes.DONE
+                inventory = look(self.host, self.policy)
+            inventory, plan = self._plan(inventory)
+            if self.policy.level == "deep" and self.agreed is None:
+                self._ask(inventory, plan)
+            return self._carry_out(plan, inventory)
+        except KeyboardInterrupt:
+            # Not while steps are made: then the outcome tells it.
+            message = "interrupted; `holystone plan` shows what was not removed"
+            raise Failure(message, exit_codes.INTERRUPTED) from None
+        finally:
+            if lock is not None:
+                lock.release()
+
+    def _lock(self, inventory: Inventory) -> Held | None:
+        """The lock of this host. Raises Failure where another run has it for too long."""
+        if self.ledger is None:
+            return None
+        from holystone.ledger.lock import HostLock, LockHeld, ci_job
+
+        key = f"{inventory.engine.id}/{inventory.engine.store}"
+        lock = HostLock(self.ledger.folder, key, warn)
+        try:
+            return lock.acquire(
+                f"clean {self.policy.level}",
+                job=ci_job(os.environ),
+                wait_seconds=self.options.wait,
+                on_wait=_say_whom,
+            )
+        except LockHeld as held:
+            raise Failure(
+                f"{held}. Wait until it has ended, or give it more time with --wait.",
+                exit_codes.LOCKED,
+            ) from None
+
+    def _is_done_already(self, inventory: Inventory, lock: Held) -> bool:
+        """Whether the run that was waited for has done this one's work; then that is told."""
+        from holystone.ledger.lock import coalesced
+
+        if self.ledger is None or self._has_wishes_of_its_own():
+            return False
+        key = f"{inventory.engine.id}/{inventory.engine.store}"
+        last = self.ledger.runs.last_ended(key)
+        since = time.time() - lock.waited
+        if last is None or not coalesced(last, level=self.policy.level, waited_since=since):
+            return False
+        disk = self.host.disk()
+        if self.options.json:
+            from holystone.present import document
+
+            told = document.coalesced(inventory, self.policy.level, last.id, disk)
+            answer(self.output, document.dump(told, indent=self.output.interactive))
+        else:
+            answer(self.output, report.coalesced(last.id, last.freed_bytes))
+        return True
+
+    def _has_wishes_of_its_own(self) -> bool:
+        asked = (self.options.min_age, self.options.cache_budget, self.policy.target)
+        return self.agreed is not None or any(wish is not None for wish in asked)
+
+    def _plan(self, inventory: Inventory) -> tuple[Inventory, Plan]:
+        if self.agreed is None:
+            return survey(self.host, self.policy, inventory=inventory)
+        from holystone.cli import plan_file
+        from holystone.core.agreed import hold_against
+
+        now = inventory.taken_at
+        path, max_age = self.options.plan, self.options.max_plan_age
+        plan_file.check(self.agreed, path, inventory.engine, now, max_age)
+        inventory = self.host.weigh(self.host.date(inventory))
+        usage = self.host.usage()
+        return inventory, hold_against(self.agreed.steps, inventory, usage, self.policy, now)
+
+    def _ask(self, inventory: Inventory, plan: Plan) -> None:
+        """Show what a deep clean takes, and go on only with a yes. Raises Failure."""
+        if not plan.steps or self.options.yes:
+            return
+        from holystone.present.report import deep
+
+        errors = terminal.open_output(sys.stderr, os.environ, color=self.options.color)
+        tell(errors.write, deep.render(inventory, plan, errors.look))
+        asks = sys.stdin is not None and sys.stdin.isatty() and errors.interactive
+        if self.options.json or not asks:
+            raise Failure(
+                "a deep clean asks before it removes anything, and nobody can answer here. "
+                "Nothing was removed; --yes goes ahead.",
+                exit_codes.USAGE,
+            )
+        sys.stderr.write(f"{deep.QUESTION} ")
+        sys.stderr.flush()
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise Failure("nothing was removed")
+
+    def _carry_out(self, plan: Plan, inventory: Inventory) -> int:
+        outcome = self._execute(plan, inventory)
+        disk = self.host.disk() if plan.steps else inventory.disk
+        if os.environ.get("GITHUB_STEP_SUMMARY"):
+            _summarise(plan, outcome, disk)
+        missed = _missed(plan, disk)
+        if self.options.json:
+            from holystone.present import document
+
+            told = document.clean(plan, outcome, disk_after=disk)
+            answer(self.output, document.dump(told, indent=self.output.interactive))
+        else:
+            self._tell(plan, inventory, outcome, disk)
+        if outcome.interrupted == INTERRUPTED:
+            return exit_codes.INTERRUPTED
+        if outcome.failed:
+            return exit_codes.STEPS_FAILED
+        return exit_codes.TARGET_NOT_REACHED if missed else exit_codes.DONE
+
+    def _execute(self, plan: Plan, inventory: Inventory) -> Outcome:
+        run = None
+        if self.ledger is not None:
+            from holystone.ledger.lock import ci_job
+
+            job = ci_job(os.environ)
+            run = self.ledger.runs.begin(plan, inventory, endpoint=self.endpoint, job=job)
+        outcome = Outcome({}, {}, 0, 0.0)
+        if plan.steps:
+            from holystone.present.progress import Progress
+
+            errors = terminal.open_output(sys.stderr, os.environ, color=self.options.color)
+            with Progress(plan, errors) as progress:
+
+                def report_step(step: Step, removal: Removal) -> None:
+                    progress.step_done(step, removal)
+                    if run is not None:
+                        run.settle(step.kind, step.id, removal.result, removal.detail)
+
+                outcome = execute(plan, inventory.images, self.host, report_step)
+        if run is not None:
+            run.end(
+                freed_bytes=outcome.freed_bytes,
+                freed=outcome.freed,
+                removed=outcome.removed,
+                skipped=outcome.skipped,
+                failed=outcome.failed,
+                interrupted=outcome.interrupted,
+                disk_free_after=self.host.disk().free_bytes,
+            )
+        return outcome
+
+    def _tell(self, plan: Plan, inventory: Inventory, outcome: Outcome, disk: Disk) -> None:
+        """The result; with every object that went where that was asked for, or a CI log folds."""
+        look = self.output.look
+        if outcome.removed:
+            from holystone.present import ci
+
+            provider = ci.detect(os.environ)
+            if provider or self.options.verbose:
+                went = report.removals(plan, outcome, look, every=True)
+                title = f"What went ({outcome.removed})"
+                folded = ci.fold(provider, "holystone_removed", title, went, time.time())
+                answer(self.output, folded)
+        answer(self.output, report.render(plan, outcome, look, disk_after=disk))
+        if short := _missed(plan, disk):
+            from holystone.present.report import shortfall
+
+            answer(self.output, shortfall.render(inventory, plan, short, look))
+        answer(self.output, report.closing(plan, outcome, short=short))
 
 
-def _execute(plan: Plan, inventory: Inventory, host: Host, options: argparse.Namespace) -> Outcome:
-    if not plan.steps:
-        return Outcome({}, {}, 0, 0.0)
-    from holystone.present.progress import Progress
-
-    errors = terminal.open_output(sys.stderr, os.environ, color=options.color)
-    with Progress(plan, errors) as progress:
-        return execute(plan, inventory.images, host, progress.step_done)
+def _missed(plan: Plan, disk: Disk) -> int:
+    """How many bytes are missing to the target; 0 where it is reached, or there is none."""
+    if plan.target_free is None or disk.free_bytes is None:
+        return 0
+    return max(0, plan.target_free - disk.free_bytes)
 
 
-def _tell(
-    plan: Plan, outcome: Outcome, disk: Disk, output: terminal.Output, *, listed: bool
-) -> None:
-    """The result; with every object that went where that was asked for, or a CI log folds it."""
-    if outcome.removed:
-        import time
-
-        from holystone.present import ci
-
-        provider = ci.detect(os.environ)
-        if provider or listed:
-            went = report.removals(plan, outcome, output.look, every=True)
-            title = f"What went ({outcome.removed})"
-            answer(output, ci.fold(provider, "holystone_removed", title, went, time.time()))
-    answer(output, report.render(plan, outcome, output.look, disk_after=disk))
-    answer(output, report.closing(plan, outcome))
+def _say_whom(holder: Holder) -> None:
+    warn(f"waiting for {holder} to end ...")
 
 
 def _summarise(plan: Plan, outcome: Outcome, disk: Disk) -> None:

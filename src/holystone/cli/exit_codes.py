@@ -5,6 +5,10 @@ ERROR = 1
 CHANGES_PENDING = 2
 """Only with ``plan --detailed-exitcode``."""
 STEPS_FAILED = 3
+TARGET_NOT_REACHED = 4
+"""Less of the disk is free than ``--until-free`` or ``--until-used`` asked for."""
 ENGINE_UNREACHABLE = 10
+LOCKED = 11
+"""Another run holds the lock of the host."""
 USAGE = 64
 INTERRUPTED = 130

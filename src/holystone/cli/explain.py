@@ -40,8 +40,8 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Observe with all sizes, plan, show one verdict. Raises EngineError, Failure."""
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)
-    with opened(options, sizes=True) as host:
-        inventory, plan = survey(host, policy_of(options), sizes=True, layers=True)
+    with opened(options, sizes=True) as session:
+        inventory, plan = survey(session.host, policy_of(options), sizes=True, layers=True)
     found = _the_one(inventory, options.reference, options.kind)
     from holystone.present.explanation import explanation
 

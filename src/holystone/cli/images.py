@@ -28,8 +28,8 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Observe with layers, plan, show. Raises EngineError."""
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)
-    with opened(options) as host:
-        inventory, plan = survey(host, policy_of(options), layers=True)
+    with opened(options) as session:
+        inventory, plan = survey(session.host, policy_of(options), layers=True)
     if options.json:
         from holystone.present import document
 

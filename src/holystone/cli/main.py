@@ -22,6 +22,10 @@ COMMANDS = {
     "clean": "remove what the plan lets go",
     "explain": "one object: its verdict and every reason",
     "images": "the image table: size, shared, unique, verdict",
+    "config": "what is configured, by which file; check it; begin one",
+    "lease": "say which images a job will need, so that no clean takes them",
+    "history": "past runs, and what each removed and freed",
+    "restore": "bring back what a run removed",
 }
 
 
@@ -87,7 +91,8 @@ def _help() -> str:
         "  holystone COMMAND --help   the options of a command\n"
         "  holystone --version        the version\n\n"
         "exit codes: 0 done, 1 error, 2 changes pending (plan --detailed-exitcode),\n"
-        "3 some steps failed, 10 engine unreachable, 64 usage, 130 interrupted\n"
+        "3 some steps failed, 4 target not reached, 10 engine unreachable,\n"
+        "11 another run holds the lock, 64 usage, 130 interrupted\n"
     )
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from holystone.cli import exit_codes
 from holystone.cli.session import Failure
-from holystone.core.policy import LEVELS, TAKES, Grace, Mark, Policy
+from holystone.core.policy import LEVELS, Grace, Mark, Policy
 from holystone.core.units import parse_duration, parse_size
+
+if TYPE_CHECKING:
+    from holystone.config.load import Configuration
 
 T = TypeVar("T")
 _DAY = 86400
@@ -141,6 +144,16 @@ def _share(text: str) -> float:
     return share
 
 
+def add_config(group: argparse._ArgumentGroup) -> None:
+    """Which configuration file."""
+    group.add_argument(
+        "--config",
+        metavar="FILE",
+        help="read this holystone.toml and no other (or HOLYSTONE_CONFIG); by default "
+        "./holystone.toml, the user's own and the system's come together",
+    )
+
+
 def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
     """What may go."""
     if level:
@@ -155,6 +168,7 @@ def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
             "anonymous volumes, and tagged images not used for long. deep: everything unused",
         )
     group = parser.add_argument_group("policy")
+    add_config(group)
     group.add_argument(
         "--min-age",
         metavar="TIME",
@@ -184,6 +198,11 @@ def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
         help="the same until no more than this share of the disk is used: 70%%",
     )
     group.add_argument(
+        "--watermarks",
+        action="store_true",
+        help="the same where the disk is above its high watermark, until it is below the low one",
+    )
+    group.add_argument(
         "--check-registry",
         action="store_true",
         default=None,
@@ -205,7 +224,7 @@ def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
 
 def policy_of(options: argparse.Namespace) -> Policy:
     """The policy these options ask for. Raises Failure where they contradict one another."""
-    policy = _configured(getattr(options, "level", "routine"))
+    policy = _configured(getattr(options, "level", "routine"), options)
     if options.min_age is not None:
         policy = policy._replace(grace=Grace.uniform(options.min_age))
     if options.cache_budget is not None:
@@ -226,15 +245,20 @@ def _extended(policy: Policy, options: argparse.Namespace) -> Policy:
     if deep_only and policy.level != "deep":
         names = " and ".join(deep_only)
         raise Failure(f"{names}: only a deep clean takes these; say deep", exit_codes.USAGE)
-    if options.until_free is not None and options.until_used is not None:
-        raise Failure("--until-free and --until-used: give only one of them", exit_codes.USAGE)
+    targets = (options.until_free is not None, options.until_used is not None, options.watermarks)
+    if sum(targets) > 1:
+        names = "--until-free, --until-used and --watermarks"
+        raise Failure(f"{names}: give only one of them", exit_codes.USAGE)
+    if options.watermarks:
+        policy = policy._replace(target=policy.disk.low, only_when_high=True)
     if options.until_free is not None:
         policy = policy._replace(target=Mark(free_bytes=options.until_free))
     if options.until_used is not None:
         policy = policy._replace(target=Mark(used_share=options.until_used))
     if options.volumes and policy.volumes.remove != "never":
-        names = ("*",) if options.volumes == "named" else ()
-        volumes = policy.volumes._replace(remove=options.volumes, names=names)
+        volumes = policy.volumes._replace(remove=options.volumes)
+        if options.volumes == "named":
+            volumes = volumes._replace(names=("*",))
         policy = policy._replace(volumes=volumes, takes=policy.takes._replace(volumes=True))
     return policy._replace(
         include_local=options.include_local,
@@ -242,6 +266,22 @@ def _extended(policy: Policy, options: argparse.Namespace) -> Policy:
     )
 
 
-def _configured(level: str) -> Policy:
-    """The owner's policy for this level."""
-    return Policy(level, TAKES[level])
+def _configured(level: str, options: argparse.Namespace) -> Policy:
+    """The owner's policy for this level. Raises Failure."""
+    return configuration(options).policy(level)
+
+
+def configuration(options: argparse.Namespace) -> Configuration:
+    """What ``holystone.toml`` says. Raises Failure with everything that is wrong with it."""
+    from holystone.config.errors import ConfigError
+    from holystone.config.load import load
+
+    try:
+        return load(options.config, os.environ)
+    except ConfigError as error:
+        from holystone.present.wording import safe
+
+        told = str(error).split("\n")
+        # What is in a file may come from anybody; the indentation is ours.
+        lines = [f"  {safe(line.strip())}" if line[:1] == " " else safe(line) for line in told]
+        raise Failure("\n".join(lines)) from None

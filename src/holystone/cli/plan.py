@@ -20,6 +20,9 @@ def parser() -> argparse.ArgumentParser:
     add_policy(made, level=True)
     made.add_argument("--all", action="store_true", help="list every object, kept ones too")
     made.add_argument(
+        "--out", metavar="FILE", help="write the plan into a file that clean --plan carries out"
+    )
+    made.add_argument(
         "--detailed-exitcode", action="store_true", help="end with 2 where something would go"
     )
     made.add_argument(
@@ -32,10 +35,14 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Observe, plan, show. Raises EngineError."""
-    with opened(options) as host:
+    with opened(options) as session:
         from holystone.present import terminal
 
-        inventory, plan = survey(host, policy_of(options))
+        inventory, plan = survey(session.host, policy_of(options))
+    if getattr(options, "out", None) is not None:
+        from holystone.cli import plan_file
+
+        plan_file.write(options.out, plan, inventory)
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)
     if options.json:
         from holystone.present import document

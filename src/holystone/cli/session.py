@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from holystone.cli import exit_codes
 from holystone.engine.errors import EngineError, EngineUnreachable
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from holystone.core.inventory import Inventory
     from holystone.core.policy import Policy
     from holystone.engine.host import Host
+    from holystone.ledger.ledger import Ledger
     from holystone.present.terminal import Output
 
 
@@ -84,10 +85,20 @@ def answer(output: Output, text: str) -> None:
         raise Failure(trouble)
 
 
+class Session(NamedTuple):
+    """One host at hand, and what is remembered of it."""
+
+    host: Host
+    endpoint: str
+    """Where the host is, as people write it."""
+    ledger: Ledger | None = None
+    """None for the demo host, of which nothing is kept."""
+
+
 @contextmanager
 def opened(
     options: argparse.Namespace, *, watch: bool = False, sizes: bool = False
-) -> Iterator[Host]:
+) -> Iterator[Session]:
     """The host the options and the environment name, closed at the end. Raises EngineError.
 
     The engine is asked for its lists before this returns, with ``watch`` after its events: import
@@ -97,7 +108,7 @@ def opened(
 
     endpoint = resolve(options.host, options.context, os.environ)
     if endpoint.scheme == "demo":
-        yield _demo_host()
+        yield Session(_demo_host(), endpoint.url)
         return
     from holystone.engine.api import Client
     from holystone.engine.lists import Lists
@@ -111,7 +122,7 @@ def opened(
         if not getattr(options, "or_demo", False):
             raise
         warn(f"{error}\nThis is the built-in demo host instead; nothing of it is real.")
-        yield _demo_host()
+        yield Session(_demo_host(), "demo:")
         return
     events = None
     if watch:
@@ -121,16 +132,22 @@ def opened(
     lists = Lists(client, sizes=sizes)
 
     from holystone.engine.live import LiveHost
-    from holystone.ledger.database import default_folder
-    from holystone.ledger.facts import LedgerMemory
 
-    memory = LedgerMemory(options.state or default_folder(os.environ), warn)
-    host = LiveHost(client, memory, events=events, lists=lists)
+    ledger = open_ledger(options)
+    host = LiveHost(client, ledger, events=events, lists=lists)
     try:
-        yield host
+        yield Session(host, endpoint.url, ledger)
     finally:
         host.close()
-        memory.close()
+        ledger.close()
+
+
+def open_ledger(options: argparse.Namespace) -> Ledger:
+    """The ledger that ``--state`` or the environment names; its file is opened at first use."""
+    from holystone.ledger.database import default_folder
+    from holystone.ledger.ledger import Ledger
+
+    return Ledger(options.state or default_folder(os.environ), warn)
 
 
 @contextmanager
@@ -150,13 +167,6 @@ def _patience() -> Iterator[None]:
         said.cancel()
 
 
-def endpoint_url(options: argparse.Namespace) -> str:
-    """Where the host is, as people write it. Raises EndpointError."""
-    from holystone.engine.transport.endpoint import resolve
-
-    return resolve(options.host, options.context, os.environ).url
-
-
 def _demo_host() -> Host:
     from holystone.engine.simulation.demo import demo_host
 
@@ -164,23 +174,48 @@ def _demo_host() -> Host:
 
 
 def survey(
-    host: Host, policy: Policy, *, sizes: bool = False, layers: bool = False
+    host: Host,
+    policy: Policy,
+    *,
+    sizes: bool = False,
+    layers: bool = False,
+    inventory: Inventory | None = None,
 ) -> tuple[Inventory, Plan]:
-    """Observe a host and plan for it. Raises EngineError.
+    """Observe a host, unless that was done, and plan for it. Raises EngineError, Failure.
 
     What costs the engine an answer for each image is asked only where the plan depends on it: when
     images lost their tag, where young ones are spared, and layers, where images are to go. With
-    ``layers`` the inventory has them in any case.
+    ``layers`` the inventory has them in any case. Registries are asked of the images that would go
+    if they could come back.
     """
     from holystone.core.plan import plan
 
-    with _patience():
-        inventory = host.observe(sizes=sizes)
+    if inventory is None:
+        inventory = look(host, policy, sizes=sizes)
+    if policy.target is not None and inventory.disk.free_bytes is None:
+        raise Failure(
+            "--until-free and the like need to see how full the engine's disk is, and it is "
+            "not on this machine. Run holystone beside the engine."
+        )
+    if policy.takes.tagged != "none" or policy.target is not None:
+        inventory = host.date_tagged(inventory)
     if policy.grace.once_tagged > 0 or policy.grace.never_tagged > 0:
         inventory = host.date(inventory)
-    if not layers:
+    if not layers and policy.target is None:
         draft = plan(inventory, host.usage(), policy, inventory.taken_at)
-        if not any(step.kind == "image" for step in draft.steps):
+        if not draft.unconfirmed and not any(step.kind == "image" for step in draft.steps):
             return inventory, draft
     inventory = host.weigh(inventory)
-    return inventory, plan(inventory, host.usage(), policy, inventory.taken_at)
+    asked: set[str] = set()
+    while True:
+        made = plan(inventory, host.usage(), policy, inventory.taken_at)
+        if asked.issuperset(made.unconfirmed):
+            return inventory, made
+        asked.update(made.unconfirmed)
+        inventory = host.confirm(inventory, made.unconfirmed)
+
+
+def look(host: Host, policy: Policy, *, sizes: bool = False) -> Inventory:
+    """Observe a host for a plan with this policy. Raises EngineError."""
+    with _patience():
+        return host.observe(sizes=sizes or policy.takes.volumes)

@@ -8,7 +8,7 @@ import sys
 
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of
-from holystone.cli.session import answer, endpoint_url, opened, survey
+from holystone.cli.session import answer, opened, survey
 from holystone.present import terminal
 
 
@@ -27,16 +27,17 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Observe with all sizes, plan, show. Raises EngineError."""
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)
-    with opened(options, sizes=True) as host:
-        inventory, plan = survey(host, policy_of(options), sizes=True, layers=True)
-    endpoint = endpoint_url(options)
+    with opened(options, sizes=True) as session:
+        policy = policy_of(options)
+        inventory, plan = survey(session.host, policy, sizes=True, layers=True)
+    marks = policy.disk
     if options.json:
         from holystone.present import document
 
-        told = document.status(inventory, plan, endpoint)
+        told = document.status(inventory, plan, session.endpoint, marks)
         answer(output, document.dump(told, indent=output.interactive))
     else:
         from holystone.present.report.status import render
 
-        answer(output, render(inventory, plan, output.look, endpoint=endpoint))
+        answer(output, render(inventory, plan, output.look, endpoint=session.endpoint, marks=marks))
     return exit_codes.DONE

@@ -67,7 +67,8 @@ class Plan(NamedTuple):
     held_by_cache: int = 0
     """Of ``freed_bytes``, how much can stay on the disk until build cache that is kept goes too."""
     unconfirmed: tuple[str, ...] = ()
-    """IDs of images that stay only because no registry was asked whether it has them."""
+    """IDs of images that a registry should be asked about: they stay until it says that it has
+    them, or go for good."""
     target_free: int | None = None
     """How many bytes of the disk are to be free in the end; None where nobody asked for that."""
 

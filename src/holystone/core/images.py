@@ -49,7 +49,7 @@ class Judgement:
         self.going: list[Image] = []
         """Children before parents."""
         self.unconfirmed: list[str] = []
-        """IDs of images that would go if a registry said that it has them."""
+        """IDs of images that a registry should be asked about before the plan is final."""
         self.spare: list[Image] = []
         """Tagged images that nothing but the level keeps, or the doubt that one can come back."""
 
@@ -130,7 +130,10 @@ class Judgement:
                 self.spare.append(image)
             return False, (reason,) if reason == tagged else (reason, tagged)
         if hindrance is None:
-            return True, (reason,)
+            # Given up all the same; who is asked for a yes shall know.
+            if lost == _UNCONFIRMED:
+                self.unconfirmed.append(image.id)
+            return True, (reason, lost) if lost else (reason,)
         if doubtful:
             self.unconfirmed.append(image.id)
         return False, (hindrance, tagged)

@@ -59,7 +59,7 @@ def plan(inventory: Inventory, usage: Usage, policy: Policy, now: float) -> Plan
         )
         for n in inventory.networks
     )
-    least_free = policy.target.least_free(inventory.disk.total_bytes) if policy.target else None
+    least_free = _least_free(inventory, policy)
     if least_free is not None and inventory.disk.free_bytes is not None:
         from holystone.core.pressure import relieve
 
@@ -71,6 +71,15 @@ def plan(inventory: Inventory, usage: Usage, policy: Policy, now: float) -> Plan
     rulings.update((("cache", r), ruling) for r, ruling in cache.rulings.items())
     made = assemble(inventory, policy, rulings, images.going, cache.order)
     return made._replace(unconfirmed=tuple(images.unconfirmed), target_free=least_free)
+
+
+def _least_free(inventory: Inventory, policy: Policy) -> int | None:
+    """How many bytes of the disk are to be free in the end; None where the level alone counts."""
+    if policy.target is None:
+        return None
+    if policy.only_when_high and policy.disk.reached(inventory.disk) not in ("high", "critical"):
+        return None
+    return policy.target.least_free(inventory.disk.total_bytes)
 
 
 def assemble(

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from holystone.core.inventory import Disk
+
 LEVELS = ("routine", "weekly", "deep")
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
 
@@ -161,6 +163,18 @@ class Watermarks(NamedTuple):
     critical: Mark = Mark(used_share=0.95)
     inodes: float = 0.90
 
+    def reached(self, disk: Disk) -> str:
+        """How full a disk is: ``critical``, ``high``, ``inodes`` (too many in use), or empty."""
+        total, free = disk.total_bytes, disk.free_bytes
+        if total is not None and free is not None:
+            for name, mark in (("critical", self.critical), ("high", self.high)):
+                if free < (mark.least_free(total) or 0):
+                    return name
+        if disk.total_inodes and disk.free_inodes is not None:
+            used = 1 - disk.free_inodes / disk.total_inodes
+            return "inodes" if used > self.inodes else ""
+        return ""
+
 
 class Policy(NamedTuple):
     """Everything a plan needs to know of the owner's wishes."""
@@ -193,3 +207,5 @@ class Policy(NamedTuple):
     target: Mark | None = None
     """Where set, more goes than the level takes, the least recently used first, until so much of
     the disk is free: ``--until-free``, ``--until-used``."""
+    only_when_high: bool = False
+    """Whether the target counts only where the disk is above its high watermark."""

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 Labels = Mapping[str, str]
 
+_SHORTEST_ID = 12
+"""How many characters of an ID a lease must have: less may be the name of a repository."""
+
 
 def label_matches(pattern: str, labels: Labels) -> bool:
     """True where one of the labels is as the pattern says: ``key`` or ``key=value``, ``*?``."""
@@ -131,12 +134,26 @@ def _newest(images: Iterable[Image], count: int) -> frozenset[str]:
 
 
 def tags_by_repository(images: Iterable[Image]) -> dict[str, list[str]]:
-    """The tags of each repository here, those of the image built last first."""
-    dated: dict[str, list[tuple[float, str]]] = {}
+    """The tags of each repository here, those of the image built last first.
+
+    Builds that can be repeated all have the same date: then the tag put on last is the newest, and
+    then the one with the highest number in it.
+    """
+    dated: dict[str, list[tuple[float, float, list[tuple[int, str]], str]]] = {}
     for image in images:
         for tag in image.tags:
-            dated.setdefault(tag.rpartition(":")[0], []).append((-image.created, tag))
-    return {name: [tag for _, tag in sorted(tags)] for name, tags in dated.items()}
+            name, _, version = tag.rpartition(":")
+            age = (image.created, image.last_tagged or 0.0, _counting(version), tag)
+            dated.setdefault(name, []).append(age)
+    return {name: [tag for *_, tag in sorted(tags, reverse=True)] for name, tags in dated.items()}
+
+
+def _counting(version: str) -> list[tuple[int, str]]:
+    """What sorts ``1.10`` after ``1.9``."""
+    import re
+
+    parts = re.findall(r"(\d*)(\D*)", version)
+    return [(int(number or 0), rest) for number, rest in parts]
 
 
 def _matches(pattern: str, reference: str) -> bool:
@@ -171,7 +188,8 @@ def _is_official(reference: str) -> bool:
 
 def _means(lease: Lease, image_id: str, names: Iterable[str]) -> bool:
     """Whether a lease is on this image: by ID, or the beginning of one, or by a reference."""
-    if image_id.startswith("sha256:" + lease.reference.removeprefix("sha256:")):
+    bare = lease.reference.removeprefix("sha256:")
+    if len(bare) >= _SHORTEST_ID and image_id.startswith(f"sha256:{bare}"):
         return True
     wanted = _parsed(lease.reference)
     if wanted is None:

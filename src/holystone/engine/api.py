@@ -7,7 +7,7 @@ works on them at the same time and no thread is needed.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from holystone.engine.errors import EngineUnsupported, ProtocolError
@@ -25,6 +25,8 @@ class Pending(NamedTuple):
 
     under_way: deque[Connection]
     waiting: Iterator[tuple[str, str]]
+    headers: Mapping[str, str] = {}
+    """What each of them carries beyond the usual."""
 
 
 class Version(NamedTuple):
@@ -116,9 +118,11 @@ class Client:
         """The answers in order, whatever their status. Raises EngineError where one is broken."""
         return self.finish(self.begin(requests))
 
-    def begin(self, requests: Iterable[tuple[str, str]]) -> Pending:
+    def begin(
+        self, requests: Iterable[tuple[str, str]], headers: Mapping[str, str] | None = None
+    ) -> Pending:
         """Send the first ``width`` of these requests; ``finish`` reads the answers."""
-        pending = Pending(deque(), iter(requests))
+        pending = Pending(deque(), iter(requests), headers or {})
         try:
             while len(pending.under_way) < self.width and self._ask_next(pending):
                 pass
@@ -149,7 +153,7 @@ class Client:
     def _ask_next(self, pending: Pending) -> bool:
         """Send the next waiting request; False where none is left."""
         for method, path in pending.waiting:
-            pending.under_way.append(self._ask(method, path))
+            pending.under_way.append(self._ask(method, path, pending.headers))
             return True
         return False
 
@@ -164,7 +168,7 @@ class Client:
             connection.close()
         return answer
 
-    def _ask(self, method: str, path: str) -> Connection:
+    def _ask(self, method: str, path: str, headers: Mapping[str, str]) -> Connection:
         """Send one request, on a fresh connection where the idle ones were closed meanwhile."""
         while self.idle:
             connection = self.idle.pop()
@@ -174,7 +178,7 @@ class Client:
         else:
             connection = self.open()
         try:
-            connection.send(method, path)
+            connection.send(method, path, headers=headers)
         except OSError as error:
             connection.close()
             raise ProtocolError(

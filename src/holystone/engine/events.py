@@ -78,7 +78,7 @@ class EventStream:
                     "Is there a proxy before the engine?"
                 ) from None
             if isinstance(message, dict):
-                events.append(_event(message))
+                events.append(read_event(message))
         return events
 
     def _arrived(self) -> bytes:
@@ -105,7 +105,8 @@ class EventStream:
         self.connection.close()
 
 
-def _event(message: dict[str, object]) -> Event:
+def read_event(message: dict[str, object]) -> Event:
+    """One message of ``GET /events``."""
     actor = message.get("Actor")
     actor = actor if isinstance(actor, dict) else {}
     attributes = actor.get("Attributes")

@@ -125,7 +125,12 @@ def disk(client: Client, root: str) -> Disk:
         return Disk()
     # As df counts: what is reserved for root is neither used nor to be had.
     usable = stat.f_blocks - stat.f_bfree + stat.f_bavail
-    return Disk(usable * stat.f_frsize, stat.f_bavail * stat.f_frsize)
+    return Disk(
+        usable * stat.f_frsize,
+        stat.f_bavail * stat.f_frsize,
+        stat.f_files or None,
+        stat.f_favail if stat.f_files else None,
+    )
 
 
 def is_gone(answer: Response) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from holystone.core.decision import Step
 from holystone.core.inventory import CacheRecord
+from holystone.core.protection import lease_on
+from holystone.core.usage import Lease
 from holystone.engine import observe
 from holystone.engine.api import Client
 from holystone.engine.crew import ALREADY_GONE
@@ -24,9 +26,18 @@ class Remover:
     """Removes objects of one engine. Safe to call from several threads."""
 
     def __init__(
-        self, client: Client, touched: Touched, cache: Mapping[str, CacheRecord], cache_seen: float
+        self,
+        client: Client,
+        touched: Touched,
+        cache: Mapping[str, CacheRecord],
+        cache_seen: float,
+        leases: Callable[[], Sequence[Lease]] = tuple,
     ) -> None:
-        """``cache`` are the build cache records as planned, listed at ``cache_seen``."""
+        """``cache`` are the build cache records as planned, listed at ``cache_seen``.
+
+        ``leases`` tells those that count now.
+        """
+        self.leases = leases
         self.client = client
         self.touched = touched
         self.cache = cache
@@ -45,6 +56,9 @@ class Remover:
                 return Removal(REMOVED)
             if step.kind == "image":
                 return self._remove_image(client, step)
+            if step.kind in ("volume", "network"):
+                client.delete(f"/{step.kind}s/{step.id}")
+                return Removal(REMOVED)
         except EngineRefused as refusal:
             return _settled(client, step, refusal)
         return Removal(FAILED, f"holystone cannot remove a {step.kind}")
@@ -87,6 +101,9 @@ class Remover:
         Children have gone before, and ``noprune`` keeps the engine from taking parents that have
         a verdict of their own.
         """
+        if lease := lease_on(self.leases(), step.id, step.targets):
+            job = f" by job {lease.job}" if lease.job else ""
+            return Removal(SKIPPED, f"leased{job} since planned")
         if self.touched.references_moved:
             observed = (image for image in self.touched.images if image.id == step.id)
             known = {name for image in observed for name in image.tags + image.digests}

@@ -41,17 +41,20 @@ class Touched:
 
     def _touch(self, event: Event) -> None:
         self._ids.add(event.id)
+        self._ids.update(self.meant_by(event))
         if event.kind == "image":
             self.references_moved = True
-            self._touch_image(event.id)
-            self._touch_image(event.name)
-        elif event.kind == "container":
-            self._touch_image(event.image)
 
-    def _touch_image(self, name: str) -> None:
-        """Note the images somebody can mean by a reference, or by the beginning of an ID."""
+    def meant_by(self, event: Event) -> set[str]:
+        """The IDs of the images that an event has to do with."""
+        if event.kind == "image":
+            return self._images(event.id) | self._images(event.name)
+        return self._images(event.image) if event.kind == "container" else set()
+
+    def _images(self, name: str) -> set[str]:
+        """The images somebody can mean by a reference, or by the beginning of an ID."""
         if not name:
-            return
+            return set()
         if not self._named:
             self._named = {
                 _normal(reference): image.id
@@ -59,9 +62,10 @@ class Touched:
                 for reference in image.tags + image.digests
             }
         beginning = "sha256:" + name.removeprefix("sha256:")
-        self._ids.update(image.id for image in self.images if image.id.startswith(beginning))
+        meant = {image.id for image in self.images if image.id.startswith(beginning)}
         if image_id := self._named.get(_normal(name)):
-            self._ids.add(image_id)
+            meant.add(image_id)
+        return meant
 
 
 def _normal(reference: str) -> str:

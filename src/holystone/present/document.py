@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from holystone.core.decision import Plan, Reason, Verdict
 from holystone.core.inventory import Disk, Engine, Image, Inventory
+from holystone.core.policy import Watermarks
 from holystone.engine.host import SKIPPED, Removal
 from holystone.present import figures, reasons
 from holystone.present.explanation import Explanation
@@ -68,7 +69,17 @@ def clean(plan: Plan, outcome: Outcome, *, disk_after: Disk | None = None) -> Do
     return _plan(plan) | {"outcome": ended, "items": items}
 
 
-def status(inventory: Inventory, plan: Plan, endpoint: str) -> Document:
+def coalesced(inventory: Inventory, level: str, run: int, disk: Disk) -> Document:
+    """The document of a clean whose work the run that it waited for has done."""
+    none = {"freed_bytes": 0, "planned_bytes": 0, "removed": 0, "skipped": 0, "failed": 0}
+    ended = {**none, "seconds": 0.0, "interrupted": None, "disk": _disk(disk)}
+    promise = {"freed_bytes": 0, "estimated": False, "at_least_bytes": 0, "at_most_bytes": 0}
+    head = _head(inventory.engine, inventory.taken_at, inventory.disk) | {"level": level}
+    rest = {"held_by_cache_bytes": 0, "target_free_bytes": None, "coalesced_with": run}
+    return head | promise | rest | {"outcome": ended, "items": []}
+
+
+def status(inventory: Inventory, plan: Plan, endpoint: str, marks: Watermarks) -> Document:
     """The document of ``status --json``. ``endpoint`` is the engine's address."""
     shares = figures.image_shares(inventory.images)
     stored = figures.images_stored(inventory.images, shares)
@@ -76,6 +87,7 @@ def status(inventory: Inventory, plan: Plan, endpoint: str) -> Document:
     volumes = figures.volume_bytes(inventory)
     return _head(inventory.engine, inventory.taken_at, inventory.disk) | {
         "endpoint": endpoint,
+        "watermark": marks.reached(inventory.disk) or None,
         "kinds": {
             "image": {
                 "count": len(inventory.images),
@@ -170,7 +182,8 @@ def explain(explanation: Explanation, plan: Plan) -> Document:
 
 
 def _plan(plan: Plan) -> Document:
-    return _head(plan.engine, plan.taken_at, plan.disk) | {"level": plan.level} | _promise(plan)
+    head = _head(plan.engine, plan.taken_at, plan.disk) | {"level": plan.level}
+    return head | _promise(plan) | {"target_free_bytes": plan.target_free}
 
 
 def _head(engine: Engine, taken_at: float, disk: Disk) -> Document:

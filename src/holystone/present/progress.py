@@ -1,4 +1,4 @@
-"""A line on a terminal while removals run: how far, how many bytes, how long.
+"""A line on a terminal while removals or pulls run: how far, how many bytes, how long.
 
 Drawn only where a person watches and only once the work has taken half a second. One line and a
 thread that redraws it ten times a second: importing a library for this would cost the removals
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import Self
 
@@ -26,27 +27,26 @@ INTERVAL = 0.1
 _CLEAR = "\r\x1b[2K"
 
 
-class Progress:
-    """Progress of the steps of a plan. A context manager; ``step_done`` fits ``execute``.
+class ProgressLine(ABC):
+    """A line that is drawn while a block runs. Safe to use from several threads.
 
     Draws nothing where the output is not interactive. The line is gone when it ends.
     """
 
-    def __init__(
-        self, plan: Plan, output: Output, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._steps = len(plan.steps)
-        self._bytes = plan.freed_bytes
+    def __init__(self, steps: int, output: Output, clock: Callable[[], float]) -> None:
+        self._steps = steps
         self._output = output
         self._clock = clock
         self._started = clock()
         self._done = 0
-        self._freed = 0
-        self._kind = plan.steps[0].kind if plan.steps else ""
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._drawn = False
         self._thread: threading.Thread | None = None
+
+    @abstractmethod
+    def _said(self) -> tuple[str, float]:
+        """The words beside the bar, without the time, and how much of it is full (0 to 1)."""
 
     def __enter__(self) -> Self:
         if self._output.interactive and self._steps:
@@ -66,25 +66,16 @@ class Progress:
         if self._drawn:
             self._show(_CLEAR)
 
-    def step_done(self, step: Step, removal: Removal) -> None:
-        """Count a step. Safe to call from several threads."""
-        with self._lock:
-            self._done += 1
-            self._kind = step.kind
-            if removal.result == REMOVED:
-                self._freed += step.freed_bytes
-
     def line(self) -> str:
         """The line as it stands, no wider than the terminal."""
         look = self._output.look
         with self._lock:
-            done, freed, kind = self._done, self._freed, self._kind
-        seconds = self._clock() - self._started
-        said = f"{done}/{self._steps} {plural(kind)}  {format_size(freed)}  {seconds:.0f} s"
+            words, share = self._said()
+        said = f"{words}  {self._clock() - self._started:.0f} s"
         width = min(24, look.width - display_width(said) - 4)
         if width < 5:
             return cut(said, look.width - 1, look)
-        full = width * done // self._steps if self._steps else width
+        full = int(width * share)
         bar = look.paint("█" * full, "green") + look.paint("░" * (width - full), "dim")
         line = f"{bar}  {said}"
         return line if look.unicode else plain(line)
@@ -102,3 +93,59 @@ class Progress:
             self._output.stream.flush()
         except (OSError, ValueError):
             self._ended.set()  # the terminal is gone; the removals go on
+
+
+class Progress(ProgressLine):
+    """Progress of the steps of a plan. A context manager; ``step_done`` fits ``execute``."""
+
+    def __init__(
+        self, plan: Plan, output: Output, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(len(plan.steps), output, clock)
+        self._freed = 0
+        self._kind = plan.steps[0].kind if plan.steps else ""
+
+    def step_done(self, step: Step, removal: Removal) -> None:
+        """Count a step. Safe to call from several threads."""
+        with self._lock:
+            self._done += 1
+            self._kind = step.kind
+            if removal.result == REMOVED:
+                self._freed += step.freed_bytes
+
+    def _said(self) -> tuple[str, float]:
+        share = self._done / self._steps if self._steps else 1.0
+        return f"{self._done}/{self._steps} {plural(self._kind)}  {format_size(self._freed)}", share
+
+
+class PullProgress(ProgressLine):
+    """Progress of pulls: how many have ended, and the bytes that have come.
+
+    ``pulls`` are their places among all there is to do; what is not a pull is done at once.
+    """
+
+    def __init__(
+        self,
+        pulls: Collection[int],
+        output: Output,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(len(pulls), output, clock)
+        self._pulls = pulls
+        self._moved: dict[int, tuple[int, int]] = {}
+
+    def moved(self, place: int, come: int, size: int) -> None:
+        """Of the pull at this place so many bytes have come, of those known of so far."""
+        with self._lock:
+            self._moved[place] = (come, size)
+
+    def settled(self, place: int) -> None:
+        """What was to be done at this place has ended."""
+        with self._lock:
+            self._done += place in self._pulls
+
+    def _said(self) -> tuple[str, float]:
+        come = sum(moved[0] for moved in self._moved.values())
+        size = sum(moved[1] for moved in self._moved.values())
+        words = f"pulled {self._done}/{self._steps}  {format_size(come)} of {format_size(size)}"
+        return words, come / size if size else 0.0

@@ -145,9 +145,99 @@ def _needed(facts: Facts) -> str:
 def _level(facts: Facts) -> str:
     level = safe(str(facts.get("level")))
     if "anonymous" not in facts:
-        return f"unused; a {level} clean takes no networks"
+        return f"a {level} clean takes none of these"
     what = "an unused anonymous volume" if facts.get("anonymous") else "unused, but named"
     return f"{what}; it can hold data, and a {level} clean takes no volumes"
+
+
+def _idle_for(facts: Facts) -> str:
+    return "" if facts.get("idle") is None else f", last used {ago(_number(facts, 'idle'))}"
+
+
+def _unused(facts: Facts) -> str:
+    return f"unused{_idle_for(facts)}"
+
+
+def _pressure(facts: Facts) -> str:
+    return f"the disk is to have {_size(facts, 'least_free')} free{_idle_for(facts)}"
+
+
+def _protected(facts: Facts) -> str:
+    if "cache_mounts" in facts:
+        return "protected: a cache mount (build_cache.keep_mounts)"
+    return f"protected: {_protected_by(facts)}"
+
+
+def _protected_by(facts: Facts) -> str:
+    reference = safe(str(facts.get("reference")))
+    if "pattern" in facts:
+        return f"{reference} matches {safe(str(facts['pattern']))}"
+    if "label" in facts:
+        return f"it has the label {safe(str(facts['label']))}"
+    if "official" in facts:
+        return f"{reference} is an official image"
+    if "newest" in facts:
+        return f"{reference} is among the newest {_count(facts, 'newest')} of its repository"
+    if "larger_than" in facts:
+        return f"{_size(facts, 'size')}, larger than {_size(facts, 'larger_than')}"
+    if "local" in facts:
+        return "no registry is known to have it"
+    age = "at a time not known" if facts.get("age") is None else ago(_number(facts, "age"))
+    if "used_within" in facts:
+        return f"last used {age}, within {_duration(facts, 'used_within')}"
+    return f"came here {age}, less than {_duration(facts, 'min_age')} ago"
+
+
+def _leased(facts: Facts) -> str:
+    until = _number(facts, "until")
+    job = f" by job {safe(str(facts['job']))}" if facts.get("job") else ""
+    return f"leased{job} until {clock(until, _number(facts, 'now'))}"
+
+
+def _prune_filter(facts: Facts) -> str:
+    return f"protected by pruneFilters of the docker configuration: {safe(str(facts['filter']))}"
+
+
+def _exit_code(facts: Facts) -> str:
+    return f"exit code {facts.get('exit_code')} is not among containers.exit_codes"
+
+
+def _retained(facts: Facts) -> str:
+    if "policy" not in facts:
+        return f"no retention rule lets {safe(str(facts.get('reference') or 'it'))} go"
+    by = f"kept by rule {safe(str(facts['policy']))!r}"
+    if "newest" in facts:
+        count = _count(facts, "newest")
+        which = "the newest tag" if count == 1 else f"among the newest {count} tags"
+        return f"{by}: {which} of its repository"
+    if "idle" not in facts:
+        return by
+    said = []
+    for fact, limit, words in (("idle", "unused_for", "last used"), ("age", "max_age", "came")):
+        if facts.get(limit) is not None:
+            known = facts.get(fact) is not None
+            when = ago(_number(facts, fact)) if known else "at a time not known"
+            said.append(f"{words} {when}, goes after {_duration(facts, limit)}")
+    return f"{by}: {'; '.join(said)}" if said else f"{by}, which lets nothing go"
+
+
+def _expired(facts: Facts) -> str:
+    by = f"let go by rule {safe(str(facts.get('policy')))!r}"
+    if "age" in facts:
+        return f"{by}: came {ago(_number(facts, 'age'))}, over {_duration(facts, 'max_age')}"
+    return f"{by}: last used {ago(_number(facts, 'idle'))}, over {_duration(facts, 'unused_for')}"
+
+
+def _local(facts: Facts) -> str:
+    if facts.get("said"):
+        return f"its registry cannot give it back: {safe(str(facts['said']))}"
+    return "no registry can give it back: it was never pulled or pushed"
+
+
+def _unconfirmed(facts: Facts) -> str:
+    if facts.get("said"):
+        return f"whether a registry has it could not be told: {safe(str(facts['said']))}"
+    return "no registry was asked whether it has it"
 
 
 def _over_budget(facts: Facts) -> str:
@@ -172,7 +262,34 @@ RULES: Mapping[str, _Wording] = {
     "untagged": _Wording(_untagged, "untagged", _untagged_brief),
     "parent": _Wording(_parent, "parent images"),
     "young": _Wording(_young, "too young", _young_brief),
-    "level": _Wording(_level, "not for this level", lambda _: "unused, not for this level"),
+    "level": _Wording(_level, "not for this level", lambda _: "not for this level"),
+    "protected": _Wording(_protected, "protected"),
+    "prune-filter": _Wording(
+        _prune_filter, "protected by pruneFilters", lambda _: "protected by pruneFilters"
+    ),
+    "leased": _Wording(_leased, "leased"),
+    "exit-code": _Wording(_exit_code, "of other exit codes"),
+    "named": _Wording(
+        lambda _: "unused, but named: it can hold data, and no rule lets it go",
+        "named",
+        lambda _: "unused, but named",
+    ),
+    "unused": _Wording(_unused, "unused"),
+    "retained": _Wording(_retained, "retained", lambda facts: _retained(facts).partition(":")[0]),
+    "expired": _Wording(_expired, "expired"),
+    "pressure": _Wording(
+        _pressure, "given up for space", lambda facts: f"for space{_idle_for(facts)}"
+    ),
+    "local": _Wording(_local, "only here", lambda _: "only here: no registry has it"),
+    "unconfirmed": _Wording(
+        _unconfirmed, "not confirmed by a registry", lambda _: "not confirmed by its registry"
+    ),
+    "changed": _Wording(
+        lambda facts: f"changed since the plan was made: {safe(str(facts.get('what')))}",
+        "changed since planned",
+    ),
+    "agreed": _Wording(lambda _: "in the plan that was agreed on", "as planned"),
+    "not-in-plan": _Wording(lambda _: "not in the plan", "not in the plan"),
     "builtin": _Wording(lambda _: "belongs to the engine", "the engine's own"),
     "over-budget": _Wording(
         _over_budget, "over the budget", lambda facts: f"last used {ago(_number(facts, 'idle'))}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from holystone.engine.errors import EngineRefused, ProtocolError
@@ -75,12 +75,21 @@ class Connection:
         poll.register(self.sock, select.POLLIN)
         return bool(self.held or poll.poll(0))
 
-    def send(self, method: str, path: str, *, version: str = "1.1") -> None:
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        version: str = "1.1",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         """Send one request without a body. Raises OSError where the connection is gone."""
         self.request = f"{method} {path}"
         head = f"{method} {path} HTTP/{version}\r\nHost: docker\r\nUser-Agent: holystone\r\n"
         if method == "POST":
             head += "Content-Length: 0\r\n"
+        for name, value in (headers or {}).items():
+            head += f"{name}: {value}\r\n"
         self.sock.sendall(head.encode("ascii") + b"\r\n")
 
     def receive(self) -> Response:

@@ -27,14 +27,25 @@ def opening(level: str) -> str:
     return FIRST_LINE if level == "routine" else f"🧹 Cleaning up at level {level}..."
 
 
-def closing(plan: Plan, outcome: Outcome) -> str:
-    """The last line: whether it ended well. An object skipped for safety is no failure."""
+def coalesced(run: int, freed: int) -> str:
+    """What is told where the run that was waited for has done this one's work."""
+    said = f"Run {run} ended just now and freed {format_size(freed)}: nothing is left to do."
+    return f"{said}\n{LAST_LINE}"
+
+
+def closing(plan: Plan, outcome: Outcome, *, short: int = 0) -> str:
+    """The last line: whether it ended well. An object skipped for safety is no failure.
+
+    ``short`` is by how many bytes the disk has less free than was asked for.
+    """
     if outcome.interrupted:
         done = f"{outcome.removed} of {counted(len(plan.steps), 'step')} done"
         return f"❌ Clean-up ended early, {done}: {safe(outcome.interrupted)}"
     if outcome.failed:
         return f"❌ Clean-up incomplete: {counted(outcome.failed, 'removal')} failed"
-    if plan.level == "routine":
+    if short:
+        return f"❌ Target not reached: {format_size(short)} more should be free"
+    if plan.level == "routine" and plan.target_free is None:
         return LAST_LINE
     return f"✅ Cleaned at level {plan.level}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from holystone.core.decision import Plan
 from holystone.core.inventory import Disk, Inventory
 from holystone.core.layers import Share
+from holystone.core.policy import Watermarks
 from holystone.core.units import format_size
 from holystone.present import figures, reasons
 from holystone.present.report import remaining
@@ -32,7 +33,9 @@ _IMAGES = (
 )
 
 
-def render(inventory: Inventory, plan: Plan, look: Look, *, endpoint: str) -> str:
+def render(
+    inventory: Inventory, plan: Plan, look: Look, *, endpoint: str, marks: Watermarks
+) -> str:
     """The host on one screen. ``endpoint`` is the engine's address."""
     engine = inventory.engine
     lines = paragraph(
@@ -41,7 +44,7 @@ def render(inventory: Inventory, plan: Plan, look: Look, *, endpoint: str) -> st
         style="bold",
     )
     lines += paragraph(safe(endpoint), look, style="dim")
-    lines += ["", *_disk(inventory.disk, look), look.paint("Stored", "heading")]
+    lines += ["", *_disk(inventory.disk, marks, look), look.paint("Stored", "heading")]
     shares = figures.image_shares(inventory.images)
     lines += render_table(_KINDS, _kinds(inventory, shares), look, header=False)
     lines += ["", look.paint(f"A {plan.level} clean", "heading"), *_promise(plan, look), ""]
@@ -49,21 +52,30 @@ def render(inventory: Inventory, plan: Plan, look: Look, *, endpoint: str) -> st
     return "\n".join(lines).rstrip()
 
 
-def _disk(disk: Disk, look: Look) -> list[str]:
+_REACHED = {
+    "critical": "Above the critical watermark: holystone clean --watermarks makes room.",
+    "high": "Above the high watermark: holystone clean --watermarks makes room.",
+    "inodes": "Too many of its inodes are in use.",
+}
+
+
+def _disk(disk: Disk, marks: Watermarks, look: Look) -> list[str]:
     if disk.total_bytes is None or disk.free_bytes is None:
         return []
     used = disk.total_bytes - disk.free_bytes
     share = used / disk.total_bytes if disk.total_bytes else 0.0
     width = min(BAR, look.width - 4)
     full = min(width, max(0, round(share * width)))
-    style = "red" if share >= 0.9 else "yellow" if share >= 0.8 else "green"
+    reached = marks.reached(disk)
+    style = "red" if reached == "critical" else "yellow" if reached else "green"
+    above = paragraph(_REACHED[reached], look, indent=2, style=style) if reached else []
     bar = look.paint("█" * full, style) + look.paint("░" * (width - full), "dim")
     said = (
         f"{share:.0%} used, {format_size(disk.free_bytes)} free of {format_size(disk.total_bytes)}"
     )
     if 4 + width + len(said) <= look.width:
-        return [look.paint("Disk", "heading"), f"  {bar}  {said}", ""]
-    return [look.paint("Disk", "heading"), f"  {bar}", *paragraph(said, look, indent=2), ""]
+        return [look.paint("Disk", "heading"), f"  {bar}  {said}", *above, ""]
+    return [look.paint("Disk", "heading"), f"  {bar}", *paragraph(said, look, indent=2), *above, ""]
 
 
 def _kinds(inventory: Inventory, shares: dict[str, Share | None]) -> list[Row]:

@@ -1,0 +1,159 @@
+"""``holystone restore``: bring back what a run removed, as far as registries still have it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from holystone.cli import exit_codes
+from holystone.cli.options import Parser, add_engine, add_output
+from holystone.cli.session import Failure, answer, open_ledger
+from holystone.present import terminal
+
+if TYPE_CHECKING:
+    from holystone.engine.api import Client
+    from holystone.upkeep.restore import Restoring, Undone
+
+
+class _Parser(Parser):
+    """Takes references before and after options: argparse takes all of them from one place."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """The options, and what is neither an option nor can be a reference."""
+        options, rest = super().parse_known_args(args, namespace)
+        options.references = [
+            *options.references,
+            *(word for word in rest if not word.startswith("-")),
+        ]
+        return options, [word for word in rest if word.startswith("-")]
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of ``restore``."""
+    made = _Parser(
+        prog="holystone restore",
+        description="Pull the images that a run removed again, by digest, and put their tags back. "
+        "A tag that is another image by now stays where it is. Containers, volumes, networks and "
+        "build cache cannot come back, nor images that no registry has.",
+    )
+    made.add_argument(
+        "run",
+        nargs="?",
+        metavar="RUN",
+        help="the number of the run (default: the latest on this engine that removed an image)",
+    )
+    made.add_argument(
+        "references",
+        nargs="*",
+        default=[],
+        metavar="REFERENCE",
+        help="only this: a tag, a repository, a digest, or the start of an ID (one of digits "
+        "alone is written sha256:1234)",
+    )
+    made.add_argument(
+        "-n", "--dry-run", action="store_true", help="pull nothing, only tell what would be"
+    )
+    add_engine(made)
+    add_output(made)
+    return made
+
+
+def run(options: argparse.Namespace) -> int:
+    """Find the run, decide, pull, tell. Raises EngineError, Failure."""
+    number, references = _asked(options)
+    from holystone.engine.transport.endpoint import resolve
+
+    endpoint = resolve(options.host, options.context, os.environ)
+    if endpoint.scheme == "demo":
+        raise Failure("nothing is remembered of the demo host, so it has no run to restore")
+    from holystone.engine.api import Client
+    from holystone.engine.transport.connection import connect
+
+    client = Client(endpoint, options.timeout, connect)
+    try:
+        return _restore(client, number, references, options)
+    finally:
+        client.close()
+
+
+def _asked(options: argparse.Namespace) -> tuple[int | None, Sequence[str]]:
+    """The run's number, where one was given, and the references."""
+    first: str | None = options.run
+    if first is None:
+        return None, ()
+    if first.isdecimal() and first.isascii() and len(first) < 19:
+        return int(first), options.references
+    return None, [first, *options.references]
+
+
+def _restore(
+    client: Client, number: int | None, references: Sequence[str], options: argparse.Namespace
+) -> int:
+    from holystone.engine.lists import Lists
+    from holystone.engine.observe import read_lists
+    from holystone.ledger.database import LedgerError
+    from holystone.upkeep import restore
+
+    inventory = read_lists(Lists(client, sizes=False), time.time())
+    ledger = open_ledger(options)
+    try:
+        summary = restore.resolve(ledger.runs, inventory.engine, number)
+        plan = restore.plan_restore(inventory, ledger.runs.removed(summary.id), references)
+    except (restore.RestoreError, LedgerError) as error:
+        raise Failure(str(error)) from None
+    finally:
+        ledger.close()
+    undone = None if options.dry_run else _carry_out(plan, client, options)
+    from holystone.present.report import restore as report
+
+    output = terminal.open_output(sys.stdout, os.environ, color=options.color)
+    results = undone.results if undone else [None] * len(plan)
+    entries = [
+        report.Entry(item.removed, item.action, detail=item.detail, image_id=item.image_id)
+        if done is None
+        else report.Entry(item.removed, item.action, done.result, done.detail, done.image_id)
+        for item, done in zip(plan, results, strict=True)
+    ]
+    seconds = undone.seconds if undone else None
+    interrupted = undone.interrupted if undone else ""
+    if options.json:
+        from holystone.present import document
+
+        told = report.document(summary, entries, seconds=seconds, interrupted=interrupted)
+        answer(output, document.dump(told, indent=output.interactive))
+    else:
+        text = report.render(
+            summary, entries, output.look, seconds=seconds, interrupted=interrupted
+        )
+        answer(output, text)
+    return _code(plan, undone)
+
+
+def _carry_out(plan: Sequence[Restoring], client: Client, options: argparse.Namespace) -> Undone:
+    from holystone.engine.credentials import Credentials
+    from holystone.engine.pulling import Puller
+    from holystone.present.progress import PullProgress
+    from holystone.upkeep.restore import PULL, carry_out
+
+    pulls = {place for place, item in enumerate(plan) if item.action == PULL}
+    errors = terminal.open_output(sys.stderr, os.environ, color=options.color)
+    with PullProgress(pulls, errors) as line:
+        return carry_out(plan, Puller(client, Credentials(os.environ)), line)
+
+
+def _code(plan: Sequence[Restoring], undone: Undone | None) -> int:
+    """3 where something failed, or cannot come back though it was asked for by name."""
+    if undone is None:
+        return exit_codes.DONE
+    if undone.interrupted:
+        return exit_codes.INTERRUPTED
+    from holystone.upkeep.restore import LOST
+
+    missed = any(item.named and item.action == LOST for item in plan)
+    return exit_codes.STEPS_FAILED if missed or undone.counts["failed"] else exit_codes.DONE

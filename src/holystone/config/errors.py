@@ -1,0 +1,35 @@
+"""What is wrong with a configuration: every fault at once, each with its place and its mend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class Fault(NamedTuple):
+    """One thing that is wrong."""
+
+    problem: str
+    """What was found, and what to write instead."""
+    file: str = ""
+    """The path as it was looked for; empty where there is no file."""
+    key: str = ""
+    """``protect.images[2]``; empty where the whole file is meant."""
+    line: int | None = None
+    """Counted from 1; None where it cannot be told."""
+
+    def __str__(self) -> str:
+        file = self.file if self.file.isprintable() else repr(self.file)
+        place = f"{file}:{self.line}" if file and self.line else file
+        return ": ".join(part for part in (place, self.key, self.problem) if part)
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; ``faults`` has everything that is wrong with it."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        told = [str(fault) for fault in self.faults]
+        if len(told) > 1:
+            told = [f"the configuration has {len(told)} errors:", *(f"  {each}" for each in told)]
+        super().__init__("\n".join(told))

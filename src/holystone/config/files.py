@@ -1,0 +1,78 @@
+"""The content of the files that were found, made settings: every fault of every file at once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from typing import Any
+
+from holystone.config.errors import ConfigError, Fault
+from holystone.config.reading import Found, Reading, read
+from holystone.config.settings import Settings, contradictions, merged
+
+
+def read_all(files: Sequence[tuple[str, bytes]], faults: Sequence[Fault] = ()) -> Settings:
+    """What files with this content say together, the nearest first.
+
+    ``faults`` are known already. Raises ConfigError with them and all others.
+    """
+    found = list(faults)
+    readings: list[tuple[str, Reading]] = []
+    texts: dict[str, str] = {}
+    for path, content in files:
+        try:
+            texts[path], tables = _parsed(path, content)
+        except ConfigError as error:
+            found += error.faults
+            continue
+        reading = read(tables)
+        readings.append((path, reading))
+        if reading.faults:
+            found += _located(path, texts[path], tables, reading.faults)
+    settings = merged(readings)
+    if not found:
+        found = [_placed(fault, texts) for fault in contradictions(settings)]
+    if found:
+        raise ConfigError(found)
+    return settings
+
+
+def _parsed(path: str, content: bytes) -> tuple[str, dict[str, Any]]:
+    """The text of a file and its tables. Raises ConfigError."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        at = content[: error.start].count(b"\n") + 1
+        raise ConfigError([Fault("it is not UTF-8; save it as that", path, "", at)]) from None
+    try:
+        return text, tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        from holystone.config.places import syntax
+
+        problem, line = syntax(error, text)
+        mend = "'holystone config init --print' shows how it is written"
+        raise ConfigError([Fault(f"it is no TOML: {problem}; {mend}", path, "", line)]) from None
+
+
+def _located(path: str, text: str, tables: dict[str, Any], faults: Sequence[Found]) -> list[Fault]:
+    from holystone.config.places import Lines
+
+    lines = Lines(text)
+    told = []
+    for fault in faults:
+        element = _at(tables, fault.path) if isinstance(fault.path[-1], int) else ""
+        line = lines.of(fault.path, element if isinstance(element, str) else "")
+        told.append(fault.told(path, line))
+    return sorted(told, key=lambda fault: fault.line or 0)
+
+
+def _at(content: Any, path: Sequence[str | int]) -> Any:
+    for part in path:
+        content = content[part]
+    return content
+
+
+def _placed(fault: Fault, texts: dict[str, str]) -> Fault:
+    from holystone.config.places import Lines
+
+    return fault._replace(line=Lines(texts[fault.file]).of(fault.key.split(".")))

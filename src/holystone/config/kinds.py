@@ -1,0 +1,262 @@
+"""What a value of ``holystone.toml`` can be: how it is read, written, and told to an editor.
+
+A kind's ``schema`` is the form JSON Schema has for it. Texts are held against its ``pattern``, so
+that an editor and holystone accept the same; what the pattern cannot say ``read`` checks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from holystone.core.policy import Mark
+from holystone.core.reference import parse_pattern
+from holystone.core.units import parse_duration, parse_size
+
+_LARGEST = 10**18
+_CENTURY = 36525 * 86400.0
+_MOST = 1_000_000
+_LONGEST_SHOWN = 60
+_SHARE = r"[0-9]{1,3}(\.[0-9]{1,6})? ?%"
+_SIZE = r"[0-9]{1,15}(\.[0-9]{1,9})? ?([kKmMgGtTpP](i?[bB])?|[bB])"
+_DURATION = r"(0|([0-9]{1,12}(\.[0-9]{1,9})?[smhdw] ?)+)"
+_SIZES = {
+    f"{unit}{infix}B": base**power
+    for infix, base in (("", 1000), ("i", 1024))
+    for power, unit in ((5, "P"), (4, "T"), (3, "G"), (2, "M"), (1, "K" if infix else "k"))
+}
+
+
+class Kind(NamedTuple):
+    """A kind of value."""
+
+    name: str
+    """As the documentation calls it: ``duration``."""
+    like: str
+    """What to write, for the mend: ``a duration in quotes, like "30d"``."""
+    schema: Mapping[str, Any]
+    read: Callable[[Any], Any]
+    """The value as the policy has it. Raises ValueError with what is wrong and its mend."""
+    write: Callable[[Any], Any] = lambda value: value
+    """A value of the policy as TOML and JSON have it; not asked for None."""
+    each: Kind | None = None
+    """What the elements of a list are; ``read`` then takes the list of the elements read."""
+
+
+def shown(value: Any) -> str:
+    """A value from a file as an error calls it, on one line and not long."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        return "a huge number"
+    text = repr(value) if isinstance(value, (str, int, float)) else f"the date or time {value}"
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
+
+
+def toml(value: Any) -> str:
+    """A written value (text, number, flag or list of these) as TOML."""
+    import json
+
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(toml, value))}]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _texts(
+    name: str,
+    like: str,
+    pattern: str,
+    parse: Callable[[str], Any],
+    write: Callable[[Any], Any] = lambda value: value,
+) -> Kind:
+    """A kind that is written as text of this form."""
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, str) or not re.fullmatch(pattern, value):
+            raise ValueError(f"{shown(value)} is not {like}")
+        return parse(value)
+
+    return Kind(name, like, {"type": "string", "pattern": pattern}, read, write)
+
+
+def _size(text: str) -> int:
+    count = parse_size(text.removesuffix("free"))
+    if count > _LARGEST:
+        raise ValueError(f"{shown(text)} is more than any disk has")
+    return count
+
+
+def _duration(text: str) -> float:
+    seconds = parse_duration(text)
+    if seconds > _CENTURY:
+        raise ValueError(f"{shown(text)} is longer than a century")
+    return seconds
+
+
+def _share(text: str) -> float:
+    share = float(text.removesuffix("used").strip().removesuffix("%")) / 100
+    if share > 1:
+        raise ValueError(f"{shown(text)} is more than all of it; a share goes up to 100%")
+    return share
+
+
+def _size_text(count: int) -> str:
+    for unit, factor in _SIZES.items():
+        if count and count % factor == 0:
+            return f"{count // factor}{unit}"
+    return f"{count}B"
+
+
+def _duration_text(seconds: float) -> str:
+    whole = int(seconds)
+    if whole != seconds:
+        return f"{seconds:f}".rstrip("0").rstrip(".") + "s"
+    text = ""
+    for unit, factor in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, whole = divmod(whole, factor)
+        text += f"{count}{unit}" if count else ""
+    return text or "0s"
+
+
+def _share_text(share: float) -> str:
+    return f"{share * 100:.8g}%"
+
+
+def _mark(text: str) -> Mark:
+    if "%" not in text:
+        return Mark(free_bytes=_size(text))
+    share = _share(text)
+    if share <= 0:
+        raise ValueError(f"{shown(text)}: no disk is as empty as that; write it like 85%")
+    return Mark(used_share=share)
+
+
+def _mark_text(mark: Mark) -> str:
+    if mark.free_bytes is not None:
+        return f"{_size_text(mark.free_bytes)} free"
+    return _share_text(mark.used_share or 0.0)
+
+
+def _flag(value: Any) -> bool:
+    if value is True or value is False:
+        return bool(value)
+    raise ValueError(f"{shown(value)} is not true or false, without quotes")
+
+
+def _whole(low: int, high: int, like: str) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise ValueError(f"{shown(value)} is not {like}")
+        return value
+
+    return read
+
+
+def _image_pattern(text: str) -> str:
+    parse_pattern(text.removeprefix("!"))
+    return text
+
+
+def _image_patterns(patterns: Sequence[str]) -> tuple[str, ...]:
+    if patterns and patterns[0].startswith("!"):
+        raise ValueError(
+            f"{shown(patterns[0])} stands first, with nothing before it that it could except; "
+            "put it after a pattern that covers it"
+        )
+    return tuple(patterns)
+
+
+def _list_of(each: Kind, name: str, like: str, read: Callable[[Any], Any] = tuple) -> Kind:
+    return Kind(name, like, {"type": "array", "items": each.schema}, read, list, each)
+
+
+def choice(*words: str) -> Kind:
+    """One of some words."""
+
+    def read(value: Any) -> str:
+        if value not in words or not isinstance(value, str):
+            from difflib import get_close_matches
+
+            near = get_close_matches(value, words, 1) if isinstance(value, str) else ()
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"{shown(value)} is not {like}{hint}")
+        return value
+
+    quoted = [f'"{word}"' for word in words]
+    like = f"{', '.join(quoted[:-1])} or {quoted[-1]}"
+    return Kind(" / ".join(words), like, {"enum": list(words)}, read)
+
+
+FLAG = Kind("true / false", "true or false", {"type": "boolean"}, _flag)
+COUNT = Kind(
+    "number",
+    "a whole number, 0 or more",
+    {"type": "integer", "minimum": 0, "maximum": _MOST},
+    _whole(0, _MOST, f"a whole number from 0 to {_MOST}, without quotes"),
+)
+TEXT = _texts(
+    "text", "a name in quotes: letters, digits, '-', '_' and '.'", r"^[A-Za-z0-9_.-]{1,64}$", str
+)
+SIZE = _texts(
+    "size", 'a size in quotes with its unit, like "500MB" or "40GB"', f"^(0|{_SIZE})$",
+    _size, _size_text,
+)  # fmt: skip
+DURATION = _texts(
+    "duration", 'a duration in quotes, like "90s", "12h" or "30d"', f"^{_DURATION}$",
+    _duration, _duration_text,
+)  # fmt: skip
+DURATION_OR_NEVER = _texts(
+    'duration / "never"', 'a duration in quotes, like "12h" or "30d", or "never"',
+    f"^({_DURATION}|never)$",
+    lambda text: None if text == "never" else _duration(text), _duration_text,
+)  # fmt: skip
+SHARE = _texts(
+    "share", 'a share in quotes, like "85%"', f"^{_SHARE}$", _share, _share_text,
+)  # fmt: skip
+BUDGET = _texts(
+    "size / share", 'a size or a share of the disk in quotes, like "20GB" or "10%"',
+    f"^(0|{_SIZE}|{_SHARE})$",
+    lambda text: _share(text) if "%" in text else _size(text),
+    lambda value: _size_text(value) if isinstance(value, int) else _share_text(value),
+)  # fmt: skip
+MARK = _texts(
+    "watermark", 'a share in use or bytes free in quotes, like "85%" or "20GB free"',
+    f"^({_SHARE}( used)?|{_SIZE}( free)?)$", _mark, _mark_text,
+)  # fmt: skip
+IMAGES = _list_of(
+    _texts(
+        "pattern", 'an image pattern in quotes, like "python:*-slim"', r"^!?[^\s!]+$",
+        _image_pattern,
+    ),
+    "image patterns",
+    'a list of image patterns, like ["python:*-slim"]',
+    _image_patterns,
+)  # fmt: skip
+LABELS = _list_of(
+    _texts("label", 'a label in quotes, like "keep" or "stage=prod*"', r"^[^\s=][^=]*(=.*)?$", str),
+    "labels",
+    'a list of labels, like ["keep", "stage=prod*"]',
+)
+NAMES = _list_of(
+    _texts(
+        "pattern", "a pattern in quotes of letters, digits, '_', '.', '-', '*' and '?'",
+        r"^[A-Za-z0-9_.*?-]+$", str,
+    ),
+    "name patterns",
+    'a list of patterns of names, like ["cache-*"]',
+)  # fmt: skip
+EXIT_CODES = _list_of(
+    Kind(
+        "exit code",
+        "an exit code",
+        {"type": "integer", "minimum": 0, "maximum": 255},
+        _whole(0, 255, "an exit code, from 0 to 255 without quotes"),
+    ),
+    "exit codes",
+    "a list of exit codes, like [0, 137]",
+)

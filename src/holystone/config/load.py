@@ -1,0 +1,165 @@
+"""Where ``holystone.toml`` is looked for, and what comes of the files that are there.
+
+A run without any file costs the look for three of them, and one for the docker command's own
+configuration: what reads and checks is imported only where there is something to read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from holystone.config.errors import ConfigError, Fault
+from holystone.core.policy import TAKES, Policy
+
+if TYPE_CHECKING:
+    from holystone.config.settings import Settings
+
+NAME = "holystone.toml"
+SYSTEM = f"/etc/holystone/{NAME}"
+_LARGEST_FILE = 1_000_000
+_MEND = "Mend that, or name another file with --config."
+
+
+class Place(NamedTuple):
+    """A place where a file was looked for."""
+
+    path: str
+    found: bool
+    named_by: str = ""
+    """``--config`` or ``HOLYSTONE_CONFIG``, where one of them says to read this file alone."""
+
+
+class Docker(NamedTuple):
+    """What the docker command's own configuration says of pruning."""
+
+    path: str
+    prune_filters: tuple[str, ...] = ()
+    """Those on labels: ``label=KEY``, ``label!=KEY=VALUE``."""
+    ignored: tuple[str, ...] = ()
+    """Those on anything else."""
+    problem: str = ""
+    """Why nothing can be told from it; empty where all is well."""
+
+
+class Configuration(NamedTuple):
+    """What the files say that were found."""
+
+    places: tuple[Place, ...]
+    """The nearest first."""
+    settings: Settings | None
+    """None where there is no file."""
+    docker: Docker
+
+    def policy(self, level: str) -> Policy:
+        """The owner's policy for a level."""
+        if self.settings is None:
+            made = Policy(level, TAKES[level])
+        else:
+            from holystone.config.settings import policy
+
+            made = policy(self.settings, level)
+        return made._replace(prune_filters=self.docker.prune_filters)
+
+
+def load(explicit: str | None, environ: Mapping[str, str]) -> Configuration:
+    """The configuration that counts. ``explicit`` is the value of ``--config``, None without it.
+
+    Raises ConfigError with everything that is wrong with any of the files.
+    """
+    faults: list[Fault] = []
+    places = []
+    files = []
+    for path, named_by in _wanted(explicit, environ):
+        try:
+            content = _content(path)
+        except (FileNotFoundError, NotADirectoryError):
+            content = None
+            if named_by:
+                mend = "Correct it, or write a file there with 'holystone config init'."
+                faults.append(Fault(f"{named_by} names this file, and there is none. {mend}", path))
+        except OSError as error:
+            if _hidden(error, path, environ):
+                content = None
+            else:
+                content = b""
+                problem = (error.strerror or str(error)).lower()
+                faults.append(Fault(f"cannot read it: {problem}. {_MEND}", path))
+        except ValueError as error:
+            content = b""
+            faults.append(Fault(f"{error}. {_MEND}", path))
+        places.append(Place(path, content is not None, named_by))
+        if content:
+            files.append((path, content))
+    settings = None
+    if files or any(place.found for place in places) or faults:
+        from holystone.config.files import read_all
+
+        settings = read_all(files, faults)
+    return Configuration(tuple(places), settings, _docker(environ))
+
+
+def _wanted(explicit: str | None, environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The files to look for, the nearest first, and what names them. Raises ConfigError."""
+    for path, named_by in (
+        (explicit, "--config"),
+        (environ.get("HOLYSTONE_CONFIG") or None, "HOLYSTONE_CONFIG"),
+    ):
+        if path is None:
+            continue
+        if not path or "\0" in path:
+            raise ConfigError([Fault(f"{named_by} is {path!r}: that is no name of a file")])
+        return [(path, named_by)]
+    return [(os.path.join(".", NAME), ""), (own_file(environ), ""), (SYSTEM, "")]
+
+
+def own_file(environ: Mapping[str, str]) -> str:
+    """The user's own file: ``$XDG_CONFIG_HOME/holystone/holystone.toml``."""
+    folder = environ.get("XDG_CONFIG_HOME", "")
+    # The specification says to pass over a relative one.
+    if not os.path.isabs(folder):
+        home = environ.get("HOME") or os.path.expanduser("~")
+        folder = os.path.join(home, ".config")
+    return os.path.join(folder, "holystone", NAME)
+
+
+def _content(path: str) -> bytes:
+    """The bytes of a file. Raises OSError, and ValueError for one that is too large."""
+    with open(path, "rb") as file:
+        content = file.read(_LARGEST_FILE + 1)
+    if len(content) > _LARGEST_FILE:
+        raise ValueError(f"it is larger than {_LARGEST_FILE // 1_000_000} MB: no {NAME} is")
+    return content
+
+
+def _hidden(error: OSError, path: str, environ: Mapping[str, str]) -> bool:
+    """Whether a file cannot be seen because HOME is somebody else's, as with ``sudo -u``.
+
+    Nobody meant that user to read it. A file of the system that cannot be read is an error: what
+    it protects would go.
+    """
+    return (
+        isinstance(error, PermissionError)
+        and path == own_file(environ)
+        and not os.access(os.path.dirname(path), os.X_OK)
+    )
+
+
+def _docker(environ: Mapping[str, str]) -> Docker:
+    """``pruneFilters`` of the docker command's ``config.json``.
+
+    What else is wrong with that file, the search for the engine tells.
+    """
+    from holystone.engine.transport.endpoint import config_folder
+
+    path = os.path.join(config_folder(environ), "config.json")
+    try:
+        content = _content(path)
+    except (OSError, ValueError):
+        return Docker(path)
+    if b"pruneFilters" not in content:
+        return Docker(path)
+    from holystone.config.docker import read
+
+    return read(path, content)

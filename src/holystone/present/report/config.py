@@ -1,0 +1,64 @@
+"""``holystone config show`` and ``check``: values with their files, and what has no effect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from holystone.config.checking import Remark
+from holystone.config.effective import DEFAULT, Value
+from holystone.config.keys import RULES
+from holystone.config.kinds import toml
+from holystone.config.load import Place
+from holystone.present.table import INDENT, Cell, Column, Row, paragraph, render
+from holystone.present.terminal import Look
+from holystone.present.wording import safe
+
+_COLUMNS = (
+    Column("key"),
+    Column("value", gives_way=True, least=16),
+    Column("from", prose=True),
+)
+_NOT_SET = "—"
+_STRICTEST = (
+    "Of [protect] the strictest of all files counts and lists add up; of everything else the "
+    "nearest file's value counts."
+)
+
+
+def show(places: Sequence[Place], values: Sequence[Value], look: Look) -> str:
+    """The files that were looked for, the nearest first, and every value with its source."""
+    lines = [look.paint("Files, the nearest first", "heading")]
+    rows: list[Row] = [
+        (safe(place.path), Cell("read" if place.found else "not there", "dim")) for place in places
+    ]
+    lines += render((Column("file"), Column("state")), rows, look, header=False)
+    if sum(place.found for place in places) > 1:
+        lines += paragraph(_STRICTEST, look, indent=INDENT, style="dim")
+    for table, group in groupby(values, lambda value: value.table):
+        heading = f"[{table}]" if table else "The docker command's configuration"
+        if table.startswith(RULES):
+            heading = f"[[{RULES}]]"
+        lines += ["", look.paint(heading, "heading")]
+        told: list[Row] = []
+        for value in group:
+            source = safe(value.source + (f" ({value.note})" if value.note else ""))
+            written = _NOT_SET if value.value is None else safe(toml(value.value))
+            style = "dim" if value.source == DEFAULT else ""
+            told.append((value.name, written, Cell(source, style)))
+        lines += render(_COLUMNS, told, look, header=False)
+    return "\n".join(lines)
+
+
+def check(places: Sequence[Place], remarks: Sequence[Remark], compared: str, look: Look) -> str:
+    """That nothing is wrong, and what has no effect; ``compared`` says with which host."""
+    found = [safe(place.path) for place in places if place.found]
+    lines = [look.paint(f"{path}: no errors", "green") for path in found]
+    if not found:
+        lines += paragraph("There is no holystone.toml: the defaults count. Looked for:", look)
+        lines += [f"{' ' * INDENT}{safe(place.path)}" for place in places]
+    for remark in remarks:
+        where = ": ".join(part for part in (remark.file, remark.key) if part)
+        text = f"{look.paint('warning:', 'yellow')} {safe(where)}: {safe(remark.text)}"
+        lines += [text]
+    return "\n".join([*lines, *paragraph(compared, look)])

@@ -1,0 +1,48 @@
+"""What a deep clean shows before it asks: all that goes, and what nobody can give back."""
+
+from __future__ import annotations
+
+from holystone.core.decision import Plan, Verdict
+from holystone.core.inventory import Inventory
+from holystone.core.units import format_size
+from holystone.present.report import plan as plan_report
+from holystone.present.table import Cell, Column, Row, paragraph
+from holystone.present.table import render as render_table
+from holystone.present.terminal import Look
+from holystone.present.wording import counted, name_of
+
+QUESTION = "Remove all this? [y/N]"
+_COLUMNS = (Column("name", gives_way=True, least=20), Column("size", right=True))
+
+
+def render(inventory: Inventory, plan: Plan, look: Look) -> str:
+    """The plan, and by name each tagged image and volume that is lost for good with it."""
+    lines = [plan_report.render(inventory, plan, look), ""]
+    images = {image.id: image for image in inventory.images}
+    lost: list[Row] = [
+        (name_of(verdict), format_size(images[verdict.id].size))
+        for verdict in plan.removed
+        if verdict.kind == "image" and _is_lost(verdict)
+    ]
+    volumes: list[Row] = [
+        (name_of(verdict), Cell(format_size(verdict.freed_bytes)))
+        for verdict in plan.removed
+        if verdict.kind == "volume"
+    ]
+    if lost:
+        which = "this image" if len(lost) == 1 else f"these {len(lost)} images"
+        lines += paragraph(f"No registry is known to have {which}:", look, style="red")
+        lines += [*render_table(_COLUMNS, lost, look, header=False), ""]
+    if volumes:
+        text = f"Data in {counted(len(volumes), 'volume')} is lost for good:"
+        lines += paragraph(text, look, style="red")
+        lines += [*render_table(_COLUMNS, volumes, look, header=False), ""]
+    if any(verdict.kind == "image" and verdict.names for verdict in plan.removed):
+        text = "The next job that wants one of the tagged images has to download or build it again."
+        lines += paragraph(text, look)
+    return "\n".join(lines)
+
+
+def _is_lost(verdict: Verdict) -> bool:
+    """Whether a tagged image goes that no registry is known to have."""
+    return any(reason.rule in ("local", "unconfirmed") for reason in verdict.reasons)

@@ -1,0 +1,138 @@
+"""``holystone restore``: what came back, what did not, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from holystone.core.decision import KINDS, Verdict
+from holystone.core.units import format_size
+from holystone.ledger.records import Removed, RunSummary
+from holystone.present.document import SCHEMA, Document
+from holystone.present.table import Cell, Column, Row, paragraph
+from holystone.present.table import render as render_table
+from holystone.present.terminal import Look
+from holystone.present.wording import count_of, counted, listed, name_of, safe, timestamp
+
+_STYLES = {"restored": "green", "present": "dim", "failed": "red", "lost": "yellow"}
+_DONE = {
+    "restored": "restored",
+    "present": "here already",
+    "failed": "failed",
+    "lost": "cannot come back",
+}
+_PLANNED = {
+    "pull": "would be pulled",
+    "tag": "would get its tags back",
+    "nothing": "here already",
+    "lost": "cannot come back",
+}
+_COLUMNS = (
+    Column("name", gives_way=True, least=20),
+    Column("size", right=True),
+    Column("result"),
+    Column("detail", prose=True, style="dim"),
+)
+
+
+class Entry(NamedTuple):
+    """One removed object, and what became or would become of it."""
+
+    removed: Removed
+    action: str
+    """``pull``, ``tag``, ``nothing`` or ``lost``."""
+    result: str = ""
+    """``restored``, ``present``, ``failed`` or ``lost``; empty in a dry run."""
+    detail: str = ""
+    image_id: str = ""
+    """The ID an image has now; empty where it is not here."""
+
+
+def document(
+    run: RunSummary, entries: Sequence[Entry], *, seconds: float | None, interrupted: str = ""
+) -> Document:
+    """The document of ``restore --json``. ``seconds``: how long it took; None for a dry run."""
+    counts = Counter(entry.result for entry in entries)
+    outcome = {name: counts[name] for name in ("restored", "present", "lost", "failed")}
+    return {
+        "schema": SCHEMA,
+        "run": {"id": run.id, "level": run.level, "started_at": timestamp(run.started)},
+        "dry_run": seconds is None,
+        "outcome": None
+        if seconds is None
+        else outcome | {"seconds": round(seconds, 3), "interrupted": interrupted or None},
+        "items": [
+            {
+                "kind": entry.removed.kind,
+                "id": entry.removed.id,
+                "names": list(entry.removed.names),
+                "tags": list(entry.removed.tags),
+                "digests": list(entry.removed.digests),
+                "size_bytes": entry.removed.size,
+                "action": entry.action,
+                "result": entry.result or None,
+                "detail": entry.detail,
+                "image_id": entry.image_id or None,
+            }
+            for entry in entries
+        ],
+    }
+
+
+def render(
+    run: RunSummary,
+    entries: Sequence[Entry],
+    look: Look,
+    *,
+    seconds: float | None,
+    interrupted: str = "",
+) -> str:
+    """The images one by one, what can never come back in a few lines, and the sum."""
+    verb = "Would restore" if seconds is None else "Restored"
+    title = f"{verb} what run {run.id} removed ({safe(run.level)} clean, {timestamp(run.started)})"
+    lines = [look.paint(title, "bold")]
+    rows = [_row(entry) for entry in entries if _told_alone(entry)]
+    if rows:
+        lines += ["", *render_table(_COLUMNS, rows, look, header=False)]
+    for kind in KINDS:
+        rest = [each for each in entries if each.removed.kind == kind and not _told_alone(each)]
+        if rest:
+            what = "untagged image" if kind == "image" else ""
+            count = counted(len(rest), what) if what else count_of(len(rest), kind)
+            lines += ["", *paragraph(f"{count} cannot come back: {rest[0].detail}.", look)]
+    lines += ["", *paragraph(_sum(entries, seconds), look)]
+    if interrupted:
+        lines += paragraph(f"Ended early: {interrupted}.", look, style="red")
+    return "\n".join(lines)
+
+
+def _told_alone(entry: Entry) -> bool:
+    """Whether an entry has a line of its own: not what is nameless and gone for good."""
+    return entry.action != "lost" or bool(entry.removed.tags)
+
+
+def _row(entry: Entry) -> Row:
+    removed = entry.removed
+    name = name_of(Verdict(removed.kind, removed.id, removed.names, remove=True, reasons=()))
+    size = "" if removed.size is None else format_size(removed.size)
+    result = _DONE[entry.result] if entry.result else _PLANNED[entry.action]
+    return (name, size, Cell(result, _STYLES.get(entry.result, "")), safe(entry.detail))
+
+
+def _sum(entries: Sequence[Entry], seconds: float | None) -> str:
+    images = [entry for entry in entries if entry.removed.kind == "image"]
+    if seconds is None:
+        actions = Counter(entry.action for entry in images)
+        pulled = [entry.removed.size or 0 for entry in images if entry.action == "pull"]
+        size = f" ({format_size(sum(pulled))} unpacked, shared layers included)" if pulled else ""
+        parts = [f"pull {count_of(actions['pull'], 'image')}{size}"]
+        if actions["tag"]:
+            parts.append(f"put tags back on {count_of(actions['tag'], 'image')}")
+        return f"Would {listed(parts)}."
+    results = Counter(entry.result for entry in images)
+    said = f"Restored {count_of(results['restored'], 'image')} in {seconds:.1f} s"
+    for result in ("present", "failed", "lost"):
+        if results[result]:
+            said += f"; {results[result]} {_DONE[result]}"
+    return f"{said}."

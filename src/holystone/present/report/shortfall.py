@@ -1,0 +1,63 @@
+"""Why not as much of the disk is free as was asked for: what holds the space."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from holystone.core.decision import Plan
+from holystone.core.inventory import Inventory
+from holystone.core.units import format_size
+from holystone.present import figures, reasons
+from holystone.present.table import Cell, Column, Row, paragraph
+from holystone.present.table import render as render_table
+from holystone.present.terminal import Look
+from holystone.present.wording import plural
+
+_COLUMNS = (Column("kind"), Column("bytes", right=True), Column("why", prose=True))
+
+
+def render(inventory: Inventory, plan: Plan, short: int, look: Look) -> str:
+    """How many bytes are missing, and what stays, by kind and reason, the most bytes first."""
+    text = f"{format_size(short)} more should be free. What holds the space:"
+    lines = paragraph(text, look, style="red")
+    held = _held(inventory, plan)
+    rows: list[Row] = [
+        (plural(kind), format_size(size), Cell(label, "dim"))
+        for (kind, label), size in held.most_common()
+    ]
+    other = _other(inventory, plan, sum(held.values()))
+    if other:
+        rows.append(("other", format_size(other), Cell("not Docker's, or not told by it", "dim")))
+    return "\n".join([*lines, *render_table(_COLUMNS, rows, look, header=False), ""])
+
+
+def _held(inventory: Inventory, plan: Plan) -> Counter[tuple[str, str]]:
+    """Bytes of what stays, by kind and the label of the reason that comes first."""
+    shares = figures.image_shares(inventory.images)
+    sizes: dict[tuple[str, str], int] = {}
+    for image in inventory.images:
+        share = shares[image.id]
+        sizes["image", image.id] = image.size if share is None else share.unique
+    sizes.update((("container", c.id), c.writable_size) for c in inventory.containers)
+    sizes.update((("cache", r.id), 0 if r.shared else r.size) for r in inventory.cache)
+    sizes.update((("volume", v.name), v.size or 0) for v in inventory.volumes)
+    held: Counter[tuple[str, str]] = Counter()
+    for verdict in plan.kept:
+        size = sizes.get((verdict.kind, verdict.id), 0)
+        if size:
+            held[verdict.kind, reasons.label(verdict.reasons[0].rule)] += size
+    stored = figures.stored_bytes(inventory.images)
+    if stored is not None:
+        unique = sum(size for (kind, _), size in sizes.items() if kind == "image")
+        going = sum(v.freed_bytes for v in plan.removed if v.kind == "image")
+        shared = stored - unique - going
+        if shared > 0:
+            held["image", "layers that several images share"] += shared
+    return held
+
+
+def _other(inventory: Inventory, plan: Plan, held: int) -> int:
+    disk = inventory.disk
+    if disk.total_bytes is None or disk.free_bytes is None:
+        return 0
+    return max(0, disk.total_bytes - disk.free_bytes - plan.freed_bytes - held)

@@ -1,0 +1,54 @@
+"""The reference of keys in docs/policy.md, which ``make examples`` writes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from holystone.config.keys import KEYS, RULE_KEYS, RULES, RULES_DOC, TABLES, Key, rule_default
+from holystone.config.kinds import toml
+from tests.docs.tracked import ROOT
+
+DOCUMENT = "docs/policy.md"
+HEADING = "## Every key"
+
+
+def reference() -> str:
+    """Everything below the heading: a table of keys for each table of the file."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    for table, doc in TABLES.items():
+        yield from _section(f"[{table}]", doc, [key for key in KEYS if key.table == table])
+        if RULES.startswith(f"{table}."):
+            yield from _section(f"[[{RULES}]]", RULES_DOC, list(RULE_KEYS), rule=True)
+
+
+def _section(title: str, doc: str, keys: list[Key], *, rule: bool = False) -> Iterator[str]:
+    yield from ("", f"### {title}", "", doc, "", "| key | value | default | example | |")
+    yield "|---|---|---|---|---|"
+    for key in keys:
+        default = rule_default(key) if rule else key.default
+        written = "" if default is None else f"`{toml(key.kind.write(default))}`"
+        cells = (f"`{key.name}`", key.kind.name, written, f"`{toml(key.example)}`", key.doc)
+        yield f"| {' | '.join(cells)} |"
+
+
+def rewritten(text: str) -> str:
+    """The document with the reference as it should be."""
+    before, heading, _ = text.partition(f"{HEADING}\n")
+    return before + heading + reference()
+
+
+def main() -> None:
+    """Bring the reference up to date."""
+    path = ROOT / DOCUMENT
+    text = path.read_text(encoding="utf-8")
+    if rewritten(text) != text:
+        path.write_text(rewritten(text), encoding="utf-8")
+        sys.stdout.write(f"rewritten: {DOCUMENT}\n")
+
+
+if __name__ == "__main__":
+    main()
