@@ -43,6 +43,7 @@ fmt: $(READY) ## Format the code and mend what ruff can mend
 	$(BIN)/ruff format
 
 examples: $(READY) ## Write the present output into the examples of README.md and docs/
+	$(BIN)/python -m tests.config.key_table
 	$(BIN)/python -m tests.docs.examples
 
 bench: $(READY) ## Run the benchmarks

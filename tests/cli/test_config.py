@@ -224,6 +224,7 @@ def test_schema(holystone: Command) -> None:
         ),
         ("init --config a.toml", "config init: --config is for config show and config check"),
         ("show --host demo:", "config show: --host is for config check"),
+        ("schema --timeout 3s", "config schema: --timeout is for config check"),
         ("init a.toml --print", "give either a FILE or --print"),
     ],
 )

@@ -211,7 +211,7 @@ def test_a_plan_in_a_file(
 
 
 @pytest.fixture
-def plan_file(holystone: Command, tmp_path: Path) -> Iterator[Path]:
+def plan_file(holystone: Command, tmp_path: Path) -> Path:
     """A plan for the demo host."""
     path = tmp_path / "plan.json"
     assert holystone("plan", "--out", path, "-H", "demo:").code == 0

@@ -7,7 +7,8 @@ A fenced block marked ``console`` holds commands and what they print::
 
 Each is run. No engine is in reach of it but the demo host. Two things may differ: moments and
 durations, and whatever stands where the example has a line with nothing but ``…``. What needs a
-real engine is marked ``text``, what is only to be typed ``sh``: neither is run.
+real engine is marked ``text``, what is only to be typed ``sh``: neither is run. A ``toml`` block
+is ``./holystone.toml`` for the ``console`` block that follows it.
 """
 
 from __future__ import annotations
@@ -42,21 +43,25 @@ class Example(NamedTuple):
     """Where the command stands, counted from 1."""
     output_at: int
     """Index of the first line of output."""
+    config: str = ""
+    """What ``./holystone.toml`` holds; empty: there is none."""
 
 
 def examples(text: str) -> Iterator[Example]:
     """The examples of a Markdown document."""
     lines = text.splitlines()
     fence, language = "", ""
+    config, opened = "", 0
     at = 0
     while at < len(lines):
         mark = _FENCE.match(lines[at])
         if mark and not fence:
-            fence, language = mark[1], mark[2]
+            fence, language, opened = mark[1], mark[2], at
         elif mark and mark[1].startswith(fence):
+            config = "\n".join(lines[opened + 1 : at]) if language == "toml" else ""
             fence = language = ""
         elif language == "console" and lines[at].startswith("$ "):
-            example = _example(lines, at, fence)
+            example = _example(lines, at, fence)._replace(config=config)
             yield example
             at = example.output_at + len(example.output)
             continue
@@ -77,6 +82,8 @@ def _example(lines: list[str], at: int, fence: str) -> Example:
 def run(example: Example) -> list[str]:
     """What the command prints on both streams where there is no engine, no file and no colour."""
     with tempfile.TemporaryDirectory() as home:
+        if example.config:
+            Path(home, "holystone.toml").write_text(example.config, encoding="utf-8")
         done = subprocess.run(
             ["bash", "-c", example.command],
             cwd=home,

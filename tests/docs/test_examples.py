@@ -47,6 +47,15 @@ $ holystone plan \\
 $ holystone clean
 ```
 
+```toml
+[protect]
+```
+
+```console
+$ holystone --version
+holystone 0.0.0
+```
+
 ````markdown
 ```console
 $ holystone shown, not run
@@ -59,6 +68,7 @@ def test_finds_commands_and_their_output() -> None:
     assert list(examples(DOCUMENT)) == [
         Example("holystone --version", ["holystone 0.0.0"], 4, 4),
         Example("holystone plan --json", ["{}", "…"], 6, 7),
+        Example("holystone --version", ["holystone 0.0.0"], 21, 21, "[protect]"),
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from holystone.cli import exit_codes
-from holystone.cli.options import Parser, add_engine, add_output, add_policy, value_of
+from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of, value_of
 from holystone.cli.session import Failure, opened
 from holystone.core.units import parse_duration
 
@@ -52,10 +52,17 @@ def run(options: argparse.Namespace) -> int:
         from holystone.cli import plan
 
         return plan.run(options)
+    agreed = None
+    if options.plan is not None:
+        from holystone.cli import plan_file
+
+        agreed = plan_file.read(options.plan)
+        options.level = agreed.level
+    policy = policy_of(options)
     try:
         with opened(options, watch=True) as session:
-            from holystone.cli.cleaning import clean
+            from holystone.cli.cleaning import Cleaning
 
-            return clean(session, options)
+            return Cleaning(session, options, policy, agreed).run()
     except KeyboardInterrupt:
         raise Failure("interrupted; nothing was removed", exit_codes.INTERRUPTED) from None

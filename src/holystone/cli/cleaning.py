@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
 from holystone.cli.answer import tell
-from holystone.cli.options import policy_of
 from holystone.cli.session import Failure, Session, answer, look, survey, warn
 from holystone.core.decision import Plan, Step
 from holystone.engine.crew import INTERRUPTED
@@ -26,18 +25,6 @@ if TYPE_CHECKING:
     from holystone.ledger.lock import Held, Holder
 
 
-def clean(session: Session, options: argparse.Namespace) -> int:
-    """Clean a host and tell what became of it; answers the exit code. Raises EngineError."""
-    output = terminal.open_output(sys.stdout, os.environ, color=options.color)
-    agreed = None
-    if options.plan is not None:
-        from holystone.cli import plan_file
-
-        agreed = plan_file.read(options.plan)
-        options.level = agreed.level
-    return Cleaning(session, options, policy_of(options), output, agreed).run()
-
-
 class Cleaning:
     """One clean of one host."""
 
@@ -46,7 +33,6 @@ class Cleaning:
         session: Session,
         options: argparse.Namespace,
         policy: Policy,
-        output: terminal.Output,
         agreed: PlanFile | None,
     ) -> None:
         """``agreed`` is the plan to carry out; None makes one."""
@@ -55,11 +41,11 @@ class Cleaning:
         self.endpoint = session.endpoint
         self.options = options
         self.policy = policy
-        self.output = output
+        self.output = terminal.open_output(sys.stdout, os.environ, color=options.color)
         self.agreed = agreed
 
     def run(self) -> int:
-        """Observe, lock, plan, ask, remove, tell; answers the exit code."""
+        """Observe, lock, plan, ask, remove, tell; answers the exit code. Raises EngineError."""
         if not self.options.json:
             # What a full disk does not take before the clean comes with the rest after it.
             tell(self.output.write, report.opening(self.policy.level))

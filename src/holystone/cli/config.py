@@ -72,6 +72,7 @@ def _refuse_what_does_not_apply(options: argparse.Namespace) -> None:
         ("--host", options.host is not None, ("check",)),
         ("--context", options.context is not None, ("check",)),
         ("--state", options.state is not None, ("check",)),
+        ("--timeout", options.timeout != parser().get_default("timeout"), ("check",)),
     ):
         if given and action not in actions:
             wanted = " and ".join(f"config {each}" for each in actions)

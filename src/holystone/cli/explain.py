@@ -40,8 +40,9 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Observe with all sizes, plan, show one verdict. Raises EngineError, Failure."""
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)
+    policy = policy_of(options)
     with opened(options, sizes=True) as session:
-        inventory, plan = survey(session.host, policy_of(options), sizes=True, layers=True)
+        inventory, plan = survey(session.host, policy, sizes=True, layers=True)
     found = _the_one(inventory, options.reference, options.kind)
     from holystone.present.explanation import explanation
 

@@ -28,8 +28,9 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Observe with layers, plan, show. Raises EngineError."""
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)
+    policy = policy_of(options)
     with opened(options) as session:
-        inventory, plan = survey(session.host, policy_of(options), layers=True)
+        inventory, plan = survey(session.host, policy, layers=True)
     if options.json:
         from holystone.present import document
 

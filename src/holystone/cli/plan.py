@@ -35,10 +35,11 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Observe, plan, show. Raises EngineError."""
+    policy = policy_of(options)
     with opened(options) as session:
         from holystone.present import terminal
 
-        inventory, plan = survey(session.host, policy_of(options))
+        inventory, plan = survey(session.host, policy)
     if getattr(options, "out", None) is not None:
         from holystone.cli import plan_file
 

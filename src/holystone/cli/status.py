@@ -27,17 +27,19 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Observe with all sizes, plan, show. Raises EngineError."""
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)
+    policy = policy_of(options)
     with opened(options, sizes=True) as session:
-        policy = policy_of(options)
         inventory, plan = survey(session.host, policy, sizes=True, layers=True)
-    marks = policy.disk
     if options.json:
         from holystone.present import document
 
-        told = document.status(inventory, plan, session.endpoint, marks)
+        told = document.status(inventory, plan, session.endpoint, policy.disk)
         answer(output, document.dump(told, indent=output.interactive))
     else:
         from holystone.present.report.status import render
 
-        answer(output, render(inventory, plan, output.look, endpoint=session.endpoint, marks=marks))
+        answer(
+            output,
+            render(inventory, plan, output.look, endpoint=session.endpoint, marks=policy.disk),
+        )
     return exit_codes.DONE

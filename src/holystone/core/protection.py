@@ -77,10 +77,9 @@ class Protection:
         ``arrived`` is when it came here, ``used`` the last sign that somebody wanted it, None where
         nothing tells; ``lost`` the reason to think that no registry can give it back, or None.
         """
-        names = image.tags + image.digests
         return (
-            self._leased(image, names)
-            or self._by_name(names)
+            self._leased(image, image.tags + image.digests)
+            or self._by_name(image)
             or self.of_labels(image.labels)
             or self._by_size(image)
             or self._by_time(arrived, used)
@@ -93,10 +92,13 @@ class Protection:
             return None
         return Reason("leased", {"until": lease.until, "job": lease.job, "now": self.now})
 
-    def _by_name(self, names: Iterable[str]) -> Reason | None:
-        for name in names:
+    def _by_name(self, image: Image) -> Reason | None:
+        for name in image.tags + image.digests:
             for patterns in (self.protect.images, *self.protect.other_images):
-                if pattern := covers(patterns, name):
+                # Patterns speak of an image's tags; of its digests only those that name digests.
+                of_digests = [each for each in patterns if "@" in each]
+                by_tag = "@" not in name or not image.tags
+                if pattern := covers(patterns if by_tag else of_digests, name):
                     return Reason("protected", {"pattern": pattern, "reference": name})
             if self.protect.official and _is_official(name):
                 return Reason("protected", {"official": True, "reference": name})

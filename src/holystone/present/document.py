@@ -66,7 +66,7 @@ def clean(plan: Plan, outcome: Outcome, *, disk_after: Disk | None = None) -> Do
         "interrupted": outcome.interrupted or None,
         "disk": None if disk_after is None else _disk(disk_after),
     }
-    return _plan(plan) | {"outcome": ended, "items": items}
+    return _plan(plan) | {"coalesced_with": None, "outcome": ended, "items": items}
 
 
 def coalesced(inventory: Inventory, level: str, run: int, disk: Disk) -> Document:

@@ -118,7 +118,8 @@ def demo_inventory(now: float) -> tuple[Inventory, Usage]:
         ),
         disk=_DISK,
     )
-    return inventory, Usage(first_seen)
+    arrived = {image.id: image.last_tagged or image.created for image in images}
+    return inventory, Usage(arrived | first_seen)
 
 
 def demo_host(now: float) -> SimulatedHost:
