@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,38 @@ def startup(runs: int = 25) -> Iterator[Result]:
     )
     aim = round((theirs + 0.080) / theirs, 1)
     yield Result("start-up", "--version", "bare `python -c pass`", ours, theirs, aim, runs)
+
+
+CONFIG = """
+[protect]
+images = ["python:*-slim", "registry.example.com/team/*"]
+labels = ["keep", "stage=prod*"]
+larger_than = "20GB"
+[[images.rules]]
+name = "branches"
+images = ["registry.example.com/team/*:feature-*"]
+unused_for = "3d"
+[build_cache]
+budget = "15%"
+"""
+
+
+def configuration(runs: int = 25) -> Iterator[Result]:
+    """A plan of the demo host with a configuration file and without; 150 ms more at most."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "holystone.toml")
+        path.write_text(CONFIG)
+        plain = {"PATH": os.environ["PATH"], "HOME": folder, "HOLYSTONE_STATE": folder}
+        command = [HOLYSTONE, "plan", "weekly", "--host", "demo:"]
+        ours, theirs = in_turn(
+            lambda: run(command, {**plain, "HOLYSTONE_CONFIG": str(path)}),
+            lambda: run(command, plain),
+            runs,
+        )
+    aim = round((theirs + 0.150) / theirs, 1)
+    yield Result(
+        "a configuration file", "plan weekly -H demo:", "the same without", ours, theirs, aim, runs
+    )
 
 
 def planner(images: int = 10_000, layers: int = 20, runs: int = 5) -> Iterator[Result]:

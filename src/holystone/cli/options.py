@@ -184,6 +184,12 @@ def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
         help="how much build cache may stay (default: a tenth of the disk)",
     )
     if not level:
+        group.add_argument(
+            "--level",
+            choices=LEVELS,
+            default="routine",
+            help="judge as a clean of this level would (default: routine)",
+        )
         return
     group.add_argument(
         "--until-free",
@@ -224,12 +230,12 @@ def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
 
 def policy_of(options: argparse.Namespace) -> Policy:
     """The policy these options ask for. Raises Failure where they contradict one another."""
-    policy = _configured(getattr(options, "level", "routine"), options)
+    policy = _configured(options.level, options)
     if options.min_age is not None:
         policy = policy._replace(grace=Grace.uniform(options.min_age))
     if options.cache_budget is not None:
         policy = policy._replace(cache=policy.cache._replace(budget_bytes=options.cache_budget))
-    return _extended(policy, options) if hasattr(options, "level") else policy
+    return _extended(policy, options) if hasattr(options, "until_free") else policy
 
 
 def _extended(policy: Policy, options: argparse.Namespace) -> Policy:
