@@ -47,8 +47,9 @@ class Cleaning:
     def run(self) -> int:
         """Observe, lock, plan, ask, remove, tell; answers the exit code. Raises EngineError."""
         if not self.options.json:
+            target = self.policy.target is not None and not self.policy.only_when_high
             # What a full disk does not take before the clean comes with the rest after it.
-            tell(self.output.write, report.opening(self.policy.level))
+            tell(self.output.write, report.opening(self.policy.level, target=target))
         inventory = look(self.host, self.policy)
         lock = self._lock(inventory)
         try:

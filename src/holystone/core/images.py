@@ -128,6 +128,9 @@ class Judgement:
         if not let_go:
             if hindrance is None or doubtful:
                 self.spare.append(image)
+            elif self.policy.target is not None:
+                # The level alone would not have been enough to keep it.
+                reason = hindrance
             return False, (reason,) if reason == tagged else (reason, tagged)
         if hindrance is None:
             # Given up all the same; who is asked for a yes shall know.

@@ -22,8 +22,10 @@ SHOWN_SKIPS = 10
 """Skipped objects told one by one. The JSON document has all of them."""
 
 
-def opening(level: str) -> str:
-    """The first line, before anything is removed."""
+def opening(level: str, *, target: bool = False) -> str:
+    """The first line, before anything is removed. ``target``: whether more than the level goes."""
+    if target:
+        return "🧹 Cleaning up until enough is free..."
     return FIRST_LINE if level == "routine" else f"🧹 Cleaning up at level {level}..."
 
 
@@ -45,7 +47,9 @@ def closing(plan: Plan, outcome: Outcome, *, short: int = 0) -> str:
         return f"❌ Clean-up incomplete: {counted(outcome.failed, 'removal')} failed"
     if short:
         return f"❌ Target not reached: {format_size(short)} more should be free"
-    if plan.level == "routine" and plan.target_free is None:
+    if plan.target_free is not None:
+        return "✅ Cleaned until enough was free"
+    if plan.level == "routine":
         return LAST_LINE
     return f"✅ Cleaned at level {plan.level}"
 

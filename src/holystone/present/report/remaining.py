@@ -104,7 +104,7 @@ def _bytes(kind: str, inventory: Inventory, plan: Plan, kept: set[str]) -> int |
     if kind == "container":
         return sum(c.writable_size for c in inventory.containers if c.id in kept) or None
     if kind == "volume":
-        return figures.volume_bytes(inventory).known or None
+        return sum(v.size or 0 for v in inventory.volumes if v.name in kept) or None
     return None
 
 

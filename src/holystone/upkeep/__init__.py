@@ -1,0 +1,1 @@
+"""Keeping a host in good order beyond cleaning it: what was removed comes back."""
