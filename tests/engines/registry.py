@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import os
@@ -17,6 +18,11 @@ from .places import CLEAN_PATH
 from .records import Specification, sweep
 
 PROGRAM = "/usr/bin/docker-registry"
+
+USER, PASSWORD = "ci", "open sesame"
+"""Who alone gets into a locked registry."""
+_HTPASSWD = f"{USER}:$2b$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW\n"
+"""The same as bcrypt writes it."""
 
 
 class Registry:
@@ -40,7 +46,9 @@ class Registry:
         """The headers (names in lower case) and JSON of an answer. Raises ``ApiError`` from 400."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
-            connection.request(method, path, headers={"Accept": accept})
+            login = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+            headers = {"Accept": accept, "Authorization": f"Basic {login}"}
+            connection.request(method, path, headers=headers)
             response = connection.getresponse()
             body = response.read()
         finally:
@@ -79,11 +87,17 @@ def free_port() -> int:
 
 
 def start_registry(
-    *, port: int | None = None, data: Path | None = None, tied: bool = True, timeout: float = 20.0
+    *,
+    port: int | None = None,
+    data: Path | None = None,
+    tied: bool = True,
+    locked: bool = False,
+    timeout: float = 20.0,
 ) -> Registry:
     """Start a registry and wait until it answers; the arguments are those of ``start_engine``.
 
-    Raises ``EngineUnavailable`` when docker-registry is not installed.
+    ``locked``: it lets in only ``USER`` with ``PASSWORD``. Raises ``EngineUnavailable`` when
+    docker-registry is not installed.
     """
     if not Path(PROGRAM).exists():
         raise EngineUnavailable("registry: docker-registry is not installed")
@@ -91,7 +105,7 @@ def start_registry(
     data = claim_folder("registry", data)
     deadline = time.monotonic() + timeout
     while True:
-        registry = _launch(port or free_port(), data, tied)
+        registry = _launch(port or free_port(), data, tied, locked)
         ended = _wait(registry, deadline)
         if ended is None:
             return registry
@@ -101,8 +115,8 @@ def start_registry(
         data.mkdir(parents=True)
 
 
-def _launch(port: int, data: Path, tied: bool) -> Registry:
-    config = {
+def _launch(port: int, data: Path, tied: bool, locked: bool) -> Registry:
+    config: dict[str, Any] = {
         "version": 0.1,
         "log": {"level": "info", "accesslog": {"disabled": False}},
         "storage": {
@@ -111,6 +125,9 @@ def _launch(port: int, data: Path, tied: bool) -> Registry:
         },
         "http": {"addr": f"127.0.0.1:{port}"},
     }
+    if locked:
+        (data / "htpasswd").write_text(_HTPASSWD)
+        config["auth"] = {"htpasswd": {"realm": "test", "path": str(data / "htpasswd")}}
     # JSON is YAML.
     (data / "config.yml").write_text(json.dumps(config))
     spec = Specification(

@@ -1,0 +1,131 @@
+"""``holystone restore``: what a clean took comes back, and what does not is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import Command
+from tests.cli.test_levels import CONFIG
+from tests.docs.test_reference import codes, fields, first_cells, section
+from tests.engine.restoring import forget, image, login, pushed
+from tests.engines import Engine, Registry, start_registry
+from tests.engines.images import ImageToLoad, layer, load
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A policy without graces: what a test makes is always young."""
+    path = tmp_path / "holystone.toml"
+    path.write_text(CONFIG)
+    return path
+
+
+def clean(holystone: Command, engine: Engine, config: Path, *options: str) -> None:
+    on = ("--config", config, "-H", engine.host)
+    done = holystone("clean", "deep", "--yes", *options, *on)
+    assert (done.code, done.err) == (0, ""), done
+
+
+@pytest.mark.engine("docker20", "docker28c", "podman5")
+def test_a_deep_clean_is_undone(
+    fresh_engine: Engine, registry: Registry, holystone: Command, unique: str, config: Path
+) -> None:
+    tags = [f"{registry.address}/{unique}:{tag}" for tag in ("1", "2")]
+    pushed(fresh_engine, registry, unique, "1", "2")
+    fresh_engine.docker("volume", "create", f"{unique}-data")
+    before = image(fresh_engine, tags[0])
+    clean(holystone, fresh_engine, config, "--volumes=named")
+    assert image(fresh_engine, tags[0]) is None
+    on = ("-H", fresh_engine.host)
+
+    dry = holystone("restore", "--dry-run", *on)
+    assert (dry.code, dry.err) == (0, "")
+    assert "would be pulled" in dry.out
+    assert dry.lines[-1].startswith("Would pull 1 image (")
+    assert image(fresh_engine, tags[0]) is None
+
+    done = holystone("restore", *on)
+    assert (done.code, done.err) == (0, "")
+    assert done.lines[0].startswith("Restored what run 1 removed (deep clean, ")
+    assert "1 volume cannot come back: the data of a volume is nowhere else." in done.out
+    assert done.lines[-1].startswith("Restored 1 image in ")
+    for tag in tags:
+        now = image(fresh_engine, tag)
+        assert now is not None
+        assert before is not None
+        assert now["Id"] == before["Id"]
+
+    again = holystone("restore", "1", tags[0], "--json", *on)
+    assert again.code == 0
+    assert again.json["outcome"]["present"] == 1
+    assert [item["result"] for item in again.json["items"]] == ["present"]
+
+
+@pytest.mark.engine("docker20", "docker28c")
+def test_some_do_not_come_back(
+    fresh_engine: Engine, registry: Registry, holystone: Command, unique: str, config: Path
+) -> None:
+    """What never could is no failure, unless it was asked for by name; the rest comes."""
+    good, gone = (pushed(fresh_engine, registry, f"{unique}-{n}", "1") for n in ("good", "gone"))
+    local = f"localhost/{unique}:1"
+    load(fresh_engine, ImageToLoad([layer(local)], [local]))
+    clean(holystone, fresh_engine, config, "--include-local")
+    forget(registry, gone)
+    on = ("-H", fresh_engine.host)
+    done = holystone("restore", "--json", *on)
+    assert (done.code, done.err) == (3, "")
+    items = {item["names"][0].partition(":1")[0]: item for item in done.json["items"]}
+    assert {name.rpartition("-")[2]: item["result"] for name, item in items.items()} == {
+        "good": "restored",
+        "gone": "failed",
+        f"localhost/{unique}".rpartition("-")[2]: "lost"
+        if fresh_engine.store == "classic"
+        else "failed",
+    }
+    assert fields(done.json) == documented()
+    assert image(fresh_engine, good) is not None
+    assert holystone("restore", *on, good, "-v").code == 0
+    assert holystone("restore", "1", *on, local).code == 3
+    said = holystone("restore", *on, "nothing:1", "--dry-run").failed(1)
+    assert "the run removed nothing called 'nothing:1'; it removed " in said
+
+
+def documented() -> set[str]:
+    """The fields of the document, by its description."""
+    told = codes(first_cells(section("docs/json.md", "restore --json")))
+    return {name for name in told if not any(each.startswith(f"{name}.") for each in told)}
+
+
+@pytest.mark.engine("docker20")
+def test_a_registry_that_wants_a_login(
+    fresh_engine: Engine, holystone: Command, unique: str, config: Path, registry: Registry
+) -> None:
+    locked = start_registry(locked=True)
+    try:
+        reference = pushed(fresh_engine, locked, unique, "1")
+        clean(holystone, fresh_engine, config)
+        on = ("-H", fresh_engine.host)
+        refused = holystone("restore", *on)
+        assert refused.code == 3
+        assert "no basic auth credentials" in refused.out
+        (holystone.home / ".docker").mkdir()
+        (holystone.home / ".docker/config.json").write_text(json.dumps(login(locked)))
+        assert holystone("restore", *on).code == 0
+        assert image(fresh_engine, reference) is not None
+    finally:
+        locked.stop()
+
+
+@pytest.mark.engine("docker20")
+def test_there_is_no_such_run(fresh_engine: Engine, holystone: Command) -> None:
+    on = ("-H", fresh_engine.host)
+    assert "no run on this engine has removed an image" in holystone("restore", *on).failed(1)
+    assert "there is no run 4711" in holystone("restore", "4711", *on).failed(1)
+
+
+def test_nowhere_to_restore_to(holystone: Command) -> None:
+    assert "nothing is remembered of the demo host" in holystone("restore", "-H", "demo:").failed(1)
+    holystone("restore", "-H", "unix:///nowhere.sock").failed(10)

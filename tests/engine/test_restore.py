@@ -1,0 +1,225 @@
+"""What a clean removed comes back from a real registry, as it was."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from holystone.engine.api import Client
+from holystone.engine.credentials import Credentials
+from holystone.engine.lists import Lists
+from holystone.engine.observe import read_lists
+from holystone.engine.pulling import Puller
+from holystone.engine.transport.connection import connect
+from holystone.engine.transport.endpoint import resolve
+from holystone.ledger.ledger import Ledger
+from holystone.upkeep.restore import (
+    FAILED,
+    LOST,
+    PRESENT,
+    RESTORED,
+    Restored,
+    RestoreError,
+    Undone,
+    carry_out,
+    plan_restore,
+)
+from holystone.upkeep.restore import resolve as resolve_run
+from tests.engine.restoring import forget, image, login, pushed, recorded_clean
+from tests.engines import Engine, Registry, start_registry
+from tests.engines.images import ImageToLoad, layer, load
+
+
+class Seen:
+    """Notes how far pulls came."""
+
+    def __init__(self) -> None:
+        self.most: dict[int, tuple[int, int]] = {}
+        self.places: list[int] = []
+
+    def moved(self, place: int, come: int, size: int) -> None:
+        assert 0 <= come <= size
+        self.most[place] = (come, size)
+
+    def settled(self, place: int) -> None:
+        self.places.append(place)
+
+
+def undo(
+    engine: Engine,
+    state: Path,
+    *references: str,
+    number: int | None = None,
+    config: Path | None = None,
+) -> dict[str, Restored]:
+    """Restore a run; what became of each object, by ID."""
+    client = Client(resolve(engine.host, None, {}), 60, connect)
+    ledger = Ledger(str(state), _fail)
+    try:
+        inventory = read_lists(Lists(client, sizes=False), 0.0)
+        run = resolve_run(ledger.runs, inventory.engine, number)
+        plan = plan_restore(inventory, ledger.runs.removed(run.id), references)
+        seen = Seen()
+        credentials = Credentials({"DOCKER_CONFIG": str(config or "/nowhere")})
+        undone: Undone = carry_out(plan, Puller(client, credentials), seen)
+    finally:
+        ledger.close()
+        client.close()
+    assert not undone.interrupted
+    assert sorted(seen.places) == list(range(len(plan)))
+    return {item.removed.id: done for item, done in zip(plan, undone.results, strict=True)}
+
+
+def _fail(message: str) -> None:
+    raise AssertionError(message)
+
+
+def tags(engine: Engine, reference: str) -> set[str]:
+    """The tags of the image a reference means."""
+    told = image(engine, reference)
+    return {tag for tag in (told or {}).get("RepoTags") or () if "@" not in tag}
+
+
+def image_id(engine: Engine, reference: str) -> str:
+    told = image(engine, reference)
+    assert told is not None
+    return "sha256:" + str(told["Id"]).removeprefix("sha256:")
+
+
+def test_an_image_comes_back_with_both_tags(
+    fresh_engine: Engine, registry: Registry, unique: str, tmp_path: Path
+) -> None:
+    reference = pushed(fresh_engine, registry, unique, "1", "latest")
+    before = image_id(fresh_engine, reference)
+    named = {f"{registry.address}/{unique}:{tag}" for tag in ("1", "latest")}
+    assert tags(fresh_engine, reference) == named
+    recorded_clean(fresh_engine, tmp_path)
+    assert image(fresh_engine, before) is None
+    assert undo(fresh_engine, tmp_path) == {before: Restored(RESTORED, "", before)}
+    assert image_id(fresh_engine, reference) == before
+    assert tags(fresh_engine, reference) == named
+    again = undo(fresh_engine, tmp_path)
+    assert again == {before: Restored(PRESENT, "it is here", before)}
+    fresh_engine.api("DELETE", f"/images/{registry.address}/{unique}:latest")
+    if image(fresh_engine, before) is not None:
+        assert undo(fresh_engine, tmp_path)[before] == Restored(RESTORED, "", before)
+        assert tags(fresh_engine, before) == named
+
+
+def test_an_image_that_had_a_digest_only(
+    fresh_engine: Engine, registry: Registry, unique: str, tmp_path: Path
+) -> None:
+    reference = pushed(fresh_engine, registry, unique, "1")
+    before = image_id(fresh_engine, reference)
+    fresh_engine.api("DELETE", f"/images/{registry.address}/{unique}:1")
+    fresh_engine.api("POST", f"/images/create?fromImage={reference}")
+    assert tags(fresh_engine, reference) == set()
+    recorded_clean(fresh_engine, tmp_path)
+    assert image(fresh_engine, before) is None
+    assert undo(fresh_engine, tmp_path, reference) == {before: Restored(RESTORED, "", before)}
+    assert image_id(fresh_engine, reference) == before
+    assert tags(fresh_engine, reference) == set()
+
+
+def test_what_cannot_come_back_does_not_keep_the_rest(
+    fresh_engine: Engine, registry: Registry, unique: str, tmp_path: Path
+) -> None:
+    """The registry has forgotten one, another was never in any, a third comes back."""
+    good, gone = (pushed(fresh_engine, registry, f"{unique}-{n}", "1") for n in ("good", "gone"))
+    good_id, gone_id = image_id(fresh_engine, good), image_id(fresh_engine, gone)
+    (local,) = load(
+        fresh_engine, ImageToLoad([layer(f"{unique} local")], [f"localhost/{unique}:1"])
+    )
+    forget(registry, gone)
+    number = recorded_clean(fresh_engine, tmp_path)
+    done = undo(fresh_engine, tmp_path, number=number)
+    assert done[good_id].result == RESTORED
+    assert done[gone_id].result == FAILED
+    assert "unknown" in done[gone_id].detail or "not found" in done[gone_id].detail
+    # Where every image has a digest only the attempt can tell.
+    assert done[local].result == (LOST if fresh_engine.store == "classic" else FAILED)
+    assert image(fresh_engine, good_id) is not None
+    assert image(fresh_engine, gone_id) is None
+
+
+def test_a_tag_that_moved_meanwhile_stays(
+    fresh_engine: Engine, registry: Registry, unique: str, tmp_path: Path
+) -> None:
+    reference = pushed(fresh_engine, registry, unique, "1", "2")
+    before = image_id(fresh_engine, reference)
+    recorded_clean(fresh_engine, tmp_path)
+    moved = f"{registry.address}/{unique}:1"
+    (other,) = load(fresh_engine, ImageToLoad([layer(f"{unique} other")], [moved]))
+    done = undo(fresh_engine, tmp_path)[before]
+    assert done.result == RESTORED
+    assert done.detail == f"{moved} is another image by now ({other[7:19]}) and stays that"
+    assert image_id(fresh_engine, moved) == other
+    assert tags(fresh_engine, before) == {f"{registry.address}/{unique}:2"}
+
+
+def test_a_registry_that_wants_a_login(
+    fresh_engine: Engine, registry: Registry, unique: str, tmp_path: Path
+) -> None:
+    locked = start_registry(locked=True)
+    try:
+        reference = pushed(fresh_engine, locked, unique, "1")
+        before = image_id(fresh_engine, reference)
+        recorded_clean(fresh_engine, tmp_path)
+        refused = undo(fresh_engine, tmp_path)[before]
+        assert refused.result == FAILED
+        assert "auth" in refused.detail
+        (tmp_path / "config.json").write_text("{")
+        broken = undo(fresh_engine, tmp_path, config=tmp_path)[before]
+        assert broken == Restored(FAILED, f"{tmp_path}/config.json is no JSON. Mend it.")
+        (tmp_path / "config.json").write_text(json.dumps(login(locked)))
+        assert undo(fresh_engine, tmp_path, config=tmp_path)[before].result == RESTORED
+        assert image_id(fresh_engine, reference) == before
+    finally:
+        locked.stop()
+
+
+@pytest.fixture
+def two_removed(
+    fresh_engine: Engine, registry: Registry, unique: str, tmp_path: Path
+) -> tuple[str, str]:
+    """The references of two images that a run removed."""
+    first, second = (pushed(fresh_engine, registry, f"{unique}-{n}", "1") for n in "ab")
+    recorded_clean(fresh_engine, tmp_path)
+    return first, second
+
+
+@pytest.mark.engine("docker20", "docker28c")
+def test_only_what_is_asked_for(
+    fresh_engine: Engine, two_removed: tuple[str, str], tmp_path: Path
+) -> None:
+    first, second = two_removed
+    with pytest.raises(RestoreError) as error:
+        undo(fresh_engine, tmp_path, first, "nowhere", "never:1")
+    said = str(error.value)
+    assert said.startswith("the run removed nothing called 'nowhere', 'never:1'; it removed ")
+    assert first.partition("@")[0] in said
+    assert image(fresh_engine, first) is None
+    undo(fresh_engine, tmp_path, second.partition("@")[0] + ":1")
+    assert image(fresh_engine, first) is None
+    assert image(fresh_engine, second) is not None
+    undo(fresh_engine, tmp_path, "sha256:" + first.partition("@sha256:")[2])
+    assert image(fresh_engine, first) is not None
+
+
+@pytest.mark.engine("docker20")
+def test_runs_that_cannot_be_undone_here(
+    fresh_engine: Engine, two_removed: tuple[str, str], tmp_path: Path
+) -> None:
+    with pytest.raises(RestoreError, match="there is no run 4711"):
+        undo(fresh_engine, tmp_path, number=4711)
+    client = Client(resolve(fresh_engine.host, None, {}), 60, connect)
+    ledger = Ledger(str(tmp_path), _fail)
+    other = read_lists(Lists(client, sizes=False), 0.0).engine._replace(id="other", name="there")
+    client.close()
+    with pytest.raises(RestoreError, match="no run on this engine has removed an image"):
+        resolve_run(ledger.runs, other, None)
+    with pytest.raises(RestoreError, match=f"another engine.*--host {fresh_engine.host}"):
+        resolve_run(ledger.runs, other, 1)
+    ledger.close()
