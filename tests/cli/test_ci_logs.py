@@ -100,6 +100,14 @@ def test_step_summary(holystone: Command, tmp_path: Path) -> None:
     assert text.count("| images | 16 | 36 | 15.0 GB |\n") == 2
 
 
+def test_step_summary_of_a_plan(holystone: Command, tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    assert holystone("plan", *DEMO, **GITHUB, GITHUB_STEP_SUMMARY=str(summary)).code == 0
+    text = summary.read_text()
+    assert text.startswith("### holystone: a routine clean would free 39.7 GB\n")
+    assert "| images | 16 | 36 | 15.0 GB |\n" in text
+
+
 def test_step_summary_with_json(holystone: Command, tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     done = holystone("clean", "--json", *DEMO, **GITHUB, GITHUB_STEP_SUMMARY=str(summary))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from holystone.core.inventory import (
@@ -13,15 +15,9 @@ from holystone.core.inventory import (
     Network,
     Volume,
 )
-from holystone.core.lookup import (
-    find,
-    find_cache,
-    find_containers,
-    find_images,
-    find_networks,
-    find_volumes,
-)
+from holystone.core.lookup import find, find_images
 
+ENGINE = Engine("", "", "", "", "")
 AA, AB, CC = "aa" * 32, "ab" * 32, "cc" * 32
 IMAGES = (
     Image(f"sha256:{AA}", tags=("python:3.12-slim",), digests=(f"python@sha256:{CC}",)),
@@ -84,27 +80,30 @@ CONTAINERS = (
     [("web", [0]), ("/web", [0]), ("abcd", [1]), ("abcda", [0]), ("abc", []), ("abce", [1])],
 )
 def test_find_containers(text: str, found: list[int]) -> None:
-    assert [CONTAINERS.index(c) for c in find_containers(CONTAINERS, text)] == found
+    assert meant(text, containers=CONTAINERS) == [CONTAINERS[n].id for n in found]
 
 
-def test_find_volumes_networks_and_cache() -> None:
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("data", ["data"]), ("feedfeed", ["feed" * 16]), ("dat", []), ("front", ["ab12" * 16]),
+     ("ab34", ["ab34" * 16]), ("ab", []), ("xyz1abd", ["xyz1abd"]),
+     ("xyz1", ["xyz1abc", "xyz1abd"]), ("xyz", [])],
+)  # fmt: skip
+def test_find_volumes_networks_and_cache(text: str, found: list[str]) -> None:
     volumes = (Volume("data"), Volume("data2"), Volume("feed" * 16, anonymous=True))
-    assert find_volumes(volumes, "data") == [volumes[0]]
-    assert find_volumes(volumes, "feedfeed") == [volumes[2]]
-    assert find_volumes(volumes, "dat") == []
     networks = (Network("ab12" * 16, "front"), Network("ab34" * 16, "back"))
-    assert find_networks(networks, "front") == [networks[0]]
-    assert find_networks(networks, "ab34") == [networks[1]]
-    assert find_networks(networks, "ab") == []
     records = (CacheRecord("xyz1abc"), CacheRecord("xyz1abd"))
-    assert find_cache(records, "xyz1abd") == [records[1]]
-    assert find_cache(records, "xyz1") == list(records)
-    assert find_cache(records, "xyz") == []
+    assert meant(text, volumes=volumes, networks=networks, cache=records) == found
+
+
+def meant(text: str, **objects: Any) -> list[str]:
+    """The IDs of what is meant on a host with these objects alone."""
+    return [each.id for each in find(Inventory(ENGINE, 0.0, **objects), text)]
 
 
 def test_find_over_all_kinds_prefers_the_exact_and_tells_ambiguity() -> None:
     inventory = Inventory(
-        Engine("", "", "", "", ""),
+        ENGINE,
         0.0,
         images=IMAGES,
         containers=(*CONTAINERS, Container("9" * 64, "redis", AA, "redis:7", "running")),

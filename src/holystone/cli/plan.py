@@ -8,7 +8,7 @@ import sys
 
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of
-from holystone.cli.session import answer, opened, survey
+from holystone.cli.session import answer, opened, survey, warn
 
 
 def parser() -> argparse.ArgumentParser:
@@ -44,6 +44,11 @@ def run(options: argparse.Namespace) -> int:
         from holystone.cli import plan_file
 
         plan_file.write(options.out, plan, inventory)
+    if os.environ.get("GITHUB_STEP_SUMMARY"):
+        from holystone.present import ci
+
+        if trouble := ci.append_summary(os.environ, ci.plan_summary(plan)):
+            warn(trouble)
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)
     if options.json:
         from holystone.present import document

@@ -63,30 +63,6 @@ def find_images(images: Sequence[Image], text: str) -> list[Image]:
     return exact or loose
 
 
-def find_containers(containers: Sequence[Container], text: str) -> list[Container]:
-    """The containers ``text`` means: by name or ID, else by the start of an ID."""
-    exact, loose = _containers(containers, text)
-    return exact or loose
-
-
-def find_volumes(volumes: Sequence[Volume], text: str) -> list[Volume]:
-    """The volumes ``text`` means: by name, else by the start of an anonymous one's name."""
-    exact, loose = _volumes(volumes, text)
-    return exact or loose
-
-
-def find_networks(networks: Sequence[Network], text: str) -> list[Network]:
-    """The networks ``text`` means: by name or ID, else by the start of an ID."""
-    exact, loose = _networks(networks, text)
-    return exact or loose
-
-
-def find_cache(records: Sequence[CacheRecord], text: str) -> list[CacheRecord]:
-    """The build cache records ``text`` means: by ID, else by the start of one."""
-    exact, loose = _cache(records, text)
-    return exact or loose
-
-
 def _images(images: Sequence[Image], text: str) -> _Hits[Image]:
     prefix = _prefix(text.removeprefix("sha256:"))
     exact = [

@@ -110,14 +110,6 @@ def parse(text: str) -> Reference:
     return Reference(domain, path, tag or "", digest or "")
 
 
-def normalise(text: str) -> str:
-    """The complete form of a reference: ``python`` is ``docker.io/library/python:latest``.
-
-    Raises InvalidReference.
-    """
-    return str(parse(text).complete)
-
-
 def parse_pattern(text: str) -> Pattern:
     """The pattern written here: a reference with ``*`` and ``?`` in it. Raises InvalidReference.
 
