@@ -7,6 +7,7 @@ belong to others as well frees nothing alone: it waits until the others have gon
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 
 from holystone.core.cache import CacheJudgement
@@ -31,6 +32,9 @@ def relieve(
         pass
 
 
+_Candidate = tuple[float, int, Image]
+
+
 class _Relief:
     """Gives up one image or cache record after the other."""
 
@@ -46,18 +50,20 @@ class _Relief:
         self.blobs = Counter(b.digest for i in inventory.images for b in set(i.blobs or ()))
         for image in images.going:
             self._release(image)
-        self.waiting = self._newest_first(images.spare)
-        self.barren: list[Image] = []
+        self.waiting = [(-(images.idle(i) or 0.0), n, i) for n, i in enumerate(images.spare)]
+        """A heap, the image used longest ago on top: minus its idle time, its place, itself."""
+        heapq.heapify(self.waiting)
+        self.barren: list[_Candidate] = []
         """Those that free nothing as long as others hold all their layers, the oldest first."""
 
     def give_up_next(self) -> bool:
         """Give up what was used longest ago; False where nothing is left."""
-        while self.waiting and not self._gain(self.waiting[-1]):
-            self.barren.append(self.waiting.pop())
+        while self.waiting and not self._gain(self.waiting[0][2]):
+            self.barren.append(heapq.heappop(self.waiting))
         if self._cache_is_next():
             self._give_up_record()
         elif self.waiting:
-            self._give_up(self.waiting.pop())
+            self._give_up(heapq.heappop(self.waiting))
         elif self.barren:
             # All that is left hold one another's layers: one of them must make the beginning.
             self._give_up(self.barren.pop(0))
@@ -65,16 +71,13 @@ class _Relief:
             return False
         return True
 
-    def _newest_first(self, images: list[Image]) -> list[Image]:
-        return sorted(images, key=lambda image: self.images.idle(image) or 0.0)
-
     def _cache_is_next(self) -> bool:
         record = self.cache.tree.oldest_leaf()
         if record is None:
             return False
         if not self.waiting:
             return True
-        return self.cache.idle(record) >= (self.images.idle(self.waiting[-1]) or 0.0)
+        return self.cache.idle(record) >= -self.waiting[0][0]
 
     def _give_up_record(self) -> None:
         record = self.cache.tree.oldest_leaf()
@@ -82,17 +85,18 @@ class _Relief:
             self.cache.cut(record, self._reason(self.cache.idle(record)))
             self.freed += freed_by_record(record, copies=self.copies)
 
-    def _give_up(self, image: Image) -> None:
+    def _give_up(self, candidate: _Candidate) -> None:
+        image = candidate[2]
         self.freed += self._gain(image)
-        self._release(image)
         if self.images.doubtful(image):
             self.images.unconfirmed.append(image.id)
         else:
-            self.images.rulings[image.id] = (True, (self._reason(self.images.idle(image)),))
+            self.images.rulings[image.id] = (True, (self._reason(-candidate[0]),))
             self.images.going.append(image)
-        # It may have been all that shared a layer with others.
-        self.waiting = self._newest_first([*self.waiting, *self.barren])
-        self.barren = []
+        if self._release(image):
+            for each in self.barren:
+                heapq.heappush(self.waiting, each)
+            self.barren = []
 
     def _reason(self, idle: float | None) -> Reason:
         return Reason("pressure", {"idle": idle, "least_free": self.least_free})
@@ -109,6 +113,13 @@ class _Relief:
             content = image.content_size * unpacked // whole if whole else 0
         return unpacked + content + image.metadata_size
 
-    def _release(self, image: Image) -> None:
-        self.layers.subtract(layer.chain_id for layer in image.layers or ())
-        self.blobs.subtract(blob.digest for blob in set(image.blobs or ()))
+    def _release(self, image: Image) -> bool:
+        """Count an image out; True where a layer or blob now has a last holder."""
+        left = False
+        for layer in image.layers or ():
+            self.layers[layer.chain_id] -= 1
+            left = left or self.layers[layer.chain_id] == 1
+        for blob in set(image.blobs or ()):
+            self.blobs[blob.digest] -= 1
+            left = left or self.blobs[blob.digest] == 1
+        return left

@@ -130,9 +130,9 @@ def lease_on(leases: Iterable[Lease], image_id: str, names: Iterable[str]) -> Le
 
 def _newest(images: Iterable[Image], count: int) -> frozenset[str]:
     """The tags that are among the newest ``count`` of their repository, by date of build."""
-    return frozenset(
-        tag for tags in tags_by_repository(images).values() for tag in tags[:count] if count > 0
-    )
+    if not count:
+        return frozenset()
+    return frozenset(tag for tags in tags_by_repository(images).values() for tag in tags[:count])
 
 
 def tags_by_repository(images: Iterable[Image]) -> dict[str, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 from holystone.core.decision import Reason
 from holystone.core.inventory import Image
@@ -14,13 +15,17 @@ class Retained:
     """The retention rules, applied to the images of one host."""
 
     def __init__(self, images: Iterable[Image], rules: Sequence[Retention]) -> None:
+        self.images = images
         self.rules = rules
-        self.rank = {
+
+    @cached_property
+    def rank(self) -> dict[str, int]:
+        """The place of each tag in its repository, the newest first."""
+        return {
             tag: place
-            for tags in tags_by_repository(images).values()
+            for tags in tags_by_repository(self.images).values()
             for place, tag in enumerate(tags, start=1)
         }
-        """The place of each tag in its repository, the newest first."""
 
     def judge(self, image: Image, idle: float | None, age: float | None) -> tuple[bool, Reason]:
         """Whether all tags of an image are let go, and the reason: that of the tag that keeps it.
