@@ -122,6 +122,8 @@ class Judgement:
 
     def _judge_tagged(self, image: Image, lost: Reason | None) -> Ruling:
         tagged = Reason("tagged", {"tags": len(image.tags)})
+        if self.policy.takes.tagged == "none" and self.policy.target is None:
+            return False, (tagged,)
         hindrance = self._hindrance(image, lost)
         doubtful = hindrance == _UNCONFIRMED
         let_go, reason = self._taken(image)

@@ -58,6 +58,8 @@ class Protection:
         self.leases = tuple(lease for lease in usage.leases if lease.until > now)
         self.now = now
         self.newest = _newest(inventory.images, self.protect.newest)
+        self.any = bool(self.leases or self.filters or self.protect != Protect())
+        """Whether there is anything that could protect an image."""
 
     def of_labels(self, labels: Labels) -> Reason | None:
         """Why an object with these labels stays, or None."""
@@ -77,6 +79,8 @@ class Protection:
         ``arrived`` is when it came here, ``used`` the last sign that somebody wanted it, None where
         nothing tells; ``lost`` the reason to think that no registry can give it back, or None.
         """
+        if not self.any:
+            return None
         return (
             self._leased(image, image.tags + image.digests)
             or self._by_name(image)
