@@ -138,6 +138,7 @@ WRONG = [
     ("protect", "larger_than", "5", "'5' is not a size in quotes with its unit"),
     ("protect", "larger_than", "9999999PB", "is more than any disk has"),
     ("protect", "newest", "2", "'2' is not a whole number"),
+    ("refresh", "window", "22-6", "'22-6' is not two times of day in quotes"),
     ("protect", "newest", True, "true is not a whole number"),
     ("protect", "newest", -1, "-1 is not a whole number"),
     ("protect", "newest", 10**20, "a huge number is not a whole number"),

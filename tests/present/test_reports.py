@@ -23,7 +23,7 @@ def whole_clean(look: Look, *, skip: int = 0, fail: int = 0, interrupted: str = 
     outcome = host.outcome(made, skip=skip, fail=fail, interrupted=interrupted)
     return "\n".join(
         [
-            clean.opening(made.level),
+            clean.opening(host.POLICY),
             clean.render(made, outcome, look, disk_after=AFTER),
             clean.closing(made, outcome),
         ]

@@ -28,10 +28,14 @@ def parser() -> argparse.ArgumentParser:
         "--max-plan-age",
         metavar="TIME",
         type=value_of(parse_duration),
-        default=3600.0,
         help="refuse a plan that is older (default 1h)",
     )
     made.add_argument("-y", "--yes", action="store_true", help="deep: do not ask")
+    made.add_argument(
+        "--report",
+        metavar="FILE",
+        help="write what --json would print into this file as well, for a CI job to keep",
+    )
     made.add_argument(
         "--wait",
         metavar="TIME",
@@ -47,6 +51,9 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Observe, plan, remove, tell. Raises EngineError where it fails before the first removal."""
     if options.dry_run:
+        if options.report is not None:
+            message = "--report and --dry-run: holystone plan --json tells what would go"
+            raise Failure(message, exit_codes.USAGE)
         if options.plan is not None:
             raise Failure("--plan and --dry-run: the file tells what would go", exit_codes.USAGE)
         from holystone.cli import plan
@@ -56,8 +63,13 @@ def run(options: argparse.Namespace) -> int:
     if options.plan is not None:
         from holystone.cli import plan_file
 
+        _refuse_beside_a_plan(options)
         agreed = plan_file.read(options.plan)
         options.level = agreed.level
+        if options.max_plan_age is None:
+            options.max_plan_age = 3600.0
+    elif options.max_plan_age is not None:
+        raise Failure("--max-plan-age goes with --plan FILE", exit_codes.USAGE)
     policy = policy_of(options)
     try:
         with opened(options, watch=True) as session:
@@ -66,3 +78,25 @@ def run(options: argparse.Namespace) -> int:
             return Cleaning(session, options, policy, agreed).run()
     except KeyboardInterrupt:
         raise Failure("interrupted; nothing was removed", exit_codes.INTERRUPTED) from None
+
+
+def _refuse_beside_a_plan(options: argparse.Namespace) -> None:
+    """A plan in a file says all that may go: refuse what would say otherwise. Raises Failure."""
+    given = {
+        "LEVEL": options.level != "routine",
+        "--min-age": options.min_age is not None,
+        "--cache-budget": options.cache_budget is not None,
+        "--until-free": options.until_free is not None,
+        "--until-used": options.until_used is not None,
+        "--watermarks": options.watermarks,
+        "--include-local": options.include_local,
+        "--volumes": options.volumes is not None,
+        "--check-registry": options.check_registry is not None,
+    }
+    names = [name for name, is_given in given.items() if is_given]
+    if names:
+        raise Failure(
+            f"--plan and {', '.join(names)}: the plan in the file says what goes; give "
+            f"{names[0]} to holystone plan --out",
+            exit_codes.USAGE,
+        )

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from holystone.cli import exit_codes
 from holystone.cli.answer import tell
@@ -47,9 +47,8 @@ class Cleaning:
     def run(self) -> int:
         """Observe, lock, plan, ask, remove, tell; answers the exit code. Raises EngineError."""
         if not self.options.json:
-            target = self.policy.target is not None and not self.policy.only_when_high
             # What a full disk does not take before the clean comes with the rest after it.
-            tell(self.output.write, report.opening(self.policy.level, target=target))
+            tell(self.output.write, report.opening(self.policy))
         inventory = look(self.host, self.policy)
         lock = self._lock(inventory)
         try:
@@ -102,12 +101,11 @@ class Cleaning:
         if last is None or not coalesced(last, level=self.policy.level, waited_since=since):
             return False
         disk = self.host.disk()
-        if self.options.json:
+        if self.options.json or self.options.report:
             from holystone.present import document
 
-            told = document.coalesced(inventory, self.policy.level, last.id, disk)
-            answer(self.output, document.dump(told, indent=self.output.interactive))
-        else:
+            self._document(document.coalesced(inventory, self.policy.level, last.id, disk))
+        if not self.options.json:
             answer(self.output, report.coalesced(last.id, last.freed_bytes))
         return True
 
@@ -154,18 +152,32 @@ class Cleaning:
         if os.environ.get("GITHUB_STEP_SUMMARY"):
             _summarise(plan, outcome, disk)
         missed = _missed(plan, disk)
-        if self.options.json:
+        if self.options.json or self.options.report:
             from holystone.present import document
 
-            told = document.clean(plan, outcome, disk_after=disk)
-            answer(self.output, document.dump(told, indent=self.output.interactive))
-        else:
+            self._document(document.clean(plan, outcome, disk_after=disk))
+        if not self.options.json:
             self._tell(plan, inventory, outcome, disk)
         if outcome.interrupted == INTERRUPTED:
             return exit_codes.INTERRUPTED
         if outcome.failed:
             return exit_codes.STEPS_FAILED
         return exit_codes.TARGET_NOT_REACHED if missed else exit_codes.DONE
+
+    def _document(self, told: dict[str, Any]) -> None:
+        """Answer with the document, write it into the file it was asked for in, or both."""
+        from holystone.present.document import dump
+
+        if self.options.report:
+            try:
+                with open(self.options.report, "w", encoding="utf-8") as file:
+                    file.write(f"{dump(told)}\n")
+            except (OSError, ValueError) as error:
+                # What was removed is removed: that is told in any case.
+                said = getattr(error, "strerror", None) or str(error)
+                warn(f"cannot write the report to {self.options.report!r}: {said}")
+        if self.options.json:
+            answer(self.output, dump(told, indent=self.output.interactive))
 
     def _execute(self, plan: Plan, inventory: Inventory) -> Outcome:
         run = None

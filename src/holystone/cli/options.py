@@ -66,6 +66,21 @@ class Parser(argparse.ArgumentParser):
         self.exit(exit_codes.USAGE, f"{self.prog}: {message}. See {self.prog} --help.\n")
 
 
+class ReferencesParser(Parser):
+    """Takes references before and after options: argparse takes all of them from one place."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """The options, and what is neither an option nor can be a reference."""
+        options, rest = super().parse_known_args(args, namespace)
+        options.references = [
+            *options.references,
+            *(word for word in rest if not word.startswith("-")),
+        ]
+        return options, [word for word in rest if word.startswith("-")]
+
+
 def value_of(read: Callable[[str], T]) -> Callable[[str], T]:
     """A reader whose ValueError text becomes the argument's error."""
 
@@ -133,6 +148,14 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _size(text: str) -> int:
+    """A size with its unit. Raises ValueError."""
+    size = parse_size(text)
+    if size and text.strip()[-1].isdigit():
+        raise ValueError(f"{text!r} has no unit; write it like {text.strip()}GB")
+    return size
+
+
 def _share(text: str) -> float:
     number = text.strip().removesuffix("%").strip()
     try:
@@ -180,7 +203,7 @@ def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
     group.add_argument(
         "--cache-budget",
         metavar="SIZE",
-        type=value_of(parse_size),
+        type=value_of(_size),
         help="how much build cache may stay (default: a tenth of the disk)",
     )
     if not level:
@@ -194,7 +217,7 @@ def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
     group.add_argument(
         "--until-free",
         metavar="SIZE",
-        type=value_of(parse_size),
+        type=value_of(_size),
         help="go on beyond the level, least recently used first, until so much of the disk is free",
     )
     group.add_argument(

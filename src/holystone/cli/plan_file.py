@@ -77,8 +77,9 @@ def check(plan: PlanFile, path: str, engine: Engine, now: float, max_age: float)
     """Refuse a plan that is for another engine, or too old (seconds). Raises Failure."""
     if (plan.engine_id, plan.store) != (engine.id, engine.store):
         raise Failure(
-            f"the plan {path} is for another engine: {safe(plan.engine_name)}, and this is "
-            f"{safe(engine.name)}. {_AGAIN}"
+            f"the plan {path} is for another engine: {safe(plan.engine_name)} "
+            f"({safe(plan.engine_id)}), and this is {safe(engine.name)} ({safe(engine.id)}). "
+            f"{_AGAIN}"
         )
     age = now - plan.taken_at
     if age > max_age:

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 from holystone.cli import exit_codes
+from holystone.core.units import format_size
 from holystone.engine.errors import EngineError, EngineUnreachable
 
 if TYPE_CHECKING:
@@ -197,6 +198,14 @@ def survey(
             "--until-free and the like need to see how full the engine's disk is, and it is "
             "not on this machine. Run holystone beside the engine."
         )
+    if policy.target is not None and inventory.disk.total_bytes is not None:
+        least = policy.target.least_free(inventory.disk.total_bytes) or 0
+        if least > inventory.disk.total_bytes:
+            raise Failure(
+                f"the disk has {format_size(inventory.disk.total_bytes)} in all, so "
+                f"{format_size(least)} of it cannot be free. Ask for less with --until-free.",
+                exit_codes.USAGE,
+            )
     if policy.takes.tagged != "none" or policy.target is not None:
         inventory = host.date_tagged(inventory)
     if policy.grace.once_tagged > 0 or policy.grace.never_tagged > 0:

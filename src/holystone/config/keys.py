@@ -61,6 +61,7 @@ TABLES: Mapping[str, str] = {
     "networks": "Unused networks, at a level that takes networks.",
     "grace": "How old an object must be before it may go: a job may be about to use it.",
     "disk": "Watermarks: how full the disk may get.",
+    "refresh": "When holystone refresh brings images up to date.",
     **{f"levels.{level}": f"What a {level} clean takes." for level in LEVELS},
 }
 """What each table is about, in the order in which they are shown."""
@@ -248,6 +249,11 @@ KEYS: tuple[Key, ...] = (
         "disk", "inodes", kinds.SHARE,
         "The share of the inodes in use that counts as high.",
         "80%", ("disk", "inodes"),
+    ),
+    Key(
+        "refresh", "window", kinds.WINDOW,
+        "The part of the day in which it may pull, local time; without it at any time.",
+        "22:00-06:00", ("refresh", "window"),
     ),
     *(
         Key(f"levels.{level}", name, kind, doc, example, ("takes", name))

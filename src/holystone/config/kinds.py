@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from holystone.core.policy import Mark
 from holystone.core.reference import parse_pattern
 from holystone.core.units import parse_duration, parse_size
+from holystone.core.window import parse_window
 
 _LARGEST = 10**18
 _CENTURY = 36525 * 86400.0
@@ -227,6 +228,10 @@ BUDGET = _texts(
 MARK = _texts(
     "watermark", 'a share in use or bytes free in quotes, like "85%" or "20GB free"',
     f"^({_SHARE}( used)?|{_SIZE}( free)?)$", _mark, _mark_text,
+)  # fmt: skip
+WINDOW = _texts(
+    "times of day", 'two times of day in quotes, like "22:00-06:00"',
+    "^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$", parse_window, str,
 )  # fmt: skip
 IMAGES = _list_of(
     _texts(

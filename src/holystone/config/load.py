@@ -76,6 +76,8 @@ def load(explicit: str | None, environ: Mapping[str, str]) -> Configuration:
             content = _content(path)
         except (FileNotFoundError, NotADirectoryError):
             content = None
+            if os.path.islink(path) and not named_by:
+                faults.append(Fault(f"it is a link to a file that is not there. {_MEND}", path))
             if named_by:
                 mend = "Correct it, or write a file there with 'holystone config init'."
                 faults.append(Fault(f"{named_by} names this file, and there is none. {mend}", path))

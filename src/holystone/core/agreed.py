@@ -68,7 +68,7 @@ def hold_against(
 
 
 _NO: Ruling = (False, ())
-_GONE = (Reason("changed", {"what": "it is gone"}),)
+_GONE = (Reason("changed", {"what": "it is gone", "gone": True}),)
 
 
 def _held(inventory: Inventory, rulings: Mapping[Key, Ruling]) -> dict[Key, Ruling]:

@@ -63,6 +63,26 @@ class Judgement:
             else:
                 self.kept_children[image.parent] += 1
 
+    def stands_for_child_alone(self, image: Image) -> bool:
+        """Whether nothing but one image built on it keeps a nameless image."""
+        ruling = self.rulings[image.id]
+        parent = not ruling[0] and ruling[1][0].rule == "parent"
+        return parent and not image.tags and self.kept_children[image.id] == 1
+
+    def give_up(self, group: Sequence[Image], reason: Reason) -> None:
+        """Let an image go that the level keeps, and the steps it was built on after it."""
+        image, *below = group
+        self.rulings[image.id] = (True, (reason,))
+        self.going.append(image)
+        self.kept_children[image.parent] -= 1
+        for step in below:
+            ruling = self._judge(step)
+            self.rulings[step.id] = ruling
+            if not ruling[0]:
+                break
+            self.going.append(step)
+            self.kept_children[step.parent] -= 1
+
     def last_sign(self, image: Image) -> float | None:
         """When anybody last had to do with the image, as far as holystone knows (UTC seconds).
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from holystone.core.inventory import Disk
+from holystone.core.window import Window
 
 LEVELS = ("routine", "weekly", "deep")
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
@@ -176,6 +177,13 @@ class Watermarks(NamedTuple):
         return ""
 
 
+class Refreshing(NamedTuple):
+    """When images are brought up to date."""
+
+    window: Window | None = None
+    """In which part of the day; None: at any time."""
+
+
 class Policy(NamedTuple):
     """Everything a plan needs to know of the owner's wishes."""
 
@@ -191,6 +199,7 @@ class Policy(NamedTuple):
     volumes: VolumeRules = VolumeRules()
     networks_unused_for: float = 0.0
     disk: Watermarks = Watermarks()
+    refresh: Refreshing = Refreshing()
     prune_filters: tuple[str, ...] = ()
     """``pruneFilters`` of the docker command's configuration: ``label=KEY``, ``label!=KEY=VALUE``.
 

@@ -46,6 +46,7 @@ class _Relief:
         self.least_free = least_free
         self.copies = inventory.engine.store == "containerd"
         self.freed = 0
+        self.by_id = {image.id: image for image in inventory.images}
         self.layers = holders(inventory.images)
         self.blobs = Counter(b.digest for i in inventory.images for b in set(i.blobs or ()))
         for image in images.going:
@@ -87,22 +88,37 @@ class _Relief:
 
     def _give_up(self, candidate: _Candidate) -> None:
         image = candidate[2]
+        group = self._group(image)
         self.freed += self._gain(image)
+        released = [self._release(each) for each in group]
         if self.images.doubtful(image):
             self.images.unconfirmed.append(image.id)
         else:
-            self.images.rulings[image.id] = (True, (self._reason(-candidate[0]),))
-            self.images.going.append(image)
-        if self._release(image):
+            self.images.give_up(group, self._reason(-candidate[0]))
+        if any(released):
             for each in self.barren:
                 heapq.heappush(self.waiting, each)
             self.barren = []
+
+    def _group(self, image: Image) -> list[Image]:
+        """An image with the nameless steps it was built on that nothing else keeps."""
+        group = [image]
+        while (parent := self.by_id.get(group[-1].parent)) is not None:
+            if not self.images.stands_for_child_alone(parent):
+                break
+            group.append(parent)
+        return group
 
     def _reason(self, idle: float | None) -> Reason:
         return Reason("pressure", {"idle": idle, "least_free": self.least_free})
 
     def _gain(self, image: Image) -> int:
         """The bytes that come free with this image now, compressed content included."""
+        group = self._group(image)
+        if len(group) > 1:
+            layers = Counter(x.chain_id for each in group for x in each.layers or ())
+            sizes = {x.chain_id: x.size for each in group for x in each.layers or ()}
+            return sum(size for x, size in sizes.items() if self.layers[x] == layers[x])
         if image.layers is None:
             return image.size
         unpacked = sum(layer.size for layer in image.layers if self.layers[layer.chain_id] == 1)

@@ -93,6 +93,11 @@ def key_of(text: str) -> str:
 
     if re.fullmatch(_ID, text):
         return f"sha256:{text.removeprefix('sha256:')}"
+    if re.fullmatch("[0-9a-f]{4,64}", text) and not text.isalpha():
+        raise InvalidReference(
+            f"{text!r} may be the beginning of an image ID or a name. Write the whole ID (or "
+            f"sha256: and 12 of its characters), or the name with its tag: {text}:latest"
+        )
     try:
         reference = parse(text).complete
     except InvalidReference as fault:

@@ -6,9 +6,11 @@ from collections import Counter
 
 from holystone.core.decision import KINDS, Plan, Verdict
 from holystone.core.inventory import Disk
+from holystone.core.policy import Policy
 from holystone.core.units import format_size
 from holystone.engine.execute import Outcome
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, Removal
+from holystone.present import reasons
 from holystone.present.report import listing, remaining
 from holystone.present.table import Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
@@ -22,11 +24,20 @@ SHOWN_SKIPS = 10
 """Skipped objects told one by one. The JSON document has all of them."""
 
 
-def opening(level: str, *, target: bool = False) -> str:
-    """The first line, before anything is removed. ``target``: whether more than the level goes."""
-    if target:
+def opening(policy: Policy) -> str:
+    """The first line, before anything is removed."""
+    if policy.only_when_high:
+        return "🧹 Cleaning up, and on where the disk is too full..."
+    if policy.target is not None:
         return "🧹 Cleaning up until enough is free..."
-    return FIRST_LINE if level == "routine" else f"🧹 Cleaning up at level {level}..."
+    if policy.level == "routine" and _only_temporary(policy):
+        return FIRST_LINE
+    return f"🧹 Cleaning up at level {policy.level}..."
+
+
+def _only_temporary(policy: Policy) -> bool:
+    """Whether the level takes no tagged image and no volume."""
+    return policy.takes.tagged == "none" and not policy.takes.volumes
 
 
 def coalesced(run: int, freed: int) -> str:
@@ -49,9 +60,15 @@ def closing(plan: Plan, outcome: Outcome, *, short: int = 0) -> str:
         return f"❌ Target not reached: {format_size(short)} more should be free"
     if plan.target_free is not None:
         return "✅ Cleaned until enough was free"
-    if plan.level == "routine":
+    if plan.level == "routine" and not any(_is_kept_dear(verdict) for verdict in plan.removed):
         return LAST_LINE
     return f"✅ Cleaned at level {plan.level}"
+
+
+def _is_kept_dear(verdict: Verdict) -> bool:
+    """Whether a routine clean goes beyond temporary things with this: a tag, or a volume."""
+    named = any(reason.rule in ("unused", "expired") for reason in verdict.reasons)
+    return verdict.kind == "volume" or (verdict.kind == "image" and named)
 
 
 def removals(plan: Plan, outcome: Outcome, look: Look, *, every: bool = False) -> str:
@@ -71,6 +88,7 @@ def removals(plan: Plan, outcome: Outcome, look: Look, *, every: bool = False) -
 def render(plan: Plan, outcome: Outcome, look: Look, *, disk_after: Disk | None = None) -> str:
     """What became of the plan: everything between the first line and the last."""
     lines = [*_table(plan, outcome, look), ""]
+    lines += _not_as_agreed(plan, look)
     for result in (SKIPPED, FAILED, NOT_TRIED):
         lines += _troubles(plan, outcome, result, look)
     lines += paragraph(_freed(plan, outcome), look)
@@ -92,7 +110,7 @@ def _table(plan: Plan, outcome: Outcome, look: Look) -> list[str]:
     What was to go and did not is neither: it is told by name below.
     """
     total: Counter[str] = Counter(verdict.kind for verdict in plan.verdicts)
-    kept = Counter(verdict.kind for verdict in plan.verdicts if not verdict.remove)
+    kept = Counter(v.kind for v in plan.verdicts if not v.remove and not is_gone(v))
     removed = Counter(
         kind for (kind, _), removal in outcome.results.items() if removal.result == REMOVED
     )
@@ -127,6 +145,26 @@ _COLUMNS = (
     Column("kept", right=True),
     Column("freed", right=True),
 )
+
+
+def _not_as_agreed(plan: Plan, look: Look) -> list[str]:
+    """What was in the plan that is carried out, and stays after all, each with the reason."""
+    if not any(verdict.reasons[0].rule in ("agreed", "not-in-plan") for verdict in plan.verdicts):
+        return []
+    rows: list[Row] = [
+        (verdict.kind, name_of(verdict), Cell(reasons.texts(verdict.reasons), "yellow"))
+        for verdict in plan.kept
+        if verdict.reasons[0].rule != "not-in-plan"
+    ]
+    if not rows:
+        return []
+    heading = look.paint(f"In the plan, and not removed: {len(rows)}", "yellow")
+    return [heading, *render_table(_TROUBLES, rows, look, header=False), ""]
+
+
+def is_gone(verdict: Verdict) -> bool:
+    """Whether the object of an agreed plan is no longer there."""
+    return any(r.rule == "changed" and r.facts.get("gone") for r in verdict.reasons)
 
 
 def _troubles(plan: Plan, outcome: Outcome, result: str, look: Look) -> list[str]:

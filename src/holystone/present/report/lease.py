@@ -35,9 +35,21 @@ def given(leases: Sequence[Lease], now: float, look: Look) -> str:
     """A line for each lease that was given."""
     lines = []
     for lease in leases:
-        said = f"{safe(lease.reference)} is kept until {clock(lease.until, now)}{_for(lease)}."
+        said = (
+            f"{safe(_whole(lease.reference))} is kept until {clock(lease.until, now)}{_for(lease)}."
+        )
         lines += paragraph(said, look)
     return "\n".join(lines)
+
+
+def _whole(reference: str) -> str:
+    """The reference with the tag that counts where none was written."""
+    from holystone.core.reference import InvalidReference, parse
+
+    try:
+        return parse(reference).complete.familiar
+    except InvalidReference:
+        return reference
 
 
 def released(leases: Sequence[Lease], look: Look) -> str:

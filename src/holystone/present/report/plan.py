@@ -6,6 +6,7 @@ from collections import Counter
 
 from holystone.core.decision import Plan
 from holystone.core.inventory import Inventory
+from holystone.core.units import format_size
 from holystone.present.report import listing, remaining
 from holystone.present.table import paragraph
 from holystone.present.terminal import Look
@@ -18,6 +19,7 @@ def render(inventory: Inventory, plan: Plan, look: Look, *, every: bool = False)
     if not removed:
         lines = paragraph(remaining.nothing_to_do(plan), look)
         lines += remaining.young(plan, look)
+        lines += _short(plan, look)
         if every:
             lines += ["", *listing.staying(plan.kept, look)]
         return "\n".join(lines).rstrip()
@@ -31,7 +33,17 @@ def render(inventory: Inventory, plan: Plan, look: Look, *, every: bool = False)
     lines += remaining.young(plan, look)
     lines += paragraph(total(plan), look, style="bold")
     lines += remaining.held(plan, look)
+    lines += _short(plan, look)
     return "\n".join(lines)
+
+
+def _short(plan: Plan, look: Look) -> list[str]:
+    """By how much the plan misses its target, if it does."""
+    if not plan.short_bytes:
+        return []
+    short, wanted = format_size(plan.short_bytes), format_size(plan.target_free or 0)
+    text = f"That is {short} short of the {wanted} that should be free: nothing else may go."
+    return paragraph(text, look, style="red")
 
 
 def total(plan: Plan) -> str:
