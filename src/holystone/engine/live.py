@@ -154,6 +154,13 @@ class LiveHost:
         """Carry out steps on build cache records; see ``Host.remove_cache``."""
         return self.remover.remove_cache(steps)
 
+    def succeed(self, image_id: str, successor: str) -> None:
+        """Let the image that a tag moved to count as used when the one before it was."""
+        used = self.uses.get(("image", image_id))
+        if used is not None:
+            self.objects.add(("image", successor))
+            self.uses[("image", successor)] = used
+
     def disk(self) -> Disk:
         """The file system under the engine's data now; unknown before ``observe``."""
         return observe.disk(self.client, self.root)

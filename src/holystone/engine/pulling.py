@@ -1,4 +1,4 @@
-"""Bringing images back: pulled by digest with progress, named only where that moves no tag."""
+"""Pulling images, with progress; and naming those that came by digest where that moves no tag."""
 
 from __future__ import annotations
 
@@ -42,12 +42,14 @@ class Puller:
         self._cancelled = False
 
     def pull(self, reference: str, progress: Progress) -> str:
-        """Pull a reference with a digest; answers the image's ID.
+        """Pull a reference with a digest or a tag, which moves; answers the image's ID.
 
         Raises CredentialsError, PullFailed, PullCancelled, and EngineError where the engine does
         not answer.
         """
-        wanted = parse(reference)._replace(tag="")
+        wanted = parse(reference).complete
+        if wanted.digest:
+            wanted = wanted._replace(tag="")
         header = self.credentials.header(wanted.domain)
         client = self.client.sibling()
         connection = client.open()

@@ -1,4 +1,4 @@
-"""Whether registries have the images of a host: asked through the engine, by digest.
+"""Whether registries have the images of a host, and what tags mean there: asked by the engine.
 
 Docker has ``GET /distribution/{name}/json`` for that. Podman lacks it; its
 ``GET /libpod/manifests/{name}/json`` asks the registry for any image, with the logins of Podman
@@ -38,6 +38,10 @@ class Answer(NamedTuple):
     said: str = ""
     silent: bool = False
     """Whether the registry gave no answer at all."""
+    digests: frozenset[str] = frozenset()
+    """What the reference means there now: the image's digest, on Podman those of all platforms.
+
+    Podman tells none of an image for one platform."""
 
 
 def confirm(
@@ -68,6 +72,23 @@ def confirm(
         else:
             images.append(image)
     return inventory._replace(images=tuple(images))
+
+
+def ask(
+    client: Client,
+    credentials: Credentials,
+    references: Iterable[str],
+    *,
+    patience: float = PATIENCE,
+) -> dict[str, Answer]:
+    """What registries say of complete references, with a tag or with a digest.
+
+    Never raises for what an engine or a registry answers.
+    """
+    by_registry: dict[str, list[str]] = {}
+    for reference in dict.fromkeys(references):
+        by_registry.setdefault(parse(reference).domain, []).append(reference)
+    return _ask_all(client, credentials, by_registry, patience)
 
 
 def _references(image: Image) -> list[tuple[str, str]]:
@@ -173,9 +194,22 @@ def _cause(words: str) -> str:
     return words if len(words) <= _SHOWN else f"… {words[-_SHOWN:]}"
 
 
+def _digests(response: Response, *, podman: bool) -> frozenset[str]:
+    """The digests in an answer on an image that is there; none where it has none."""
+    try:
+        told = response.json()
+    except EngineError:
+        return frozenset()
+    entries = told.get("manifests" if podman else "Descriptor") if isinstance(told, dict) else None
+    if not isinstance(entries, list):
+        entries = [entries]
+    digests = (each.get("digest") for each in entries if isinstance(each, dict))
+    return frozenset(each for each in digests if isinstance(each, str) and each)
+
+
 def _judged(response: Response, domain: str, *, podman: bool) -> Answer:
     if response.status < 300:
-        return Answer(has=True)
+        return Answer(has=True, digests=_digests(response, podman=podman))
     words = response.words()
     lower = words.lower()
     words = _cause(words)

@@ -28,12 +28,13 @@ if TYPE_CHECKING:
     from holystone.core.usage import Lease
     from holystone.ledger.leases import Leases
     from holystone.ledger.runs import Runs
+    from holystone.ledger.speeds import Speeds
 
 T = TypeVar("T")
 
 
 class Ledger:
-    """What is remembered between runs: of images and their use, runs, leases.
+    """What is remembered between runs: of images and their use, runs, leases, pulls.
 
     It is the ``Memory`` of a host, and a memory is a help, not a condition: where the file cannot
     be used, ``warn`` is called once and nothing is remembered; where it can only be read (a full
@@ -65,6 +66,13 @@ class Ledger:
         from holystone.ledger.leases import Leases
 
         return Leases(self)
+
+    @cached_property
+    def speeds(self) -> Speeds:
+        """How fast images came from each registry."""
+        from holystone.ledger.speeds import Speeds
+
+        return Speeds(self)
 
     def recall(self, engine: str, *, layers: bool = True) -> dict[str, ImageFacts]:
         """What is known of this engine's images; nothing where the ledger fails."""

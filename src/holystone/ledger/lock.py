@@ -18,6 +18,8 @@ from typing import NamedTuple, Self
 from holystone.ledger.records import DONE, RunSummary
 
 _ASK_AGAIN = 0.1
+_CLEANS = ("routine", "weekly", "deep")
+"""The runs that take what a routine one would; a repair does not."""
 _JOB_VARIABLES = ("CI_JOB_ID", "GITHUB_RUN_ID", "BUILD_TAG")
 
 
@@ -186,6 +188,7 @@ def coalesced(last: RunSummary | None, *, level: str, waited_since: float | None
         level == "routine"
         and waited_since is not None
         and last is not None
+        and last.level in _CLEANS
         and last.state == DONE
         and last.failed == 0
         and last.ended is not None

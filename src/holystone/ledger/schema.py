@@ -85,6 +85,16 @@ MIGRATIONS = (
         PRIMARY KEY (run, place)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE pull (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        engine TEXT NOT NULL,
+        registry TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        seconds REAL NOT NULL
+    );
+    CREATE INDEX pull_of_registry ON pull (engine, registry);
+    """,
 )
 """One script a version. ``image.top`` is the layer on top of an image's stack, ``layer.below``
 the one under it; a layer's size and an image's depth are null until they were weighed.

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from holystone.engine.errors import EngineError
 from holystone.engine.pulling import PullCancelled, Puller, PullFailed
 from holystone.ledger.records import REMOVED, Removed, RunSummary
 from holystone.ledger.runs import Runs
+from holystone.upkeep.side_by_side import INTERRUPTED, side_by_side
 
 PULL = "pull"
 TAG = "tag"
@@ -32,7 +32,6 @@ PRESENT = "present"
 FAILED = "failed"
 """How that ended; ``LOST`` stays what it is."""
 
-INTERRUPTED = "interrupted"
 PULLS_AT_A_TIME = 2
 _LOOKED_AT_FIRST = 50
 _NAMED = 8
@@ -212,55 +211,23 @@ def carry_out(plan: Sequence[Restoring], puller: Puller, watcher: Watcher) -> Un
 
 
 class _Work:
-    """The places of a plan, taken by threads one by one."""
+    """The plan, and what has become of it."""
 
     def __init__(self, plan: Sequence[Restoring], puller: Puller, watcher: Watcher) -> None:
         self.plan = plan
         self.puller = puller
         self.watcher = watcher
         self.results = [Restored(FAILED, f"not tried: {INTERRUPTED}")] * len(plan)
-        self.places = iter(range(len(plan)))
-        self.stopped = False
-        self.crash: BaseException | None = None
-        self.changed = threading.Condition()
-        self.working = PULLS_AT_A_TIME
 
     def run(self) -> str:
         """Work until all is done; why it ended before, else an empty text."""
-        threads = [threading.Thread(target=self._take, daemon=True) for _ in range(PULLS_AT_A_TIME)]
-        try:
-            for thread in threads:
-                thread.start()
-            self._wait()
-        except KeyboardInterrupt:
-            self.stopped = True
-            self.puller.cancel()
-            self._wait()
-        if self.crash is not None:
-            raise self.crash
-        return INTERRUPTED if self.stopped else ""
+        return side_by_side(
+            len(self.plan), self._settle, parallel=PULLS_AT_A_TIME, cancel=self.puller.cancel
+        )
 
-    def _wait(self) -> None:
-        """Wait until no thread works any more; not by joining them, as ``engine.crew`` tells."""
-        with self.changed:
-            while self.working:
-                self.changed.wait()
-
-    def _take(self) -> None:
-        try:
-            while True:
-                with self.changed:
-                    place = next(self.places, None)
-                if place is None or self.stopped:
-                    return
-                self.results[place] = self._restore(place)
-                self.watcher.settled(place)
-        except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
-            self.crash = error
-        finally:
-            with self.changed:
-                self.working -= 1
-                self.changed.notify_all()
+    def _settle(self, place: int) -> None:
+        self.results[place] = self._restore(place)
+        self.watcher.settled(place)
 
     def _restore(self, place: int) -> Restored:
         item = self.plan[place]

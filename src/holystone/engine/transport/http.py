@@ -114,6 +114,38 @@ class Connection:
             self.reusable = False
         return Response(self.request, status, headers, body)
 
+    def receive_pieces(self, headers: Mapping[str, str]) -> Iterator[bytes]:
+        """The body of an answer that starts like this, in pieces as they come, none of them large.
+
+        The connection serves no other request. Raises ProtocolError as above; without chunks or a
+        length a cut body looks complete.
+        """
+        self.reusable = False
+        if "chunked" in headers.get("transfer-encoding", "").lower():
+            while size := self._chunk_size():
+                yield from self._pieces(size)
+                self._end_chunk()
+            return
+        length = headers.get("content-length")
+        if length is not None:
+            if not _number(length):
+                raise self._garbled(f"{length!r} is no Content-Length")
+            yield from self._pieces(int(length))
+            return
+        if self.held:
+            yield self._take(len(self.held))
+        while data := self._receive_some():
+            yield data
+
+    def _pieces(self, size: int) -> Iterator[bytes]:
+        """So many bytes, as they come."""
+        while size:
+            if not self.held:
+                self._more(size)
+            piece = self._take(min(size, len(self.held)))
+            size -= len(piece)
+            yield piece
+
     def receive_head(self) -> tuple[int, dict[str, str]]:
         """Read an answer's status and headers; the body is left to be read."""
         while (end := self.held.find(b"\r\n\r\n")) < 0:
@@ -133,21 +165,27 @@ class Connection:
         return int(rest[:3]), headers
 
     def _chunks(self) -> Iterator[bytes]:
-        while True:
-            size_line = self._line()
-            try:
-                size = int(size_line.split(b";")[0], 16)
-            except ValueError:
-                size = -1
-            if size < 0:
-                raise self._garbled(f"{size_line[:40]!r} is no chunk size")
-            if size == 0:
-                while self._line():
-                    pass
-                return
+        while size := self._chunk_size():
             yield self._take(size)
-            if self._take(2) != b"\r\n":
-                raise self._garbled("a chunk is longer than it says")
+            self._end_chunk()
+
+    def _chunk_size(self) -> int:
+        """How long the next chunk is; 0 where the body has ended."""
+        size_line = self._line()
+        try:
+            size = int(size_line.split(b";")[0], 16)
+        except ValueError:
+            size = -1
+        if size < 0:
+            raise self._garbled(f"{size_line[:40]!r} is no chunk size")
+        if size == 0:
+            while self._line():
+                pass
+        return size
+
+    def _end_chunk(self) -> None:
+        if self._take(2) != b"\r\n":
+            raise self._garbled("a chunk is longer than it says")
 
     def _line(self) -> bytes:
         while (end := self.held.find(b"\r\n")) < 0:

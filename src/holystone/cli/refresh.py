@@ -1,0 +1,244 @@
+"""``holystone refresh``: pull what the registries have anew under the tags that matter here."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from holystone.cli import exit_codes
+from holystone.cli.options import (
+    Parser,
+    add_config,
+    add_engine,
+    add_output,
+    configuration,
+    value_of,
+)
+from holystone.cli.session import Failure, answer, look, opened
+from holystone.core.window import Window, clock, parse_window
+from holystone.present import terminal
+
+if TYPE_CHECKING:
+    from holystone.core.inventory import Engine
+    from holystone.core.policy import Policy
+    from holystone.engine.api import Client
+    from holystone.engine.credentials import Credentials
+    from holystone.engine.live import LiveHost
+    from holystone.ledger.ledger import Ledger
+    from holystone.ledger.speeds import Speed
+    from holystone.upkeep.refresh import Refreshed, Standing
+
+_MOST_AT_A_TIME = 16
+
+
+def _parallel(text: str) -> int:
+    if not (text.isdecimal() and text.isascii() and 1 <= int(text[:9]) <= _MOST_AT_A_TIME):
+        raise ValueError(f"{text!r} is no number of pulls; from 1 to {_MOST_AT_A_TIME} makes sense")
+    return int(text)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of ``refresh``."""
+    made = Parser(
+        prog="holystone refresh",
+        description="Ask the registries what the protected and the recently used tags mean now, "
+        "and pull what is newer. The image a tag meant before stays until a clean takes it.",
+    )
+    made.add_argument(
+        "references",
+        nargs="*",
+        metavar="REFERENCE",
+        help="only these: a tag, a repository, or a pattern of them such as 'python:*-slim'; an "
+        "image that was built here is then replaced too",
+    )
+    made.add_argument(
+        "-n", "--dry-run", action="store_true", help="ask the registries, but pull nothing"
+    )
+    made.add_argument(
+        "--missing",
+        action="store_true",
+        help="pull also what is not here: the references given, or those that [protect] names",
+    )
+    made.add_argument(
+        "--parallel",
+        metavar="N",
+        type=value_of(_parallel),
+        default=2,
+        help="how many images to pull at a time (default 2)",
+    )
+    made.add_argument(
+        "--window",
+        metavar="FROM-TO",
+        type=value_of(parse_window),
+        help="pull only in this part of the day, local time: 22:00-06:00; else do nothing",
+    )
+    group = made.add_argument_group("policy")
+    add_config(group)
+    add_engine(made)
+    add_output(made)
+    return made
+
+
+def run(options: argparse.Namespace) -> int:
+    """Choose, ask, pull, tell. Raises EngineError, Failure."""
+    policy = configuration(options).policy("routine")
+    window: Window | None = options.window or policy.refresh.window
+    if window is not None and not options.dry_run and not window.holds(_minute()):
+        return _outside(window, options)
+    with opened(options) as session:
+        from holystone.engine.live import LiveHost
+
+        if session.ledger is None or not isinstance(session.host, LiveHost):
+            raise Failure("the demo host has no registry to refresh its images from")
+        return _refresh(session.host, session.ledger, policy, window, options)
+
+
+def _minute() -> int:
+    """The minute of the day, local time."""
+    now = time.localtime()
+    return now.tm_hour * 60 + now.tm_min
+
+
+def _outside(window: Window, options: argparse.Namespace) -> int:
+    from holystone.present.report import refresh as report
+
+    output = terminal.open_output(sys.stdout, os.environ, color=options.color)
+    if options.json:
+        from holystone.present import document
+
+        told = report.document([], {}, dry_run=False, seconds=0.0, window=str(window), outside=True)
+        answer(output, document.dump(told, indent=output.interactive))
+    else:
+        answer(output, report.outside(str(window), clock(_minute())))
+    return exit_codes.DONE
+
+
+def _refresh(
+    host: LiveHost,
+    ledger: Ledger,
+    policy: Policy,
+    window: Window | None,
+    options: argparse.Namespace,
+) -> int:
+    from holystone.engine.credentials import Credentials
+    from holystone.upkeep import refresh
+
+    inventory = look(host, policy)
+    try:
+        wanted = refresh.choose(
+            inventory, host.usage(), policy.protect, options.references, missing=options.missing
+        )
+    except refresh.RefreshError as error:
+        raise Failure(str(error)) from None
+    credentials = Credentials(os.environ)
+    standings = refresh.look_up(
+        host.client, credentials, wanted, inventory.engine.store, missing=options.missing
+    )
+    done = None
+    if not options.dry_run:
+        done = _carry_out(standings, host.client, credentials, window, options)
+        for standing, outcome in zip(standings, done.outcomes, strict=True):
+            if standing.wanted.image and outcome.result == refresh.PULLED:
+                host.succeed(standing.wanted.image.id, outcome.image_id)
+        _remember(ledger, host.key, standings, done)
+    speeds = ledger.speeds.read(host.key)
+    _tell(inventory.engine, speeds, standings, done, window, options)
+    return _code(standings, done)
+
+
+def _carry_out(
+    standings: Sequence[Standing],
+    client: Client,
+    credentials: Credentials,
+    window: Window | None,
+    options: argparse.Namespace,
+) -> Refreshed:
+    from holystone.engine.pulling import Puller
+    from holystone.present.progress import PullProgress
+    from holystone.upkeep.refresh import carry_out
+
+    pulls = {place for place, standing in enumerate(standings) if standing.to_pull}
+    errors = terminal.open_output(sys.stderr, os.environ, color=options.color)
+    with PullProgress(pulls, errors) as line:
+        return carry_out(
+            standings,
+            Puller(client, credentials),
+            line,
+            parallel=options.parallel,
+            may_begin=lambda: window is None or window.holds(_minute()),
+        )
+
+
+def _remember(ledger: Ledger, key: str, standings: Sequence[Standing], done: Refreshed) -> None:
+    """Write down how fast the pulls were."""
+    from holystone.core.reference import parse
+    from holystone.ledger.speeds import Pulled
+    from holystone.upkeep.refresh import PULLED
+
+    pulls = [
+        Pulled(parse(standing.wanted.reference).domain, outcome.size, outcome.seconds)
+        for standing, outcome in zip(standings, done.outcomes, strict=True)
+        if outcome.result == PULLED and outcome.size is not None and outcome.seconds is not None
+    ]
+    ledger.speeds.add(key, pulls)
+
+
+def _tell(
+    engine: Engine,
+    speeds: Mapping[str, Speed],
+    standings: Sequence[Standing],
+    done: Refreshed | None,
+    window: Window | None,
+    options: argparse.Namespace,
+) -> None:
+    from holystone.present.report import refresh as report
+    from holystone.upkeep.refresh import Outcome
+
+    output = terminal.open_output(sys.stdout, os.environ, color=options.color)
+    entries = []
+    for place, (wanted, state, detail) in enumerate(standings):
+        before = wanted.image.id if wanted.image else ""
+        outcome = done.outcomes[place] if done else Outcome(image_id=before)
+        told = outcome if outcome.result else outcome._replace(detail=detail)
+        entries.append(report.Entry(wanted.reference, wanted.why, state, before, *told))
+    seconds = done.seconds if done else 0.0
+    interrupted = done.interrupted if done else ""
+    if options.json:
+        from holystone.present import document
+
+        made = report.document(
+            entries,
+            speeds,
+            dry_run=options.dry_run,
+            seconds=seconds,
+            window=str(window or ""),
+            interrupted=interrupted,
+        )
+        answer(output, document.dump(made, indent=output.interactive))
+        return
+    text = report.render(
+        engine,
+        entries,
+        speeds,
+        output.look,
+        dry_run=options.dry_run,
+        seconds=seconds,
+        interrupted=interrupted,
+    )
+    answer(output, text)
+
+
+def _code(standings: Sequence[Standing], done: Refreshed | None) -> int:
+    """3 where a registry gave no answer, a pull failed, or what was wanted is nowhere."""
+    from holystone.upkeep.refresh import FAILED
+
+    if done is not None and done.interrupted:
+        return exit_codes.INTERRUPTED
+    failed = any(standing.failed for standing in standings)
+    if done is not None:
+        failed = failed or any(outcome.result == FAILED for outcome in done.outcomes)
+    return exit_codes.STEPS_FAILED if failed else exit_codes.DONE

@@ -1,0 +1,41 @@
+"""Tags that move in a registry while an engine keeps what they meant before."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+
+from tests.engine.restoring import MANIFEST
+from tests.engines import Engine, Registry
+from tests.engines.images import ImageToLoad, layer, load
+from tests.engines.registry import PASSWORD, USER
+
+
+def move_tag(engine: Engine, registry: Registry, name: str, tag: str, size: int = 30_000) -> None:
+    """Put another image under a tag in the registry; the engine's images stay as they are.
+
+    ``size``: the bytes of its layer.
+    """
+    repository = f"{registry.address}/{name}"
+    load(engine, ImageToLoad([layer(f"{name} next", size)], [f"{repository}:next"]))
+    login = {"username": USER, "password": PASSWORD, "serveraddress": registry.address}
+    header = base64.urlsafe_b64encode(json.dumps(login).encode()).decode()
+    said = engine.api(
+        "POST", f"/images/{repository}/push?tag=next", headers={"X-Registry-Auth": header}
+    )
+    assert not [line for line in said if "error" in line], said
+    engine.api("DELETE", f"/images/{repository}:next")
+    _, manifest = registry.call("GET", f"/v2/{name}/manifests/next", MANIFEST)
+    connection = http.client.HTTPConnection("127.0.0.1", registry.port, timeout=30)
+    try:
+        basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        connection.request(
+            "PUT",
+            f"/v2/{name}/manifests/{tag}",
+            json.dumps(manifest),
+            {"Content-Type": manifest["mediaType"], "Authorization": f"Basic {basic}"},
+        )
+        assert connection.getresponse().status == 201
+    finally:
+        connection.close()
