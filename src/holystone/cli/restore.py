@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
-from holystone.cli.options import Parser, add_engine, add_output
+from holystone.cli.options import ReferencesParser, add_engine, add_output
 from holystone.cli.session import Failure, answer, open_ledger
 from holystone.present import terminal
 
@@ -19,24 +19,9 @@ if TYPE_CHECKING:
     from holystone.upkeep.restore import Restoring, Undone
 
 
-class _Parser(Parser):
-    """Takes references before and after options: argparse takes all of them from one place."""
-
-    def parse_known_args(  # type: ignore[override]
-        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
-    ) -> tuple[argparse.Namespace, list[str]]:
-        """The options, and what is neither an option nor can be a reference."""
-        options, rest = super().parse_known_args(args, namespace)
-        options.references = [
-            *options.references,
-            *(word for word in rest if not word.startswith("-")),
-        ]
-        return options, [word for word in rest if word.startswith("-")]
-
-
 def parser() -> argparse.ArgumentParser:
     """The options of ``restore``."""
-    made = _Parser(
+    made = ReferencesParser(
         prog="holystone restore",
         description="Pull the images that a run removed again, by digest, and put their tags back. "
         "A tag that is another image by now stays where it is. Containers, volumes, networks and "

@@ -62,6 +62,11 @@ def safe(text: str) -> str:
     return f": :{start[2:]}" if start.startswith("::") else text
 
 
+def run_name(level: str) -> str:
+    """What a run of this level was: ``weekly clean``, ``repair``."""
+    return level if level == "repair" else safe(f"{level} clean")
+
+
 def short_id(identifier: str) -> str:
     """The start of an ID, without its algorithm."""
     return identifier.removeprefix("sha256:")[:SHORT_ID]

@@ -1,1 +1,1 @@
-"""Keeping a host in good order beyond cleaning it: what was removed comes back."""
+"""Keeping a host in good order beyond cleaning it: images come back, stay fresh, are mended."""

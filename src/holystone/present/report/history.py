@@ -12,7 +12,7 @@ from holystone.present.document import SCHEMA, Document
 from holystone.present.table import Cell, Column, Row, facts
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
-from holystone.present.wording import counts_of, name_of, plural, safe, timestamp
+from holystone.present.wording import counts_of, name_of, plural, run_name, safe, timestamp
 
 NONE_YET = "There are no runs yet: every clean is written here before it removes anything."
 _STYLES = {DONE: "green", RUNNING: "cyan"}
@@ -94,7 +94,7 @@ def table(runs: Sequence[RunSummary], look: Look) -> str:
 def render(run: RunSummary, removals: Sequence[Removed], look: Look) -> str:
     """One run with every removal it meant to make."""
     went = {kind: sum(r.kind == kind and r.result == REMOVED for r in removals) for kind in KINDS}
-    lines = [look.paint(f"Run {run.id}: {run.level} clean of {safe(run.engine_name)}", "bold")]
+    lines = [look.paint(f"Run {run.id}: {run_name(run.level)} of {safe(run.engine_name)}", "bold")]
     lines += facts(
         [
             ("engine", safe(run.endpoint)),

@@ -13,7 +13,15 @@ from holystone.present.document import SCHEMA, Document
 from holystone.present.table import Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
-from holystone.present.wording import count_of, counted, listed, name_of, safe, timestamp
+from holystone.present.wording import (
+    count_of,
+    counted,
+    listed,
+    name_of,
+    run_name,
+    safe,
+    timestamp,
+)
 
 _STYLES = {"restored": "green", "present": "dim", "failed": "red", "lost": "yellow"}
 _DONE = {
@@ -90,7 +98,7 @@ def render(
 ) -> str:
     """The images one by one, what can never come back in a few lines, and the sum."""
     verb = "Would restore" if seconds is None else "Restored"
-    title = f"{verb} what run {run.id} removed ({safe(run.level)} clean, {timestamp(run.started)})"
+    title = f"{verb} what run {run.id} removed ({run_name(run.level)}, {timestamp(run.started)})"
     lines = [look.paint(title, "bold")]
     rows = [_row(entry) for entry in entries if _told_alone(entry)]
     if rows:

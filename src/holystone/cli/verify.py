@@ -1,0 +1,269 @@
+"""``holystone verify``: find corrupted images, and mend them where a registry can."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from holystone.cli import exit_codes
+from holystone.cli.options import ReferencesParser, add_engine, add_output
+from holystone.cli.session import Failure, answer, open_ledger, warn
+from holystone.present import terminal
+
+if TYPE_CHECKING:
+    from holystone.core.inventory import Image, Inventory
+    from holystone.engine.live import LiveHost
+    from holystone.ledger.ledger import Ledger
+    from holystone.present.report.verify import Entry
+    from holystone.upkeep.repair import Group, Mended
+    from holystone.upkeep.verify import Subject, Verified
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of ``verify``."""
+    made = ReferencesParser(
+        prog="holystone verify",
+        description="Export images as the engine would and hold every layer and config against "
+        "its digest. Nothing is changed without --repair.",
+    )
+    made.add_argument(
+        "references",
+        nargs="*",
+        default=[],
+        metavar="REFERENCE",
+        help="only these: a tag, a repository, a digest, or the start of an ID (default: all)",
+    )
+    made.add_argument(
+        "--repair",
+        action="store_true",
+        help="remove a damaged image, never by force, and pull it again by digest, where its "
+        "registry has it and no container uses it",
+    )
+    add_engine(made)
+    add_output(made)
+    return made
+
+
+def run(options: argparse.Namespace) -> int:
+    """Look, verify, repair where asked, tell. Raises EngineError, Failure."""
+    from holystone.engine.transport.endpoint import resolve
+
+    endpoint = resolve(options.host, options.context, os.environ)
+    if endpoint.scheme == "demo":
+        raise Failure("the demo host has no images that could be exported")
+    from holystone.engine.api import Client
+    from holystone.engine.live import LiveHost
+    from holystone.engine.transport.connection import connect
+
+    client = Client(endpoint, options.timeout, connect)
+    ledger = open_ledger(options)
+    host = LiveHost(client, ledger)
+    try:
+        return _Verifying(host, ledger, endpoint.url, options).run()
+    finally:
+        host.close()
+        ledger.close()
+
+
+class _Verifying:
+    """One run of the command."""
+
+    def __init__(
+        self, host: LiveHost, ledger: Ledger, endpoint: str, options: argparse.Namespace
+    ) -> None:
+        self.host = host
+        self.ledger = ledger
+        self.endpoint = endpoint
+        self.options = options
+        self.bytes_read = 0
+        self.store = ""
+
+    def run(self) -> int:
+        """Verify, and mend where that was asked for; answers the exit code."""
+        began = time.monotonic()
+        inventory = self.host.observe()
+        if not self.options.repair:
+            subjects, results = self._look(inventory)
+            mended = None
+        else:
+            with self._locked(inventory):
+                subjects, results = self._look(inventory)
+                mended = self._repair(results)
+        entries = self._entries(inventory, subjects, results, mended)
+        self._tell(entries, time.monotonic() - began, mended.interrupted if mended else "")
+        return _code(entries, mended)
+
+    def _look(self, inventory: Inventory) -> tuple[list[Subject], dict[str, Verified]]:
+        """All images with their layers, and what was found of those asked for."""
+        from holystone.upkeep.verify import read_subjects
+
+        self.store = inventory.engine.store
+        chosen = _chosen(inventory, self.options.references)
+        subjects = read_subjects(self.host.client, inventory.images)
+        return subjects, self._verify([each for each in subjects if each.image.id in chosen])
+
+    def _verify(self, subjects: Sequence[Subject]) -> dict[str, Verified]:
+        from holystone.present.verifying import VerifyProgress
+        from holystone.upkeep.verify import Verifier
+
+        total = _bytes_of(subjects)
+        errors = terminal.open_output(sys.stderr, os.environ, color=self.options.color)
+        with VerifyProgress(len(subjects), total, errors) as line:
+            verifier = Verifier(self.host.client, self.store, line)
+            try:
+                return verifier.verify(subjects)
+            finally:
+                self.bytes_read += verifier.bytes_read
+
+    @contextmanager
+    def _locked(self, inventory: Inventory) -> Iterator[None]:
+        """Hold the lock of this host. Raises Failure where another run has it."""
+        from holystone.ledger.lock import HostLock, LockHeld, ci_job
+
+        key = f"{inventory.engine.id}/{inventory.engine.store}"
+        lock = HostLock(self.ledger.folder, key, warn)
+        try:
+            held = lock.acquire("verify --repair", job=ci_job(os.environ))
+        except LockHeld as error:
+            raise Failure(f"{error}. Wait until it has ended.", exit_codes.LOCKED) from None
+        with held:
+            yield
+
+    def _repair(self, results: Mapping[str, Verified]) -> Mended | None:
+        """Mend what is damaged; None where nothing is."""
+        from holystone.upkeep import repair
+        from holystone.upkeep.verify import DAMAGED, read_subjects
+
+        if all(told.result != DAMAGED for told in results.values()):
+            return None
+        # Only now: to the engine an export is a use, and what was used since is left alone.
+        self.host.watch()
+        inventory = self.host.observe()
+        subjects = read_subjects(self.host.client, inventory.images)
+        made = repair.groups(results, subjects, inventory, results)
+        made = repair.confirmed(made, self.host, inventory)
+        return self._mend(made, inventory)
+
+    def _mend(self, made: Sequence[Group], inventory: Inventory) -> Mended:
+        from holystone.engine.credentials import Credentials
+        from holystone.engine.pulling import Puller
+        from holystone.ledger.lock import ci_job
+        from holystone.present.progress import PullProgress
+        from holystone.upkeep import repair
+
+        plan = repair.plan_of(made, inventory)
+        run = None
+        if plan.steps:
+            job = ci_job(os.environ)
+            run = self.ledger.runs.begin(plan, inventory, endpoint=self.endpoint, job=job)
+        errors = terminal.open_output(sys.stderr, os.environ, color=self.options.color)
+        puller = Puller(self.host.client, Credentials(os.environ))
+        line = PullProgress(range(len(plan.steps)), errors)
+        return repair.mend(made, plan, self.host, puller, self._verify, line, run)
+
+    def _entries(
+        self,
+        inventory: Inventory,
+        subjects: Sequence[Subject],
+        results: Mapping[str, Verified],
+        mended: Mended | None,
+    ) -> list[Entry]:
+        """What is told of each image, the damaged ones first."""
+        from holystone.present.report.verify import Damage, Entry
+        from holystone.upkeep.repair import name_of, users_of
+        from holystone.upkeep.verify import DAMAGED, OK
+
+        entries = []
+        for subject in subjects:
+            image = subject.image
+            told = results.get(image.id)
+            if told is None:
+                continue
+            bad = {d.expected for d in told.damages if d.expected}
+            also = [
+                each.image
+                for each in subjects
+                if each.image.id != image.id
+                and (not bad.isdisjoint(each.diff_ids) or not bad.isdisjoint(_blobs(each.image)))
+            ]
+            hit = {image.id, *(each.id for each in also)} if told.result == DAMAGED else set()
+            repaired = mended.repaired.get(image.id) if mended else None
+            entries.append(
+                Entry(
+                    image,
+                    told.result,
+                    tuple(Damage(*damage) for damage in told.damages),
+                    told.notes,
+                    tuple(map(name_of, also)),
+                    tuple(c.name or c.id for c in users_of(inventory.containers, hit)),
+                    repaired.result if repaired and told.result == DAMAGED else "",
+                    repaired.detail if repaired and told.result == DAMAGED else "",
+                )
+            )
+        return sorted(entries, key=lambda e: (e.result == OK, e.result, name_of(e.image)))
+
+    def _tell(self, entries: Sequence[Entry], seconds: float, interrupted: str) -> None:
+        from holystone.present.report import verify as report
+
+        output = terminal.open_output(sys.stdout, os.environ, color=self.options.color)
+        if self.options.json:
+            from holystone.present import document
+
+            told = report.document(
+                entries, bytes_read=self.bytes_read, seconds=seconds, interrupted=interrupted
+            )
+            answer(output, document.dump(told, indent=output.interactive))
+            return
+        every = self.options.verbose or bool(self.options.references)
+        text = report.render(
+            entries, output.look, bytes_read=self.bytes_read, seconds=seconds, every=every
+        )
+        answer(output, text)
+
+
+def _chosen(inventory: Inventory, references: Sequence[str]) -> set[str]:
+    """The IDs of the images asked for: all that are not merely a step of a build, by default.
+
+    Raises Failure for what is no image.
+    """
+    if not references:
+        # A step of a build is whole where the image above it is.
+        parents = {image.parent for image in inventory.images}
+        return {i.id for i in inventory.images if i.tags or i.digests or i.id not in parents}
+    from holystone.core.lookup import find_images
+
+    chosen: set[str] = set()
+    for text in references:
+        found = find_images(inventory.images, text)
+        if not found:
+            raise Failure(f"there is no image {text!r}; `holystone images` lists them")
+        chosen |= {image.id for image in found}
+    return chosen
+
+
+def _bytes_of(subjects: Sequence[Subject]) -> int:
+    """About how many bytes the exports of these images have."""
+    from holystone.upkeep.verify import batches
+
+    return sum(max(each.weight for each in batch) for batch in batches(subjects))
+
+
+def _blobs(image: Image) -> set[str]:
+    return {blob.digest for blob in image.blobs or ()}
+
+
+def _code(entries: Sequence[Entry], mended: Mended | None) -> int:
+    """1 where damage is left, 3 where a repair failed or something could not be checked."""
+    if mended is not None and mended.interrupted:
+        return exit_codes.INTERRUPTED
+    if any(entry.repair == "failed" for entry in entries):
+        return exit_codes.STEPS_FAILED
+    if any(entry.result == "damaged" and entry.repair != "repaired" for entry in entries):
+        return exit_codes.ERROR
+    unchecked = any(entry.result == "unchecked" for entry in entries)
+    return exit_codes.STEPS_FAILED if unchecked else exit_codes.DONE

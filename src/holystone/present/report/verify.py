@@ -1,0 +1,151 @@
+"""``holystone verify``: which images are whole, which are damaged, and whom that affects."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from holystone.core.inventory import Image
+from holystone.core.units import format_size
+from holystone.present.document import SCHEMA, Document
+from holystone.present.table import Cell, Column, Row, paragraph
+from holystone.present.table import render as render_table
+from holystone.present.terminal import Look
+from holystone.present.wording import count_of, listed, safe, short_id, short_reference
+
+_STYLES = {"ok": "green", "damaged": "red", "unchecked": "yellow"}
+_RESULTS = {"ok": "ok", "damaged": "damaged", "unchecked": "not checked"}
+_COLUMNS = (
+    Column("name", gives_way=True, least=20),
+    Column("size", right=True),
+    Column("result"),
+    Column("detail", prose=True, style="dim"),
+)
+
+
+class Damage(NamedTuple):
+    """One part of an image that is not what its name says; empty where it is not known."""
+
+    part: str
+    expected: str
+    found: str
+    words: str
+
+
+class Entry(NamedTuple):
+    """One image, and what was found of it."""
+
+    image: Image
+    result: str
+    """``ok``, ``damaged`` or ``unchecked``: as it was found, before any repair."""
+    damages: tuple[Damage, ...] = ()
+    notes: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    """References, or IDs, of other images that hold a damaged layer."""
+    containers: tuple[str, ...] = ()
+    """Names of the containers made from any of them."""
+    repair: str = ""
+    """``repaired`` or ``failed``; empty where none was tried."""
+    repair_detail: str = ""
+
+
+def document(
+    entries: Sequence[Entry], *, bytes_read: int, seconds: float, interrupted: str = ""
+) -> Document:
+    """The document of ``verify --json``."""
+    counts = Counter(entry.result for entry in entries)
+    repairs = Counter(entry.repair for entry in entries)
+    return {
+        "schema": SCHEMA,
+        "outcome": {
+            "ok": counts["ok"],
+            "damaged": counts["damaged"],
+            "unchecked": counts["unchecked"],
+            "repaired": repairs["repaired"],
+            "failed": repairs["failed"],
+            "bytes_read": bytes_read,
+            "seconds": round(seconds, 3),
+            "interrupted": interrupted or None,
+        },
+        "images": [
+            {
+                "id": entry.image.id,
+                "tags": list(entry.image.tags),
+                "digests": list(entry.image.digests),
+                "result": entry.result,
+                "damages": [
+                    {
+                        "part": damage.part,
+                        "expected": damage.expected or None,
+                        "found": damage.found or None,
+                        "words": damage.words,
+                    }
+                    for damage in entry.damages
+                ],
+                "not_checked": list(entry.notes),
+                "also_affected": list(entry.also),
+                "containers": list(entry.containers),
+                "repair": entry.repair or None,
+                "repair_detail": entry.repair_detail,
+            }
+            for entry in entries
+        ],
+    }
+
+
+def render(
+    entries: Sequence[Entry], look: Look, *, bytes_read: int, seconds: float, every: bool
+) -> str:
+    """A row for each image that is not whole, with ``every`` for all of them, and the sum."""
+    told = [entry for entry in entries if every or entry.result != "ok"]
+    lines = render_table(_COLUMNS, [_row(entry) for entry in told], look, header=False)
+    if lines:
+        lines.append("")
+    return "\n".join([*lines, *paragraph(_sum(entries, bytes_read, seconds), look)])
+
+
+def _row(entry: Entry) -> Row:
+    image = entry.image
+    name = ", ".join(map(short_reference, image.tags or image.digests)) or short_id(image.id)
+    cell = Cell(_RESULTS[entry.result], _STYLES[entry.result])
+    if entry.repair == "repaired":
+        cell = Cell("repaired", "green")
+    return (name, format_size(image.size), cell, _detail(entry))
+
+
+def _detail(entry: Entry) -> str:
+    parts = [_damage(damage) for damage in entry.damages]
+    if entry.result == "damaged" and entry.also:
+        parts.append(f"also in {', '.join(map(short_reference, entry.also))}")
+    if entry.containers:
+        parts.append(f"affects container {', '.join(map(safe, entry.containers))}")
+    if entry.notes:
+        unchecked = "; ".join(map(safe, entry.notes))
+        parts.append(unchecked if entry.result == "unchecked" else f"not checked: {unchecked}")
+    if entry.repair == "failed":
+        parts.append(f"not repaired: {safe(entry.repair_detail)}")
+    elif entry.repair_detail:
+        parts.append(safe(entry.repair_detail))
+    return ". ".join(parts)
+
+
+def _damage(damage: Damage) -> str:
+    said = damage.part
+    if damage.expected:
+        said += f" {short_id(damage.expected)}"
+    if damage.found:
+        said += f" is {short_id(damage.found)}"
+    return f"{said}: {safe(damage.words)}" if damage.words else said
+
+
+def _sum(entries: Sequence[Entry], bytes_read: int, seconds: float) -> str:
+    counts = Counter(entry.result for entry in entries)
+    parts = [f"{counts[r]} {_RESULTS[r]}" for r in ("ok", "damaged", "unchecked") if counts[r]]
+    said = f"Verified {count_of(len(entries), 'image')} in {seconds:.1f} s"
+    said += f", {format_size(bytes_read)} read: {listed(parts) or 'nothing to do'}."
+    repairs = Counter(entry.repair for entry in entries)
+    if repairs["repaired"] or repairs["failed"]:
+        failed = f", {repairs['failed']} not" if repairs["failed"] else ""
+        said += f" Repaired {repairs['repaired']}{failed}."
+    return said

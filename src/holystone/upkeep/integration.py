@@ -1,0 +1,173 @@
+"""The files that make holystone part of a CI system or a host: which, and where they go.
+
+Their text is in ``holystone/integrations``, a folder for each target. In it ``@COMMAND@`` stands
+for how holystone is called and ``@VERSION@`` for its version.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import NamedTuple
+
+from holystone import __version__
+
+
+class File(NamedTuple):
+    """One file of a target."""
+
+    source: str
+    """Its name in the package, in the folder of the target."""
+    path: str
+    """Where it goes, below the target's folder."""
+    executable: bool = False
+    example: bool = False
+    """Something to begin with: never written where the repository has one of its own."""
+
+
+class Target(NamedTuple):
+    """A system that holystone can be made part of."""
+
+    name: str
+    about: str
+    files: tuple[File, ...]
+    marks: tuple[str, ...] = ()
+    """Files and folders that tell that a repository uses it."""
+    next: str = ""
+    """What is left to do."""
+    addition: str = ""
+    """What to add to the file that an example would have been."""
+    home: str = ""
+    """For a host's targets where they belong; empty for those of a repository."""
+
+
+TARGETS = {
+    target.name: target
+    for target in (
+        Target(
+            "gitlab",
+            "GitLab CI/CD",
+            (
+                File("holystone-clean.yml", "templates/holystone-clean.yml"),
+                File("gitlab-ci.yml", ".gitlab-ci.yml", example=True),
+            ),
+            (".gitlab-ci.yml",),
+            "Make two pipeline schedules, with HOLYSTONE_SCHEDULE = weekly and = monthly.",
+            "include:\n  - local: templates/holystone-clean.yml\n\n"
+            "JOB:\n  extends: .holystone-clean",
+        ),
+        Target(
+            "github",
+            "GitHub Actions",
+            (
+                File("action.yml", ".github/actions/holystone-clean/action.yml"),
+                File("clean.sh", ".github/actions/holystone-clean/clean.sh", executable=True),
+                File("workflow.yml", ".github/workflows/backend.yml", example=True),
+            ),
+            (".github/workflows",),
+            "",
+            "- if: always()\n  uses: ./.github/actions/holystone-clean",
+        ),
+        Target(
+            "jenkins",
+            "Jenkins",
+            (File("Jenkinsfile", "Jenkinsfile", example=True),),
+            ("Jenkinsfile",),
+            "",
+            "post {\n    always {\n        sh '@COMMAND@ clean || true'\n    }\n}",
+        ),
+        Target(
+            "woodpecker",
+            "Woodpecker",
+            (File("woodpecker.yml", ".woodpecker.yml", example=True),),
+            (".woodpecker.yml", ".woodpecker.yaml", ".woodpecker"),
+            "",
+            "- name: holystone\n  image: registry.example.com/team/ci-docker\n"
+            "  volumes: [/var/run/docker.sock:/var/run/docker.sock]\n"
+            "  commands: [@COMMAND@ clean]\n  failure: ignore\n"
+            "  when:\n    - status: [success, failure]",
+        ),
+        Target(
+            "drone",
+            "Drone",
+            (File("drone.yml", ".drone.yml", example=True),),
+            (".drone.yml",),
+            "",
+            "- name: holystone\n  image: registry.example.com/team/ci-docker\n"
+            "  volumes: [{name: socket, path: /var/run/docker.sock}]\n"
+            "  commands: [@COMMAND@ clean]\n  failure: ignore\n"
+            "  when: {status: [success, failure]}",
+        ),
+        Target(
+            "buildkite",
+            "Buildkite",
+            (File("pre-exit", ".buildkite/hooks/pre-exit", executable=True),),
+            (".buildkite",),
+        ),
+        Target(
+            "make",
+            "make",
+            (
+                File("holystone.mk", "holystone.mk"),
+                File("Makefile", "Makefile", example=True),
+            ),
+            ("GNUmakefile", "makefile", "Makefile"),
+            "make clean, make clean-weekly and make clean-deep, which asks.",
+            "HOLYSTONE_PREFIX = docker-   # where there is a target clean already\n"
+            "include holystone.mk",
+        ),
+        Target(
+            "docker-plugin",
+            "docker holystone ...",
+            (File("docker-holystone", "docker-holystone", executable=True),),
+            next="Try it: docker holystone plan",
+            home="docker",
+        ),
+        Target(
+            "systemd",
+            "timers, each day and each week",
+            tuple(
+                File(name, name)
+                for name in (
+                    "holystone-clean.service",
+                    "holystone-clean.timer",
+                    "holystone-clean-weekly.service",
+                    "holystone-clean-weekly.timer",
+                )
+            ),
+            next="systemctl daemon-reload && "
+            "systemctl enable --now holystone-clean.timer holystone-clean-weekly.timer",
+            home="systemd",
+        ),
+    )
+}
+
+
+def text(target: Target, file: File, command: str) -> str:
+    """What is in a file; ``command`` is how it calls holystone."""
+    source = files("holystone").joinpath("integrations", target.name, file.source)
+    return filled(source.read_text(encoding="utf-8"), command)
+
+
+def filled(template: str, command: str) -> str:
+    """The text with the command and the version in it."""
+    return template.replace("@COMMAND@", command).replace("@VERSION@", __version__)
+
+
+def home(target: Target, environ: Mapping[str, str]) -> str:
+    """The folder its files go to unless another is named; empty is the present one."""
+    if target.home == "systemd":
+        return "/etc/systemd/system"
+    if target.home == "docker":
+        folder = environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
+        return os.path.join(folder, "cli-plugins")
+    return ""
+
+
+def used(target: Target, folder: str) -> str | None:
+    """The mark that a repository has of the target, None where it has none."""
+    for mark in target.marks:
+        if os.path.lexists(os.path.join(folder, mark)):
+            return mark
+    return None
