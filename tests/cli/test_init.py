@@ -1,0 +1,146 @@
+"""``holystone init``: what it finds, what it writes, and what it never writes over."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import Command
+from tests.docs.test_reference import codes, fields, first_cells, section
+
+MK = "holystone.mk"
+
+
+def files(folder: Path) -> set[str]:
+    """The files below a folder, by path."""
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("mark", "target"),
+    [
+        (".gitlab-ci.yml", "gitlab"),
+        (".github/workflows/ci.yml", "github"),
+        ("Jenkinsfile", "jenkins"),
+        (".woodpecker.yml", "woodpecker"),
+        (".drone.yml", "drone"),
+        (".buildkite/pipeline.yml", "buildkite"),
+        ("Makefile", "make"),
+    ],
+)
+def test_finds_what_the_repository_uses(
+    holystone: Command, tmp_path: Path, mark: str, target: str
+) -> None:
+    """And writes nothing."""
+    path = tmp_path / "repository" / mark
+    path.parent.mkdir(parents=True)
+    path.write_text("")
+    done = holystone("init", "--into", tmp_path / "repository")
+    assert done.code == 0
+    assert done.lines[0].endswith(f": holystone init {target}")
+    assert done.lines[-1] == "Nothing was written."
+    (found,) = holystone("init", "--into", tmp_path / "repository", "--json").json["targets"]
+    assert found["target"] == target
+    assert mark.startswith(found["found"])
+    assert files(tmp_path / "repository") == {mark}
+
+
+def test_says_where_there_is_nothing_to_find(holystone: Command, tmp_path: Path) -> None:
+    done = holystone("init", "--into", tmp_path)
+    assert done.code == 0
+    assert done.lines[0] == "Nothing here tells which CI system this repository uses."
+    assert any(line.startswith("  holystone init gitlab ") for line in done.lines)
+
+
+def test_writes_programs_that_can_be_run(holystone: Command, tmp_path: Path) -> None:
+    assert holystone("init", "buildkite", "--into", tmp_path / "new").code == 0
+    assert files(tmp_path / "new") == {".buildkite/hooks/pre-exit"}
+    assert os.access(tmp_path / "new" / ".buildkite" / "hooks" / "pre-exit", os.X_OK)
+
+
+def test_a_file_of_the_repository_stays(holystone: Command, tmp_path: Path) -> None:
+    """An example never takes its place, not even by force: the lines to add are told."""
+    (tmp_path / "Makefile").write_text("all:\n")
+    done = holystone("init", "make", "--into", tmp_path, "--force")
+    assert done.code == 0
+    assert (tmp_path / "Makefile").read_text() == "all:\n"
+    assert (tmp_path / MK).exists()
+    assert "  include holystone.mk" in done.lines
+
+
+def test_never_over_another_file_unasked(holystone: Command, tmp_path: Path) -> None:
+    (tmp_path / MK).write_text("mine\n")
+    told = holystone("init", "make", "--into", tmp_path).failed(1)
+    assert MK in told
+    assert "--force" in told
+    assert files(tmp_path) == {MK}
+    assert (tmp_path / MK).read_text() == "mine\n"
+    arguments = ("init", "make", "--into", tmp_path)
+    with holystone.asking(*arguments) as reply:
+        assert reply("n\n").code == 1
+    assert files(tmp_path) == {MK}
+    with holystone.asking(*arguments) as reply:
+        assert reply("y\n").code == 0
+    assert "Docker" in (tmp_path / MK).read_text()
+    assert files(tmp_path) == {MK, "Makefile"}
+    again = holystone(*arguments, "--json").json["targets"][0]["files"]
+    assert {file["action"] for file in again} == {"unchanged"}
+
+
+def test_force_replaces(holystone: Command, tmp_path: Path) -> None:
+    """With the rights of a new file, and the temporary one gone."""
+    (tmp_path / MK).write_text("mine\n")
+    (tmp_path / MK).chmod(0o600)
+    done = holystone("init", "make", "--into", tmp_path, "--force")
+    assert (done.code, done.lines[0]) == (0, f"Replaced {tmp_path / MK}")
+    assert stat.S_IMODE((tmp_path / MK).stat().st_mode) == 0o666 & ~_umask()
+    assert files(tmp_path) == {MK, "Makefile"}
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_prints_instead(holystone: Command, tmp_path: Path) -> None:
+    """A single file as it is, several each under its name."""
+    done = holystone("init", "jenkins", "--print", "--command", "python3 /opt/holystone.pyz")
+    assert (done.code, done.err) == (0, "")
+    assert "HOLYSTONE = 'python3 /opt/holystone.pyz'\n" in done.out
+    done = holystone("init", "gitlab", "--print")
+    assert done.out.startswith("==> templates/holystone-clean.yml <==\n")
+    assert "\n==> .gitlab-ci.yml <==\n" in done.out
+    assert files(tmp_path) == set()
+
+
+@pytest.mark.parametrize("command", ["a'b", "a\nb", "$(reboot)", "", "50%", "a  b"])
+def test_a_command_that_means_something_else_in_some_file(holystone: Command, command: str) -> None:
+    holystone("init", "make", "--print", "--command", command).failed(64)
+
+
+@pytest.mark.parametrize("option", ["--print", "--force"])
+def test_needs_a_target(holystone: Command, option: str) -> None:
+    assert "name the target" in holystone("init", option).failed(64)
+
+
+def test_a_folder_that_cannot_be_written_to(holystone: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    told = holystone("init", "make", "--into", tmp_path / "file").failed(1)
+    assert "--into" in told
+
+
+def test_the_docker_command_s_own_folder(holystone: Command, tmp_path: Path) -> None:
+    done = holystone("init", "docker-plugin", DOCKER_CONFIG=str(tmp_path / "docker"))
+    assert done.code == 0
+    assert files(tmp_path / "docker") == {"cli-plugins/docker-holystone"}
+
+
+def test_json_is_documented(holystone: Command, tmp_path: Path) -> None:
+    done = holystone("init", "make", "--into", tmp_path, "--json")
+    assert fields(done.json) == codes(first_cells(section("docs/json.md", "init --json")))
+    actions = section("docs/json.md", "init --json")
+    assert [a for a in ("write", "replace", "unchanged", "leave") if f"`{a}`" not in actions] == []
