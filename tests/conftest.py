@@ -31,11 +31,17 @@ SKIPPED = pytest.StashKey[Counter[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that chooses engines."""
+    """Add the options that choose engines, and how long to stress them."""
     parser.addoption(
         "--engines",
         default=os.environ.get("HOLYSTONE_ENGINES_UNDER_TEST", ""),
         help=f"kinds of engine to test on, separated by commas (all: {','.join(KINDS)}; or none)",
+    )
+    parser.addoption(
+        "--stress-seconds",
+        type=float,
+        default=15.0,
+        help="for how long the stress test goes on, on each engine (15)",
     )
 
 
