@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run clean test check lint types imports docs fmt examples bench lock setup tidy-checkout
+.PHONY: help run clean test stress check lint types imports docs fmt examples bench bench-pipeline dist lock setup tidy-checkout
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -21,6 +21,10 @@ clean: $(READY) ## DOCKER: safe clean of this host; every tagged image, volume a
 test: $(READY) ## Run all tests; as root on Debian the missing engines are installed first
 	scripts/install-engines
 	$(BIN)/pytest $(ARGS)
+
+stress: $(READY) ## Cleans without pause beside ten workers' jobs, two minutes on each engine, with figures
+	scripts/install-engines
+	$(BIN)/pytest tests/stress --stress-seconds 120 $(ARGS)
 
 check: lint types imports docs ## Lint, format, types, imports, documentation: quick, needs no engine
 
@@ -44,10 +48,17 @@ fmt: $(READY) ## Format the code and mend what ruff can mend
 
 examples: $(READY) ## Write the present output into the examples of README.md and docs/
 	$(BIN)/python -m tests.config.key_table
+	$(BIN)/python -m tests.integrations.copies
 	$(BIN)/python -m tests.docs.examples
 
 bench: $(READY) ## Run the benchmarks
 	$(BIN)/python -m bench $(ARGS)
+
+bench-pipeline: $(READY) ## Measure the pipeline on real engines, 12 minutes; write docs/pipeline.md
+	$(BIN)/python -m bench.pipeline --write $(ARGS)
+
+dist: $(READY) ## Make what a runner can take: dist/*.whl and the one file dist/holystone.pyz
+	$(BIN)/python scripts/dist $(ARGS)
 
 # An address in the lock would tie every user to the registry of whoever made it, and an additional
 # source of packages would leave in it only the hashes of what that source has.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -136,3 +137,27 @@ def test_a_terminal_in_ci_is_no_person(holystone: Command, name: str) -> None:
     """No cutting of names, no progress, JSON in one line."""
     done = holystone.on_terminal("plan", "--json", *DEMO, columns=40, **{name: "true"})
     assert done.out.count("\n") == 1
+
+
+def test_report_beside_the_log(holystone: Command, tmp_path: Path) -> None:
+    """The document of ``--json`` in a file, and nothing of it in the log."""
+    path = tmp_path / "report.json"
+    path.write_text("what was there, and longer than nothing\n" * 9999)
+    done = holystone("clean", *DEMO, "--report", path)
+    assert (done.code, done.err) == (0, "")
+    assert done.lines[-1] == LAST
+    report = json.loads(path.read_text())
+    assert path.read_text().count("\n") == 1
+    both = holystone("clean", *DEMO, "--json", "--report", path)
+    assert both.json.keys() == report.keys() == json.loads(path.read_text()).keys()
+    assert report["outcome"]["removed"] == 51
+
+
+def test_a_report_that_cannot_be_written_is_only_noted(holystone: Command) -> None:
+    done = holystone("clean", *DEMO, "--report", "/nowhere/report.json")
+    assert done.code == 0
+    assert done.err == (
+        "holystone: cannot write the report to '/nowhere/report.json': No such file or directory\n"
+    )
+    assert done.lines[-1] == LAST
+    assert "--report" in holystone("clean", *DEMO, "--report", "x", "--dry-run").failed(64)

@@ -26,6 +26,9 @@ COMMANDS = {
     "lease": "say which images a job will need, so that no clean takes them",
     "history": "past runs, and what each removed and freed",
     "restore": "bring back what a run removed",
+    "verify": "find corrupted images, and pull them again",
+    "init": "make it part of a CI system, of make, docker or systemd",
+    "refresh": "pull what registries have anew under the tags that matter",
 }
 
 
