@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+SAME_USE = 60.0
+"""Seconds within which uses count as one."""
+NEWEST_GAP = 0.3
+"""The weight of the newest time between uses in their running mean."""
+
 
 class Lease(NamedTuple):
     """A job's word that it will need an image until then (UTC seconds)."""
@@ -13,6 +18,30 @@ class Lease(NamedTuple):
     """A tag, a digest or an image ID, as the job wrote it; the image need not be here yet."""
     until: float
     job: str = ""
+
+
+class Use(NamedTuple):
+    """What is remembered of the uses of one reference, image or build cache record.
+
+    Times are UTC seconds, ``gap`` seconds. Uses within a minute of one another are one use: a job
+    pulls an image, creates a container from it and starts it.
+    """
+
+    first: float
+    """The first use that was seen."""
+    last: float
+    count: int = 1
+    gap: float | None = None
+    """The running mean of the times between uses, the newest with a weight of 0.3; None until
+    there were two."""
+
+    def again(self, at: float) -> Use:
+        """What is remembered after one more use; one that was seen before changes nothing."""
+        if at < self.last + SAME_USE:
+            return self._replace(last=max(at, self.last))
+        between = at - self.last
+        gap = between if self.gap is None else self.gap + NEWEST_GAP * (between - self.gap)
+        return Use(self.first, at, self.count + 1, gap)
 
 
 class Usage(NamedTuple):
@@ -27,3 +56,8 @@ class Usage(NamedTuple):
     first_seen: Mapping[str, float] = {}
     last_used: Mapping[tuple[str, str], float] = {}
     leases: tuple[Lease, ...] = ()
+    references: Mapping[str, Use] = {}
+    """By reference in full (``docker.io/library/node:18-alpine``), also of images long gone: jobs
+    ask for the reference, and what stands behind it changes."""
+    speeds: Mapping[str, float] = {}
+    """How fast images come from each registry, by domain (``docker.io``): bytes a second."""
