@@ -63,11 +63,14 @@ class Judgement:
             else:
                 self.kept_children[image.parent] += 1
 
-    def stands_for_child_alone(self, image: Image) -> bool:
-        """Whether nothing but one image built on it keeps a nameless image."""
-        ruling = self.rulings[image.id]
-        parent = not ruling[0] and ruling[1][0].rule == "parent"
-        return parent and not image.tags and self.kept_children[image.id] == 1
+    def stands_for_children_alone(self, image: Image) -> bool:
+        """Whether nothing but the images built on it keeps a nameless image."""
+        if image.tags or self.rulings[image.id][1][0].rule != "parent":
+            return False
+        children = self.kept_children.pop(image.id)
+        goes, _ = self._judge(image)
+        self.kept_children[image.id] = children
+        return goes
 
     def give_up(self, group: Sequence[Image], reason: Reason) -> None:
         """Let an image go that the level keeps, and the steps it was built on after it."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+
+from holystone.core.company import Followers
 
 SAME_USE = 60.0
 """Seconds within which uses count as one."""
-NEWEST_GAP = 0.3
+NEWEST_GAP = 0.15
 """The weight of the newest time between uses in their running mean."""
 
 
@@ -30,9 +32,10 @@ class Use(NamedTuple):
     first: float
     """The first use that was seen."""
     last: float
-    count: int = 1
+    # A tuple has a method of that name, which nobody calls on one of these.
+    count: int = 1  # type: ignore[assignment]
     gap: float | None = None
-    """The running mean of the times between uses, the newest with a weight of 0.3; None until
+    """The running mean of the times between uses, the newest with a weight of 0.15; None until
     there were two."""
 
     def again(self, at: float) -> Use:
@@ -59,5 +62,10 @@ class Usage(NamedTuple):
     references: Mapping[str, Use] = {}
     """By reference in full (``docker.io/library/node:18-alpine``), also of images long gone: jobs
     ask for the reference, and what stands behind it changes."""
+    company: Mapping[str, Followers] = {}
+    """By reference in full: what was asked for soon after it."""
+    absent: Mapping[str, Sequence[tuple[str, int]]] = {}
+    """By reference in full the layers, chain ID and bytes, of the image it last meant, where that
+    is not here any more."""
     speeds: Mapping[str, float] = {}
     """How fast images come from each registry, by domain (``docker.io``): bytes a second."""
