@@ -59,6 +59,12 @@ class Company:
         self.recent.append((at, reference))
         return list(changed)
 
+    def resume(self, last: Mapping[str, float]) -> None:
+        """Take up what is under way, by when each reference was last used."""
+        newest = max(last.values(), default=0.0)
+        under_way = [(at, name) for name, at in last.items() if at >= newest - TOGETHER]
+        self.recent = deque(sorted(under_way))
+
     def followers(self, reference: str) -> Followers:
         """What is known of the company of a reference."""
         return Followers(self.uses.get(reference, 0.0), self.counts.get(reference, {}))
@@ -75,7 +81,7 @@ class Company:
             if reference in seen:
                 continue
             seen.add(reference)
-            uses = self.uses[reference] + 1.0
+            uses = self.uses.get(reference, 0.0) + 1.0
             for other, count in self.counts.get(reference, {}).items():
                 if last(other) < when:
                     missing[other] = missing.get(other, 1.0) * (1.0 - min(1.0, count / uses))

@@ -76,6 +76,8 @@ class Habits:
         self._repositories: dict[str, Repository] = {}
         for reference, use in (uses or {}).items():
             self.know(reference, use)
+        if self.company.uses:
+            self.company.resume({name: habit.last for name, habit in self.known.items()})
 
     def know(self, reference: str, use: Use) -> Habit:
         """Take what is remembered of the uses of a reference, in place of what was known."""
