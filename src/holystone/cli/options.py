@@ -218,7 +218,8 @@ def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
         "--until-free",
         metavar="SIZE",
         type=value_of(_size),
-        help="go on beyond the level, least recently used first, until so much of the disk is free",
+        help="go on beyond the level, what will be missed least first, until so much of the "
+        "disk is free",
     )
     group.add_argument(
         "--until-used",

@@ -87,16 +87,8 @@ class Judgement:
             self.kept_children[step.parent] -= 1
 
     def last_sign(self, image: Image) -> float | None:
-        """When anybody last had to do with the image, as far as holystone knows (UTC seconds).
-
-        Before it saw the image for the first time it cannot know of any use, so that counts too.
-        """
-        signs = (
-            image.last_tagged,
-            self.usage.last_used.get(("image", image.id)),
-            self.usage.first_seen.get(image.id),
-        )
-        return max((sign for sign in signs if sign is not None), default=None)
+        """When anybody last had to do with the image; see ``last_sign``."""
+        return last_sign(image, self.usage)
 
     def doubtful(self, image: Image) -> bool:
         """Whether an image may go only if its registry, which was not asked, says that it has it.
@@ -203,6 +195,19 @@ class Judgement:
         if image.registry_said:
             return Reason("unconfirmed", {"said": image.registry_said})
         return None if self.proven else _UNCONFIRMED
+
+
+def last_sign(image: Image, usage: Usage) -> float | None:
+    """When anybody last had to do with an image, as far as holystone knows (UTC seconds).
+
+    Before it saw the image for the first time it cannot know of any use, so that counts too.
+    """
+    signs = (
+        image.last_tagged,
+        usage.last_used.get(("image", image.id)),
+        usage.first_seen.get(image.id),
+    )
+    return max((sign for sign in signs if sign is not None), default=None)
 
 
 def arrival(image: Image, usage: Usage) -> tuple[str, float | None]:

@@ -31,7 +31,7 @@ class Prospects(NamedTuple):
     freed: int
     """Bytes that go with it now."""
     seconds: float | None
-    """How long it takes to be here again; None where nothing tells."""
+    """How long it takes to fetch that again; None where nothing has to be, or nothing tells."""
 
     @property
     def facts(self) -> dict[str, Fact]:
@@ -75,7 +75,7 @@ def prospects(entry: Entry, now: float) -> Prospects:
         idle=max(0.0, now - last) if last > 0 else None,
         gap=soonest,
         freed=entry.freed,
-        seconds=WAIT + entry.freed * per_byte,
+        seconds=WAIT + entry.freed * per_byte if entry.freed else None,
     )
 
 
