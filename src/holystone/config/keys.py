@@ -255,6 +255,11 @@ KEYS: tuple[Key, ...] = (
         "The part of the day in which it may pull, local time; without it at any time.",
         "22:00-06:00", ("refresh", "window"),
     ),
+    Key(
+        "refresh", "limit_rate", kinds.RATE,
+        "How much may come in a second, all pulls together (Docker on this machine).",
+        "5MB/s", ("refresh", "limit_rate"),
+    ),
     *(
         Key(f"levels.{level}", name, kind, doc, example, ("takes", name))
         for level in LEVELS

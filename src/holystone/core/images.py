@@ -38,7 +38,8 @@ class Judgement:
         self.policy = policy
         self.protection = protection
         self.now = now
-        self.proven = inventory.engine.store == "classic" and not policy.check_registry
+        self.store = inventory.engine.store
+        self.proven = self.store == "classic" and not policy.check_registry
         """Whether a repository digest alone proves that a registry has the image."""
         self.retained = Retained(inventory.images, policy.retention)
         self.held_by: defaultdict[str, list[str]] = defaultdict(list)
@@ -120,12 +121,12 @@ class Judgement:
             return keep("level", level=self.policy.level)
         if children := self.kept_children[image.id]:
             return keep("parent", children=children)
-        # BuildKit's mark is part of an image and comes along with a pull by digest.
-        built_here = image.made_by_buildkit and not image.digests
-        once_tagged = image.last_tagged is not None or built_here
+        by_digest = self._named_by_digest(image)
+        once_tagged = not by_digest and (image.last_tagged is not None or image.made_by_buildkit)
         grace = self.policy.grace
         least = grace.once_tagged if once_tagged else grace.never_tagged
-        young = too_young(*arrival(image, self.usage), least, self.now)
+        since = self._last_named(image) if by_digest else arrival(image, self.usage)
+        young = too_young(*since, least, self.now)
         if young is not None:
             return False, (young,)
         facts: dict[str, Fact] = {}
@@ -134,6 +135,22 @@ class Judgement:
         if image.digests:
             facts["digest"] = image.digests[0]
         return remove("untagged", **facts)
+
+    def _named_by_digest(self, image: Image) -> bool:
+        """Whether an untagged image has its digest for a name, as a job that wants it calls it.
+
+        Where a tag moves away an image keeps its digests on the classic store, where it is dated
+        too, and loses them on the containerd store, which dates every image. BuildKit's mark comes
+        along with a pull.
+        """
+        return bool(image.digests) and (image.last_tagged is None or self.store == "containerd")
+
+    def _last_named(self, image: Image) -> tuple[str, float | None]:
+        """The last sign that somebody wanted an image by its digest."""
+        sign = self.last_sign(image)
+        if sign is not None and sign == self.usage.last_used.get(("image", image.id)):
+            return "last used", sign
+        return ("pulled" if image.last_tagged else "first seen"), sign
 
     def _judge_tagged(self, image: Image, lost: Reason | None) -> Ruling:
         tagged = Reason("tagged", {"tags": len(image.tags)})
