@@ -280,7 +280,7 @@ def _extended(policy: Policy, options: argparse.Namespace) -> Policy:
         names = "--until-free, --until-used and --watermarks"
         raise Failure(f"{names}: give only one of them", exit_codes.USAGE)
     if options.watermarks:
-        policy = policy._replace(target=policy.disk.low, only_when_high=True)
+        policy = policy._replace(target=policy.disk.end, only_when_high=True)
     if options.until_free is not None:
         policy = policy._replace(target=Mark(free_bytes=options.until_free))
     if options.until_used is not None:
