@@ -21,6 +21,7 @@ _MOST = 1_000_000
 _LONGEST_SHOWN = 60
 _SHARE = r"[0-9]{1,3}(\.[0-9]{1,6})? ?%"
 _SIZE = r"[0-9]{1,15}(\.[0-9]{1,9})? ?([kKmMgGtTpP](i?[bB])?|[bB])"
+_BITS = r"[0-9]{1,15}(\.[0-9]{1,9})? ?[kKmMgGtTpP]i?bit"
 _DURATION = r"(0|([0-9]{1,12}(\.[0-9]{1,9})?[smhdw] ?)+)"
 _SIZES = {
     f"{unit}{infix}B": base**power
@@ -217,7 +218,7 @@ DURATION_OR_NEVER = _texts(
     lambda text: None if text == "never" else _duration(text), _duration_text,
 )  # fmt: skip
 RATE = _texts(
-    "rate", 'a size a second in quotes, like "5MB/s"', f"^{_SIZE}(/s)?$",
+    "rate", 'a size a second in quotes, like "5MB/s" or "100Mbit/s"', f"^({_SIZE}|{_BITS})(/s)?$",
     parse_rate, lambda rate: f"{_size_text(rate)}/s",
 )  # fmt: skip
 SHARE = _texts(

@@ -45,14 +45,17 @@ def parse_size(text: str) -> int:
 
 
 def parse_rate(text: str) -> int:
-    """Bytes a second written as ``"5MB/s"`` or ``"500kB"``. Raises ValueError."""
+    """Bytes a second written as ``"5MB/s"``, ``"500kB"`` or ``"100Mbit/s"``. Raises ValueError."""
     size = text.strip().removesuffix("/s")
+    bits = size.endswith("bit")
     try:
-        rate = parse_size(size)
+        rate = parse_size(size.removesuffix("bit") + "B") // 8 if bits else parse_size(size)
     except ValueError:
         rate = 0
     if rate < _SLOWEST or size[-1:].isdigit():
-        raise ValueError(f"{text!r} is not a rate, 1kB/s at least; write it like 5MB/s or 500kB/s")
+        raise ValueError(
+            f"{text!r} is not a rate, 1kB/s at least; write it like 5MB/s or 100Mbit/s"
+        )
     return rate
 
 
