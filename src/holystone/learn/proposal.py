@@ -186,7 +186,7 @@ def _proposal(learned: Learned, unread: Sequence[Trouble], count: int) -> Propos
     left = list(learned.left_out)
     for use in learned.uses:
         if use.reference in built:
-            why = f"built by this repository: {built[use.reference]}"
+            why = f"built by this repository ({built[use.reference]})"
             left.append(LeftOut(use.written, use.place, BUILT, why))
         else:
             found.setdefault(use.reference, {}).setdefault(use.place, use)
