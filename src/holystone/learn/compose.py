@@ -15,6 +15,7 @@ from holystone.learn.found import ELSEWHERE, VARIABLE, Build, Learned, Place, Un
 from holystone.learn.nodes import Items, Scalar, Table, Value, documents, leave_odd, texts
 from holystone.learn.variables import COMPOSE, NoValue, expand
 
+_MOST_EXTENDED = 100
 _IMAGE_CONTEXT = "docker-image://"
 
 
@@ -36,11 +37,18 @@ class Composes:
         self.learned = learned
         self.files: dict[str, _File | None] = {}
         """By real path; None for one that cannot be read or is being read."""
+        self._deployed: set[str] = set()
+        """Those whose services run: not only extended by services of others."""
+        self._built: dict[int, Value] = {}
+        """The builds that were noted, by identity: an alias may name one again and again."""
+        self._including: list[str] = []
+        """Real paths of the files whose includes are being read."""
 
     def read(self, path: str) -> None:
         """Learn the images of a compose file. Raises Unreadable."""
         folder = os.path.dirname(path)
-        self._read(path, folder, lambda: self._dotenv(os.path.join(folder, ".env")))
+        own = os.path.join(folder, ".env")
+        self._read(path, folder, lambda: self._dotenv(own), deployed=True)
 
     def finish(self) -> None:
         """Learn of all services, once every file is read.
@@ -59,11 +67,15 @@ class Composes:
                 self._service(file, service, is_built=(file.folder, name) in built)
 
     def _each(self) -> Iterator[_File]:
-        return (file for file in [*self.files.values()] if file is not None)
+        return (file for key in sorted(self._deployed) if (file := self.files[key]) is not None)
 
-    def _read(self, path: str, folder: str, given: Callable[[], Mapping[str, str]]) -> _File | None:
+    def _read(
+        self, path: str, folder: str, given: Callable[[], Mapping[str, str]], *, deployed: bool
+    ) -> _File | None:
         """Read a file and what it includes. Raises Unreadable."""
         key = os.path.realpath(path)
+        if deployed:
+            self._deployed.add(key)
         if key in self.files:
             return self.files[key]
         self.files[key] = None
@@ -88,8 +100,10 @@ class Composes:
                 includes.append(include)
         file = _File(path, services, folder, given())
         self.files[key] = file
+        self._including.append(key)
         for include in includes:
             self._include(file, include)
+        self._including.pop()
         return file
 
     def _include(self, file: _File, include: Value) -> None:
@@ -115,6 +129,9 @@ class Composes:
             return None
         other = os.path.normpath(os.path.join(file.folder, written))
         folder = os.path.dirname(other)
+        if os.path.realpath(other) in self._including:
+            self.learned.trouble(path.place, f"the include {written[:200]!r} goes in a circle")
+            return None
 
         def values() -> Mapping[str, str]:
             found: dict[str, str] = {}
@@ -125,7 +142,7 @@ class Composes:
             return found | dict(file.values)
 
         try:
-            return self._read(other, folder, values)
+            return self._read(other, folder, values, deployed=env_files is not None)
         except Unreadable as fault:
             self.learned.trouble(Place(other, fault.line), f"{fault} (named in {path.place})")
             return None
@@ -140,33 +157,45 @@ class Composes:
                 self.learned.use(written, image.place)
         elif image is not None and not is_built:
             leave_odd(self.learned, image)
-        build = service.get("build")
-        if build is not None:
+        if "build" in service.values and (build := self._inherited(file, service, "build")):
             self._build(file, build)
 
     def _inherited(self, file: _File, service: Table, key: str) -> Value | None:
         """What a service or the one it extends has for a key."""
-        for _ in range(100):  # compose refuses a circle; so many would be one.
-            if key in service.values:
-                return service.values[key]
+        met: list[Table] = []
+        while key not in service.values:
+            if len(met) > _MOST_EXTENDED or any(each is service for each in met):
+                place = min(each.place for each in met)
+                self._once(place, "extends of its services goes in a circle")
+                return None
+            met.append(service)
             extends = service.get("extends")
             name = extends.get("service") if isinstance(extends, Table) else extends
             if not isinstance(name, Scalar):
                 return None
             path = extends.get("file") if isinstance(extends, Table) else None
-            if isinstance(path, Scalar):
-                other = self._other(file, path)
-                if other is None:
-                    return None
-                file = other
-            found = file.services.get(name.text)
-            if found is None:
+            other = self._other(file, path) if isinstance(path, Scalar) else file
+            if other is None:
                 return None
-            service = found
-        return None
+            found = other.services.get(name.text)
+            if found is None:
+                self._once(name.place, f"there is no service {name.text} to extend")
+                return None
+            file, service = other, found
+        value = service.values[key]
+        nothing = isinstance(value, Scalar) and value.kind in ("null", "!reset")
+        return None if nothing else value
+
+    def _once(self, place: Place, why: str) -> None:
+        """Note what is wrong, however many services it is wrong for."""
+        if not any(each.place == place for each in self.learned.troubles):
+            self.learned.trouble(place, why)
 
     def _build(self, file: _File, build: Value) -> None:
         """Note which Dockerfile is built with what, and the images that stand beside it."""
+        if id(build) in self._built:
+            return
+        self._built[id(build)] = build
         table = build if isinstance(build, Table) else Table({"context": build}, build.place)
         contexts = frozenset(self._contexts(file, table.get("additional_contexts")))
         arguments = dict(self._pairs(file, table.get("args")))
@@ -184,13 +213,13 @@ class Composes:
     def _inline(
         self, file: _File, inline: Scalar, arguments: dict[str, str], contexts: frozenset[str]
     ) -> None:
-        text = self._expanded(file, inline)
-        if text is None:
-            return
         try:
+            text = expand(inline.text, file.values.get, COMPOSE)
             # The text of a block begins in the line after its key.
             parsed = dockerfile.parse(text, inline.place.line + 1)
             stages.read(self.learned, parsed, file.path, arguments, contexts)
+        except NoValue as missing:
+            self.learned.leave("dockerfile_inline", inline.place, VARIABLE, str(missing))
         except Unreadable as fault:
             self.learned.trouble(Place(file.path, fault.line), str(fault))
 

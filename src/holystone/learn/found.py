@@ -24,7 +24,11 @@ UNUSED = "unused"
 FRONTEND = "frontend"
 """What BuildKit reads a Dockerfile with. It is kept in the build cache, not among the images."""
 
-TEMPLATE_MARKS = ("{{", "}}", "{%", "<%", "$[[")
+RULES = (
+    VARIABLE, TEMPLATE, SCRATCH, STAGE, BUILT, FRONTEND, ELSEWHERE, UNUSED, INVALID,
+)  # fmt: skip
+"""Why something is left out."""
+TEMPLATE_MARKS = ("{{", "{%", "<%", "$[[")
 _LONGEST = 200
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections import deque
 from collections.abc import Iterator, Mapping
 
 from holystone.learn.files import root_of
@@ -32,6 +33,7 @@ _GLOBAL = frozenset(
 )  # fmt: skip
 _MOST_JOBS = 200
 """Of one matrix: GitLab's own limit."""
+_MOST_STEPS = 1_000_000
 _DEEPEST = 20
 _SET_BY_GITLAB = ("CI_", "GITLAB_", "CHAT_", "FF_", "TRIGGER_")
 
@@ -109,6 +111,7 @@ class _Jobs:
     def __init__(self, learned: Learned, pipeline: Pipeline) -> None:
         self.learned = learned
         self.pipeline = pipeline
+        self._left = _MOST_STEPS
         self.used: set[Place] = set()
         """Where images stand that jobs use."""
 
@@ -172,10 +175,10 @@ class _Jobs:
 
     def _images(self, value: Value | None) -> Iterator[Value]:
         """The names of images in an ``image`` or in ``services``; what cannot be told is noted."""
-        waiting, met = [value], set()
+        waiting, met = deque([value]), set()
         while waiting:
             try:
-                each = self.pipeline.resolved(waiting.pop(0))
+                each = self.pipeline.resolved(waiting.popleft())
                 if isinstance(each, Table):
                     each = self.pipeline.resolved(each.get("name"))
             except Unknown as unknown:
@@ -190,6 +193,10 @@ class _Jobs:
                 yield each
 
     def _image(self, image: Value, job: Table) -> None:
+        self._count(1)
+        is_plain = not isinstance(image, Scalar) or "$" not in image.text
+        if is_plain and image.place in self.used:
+            return
         self.used.add(image.place)
         if not isinstance(image, Scalar) or image.kind != "str":
             leave_odd(self.learned, image)
@@ -227,7 +234,13 @@ class _Jobs:
             )
         matrix = itertools.islice(self._matrix(job), _MOST_JOBS)
         for each, rule in itertools.product(matrix, ruled[:_MOST_JOBS]):
+            self._count(1 + len(common))
             yield _Values(common | each | rule, raw)
+
+    def _count(self, steps: int) -> None:
+        self._left -= steps
+        if self._left < 0:
+            raise Unreadable("its jobs can run in far too many ways")
 
     def _variables(self, value: Value | None, raw: set[str]) -> Iterator[tuple[str, str | None]]:
         """Variables with their plain values; ``raw`` gets those that are not filled in further."""

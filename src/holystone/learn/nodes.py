@@ -108,7 +108,7 @@ def leave_odd(learned: Learned, image: Value) -> None:
         learned.leave("image", image.place, INVALID, f"{why}a list or a mapping")
     elif image.kind == "template":
         learned.leave(image.text, image.place, TEMPLATE, "a template: something else fills it in")
-    elif image.kind not in ("null", "!reset"):
+    elif image.kind != "null":
         learned.leave(image.text, image.place, INVALID, f"{why}YAML takes it for no text")
 
 

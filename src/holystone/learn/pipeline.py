@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from holystone.learn.files import read_text, walk
 from holystone.learn.found import ELSEWHERE, TEMPLATE, Learned, Place, Unreadable, template_mark
 from holystone.learn.nodes import Items, Scalar, Table, Value, documents, texts
-from holystone.learn.variables import GITLAB, NoValue, expand
 
 MOST_INCLUDES = 150
 """GitLab's own limit."""
@@ -45,6 +44,8 @@ class Pipeline:
         self._extending: list[str] = []
         self._circular: set[str] = set()
         self._read: set[str] = set()
+        self._including: list[str] = []
+        """Real paths of the files whose includes are being read."""
         self._steps = _MOST_STEPS
 
     def load(self, path: str) -> None:
@@ -123,8 +124,10 @@ class Pipeline:
         if not isinstance(own, Table):
             raise Unreadable("it is no GitLab pipeline: no mapping", own.place.line)
         made = Table({}, own.place)
+        self._including.append(os.path.realpath(path))
         for other in self._included(own.get("include")):
             made = self._merged(made, other)
+        self._including.pop()
         return self._merged(made, own)
 
     def _included(self, value: Value | None) -> Iterator[Table]:
@@ -153,8 +156,11 @@ class Pipeline:
     def _local(self, include: Scalar) -> Iterator[Table]:
         for path in self.local_paths(include):
             key = os.path.realpath(path)
+            if key in self._including:
+                why = f"the include {include.text[:200]!r} goes in a circle"
+                self.learned.trouble(include.place, why)
             if key in self._read:
-                continue  # A file counts once; one that includes itself ends here.
+                continue  # A file counts once.
             self._read.add(key)
             if len(self._read) > MOST_INCLUDES:
                 why = f"this pipeline includes more than {MOST_INCLUDES} files"
@@ -176,11 +182,11 @@ class Pipeline:
             why = f"a template: something else fills in what stands at {mark}"
             self.learned.leave(f"include: {written}", include.place, TEMPLATE, why)
             return []
-        try:
-            path = expand(written, self._global, GITLAB).lstrip("/")
-        except NoValue as missing:
-            self.learned.leave(f"include: {written}", include.place, ELSEWHERE, str(missing))
+        if "$" in written:
+            why = "GitLab fills in variables of the project there, which are not in these files"
+            self.learned.leave(f"include: {written}", include.place, ELSEWHERE, why)
             return []
+        path = written.lstrip("/")
         if "*" in path:
             paths = self._matching(path)
         else:
@@ -202,11 +208,6 @@ class Pipeline:
             if name.endswith((".yml", ".yaml")) and expression.fullmatch(name):
                 found.append(path)
         return found
-
-    def _global(self, name: str) -> str | None:
-        variables = self.config.get("variables")
-        value = variables.get(name) if isinstance(variables, Table) else None
-        return value.plain if isinstance(value, Scalar) else None
 
     def _merged(self, under: Table, over: Table) -> Table:
         """Both together; where both have a key ``over`` counts, mappings are merged."""

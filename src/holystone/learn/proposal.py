@@ -23,6 +23,8 @@ from holystone.learn.found import (
 from holystone.learn.gitlab import Pipelines
 
 MOST_FILES = 2_000
+MOST_BUILDS = 50
+"""Of one Dockerfile."""
 
 
 class Image(NamedTuple):
@@ -88,8 +90,8 @@ class _Reader:
             key = os.path.realpath(build.path)
             if os.path.lexists(build.path):
                 self.try_to(build.path, files.DOCKERFILE)
-            if key in self.dockerfiles:
-                builds.setdefault(key, []).append(build)
+            if key in self.dockerfiles and build not in (ways := builds.setdefault(key, [])):
+                ways.append(build)
         for key, (path, parsed) in self.dockerfiles.items():
             try:
                 self._dockerfile(path, parsed, builds.get(key, []))
@@ -104,6 +106,9 @@ class _Reader:
 
         What one of these builds gives a value to is no longer left out.
         """
+        if len(builds) > MOST_BUILDS:
+            self.learned.trouble(Place(path), f"it is built in more than {MOST_BUILDS} ways")
+            builds = builds[:MOST_BUILDS]
         each = [Learned() for _ in range(1 + len(builds))]
         contexts = frozenset().union(*(build.contexts for build in builds))
         stages.read(each[0], parsed, path, {}, contexts)
@@ -182,10 +187,13 @@ def _named(path: str) -> str:
 
 def _proposal(learned: Learned, unread: Sequence[Trouble], count: int) -> Proposal:
     built = {use.reference: use.place for use in reversed(learned.built)}
+    at = {use.place for use in learned.built}
     found: dict[str, dict[Place, Use]] = {}
     left = list(learned.left_out)
     for use in learned.uses:
         if use.reference in built:
+            if use.place in at:
+                continue
             why = f"built by this repository ({built[use.reference]})"
             left.append(LeftOut(use.written, use.place, BUILT, why))
         else:

@@ -12,7 +12,7 @@ Lookup = Callable[[str], "str | None"]
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPERATOR = re.compile(r":?[-+?]")
 _DEEPEST = 20
-_LONGEST = 10_000
+_LONGEST = 100_000
 
 
 class NoValue(Exception):
