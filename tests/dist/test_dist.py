@@ -74,7 +74,7 @@ def assert_runs(command: Sequence[str | Path], folder: Path) -> None:
 
 def test_one_file_runs_with_python_alone(made: Path, tmp_path: Path) -> None:
     shutil.copy(made / "holystone.pyz", tmp_path)
-    command = [BARE, "-I", tmp_path / "holystone.pyz"]
+    command = (BARE, "-I", tmp_path / "holystone.pyz")
     assert_runs(command, tmp_path)
     assert references(learned(command, tmp_path)) == ["postgres:16", "python:3.12-slim"]
 
