@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from holystone.learn.found import Unreadable
 from holystone.learn.nodes import DEEPEST, Items, Scalar, Table, Value, documents
 
 
-def table(text: str) -> Table:
-    (found,) = documents(text, "x.yml")
+def table(text: str, *, as_ruby: bool = False) -> Table:
+    (found,) = documents(text, "x.yml", as_ruby=as_ruby)
     assert isinstance(found, Table)
     return found
 
@@ -62,6 +64,9 @@ list: *two
 """)
     assert plain(found.get("both")) == {"a": "1", "b": "1", "c": "3"}
     assert plain(found.get("last")) == {"z": "1", "b": "2", "c": "2"}
+    text = "a: &a {x: 1, y: 1}\nb: {x: 2, <<: *a, y: 2}"
+    assert plain(table(text).get("b")) == {"x": "2", "y": "2"}
+    assert plain(table(text, as_ruby=True).get("b")) == {"x": "1", "y": "2"}
     assert plain(found.get("list")) == {"b": "2", "c": "2"}
     assert plain(found.get("quoted")) == {"<<": "1"}
 
@@ -81,6 +86,21 @@ def test_documents() -> None:
         documents("a: &a 1\n---\nb: *a\n", "x")
 
 
+keys = st.text("abc<", min_size=1, max_size=3)
+data = st.recursive(
+    st.text("ab1.: #-'\"\n", max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(keys, data, max_size=4), st.booleans())
+def test_reads_what_yaml_reads(value: dict[str, object], flow: bool) -> None:
+    text = yaml.safe_dump(value, default_flow_style=flow)
+    (read,) = documents(text, "x")
+    assert plain(read) == value
+
+
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n"
     for a, b in zip("abcdefghij", "bcdefghijk", strict=True)
@@ -90,11 +110,8 @@ MERGES = "a: &a0 {x: 1}\n" + "".join(
 )
 
 
-def test_a_billion_laughs_cost_nothing() -> None:
-    started = time.process_time()
-    found = table(LAUGHS)
-    assert time.process_time() - started < 5
-    assert len(found.values) == 11
+def test_a_billion_laughs_are_eleven_values() -> None:
+    assert len(table(LAUGHS).values) == 11
 
 
 @pytest.mark.parametrize(

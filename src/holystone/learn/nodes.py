@@ -66,15 +66,19 @@ class Table(NamedTuple):
 Value = Union["Scalar", "Items", "Table"]
 
 
-def documents(text: str, file: str) -> list[Value]:
-    """The documents of a YAML text. Raises Unreadable."""
+def documents(text: str, file: str, *, as_ruby: bool = False) -> list[Value]:
+    """The documents of a YAML text. Raises Unreadable.
+
+    What a merge key brings in gives way to the keys beside it. For Ruby, and so for GitLab, that
+    holds of the keys after it only: it replaces those that stand before it (psych, ``to_ruby.rb``).
+    """
     try:
         import yaml
     except ImportError:
         raise Unreadable("YAML is read with PyYAML, and Python has none; install it") from None
 
     try:
-        return list(_Composer(text, file).documents())
+        return list(_Composer(text, file, as_ruby=as_ruby).documents())
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise Unreadable(f"it is no YAML: character {error.character!r}", line) from None
@@ -119,12 +123,13 @@ class _Open(NamedTuple):
 class _Composer:
     """Makes values of the events of one text."""
 
-    def __init__(self, text: str, file: str) -> None:
+    def __init__(self, text: str, file: str, *, as_ruby: bool) -> None:
         import yaml
 
         self.yaml = yaml
         self.loader: Any = yaml.SafeLoader(text)
         self.file = file
+        self.as_ruby = as_ruby
         self.anchors: dict[str, Value | _Open] = {}
         self.left = MOST_VALUES
 
@@ -175,7 +180,7 @@ class _Composer:
 
     def _table(self, place: Place, depth: int) -> Value:
         own: dict[str, Value] = {}
-        merged: list[Value] = []
+        merged: dict[str, Value] = {}
         template: Scalar | None = None
         while not isinstance(event := self.loader.get_event(), self.yaml.MappingEndEvent):
             key = self._value(event, depth + 1)
@@ -185,22 +190,20 @@ class _Composer:
                 names = ", ".join(key.values) if isinstance(key, Table) else "..."
                 template = Scalar(f"{{{{ {names} }}}}", "template", place)
             elif key.kind == "merge":
-                merged.append(value)
+                (own if self.as_ruby else merged).update(self._merged(value, place))
             else:
                 own[key.text] = value
         if template is not None and not own:
             return template
-        return Table(self._merged(merged, place) | own if merged else own, place)
+        return Table(merged | own, place)
 
-    def _merged(self, values: list[Value], place: Place) -> dict[str, Value]:
-        """What merge keys bring in: of several the first has precedence."""
+    def _merged(self, value: Value, place: Place) -> dict[str, Value]:
+        """What a merge key brings in: of several mappings the first has precedence."""
         found: dict[str, Value] = {}
-        for value in values:
-            each = value.values if isinstance(value, Items) else (value,)
-            for table in each:
-                if isinstance(table, Table):
-                    self._count(len(table.values), place)
-                    found = table.values | found
+        for table in value.values if isinstance(value, Items) else (value,):
+            if isinstance(table, Table):
+                self._count(len(table.values), place)
+                found = table.values | found
         return found
 
     def _kind(self, event: Any) -> str:

@@ -114,7 +114,7 @@ class Pipeline:
     def _loaded(self, path: str) -> Table:
         """What a file says with what it includes. Raises Unreadable."""
         self.seen(os.path.realpath(path))
-        found = documents(read_text(path), path)
+        found = documents(read_text(path), path, as_ruby=True)
         # A first document that has nothing but "spec" is about the file.
         if len(found) > 1 and isinstance(found[0], Table) and set(found[0].values) <= {"spec"}:
             del found[0]
