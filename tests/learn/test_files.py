@@ -145,3 +145,38 @@ def test_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     proposal = learn([str(tmp_path)])
     assert told(proposal) == [f"{tmp_path}: has more than 6 files; name a part of it"]
     assert len(proposal.images) < 5
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("ci/*.yml", "ac"),
+        ("ci/**.yml", "abcd"),
+        ("ci/**/*.yml", "abcd"),
+        ("**/d.yml", "bd"),
+        ("**.yml", "abcde"),
+        ("*.yml", "e"),
+        ("*/*/*.yml", "b"),
+        ("ci/[ab].yml", ""),
+        ("*" * 50 + "x", ""),
+    ],
+)
+def test_includes_with_wildcards(tmp_path: Path, pattern: str, found: str) -> None:
+    names = {"a": "ci/a.yml", "b": "ci/x/d.yml", "c": "ci/c.yml", "d": "ci/x/y/d.yml", "e": "e.yml"}
+    for job, name in names.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"{job}: {{image: {job}, script: x}}")
+    (tmp_path / ".gitlab-ci.yml").write_text(f"include: '{pattern}'")
+    proposal = learn([str(tmp_path)])
+    assert references(proposal) == [f"{job}:latest" for job in found]
+    assert bool(proposal.troubles) is (not found)
+
+
+def test_includes_without_end(tmp_path: Path) -> None:
+    for number in range(400):
+        (tmp_path / f"{number}.yml").write_text(f"j{number}: {{image: 'a:{number}', script: x}}")
+    (tmp_path / ".gitlab-ci.yml").write_text("include: '*.yml'")
+    proposal = learn([str(tmp_path)])
+    place = f"{tmp_path}/.gitlab-ci.yml:1"
+    assert told(proposal) == [f"{place}: this pipeline includes more than 150 files"]
+    assert 150 <= len(proposal.images) < 400

@@ -17,6 +17,7 @@ from holystone.learn.nodes import Items, Scalar, Table, Value, documents, texts
 MOST_INCLUDES = 150
 """GitLab's own limit."""
 _MOST_STEPS = 1_000_000
+_YAML = (".yml", ".yaml")
 _DEEPEST_REFERENCE = 10
 _DEEPEST_EXTENDS = 50
 
@@ -46,6 +47,9 @@ class Pipeline:
         self._read: set[str] = set()
         self._including: list[str] = []
         """Real paths of the files whose includes are being read."""
+        self._includes = 0
+        self._files: dict[str, str] | None = None
+        """What includes may match, by its path below the root; None while nobody asked."""
         self._steps = _MOST_STEPS
 
     def load(self, path: str) -> None:
@@ -125,9 +129,11 @@ class Pipeline:
             raise Unreadable("it is no GitLab pipeline: no mapping", own.place.line)
         made = Table({}, own.place)
         self._including.append(os.path.realpath(path))
-        for other in self._included(own.get("include")):
-            made = self._merged(made, other)
-        self._including.pop()
+        try:
+            for other in self._included(own.get("include")):
+                made = self._merged(made, other)
+        finally:
+            self._including.pop()
         return self._merged(made, own)
 
     def _included(self, value: Value | None) -> Iterator[Table]:
@@ -156,15 +162,13 @@ class Pipeline:
     def _local(self, include: Scalar) -> Iterator[Table]:
         for path in self.local_paths(include):
             key = os.path.realpath(path)
-            if key in self._including:
+            if key in self._including and "*" not in include.text:
                 why = f"the include {include.text[:200]!r} goes in a circle"
                 self.learned.trouble(include.place, why)
             if key in self._read:
                 continue  # A file counts once.
             self._read.add(key)
-            if len(self._read) > MOST_INCLUDES:
-                why = f"this pipeline includes more than {MOST_INCLUDES} files"
-                self.learned.trouble(include.place, why)
+            if self._too_many(include.place):
                 return
             try:
                 yield self._loaded(path)
@@ -187,27 +191,33 @@ class Pipeline:
             self.learned.leave(f"include: {written}", include.place, ELSEWHERE, why)
             return []
         path = written.lstrip("/")
+        if self._too_many(include.place):
+            return []
         if "*" in path:
             paths = self._matching(path)
         else:
             paths = [os.path.normpath(os.path.join(self.root, path))]
-        home = os.path.realpath(self.root)
-        inside = [each for each in paths if os.path.realpath(each).startswith(f"{home}{os.sep}")]
+        home = os.path.join(os.path.realpath(self.root), "")
+        inside = [each for each in paths if os.path.realpath(each).startswith(home)]
         if not paths or inside != paths:
             why = "leads out of the repository" if paths else "matches no file"
             self.learned.trouble(include.place, f"the include {written[:200]!r} {why}")
         return inside
 
+    def _too_many(self, place: Place) -> bool:
+        """Count one more include, or file of one; the first too many is told."""
+        self._includes += 1
+        if self._includes == 1 + 2 * MOST_INCLUDES:
+            why = f"this pipeline includes more than {MOST_INCLUDES} files"
+            self.learned.trouble(place, why)
+        return self._includes > 2 * MOST_INCLUDES
+
     def _matching(self, pattern: str) -> list[str]:
-        parts = re.split(r"(\*\*/|\*\*|\*)", pattern)
-        wild = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*"}
-        expression = re.compile("".join(wild.get(part) or re.escape(part) for part in parts))
-        found = []
-        for path in walk(self.root or ".", lambda *_: None):
-            name = os.path.relpath(path, self.root or ".").replace(os.sep, "/")
-            if name.endswith((".yml", ".yaml")) and expression.fullmatch(name):
-                found.append(path)
-        return found
+        if self._files is None:
+            root = self.root or "."
+            found = (path for path in walk(root, lambda *_: None) if path.endswith(_YAML))
+            self._files = {os.path.relpath(path, root).replace(os.sep, "/"): path for path in found}
+        return [path for name, path in self._files.items() if _fits(pattern, name)]
 
     def _merged(self, under: Table, over: Table) -> Table:
         """Both together; where both have a key ``over`` counts, mappings are merged."""
@@ -220,3 +230,25 @@ class Pipeline:
             both = isinstance(there, Table) and isinstance(value, Table)
             made[key] = self._merged(there, value) if both else value  # type: ignore[arg-type]
         return Table(made, over.place)
+
+
+def _fits(pattern: str, name: str) -> bool:
+    """Whether a path is as a pattern says: ``*`` stays in a folder, ``**`` goes below."""
+    ends = {0}
+    for part in re.split(r"(\*\*/|\*\*|\*)", pattern):
+        first = min(ends)
+        if part == "**/":
+            ends |= {at + 1 for at in range(first, len(name)) if name[at] == "/"}
+        elif part == "**":
+            ends = set(range(first, len(name) + 1))
+        elif part == "*":
+            ends = {
+                at
+                for end in ends
+                for at in range(end, 1 + (name.find("/", end) if "/" in name[end:] else len(name)))
+            }
+        else:
+            ends = {end + len(part) for end in ends if name.startswith(part, end)}
+        if not ends:
+            return False
+    return len(name) in ends
