@@ -96,11 +96,14 @@ CHANGES = {
 """,
     "a list that gets too long for its line": """
  [protect]
--images = ["a", "registry.example.com/team/application", "registry.example.com/team/worker"]
-+images = ["a", "registry.example.com/team/application", "registry.example.com/team/worker",
+-images = ['a', "registry.example.com/team/application", "registry.example.com/team/worker",] # x
++images = [
++  'a',
++  "registry.example.com/team/application",
++  "registry.example.com/team/worker",
 +  "python:3.12-slim",
 +  "node:18",
-+]
++] # x
 """,
     "what looks like it and is not": """
  [[images.rules]]

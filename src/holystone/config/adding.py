@@ -76,7 +76,7 @@ def block(patterns: Sequence[str]) -> str:
 
 
 def _list(patterns: Sequence[str]) -> str:
-    return "[\n" + "".join(f"{_INDENT}{toml(each)},\n" for each in patterns) + "]"
+    return _at_end("[]", [toml(each) for each in patterns])
 
 
 def _extended(tables: dict[str, Any], patterns: Sequence[str]) -> dict[str, Any]:
@@ -127,20 +127,21 @@ def _new_table(text: str, statements: list[_Pair | _Header], patterns: list[str]
 
 
 def _lengthened(written: str, patterns: list[str], column: int) -> str:
-    """The list as written, with more at its end."""
+    """The list as written, with more at its end; one that gets too long for its line is broken."""
     if not written.startswith("["):
         raise ValueError("no list")
-    ends = list(_elements(written))
     words = [toml(each) for each in patterns]
-    if not ends:
-        return _list(patterns) if written.strip("[] \t\n") == "" else _at_end(written, words)
-    last, comma = ends[-1]
+    spans = list(_elements(written))
     if "\n" not in written:
-        line = f"{written[:last]}, {', '.join(words)}]"
-        if column + len(line) <= _WIDEST:
+        words = [*(written[start:end] for start, end in spans), *words]
+        line = f"[{', '.join(words)}]"
+        if spans and column + len(line) <= _WIDEST:
             return line
-    if not comma:
-        written = f"{written[:last]},{written[last:]}"
+        return _at_end("[]", words)
+    if spans:
+        last = spans[-1][1]
+        if written[_skipped(_SPACE, written, last)] != ",":
+            written = f"{written[:last]},{written[last:]}"
     return _at_end(written, words)
 
 
@@ -156,18 +157,15 @@ def _at_end(written: str, words: list[str]) -> str:
     return f"{body}\n{lines}]"
 
 
-def _elements(written: str) -> Iterator[tuple[int, bool]]:
-    """Where each element of a list of texts ends, and whether a comma follows."""
-    at = 1
-    while True:
-        at = _skipped(_SPACE, written, at)
-        if written[at] == "]":
-            return
+def _elements(written: str) -> Iterator[tuple[int, int]]:
+    """Where the elements of a list begin and end."""
+    at = _skipped(_SPACE, written, 1)
+    while written[at] != "]":
         end = _value_end(written, at)
+        yield at, end
         at = _skipped(_SPACE, written, end)
-        comma = written[at] == ","
-        yield end, comma
-        at += comma
+        if written[at] == ",":
+            at = _skipped(_SPACE, written, at + 1)
 
 
 def _statements(text: str) -> Iterator[_Pair | _Header]:

@@ -22,7 +22,7 @@ _COLUMNS = (
 )
 _LEFT_OUT = (
     Column("what", gives_way=True, least=16),
-    Column("where", gives_way=True, least=16),
+    Column("where", gives_way=True, least=24),
     Column("why", prose=True, style="dim"),
 )
 _NOT_READ = (Column("where", gives_way=True, least=20), Column("why", prose=True, style="dim"))
