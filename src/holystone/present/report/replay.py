@@ -113,7 +113,9 @@ def _row(result: Replayed, replay: Replay) -> Row:
     return (
         result.order,
         format_size(result.pulled_bytes),
-        _against(result.pulled_bytes, replay.baseline[result.budget_bytes]),
+        ""
+        if result.order == BASELINE
+        else _against(result.pulled_bytes, replay.baseline[result.budget_bytes]),
         str(result.stalls),
         f"{result.stalls / result.uses:.0%}",
         _lost(result.pulled_bytes, replay),
