@@ -27,8 +27,6 @@ COMMANDS = {
     "history": "past runs, and what each removed and freed",
     "restore": "bring back what a run removed",
     "verify": "find corrupted images, and pull them again",
-    "replay": "recorded use under other budgets and orders",
-    "protect": "learn which images a repository is built on, and protect them",
     "init": "make it part of a CI system, of make, docker or systemd",
     "protect": "learn which images a repository is built on, and protect them",
     "refresh": "pull what registries have anew under the tags that matter",
