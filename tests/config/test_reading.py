@@ -196,10 +196,6 @@ def test_top_level_keys_are_shown_their_table() -> None:
 @pytest.mark.parametrize(
     ("disk", "words"),
     [
-        (
-            {"high": "70%"},
-            r"disk.high: disk.low \(80%, the default\) must leave more free than dis",
-        ),
         ({"low": "85%"}, r"disk.low: disk.low \(85%\) must leave more free than disk.high \(85%, "),
         (
             {"critical": "60%"},

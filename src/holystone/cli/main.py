@@ -27,9 +27,11 @@ COMMANDS = {
     "history": "past runs, and what each removed and freed",
     "restore": "bring back what a run removed",
     "verify": "find corrupted images, and pull them again",
-    "replay": "recorded use under other budgets and orders",
     "init": "make it part of a CI system, of make, docker or systemd",
+    "protect": "learn which images a repository is built on, and protect them",
     "refresh": "pull what registries have anew under the tags that matter",
+    "replay": "recorded use under other budgets and orders",
+    "advise": "the disk budget and watermarks that this host's use recommends",
 }
 
 

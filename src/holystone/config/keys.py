@@ -237,7 +237,7 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(
         "disk", "low", kinds.MARK,
-        "A clean for room goes on until so much is free; more than at high.",
+        "A clean for room goes on until so much is free; without it 2 GB more than at high.",
         "60GB free", ("disk", "low"),
     ),
     Key(

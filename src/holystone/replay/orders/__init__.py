@@ -11,6 +11,7 @@ from holystone.replay.orders.drone_gc import DroneGc
 from holystone.replay.orders.kubelet import Kubelet
 from holystone.replay.orders.lru import LeastRecentlyUsed
 from holystone.replay.orders.oracle import Oracle
+from holystone.replay.orders.ours import Ours
 from holystone.replay.orders.prunes import PruneAll, PruneDaily, UntilCreated
 from holystone.replay.trace import Trace
 
@@ -54,10 +55,15 @@ ORDERS: Mapping[str, Kind] = {
         UNKNOWN,
         "docker image prune -a --filter until=168h every 24 hours",
     ),
+    "ours": Kind(
+        lambda trace, _budget: Ours(trace),
+        KEPT,
+        "as a clean of holystone: least worth a byte first",
+    ),
     "oracle": Kind(
         lambda trace, _budget: Oracle(trace.use_images),
         KEPT,
         "knows the future: the farthest next use first (Belady)",
     ),
 }
-DEFAULT = ("lru", "kubelet", "drone-gc", "prune-daily", "oracle")
+DEFAULT = ("lru", "kubelet", "drone-gc", "prune-daily", "ours", "oracle")
