@@ -126,7 +126,7 @@ def test_images_may_go_side_by_side_as_far_as_after_allows(
     made = plan(inventory, usage, policy, NOW)
     host = SimulatedHost(inventory, usage)
     before = host.stored_bytes
-    for kind in ("container", "image", "cache"):
+    for kind in ("container", "image", "cache", "volume"):
         waiting = [step for step in made.steps if step.kind == kind]
         while waiting:
             ready = [s for s in waiting if kind == "image" and not blocked(s, waiting)]

@@ -27,6 +27,13 @@ class Event(NamedTuple):
     id: str
     name: str
     image: str
+    nanoseconds: int = 0
+    """When it happened, since 1970; 0 where the engine did not say."""
+
+    @property
+    def at(self) -> float:
+        """When it happened, UTC seconds."""
+        return self.nanoseconds / 1e9
 
     @property
     def uses(self) -> bool:
@@ -117,4 +124,14 @@ def read_event(message: dict[str, object]) -> Event:
         id=str(actor.get("ID") or message.get("id") or ""),
         name=str(attributes.get("name") or ""),
         image=str(attributes.get("image") or ""),
+        nanoseconds=_moment(message),
     )
+
+
+def _moment(message: dict[str, object]) -> int:
+    """When it happened, in nanoseconds; of an engine that gives whole seconds the beginning."""
+    for key, factor in (("timeNano", 1), ("time", 10**9)):
+        value = message.get(key)
+        if isinstance(value, int) and value > 0:
+            return value * factor
+    return 0
