@@ -17,6 +17,7 @@ DOCUMENT = ROOT.parent / "docs" / "benchmarks.md"
 BENCHES: dict[str, Callable[[], Iterator[Result]]] = {
     "startup": alone.startup,
     "planner": alone.planner,
+    "pressure": alone.pressure,
     "configuration": alone.configuration,
     "history": history.long_history,
     "idle20": lambda: cleaning.nothing_to_do("docker20"),

@@ -84,3 +84,49 @@ def planner(images: int = 10_000, layers: int = 20, runs: int = 5) -> Iterator[R
         f"planner alone, {images} images of {layers} layers", "plan()", "one second",
         took, 1.0, 1.0, runs,
     )  # fmt: skip
+
+
+def pressure(images: int = 5_000, runs: int = 5) -> Iterator[Result]:
+    """A plan that gives up nearly a third of a large host in memory, against 300 ms."""
+    from holystone.core.inventory import Disk, Engine, Image, Inventory, Layer
+    from holystone.core.plan import plan
+    from holystone.core.policy import Mark, Policy
+    from holystone.core.usage import Usage, Use
+
+    now = 1e9
+
+    def stack(number: int) -> tuple[Layer, ...]:
+        bases = [Layer(f"base {number % 50} {n}", 10_000_000 + n) for n in range(12)]
+        middle = [Layer(f"middle {number // 10} {n}", 1_000_000) for n in range(4)]
+        return (*bases, *middle, *(Layer(f"own {number} {n}", 5_000_000) for n in range(4)))
+
+    names = [f"registry.example.com/app{n % 300}" for n in range(images)]
+    inventory = Inventory(
+        Engine("id", "bench", "0", "1.41", "overlay2"),
+        now,
+        tuple(
+            Image(
+                f"sha256:{n}",
+                (f"{names[n]}:{n}",),
+                (f"{names[n]}@sha256:{n}",),
+                layers=stack(n),
+                last_tagged=now - 90_000 - 50 * n,
+            )
+            for n in range(images)
+        ),
+        disk=Disk(10**12, 10**9),
+    )
+    usage = Usage(
+        references={
+            f"{names[n]}:{n}": Use(now - 10**7, now - 90_000 - 50 * n, 5, 86_400.0 + n)
+            for n in range(images)
+        }
+    )
+    policy = Policy(target=Mark(free_bytes=31 * 10**9))
+    took, _ = in_turn(
+        lambda: seconds(lambda: plan(inventory, usage, policy, now)), lambda: 0.3, runs
+    )
+    yield Result(
+        f"plan under pressure, {images} images of 20 layers", "plan()", "300 ms",
+        took, 0.3, 1.0, runs,
+    )  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.pipeline.measuring import filled_registry, measure
 from bench.pipeline.plot import svg
 from bench.pipeline.report import Sizes, document, ratios, table, write_json
-from holystone.core.units import parse_duration, parse_size
+from holystone.core.units import parse_duration, parse_rate, parse_size
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "pipeline.md"
@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     for name, default, what in SIZES:
         top.add_argument(f"--{name}", type=parse_size, default=default, help=f"{what} ({default})")
     top.add_argument(
-        "--rate", type=_rate, default="100Mbit", help="of each engine's link (100Mbit)"
+        "--rate", type=parse_rate, default="100Mbit", help="of each engine's link (100Mbit)"
     )
     top.add_argument("--runs", type=int, default=5, help="of the pipeline (5, at least 2)")
     top.add_argument("--work", type=parse_duration, default="5s", help="of each container (5s)")
@@ -39,11 +39,6 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--builders", default="classic,buildkit", help="(classic,buildkit)")
     top.add_argument("--write", action="store_true", help="the document, the plot and the JSON")
     return top
-
-
-def _rate(text: str) -> int:
-    """Bytes a second of ``100Mbit``."""
-    return parse_size(text.removesuffix("bit") + ("B" if text.endswith("bit") else "")) // 8
 
 
 def main() -> None:

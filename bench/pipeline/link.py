@@ -9,6 +9,8 @@ import time
 from types import TracebackType
 from typing import Self
 
+from holystone.upkeep.limited.pace import Pace
+
 _PIECE = 1 << 16
 
 
@@ -24,9 +26,8 @@ class Link:
         """``registry`` is its port on the loopback interface."""
         self.pulled = 0
         self._registry = registry
-        self._rate = rate
+        self._pace = Pace(rate)
         self._lock = threading.Lock()
-        self._free_at = 0.0
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
@@ -65,19 +66,13 @@ class Link:
     def _limited(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while piece := source.recv(_PIECE):
-                time.sleep(self._wait_for(len(piece)))
+                with self._lock:
+                    self.pulled += len(piece)
+                time.sleep(self._pace.wait_for(len(piece)))
                 target.sendall(piece)
         _end(target)
         for each in (source, target):
             each.close()
-
-    def _wait_for(self, count: int) -> float:
-        """Seconds until so many bytes more may pass. Up to 20 ms that nobody used are made up."""
-        with self._lock:
-            self.pulled += count
-            now = time.monotonic()
-            self._free_at = max(self._free_at, now - 0.02) + count / self._rate
-            return max(0.0, self._free_at - now)
 
 
 def _end(target: socket.socket) -> None:

@@ -19,7 +19,13 @@ from tests.config.test_reading import WRONG
 from tests.docs.tracked import texts
 
 SCHEMA = schema()
-SAID_BY_NO_SCHEMA = ("more than any disk", "century", "more than all", "pattern of references")
+SAID_BY_NO_SCHEMA = (
+    "more than any disk",
+    "century",
+    "more than all",
+    "pattern of references",
+    "1kB/s at least",
+)
 """What of the errors a schema has no words for, and what depends on several keys."""
 DEPENDS = (
     "nothing says when",

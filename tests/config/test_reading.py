@@ -139,6 +139,8 @@ WRONG = [
     ("protect", "larger_than", "9999999PB", "is more than any disk has"),
     ("protect", "newest", "2", "'2' is not a whole number"),
     ("refresh", "window", "22-6", "'22-6' is not two times of day in quotes"),
+    ("refresh", "limit_rate", "5", "'5' is not a size a second in quotes"),
+    ("refresh", "limit_rate", "5B/s", "'5B/s' is not a rate, 1kB/s at least"),
     ("protect", "newest", True, "true is not a whole number"),
     ("protect", "newest", -1, "-1 is not a whole number"),
     ("protect", "newest", 10**20, "a huge number is not a whole number"),
@@ -194,10 +196,6 @@ def test_top_level_keys_are_shown_their_table() -> None:
 @pytest.mark.parametrize(
     ("disk", "words"),
     [
-        (
-            {"high": "70%"},
-            r"disk.high: disk.low \(80%, the default\) must leave more free than dis",
-        ),
         ({"low": "85%"}, r"disk.low: disk.low \(85%\) must leave more free than disk.high \(85%, "),
         (
             {"critical": "60%"},

@@ -9,6 +9,9 @@ A case is a host, a policy and the verdicts that must come of them. One line is 
     [policy]      level = "weekly", min_age = "0s", cache_budget = "10GB", until_free = "5GB"
     [config]      what a holystone.toml says
     [[leases]]    reference = "app:1", for = "2h", job = "417"
+    [references]  "app:1" = { first = "30d", last = "3h", uses = 9, gap = "20m" }
+    [company]     "app:1" = { uses = 10, then = { "db:1" = 9 } }
+    [absent]      "app:2" = "debian 75MB"          [speeds]  "docker.io" = "5MB"
     [expect]      freed = "40MB", steps = ["container job"]
     [expect.images]  app = "keep tagged"           [expect.containers]  job = "remove stopped 40MB"
 
@@ -23,6 +26,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from holystone.config.settings import policy_from
+from holystone.core.company import Followers
 from holystone.core.decision import Plan
 from holystone.core.inventory import (
     CacheRecord,
@@ -35,12 +39,14 @@ from holystone.core.inventory import (
     Network,
     Volume,
 )
+from holystone.core.names import complete
 from holystone.core.policy import Grace, Mark, Policy
 from holystone.core.units import parse_duration, parse_size
-from holystone.core.usage import Lease, Usage
+from holystone.core.usage import Lease, Usage, Use
 
 NOW = 1_750_000_000.0
 FOLDER = Path(__file__).parent / "cases"
+_PAST = ("references", "company", "absent", "speeds")
 _SECTIONS = {
     "containers": "container",
     "images": "image",
@@ -67,7 +73,7 @@ class Case(NamedTuple):
 def read_case(path: Path) -> Case:
     """The case in this file. Raises ValueError or KeyError where it makes no sense."""
     written = tomllib.loads(path.read_text())
-    known = {"title", "host", "policy", "config", "leases", "expect", *_SECTIONS}
+    known = {"title", "host", "policy", "config", "leases", "expect", *_SECTIONS, *_PAST}
     if unknown := set(written) - known:
         raise ValueError(f"{path.name}: unknown {', '.join(sorted(unknown))}")
     host = written.get("host", {})
@@ -98,6 +104,7 @@ def read_case(path: Path) -> Case:
             {name: when for name, when in seen.items() if when is not None},
             {key: when for key, when in used.items() if when is not None},
             tuple(_lease(row) for row in written.get("leases", ())),
+            **_past(written),
         ),
         policy=_policy(written.get("policy", {}), written.get("config", {})),
         verdicts={
@@ -217,6 +224,31 @@ def _network(name: str, row: dict[str, Any]) -> Network:
 
 def _lease(row: dict[str, str]) -> Lease:
     return Lease(row["reference"], NOW + parse_duration(row["for"]), row.get("job", ""))
+
+
+def _past(written: dict[str, Any]) -> dict[str, Any]:
+    """What is remembered of references; they are written as people do."""
+    return {
+        "references": {
+            complete(name): Use(
+                _time(row.get("first", "90d")) or 0.0,
+                _time(row["last"]) or 0.0,
+                row.get("uses", 1),
+                parse_duration(row["gap"]) if "gap" in row else None,
+            )
+            for name, row in written.get("references", {}).items()
+        },
+        "company": {
+            complete(name): Followers(
+                row["uses"], {complete(other): count for other, count in row["then"].items()}
+            )
+            for name, row in written.get("company", {}).items()
+        },
+        "absent": {
+            complete(name): _layers(text) for name, text in written.get("absent", {}).items()
+        },
+        "speeds": {name: parse_size(speed) for name, speed in written.get("speeds", {}).items()},
+    }
 
 
 def _record(name: str, row: dict[str, Any]) -> CacheRecord:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from holystone.core.folding import fold, fold_record
 from holystone.core.inventory import CacheRecord
 from holystone.core.seen import Sighting
-from holystone.core.usage import Key, Use
+from holystone.core.usage import NEWEST_GAP, Key, Use
 
 NODE = "docker.io/library/node:18"
 REFERENCE: Key = ("reference", NODE)
@@ -108,7 +108,7 @@ def test_a_cache_record_by_its_own_counters() -> None:
     assert known == Use(100.0, 1900.0, 4, 600.0)
     assert fold_record(known, record) == known
     later = record._replace(last_used=2900.0, usage_count=6)
-    assert fold_record(known, later) == Use(100.0, 2900.0, 6, 600.0 + 0.3 * 400.0)
+    assert fold_record(known, later) == Use(100.0, 2900.0, 6, 600.0 + NEWEST_GAP * 400.0)
     assert fold_record(None, CacheRecord("r", created=100.0)) == Use(100.0, 100.0)
     burst = CacheRecord("r", created=100.0, last_used=101.0, usage_count=2)
     assert fold_record(None, burst) == Use(100.0, 101.0, 2)

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holystone.core.units import format_duration, format_size, parse_duration, parse_size
+from holystone.core.units import (
+    format_duration,
+    format_size,
+    parse_duration,
+    parse_rate,
+    parse_size,
+)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +44,29 @@ def test_parse_size(text: str, count: int) -> None:
 def test_parse_size_says_what_it_wants(text: str) -> None:
     with pytest.raises(ValueError, match="is not a size; write it like"):
         parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("100Mbit/s", 12_500_000),
+        ("100 Mbit", 12_500_000),
+        ("1.5Gbit/s", 187_500_000),
+        ("8Mibit/s", 2**20),
+        ("12MB/s", 12_000_000),
+        ("1kB", 1000),
+    ],
+)
+def test_parse_rate(text: str, rate: int) -> None:
+    assert parse_rate(text) == rate
+
+
+@pytest.mark.parametrize(
+    "text", ["", "fast", "100", "100/s", "5bit", "7kbit", "999B/s", "5MB/h", "-1MB/s", "5MBbit"]
+)
+def test_parse_rate_says_what_it_wants(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a rate, 1kB/s at least; write it like"):
+        parse_rate(text)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holystone.core.usage import SAME_USE, Use
+from holystone.core.usage import NEWEST_GAP, SAME_USE, Use
 
 moments = st.integers(0, 10_000).map(float)
 
@@ -20,7 +20,7 @@ def test_uses_within_a_minute_are_one() -> None:
 def test_the_gap_is_a_running_mean_in_which_the_newest_counts_for_more() -> None:
     use = Use(0.0, 0.0).again(1000.0)
     assert use.gap == 1000.0
-    assert use.again(1100.0).gap == 1000.0 + 0.3 * (100.0 - 1000.0)
+    assert use.again(1100.0).gap == 1000.0 + NEWEST_GAP * (100.0 - 1000.0)
 
 
 def test_a_use_that_goes_on_is_one_and_the_gap_runs_from_its_beginning() -> None:
@@ -54,4 +54,4 @@ def test_it_never_ends_before_it_began(seen: list[tuple[float, bool]]) -> None:
         assert use.last == max(before.last, at)
         assert use.count - before.count in ((0, 1) if begins else (0,))
         assert (use.gap is None) == (use.count == 1)
-        assert use.gap is None or use.gap >= SAME_USE * 0.3
+        assert use.gap is None or use.gap >= SAME_USE

@@ -38,11 +38,11 @@ class Front:
 
 
 @contextlib.contextmanager
-def proxy(engine: Engine) -> Iterator[Front]:
-    """A proxy that runs until the block ends."""
+def proxy(engine: Engine, *, tcp: bool = False) -> Iterator[Front]:
+    """A proxy that runs until the block ends, on a socket or on a loopback port."""
     with tempfile.TemporaryDirectory(prefix="proxy-") as folder:
         path = os.path.join(folder, "engine.sock")
-        server = _Proxy(path, str(engine.socket))
+        server = _Proxy("" if tcp else path, str(engine.socket))
         try:
             yield server.front
         finally:
@@ -51,12 +51,16 @@ def proxy(engine: Engine) -> Iterator[Front]:
 
 class _Proxy:
     def __init__(self, path: str, target: str) -> None:
-        self.front = Front(f"unix://{path}")
         self.target = target
         self.lock = threading.Lock()
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.listener.bind(path)
-        self.listener.listen(64)
+        if path:
+            self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.listener.bind(path)
+            self.listener.listen(64)
+            self.front = Front(f"unix://{path}")
+        else:
+            self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+            self.front = Front(f"tcp://127.0.0.1:{self.listener.getsockname()[1]}")
         self.open: list[socket.socket] = []
         self.closed = False
         self.threads: list[threading.Thread] = []

@@ -92,6 +92,21 @@ def test_events_in_any_framing(sent: Behaviour) -> None:
         assert gathered(stream, 2) == FOUND
 
 
+@pytest.mark.parametrize(("scheme", "expected"), [("unix", FOUND), ("tcp", [FOUND[0], *FOUND])])
+def test_what_happened_before_is_not_since(scheme: str, expected: list[Event]) -> None:
+    """Where both clocks are one; another machine's may be wrong."""
+    sent = [{**TAGGED, "timeNano": int(at * 1e9)} for at in (99.9, 100.1)]
+    with misbehaving({"GET /events": [HEAD + lines(*sent, STARTED), HANG]}) as host:
+        here = parse_host(host, "test", "test")
+        there = here._replace(scheme=scheme)
+        client = Client(there, 0.3, lambda _, timeout: connect(here, timeout))
+        with contextlib.closing(EventStream(client, lambda: 100.0)) as stream:
+            found = gathered(stream, len(expected))
+        client.close()
+    assert [each._replace(nanoseconds=0) for each in found] == expected
+    assert found[0].at == (100.1 if scheme == "unix" else 99.9)
+
+
 def test_a_poll_does_not_wait() -> None:
     """With nothing there, and with half an event there."""
     with misbehaving({"GET /events": [HEAD + b'{"Type"', HANG]}) as host, following(host) as stream:

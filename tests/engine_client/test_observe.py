@@ -17,8 +17,9 @@ from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
 from holystone.ledger.ledger import Ledger
 from tests.engine.cleaning import live_host
+from tests.engine.restoring import pushed
 from tests.engine_client.proxy import Front, proxy
-from tests.engines import Engine
+from tests.engines import Engine, Registry
 from tests.engines.images import SCRATCH, ImageToLoad, build, busybox_layer, layer, load
 
 LISTS = ("GET /_ping", "GET /info", "GET /networks", "GET /volumes", "GET /events?past")
@@ -282,6 +283,25 @@ def test_podman_is_the_same_engine_at_each_look(fresh_engine: Engine) -> None:
     assert first == second
     told = {fresh_engine.api("GET", "/info")["ID"] for _ in range(2)}
     assert len(told) == 2
+
+
+def test_an_image_has_a_digest_in_each_of_its_repositories(
+    fresh_engine: Engine, registry: Registry, unique: str
+) -> None:
+    """Those that an inspection tells; the containerd store's list has one of several alone.
+
+    ``restore`` goes by them, and ``refresh`` takes an image without one for built here.
+    """
+    pulled = pushed(fresh_engine, registry, unique, "1")
+    tag = f"{registry.address}/{unique}:1"
+    for repository in (f"localhost/{unique}-a", f"localhost/{unique}-b"):
+        fresh_engine.docker("tag", tag, f"{repository}:2")
+    host = live_host(fresh_engine)
+    (image,) = host.observe().images
+    told = observe.references(host.client, image.id)
+    host.close()
+    assert pulled in image.digests
+    assert {*image.tags, *image.digests} == told
 
 
 def test_networks_of_ones_own_are_told_from_the_engines(fresh_engine: Engine, unique: str) -> None:

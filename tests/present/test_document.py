@@ -7,6 +7,7 @@ import pytest
 
 from holystone.core.inventory import Blob, Disk, Inventory
 from holystone.core.policy import Watermarks
+from holystone.core.usage import Usage
 from holystone.present import document, figures
 from holystone.present.explanation import explanation
 from tests.present import host
@@ -130,7 +131,9 @@ def test_images_of_unknown_layers_have_no_shares() -> None:
 
 def test_explain_an_image() -> None:
     seen, plan = host.inventory(), host.plan()
-    told = read(document.explain(explanation(seen, plan, "image", host.digest("app-old")), plan))
+    told = read(
+        document.explain(explanation(seen, Usage(), plan, "image", host.digest("app-old")), plan)
+    )
     assert told["item"]["action"] == "remove"
     assert told["facts"]["created_at"] == "2025-10-09T05:53:20Z"
     assert told["facts"]["parent"] is None
@@ -153,10 +156,12 @@ def test_explain_an_image() -> None:
 def test_every_object_can_be_explained_and_nothing_else() -> None:
     seen, plan = host.inventory(), host.plan()
     for verdict in plan.verdicts:
-        told = read(document.explain(explanation(seen, plan, verdict.kind, verdict.id), plan))
+        told = read(
+            document.explain(explanation(seen, Usage(), plan, verdict.kind, verdict.id), plan)
+        )
         assert told["item"]["id"] == verdict.id
     with pytest.raises(KeyError):
-        explanation(seen, plan, "image", "sha256:none")
+        explanation(seen, Usage(), plan, "image", "sha256:none")
 
 
 def test_compressed_content_is_told_apart_by_its_blobs() -> None:

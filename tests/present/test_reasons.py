@@ -195,8 +195,22 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
     ),
     (
         "pressure",
-        {"idle": 7200.0, "least_free": 40_000_000_000},
-        "the disk is to have 40.0 GB free, last used 2 h ago",
+        {"idle": 7200.0, "least_free": 40_000_000_000, "frees": 0},
+        "the disk is to have 40.0 GB free; last used 2 h ago, frees 0 B",
+    ),
+    (
+        "pressure",
+        {
+            "idle": 10800.0,
+            "gap": 1200.0,
+            "frees": 412_000_000,
+            "seconds": 50.0,
+            "least_free": 40_000_000_000,
+        },
+        (
+            "the disk is to have 40.0 GB free; last used 3 h ago, used about every 20 min, "
+            "frees 412 MB, would take about 50 s to fetch"
+        ),
     ),
     ("local", {}, "no registry can give it back: it was never pulled or pushed"),
     (

@@ -8,6 +8,7 @@ import pytest
 
 from holystone.core.inventory import Disk, Inventory
 from holystone.core.policy import Watermarks
+from holystone.core.usage import Usage
 from holystone.present.explanation import explanation
 from holystone.present.report import clean, explain, images, plan, status
 from holystone.present.table import display_width
@@ -39,7 +40,7 @@ def explained(look: Look) -> str:
     """Every object of the host, explained."""
     seen, made = host.inventory(), host.plan()
     return "\n\n".join(
-        explain.render(explanation(seen, made, verdict.kind, verdict.id), look)
+        explain.render(explanation(seen, Usage(), made, verdict.kind, verdict.id), look)
         for verdict in made.verdicts
     )
 
@@ -195,7 +196,7 @@ def test_names_from_outside_cannot_draw_on_the_terminal() -> None:
         status.render(seen, made, PIPE, endpoint=evil, marks=Watermarks()),
         images.render(seen, made, PIPE),
         *(
-            explain.render(explanation(seen, made, verdict.kind, verdict.id), PIPE)
+            explain.render(explanation(seen, Usage(), made, verdict.kind, verdict.id), PIPE)
             for verdict in made.verdicts
         ),
     ):

@@ -41,8 +41,8 @@ images = [{protected}]
 )
 """As an owner has it who names what his jobs need: what is left may go at once."""
 
-PLENTY = "900TB"
-"""More than any disk has: everything that pressure may take goes, and the target is missed."""
+ALL = ("--until-used", "0%")
+"""More than can be: everything that pressure may take goes, and the target is missed."""
 
 Kind = tuple[str, ...]
 
@@ -50,7 +50,7 @@ WAYS: tuple[Kind, ...] = (
     ("routine",),
     ("weekly",),
     ("deep", "--yes"),
-    ("routine", "--until-free", PLENTY),
+    ("routine", *ALL),
 )
 """The arguments of the cleans, made in turn."""
 
@@ -111,7 +111,7 @@ class Cleaner:
         if done.code in (0, 4):
             document = json.loads(done.out)
             check_clean(document)
-        expected = (4, 11) if PLENTY in way else (0, 11)
+        expected = (4, 11) if ALL[0] in way else (0, 11)
         if done.code not in expected or "Traceback" in done.err:
             failed = [i for i in (document or {}).get("items", ()) if i["result"] == "failed"]
             self.faults.append(
@@ -123,7 +123,7 @@ class Cleaner:
         """How many cleans there were of each level, those for room apart, and how they ended."""
         counted: Counter[str] = Counter()
         for made in self.made:
-            counted["until-free" if PLENTY in made.way else made.way[0]] += 1
+            counted["pressure" if ALL[0] in made.way else made.way[0]] += 1
             counted["locked out"] += made.done.code == 11
             counted["coalesced"] += bool((made.document or {}).get("coalesced_with"))
         return +counted

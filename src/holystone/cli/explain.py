@@ -43,10 +43,11 @@ def run(options: argparse.Namespace) -> int:
     policy = policy_of(options)
     with opened(options, sizes=True) as session:
         inventory, plan = survey(session.host, policy, sizes=True, layers=True)
+        usage = session.host.usage()
     found = _the_one(inventory, options.reference, options.kind)
     from holystone.present.explanation import explanation
 
-    explained = explanation(inventory, plan, found.kind, found.id)
+    explained = explanation(inventory, usage, plan, found.kind, found.id)
     if options.json:
         from holystone.present import document
 

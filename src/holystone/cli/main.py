@@ -28,6 +28,7 @@ COMMANDS = {
     "observe": "remember which images were used since the last look",
     "restore": "bring back what a run removed",
     "verify": "find corrupted images, and pull them again",
+    "replay": "recorded use under other budgets and orders",
     "init": "make it part of a CI system, of make, docker or systemd",
     "refresh": "pull what registries have anew under the tags that matter",
 }

@@ -218,7 +218,8 @@ def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
         "--until-free",
         metavar="SIZE",
         type=value_of(_size),
-        help="go on beyond the level, least recently used first, until so much of the disk is free",
+        help="go on beyond the level, what will be missed least first, until so much of the "
+        "disk is free",
     )
     group.add_argument(
         "--until-used",
@@ -279,7 +280,7 @@ def _extended(policy: Policy, options: argparse.Namespace) -> Policy:
         names = "--until-free, --until-used and --watermarks"
         raise Failure(f"{names}: give only one of them", exit_codes.USAGE)
     if options.watermarks:
-        policy = policy._replace(target=policy.disk.low, only_when_high=True)
+        policy = policy._replace(target=policy.disk.end, only_when_high=True)
     if options.until_free is not None:
         policy = policy._replace(target=Mark(free_bytes=options.until_free))
     if options.until_used is not None:

@@ -6,7 +6,8 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
@@ -19,18 +20,19 @@ from holystone.cli.options import (
     value_of,
 )
 from holystone.cli.session import Failure, answer, look, opened
+from holystone.core.units import parse_rate
 from holystone.core.window import Window, clock, parse_window
 from holystone.present import terminal
 
 if TYPE_CHECKING:
-    from holystone.core.inventory import Engine
+    from holystone.core.inventory import Engine, Inventory
     from holystone.core.policy import Policy
     from holystone.engine.api import Client
     from holystone.engine.credentials import Credentials
     from holystone.engine.live import LiveHost
     from holystone.ledger.ledger import Ledger
     from holystone.ledger.speeds import Speed
-    from holystone.upkeep.refresh import Refreshed, Standing
+    from holystone.upkeep.refresh import Pulls, Refreshed, Standing
 
 _MOST_AT_A_TIME = 16
 
@@ -76,6 +78,13 @@ def parser() -> argparse.ArgumentParser:
         type=value_of(parse_window),
         help="pull only in this part of the day, local time: 22:00-06:00; else do nothing",
     )
+    made.add_argument(
+        "--limit-rate",
+        metavar="RATE",
+        type=value_of(parse_rate),
+        help="how much may come in a second, all pulls together, like 5MB/s; for Docker on this "
+        "machine, which then pulls through holystone",
+    )
     group = made.add_argument_group("policy")
     add_config(group)
     add_engine(made)
@@ -87,6 +96,7 @@ def run(options: argparse.Namespace) -> int:
     """Choose, ask, pull, tell. Raises EngineError, Failure."""
     policy = configuration(options).policy("routine")
     window: Window | None = options.window or policy.refresh.window
+    options.limit_rate = options.limit_rate or policy.refresh.limit_rate
     if window is not None and not options.dry_run and not window.holds(_minute()):
         return _outside(window, options)
     with opened(options) as session:
@@ -110,7 +120,15 @@ def _outside(window: Window, options: argparse.Namespace) -> int:
     if options.json:
         from holystone.present import document
 
-        told = report.document([], {}, dry_run=False, seconds=0.0, window=str(window), outside=True)
+        told = report.document(
+            [],
+            {},
+            dry_run=False,
+            seconds=0.0,
+            window=str(window),
+            limit=options.limit_rate,
+            outside=True,
+        )
         answer(output, document.dump(told, indent=output.interactive))
     else:
         answer(output, report.outside(str(window), clock(_minute())))
@@ -134,6 +152,8 @@ def _refresh(
         )
     except refresh.RefreshError as error:
         raise Failure(str(error)) from None
+    if options.limit_rate and not options.dry_run:
+        _check_limit(host, inventory)
     credentials = Credentials(os.environ)
     standings = refresh.look_up(
         host.client, credentials, wanted, inventory.engine.store, missing=options.missing
@@ -146,10 +166,25 @@ def _refresh(
         for standing, outcome in zip(standings, done.outcomes, strict=True):
             if standing.wanted.image and outcome.result == refresh.PULLED:
                 host.uses.succeed(standing.wanted.image.id, outcome.image_id)
-        _remember(ledger, host.key, standings, done)
+        if not options.limit_rate:
+            _remember(ledger, host.key, standings, done)
     speeds = ledger.speeds.read(host.key)
     _tell(inventory.engine, speeds, standings, done, window, options)
     return _code(standings, done)
+
+
+def _check_limit(host: LiveHost, inventory: Inventory) -> None:
+    """Whether the engine can pull through a port of this machine. Raises Failure."""
+    reason = ""
+    if inventory.engine.store == "podman":
+        reason = "Podman does not pull from there without being configured for it"
+    elif host.client.endpoint.scheme != "unix":
+        reason = f"the engine at {host.client.endpoint.url} is elsewhere"
+    if reason:
+        raise Failure(
+            "pulling at a limited rate goes through a port of this machine, and "
+            f"{reason}. Leave out --limit-rate, and limit_rate in [refresh]."
+        )
 
 
 def _carry_out(
@@ -159,20 +194,37 @@ def _carry_out(
     window: Window | None,
     options: argparse.Namespace,
 ) -> Refreshed:
-    from holystone.engine.pulling import Puller
     from holystone.present.progress import PullProgress
     from holystone.upkeep.refresh import carry_out
 
     pulls = {place for place, standing in enumerate(standings) if standing.to_pull}
     errors = terminal.open_output(sys.stderr, os.environ, color=options.color)
-    with PullProgress(pulls, errors) as line:
+    rate = options.limit_rate if pulls else None
+    with _puller(client, credentials, rate) as puller, PullProgress(pulls, errors) as line:
         return carry_out(
             standings,
-            Puller(client, credentials),
+            puller,
             line,
             parallel=options.parallel,
             may_begin=lambda: window is None or window.holds(_minute()),
         )
+
+
+@contextmanager
+def _puller(client: Client, credentials: Credentials, rate: int | None) -> Iterator[Pulls]:
+    """What pulls, no faster than ``rate`` bytes a second where there is one."""
+    from holystone.engine.pulling import Puller
+
+    puller = Puller(client, credentials)
+    if rate is None:
+        yield puller
+        return
+    from holystone.upkeep.limited.gateway import Gateway
+    from holystone.upkeep.limited.pace import Pace
+    from holystone.upkeep.limited.puller import LimitedPuller, upstreams
+
+    with Gateway(Pace(rate), upstreams(client, credentials)) as gateway:
+        yield LimitedPuller(puller, gateway)
 
 
 def _remember(ledger: Ledger, key: str, standings: Sequence[Standing], done: Refreshed) -> None:
@@ -218,6 +270,7 @@ def _tell(
             dry_run=options.dry_run,
             seconds=seconds,
             window=str(window or ""),
+            limit=options.limit_rate,
             interrupted=interrupted,
         )
         answer(output, document.dump(made, indent=output.interactive))
@@ -229,6 +282,7 @@ def _tell(
         output.look,
         dry_run=options.dry_run,
         seconds=seconds,
+        limit=options.limit_rate,
         interrupted=interrupted,
     )
     answer(output, text)

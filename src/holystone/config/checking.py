@@ -134,6 +134,8 @@ def _marks(configuration: Configuration, total: int | None) -> list[Remark]:
     disk = configuration.policy("routine").disk
     said = []
     for name, mark, more in (("low", disk.low, True), ("critical", disk.critical, False)):
+        if mark is None:
+            continue
         ours, high = mark.least_free(total), disk.high.least_free(total)
         if ours is None or high is None or (ours > high if more else ours < high):
             continue

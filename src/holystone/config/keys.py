@@ -237,7 +237,7 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(
         "disk", "low", kinds.MARK,
-        "A clean for room goes on until so much is free; more than at high.",
+        "A clean for room goes on until so much is free; without it 2 GB more than at high.",
         "60GB free", ("disk", "low"),
     ),
     Key(
@@ -254,6 +254,11 @@ KEYS: tuple[Key, ...] = (
         "refresh", "window", kinds.WINDOW,
         "The part of the day in which it may pull, local time; without it at any time.",
         "22:00-06:00", ("refresh", "window"),
+    ),
+    Key(
+        "refresh", "limit_rate", kinds.RATE,
+        "How much may come in a second, all pulls together (Docker on this machine).",
+        "5MB/s", ("refresh", "limit_rate"),
     ),
     *(
         Key(f"levels.{level}", name, kind, doc, example, ("takes", name))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from holystone.core.policy import Mark
 from holystone.core.reference import parse_pattern
-from holystone.core.units import parse_duration, parse_size
+from holystone.core.units import parse_duration, parse_rate, parse_size
 from holystone.core.window import parse_window
 
 _LARGEST = 10**18
@@ -21,6 +21,7 @@ _MOST = 1_000_000
 _LONGEST_SHOWN = 60
 _SHARE = r"[0-9]{1,3}(\.[0-9]{1,6})? ?%"
 _SIZE = r"[0-9]{1,15}(\.[0-9]{1,9})? ?([kKmMgGtTpP](i?[bB])?|[bB])"
+_BITS = r"[0-9]{1,15}(\.[0-9]{1,9})? ?[kKmMgGtTpP]i?bit"
 _DURATION = r"(0|([0-9]{1,12}(\.[0-9]{1,9})?[smhdw] ?)+)"
 _SIZES = {
     f"{unit}{infix}B": base**power
@@ -215,6 +216,10 @@ DURATION_OR_NEVER = _texts(
     'duration / "never"', 'a duration in quotes, like "12h" or "30d", or "never"',
     f"^({_DURATION}|never)$",
     lambda text: None if text == "never" else _duration(text), _duration_text,
+)  # fmt: skip
+RATE = _texts(
+    "rate", 'a size a second in quotes, like "5MB/s" or "100Mbit/s"', f"^({_SIZE}|{_BITS})(/s)?$",
+    parse_rate, lambda rate: f"{_size_text(rate)}/s",
 )  # fmt: skip
 SHARE = _texts(
     "share", 'a share in quotes, like "85%"', f"^{_SHARE}$", _share, _share_text,

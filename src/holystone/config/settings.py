@@ -85,7 +85,7 @@ def contradictions(settings: Settings) -> list[Fault]:
     marks = policy(settings, "routine").disk
     high, low, critical = marks.high, marks.low, marks.critical
     faults = []
-    if _order(low, high) <= 0:
+    if low is not None and _order(low, high) <= 0:
         faults.append(_mark_fault(settings, "low", "must leave more free than"))
     if _order(critical, high) >= 0:
         faults.append(_mark_fault(settings, "critical", "must leave less free than"))

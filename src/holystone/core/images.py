@@ -38,7 +38,8 @@ class Judgement:
         self.policy = policy
         self.protection = protection
         self.now = now
-        self.proven = inventory.engine.store == "classic" and not policy.check_registry
+        self.store = inventory.engine.store
+        self.proven = self.store == "classic" and not policy.check_registry
         """Whether a repository digest alone proves that a registry has the image."""
         self.retained = Retained(inventory.images, policy.retention)
         self.held_by: defaultdict[str, list[str]] = defaultdict(list)
@@ -63,11 +64,14 @@ class Judgement:
             else:
                 self.kept_children[image.parent] += 1
 
-    def stands_for_child_alone(self, image: Image) -> bool:
-        """Whether nothing but one image built on it keeps a nameless image."""
-        ruling = self.rulings[image.id]
-        parent = not ruling[0] and ruling[1][0].rule == "parent"
-        return parent and not image.tags and self.kept_children[image.id] == 1
+    def stands_for_children_alone(self, image: Image) -> bool:
+        """Whether nothing but the images built on it keeps a nameless image."""
+        if image.tags or self.rulings[image.id][1][0].rule != "parent":
+            return False
+        children = self.kept_children.pop(image.id)
+        goes, _ = self._judge(image)
+        self.kept_children[image.id] = children
+        return goes
 
     def give_up(self, group: Sequence[Image], reason: Reason) -> None:
         """Let an image go that the level keeps, and the steps it was built on after it."""
@@ -84,16 +88,8 @@ class Judgement:
             self.kept_children[step.parent] -= 1
 
     def last_sign(self, image: Image) -> float | None:
-        """When anybody last had to do with the image, as far as holystone knows (UTC seconds).
-
-        Before it saw the image for the first time it cannot know of any use, so that counts too.
-        """
-        signs = (
-            image.last_tagged,
-            self.usage.last_used.get(("image", image.id)),
-            self.usage.first_seen.get(image.id),
-        )
-        return max((sign for sign in signs if sign is not None), default=None)
+        """When anybody last had to do with the image; see ``last_sign``."""
+        return last_sign(image, self.usage)
 
     def doubtful(self, image: Image) -> bool:
         """Whether an image may go only if its registry, which was not asked, says that it has it.
@@ -125,12 +121,12 @@ class Judgement:
             return keep("level", level=self.policy.level)
         if children := self.kept_children[image.id]:
             return keep("parent", children=children)
-        # BuildKit's mark is part of an image and comes along with a pull by digest.
-        built_here = image.made_by_buildkit and not image.digests
-        once_tagged = image.last_tagged is not None or built_here
+        by_digest = self._named_by_digest(image)
+        once_tagged = not by_digest and (image.last_tagged is not None or image.made_by_buildkit)
         grace = self.policy.grace
         least = grace.once_tagged if once_tagged else grace.never_tagged
-        young = too_young(*arrival(image, self.usage), least, self.now)
+        since = self._last_named(image) if by_digest else arrival(image, self.usage)
+        young = too_young(*since, least, self.now)
         if young is not None:
             return False, (young,)
         facts: dict[str, Fact] = {}
@@ -139,6 +135,22 @@ class Judgement:
         if image.digests:
             facts["digest"] = image.digests[0]
         return remove("untagged", **facts)
+
+    def _named_by_digest(self, image: Image) -> bool:
+        """Whether an untagged image has its digest for a name, as a job that wants it calls it.
+
+        Where a tag moves away an image keeps its digests on the classic store, where it is dated
+        too, and loses them on the containerd store, which dates every image. BuildKit's mark comes
+        along with a pull.
+        """
+        return bool(image.digests) and (image.last_tagged is None or self.store == "containerd")
+
+    def _last_named(self, image: Image) -> tuple[str, float | None]:
+        """The last sign that somebody wanted an image by its digest."""
+        sign = self.last_sign(image)
+        if sign is not None and sign == self.usage.last_used.get(("image", image.id)):
+            return "last used", sign
+        return ("pulled" if image.last_tagged else "first seen"), sign
 
     def _judge_tagged(self, image: Image, lost: Reason | None) -> Ruling:
         tagged = Reason("tagged", {"tags": len(image.tags)})
@@ -200,6 +212,19 @@ class Judgement:
         if image.registry_said:
             return Reason("unconfirmed", {"said": image.registry_said})
         return None if self.proven else _UNCONFIRMED
+
+
+def last_sign(image: Image, usage: Usage) -> float | None:
+    """When anybody last had to do with an image, as far as holystone knows (UTC seconds).
+
+    Before it saw the image for the first time it cannot know of any use, so that counts too.
+    """
+    signs = (
+        image.last_tagged,
+        usage.last_used.get(("image", image.id)),
+        usage.first_seen.get(image.id),
+    )
+    return max((sign for sign in signs if sign is not None), default=None)
 
 
 def arrival(image: Image, usage: Usage) -> tuple[str, float | None]:

@@ -65,7 +65,7 @@ def plan(inventory: Inventory, usage: Usage, policy: Policy, now: float) -> Plan
 
         level = assemble(inventory, policy, rulings, images.going, cache.order)
         needed = least_free - inventory.disk.free_bytes - level.freed_bytes
-        relieve(inventory, images, cache, needed, least_free)
+        relieve(inventory, usage, images, cache, needed, least_free)
     cache.rule_rest()
     rulings.update((("image", i), ruling) for i, ruling in images.rulings.items())
     rulings.update((("cache", r), ruling) for r, ruling in cache.rulings.items())

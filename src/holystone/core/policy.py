@@ -146,23 +146,36 @@ class Mark(NamedTuple):
 
     used_share: float | None = None
     free_bytes: int | None = None
+    more: int = 0
+    """Bytes that must be free beyond that."""
 
     def least_free(self, total: int | None) -> int | None:
         """How many bytes are free at the mark on a disk of this size; None where it is unknown."""
         if self.free_bytes is not None:
-            return self.free_bytes
+            return self.free_bytes + self.more
         if total is None or self.used_share is None:
             return None
-        return total - int(total * self.used_share)
+        return total - int(total * self.used_share) + self.more
+
+
+HEADROOM = 2_000_000_000
+"""Bytes that a clean for room frees beyond the high watermark: enough for the next job to begin,
+and little, since each image given up in advance may be the one that it wants."""
 
 
 class Watermarks(NamedTuple):
     """How full the disk may get. ``inodes`` is the share of inodes in use that counts as high."""
 
     high: Mark = Mark(used_share=0.85)
-    low: Mark = Mark(used_share=0.80)
+    low: Mark | None = None
+    """Where a clean for room ends; None: a little beyond ``high``."""
     critical: Mark = Mark(used_share=0.95)
     inodes: float = 0.90
+
+    @property
+    def end(self) -> Mark:
+        """Where a clean for room ends."""
+        return self.high._replace(more=HEADROOM) if self.low is None else self.low
 
     def reached(self, disk: Disk) -> str:
         """How full a disk is: ``critical``, ``high``, ``inodes`` (too many in use), or empty."""
@@ -178,10 +191,12 @@ class Watermarks(NamedTuple):
 
 
 class Refreshing(NamedTuple):
-    """When images are brought up to date."""
+    """When images are brought up to date, and how fast."""
 
     window: Window | None = None
     """In which part of the day; None: at any time."""
+    limit_rate: int | None = None
+    """Bytes a second at most, all pulls together; None: as fast as they come."""
 
 
 class Policy(NamedTuple):

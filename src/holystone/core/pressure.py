@@ -1,25 +1,35 @@
-"""What goes beyond the level where the disk must have more free: the least recently used first.
+"""What goes beyond the level where the disk must have more free: what is worth least to keep first.
 
 Tagged images that nothing but the level keeps and build cache within its budget are given up one
-at a time, whichever was used longest ago, until just enough comes free. An image whose layers all
-belong to others as well frees nothing alone: it waits until the others have gone.
+at a time until just enough comes free, each time that whose bytes are worth the least: see
+``core.ranking``. Of the build cache it is always the leaf that was used longest ago.
 """
 
 from __future__ import annotations
-
-import heapq
-from collections import Counter
 
 from holystone.core.cache import CacheJudgement
 from holystone.core.decision import Reason
 from holystone.core.freed import freed_by_record
 from holystone.core.images import Judgement
-from holystone.core.inventory import Image, Inventory
-from holystone.core.layers import holders
+from holystone.core.inventory import CacheRecord, Image, Inventory
+from holystone.core.ranking import NEVER, Entry
+from holystone.core.usage import Usage
+from holystone.core.worth import (
+    Prospects,
+    prospects,
+    prospects_of_record,
+    rank,
+    value_of_record,
+)
 
 
 def relieve(
-    inventory: Inventory, images: Judgement, cache: CacheJudgement, needed: int, least_free: int
+    inventory: Inventory,
+    usage: Usage,
+    images: Judgement,
+    cache: CacheJudgement,
+    needed: int,
+    least_free: int,
 ) -> None:
     """Let more go than the level takes, until ``needed`` more bytes come free, if that can be.
 
@@ -27,115 +37,74 @@ def relieve(
     registry could say that it can come back counts as if it went, and is noted in
     ``images.unconfirmed``: the plan is made anew when the registry has been asked.
     """
-    relief = _Relief(inventory, images, cache, least_free)
+    relief = _Relief(inventory, usage, images, cache, least_free)
     while relief.freed < needed and relief.give_up_next():
         pass
-
-
-_Candidate = tuple[float, int, Image]
 
 
 class _Relief:
     """Gives up one image or cache record after the other."""
 
     def __init__(
-        self, inventory: Inventory, images: Judgement, cache: CacheJudgement, least_free: int
+        self,
+        inventory: Inventory,
+        usage: Usage,
+        images: Judgement,
+        cache: CacheJudgement,
+        least_free: int,
     ) -> None:
         self.images = images
         self.cache = cache
         self.least_free = least_free
+        self.now = images.now
         self.copies = inventory.engine.store == "containerd"
         self.freed = 0
         self.by_id = {image.id: image for image in inventory.images}
-        self.layers = holders(inventory.images)
-        self.blobs = Counter(b.digest for i in inventory.images for b in set(i.blobs or ()))
-        for image in images.going:
-            self._release(image)
-        self.waiting = [(-(images.idle(i) or 0.0), n, i) for n, i in enumerate(images.spare)]
-        """A heap, the image used longest ago on top: minus its idle time, its place, itself."""
-        heapq.heapify(self.waiting)
-        self.barren: list[_Candidate] = []
-        """Those that free nothing as long as others hold all their layers, the oldest first."""
+        # Nameless steps of a build go with the last image on them: they hold nothing of their own.
+        staying = [
+            image
+            for image in inventory.images
+            if not images.rulings[image.id][0] and not images.stands_for_children_alone(image)
+        ]
+        self.ranking = rank(staying, images.spare, usage, images.last_sign)
 
     def give_up_next(self) -> bool:
-        """Give up what was used longest ago; False where nothing is left."""
-        while self.waiting and not self._gain(self.waiting[0][2]):
-            self.barren.append(heapq.heappop(self.waiting))
-        if self._cache_is_next():
-            self._give_up_record()
-        elif self.waiting:
-            self._give_up(heapq.heappop(self.waiting))
-        elif self.barren:
-            # All that is left hold one another's layers: one of them must make the beginning.
-            self._give_up(self.barren.pop(0))
+        """Give up what is worth least; False where nothing is left that may go."""
+        entry = self.ranking.least(self.now)
+        record = self.cache.tree.oldest_leaf()
+        worth = NEVER if entry is None else self.ranking.value(entry, self.now)
+        if record is not None and (entry is None or value_of_record(record, self.now) <= worth):
+            self._give_up_record(record)
+        elif entry is not None:
+            self._give_up(entry)
         else:
             return False
         return True
 
-    def _cache_is_next(self) -> bool:
-        record = self.cache.tree.oldest_leaf()
-        if record is None:
-            return False
-        if not self.waiting:
-            return True
-        return self.cache.idle(record) >= -self.waiting[0][0]
+    def _give_up_record(self, record: CacheRecord) -> None:
+        freed = freed_by_record(record, copies=self.copies)
+        self.cache.cut(record, self._reason(prospects_of_record(record, freed, self.now)))
+        self.freed += freed
 
-    def _give_up_record(self) -> None:
-        record = self.cache.tree.oldest_leaf()
-        if record is not None:
-            self.cache.cut(record, self._reason(self.cache.idle(record)))
-            self.freed += freed_by_record(record, copies=self.copies)
-
-    def _give_up(self, candidate: _Candidate) -> None:
-        image = candidate[2]
-        group = self._group(image)
-        self.freed += self._gain(image)
-        released = [self._release(each) for each in group]
+    def _give_up(self, entry: Entry) -> None:
+        image = self.by_id[str(entry.key)]
+        reason = self._reason(prospects(entry, self.now))
+        self.freed += entry.freed
+        self.ranking.drop(entry.key)
         if self.images.doubtful(image):
             self.images.unconfirmed.append(image.id)
         else:
-            self.images.give_up(group, self._reason(-candidate[0]))
-        if any(released):
-            for each in self.barren:
-                heapq.heappush(self.waiting, each)
-            self.barren = []
+            self.images.give_up(self._group(image), reason)
 
     def _group(self, image: Image) -> list[Image]:
         """An image with the nameless steps it was built on that nothing else keeps."""
         group = [image]
         while (parent := self.by_id.get(group[-1].parent)) is not None:
-            if not self.images.stands_for_child_alone(parent):
+            alone = self.images.kept_children[parent.id] == 1
+            if not (alone and self.images.stands_for_children_alone(parent)):
                 break
             group.append(parent)
         return group
 
-    def _reason(self, idle: float | None) -> Reason:
-        return Reason("pressure", {"idle": idle, "least_free": self.least_free})
-
-    def _gain(self, image: Image) -> int:
-        """The bytes that come free with this image now, compressed content included."""
-        group = self._group(image)
-        if len(group) > 1:
-            layers = Counter(x.chain_id for each in group for x in each.layers or ())
-            sizes = {x.chain_id: x.size for each in group for x in each.layers or ()}
-            return sum(size for x, size in sizes.items() if self.layers[x] == layers[x])
-        if image.layers is None:
-            return image.size
-        unpacked = sum(layer.size for layer in image.layers if self.layers[layer.chain_id] == 1)
-        if image.blobs is not None:
-            content = sum(b.size for b in set(image.blobs) if self.blobs[b.digest] == 1)
-        else:
-            whole = sum(layer.size for layer in image.layers)
-            content = image.content_size * unpacked // whole if whole else 0
-        return unpacked + content + image.metadata_size
-
-    def _release(self, image: Image) -> bool:
-        """Count an image out; True where a layer or blob now has a last holder."""
-        left = False
-        for layer in image.layers or ():
-            self.layers[layer.chain_id] -= 1
-            left = left or self.layers[layer.chain_id] == 1
-        for blob in set(image.blobs or ()):
-            self.blobs[blob.digest] -= 1
-            left = left or self.blobs[blob.digest] == 1
-        return left
+    def _reason(self, expected: Prospects) -> Reason:
+        return Reason("pressure", {**expected.facts, "least_free": self.least_free})

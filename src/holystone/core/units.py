@@ -27,6 +27,7 @@ _SIZE_UNITS = {
     "pb": 1000**5,
     "pib": 1024**5,
 }
+_SLOWEST = 1000
 _DURATION_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
@@ -41,6 +42,21 @@ def parse_size(text: str) -> int:
     whole, _, decimals = match.group(1).partition(".")
     scale: int = 10 ** len(decimals)
     return int(whole + decimals) * factor // scale
+
+
+def parse_rate(text: str) -> int:
+    """Bytes a second written as ``"5MB/s"``, ``"500kB"`` or ``"100Mbit/s"``. Raises ValueError."""
+    size = text.strip().removesuffix("/s")
+    bits = size.endswith("bit")
+    try:
+        rate = parse_size(size.removesuffix("bit") + "B") // 8 if bits else parse_size(size)
+    except ValueError:
+        rate = 0
+    if rate < _SLOWEST or size[-1:].isdigit():
+        raise ValueError(
+            f"{text!r} is not a rate, 1kB/s at least; write it like 5MB/s or 100Mbit/s"
+        )
+    return rate
 
 
 def parse_duration(text: str) -> float:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+
+from holystone.core.company import Followers
 
 Key = tuple[str, str]
 """Kind and ID: what names one object on a host. Of the kind ``reference`` it is the reference."""
 
 SAME_USE = 60.0
 """Seconds within which uses count as one."""
-NEWEST_GAP = 0.3
+NEWEST_GAP = 0.15
 """The weight of the newest time between uses in their running mean."""
 
 
@@ -38,7 +40,7 @@ class Use(NamedTuple):
     count: int = 1  # type: ignore[assignment]
     gap: float | None = None
     """The running mean of the times from one beginning to the next, the newest with a weight of
-    0.3; None until there were two."""
+    0.15; None until there were two."""
     began: float | None = None
     """The beginning of the latest use, where that went on until ``last``; else None."""
 
@@ -80,6 +82,11 @@ class Usage(NamedTuple):
     references: Mapping[str, Use] = {}
     """By reference in full (``docker.io/library/node:18-alpine``), also of images long gone: jobs
     ask for the reference, and what stands behind it changes."""
+    company: Mapping[str, Followers] = {}
+    """By reference in full: what was asked for soon after it."""
+    absent: Mapping[str, Sequence[tuple[str, int]]] = {}
+    """By reference in full the layers, chain ID and bytes, of the image it last meant, where that
+    is not here any more."""
     speeds: Mapping[str, float] = {}
     """How fast images come from each registry, by domain (``docker.io``): bytes a second."""
     images: Mapping[str, Use] = {}

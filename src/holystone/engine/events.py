@@ -7,6 +7,8 @@ before each removal.
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 from holystone.engine.api import Client
@@ -44,9 +46,14 @@ class Event(NamedTuple):
 class EventStream:
     """An open stream of events; ``poll`` gives what has come since the last call."""
 
-    def __init__(self, client: Client) -> None:
-        """Open the stream. When this returns the engine is already sending. Raises EngineError."""
+    def __init__(self, client: Client, clock: Callable[[], float] = time.time) -> None:
+        """Open the stream. When this returns the engine is already sending. Raises EngineError.
+
+        Of an engine on this machine, whose clock is the same, events from before are left out:
+        Podman writes them down late, and sends some that happened before it was asked.
+        """
         client.negotiate()
+        self.opened = clock() if client.endpoint.scheme == "unix" else 0.0
         self.connection: Connection = client.open()
         try:
             # HTTP/1.0: the body then comes as it is, without chunks, until the connection ends.
@@ -84,8 +91,11 @@ class EventStream:
                     f"the answer to GET /events is garbled: {line[:60]!r} is no JSON. "
                     "Is there a proxy before the engine?"
                 ) from None
-            if isinstance(message, dict):
-                events.append(read_event(message))
+            if not isinstance(message, dict):
+                continue
+            event = read_event(message)
+            if not 0 < event.at < self.opened:
+                events.append(event)
         return events
 
     def _arrived(self) -> bytes:

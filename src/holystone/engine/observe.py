@@ -61,12 +61,14 @@ def read_lists(lists: Lists, now: float) -> Inventory:
             measured = _each(parse.volume, parse.disk_usage(usage, "Volumes"), "/system/df")
             volumes = _with_sizes(volumes, measured)
         cache = _each(parse.cache_record, parse.disk_usage(usage, "BuildCache"), "/system/df")
-    images = _of(list, answers.images, "/images/json")
+    images = _each(parse.image, _of(list, answers.images, "/images/json"), "/images/json")
+    if engine.store == "containerd":
+        images = [parse.with_all_digests(image) for image in images]
     containers = _of(list, answers.containers, "/containers/json")
     return Inventory(
         engine=engine,
         taken_at=now,
-        images=tuple(_each(parse.image, images, "/images/json")),
+        images=tuple(images),
         containers=tuple(_each(parse.container, containers, "/containers/json")),
         cache=tuple(cache or ()),
         volumes=tuple(volumes),

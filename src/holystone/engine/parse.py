@@ -90,6 +90,16 @@ def image(entry: Mapping[str, Any]) -> Image:
     )
 
 
+def with_all_digests(listed: Image) -> Image:
+    """An image of the containerd store, with a digest for every repository it has a tag in.
+
+    There an image's ID is the digest it has in each of them. The list gives one of these alone
+    (28.5), an inspection all.
+    """
+    here = [f"{tag.rpartition(':')[0]}@{listed.id}" for tag in listed.tags]
+    return listed._replace(digests=tuple(dict.fromkeys((*listed.digests, *here))))
+
+
 def _id(entry: Mapping[str, Any], key: str) -> str:
     """What names the object. Raises ValueError where it is empty."""
     value = entry[key]

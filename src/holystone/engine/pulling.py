@@ -41,16 +41,16 @@ class Puller:
         self._under_way: list[Connection] = []
         self._cancelled = False
 
-    def pull(self, reference: str, progress: Progress) -> str:
+    def pull(self, reference: str, progress: Progress, *, login: bool = True) -> str:
         """Pull a reference with a digest or a tag, which moves; answers the image's ID.
 
-        Raises CredentialsError, PullFailed, PullCancelled, and EngineError where the engine does
-        not answer.
+        ``login``: with the user's, where there is one. Raises CredentialsError, PullFailed,
+        PullCancelled, and EngineError where the engine does not answer.
         """
         wanted = parse(reference).complete
         if wanted.digest:
             wanted = wanted._replace(tag="")
-        header = self.credentials.header(wanted.domain)
+        header = self.credentials.header(wanted.domain) if login else ""
         client = self.client.sibling()
         connection = client.open()
         try:

@@ -16,11 +16,12 @@ from holystone.core.inventory import Disk, Engine, Image, Inventory
 from holystone.core.policy import Watermarks
 from holystone.engine.host import SKIPPED, Removal
 from holystone.present import figures, reasons
-from holystone.present.explanation import Explanation
 from holystone.present.wording import timestamp
 
 if TYPE_CHECKING:
+    from holystone.core.worth import Prospects
     from holystone.engine.execute import Outcome
+    from holystone.present.explanation import Explanation
 
 SCHEMA = 1
 Document = dict[str, Any]
@@ -174,10 +175,22 @@ def explain(explanation: Explanation, plan: Plan) -> Document:
             "at_least_bytes": alone.at_least,
             "at_most_bytes": alone.at_most,
         },
+        "prospects": _prospects(explanation.prospects),
         "shares_with": [
             {"id": sharer.id, "names": list(sharer.names), "shared_bytes": sharer.shared}
             for sharer in explanation.sharers
         ],
+    }
+
+
+def _prospects(expected: Prospects | None) -> Document | None:
+    if expected is None:
+        return None
+    return {
+        "idle_seconds": expected.idle,
+        "gap_seconds": expected.gap,
+        "frees_bytes": expected.freed,
+        "fetch_seconds": expected.seconds,
     }
 
 

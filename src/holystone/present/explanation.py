@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from holystone.core.decision import Fact, Plan, Verdict
-from holystone.core.freed import free_images
+from holystone.core.freed import free_images, freed_by_record
+from holystone.core.images import last_sign
 from holystone.core.inventory import Container, Image, Inventory
+from holystone.core.usage import Usage
+from holystone.core.worth import Prospects, prospects, prospects_of_record, rank
 
 
 class Sharer(NamedTuple):
@@ -43,17 +47,36 @@ class Explanation(NamedTuple):
     """None where it cannot go alone, or cannot be told: a volume of unknown size."""
     sharers: tuple[Sharer, ...] = ()
     """Those that share most first."""
+    prospects: Prospects | None = None
+    """What is expected of a tagged image or a build cache record, by which it is ranked when space
+    runs out."""
 
 
-def explanation(inventory: Inventory, plan: Plan, kind: str, identifier: str) -> Explanation:
+def explanation(
+    inventory: Inventory, usage: Usage, plan: Plan, kind: str, identifier: str
+) -> Explanation:
     """Everything about the object of this kind and whole ID. Raises KeyError where there is none.
 
     The ID of a volume is its name, as in its verdict.
     """
     for verdict in plan.verdicts:
         if (verdict.kind, verdict.id) == (kind, identifier):
-            return _EXPLAIN[kind](inventory, verdict)
+            explained = _EXPLAIN[kind](inventory, verdict)
+            return explained._replace(prospects=_prospects(inventory, usage, kind, identifier))
     raise KeyError(identifier)
+
+
+def _prospects(inventory: Inventory, usage: Usage, kind: str, identifier: str) -> Prospects | None:
+    now = inventory.taken_at
+    if kind == "cache":
+        record = next(each for each in inventory.cache if each.id == identifier)
+        freed = freed_by_record(record, copies=inventory.engine.store == "containerd")
+        return prospects_of_record(record, freed, now)
+    image = next((each for each in inventory.images if each.id == identifier), None)
+    if kind != "image" or image is None or not image.tags:
+        return None
+    ranking = rank(inventory.images, [image], usage, partial(last_sign, usage=usage))
+    return prospects(ranking.entries[image.id], now)
 
 
 def _image(inventory: Inventory, verdict: Verdict) -> Explanation:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from holystone.core.decision import Fact, Reason
 from holystone.core.units import format_duration, format_size
-from holystone.present.wording import ago, clock, counted, safe, short_reference
+from holystone.present.wording import age, ago, clock, counted, safe, short_reference
 
 Facts = Mapping[str, Fact]
 
@@ -159,7 +159,20 @@ def _unused(facts: Facts) -> str:
 
 
 def _pressure(facts: Facts) -> str:
-    return f"the disk is to have {_size(facts, 'least_free')} free{_idle_for(facts)}"
+    return f"the disk is to have {_size(facts, 'least_free')} free; {expected(facts)}"
+
+
+def expected(facts: Facts) -> str:
+    """What is expected of an image or record: its past use, what it frees, and what that costs."""
+    told = []
+    if facts.get("idle") is not None:
+        told.append(f"last used {ago(_number(facts, 'idle'))}")
+    if facts.get("gap") is not None:
+        told.append(f"used about every {age(_number(facts, 'gap'))}")
+    told.append(f"frees {_size(facts, 'frees')}")
+    if facts.get("seconds") is not None:
+        told.append(f"would take about {age(max(1.0, _number(facts, 'seconds')))} to fetch")
+    return ", ".join(told)
 
 
 def _protected(facts: Facts) -> str:

@@ -18,7 +18,7 @@ from holystone.core.usage import Usage
 from holystone.engine.api import Client
 from holystone.engine.credentials import Credentials, CredentialsError
 from holystone.engine.errors import EngineError
-from holystone.engine.pulling import PullCancelled, Puller
+from holystone.engine.pulling import Progress, PullCancelled
 from holystone.engine.registry import Answer, ask
 from holystone.upkeep.side_by_side import INTERRUPTED, side_by_side
 
@@ -300,6 +300,16 @@ def _origins(
     return found
 
 
+class Pulls(Protocol):
+    """Pulls images: ``engine.pulling.Puller``, or ``LimitedPuller`` no faster than a rate."""
+
+    def pull(self, reference: str, progress: Progress) -> str:
+        """Pull a reference; answers the image's ID. Raises CredentialsError, EngineError."""
+
+    def cancel(self) -> None:
+        """End all pulls under way, and let none begin: each raises PullCancelled."""
+
+
 class Watcher(Protocol):
     """Is told how far the pulls are. Called from several threads."""
 
@@ -312,7 +322,7 @@ class Watcher(Protocol):
 
 def carry_out(
     standings: Sequence[Standing],
-    puller: Puller,
+    puller: Pulls,
     watcher: Watcher,
     *,
     parallel: int,
@@ -347,7 +357,7 @@ def _stay(standing: Standing, outcome: Outcome) -> Outcome:
     return outcome._replace(image_id=image.id if image else "")
 
 
-def _pull(standing: Standing, puller: Puller, moved: Callable[[int, int], None]) -> Outcome:
+def _pull(standing: Standing, puller: Pulls, moved: Callable[[int, int], None]) -> Outcome:
     wanted = standing.wanted
     come: int | None = None
 

@@ -37,6 +37,7 @@ def render(explanation: Explanation, look: Look) -> str:
         ("verdict", decision),
         ("because", [reasons.text(reason) for reason in verdict.reasons]),
         ("alone", _alone(explanation)),
+        ("ranked by", _ranked_by(explanation)),
         ("id", safe(verdict.id)),
     ]
     # Of a digest the heading has the beginning only.
@@ -52,6 +53,11 @@ def render(explanation: Explanation, look: Look) -> str:
     )
     pairs.append(("shares with", _sharers(explanation.sharers, look)))
     return "\n".join([*lines, *facts(pairs, look)])
+
+
+def _ranked_by(explanation: Explanation) -> str:
+    expected = explanation.prospects
+    return "" if expected is None else reasons.expected(expected.facts)
 
 
 def _alone(explanation: Explanation) -> str:

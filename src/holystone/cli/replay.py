@@ -1,0 +1,209 @@
+"""``holystone replay``: recorded use under other budgets and other orders."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from holystone.cli import exit_codes
+from holystone.cli.options import Parser, add_output, value_of
+from holystone.cli.session import Failure, answer
+from holystone.core.units import parse_rate, parse_size
+from holystone.present import terminal
+from holystone.replay.orders import DEFAULT, ORDERS, UNKNOWN
+
+if TYPE_CHECKING:
+    from holystone.present.report.replay import Replay
+    from holystone.replay.bound import Bound
+    from holystone.replay.running import Replays
+
+_MOST_WORKERS = 256
+
+
+class Budget(NamedTuple):
+    """A budget as it was asked for: bytes, or else a share of all layers."""
+
+    size: int = 0
+    share: float = 0.0
+
+    def of(self, layers: int) -> int:
+        """The bytes of it, of a trace with so many bytes of layers."""
+        return self.size or max(1, int(layers * self.share))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of ``replay``."""
+    made = Parser(
+        prog="holystone replay",
+        description="Replay the recorded use of a host on a simulated one: how many bytes would "
+        "have been pulled, and how many jobs would have waited, under other budgets and other "
+        "orders of giving images up.",
+    )
+    made.add_argument(
+        "trace", metavar="TRACE", help="a file of recorded use, plain or .gz; - is standard input"
+    )
+    made.add_argument(
+        "--budget",
+        dest="budgets",
+        metavar="SIZES",
+        type=value_of(_budgets),
+        help="how much disk the images may take, like 5GB,10GB or 25%% of all layers (default: a "
+        "quarter, a half and all of the working set)",
+    )
+    made.add_argument(
+        "--order",
+        dest="orders",
+        metavar="ORDERS",
+        type=value_of(_orders),
+        default=list(DEFAULT),
+        help=f"which orders, separated by commas, or all: {', '.join(ORDERS)} (default: "
+        f"{','.join(DEFAULT)})",
+    )
+    made.add_argument(
+        "--bandwidth",
+        metavar="RATE",
+        type=value_of(parse_rate),
+        default="100Mbit/s",
+        help="how fast images come, like 12MB/s (default 100Mbit/s)",
+    )
+    made.add_argument(
+        "--plot",
+        metavar="FILE",
+        help="write an SVG picture: bytes pulled against budget, a line for each order",
+    )
+    made.add_argument(
+        "--parallel",
+        metavar="N",
+        type=value_of(_workers),
+        help="how many replays at a time (default: one for each core)",
+    )
+    add_output(made)
+    return made
+
+
+def run(options: argparse.Namespace) -> int:
+    """Read the trace, replay it, tell. Raises Failure."""
+    from holystone.replay.running import ReplayFailed, Replays, cores
+    from holystone.replay.trace import TraceError, read
+
+    try:
+        trace = read(options.trace)
+        with Replays(trace, options.parallel or cores()) as replays:
+            replay, picture = _replayed(replays, options)
+    except (TraceError, ReplayFailed) as error:
+        raise Failure(str(error)) from None
+    _tell(replay, options)
+    if options.plot is not None:
+        _write(options.plot, picture)
+    return exit_codes.DONE
+
+
+def _replayed(replays: Replays, options: argparse.Namespace) -> tuple[Replay, str]:
+    """Everything that is told, and the picture, empty where none was asked for."""
+    from holystone.present.replaying import ReplayProgress
+    from holystone.present.report.replay import BASELINE, Replay
+    from holystone.replay.bound import Bound
+    from holystone.replay.budgets import flattening, rounds, sweep, usual
+    from holystone.replay.facts import facts_of
+    from holystone.replay.running import Job
+
+    facts = facts_of(replays.trace)
+    bound = Bound(replays.trace)
+    asked = options.budgets and [budget.of(facts.layers_bytes) for budget in options.budgets]
+    budgets = list(dict.fromkeys(asked or usual(facts)))
+    swept = sorted({*sweep(facts), *budgets}) if options.plot is not None else []
+    # Where a program asks for certain budgets it gets these, and waits for nothing else.
+    whole = options.plot is not None or not (asked and options.json)
+    orders: list[str] = options.orders
+    jobs = [Job(order, budget) for budget in budgets for order in orders]
+    baseline = [Job(BASELINE, budget) for budget in budgets]
+    further = [Job(order, budget) for budget in swept for order in orders]
+    replayed = len({*jobs, *baseline, *further}) + (rounds(facts, orders) if whole else 0)
+    errors = terminal.open_output(sys.stderr, os.environ, color=options.color)
+    with ReplayProgress(replayed, facts.uses, replays.uses_done, errors):
+        replays.run([*jobs, *baseline, *further])
+        flattens = flattening(facts, orders, replays.run) if whole else None
+    results = replays.run(jobs)
+    lru = {result.budget_bytes: result.pulled_bytes for result in replays.run(baseline)}
+    bounds = {budget: bound.pulled_bytes(budget) for budget in budgets}
+    unbounded = [name for name in ORDERS if ORDERS[name].budget == UNKNOWN]
+    told = Replay(facts, results, lru, bounds, unbounded, flattens, options.bandwidth)
+    picture = _picture(told, replays, bound, swept, orders) if swept else ""
+    return told, picture
+
+
+def _picture(
+    told: Replay, replays: Replays, bound: Bound, budgets: Sequence[int], orders: Sequence[str]
+) -> str:
+    from holystone.present.curve import Curve, svg
+    from holystone.replay.budgets import between
+
+    flattens = told.flattens or {}
+    curves = [
+        Curve(order, replays.curve(order), flattens.get(order), order in told.unbounded)
+        for order in orders
+    ]
+    least = [(each, bound.pulled_bytes(each)) for each in between(budgets[0], budgets[-1], 100)]
+    return svg(told.facts.name, curves, least)
+
+
+def _tell(replay: Replay, options: argparse.Namespace) -> None:
+    from holystone.present.report import replay as report
+
+    output = terminal.open_output(sys.stdout, os.environ, color=options.color)
+    if options.json:
+        from holystone.present import document
+
+        answer(output, document.dump(report.document(replay), indent=output.interactive))
+    else:
+        answer(output, report.render(replay, output.look))
+
+
+def _write(path: str, picture: str) -> None:
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(picture)
+    except OSError as error:
+        raise Failure(f"cannot write the picture to {path}: {error.strerror}") from None
+
+
+def _budgets(text: str) -> list[Budget]:
+    return [_budget(part.strip()) for part in text.split(",")]
+
+
+def _budget(text: str) -> Budget:
+    if text.endswith("%"):
+        try:
+            share = float(text[:-1]) / 100
+        except ValueError:
+            share = 0.0
+        if not 0 < share <= 1:
+            raise ValueError(f"{text!r} is not a share of all layers; write it like 25%")
+        return Budget(share=share)
+    size = parse_size(text)
+    if not size or text[-1].isdigit():
+        raise ValueError(f"{text!r} is not a budget; write it like 500MB, 40GB or 25%")
+    return Budget(size)
+
+
+def _orders(text: str) -> list[str]:
+    if text.strip() == "all":
+        return list(ORDERS)
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in ORDERS:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, ORDERS, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(ORDERS)}"
+            raise ValueError(f"there is no order {name!r}; {hint}")
+    return list(dict.fromkeys(names))
+
+
+def _workers(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= _MOST_WORKERS:
+        raise ValueError(f"{text!r} is not a number from 1 to {_MOST_WORKERS}")
+    return int(text)

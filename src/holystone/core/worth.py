@@ -1,0 +1,132 @@
+"""What keeping each image of a host is worth: its inventory and memory, made a ranking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from holystone.core.company import Company
+from holystone.core.decision import Fact
+from holystone.core.habits import SPEED, USUAL_GAP, Habits, typical_gap
+from holystone.core.inventory import CacheRecord, Image
+from holystone.core.names import complete
+from holystone.core.ranking import WAIT, Entry, Piece, Ranking
+from holystone.core.usage import SAME_USE, Usage
+
+REMADE = 4.0
+"""How much longer a build takes to make a byte of its cache than a registry to send one. Engines
+do not tell how long a step took; with this a record goes before an image used as often."""
+
+Sign = Callable[[Image], "float | None"]
+"""When anybody last had to do with an image, UTC seconds; None where nothing tells."""
+
+
+class Prospects(NamedTuple):
+    """What is expected of an image, or a build cache record."""
+
+    idle: float | None
+    """Seconds since its last use; None where none is known."""
+    gap: float | None
+    """About how far apart its uses lie, seconds; None where too few are known."""
+    freed: int
+    """Bytes that go with it now."""
+    seconds: float | None
+    """How long it takes to fetch that again; None where nothing has to be, or nothing tells."""
+
+    @property
+    def facts(self) -> dict[str, Fact]:
+        """As facts of a reason."""
+        return {"idle": self.idle, "gap": self.gap, "frees": self.freed, "seconds": self.seconds}
+
+
+def rank(images: Iterable[Image], spare: Iterable[Image], usage: Usage, sign: Sign) -> Ranking:
+    """The ranking of these images, of which those in ``spare`` may be given up.
+
+    What only another step of a build would hold is best left out of ``images``: each of them
+    counts as a holder of its layers.
+    """
+    ranking = Ranking(Habits(usage.references, Company(usage.company), usage.speeds))
+    sizes = _PieceSizes()
+    candidates = {image.id for image in spare}
+    for image in images:
+        pieces = sizes.of(image)
+        last = sign(image)
+        if image.id not in candidates:
+            ranking.add(image.id, pieces, spare=False)
+            continue
+        ranking.add(image.id, pieces, last=last or 0.0)
+        for tag in image.tags:
+            reference = complete(tag) or tag
+            ranking.habits.seen(reference, last or 0.0)
+            ranking.means(reference, image.id, pieces)
+    for reference, layers in usage.absent.items():
+        if reference not in ranking.references and reference in ranking.habits.known:
+            ranking.means(reference, ("absent", reference), layers)
+    return ranking
+
+
+def prospects(entry: Entry, now: float) -> Prospects:
+    """What is expected of an image that may be given up."""
+    known = [habit.use for habit in entry.habits if habit.use.gap is not None]
+    soonest = min((typical_gap(use) for use in known), default=None)
+    last = max((habit.last for habit in entry.habits), default=entry.last)
+    per_byte = max((habit.seconds_per_byte for habit in entry.habits), default=0.0)
+    return Prospects(
+        idle=max(0.0, now - last) if last > 0 else None,
+        gap=soonest,
+        freed=entry.freed,
+        seconds=WAIT + entry.freed * per_byte if entry.freed else None,
+    )
+
+
+def value_of_record(record: CacheRecord, now: float) -> float:
+    """What each byte of a build cache record is worth to keep, as ``Ranking.value`` counts it."""
+    last = record.created if record.last_used is None else record.last_used
+    return REMADE / SPEED / (_gap(record) + max(0.0, now - last))
+
+
+def prospects_of_record(record: CacheRecord, freed: int, now: float) -> Prospects:
+    """What is expected of a build cache record, by its own counters."""
+    last = record.created if record.last_used is None else record.last_used
+    used_again = record.usage_count > 1
+    return Prospects(
+        idle=max(0.0, now - last) if last > 0 else None,
+        gap=_gap(record) if used_again else None,
+        freed=freed,
+        seconds=None,
+    )
+
+
+def _gap(record: CacheRecord) -> float:
+    """Seconds between the uses of a record: the mean over all of them, or what is usual."""
+    last = record.created if record.last_used is None else record.last_used
+    if record.usage_count < 2:
+        return USUAL_GAP
+    return max(SAME_USE, (last - record.created) / (record.usage_count - 1))
+
+
+class _PieceSizes:
+    """The bytes of each layer and blob, the same for every image that holds it."""
+
+    def __init__(self) -> None:
+        self.weights: dict[str, float] = {}
+        """By chain ID, where compressed content is only known of images as a whole: how much
+        more than its unpacked bytes a layer stands for."""
+
+    def of(self, image: Image) -> tuple[Piece, ...]:
+        """What an image is made of."""
+        if image.layers is None:
+            return ((("whole", image.id), image.size),)
+        pieces: tuple[Piece, ...] = image.layers
+        if image.blobs:
+            pieces += tuple(set(image.blobs))
+        elif image.content_size:
+            whole = sum(layer.size for layer in image.layers)
+            weight = 1 + image.content_size / whole if whole else 1.0
+            pieces = tuple(
+                (chain_id, int(size * self.weights.setdefault(chain_id, weight)))
+                for chain_id, size in image.layers
+            )
+        if image.metadata_size:
+            pieces += ((("metadata", image.id), image.metadata_size),)
+        return pieces

@@ -1,0 +1,1 @@
+"""Recorded use of a host, replayed under other budgets and other orders of giving images up."""
