@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from holystone.core.decision import KINDS, Verdict
 from holystone.core.units import format_duration, format_size
 from holystone.ledger.records import DONE, KILLED, REMOVED, RUNNING, Removed, RunSummary
+from holystone.ledger.trace import Written
 from holystone.present.document import SCHEMA, Document
 from holystone.present.table import Cell, Column, Row, facts
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
-from holystone.present.wording import counts_of, name_of, plural, run_name, safe, timestamp
+from holystone.present.wording import counted, counts_of, name_of, plural, run_name, safe, timestamp
 
 NONE_YET = "There are no runs yet: every clean is written here before it removes anything."
 _STYLES = {DONE: "green", RUNNING: "cyan"}
@@ -66,6 +67,36 @@ def document_of(run: RunSummary, removals: Sequence[Removed]) -> Document:
             for removal in removals
         ],
     }
+
+
+def document_of_export(path: str, written: Written) -> Document:
+    """The document of ``history export FILE --json``."""
+    return {
+        "schema": SCHEMA,
+        "file": path,
+        "uses": written.uses,
+        "references": written.references,
+        "images": written.images,
+        "pulls": written.pulls,
+        "first_at": None if written.first is None else timestamp(written.first),
+        "last_at": None if written.last is None else timestamp(written.last),
+    }
+
+
+def exported(where: str, written: Written) -> str:
+    """What was written, in a sentence."""
+    told = [
+        counted(written.uses, "use"),
+        counted(written.references, "reference"),
+        counted(written.images, "image"),
+    ]
+    times = ""
+    if written.first is not None and written.last is not None:
+        times = f", from {timestamp(written.first)} to {timestamp(written.last)}"
+    return (
+        f"Wrote {told[0]} of {told[1]} and {told[2]}{times}, to {safe(where)}. "
+        f"{counted(written.pulls, 'use')} had to pull the image."
+    )
 
 
 def table(runs: Sequence[RunSummary], look: Look) -> str:
