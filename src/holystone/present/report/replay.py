@@ -20,11 +20,11 @@ BASELINE = "lru"
 _COLUMNS = (
     Column("ORDER"),
     Column("PULLED", right=True),
-    Column("AGAINST LRU", right=True),
+    Column("AGAINST LRU", right=True, drop=1),
     Column("STALLS", right=True),
-    Column("OF USES", right=True, drop=2),
-    Column("TIME LOST", right=True),
-    Column("PEAK", right=True, drop=1),
+    Column("OF USES", right=True, drop=4),
+    Column("TIME LOST", right=True, drop=2),
+    Column("PEAK", right=True, drop=3),
 )
 
 
