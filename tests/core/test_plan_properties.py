@@ -126,3 +126,99 @@ def test_images_may_go_side_by_side_as_far_as_after_allows(
     made = plan(inventory, usage, policy, NOW)
     host = SimulatedHost(inventory, usage)
     before = host.stored_bytes
+    for kind in KINDS:
+        waiting = [step for step in made.steps if step.kind == kind]
+        while waiting:
+            ready = [s for s in waiting if kind == "image" and not blocked(s, waiting)]
+            step = random.choice(ready) if ready else waiting[0]  # type: ignore[attr-defined]
+            assert host.remove(step).result == REMOVED
+            waiting.remove(step)
+    assert before - host.stored_bytes == made.freed_bytes
+
+
+def blocked(step: Step, waiting: list[Step]) -> bool:
+    return any(other.id in step.after for other in waiting)
+
+
+@moderate
+@given(inventories(), usages(), policies, st.data())
+def test_order_of_the_inventory_changes_neither_set_nor_sum(
+    inventory: Inventory, usage: Usage, policy: Policy, data: st.DataObject
+) -> None:
+    shuffled = inventory._replace(
+        images=tuple(data.draw(st.permutations(inventory.images))),
+        containers=tuple(data.draw(st.permutations(inventory.containers))),
+        cache=tuple(data.draw(st.permutations(inventory.cache))),
+    )
+    one, other = plan(inventory, usage, policy, NOW), plan(shuffled, usage, policy, NOW)
+    assert gone(one) == gone(other)
+    assert one.freed_bytes == other.freed_bytes
+
+
+@moderate
+@given(inventories(), usages(), policies, st.sampled_from([0, 1, 2]))
+def test_longer_grace_never_frees_more(
+    inventory: Inventory, usage: Usage, policy: Policy, which: int
+) -> None:
+    longer = policy.grace._replace(**{Grace._fields[which]: policy.grace[which] + 3000.0})
+    one = plan(inventory, usage, policy, NOW)
+    other = plan(inventory, usage, policy._replace(grace=longer), NOW)
+    assert gone(other) <= gone(one)
+    assert other.freed_bytes <= one.freed_bytes
+
+
+@moderate
+@given(inventories(), usages(), policies, st.sampled_from([0, 1, 500, 10**9]))
+def test_larger_cache_budget_never_frees_more(
+    inventory: Inventory, usage: Usage, policy: Policy, more: int
+) -> None:
+    budget = policy.cache.budget(inventory.disk.total_bytes)
+    larger = policy._replace(cache=policy.cache._replace(budget_bytes=budget + more))
+    one, other = plan(inventory, usage, policy, NOW), plan(inventory, usage, larger, NOW)
+    assert gone(other) <= gone(one)
+    assert other.freed_bytes <= one.freed_bytes
+
+
+@moderate
+@given(inventories(), usages(), any_policies())
+def test_a_plan_is_the_same_each_time_and_leaves_its_input_alone(
+    inventory: Inventory, usage: Usage, policy: Policy
+) -> None:
+    before = copy.deepcopy((inventory, usage, policy))
+    one = plan(inventory, usage, policy, NOW)
+    assert (inventory, usage, policy) == before
+    assert plan(*before, NOW) == one
+
+
+@moderate
+@given(inventories(), usages(), policies)
+def test_a_second_plan_after_the_first_has_nothing_left_to_do(
+    inventory: Inventory, usage: Usage, policy: Policy
+) -> None:
+    host = SimulatedHost(inventory, usage)
+    made = plan(inventory, usage, policy, NOW)
+    for step in made.steps:
+        host.remove(step)
+    after = host.observe(sizes=True)
+    assert everything(after) == sorted((verdict.kind, verdict.id) for verdict in made.kept)
+    assert plan(after, usage, policy, NOW).steps == ()
+
+
+@moderate
+@given(inventories(store="containerd"), usages(), policies)
+def test_on_the_containerd_store_the_bounds_hold(
+    inventory: Inventory, usage: Usage, policy: Policy
+) -> None:
+    compressed = {
+        layer.chain_id: compressed_of(layer.chain_id)
+        for image in inventory.images
+        for layer in image.layers or ()
+    }
+    host = SimulatedHost(inventory, usage, compressed=compressed)
+    before = host.stored_bytes
+    made = plan(inventory, usage, policy, NOW)
+    for step in made.steps:
+        assert host.remove(step).result == REMOVED
+    assert made.at_least <= before - host.stored_bytes <= made.at_most
+    assert 0 <= made.at_least <= made.freed_bytes <= made.at_most
+    assert made.estimated == bool(made.steps)

@@ -36,7 +36,8 @@ def test_a_budget_for_what_comes_back() -> None:
     assert [each.order for each in advice.week] == list(COMPARED)
     ours, lru, daily, each_job = advice.week
     assert advice.week_uses == 23
-    assert (ours.pulled_bytes, ours.stalls) == (GB, 1)
+    # What comes each week takes the place of one that comes each day.
+    assert (ours.pulled_bytes, ours.stalls) == (2 * GB, 2)
     assert lru.pulled_bytes >= ours.pulled_bytes
     assert daily.pulled_bytes == 16 * GB
     assert (each_job.pulled_bytes, each_job.stalls) == (23 * GB, 23)
