@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from holystone.core.inventory import Image
 from holystone.core.seen import Sighting
 from tests.cli.command import POWERLESS, Command, ended
 from tests.cli.contract import check_head
@@ -123,11 +124,11 @@ def test_where_nothing_can_be_kept_it_fails(holystone: Command) -> None:
 def uses(folder: Path, count: int = 3, engine: str = KEY) -> None:
     sightings = [Sighting(NOW + 600 * n, NODE, "i", pulled=n == 0) for n in range(count)]
     with opened(folder) as ledger:
-        ledger.fold(engine, seen(*sightings, sizes={"i": 5}))
+        ledger.fold(engine, seen(*sightings, images={"i": Image("i", size=5, created=7.0)}))
 
 
 TRACE: list[dict[str, Any]] = [
-    {"kind": "image", "id": 0, "layers": [["i", 5]]},
+    {"kind": "image", "id": 0, "layers": [["i", 5]], "created": 7},
     {"kind": "use", "time": int(NOW), "ref": "node:18-alpine", "image": 0, "pulled": True},
     {"kind": "use", "time": int(NOW) + 600, "ref": "node:18-alpine", "image": 0},
     {"kind": "use", "time": int(NOW) + 1200, "ref": "node:18-alpine", "image": 0},

@@ -74,12 +74,10 @@ def seen(
     at: float = NOW,
     read: Read = Read(),  # noqa: B008 - immutable
     present: Collection[Key] = (),
-    sizes: Mapping[str, int] | None = None,
+    images: Mapping[str, Image] | None = None,
     cache: tuple[CacheRecord, ...] = (),
 ) -> Seen:
     """What a look saw: these uses; every image that was used is still here."""
     used = {("image", each.image) for each in sightings if each.image}
     records = {("cache", record.id) for record in cache}
-    return Seen(
-        "runner", at, read, sightings, dict(sizes or {}), cache, {*used, *records, *present}
-    )
+    return Seen("runner", at, read, sightings, images or {}, cache, {*used, *records, *present})

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from holystone.core.inventory import CacheRecord
 from holystone.core.memory import ImageFacts
 from holystone.core.seen import Sighting
+from holystone.ledger import past
 from holystone.ledger.database import FILE
 from holystone.ledger.ledger import Ledger
 from tests.engines.places import REPOSITORY
@@ -47,9 +48,13 @@ def use(ledger: Ledger) -> None:
         run.settle("volume", "data", "removed")
         run.end(freed_bytes=0, freed={}, removed=1, skipped=0, failed=0)
     ledger.remember(KEY, {image: ImageFacts(NOW) for image in IDS}, IDS)
-    uses = [Sighting(NOW + n, f"docker.io/library/app:{n}", i) for n, i in enumerate(IDS)]
+    uses = [Sighting(NOW + 700 * n, f"docker.io/library/app:{n}", i) for n, i in enumerate(IDS)]
     ledger.fold(KEY, seen(*uses, cache=(CacheRecord("r", created=NOW),)))
     ledger.recall_summaries(KEY, "reference")
+    ledger.recall_company(KEY)
+    ledger.recall_absent(KEY)
+    ledger.try_read(lambda database: len(past.images(database, KEY)), 0)
+    ledger.try_read(lambda database: len(list(past.uses(database, KEY))), 0)
     with ledger.own_pulls(KEY, ["app:1"]):
         pass
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from holystone.core.company import Company
 from holystone.core.inventory import CacheRecord
 from holystone.core.seen import Read, Sighting
 from holystone.core.usage import Use
@@ -88,6 +89,30 @@ def test_two_that_read_the_same_events_count_them_once(tmp_path: Path) -> None:
         assert sorted(logged) == [(NOW + 100 * n, n % 2 == 0) for n in range(20)]
 
 
+def test_what_is_used_together_is_known(tmp_path: Path) -> None:
+    """However many looks it comes in; a layer that had to be pulled again is no use."""
+    redis = "docker.io/library/redis:7"
+    with opened(tmp_path) as ledger:
+        whole = Company()
+        last = {NODE: 0.0, redis: 0.0}
+        for number in range(30):
+            now = NOW + 3600 * number
+            uses = [Sighting(now, NODE, "i"), Sighting(now + 120, redis, "j")]
+            for use in uses:
+                whole.used(use.reference, use.at, last[use.reference])
+                last[use.reference] = use.at
+            again = Sighting(now + 130, redis, "j", pulled=True)
+            if number % 2:
+                ledger.fold(KEY, seen(uses[0], present={("image", "j")}))
+                ledger.fold(KEY, seen(uses[1], again, present={("image", "i")}))
+            else:
+                ledger.fold(KEY, seen(*uses, again))
+        known = ledger.recall_company(KEY)
+        assert known == {name: whole.followers(name) for name in (NODE, redis)}
+        assert known[NODE].counts[redis] > 10
+        assert ledger.recall_company("other") == {}
+
+
 def test_how_far_the_past_was_read_never_goes_back(tmp_path: Path) -> None:
     """Of two that looked at once the slower one knows less."""
     with opened(tmp_path) as ledger:
@@ -107,6 +132,7 @@ def test_references_nobody_uses_are_forgotten(tmp_path: Path) -> None:
         ledger.fold(KEY, seen(*many, at=NOW + DAY))
         kept = ledger.recall_summaries(KEY, "reference")
         assert len(kept) == 9_001
+        assert set(ledger.recall_company(KEY)) == set(kept)
         assert "r.example.com/app:10000" in kept
         assert NODE not in kept
 

@@ -16,14 +16,16 @@ from holystone.cli.session import Failure, answer, open_ledger, warn
 from holystone.present import terminal
 
 if TYPE_CHECKING:
-    from holystone.ledger.trace import Written
+    from holystone.present.report.history import Exported
 
 _STDOUT = "-"
+_DIGITS = 16
+"""So many digits of a layer's chain ID name it: 64 bits, which no two have in common."""
 
 
 def export(options: argparse.Namespace) -> int:
     """Write the trace, and tell what is in it. Raises Failure."""
-    from holystone.ledger import past, trace
+    from holystone.ledger import past
     from holystone.ledger.database import LedgerError
 
     path = options.file or _STDOUT
@@ -34,10 +36,10 @@ def export(options: argparse.Namespace) -> int:
         )
     ledger = open_ledger(options)
 
-    def write(database: sqlite3.Connection) -> Written:
+    def write(database: sqlite3.Connection) -> Exported:
         engine = _chosen(past.engines(database), options.engine)
         with _opened(path) as put:
-            return trace.write(database, engine, put)
+            return write_trace(database, engine, put)
 
     try:
         if not ledger.exists():
@@ -95,13 +97,50 @@ def _opened(path: str) -> Iterator[Callable[[str], object]]:
         raise Failure(f"cannot write the trace to {path}: {error.strerror}") from None
 
 
+def write_trace(
+    database: sqlite3.Connection, engine: str, put: Callable[[str], object]
+) -> Exported:
+    """Write all that is known of the uses on an engine. Raises LedgerDamagedError, Failure."""
+    from functools import cache
+
+    from holystone.core.names import familiar
+    from holystone.ledger import past
+    from holystone.present.report.history import Exported
+    from holystone.replay.trace import written
+
+    images = past.images(database, engine)
+    tally = Exported()
+    references, used = set(), set()
+
+    def told() -> Iterator[tuple[float, str, str, bool]]:
+        nonlocal tally
+        name = cache(familiar)
+        for use in past.uses(database, engine):
+            references.add(use.reference)
+            used.add(use.image)
+            first = use.at if tally.first is None else tally.first
+            tally = Exported(tally.uses + 1, 0, 0, tally.pulls + use.pulled, first, use.at)
+            yield int(use.at), name(use.reference), str(use.image), use.pulled
+
+    layers = {
+        str(number): [
+            (chain_id.rpartition(":")[2][:_DIGITS], size) for chain_id, size in each.layers
+        ]
+        for number, each in images.items()
+    }
+    created = {str(number): int(each.created) for number, each in images.items() if each.created}
+    for line in written(layers, told(), created):
+        put(f"{line}\n")
+    return tally._replace(references=len(references), images=len(used))
+
+
 def _put(line: str) -> None:
     """Write a line to standard output. Raises Failure."""
     if trouble := tell(sys.stdout.write, line):
         raise Failure(trouble)
 
 
-def _tell(path: str, written: Written, options: argparse.Namespace) -> None:
+def _tell(path: str, written: Exported, options: argparse.Namespace) -> None:
     from holystone.present.report import history as report
 
     if path == _STDOUT:

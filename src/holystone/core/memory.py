@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from holystone.core.company import Followers
 from holystone.core.folding import Folded
 from holystone.core.inventory import Blob, Layer
 from holystone.core.seen import Read, Seen
@@ -52,6 +53,12 @@ class Memory(Protocol):
     def recall_summaries(self, engine: str, kind: str) -> dict[str, Use]:
         """What is known of the uses of each ``reference``, ``image`` or ``cache`` record."""
 
+    def recall_company(self, engine: str) -> dict[str, Followers]:
+        """What was used soon after each reference."""
+
+    def recall_absent(self, engine: str) -> dict[str, Sequence[tuple[str, int]]]:
+        """The layers of the image each reference last meant, of those that are gone."""
+
     def recall_speeds(self, engine: str) -> dict[str, float]:
         """How fast images came from each registry, bytes a second."""
 
@@ -86,6 +93,14 @@ class Forgetful:
         return Read()
 
     def recall_summaries(self, engine: str, kind: str) -> dict[str, Use]:  # noqa: ARG002
+        """Nothing."""
+        return {}
+
+    def recall_company(self, engine: str) -> dict[str, Followers]:  # noqa: ARG002
+        """Nothing."""
+        return {}
+
+    def recall_absent(self, engine: str) -> dict[str, Sequence[tuple[str, int]]]:  # noqa: ARG002
         """Nothing."""
         return {}
 

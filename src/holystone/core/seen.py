@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from holystone.core.inventory import CacheRecord, Container, Inventory
+from holystone.core.inventory import CacheRecord, Container, Image, Inventory
 from holystone.core.names import Names, complete
 from holystone.core.usage import Key
 
@@ -87,8 +87,8 @@ class Seen(NamedTuple):
     """When it was, UTC seconds."""
     read: Read
     sightings: tuple[Sighting, ...]
-    sizes: dict[str, int]
-    """The size of each image that was used, as the engine gives it."""
+    images: Mapping[str, Image]
+    """Those that were used, by ID."""
     cache: tuple[CacheRecord, ...]
     """The build cache records that were used since the last look."""
     present: Collection[Key]

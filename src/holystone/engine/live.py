@@ -127,6 +127,8 @@ class LiveHost:
             last_used=self.uses.last,
             leases=tuple(self._leases()),
             references=self.uses.summaries("reference"),
+            company=self.uses.company(),
+            absent=self.uses.absent(),
             speeds=self.uses.speeds(),
             images=self.uses.summaries("image"),
             cache=self.uses.summaries("cache"),

@@ -23,6 +23,7 @@ from holystone.engine.api import abandon
 from holystone.engine.host import Observed
 
 if TYPE_CHECKING:
+    from holystone.core.company import Followers
     from holystone.core.inventory import CacheRecord, Image, Inventory
     from holystone.engine.api import Client, Pending
     from holystone.engine.past import Past
@@ -57,7 +58,7 @@ class Uses:
         self._seen: list[Sighting] = []
         self._kept = 0
         """How many of these were kept already."""
-        self._sizes: dict[str, int] = {}
+        self._images: dict[str, Image] = {}
         self._cache: dict[str, CacheRecord] = {}
         self._pending: Pending | None = None
 
@@ -134,6 +135,14 @@ class Uses:
         """What is remembered of every ``reference``, ``image`` or ``cache`` record, when asked."""
         return Lazy(lambda: self._summaries(kind))
 
+    def company(self) -> Mapping[str, Followers]:
+        """What was used soon after each reference, when asked."""
+        return Lazy(lambda: self.memory.recall_company(self.key))
+
+    def absent(self) -> Mapping[str, Sequence[tuple[str, int]]]:
+        """The layers of what references last meant, where that is not here, when asked."""
+        return Lazy(lambda: self.memory.recall_absent(self.key))
+
     def speeds(self) -> Mapping[str, float]:
         """How fast images came from each registry (bytes a second), when asked."""
         return Lazy(lambda: self.memory.recall_speeds(self.key))
@@ -150,7 +159,7 @@ class Uses:
                 at=self._at,
                 read=self.now,
                 sightings=tuple(self._seen[self._kept :]),
-                sizes=self._sizes,
+                images=self._images,
                 cache=tuple(self._cache.values()),
                 present=self.present,
             )
@@ -240,7 +249,7 @@ class Uses:
         self._seen += news
         for image_id in {each.image for each in news}:
             if (image := names.by_id.get(image_id)) is not None:
-                self._sizes[image_id] = image.size
+                self._images[image_id] = image
 
     def _summaries(self, kind: str) -> Mapping[str, Use]:
         remembered = self.memory.recall_summaries(self.key, kind)

@@ -6,16 +6,17 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
+from holystone.core.company import Followers
 from holystone.core.folding import Folded
 from holystone.core.memory import ImageFacts
 from holystone.core.seen import Read, Seen
 from holystone.core.usage import Key, Use
-from holystone.ledger import facts, uses
+from holystone.ledger import company, facts, past, uses
 from holystone.ledger.database import (
     FILE,
     MEND,
@@ -99,6 +100,15 @@ class Ledger:
     def recall_summaries(self, engine: str, kind: str) -> dict[str, Use]:
         """What is known of the uses of each of a kind; nothing where the ledger fails."""
         return self.try_read(lambda database: uses.recall_summaries(database, engine, kind), {})
+
+    def recall_company(self, engine: str) -> dict[str, Followers]:
+        """What was used soon after each reference; nothing where the ledger fails."""
+        return self.try_read(lambda database: company.recall(database, engine), {})
+
+    def recall_absent(self, engine: str) -> dict[str, Sequence[tuple[str, int]]]:
+        """The layers of what references last meant and is gone; none where the ledger fails."""
+        none: dict[str, Sequence[tuple[str, int]]] = {}
+        return self.try_read(lambda database: past.absent(database, engine), none)
 
     def recall_speeds(self, engine: str) -> dict[str, float]:
         """How fast images came from each registry; nothing where the ledger fails."""

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from holystone.core.inventory import Image
 from holystone.core.seen import Sighting
 from holystone.ledger.database import decoding
 
@@ -18,18 +19,20 @@ MOST_USES = 1_000_000
 _MOST_NAMES = 20_000
 """How many references, and how many images, the log may name."""
 _CUT_AT_ONCE = 5_000
-_DIGITS = 16
-"""As many digits of a layer's chain ID are kept: 64 bits, so that no two are taken for one."""
+_MOST_ABSENT = 500
+"""Of so many references it is told what they meant and is gone: those used last."""
+_ALGORITHM = "sha256:"
 
 Layers = tuple[tuple[str, int], ...]
+"""Chain ID and bytes, bottom first."""
 
 
 class PastImage(NamedTuple):
-    """An image that was used: of each layer the beginning of its chain ID, and its bytes."""
+    """An image that was used."""
 
-    number: int
     layers: Layers
-    """Bottom first."""
+    created: float
+    """When it was built, UTC seconds; 0 where nobody knows."""
 
 
 class PastUse(NamedTuple):
@@ -48,7 +51,7 @@ def write(
     database: sqlite3.Connection,
     watch: int,
     counted: Sequence[Sighting],
-    sizes: Mapping[str, int],
+    images: Mapping[str, Image],
     *,
     before: float,
 ) -> None:
@@ -58,7 +61,7 @@ def write(
     where none was, it is left out.
     """
     for sighting in counted:
-        image = _image(database, watch, sighting, sizes)
+        image = _image(database, watch, sighting, images)
         if image is None:
             continue
         (reference,) = database.execute(
@@ -87,7 +90,7 @@ def keep_layers(database: sqlite3.Connection, engine: str, image_ids: Collection
             ).fetchone()
             layers = None if row is None else _known_layers(database, engine, image_id)
             if layers is not None:
-                rows.append((json.dumps(layers), row[0]))
+                rows.append((_text(layers), row[0]))
     database.executemany("UPDATE past_image SET layers = ? WHERE id = ?", rows)
 
 
@@ -102,23 +105,40 @@ def engines(database: sqlite3.Connection) -> list[tuple[str, str]]:
 
 
 def images(database: sqlite3.Connection, engine: str) -> dict[int, PastImage]:
-    """The images that the log of an engine names, by number.
+    """The images that the log of an engine names, by number; a layer has one size in all of them.
 
     One whose layers nobody ever asked for is told as one layer of its own.
     """
     with decoding():
         rows = database.execute(
-            "SELECT past_image.id, image_id, size, layers FROM past_image"
+            "SELECT past_image.id, image_id, size, created, layers FROM past_image"
             " JOIN watch ON watch.id = past_image.watch WHERE watch.engine = ?",
             (engine,),
         ).fetchall()
         found = {}
-        for number, image_id, size, text in rows:
+        sizes: dict[str, int] = {}
+        for number, image_id, size, created, text in rows:
             layers = _read(text) if text else _known_layers(database, engine, image_id)
-            if layers is None:
-                layers = ((_short(image_id), int(size)),)
-            found[number] = PastImage(number, layers)
+            # An image with no layer at all is one as well.
+            layers = layers or ((str(image_id), int(size)),)
+            told = tuple((chain_id, sizes.setdefault(chain_id, size)) for chain_id, size in layers)
+            found[int(number)] = PastImage(told, float(created))
         return found
+
+
+def absent(database: sqlite3.Connection, engine: str) -> dict[str, Sequence[tuple[str, int]]]:
+    """By reference the layers of the image it last meant, where that is not here any more."""
+    with decoding():
+        rows = database.execute(
+            "SELECT past_reference.name, past_image.layers FROM past_reference"
+            " JOIN past_image ON past_image.id = past_reference.image"
+            " JOIN watch ON watch.id = past_reference.watch"
+            " WHERE watch.engine = ?1 AND past_image.layers IS NOT NULL AND image_id NOT IN"
+            " (SELECT image_id FROM image WHERE engine = ?1)"
+            " ORDER BY past_reference.last_use DESC LIMIT ?2",
+            (engine, _MOST_ABSENT),
+        )
+        return {str(name): _read(text) for name, text in rows}
 
 
 def uses(database: sqlite3.Connection, engine: str) -> Iterator[PastUse]:
@@ -136,7 +156,7 @@ def uses(database: sqlite3.Connection, engine: str) -> Iterator[PastUse]:
 
 
 def _image(
-    database: sqlite3.Connection, watch: int, sighting: Sighting, sizes: Mapping[str, int]
+    database: sqlite3.Connection, watch: int, sighting: Sighting, images: Mapping[str, Image]
 ) -> int | None:
     if not sighting.image:
         row = database.execute(
@@ -144,11 +164,12 @@ def _image(
             (watch, sighting.reference),
         ).fetchone()
         return None if row is None else int(row[0])
+    image = images.get(sighting.image, Image(sighting.image))
     (number,) = database.execute(
-        "INSERT INTO past_image (watch, image_id, size, last_use) VALUES (?, ?, ?, 0)"
+        "INSERT INTO past_image (watch, image_id, size, created, last_use) VALUES (?, ?, ?, ?, 0)"
         " ON CONFLICT (watch, image_id) DO UPDATE SET size = max(size, excluded.size)"
         " RETURNING id",
-        (watch, sighting.image, sizes.get(sighting.image, 0)),
+        (watch, image.id, image.size, image.created),
     ).fetchone()
     return int(number)
 
@@ -168,16 +189,17 @@ def _known_layers(database: sqlite3.Connection, engine: str, image_id: str) -> L
         ).fetchone()
         if size is None:
             return None
-        layers.append((_short(chain_id), int(size)))
+        layers.append((str(chain_id), int(size)))
     return tuple(reversed(layers))
 
 
-def _short(digest: str) -> str:
-    return digest.rpartition(":")[2][:_DIGITS]
+def _text(layers: Layers) -> str:
+    told = [(chain_id.removeprefix(_ALGORITHM), size) for chain_id, size in layers]
+    return json.dumps(told, separators=(",", ":"))
 
 
 def _read(text: str) -> Layers:
-    return tuple((str(digest), int(size)) for digest, size in json.loads(text))
+    return tuple((f"{_ALGORITHM}{digits}", int(size)) for digits, size in json.loads(text))
 
 
 def _cut(database: sqlite3.Connection, before: float) -> None:

@@ -118,6 +118,13 @@ MIGRATIONS = (
     ) WITHOUT ROWID;
     INSERT INTO used SELECT engine, kind, id, at, at, 1, NULL, NULL FROM last_use;
     DROP TABLE last_use;
+    CREATE TABLE company (
+        engine TEXT NOT NULL,
+        reference TEXT NOT NULL,
+        uses REAL NOT NULL,
+        followers TEXT NOT NULL,
+        PRIMARY KEY (engine, reference)
+    ) WITHOUT ROWID;
     CREATE TABLE own_pull (
         engine TEXT NOT NULL,
         reference TEXT NOT NULL,
@@ -137,6 +144,7 @@ MIGRATIONS = (
         watch INTEGER NOT NULL,
         image_id TEXT NOT NULL,
         size INTEGER NOT NULL,
+        created REAL NOT NULL,
         layers TEXT,
         last_use INTEGER NOT NULL,
         UNIQUE (watch, image_id)

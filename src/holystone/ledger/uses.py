@@ -9,10 +9,11 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from holystone.core.company import TOGETHER
 from holystone.core.folding import Folded, fold, fold_record
 from holystone.core.seen import OwnPull, Read, Seen
 from holystone.core.usage import Key, Use
-from holystone.ledger import past
+from holystone.ledger import company, past
 from holystone.ledger.database import decoding
 
 KEPT_FOR = 180 * 86400.0
@@ -73,14 +74,19 @@ def remember(database: sqlite3.Connection, engine: str, seen: Seen) -> Folded:
     read = recall_read(database, engine)
     sightings = [each for each in seen.sightings if not 0 < each.event <= read.events]
     keys = {key for each in sightings for key in each.keys}
-    folded = fold(_known(database, engine, keys), sightings)
+    known = _known(database, engine, keys)
+    folded = fold(known, sightings)
     records = {("cache", record.id): record for record in seen.cache}
     before = _known(database, engine, records)
     cache = {key: fold_record(before.get(key), record) for key, record in records.items()}
+    if folded.counted:
+        latest = company.recent(database, engine, folded.counted[0].at - TOGETHER)
+        latest |= {name: use.latest for (kind, name), use in known.items() if kind == "reference"}
+        company.remember(database, engine, folded.counted, latest)
     _write(database, engine, {**folded.uses, **cache})
     watch = _watch(database, engine, seen, read)
     if folded.counted:
-        past.write(database, watch, folded.counted, seen.sizes, before=seen.at - KEPT_FOR)
+        past.write(database, watch, folded.counted, seen.images, before=seen.at - KEPT_FOR)
         _forget_references(database, engine, seen.at - KEPT_FOR)
     _forget_gone(database, engine, seen)
     return folded
@@ -177,4 +183,6 @@ def _forget_references(database: sqlite3.Connection, engine: str, before: float)
             f"SELECT last FROM used WHERE {of} ORDER BY last DESC LIMIT 1 OFFSET ?2",  # noqa: S608
             (engine, _MOST_REFERENCES * 9 // 10),
         ).fetchone()
-    database.execute(f"DELETE FROM used WHERE {of} AND last < ?2", (engine, before))  # noqa: S608
+    gone = database.execute(f"DELETE FROM used WHERE {of} AND last < ?2", (engine, before))  # noqa: S608
+    if gone.rowcount:
+        company.forget(database, engine)

@@ -107,6 +107,8 @@ class SimulatedHost(SimulatedEngine):
             },
             leases=self._usage.leases,
             references=self._usage.references,
+            company=self._usage.company,
+            absent=self._usage.absent,
             speeds=self._usage.speeds,
             images=self._usage.images,
             cache=self._usage.cache,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from holystone.core.decision import KINDS, Verdict
 from holystone.core.units import format_duration, format_size
 from holystone.ledger.records import DONE, KILLED, REMOVED, RUNNING, Removed, RunSummary
-from holystone.ledger.trace import Written
 from holystone.present.document import SCHEMA, Document
 from holystone.present.table import Cell, Column, Row, facts
 from holystone.present.table import render as render_table
@@ -37,6 +37,18 @@ _REMOVALS = (
     Column("result"),
     Column("detail", prose=True, style="dim"),
 )
+
+
+class Exported(NamedTuple):
+    """What a trace has in it. Times are UTC seconds, None where it has nothing."""
+
+    uses: int = 0
+    references: int = 0
+    images: int = 0
+    pulls: int = 0
+    """How many uses had to pull their image."""
+    first: float | None = None
+    last: float | None = None
 
 
 def document(runs: Sequence[RunSummary]) -> Document:
@@ -69,7 +81,7 @@ def document_of(run: RunSummary, removals: Sequence[Removed]) -> Document:
     }
 
 
-def document_of_export(path: str, written: Written) -> Document:
+def document_of_export(path: str, written: Exported) -> Document:
     """The document of ``history export FILE --json``."""
     return {
         "schema": SCHEMA,
@@ -83,7 +95,7 @@ def document_of_export(path: str, written: Written) -> Document:
     }
 
 
-def exported(where: str, written: Written) -> str:
+def exported(where: str, written: Exported) -> str:
     """What was written, in a sentence."""
     told = [
         counted(written.uses, "use"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holystone.core.inventory import Layer
+from holystone.cli.history_export import write_trace
+from holystone.core.inventory import Image, Layer
 from holystone.core.layers import chain_ids
 from holystone.core.memory import ImageFacts
 from holystone.core.seen import Sighting
-from holystone.ledger import past, trace
+from holystone.ledger import past
 from holystone.ledger.ledger import Ledger
+from holystone.present.report.history import Exported
+from holystone.replay.running import Job, run_job
+from holystone.replay.trace import Trace, parse
 from tests.ledger.examples import KEY, NOW, opened, seen
 
 NODE = "docker.io/library/node:18"
@@ -25,34 +30,30 @@ DAY = 86400.0
 
 def facts(*sizes: int) -> ImageFacts:
     """Of an image with layers of these sizes; equal sizes are equal layers."""
-    diff_ids = tuple(f"sha256:{size:064x}" for size in sizes)
+    diff_ids = tuple(f"sha256:{sha256(bytes([size])).hexdigest()}" for size in sizes)
     layers = tuple(map(Layer, chain_ids(diff_ids), sizes))
     return ImageFacts(NOW, layers=layers, diff_ids=diff_ids)
 
 
-def exported(ledger: Ledger, engine: str = KEY) -> tuple[list[dict[str, Any]], trace.Written]:
+def exported(ledger: Ledger, engine: str = KEY) -> tuple[list[dict[str, Any]], Exported]:
     lines: list[str] = []
-    written = ledger.read(lambda database: trace.write(database, engine, lines.append))
+    written = ledger.read(lambda database: write_trace(database, engine, lines.append))
     return [json.loads(line) for line in lines], written
 
 
-def replayed(lines: list[dict[str, Any]]) -> list[tuple[int, str, tuple[tuple[str, int], ...]]]:
-    """The uses a trace tells, each with the layers of its image."""
-    images: dict[int, tuple[tuple[str, int], ...]] = {}
-    uses = []
-    for line in lines:
-        if line["kind"] == "image":
-            assert line["id"] not in images
-            images[line["id"]] = tuple((digest, size) for digest, size in line["layers"])
-        else:
-            assert line["kind"] == "use"
-            uses.append((line["time"], line["ref"], images[line["image"]]))
-    assert [time for time, _, _ in uses] == sorted(time for time, _, _ in uses)
-    return uses
+def read_back(lines: list[dict[str, Any]]) -> Trace:
+    """The trace as ``holystone replay`` reads it."""
+    return parse((json.dumps(line).encode() for line in lines), "exported")
 
 
-def chain(*sizes: int) -> tuple[tuple[str, int], ...]:
-    return tuple((layer.chain_id[7:23], layer.size) for layer in facts(*sizes).layers or ())
+def replayed(lines: list[dict[str, Any]]) -> list[tuple[int, str, tuple[int, ...]]]:
+    """The uses a trace tells, each with the sizes of the layers of its image."""
+    if not lines:
+        return []
+    trace = read_back(lines)
+    sizes = [tuple(trace.layer_bytes[n] for n in layers) for layers in trace.layers]
+    told = zip(trace.use_times, trace.use_references, trace.use_images, strict=True)
+    return [(int(at), trace.references[ref], sizes[image]) for at, ref, image in told]
 
 
 def test_a_use_is_told_with_the_layers_of_its_image(tmp_path: Path) -> None:
@@ -62,16 +63,23 @@ def test_a_use_is_told_with_the_layers_of_its_image(tmp_path: Path) -> None:
         ledger.fold(KEY, seen(Sighting(NOW, NODE, "a", pulled=True), Sighting(NOW + 5, REDIS, "b")))
         ledger.remember(KEY, {"c": ImageFacts(NOW)}, {"b", "c"})
         unweighed = "sha256:" + "c" * 64
-        ledger.fold(KEY, seen(Sighting(NOW + 600, NODE, unweighed), sizes={unweighed: 77}))
+        ledger.fold(
+            KEY,
+            seen(
+                Sighting(NOW + 600, NODE, unweighed),
+                images={unweighed: Image(unweighed, size=77, created=5.0)},
+            ),
+        )
         lines, written = exported(ledger)
     assert replayed(lines) == [
-        (int(NOW), "node:18", chain(10, 20)),
-        (int(NOW) + 5, "redis:7", chain(10, 30)),
-        (int(NOW) + 600, "node:18", (("c" * 16, 77),)),
+        (int(NOW), "node:18", (10, 20)),
+        (int(NOW) + 5, "redis:7", (10, 30)),
+        (int(NOW) + 600, "node:18", (77,)),
     ]
     assert [line["kind"] for line in lines] == ["image", "use"] * 3
     assert [line.get("pulled") for line in lines if line["kind"] == "use"] == [True, None, None]
-    assert written == trace.Written(3, 2, 3, NOW, NOW + 600, 1)
+    assert lines[-2] == {"kind": "image", "id": 2, "layers": [["c" * 16, 77]], "created": 5}
+    assert written == Exported(3, 2, 3, 1, NOW, NOW + 600)
 
 
 def test_an_image_that_came_back_is_the_same_and_was_pulled_again(tmp_path: Path) -> None:
@@ -84,7 +92,7 @@ def test_an_image_that_came_back_is_the_same_and_was_pulled_again(tmp_path: Path
         ledger.fold(KEY, seen(Sighting(NOW + 30, NODE, "a", pulled=True)))
         lines, written = exported(ledger)
     assert [line["kind"] for line in lines] == ["image", "use", "use"]
-    assert [line["layers"] for line in lines[:1]] == [[list(each) for each in chain(10)]]
+    assert [size for _, size in lines[0]["layers"]] == [10]
     assert written.pulls == 2
 
 
@@ -96,9 +104,75 @@ def test_a_use_of_what_is_gone_already_counts_for_what_was_behind_it(tmp_path: P
         ledger.fold(KEY, seen(Sighting(NOW + 600, NODE), Sighting(NOW + 601, REDIS)))
         lines, _ = exported(ledger)
     assert replayed(lines) == [
-        (int(NOW), "node:18", chain(10)),
-        (int(NOW) + 600, "node:18", chain(10)),
+        (int(NOW), "node:18", (10,)),
+        (int(NOW) + 600, "node:18", (10,)),
     ]
+
+
+def test_replayed_under_what_the_host_did_it_gives_the_hosts_own_pulls(tmp_path: Path) -> None:
+    """A host that prunes after every job pulls each time another image is asked for."""
+    known = {"node": facts(10, 20), "node next": facts(10, 25), "redis": facts(10, 30)}
+    behind = {NODE: "node", REDIS: "redis"}
+    asked = (NODE, NODE, REDIS, NODE, REDIS, REDIS, NODE)
+    with opened(tmp_path) as ledger:
+        here = ""
+        for number, reference in enumerate(asked):
+            if number == 5:
+                behind[NODE] = "node next"
+            image, now = behind[reference], NOW + 600 * number
+            ledger.remember(KEY, {image: known[image]}, {image})
+            use = Sighting(now, reference, image, pulled=image != here)
+            ledger.fold(KEY, seen(use, at=now, images={image: Image(image, size=1)}))
+            here = image
+        lines, written = exported(ledger)
+    trace = read_back(lines)
+    pruned = run_job(trace, None, Job("prune-all", 0))
+    assert (pruned.uses, pruned.stalls) == (7, written.pulls) == (7, 6 - 1)
+    kept = run_job(trace, None, Job("lru", 10**6))
+    assert (kept.stalls, kept.pulled_bytes) == (3, 10 + 20 + 25 + 30)
+
+
+def test_a_layer_has_one_size_however_it_was_weighed(tmp_path: Path) -> None:
+    """A later look can tell better; a reader of traces takes two sizes for an error."""
+    with opened(tmp_path) as ledger:
+        whole = facts(10)
+        ledger.remember(KEY, {"a": whole}, {"a"})
+        ledger.fold(KEY, seen(Sighting(NOW, NODE, "a")))
+        (layer,) = whole.layers or ()
+        better = whole._replace(layers=(layer._replace(size=11),))
+        ledger.remember(KEY, {}, set())
+        ledger.remember(KEY, {"b": better}, {"b"})
+        ledger.fold(KEY, seen(Sighting(NOW + 600, REDIS, "b")))
+        lines, _ = exported(ledger)
+    assert {sizes for _, _, sizes in replayed(lines)} == {(10,)}
+
+
+def test_an_image_without_layers_is_one_all_the_same(tmp_path: Path) -> None:
+    with opened(tmp_path) as ledger:
+        ledger.remember(KEY, {"a": facts()}, {"a"})
+        ledger.fold(KEY, seen(Sighting(NOW, NODE, "a")))
+        assert replayed(exported(ledger)[0]) == [(int(NOW), "node:18", (0,))]
+
+
+def test_what_references_last_meant_and_is_gone(tmp_path: Path) -> None:
+    """Not what is here again, and not what a tag has moved on from."""
+    with opened(tmp_path) as ledger:
+        known = {name: facts(10, size) for size, name in enumerate("abc")}
+        ledger.remember(KEY, known, set(known))
+        uses = [
+            Sighting(NOW, NODE, "a"),
+            Sighting(NOW + 1, REDIS, "b"),
+            Sighting(NOW + 600, NODE, "c"),
+        ]
+        ledger.fold(KEY, seen(*uses))
+        assert ledger.recall_absent(KEY) == {}
+        ledger.remember(KEY, {}, {"b"})
+        assert ledger.recall_absent(KEY) == {NODE: known["c"].layers}
+        ledger.remember(KEY, {}, set())
+        assert set(ledger.recall_absent(KEY)) == {NODE, REDIS}
+        ledger.remember(KEY, {"c": ImageFacts(NOW)}, {"c"})
+        assert set(ledger.recall_absent(KEY)) == {REDIS}
+        assert ledger.recall_absent("other") == {}
 
 
 def test_engines_are_told_apart(tmp_path: Path) -> None:
@@ -178,7 +252,7 @@ def test_what_was_counted_is_what_is_told(
             assert folded is not None
             counted += folded.counted
         told = replayed(exported(ledger)[0])
-    stacks = {"a": chain(1), "b": chain(1, 2), "c": chain(3)}
+    stacks = {"a": (1,), "b": (1, 2), "c": (3,)}
     short = {NODE: "node:18", REDIS: "redis:7"}
     assert told == [
         (int(each.at), short.get(each.reference, each.reference), stacks[each.image])
