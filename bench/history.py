@@ -1,21 +1,29 @@
-"""What a long history costs: a million removals against none."""
+"""What a long history costs: a million removals and a million uses against none."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 from bench.alone import HOLYSTONE
 from bench.measure import Result, in_turn, run, seconds
+from holystone.core.inventory import Image
+from holystone.core.seen import Sighting
 from holystone.ledger.ledger import Ledger
-from tests.ledger.examples import KEY, NOW, host, no_warning, plan_of
+from tests.ledger.examples import KEY, NOW, host, no_warning, plan_of, seen
 
 RUNS = 10_000
+USES = 1_000_000
+_REFERENCES = 10_000
+"""As many as are remembered."""
 _REMOVALS = 99
 """Images in a run; with the volume of the example it removes a hundred objects."""
 _MOST_SECONDS = 0.5
+LATER = NOW + USES * 10.0
+_CLEANS = count()
 
 
 def long_history(runs: int = 9) -> Iterator[Result]:
@@ -23,17 +31,21 @@ def long_history(runs: int = 9) -> Iterator[Result]:
     with tempfile.TemporaryDirectory() as folder:
         long, empty = Path(folder, "long"), Path(folder, "empty")
         _fill(long, RUNS)
+        _fill_uses(long)
         _fill(empty, 1)
-        count = f"{RUNS * (_REMOVALS + 1):,} removals"
+        rows = f"{RUNS * (_REMOVALS + 1):,} removals, {USES:,} uses"
         for words in (["history"], ["history", "1"]):
             ours, theirs = in_turn(
                 lambda words=words: _command(long, words),  # type: ignore[misc]
                 lambda words=words: _command(empty, words),  # type: ignore[misc]
                 runs,
             )
-            yield _result(f"history of {count}", " ".join(words), ours, theirs, runs)
+            yield _result(f"history of {rows}", " ".join(words), ours, theirs, runs)
+        ours, theirs = in_turn(lambda: _references(long), lambda: _references(empty), runs)
+        yield _result(f"{_REFERENCES:,} references, for a plan under pressure", "Ledger",
+                      ours, theirs, runs)  # fmt: skip
         ours, theirs = in_turn(lambda: _clean(long), lambda: _clean(empty), runs)
-        yield _result(f"ledger's part of a clean, {count}", "Ledger", ours, theirs, runs)
+        yield _result(f"ledger's part of a clean, {rows}", "Ledger", ours, theirs, runs)
         yield Result(
             "ledger's part of a clean of 100 objects", "Ledger", "20 ms", theirs, 0.020, 1.0, runs
         )
@@ -52,11 +64,17 @@ def _clean(folder: Path) -> float:
     """Seconds a clean of a hundred objects spends with the ledger."""
     inventory = host(_REMOVALS)
     plan = plan_of(inventory)
+    present = [("image", image.id) for image in inventory.images]
+    now = LATER + 3600.0 * next(_CLEANS)
+    uses = [
+        Sighting(now + n, f"docker.io/library/app:{n}", inventory.images[n].id) for n in range(9)
+    ]
 
     def use() -> None:
         ledger = Ledger(str(folder), no_warning)
         ledger.recall(KEY)
         ledger.recall_uses(KEY)
+        ledger.recall_read(KEY)
         ledger.recall_leases(NOW)
         ledger.runs.last_ended(KEY)
         begun = ledger.runs.begin(plan, inventory, endpoint="bench")
@@ -64,9 +82,44 @@ def _clean(folder: Path) -> float:
         for step in plan.steps:
             begun.settle(step.kind, step.id, "removed")
         begun.end(freed_bytes=0, freed={}, removed=len(plan.steps), skipped=0, failed=0)
+        ledger.fold(KEY, seen(*uses, at=now, present=present))
         ledger.close()
 
     return seconds(use)
+
+
+def _references(folder: Path) -> float:
+    """Seconds to read what is known of every reference."""
+
+    def use() -> None:
+        ledger = Ledger(str(folder), no_warning)
+        ledger.recall_summaries(KEY, "reference")
+        ledger.close()
+
+    return seconds(use)
+
+
+def _fill_uses(folder: Path) -> None:
+    """As many single uses as the log holds, of as many references as are remembered."""
+    ledger = Ledger(str(folder), no_warning)
+    images = [Image(f"sha256:{n:064x}") for n in range(_REFERENCES)]
+    uses = [Sighting(NOW + n, f"r.example.com/app:{n}", image.id) for n, image in enumerate(images)]
+    ledger.fold(KEY, seen(*uses))
+    numbers = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
+    ledger.write(
+        lambda database: database.execute(
+            f"{numbers} INSERT INTO past_use (at, reference, image, pulled)"
+            " SELECT ? + i * 10, 1 + i % ?, 1 + i % ?, 0 FROM n",
+            (USES - _REFERENCES, NOW, _REFERENCES, _REFERENCES),
+        )
+    )
+    for table in ("past_reference", "past_image"):
+        ledger.write(
+            lambda database, table=table: database.execute(  # type: ignore[misc]
+                f"UPDATE {table} SET last_use = ? - id", (USES,)
+            )
+        )
+    ledger.close()
 
 
 def _fill(folder: Path, runs: int) -> None:

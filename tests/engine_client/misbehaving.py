@@ -4,7 +4,8 @@
         ...  # host is "unix:///..."; host.requests lists what was asked
 
 A request is looked up as it came, then without its API version, then without its query as well;
-``GET /version`` has an answer of its own, and whatever is not found gets a 404.
+one for past events, whose query has the time in it, as ``GET /events?past``. ``GET /version`` has
+an answer of its own, and whatever is not found gets a 404.
 """
 
 from __future__ import annotations
@@ -202,7 +203,8 @@ class _Server:
         plain = _VERSION_PREFIX.sub(" /", request)
         with self.lock:
             self.host.requests.append(request)
-            for key in (request, plain, plain.partition("?")[0]):
+            path = "GET /events?past" if "/events?" in plain else plain.partition("?")[0]
+            for key in (request, plain, path):
                 if key in self.script:
                     found = self.script[key]
                     if not isinstance(found, InTurn):

@@ -31,8 +31,9 @@ class Front:
 
     @property
     def paths(self) -> list[str]:
-        """What was asked, without API versions and object IDs, in alphabetical order."""
+        """What was asked, without API versions, object IDs and times, in alphabetical order."""
         short = [re.sub(r"/v\d+\.\d+/", "/", request) for request in self.requests]
+        short = [re.sub(r"(/events\?).*", r"\1past", request) for request in short]
         return sorted(re.sub(r"(sha256:)?[0-9a-f]{64}", "ID", request) for request in short)
 
 

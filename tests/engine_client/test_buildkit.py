@@ -31,9 +31,9 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
     return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
 
 
-def trailers(status: bytes = b"0", name: bytes = PLAIN_NAME) -> bytes:
+def trailers(status: bytes = b"0", name: bytes = PLAIN_NAME, stream: int = 1) -> bytes:
     block = b"\x40" + name + bytes([len(status)]) + status
-    return frame(HEADERS, END_STREAM | END_HEADERS, 1, block)
+    return frame(HEADERS, END_STREAM | END_HEADERS, stream, block)
 
 
 def message(body: bytes, *, compressed: int = 0) -> bytes:

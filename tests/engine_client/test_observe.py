@@ -22,7 +22,7 @@ from tests.engine_client.proxy import Front, proxy
 from tests.engines import Engine, Registry
 from tests.engines.images import SCRATCH, ImageToLoad, build, busybox_layer, layer, load
 
-LISTS = ("GET /_ping", "GET /info", "GET /networks", "GET /volumes")
+LISTS = ("GET /_ping", "GET /info", "GET /networks", "GET /volumes", "GET /events?past")
 IMAGES = {
     **dict.fromkeys(["docker20", "docker26", "podman", "podman5"], "GET /images/json?all=1"),
     **dict.fromkeys(["docker28", "docker28c"], "GET /images/json?all=1&manifests=1"),
@@ -41,7 +41,7 @@ CACHE_AND_VOLUMES = {
 
 
 def lists(kind: str) -> list[str]:
-    """One question for each kind of object, and two for who it is."""
+    """One question for each kind of object, two for who it is, and one for its past."""
     return sorted([*LISTS, IMAGES[kind], "GET /containers/json?all=1", *CACHE[kind]])
 
 

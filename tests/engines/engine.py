@@ -101,6 +101,28 @@ class Engine:
             raise error
         return said
 
+    def restart(self, timeout: float = 90.0) -> None:
+        """End the daemon as a service manager does, start it anew, and wait until it answers."""
+        again = self.data / "restart"
+        again.touch()
+        os.kill(self._daemon(), signal.SIGTERM)
+        deadline = time.monotonic() + timeout
+        while again.exists():
+            if time.monotonic() > deadline:
+                raise EngineFailed(f"{self.kind} did not end in {timeout:.0f} s")
+            time.sleep(0.05)
+        _wait(self, timeout)
+
+    def _daemon(self) -> int:
+        """The process that serves the socket."""
+        roots = {f"--data-root={self.data}/root".encode(), f"--root={self.data}/root".encode()}
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                program, *arguments = (folder / "cmdline").read_bytes().split(b"\0")
+                if program.endswith((b"dockerd", b"podman")) and roots.intersection(arguments):
+                    return int(folder.name)
+        raise EngineFailed(f"no daemon of {self.kind} runs")
+
     def stop(self) -> None:
         """Kill the engine with all it started, unmount and remove its data. Takes no leave."""
         self._kept.stop()

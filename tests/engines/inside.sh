@@ -33,5 +33,11 @@ fi
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/lock
 
-"$@" &
-wait $!
+# One that ends is started again where that was asked for (`Engine.restart`).
+while true; do
+  code=0
+  "$@" &
+  wait $! || code=$?
+  [ -e "$data/restart" ] || exit "$code"
+  rm "$data/restart"
+done

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from holystone.core.decision import Plan, Step, Verdict
-from holystone.core.inventory import Disk, Engine, Image, Inventory, Volume
+from holystone.core.inventory import CacheRecord, Disk, Engine, Image, Inventory, Volume
+from holystone.core.seen import Read, Seen, Sighting
+from holystone.core.usage import Key
 from holystone.ledger.ledger import Ledger
 
 NOW = 1_750_000_000.0
@@ -65,3 +67,17 @@ def plan_of(inventory: Inventory, level: str = "routine") -> Plan:
         at_least=freed,
         at_most=freed,
     )
+
+
+def seen(
+    *sightings: Sighting,
+    at: float = NOW,
+    read: Read = Read(),  # noqa: B008 - immutable
+    present: Collection[Key] = (),
+    images: Mapping[str, Image] | None = None,
+    cache: tuple[CacheRecord, ...] = (),
+) -> Seen:
+    """What a look saw: these uses; every image that was used is still here."""
+    used = {("image", each.image) for each in sightings if each.image}
+    records = {("cache", record.id) for record in cache}
+    return Seen("runner", at, read, sightings, images or {}, cache, {*used, *records, *present})

@@ -14,11 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from holystone.core.inventory import CacheRecord
 from holystone.core.memory import ImageFacts
+from holystone.core.seen import Sighting
+from holystone.ledger import past
 from holystone.ledger.database import FILE
 from holystone.ledger.ledger import Ledger
 from tests.engines.places import REPOSITORY
-from tests.ledger.examples import KEY, NOW, host, opened, plan_of
+from tests.ledger.examples import KEY, NOW, host, opened, plan_of, seen
 
 IDS = [image.id for image in host(120).images]
 
@@ -36,6 +39,7 @@ def use(ledger: Ledger) -> None:
     """All that a clean does with a ledger."""
     ledger.recall(KEY)
     ledger.recall_uses(KEY)
+    ledger.recall_read(KEY)
     ledger.recall_leases(NOW)
     ledger.runs.last_ended(KEY)
     inventory = host(len(IDS))
@@ -44,7 +48,15 @@ def use(ledger: Ledger) -> None:
         run.settle("volume", "data", "removed")
         run.end(freed_bytes=0, freed={}, removed=1, skipped=0, failed=0)
     ledger.remember(KEY, {image: ImageFacts(NOW) for image in IDS}, IDS)
-    ledger.remember_uses(KEY, {("image", IDS[0]): NOW}, {("image", IDS[0])})
+    uses = [Sighting(NOW + 700 * n, f"docker.io/library/app:{n}", i) for n, i in enumerate(IDS)]
+    ledger.fold(KEY, seen(*uses, cache=(CacheRecord("r", created=NOW),)))
+    ledger.recall_summaries(KEY, "reference")
+    ledger.recall_company(KEY)
+    ledger.recall_absent(KEY)
+    ledger.try_read(lambda database: len(past.images(database, KEY)), 0)
+    ledger.try_read(lambda database: len(list(past.uses(database, KEY))), 0)
+    with ledger.own_pulls(KEY, ["app:1"]):
+        pass
 
 
 def garbage() -> bytes:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from holystone.core.inventory import Container, Engine, Inventory, Network
-from holystone.core.memory import Key, seen_uses
+from holystone.core.names import Names
+from holystone.core.seen import last_seen, of_containers
+from holystone.core.usage import Key
 from holystone.engine.api import Client
 from holystone.engine.live import LiveHost
 from holystone.engine.transport.connection import connect
@@ -38,7 +40,7 @@ def test_what_the_containers_of_a_host_tell() -> None:
         ),
         networks=(Network("id-of-net", "net"),),
     )
-    assert seen_uses(inventory) == {
+    assert last_seen(of_containers(inventory, Names(()))) == {
         ("image", "a"): NOW,
         ("image", "b"): 60.0,
         ("image", "c"): 70.0,

@@ -1,4 +1,4 @@
-"""``holystone history``: past runs, and what each removed and freed."""
+"""``holystone history``: past runs, and what each removed and freed; or past uses, exported."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from holystone.cli.options import Parser, add_output, add_state, value_of
 from holystone.cli.session import Failure, answer, warn
 from holystone.present import terminal
 
+EXPORT = "export"
+"""In place of a run's number: write the uses that are known as a trace."""
 _SHOWN = 20
 _LARGEST = 2**63 - 1
 
@@ -20,10 +22,27 @@ def parser() -> argparse.ArgumentParser:
     made = Parser(
         prog="holystone history",
         description="List past runs, the newest first: what was planned, what was freed, and how "
-        "each ended. With the number of a run: everything it removed.",
+        "each ended. With the number of a run: everything it removed. `history export` writes "
+        "which images were used when, as a trace that can be replayed.",
     )
     made.add_argument(
-        "number", nargs="?", metavar="RUN", type=value_of(_number), help="the number of a run"
+        "number",
+        nargs="?",
+        metavar="RUN",
+        type=value_of(_run),
+        help="the number of a run, or export",
+    )
+    made.add_argument(
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="export: where to; compressed where the name ends in .gz (default: -, to standard "
+        "output)",
+    )
+    made.add_argument(
+        "--engine",
+        metavar="ENGINE",
+        help="export: the name of the host, or the engine's ID, where several are known",
     )
     made.add_argument(
         "--limit",
@@ -40,6 +59,12 @@ def run(options: argparse.Namespace) -> int:
     """Read the ledger and show. Raises Failure."""
     if options.number is not None and options.limit is not None:
         raise Failure("--limit is for the list of runs, not for one run", exit_codes.USAGE)
+    if options.number == EXPORT:
+        from holystone.cli.history_export import export
+
+        return export(options)
+    if options.file is not None or options.engine is not None:
+        raise Failure("FILE and --engine go with history export", exit_codes.USAGE)
     from holystone.ledger.database import LedgerError, default_folder
     from holystone.ledger.ledger import Ledger
     from holystone.present import document
@@ -65,6 +90,10 @@ def run(options: argparse.Namespace) -> int:
         ledger.close()
     answer(output, document.dump(told, indent=output.interactive) if options.json else text)
     return exit_codes.DONE
+
+
+def _run(text: str) -> int | str:
+    return text if text == EXPORT else _number(text)
 
 
 def _number(text: str) -> int:

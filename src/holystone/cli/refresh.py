@@ -160,10 +160,12 @@ def _refresh(
     )
     done = None
     if not options.dry_run:
-        done = _carry_out(standings, host.client, credentials, window, options)
+        wanted_now = [each.wanted.reference for each in standings if each.to_pull]
+        with ledger.own_pulls(host.key, wanted_now):
+            done = _carry_out(standings, host.client, credentials, window, options)
         for standing, outcome in zip(standings, done.outcomes, strict=True):
             if standing.wanted.image and outcome.result == refresh.PULLED:
-                host.succeed(standing.wanted.image.id, outcome.image_id)
+                host.uses.succeed(standing.wanted.image.id, outcome.image_id)
         if not options.limit_rate:
             _remember(ledger, host.key, standings, done)
     speeds = ledger.speeds.read(host.key)

@@ -90,11 +90,15 @@ def _restore(
     try:
         summary = restore.resolve(ledger.runs, inventory.engine, number)
         plan = restore.plan_restore(inventory, ledger.runs.removed(summary.id), references)
+        undone = None
+        if not options.dry_run:
+            names = [name for item in plan for name in item.removed.tags + item.removed.digests]
+            with ledger.own_pulls(summary.engine, names):
+                undone = _carry_out(plan, client, options)
     except (restore.RestoreError, LedgerError) as error:
         raise Failure(str(error)) from None
     finally:
         ledger.close()
-    undone = None if options.dry_run else _carry_out(plan, client, options)
     from holystone.present.report import restore as report
 
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)

@@ -164,7 +164,10 @@ class _Verifying:
         errors = terminal.open_output(sys.stderr, os.environ, color=self.options.color)
         puller = Puller(self.host.client, Credentials(os.environ))
         line = PullProgress(range(len(plan.steps)), errors)
-        return repair.mend(made, plan, self.host, puller, self._verify, line, run)
+        images = [subject.image for group in made for subject in group.subjects]
+        names = [name for image in images for name in image.tags + image.digests]
+        with self.ledger.own_pulls(self.host.key, names):
+            return repair.mend(made, plan, self.host, puller, self._verify, line, run)
 
     def _entries(
         self,

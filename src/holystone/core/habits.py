@@ -102,7 +102,7 @@ class Habits:
         habit = self.known.get(reference)
         if habit is None:
             return self.know(reference, Use(at, at))
-        return habit if at <= habit.last else self.know(reference, habit.use._replace(last=at))
+        return habit if at <= habit.last else self.know(reference, habit.use.until(at))
 
     def soon(self, now: float) -> dict[str, float]:
         """What comes with the images that were asked for just now, and the rate that this adds."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from holystone.core.inventory import Blob, Container, Inventory, Layer
-from holystone.core.usage import Lease
-
-Key = tuple[str, str]
-"""Kind and ID: what names one object on a host."""
+from holystone.core.company import Followers
+from holystone.core.folding import Folded
+from holystone.core.inventory import Blob, Layer
+from holystone.core.seen import Read, Seen
+from holystone.core.usage import Key, Lease, Use
 
 
 class ImageFacts(NamedTuple):
@@ -45,12 +45,28 @@ class Memory(Protocol):
         """Keep these facts, and forget images of this engine that are not among ``present``."""
 
     def recall_uses(self, engine: str) -> dict[Key, float]:
-        """When a container last had to do with each object of this engine, UTC seconds."""
+        """When each image, volume and network of this engine was last used, UTC seconds."""
 
-    def remember_uses(
-        self, engine: str, news: Mapping[Key, float], present: Collection[Key]
-    ) -> None:
-        """Keep these uses, and forget objects of this engine that are not among ``present``."""
+    def recall_read(self, engine: str) -> Read:
+        """How far the past of this engine has been read."""
+
+    def recall_summaries(self, engine: str, kind: str) -> dict[str, Use]:
+        """What is known of the uses of each ``reference``, ``image`` or ``cache`` record."""
+
+    def recall_company(self, engine: str) -> dict[str, Followers]:
+        """What was used soon after each reference."""
+
+    def recall_absent(self, engine: str) -> dict[str, Sequence[tuple[str, int]]]:
+        """The layers of the image each reference last meant, of those that are gone."""
+
+    def recall_speeds(self, engine: str) -> dict[str, float]:
+        """How fast images came from each registry, bytes a second."""
+
+    def fold(self, engine: str, seen: Seen) -> Folded | None:
+        """Add what was seen, and forget objects of this engine that are not here any more.
+
+        Answers what it changed; None where it could not be kept.
+        """
 
     def recall_leases(self, now: float) -> tuple[Lease, ...]:
         """The leases that have not ended by ``now``."""
@@ -72,45 +88,29 @@ class Forgetful:
         """Nothing."""
         return {}
 
-    def remember_uses(
-        self, engine: str, news: Mapping[Key, float], present: Collection[Key]
-    ) -> None:
+    def recall_read(self, engine: str) -> Read:  # noqa: ARG002
+        """Nothing yet."""
+        return Read()
+
+    def recall_summaries(self, engine: str, kind: str) -> dict[str, Use]:  # noqa: ARG002
+        """Nothing."""
+        return {}
+
+    def recall_company(self, engine: str) -> dict[str, Followers]:  # noqa: ARG002
+        """Nothing."""
+        return {}
+
+    def recall_absent(self, engine: str) -> dict[str, Sequence[tuple[str, int]]]:  # noqa: ARG002
+        """Nothing."""
+        return {}
+
+    def recall_speeds(self, engine: str) -> dict[str, float]:  # noqa: ARG002
+        """Nothing."""
+        return {}
+
+    def fold(self, engine: str, seen: Seen) -> Folded | None:
         """Keep nothing."""
 
     def recall_leases(self, now: float) -> tuple[Lease, ...]:  # noqa: ARG002
         """None."""
         return ()
-
-
-def seen_uses(inventory: Inventory) -> dict[Key, float]:
-    """When a container last had to do with each image, volume and network, as far as seen now.
-
-    Only containers that are still there can tell: one that has ended did until it stopped, one
-    that never ran did when it was made, any other does now.
-    """
-    networks = {network.name: network.id for network in inventory.networks}
-    uses: dict[Key, float] = {}
-    for container in inventory.containers:
-        at = _last_active(container, inventory.taken_at)
-        if at <= 0:
-            continue
-        keys = [("image", container.image_id)]
-        keys += [("volume", name) for name in container.volumes]
-        keys += [("network", networks[name]) for name in container.networks if name in networks]
-        for key in keys:
-            uses[key] = max(at, uses.get(key, 0.0))
-    return uses
-
-
-def _last_active(container: Container, now: float) -> float:
-    if container.stopped:
-        return min(now, max(container.finished or 0.0, container.created))
-    return min(now, container.created) if container.state == "created" else now
-
-
-def present_keys(inventory: Inventory) -> set[Key]:
-    """Every image, volume and network of a host."""
-    keys = {("image", image.id) for image in inventory.images}
-    keys.update(("volume", volume.name) for volume in inventory.volumes)
-    keys.update(("network", network.id) for network in inventory.networks)
-    return keys

@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 from holystone.core.company import Followers
 
+Key = tuple[str, str]
+"""Kind and ID: what names one object on a host. Of the kind ``reference`` it is the reference."""
+
 SAME_USE = 60.0
 """Seconds within which uses count as one."""
 NEWEST_GAP = 0.15
@@ -25,26 +28,42 @@ class Lease(NamedTuple):
 class Use(NamedTuple):
     """What is remembered of the uses of one reference, image or build cache record.
 
-    Times are UTC seconds, ``gap`` seconds. Uses within a minute of one another are one use: a job
-    pulls an image, creates a container from it and starts it.
+    Times are UTC seconds, ``gap`` seconds. Uses that begin within a minute of one another are one
+    use: a job pulls an image, creates a container from it and starts it.
     """
 
     first: float
-    """The first use that was seen."""
+    """The beginning of the first use that was seen."""
     last: float
+    """When it was last seen in use."""
     # A tuple has a method of that name, which nobody calls on one of these.
     count: int = 1  # type: ignore[assignment]
     gap: float | None = None
-    """The running mean of the times between uses, the newest with a weight of 0.15; None until
-    there were two."""
+    """The running mean of the times from one beginning to the next, the newest with a weight of
+    0.15; None until there were two."""
+    began: float | None = None
+    """The beginning of the latest use, where that went on until ``last``; else None."""
+
+    @property
+    def latest(self) -> float:
+        """When the latest use began."""
+        return self.last if self.began is None else self.began
 
     def again(self, at: float) -> Use:
         """What is remembered after one more use; one that was seen before changes nothing."""
-        if at < self.last + SAME_USE:
-            return self._replace(last=max(at, self.last))
-        between = at - self.last
+        if at <= self.latest:
+            return self
+        last = max(self.last, at)
+        began = None if at == last else at
+        if at < self.latest + SAME_USE:
+            return self._replace(last=last, began=began)
+        between = at - self.latest
         gap = between if self.gap is None else self.gap + NEWEST_GAP * (between - self.gap)
-        return Use(self.first, at, self.count + 1, gap)
+        return Use(self.first, last, self.count + 1, gap, began)
+
+    def until(self, at: float) -> Use:
+        """What is remembered where the latest use went on until then."""
+        return self if at <= self.last else self._replace(last=at, began=self.latest)
 
 
 class Usage(NamedTuple):
@@ -52,8 +71,9 @@ class Usage(NamedTuple):
 
     ``first_seen`` maps an image ID to when holystone first saw it here: for an image that was
     pulled this is the only arrival time there is, since ``Created`` is the date it was built,
-    elsewhere. ``last_used`` maps ``(kind, ID)`` of images, volumes and networks to when a
-    container last had to do with them, as far as holystone saw it.
+    elsewhere. ``last_used`` maps ``(kind, ID)`` of images, volumes and networks to when they were
+    last used, as far as holystone saw it. The other mappings are read when they are first looked
+    into: few plans need them.
     """
 
     first_seen: Mapping[str, float] = {}
@@ -69,3 +89,7 @@ class Usage(NamedTuple):
     is not here any more."""
     speeds: Mapping[str, float] = {}
     """How fast images come from each registry, by domain (``docker.io``): bytes a second."""
+    images: Mapping[str, Use] = {}
+    """By image ID, of images that are here."""
+    cache: Mapping[str, Use] = {}
+    """By the ID of the build cache record."""

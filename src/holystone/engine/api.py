@@ -48,6 +48,8 @@ class Client:
         self.timeout = timeout
         self.dial = dial
         self.version: Version | None = None
+        self.time = ""
+        """The engine's own clock when it last told it: seconds since 1970, with a fraction."""
         self.idle: list[Connection] = []
         self.width = 2 if endpoint.scheme == "ssh" else 8
         """Requests under way at a time; over ssh each connection is a login."""
@@ -105,6 +107,13 @@ class Client:
             )
         podman = "podman" in str(answer.get("Components")).lower()
         return Version(str(answer.get("Version", "")), min(newest, NEWEST_API), podman)
+
+    def told_time(self, info: Any) -> None:
+        """Note the engine's clock from its answer to ``GET /info``."""
+        from holystone.engine.parse import timestamp
+
+        told = timestamp(info.get("SystemTime")) if isinstance(info, dict) else None
+        self.time = "" if told is None else f"{told:.6f}"
 
     def request(self, method: str, path: str) -> Any:
         """Ask one thing; its JSON. Raises EngineError."""

@@ -1,18 +1,21 @@
-"""The build cache as BuildKit itself tells it, for engines with no cheaper way.
+"""What BuildKit itself tells (moby/buildkit ``api/services/control``): its cache, and its builds.
 
 Below API 1.42 ``GET /system/df`` is the only documented way to see the build cache records, and
 it walks images, containers and volumes as well: three times what the list of images costs. The
-same records come from BuildKit's ``Control.DiskUsage`` (moby/buildkit ``api/services/control``),
-for what they alone cost.
+same records come from ``Control.DiskUsage``, for what they alone cost.
+
+Which images a build began with (``FROM``, ``COPY --from``) no event tells. BuildKit 0.11 and later
+(Docker 24) keep the progress of their latest builds, 50 of them for two days, and that names them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from holystone.core.inventory import CacheRecord
 from holystone.engine.errors import ProtocolError
-from holystone.engine.transport.grpc import Stream, call
+from holystone.engine.transport.grpc import Channel, Stream
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -27,8 +30,88 @@ def disk_usage(stream: Stream) -> list[CacheRecord]:
 
     Raises EngineRefused where there is no BuildKit on it, ProtocolError, or OSError.
     """
-    answer = call(stream, "/moby.buildkit.v1.Control/DiskUsage", b"")
-    return [_record(value) for number, value in _fields(answer) if number == 1]
+    answers = Channel(stream).call("/moby.buildkit.v1.Control/DiskUsage", b"")
+    if len(answers) != 1:
+        raise ProtocolError(f"BuildKit answers {len(answers)} messages where one should be")
+    return [_record(value) for number, value in _fields(answers[0]) if number == 1]
+
+
+class Build(NamedTuple):
+    """One build that has ended, well or not. Times are UTC seconds."""
+
+    began: float
+    ended: float
+    references: tuple[str, ...]
+    """The images it began with, as its Dockerfile wrote them, each once."""
+
+
+class Builds(NamedTuple):
+    """The builds that BuildKit remembers which ended after some moment."""
+
+    builds: tuple[Build, ...]
+    oldest: float
+    """When the oldest build ended that it remembers at all; 0 where it remembers none."""
+    remembered: int
+    """How many it remembers."""
+
+
+def builds_since(stream: Stream, moment: float) -> Builds:
+    """The builds that ended after a moment, the first to end first. Uses up the connection.
+
+    Raises EngineRefused where BuildKit remembers no builds (before 0.11), ProtocolError, OSError.
+    """
+    channel = Channel(stream)
+    # Without `EarlyExit` the answer would go on with the builds to come.
+    told = channel.call("/moby.buildkit.v1.Control/ListenBuildHistory", _EARLY_EXIT)
+    ended = {}
+    for event in told:
+        fields = dict(_fields(event))
+        if fields.get(_EVENT_TYPE, 0) != _DELETED and (record := fields.get(_EVENT_RECORD)):
+            name, began, end = _ended_build(record)
+            if end:
+                ended[name] = (began, end)
+    new = sorted((end, began, name) for name, (began, end) in ended.items() if end > moment)
+    builds = []
+    for end, began, name in new:
+        asked = bytes([_REF << 3 | _BYTES, len(name)]) + name
+        progress = channel.call("/moby.buildkit.v1.Control/Status", asked)
+        builds.append(Build(began, end, _began_with(progress)))
+    oldest = min((end for _, end in ended.values()), default=0.0)
+    return Builds(tuple(builds), oldest, len(ended))
+
+
+# The fields of BuildHistoryRequest, BuildHistoryEvent, BuildHistoryRecord and StatusResponse.
+_EARLY_EXIT = b"\x18\x01"
+_EVENT_TYPE, _EVENT_RECORD, _DELETED = 1, 2, 2
+_REF, _CREATED_AT, _COMPLETED_AT = 1, 6, 7
+_VERTEX, _VERTEX_NAME = 1, 3
+_LOADS = "[internal] load metadata for "
+"""How the Dockerfile frontend names the step that looks up an image, for each it begins with."""
+
+
+def _ended_build(record: int | bytes) -> tuple[bytes, float, float]:
+    """A record's name, and when it began and ended; 0 where it has not."""
+    name, times = b"", {_CREATED_AT: 0.0, _COMPLETED_AT: 0.0}
+    for field, value in _fields(record):
+        if field == _REF and isinstance(value, bytes) and len(value) < 128:
+            name = value
+        elif field in times and isinstance(value, bytes):
+            times[field] = _seconds(value)
+    return name, times[_CREATED_AT], times[_COMPLETED_AT]
+
+
+def _began_with(progress: list[bytes]) -> tuple[str, ...]:
+    """The images that a build looked up, by the names of its steps."""
+    names = [
+        name.decode("utf-8", "replace")
+        for message in progress
+        for field, vertex in _fields(message)
+        if field == _VERTEX
+        for number, name in _fields(vertex)
+        if number == _VERTEX_NAME and isinstance(name, bytes)
+    ]
+    loads = [name.removeprefix(_LOADS).strip() for name in names if name.startswith(_LOADS)]
+    return tuple(dict.fromkeys(loads))
 
 
 def _record(message: int | bytes) -> CacheRecord:

@@ -29,6 +29,13 @@ class Event(NamedTuple):
     id: str
     name: str
     image: str
+    nanoseconds: int = 0
+    """When it happened, since 1970; 0 where the engine did not say."""
+
+    @property
+    def at(self) -> float:
+        """When it happened, UTC seconds."""
+        return self.nanoseconds / 1e9
 
     @property
     def uses(self) -> bool:
@@ -84,8 +91,11 @@ class EventStream:
                     f"the answer to GET /events is garbled: {line[:60]!r} is no JSON. "
                     "Is there a proxy before the engine?"
                 ) from None
-            if isinstance(message, dict) and not 0 < moment(message) < self.opened:
-                events.append(read_event(message))
+            if not isinstance(message, dict):
+                continue
+            event = read_event(message)
+            if not 0 < event.at < self.opened:
+                events.append(event)
         return events
 
     def _arrived(self) -> bytes:
@@ -112,12 +122,6 @@ class EventStream:
         self.connection.close()
 
 
-def moment(message: dict[str, object]) -> float:
-    """When it happened by the engine's clock, UTC seconds; 0.0 where the message does not tell."""
-    told = message.get("timeNano")
-    return told / 1e9 if isinstance(told, int) else 0.0
-
-
 def read_event(message: dict[str, object]) -> Event:
     """One message of ``GET /events``."""
     actor = message.get("Actor")
@@ -130,4 +134,14 @@ def read_event(message: dict[str, object]) -> Event:
         id=str(actor.get("ID") or message.get("id") or ""),
         name=str(attributes.get("name") or ""),
         image=str(attributes.get("image") or ""),
+        nanoseconds=_moment(message),
     )
+
+
+def _moment(message: dict[str, object]) -> int:
+    """When it happened, in nanoseconds; of an engine that gives whole seconds the beginning."""
+    for key, factor in (("timeNano", 1), ("time", 10**9)):
+        value = message.get(key)
+        if isinstance(value, int) and value > 0:
+            return value * factor
+    return 0

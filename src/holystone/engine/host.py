@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 from holystone.core.decision import Step
 from holystone.core.inventory import Disk, Inventory
+from holystone.core.seen import Sighting
 from holystone.core.usage import Usage
 
 REMOVED = "removed"
@@ -19,6 +20,19 @@ class Removal(NamedTuple):
 
     result: str
     detail: str = ""
+
+
+class Observed(NamedTuple):
+    """What was seen of use since the last look that remembered anything."""
+
+    since: float
+    """When that look was, UTC seconds; 0 at the first."""
+    counted: tuple[Sighting, ...] = ()
+    """The uses of references, each once, in order of time."""
+    missed: tuple[str, ...] = ()
+    """Why there may have been more; empty where there were not."""
+    kept: bool = True
+    """Whether it is remembered."""
 
 
 class Host(Protocol):
@@ -41,10 +55,7 @@ class Host(Protocol):
         """The same inventory, its untagged images with when they last had a tag."""
 
     def date_tagged(self, inventory: Inventory) -> Inventory:
-        """The same inventory, its tagged images with when they last got a tag.
-
-        From then on ``usage`` also knows of the uses that the host's past events tell.
-        """
+        """The same inventory, its tagged images with when they last got a tag."""
 
     def weigh(self, inventory: Inventory) -> Inventory:
         """The same inventory with the layers of every image. Raises EngineError."""
@@ -57,6 +68,12 @@ class Host(Protocol):
 
     def usage(self) -> Usage:
         """What is remembered of the objects last observed."""
+
+    def keep_uses(self, inventory: Inventory) -> Observed:
+        """Remember what was seen of use, which else ``close`` does; what it was.
+
+        Asks beforehand for what can be told of the images only while they are here.
+        """
 
     def remove(self, step: Step) -> Removal:
         """Carry out one step, unless something used its object since ``watch``.

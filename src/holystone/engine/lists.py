@@ -67,6 +67,7 @@ class Lists:
     def answers(self) -> Answers:
         """Wait for the engine and read what it says. Raises EngineError."""
         told = [answer.checked().json() for answer in self.client.finish(self._pending)]
+        self.client.told_time(told[0])
         if self._asking is not None:
             self._asking.join()
             if self.cache is None:

@@ -6,23 +6,21 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from holystone.core.decision import Step
-from holystone.core.inventory import Disk, Image, Inventory
-from holystone.core.memory import ImageFacts, Key, Memory, present_keys, seen_uses
+from holystone.core.inventory import Disk, Image, Inventory, Layer
+from holystone.core.layers import chain_ids
+from holystone.core.memory import ImageFacts, Memory
 from holystone.core.usage import Lease, Usage
 from holystone.engine import observe
 from holystone.engine.api import Client
 from holystone.engine.events import EventStream
-from holystone.engine.host import REMOVED, Removal
+from holystone.engine.host import REMOVED, Observed, Removal
 from holystone.engine.lists import Lists
 from holystone.engine.removing import Remover
 from holystone.engine.touched import Touched
+from holystone.engine.uses import Uses
 
 _WORKERS = {"classic": 4, "containerd": 32, "podman": 4}
 """Removals at a time by kind of store; beyond these the engines gain nothing."""
-_PAST = 86400.0
-"""How far back (seconds) past events are asked for; engines keep 256 of them."""
-_WORTH_NOTING = 60.0
-"""Seconds by which a use must be later than the one that is remembered."""
 
 
 class LiveHost:
@@ -49,11 +47,7 @@ class LiveHost:
         self.news: dict[str, ImageFacts] = {}
         """What was learned in this run."""
         self.present: set[str] = set()
-        self.known_uses: dict[Key, float] = {}
-        """As they were remembered before this run."""
-        self.uses: dict[Key, float] = {}
-        """Those of objects that are here, with what was seen in this run."""
-        self.objects: set[Key] = set()
+        self.uses = Uses(client, memory)
         self.tagged_at: dict[str, float | None] = {}
         """When tagged images last got a tag, where that was asked for."""
         self.touched = Touched(events)
@@ -77,14 +71,16 @@ class LiveHost:
             self.workers = self.client.width
         self.root = inventory.engine.root
         self.key = f"{inventory.engine.id}/{inventory.engine.store}"
+        self.uses.begin(self.key)
         self.facts = self.memory.recall(self.key, layers=False)
+        known = set(self.facts)
         self._learn(self._changed(inventory.images, now), inventory)
         self.touched.observed(inventory.images)
         cache = {record.id: record for record in inventory.cache}
         self.remover = Remover(self.client, self.touched, cache, self.clock(), self._leases)
         containers = observe.inspect_stopped(self.client, inventory.containers)
         inventory = inventory._replace(containers=containers)
-        self._note_uses(inventory)
+        self.uses.look(inventory, known, lambda: self._layered(inventory))
         return self._with_facts(inventory)
 
     def date(self, inventory: Inventory) -> Inventory:
@@ -95,16 +91,10 @@ class LiveHost:
 
     def date_tagged(self, inventory: Inventory) -> Inventory:
         """The inventory with when its tagged images got their tags; see ``Host.date_tagged``."""
-        from holystone.engine.past import last_uses
-
-        now = self.clock()
-        past = last_uses(self.client, inventory.images, now - _PAST, now)
-        for image_id, at in past.items():
-            key = ("image", image_id)
-            self.uses[key] = max(at, self.uses.get(key, 0.0))
         tagged = [image.id for image in inventory.images if image.tags]
         found = observe.inspect_images(self.client, tagged, self.facts)
         self.tagged_at = {image_id: fact.last_tagged for image_id, fact in found.items()}
+        self.uses.hint(inventory, self.tagged_at)
         return self._with_facts(inventory)
 
     def weigh(self, inventory: Inventory) -> Inventory:
@@ -113,8 +103,7 @@ class LiveHost:
         unread = [i.id for i in inventory.images if self.facts[i.id].layers is None]
         self._read_images(inventory, unread)
         self._read_content(inventory)
-        unknown = [i.id for i in inventory.images if self.facts[i.id].diff_ids is None]
-        inventory = self._inspect(inventory, unknown)
+        inventory = self._inspect(inventory, [i.id for i in inventory.images if self._unknown(i)])
         light = [i for i in inventory.images if self.facts[i.id].layers is None]
         store = inventory.engine.store
         weighed, deduced = observe.weigh_images(self.client, self.facts, light, store)
@@ -135,9 +124,22 @@ class LiveHost:
         """What is remembered of the objects last observed, and the leases as they are now."""
         return Usage(
             first_seen={image_id: fact.first_seen for image_id, fact in self.facts.items()},
-            last_used=self.uses,
+            last_used=self.uses.last,
             leases=tuple(self._leases()),
+            references=self.uses.summaries("reference"),
+            company=self.uses.company(),
+            absent=self.uses.absent(),
+            speeds=self.uses.speeds(),
+            images=self.uses.summaries("image"),
+            cache=self.uses.summaries("cache"),
         )
+
+    def keep_uses(self, inventory: Inventory) -> Observed:
+        """Remember what was seen of use; see ``Host.keep_uses``."""
+        if not self.uses.read.looked:
+            self.date_tagged(inventory)
+        self.weigh(inventory)
+        return self.uses.keep(always=True)
 
     def _leases(self) -> Sequence[Lease]:
         return self.memory.recall_leases(self.clock())
@@ -147,19 +149,12 @@ class LiveHost:
         removal = self.remover.remove(step)
         if removal.result == REMOVED:
             self.present.discard(step.id)
-            self.objects.discard((step.kind, step.id))
+            self.uses.removed(step.kind, step.id)
         return removal
 
     def remove_cache(self, steps: Sequence[Step]) -> list[Removal]:
         """Carry out steps on build cache records; see ``Host.remove_cache``."""
         return self.remover.remove_cache(steps)
-
-    def succeed(self, image_id: str, successor: str) -> None:
-        """Let the image that a tag moved to count as used when the one before it was."""
-        used = self.uses.get(("image", image_id))
-        if used is not None:
-            self.objects.add(("image", successor))
-            self.uses[("image", successor)] = used
 
     def disk(self) -> Disk:
         """The file system under the engine's data now; unknown before ``observe``."""
@@ -167,37 +162,31 @@ class LiveHost:
 
     def close(self) -> None:
         """Let go of every connection, and keep what was learned of what is still there."""
-        news = {i: fact for i, fact in self.news.items() if i in self.present}
-        if news:
-            self.memory.remember(self.key, news, self.present)
-        self._keep_uses()
+        # Before what is known of images that went is forgotten: of those that were used it stays.
+        self.uses.keep()
+        if self.news or not self.present.issuperset(self.facts):
+            self.memory.remember(self.key, self.news, self.present)
         if self.touched.events is not None:
             self.touched.events.close()
         if self.lists is not None:
             self.lists.close()
+        self.uses.close()
         self.remover.close()
         self.client.close()
 
-    def _note_uses(self, inventory: Inventory) -> None:
-        """Take from memory and from the containers when each object here was last used."""
-        self.objects = present_keys(inventory)
-        self.known_uses = self.memory.recall_uses(self.key)
-        seen = seen_uses(inventory)
-        self.uses = {
-            key: max(self.known_uses.get(key, 0.0), seen.get(key, 0.0))
-            for key in self.objects
-            if key in self.known_uses or key in seen
-        }
+    def _layered(self, inventory: Inventory) -> list[Image]:
+        """The images with the chain IDs of their layers, of whatever size."""
+        self._recall_layers()
+        self._read_images(inventory, [i.id for i in inventory.images if self._unknown(i)])
+        inventory = self._inspect(inventory, [i.id for i in inventory.images if self._unknown(i)])
+        stacks = ((image, self.facts[image.id].diff_ids or ()) for image in inventory.images)
+        return [
+            image._replace(layers=tuple(Layer(chain, 0) for chain in chain_ids(diff_ids)))
+            for image, diff_ids in stacks
+        ]
 
-    def _keep_uses(self) -> None:
-        """Remember the uses, unless next to nothing is new: most runs have nothing to write."""
-        news = {
-            key: at
-            for key, at in self.uses.items()
-            if key in self.objects and at - self.known_uses.get(key, -_WORTH_NOTING) > _WORTH_NOTING
-        }
-        if news or not self.objects.issuperset(self.known_uses):
-            self.memory.remember_uses(self.key, news, self.objects)
+    def _unknown(self, image: Image) -> bool:
+        return self.facts[image.id].diff_ids is None
 
     def _changed(self, images: Iterable[Image], now: float) -> dict[str, ImageFacts]:
         """Facts of images that are new, or got a tag: it dates them anew when they lose it."""

@@ -1,48 +1,121 @@
-"""What the engine still knows of its last events: who used which image before this run began.
+"""What an engine still knows of its past: events, and the builds that BuildKit remembers.
 
-Engines keep their latest 256 events (moby ``daemon/events``, ``eventsLimit``). They tell of jobs
-whose containers are gone, and of pulls of what was here already, for which no date is kept.
+Docker keeps its latest 256 events, of whatever kind, and none over a restart (moby
+``daemon/events``, ``eventsLimit``); Podman a log on the disk. They tell of jobs whose containers
+are gone, and of pulls of what was here already, for which no date is kept.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import time
+from typing import NamedTuple
 
-from holystone.core.inventory import Image
-from holystone.engine.api import Client
-from holystone.engine.errors import EngineRefused
-from holystone.engine.events import read_event
-from holystone.engine.touched import Touched
+from holystone.core.seen import Read
+from holystone.engine.api import Client, Pending
+from holystone.engine.buildkit import Build
+from holystone.engine.errors import EngineError, EngineRefused
+from holystone.engine.events import Event, read_event
+
+KEPT_EVENTS = 256
+_KEPT_BUILDS = 50
+_BUILDS = (1, 43)
+"""The API version of Docker 24, whose BuildKit is the first to remember builds."""
+_DAY = 86400
+"""How far back (seconds) a log on the disk is read at the first look."""
+_OVERLAP = 10.0
+"""Seconds before the end of the newest known build that are read again: builds end while the list
+is made, and one that is seen twice changes nothing."""
+
+MORE_EVENTS = "more events than the engine keeps"
+NO_EVENTS = "the engine's events begin later: it was restarted"
+MORE_BUILDS = "more builds than BuildKit remembers"
+REFUSED = "the engine refuses to tell its events"
 
 
-def last_uses(
-    client: Client, images: Sequence[Image], since: float, until: float
-) -> dict[str, float]:
-    """When each of these images was last used, by ID, as far as events since then tell.
+class Past(NamedTuple):
+    """What was read of the past, and whether that is all of it."""
 
-    Times are UTC seconds. An engine that refuses to tell is one that tells nothing. Raises
-    EngineError.
+    events: tuple[Event, ...]
+    """The oldest first."""
+    read: Read
+    """How far the past has been read now."""
+    missed: tuple[str, ...] = ()
+    """Why something may have been missed since the last look; empty where nothing was."""
+
+
+def ask_events(client: Client, read: Read) -> Pending:
+    """Ask for the events since the newest one that was read, that one included.
+
+    It waits for nothing that is still to happen. Raises EngineError.
     """
-    path = client.versioned(f"/events?since={since:.0f}&until={until:.0f}")
+    podman = client.negotiate().podman
+    now = client.time or f"{time.time():.6f}"
+    # Docker tells what happened at that moment too, Podman only what came after it.
+    since = min(read.events // 10**9, int(float(now)))
+    if podman:
+        query = f"since={since or int(float(now)) - _DAY}&stream=false"
+    else:
+        query = f"since={since}&until={now}"
+    return client.begin([("GET", client.versioned(f"/events?{query}"))])
+
+
+def read_events(client: Client, pending: Pending, read: Read) -> Past:
+    """The events that were asked for and were not read before. Raises EngineError."""
     try:
-        text = client.send([("GET", path)])[0].checked().body
+        body = client.finish(pending)[0].checked().body
     except EngineRefused:
-        return {}
-    touched = Touched(None)
-    touched.observed(images)
-    uses: dict[str, float] = {}
-    for line in text.splitlines():
+        return Past((), read, (REFUSED,))
+    told = sorted(_events(body), key=lambda event: event.nanoseconds)
+    new = tuple(event for event in told if event.nanoseconds > read.events)
+    if not read.events or len(new) < len(told):
+        missed: tuple[str, ...] = ()
+    elif len(told) >= KEPT_EVENTS:
+        # With the newest event of last time the engine no longer has those that came after it.
+        missed = (MORE_EVENTS,)
+    else:
+        missed = (NO_EVENTS,) if read.anchored else ()
+    if new:
+        read = read._replace(events=new[-1].nanoseconds, anchored=True)
+    elif missed:
+        read = read._replace(events=int(float(client.time or time.time()) * 1e9), anchored=False)
+    return Past(new, read, missed)
+
+
+def _events(body: bytes) -> list[Event]:
+    events = []
+    for line in body.splitlines():
         try:
             message = json.loads(line.strip(b"\x1e \r") or b"null")
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
-        if not isinstance(message, dict):
-            continue
-        event = read_event(message)
-        if not event.uses:
-            continue
-        when = float(message.get("time") or 0)
-        for image_id in touched.meant_by(event):
-            uses[image_id] = max(when, uses.get(image_id, 0.0))
-    return uses
+        if isinstance(message, dict):
+            events.append(read_event(message))
+    return events
+
+
+def read_builds(client: Client, past: Past) -> tuple[Past, tuple[Build, ...] | None]:
+    """The builds that ended since the newest that was read; None where no engine remembers them.
+
+    No answer is none either: a proxy before the engine may not let it through.
+    """
+    version = client.negotiate()
+    if version.podman or version.api < _BUILDS:
+        return past, None
+    from holystone.engine.buildkit import builds_since
+
+    known = past.read.builds
+    try:
+        connection = client.open()
+        try:
+            told = builds_since(connection.sock, known - _OVERLAP)
+        finally:
+            connection.close()
+    except (EngineError, OSError):
+        return past, None
+    newest = max((build.ended for build in told.builds), default=0.0)
+    missed = past.missed
+    if known and told.remembered >= _KEPT_BUILDS and told.oldest > known:
+        missed = (*missed, MORE_BUILDS)
+    read = past.read._replace(builds=max(known, newest))
+    return past._replace(read=read, missed=missed), told.builds

@@ -105,8 +105,8 @@ class Remover:
             job = f" by job {lease.job}" if lease.job else ""
             return Removal(SKIPPED, f"leased{job} since planned")
         if self.touched.references_moved:
-            observed = (image for image in self.touched.images if image.id == step.id)
-            known = {name for image in observed for name in image.tags + image.digests}
+            observed = self.touched.names.by_id.get(step.id)
+            known = {*observed.tags, *observed.digests} if observed else set()
             if new := observe.references(client, step.id).difference(known):
                 return Removal(SKIPPED, f"{USED}: it is now {min(new)}")
         for target in step.targets:

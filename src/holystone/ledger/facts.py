@@ -13,6 +13,7 @@ from typing import Any
 from holystone.core.inventory import Layer
 from holystone.core.layers import chain_ids
 from holystone.core.memory import ImageFacts
+from holystone.ledger import past
 from holystone.ledger.database import decoding
 
 Stack = tuple[tuple[Layer, ...] | None, tuple[str, ...]]
@@ -124,6 +125,7 @@ def _forget_gone(database: sqlite3.Connection, engine: str, present: Collection[
     gone = {image_id for (image_id,) in rows}.difference(present)
     if not gone:
         return
+    past.keep_layers(database, engine, gone)
     database.executemany(
         "DELETE FROM image WHERE engine = ? AND image_id = ?",
         ((engine, image_id) for image_id in gone),

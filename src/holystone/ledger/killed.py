@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from holystone.core.inventory import Inventory
-from holystone.core.memory import Key
+from holystone.core.usage import Key
 from holystone.ledger.records import FAILED, KILLED, REMOVED, RUNNING
 
 FOUND_GONE = "it was gone when the next run looked: this run was killed before it could tell"

@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from holystone.core.memory import ImageFacts, Key
-from holystone.ledger import facts, uses
+from holystone.core.company import Followers
+from holystone.core.folding import Folded
+from holystone.core.memory import ImageFacts
+from holystone.core.seen import Read, Seen
+from holystone.core.usage import Key, Use
+from holystone.ledger import company, facts, past, uses
 from holystone.ledger.database import (
     FILE,
     MEND,
@@ -88,11 +93,44 @@ class Ledger:
         """When each object of this engine was last used; nothing where the ledger fails."""
         return self.try_read(lambda database: uses.recall(database, engine), {})
 
-    def remember_uses(
-        self, engine: str, news: Mapping[Key, float], present: Collection[Key]
-    ) -> None:
-        """Keep these uses, and forget those of objects that are gone."""
-        self.try_write(lambda database: uses.remember(database, engine, news, present))
+    def recall_read(self, engine: str) -> Read:
+        """How far the past of this engine was read; nowhere where the ledger fails."""
+        return self.try_read(lambda database: uses.recall_read(database, engine), Read())
+
+    def recall_summaries(self, engine: str, kind: str) -> dict[str, Use]:
+        """What is known of the uses of each of a kind; nothing where the ledger fails."""
+        return self.try_read(lambda database: uses.recall_summaries(database, engine, kind), {})
+
+    def recall_company(self, engine: str) -> dict[str, Followers]:
+        """What was used soon after each reference; nothing where the ledger fails."""
+        return self.try_read(lambda database: company.recall(database, engine), {})
+
+    def recall_absent(self, engine: str) -> dict[str, Sequence[tuple[str, int]]]:
+        """The layers of what references last meant and is gone; none where the ledger fails."""
+        none: dict[str, Sequence[tuple[str, int]]] = {}
+        return self.try_read(lambda database: past.absent(database, engine), none)
+
+    def recall_speeds(self, engine: str) -> dict[str, float]:
+        """How fast images came from each registry; nothing where the ledger fails."""
+        speeds = self.speeds.read(engine)
+        return {registry: speed.bytes_per_second for registry, speed in speeds.items()}
+
+    def fold(self, engine: str, seen: Seen) -> Folded | None:
+        """Add what was seen, and forget objects that are gone; None where the ledger fails."""
+        return self.try_write(lambda database: uses.remember(database, engine, seen))
+
+    @contextmanager
+    def own_pulls(self, engine: str, references: Iterable[str]) -> Iterator[None]:
+        """While holystone itself pulls or tags by these references: that is no use of them."""
+        from holystone.core.names import complete
+
+        wanted = [name for name in map(complete, references) if name]
+        began = time.time()
+        self.try_write(lambda database: uses.begin_pulls(database, engine, wanted, began))
+        try:
+            yield
+        finally:
+            self.try_write(lambda database: uses.end_pulls(database, engine, began, time.time()))
 
     def recall_leases(self, now: float) -> tuple[Lease, ...]:
         """The leases that have not ended; none where the ledger fails."""

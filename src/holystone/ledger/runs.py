@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from holystone.core.decision import Plan
 from holystone.core.inventory import Inventory
-from holystone.core.memory import Key
+from holystone.core.usage import Key
 from holystone.ledger.database import decoding
 from holystone.ledger.killed import close_killed, counts, settle
 from holystone.ledger.records import (

@@ -95,8 +95,76 @@ MIGRATIONS = (
     );
     CREATE INDEX pull_of_registry ON pull (engine, registry);
     """,
+    """
+    CREATE TABLE watch (
+        id INTEGER PRIMARY KEY,
+        engine TEXT NOT NULL UNIQUE,
+        name TEXT NOT NULL,
+        events INTEGER NOT NULL,
+        anchored INTEGER NOT NULL,
+        builds REAL NOT NULL,
+        looked REAL NOT NULL
+    );
+    CREATE TABLE used (
+        engine TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        id TEXT NOT NULL,
+        first REAL NOT NULL,
+        last REAL NOT NULL,
+        count INTEGER NOT NULL,
+        gap REAL,
+        began REAL,
+        PRIMARY KEY (engine, kind, id)
+    ) WITHOUT ROWID;
+    INSERT INTO used SELECT engine, kind, id, at, at, 1, NULL, NULL FROM last_use;
+    DROP TABLE last_use;
+    CREATE TABLE company (
+        engine TEXT NOT NULL,
+        reference TEXT NOT NULL,
+        uses REAL NOT NULL,
+        followers TEXT NOT NULL,
+        PRIMARY KEY (engine, reference)
+    ) WITHOUT ROWID;
+    CREATE TABLE own_pull (
+        engine TEXT NOT NULL,
+        reference TEXT NOT NULL,
+        began REAL NOT NULL,
+        ended REAL NOT NULL
+    );
+    CREATE TABLE past_reference (
+        id INTEGER PRIMARY KEY,
+        watch INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        image INTEGER NOT NULL,
+        last_use INTEGER NOT NULL,
+        UNIQUE (watch, name)
+    );
+    CREATE TABLE past_image (
+        id INTEGER PRIMARY KEY,
+        watch INTEGER NOT NULL,
+        image_id TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        created REAL NOT NULL,
+        layers TEXT,
+        last_use INTEGER NOT NULL,
+        UNIQUE (watch, image_id)
+    );
+    CREATE TABLE past_use (
+        id INTEGER PRIMARY KEY,
+        at REAL NOT NULL,
+        reference INTEGER NOT NULL,
+        image INTEGER NOT NULL,
+        pulled INTEGER NOT NULL
+    );
+    """,
 )
 """One script a version. ``image.top`` is the layer on top of an image's stack, ``layer.below``
 the one under it; a layer's size and an image's depth are null until they were weighed.
 ``lease.reference`` is in full, ``lease.written`` as the job wrote it. ``removal.place`` counts a
-run's steps from 0; its lists and labels are JSON."""
+run's steps from 0; its lists and labels are JSON.
+
+``used`` are the summaries: what a plan reads. ``watch.events`` is in nanoseconds, as engines count.
+``past_use`` is the log of single uses, which only an export reads, by the ``watch`` of its engine;
+``last_use`` is the latest row of it that names a reference or an image, ``past_reference.image``
+the image that was behind it then. ``past_image.layers`` is JSON, and null as long as the tables
+``image`` and ``layer`` tell it."""

@@ -75,7 +75,7 @@ def coalesced(inventory: Inventory, level: str, run: int, disk: Disk) -> Documen
     none = {"freed_bytes": 0, "planned_bytes": 0, "removed": 0, "skipped": 0, "failed": 0}
     ended = {**none, "seconds": 0.0, "interrupted": None, "disk": _disk(disk)}
     promise = {"freed_bytes": 0, "estimated": False, "at_least_bytes": 0, "at_most_bytes": 0}
-    head = _head(inventory.engine, inventory.taken_at, inventory.disk) | {"level": level}
+    head = preamble(inventory.engine, inventory.taken_at, inventory.disk) | {"level": level}
     rest = {"held_by_cache_bytes": 0, "target_free_bytes": None, "coalesced_with": run}
     return head | promise | rest | {"outcome": ended, "items": []}
 
@@ -86,7 +86,7 @@ def status(inventory: Inventory, plan: Plan, endpoint: str, marks: Watermarks) -
     stored = figures.images_stored(inventory.images, shares)
     cache = figures.cache_bytes(inventory.cache)
     volumes = figures.volume_bytes(inventory)
-    return _head(inventory.engine, inventory.taken_at, inventory.disk) | {
+    return preamble(inventory.engine, inventory.taken_at, inventory.disk) | {
         "endpoint": endpoint,
         "watermark": marks.reached(inventory.disk) or None,
         "kinds": {
@@ -149,13 +149,13 @@ def images(inventory: Inventory, plan: Plan) -> Document:
             }
             | _verdict(verdicts[image.id])
         )
-    return _head(inventory.engine, inventory.taken_at, inventory.disk) | {"images": listed}
+    return preamble(inventory.engine, inventory.taken_at, inventory.disk) | {"images": listed}
 
 
 def explain(explanation: Explanation, plan: Plan) -> Document:
     """The document of ``explain --json``: one object, whole."""
     alone = explanation.alone
-    return _head(plan.engine, plan.taken_at, plan.disk) | {
+    return preamble(plan.engine, plan.taken_at, plan.disk) | {
         "level": plan.level,
         "item": _item(explanation.verdict),
         "facts": {
@@ -195,11 +195,12 @@ def _prospects(expected: Prospects | None) -> Document | None:
 
 
 def _plan(plan: Plan) -> Document:
-    head = _head(plan.engine, plan.taken_at, plan.disk) | {"level": plan.level}
+    head = preamble(plan.engine, plan.taken_at, plan.disk) | {"level": plan.level}
     return head | _promise(plan) | {"target_free_bytes": plan.target_free}
 
 
-def _head(engine: Engine, taken_at: float, disk: Disk) -> Document:
+def preamble(engine: Engine, taken_at: float, disk: Disk) -> Document:
+    """What every document about a host begins with."""
     return {
         "schema": SCHEMA,
         "engine": {

@@ -79,17 +79,19 @@ def parse(lines: Iterable[bytes], name: str) -> Trace:
 
 def written(
     images: Mapping[str, Sequence[tuple[str, int]]],
-    uses: Iterable[tuple[float, str, str]],
+    uses: Iterable[tuple[float, str, str] | tuple[float, str, str, bool]],
     created: Mapping[str, float] | None = None,
 ) -> Iterator[str]:
     """The lines of a trace, without their ends.
 
     ``images`` has the layers of each image, bottom first: digest and bytes. ``uses`` are the time
-    in UTC seconds, the reference that was asked for and the image behind it, in time order.
+    in UTC seconds, the reference that was asked for and the image behind it, in time order; with
+    True after that where the image had to be pulled. That is said as ``"pulled": true``, for
+    whoever holds the pulls of a replay against those that were made; reading passes it over.
     ``created`` has the dates of build that are known.
     """
     numbers: dict[str, int] = {}
-    for time, reference, image in uses:
+    for time, reference, image, *pulled in uses:
         if image not in numbers:
             numbers[image] = len(numbers)
             record: dict[str, Any] = {
@@ -100,9 +102,8 @@ def written(
             if created and image in created:
                 record["created"] = _whole(created[image])
             yield _line(record)
-        yield _line(
-            {"kind": "use", "time": _whole(time), "ref": reference, "image": numbers[image]}
-        )
+        use = {"kind": "use", "time": _whole(time), "ref": reference, "image": numbers[image]}
+        yield _line(use | {"pulled": True} if any(pulled) else use)
 
 
 def _whole(seconds: float) -> float:

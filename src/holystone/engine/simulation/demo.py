@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from holystone.core.inventory import Container, Disk, Engine, Inventory, Network, Volume
+from holystone.core.lazy import Lazy
 from holystone.core.usage import Usage
 from holystone.engine.simulation.demo_cache import demo_cache
 from holystone.engine.simulation.demo_images import demo_images, image_named
 from holystone.engine.simulation.demo_making import DAY, HOUR, MINUTE, hexadecimal, megabytes
+from holystone.engine.simulation.demo_usage import (
+    demo_cache_uses,
+    demo_image_uses,
+    demo_references,
+    demo_speeds,
+)
 from holystone.engine.simulation.host import SimulatedHost
 
 _DISK = Disk(total_bytes=200_000_000_000, free_bytes=18_000_000_000)
@@ -76,7 +83,7 @@ _NETWORKS = (
 
 
 def demo_inventory(now: float) -> tuple[Inventory, Usage]:
-    """What is on the demo host at ``now`` (UTC seconds), and since when its images are known."""
+    """What is on the demo host at ``now`` (UTC seconds), and what is known of its past."""
     images, first_seen = demo_images(now)
     containers = []
     for name, image, state, hours, stopped, exit_code, written, volumes, networks in _CONTAINERS:
@@ -119,7 +126,15 @@ def demo_inventory(now: float) -> tuple[Inventory, Usage]:
         disk=_DISK,
     )
     arrived = {image.id: image.last_tagged or image.created for image in images}
-    return inventory, Usage(arrived | first_seen)
+    references = Lazy(lambda: demo_references(now))
+    usage = Usage(
+        arrived | first_seen,
+        references=references,
+        speeds=demo_speeds(),
+        images=Lazy(lambda: demo_image_uses(images, references)),
+        cache=Lazy(lambda: demo_cache_uses(inventory.cache)),
+    )
+    return inventory, usage
 
 
 def demo_host(now: float) -> SimulatedHost:

@@ -6,12 +6,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from holystone.core.decision import Step
 from holystone.core.inventory import Inventory
-from holystone.core.memory import seen_uses
+from holystone.core.names import Names
+from holystone.core.seen import Sighting, last_seen, of_containers
 from holystone.core.usage import Usage
 from holystone.engine.errors import EngineRefused
-from holystone.engine.host import FAILED, REMOVED, SKIPPED, Removal
+from holystone.engine.host import FAILED, REMOVED, SKIPPED, Observed, Removal
 from holystone.engine.simulation.engine import SimulatedEngine
 
+_SINCE_LAST_LOOK = 900.0
+"""Seconds between the looks at a simulated host."""
 USED = "used since planned"
 """The reason to skip what an event touched, in the words of the host behind a real engine."""
 
@@ -64,7 +67,8 @@ class SimulatedHost(SimulatedEngine):
                 networks=tuple(self.networks.values()),
                 disk=self.disk(),
             )
-            for key, at in seen_uses(inventory).items():
+            seen = last_seen(of_containers(inventory, Names(inventory.images)))
+            for key, at in seen.items():
                 self._last_used[key] = max(at, self._last_used.get(key, 0.0))
             return inventory
 
@@ -102,7 +106,24 @@ class SimulatedHost(SimulatedEngine):
                 key: at for key, at in self._last_used.items() if key[1] in here.get(key[0], ())
             },
             leases=self._usage.leases,
+            references=self._usage.references,
+            company=self._usage.company,
+            absent=self._usage.absent,
+            speeds=self._usage.speeds,
+            images=self._usage.images,
+            cache=self._usage.cache,
         )
+
+    def keep_uses(self, inventory: Inventory) -> Observed:
+        """The uses of the last while, as if the look before had been then; nothing is kept."""
+        since = inventory.taken_at - _SINCE_LAST_LOOK
+        names = Names(inventory.images)
+        counted = [
+            Sighting(use.latest, reference, names.behind(reference))
+            for reference, use in self._usage.references.items()
+            if use.latest >= since
+        ]
+        return Observed(since, tuple(sorted(counted)))
 
     def remove(self, step: Step) -> Removal:
         """Carry out one step, unless something used its object since ``watch``."""

@@ -1,7 +1,8 @@
-"""One unary gRPC call over an engine's ``POST /grpc``: as much of HTTP/2 as that takes.
+"""gRPC calls in turn over an engine's ``POST /grpc``: as much of HTTP/2 as that takes.
 
 The engine serves BuildKit's own service there (API 1.39 on); ``docker buildx`` uses it the same
-way. A call is a preface, one request, and reading frames until the stream ends (RFC 9113).
+way. It begins with a preface; a call is one request, and reading frames until its stream ends
+(RFC 9113).
 """
 
 from __future__ import annotations
@@ -35,31 +36,93 @@ _LONGEST_HEAD = 1 << 16
 _STATUS_NAMES = (b"\x0bgrpc-status", b"\x88\x9a\xca\xc8\xb2\x12\x34\xda\x8f")
 
 
-def call(stream: Stream, method: str, message: bytes) -> bytes:
-    """The answer to one call, as the bytes of its message. Uses up the connection.
+class Channel:
+    """A connection that has been upgraded: its calls are made one after the other."""
 
-    Raises EngineRefused where the engine serves no gRPC or refuses the call, ProtocolError where
-    the answer is no good, OSError from the socket.
-    """
-    reader = _Reader(stream, method)
-    stream.sendall(
-        b"POST /grpc HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n"
-        b"Content-Length: 0\r\n\r\n"
-    )
-    first = reader.until(b"\r\n\r\n").split(b"\r\n", 1)[0].decode("latin-1")
-    status = first.split(" ")[1:2]
-    if status != ["101"]:
-        number = int(status[0]) if status and status[0].isdigit() else 501
-        raise EngineRefused(number, first, "POST /grpc")
-    stream.sendall(
-        _PREFACE
-        # No header table, no push, and a window that never fills.
-        + _frame(_SETTINGS, 0, 0, struct.pack(">HIHIHI", 1, 0, 2, 0, 4, _LARGEST_WINDOW))
-        + _frame(_WINDOW_UPDATE, 0, 0, struct.pack(">I", _LARGEST_WINDOW - _DEFAULT_WINDOW))
-        + _frame(_HEADERS, _END_HEADERS, 1, _request_headers(method))
-        + _frame(_DATA, _END_STREAM, 1, b"\x00" + struct.pack(">I", len(message)) + message)
-    )
-    return _read_answer(stream, reader, method)
+    def __init__(self, stream: Stream) -> None:
+        """Upgrade a connection, which stays the caller's to close.
+
+        Raises EngineRefused where the engine serves no gRPC, ProtocolError, OSError from the
+        socket.
+        """
+        self.stream = stream
+        self.reader = _Reader(stream)
+        self.number = -1
+        """Of the latest HTTP/2 stream: those that a client opens are odd."""
+        stream.sendall(
+            b"POST /grpc HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n"
+            b"Content-Length: 0\r\n\r\n"
+        )
+        first = self.reader.until(b"\r\n\r\n").split(b"\r\n", 1)[0].decode("latin-1")
+        status = first.split(" ")[1:2]
+        if status != ["101"]:
+            number = int(status[0]) if status and status[0].isdigit() else 501
+            raise EngineRefused(number, first, "POST /grpc")
+        stream.sendall(
+            _PREFACE
+            # No header table, no push, and a window that never fills.
+            + _frame(_SETTINGS, 0, 0, struct.pack(">HIHIHI", 1, 0, 2, 0, 4, _LARGEST_WINDOW))
+            + _frame(_WINDOW_UPDATE, 0, 0, struct.pack(">I", _LARGEST_WINDOW - _DEFAULT_WINDOW))
+        )
+
+    def call(self, method: str, message: bytes) -> list[bytes]:
+        """The messages of the answer to one call.
+
+        Raises EngineRefused where the call is refused, ProtocolError where the answer is no good,
+        OSError from the socket.
+        """
+        self.number += 2
+        self.reader.method = method
+        self.stream.sendall(
+            _frame(_HEADERS, _END_HEADERS, self.number, _request_headers(method))
+            + _frame(
+                _DATA,
+                _END_STREAM,
+                self.number,
+                b"\x00" + struct.pack(">I", len(message)) + message,
+            )
+        )
+        return _messages(self._read_answer(method), method)
+
+    def _read_answer(self, method: str) -> bytes:
+        body = bytearray()
+        status: int | None = None
+        while True:
+            kind, flags, number, payload = self.reader.frame()
+            if kind == _SETTINGS and not flags & _ACK:
+                self.stream.sendall(_frame(_SETTINGS, _ACK, 0, b""))
+            elif kind == _PING and not flags & _ACK:
+                self.stream.sendall(_frame(_PING, _ACK, 0, payload))
+            elif kind == _GOAWAY or (kind == _RST_STREAM and number == self.number):
+                raise ProtocolError(
+                    f"BuildKit broke off its answer to {method} (HTTP/2 frame {kind})"
+                )
+            elif number != self.number:
+                continue
+            elif kind == _DATA:
+                padding = payload[0] if flags & _PADDED and payload else 0
+                body += payload[1 : len(payload) - padding] if flags & _PADDED else payload
+            elif kind in (_HEADERS, _CONTINUATION) and status is None:
+                status = _grpc_status(payload)
+            if number == self.number and kind in (_DATA, _HEADERS) and flags & _END_STREAM:
+                break
+        if status:
+            raise EngineRefused(501, f"BuildKit refused (gRPC status {status})", method)
+        return bytes(body)
+
+
+def _messages(body: bytes, method: str) -> list[bytes]:
+    """The messages in a body, each after its length. Raises ProtocolError."""
+    messages = []
+    at = 0
+    while at < len(body):
+        head = body[at : at + 5]
+        end = at + 5 + int.from_bytes(head[1:], "big")
+        if len(head) < 5 or head[0] or end > len(body):
+            raise ProtocolError(f"BuildKit's answer to {method} is cut or compressed")
+        messages.append(body[at + 5 : end])
+        at = end
+    return messages
 
 
 def _request_headers(method: str) -> bytes:
@@ -75,33 +138,6 @@ def _request_headers(method: str) -> bytes:
     return b"".join(
         b"\x00" + bytes([len(name)]) + name + bytes([len(value)]) + value for name, value in headers
     )
-
-
-def _read_answer(stream: Stream, reader: _Reader, method: str) -> bytes:
-    body = bytearray()
-    status: int | None = None
-    while True:
-        kind, flags, number, payload = reader.frame()
-        if kind == _SETTINGS and not flags & _ACK:
-            stream.sendall(_frame(_SETTINGS, _ACK, 0, b""))
-        elif kind == _PING and not flags & _ACK:
-            stream.sendall(_frame(_PING, _ACK, 0, payload))
-        elif kind == _GOAWAY or (kind == _RST_STREAM and number == 1):
-            raise ProtocolError(f"BuildKit broke off its answer to {method} (HTTP/2 frame {kind})")
-        elif number != 1:
-            continue
-        elif kind == _DATA:
-            padding = payload[0] if flags & _PADDED and payload else 0
-            body += payload[1 : len(payload) - padding] if flags & _PADDED else payload
-        elif kind in (_HEADERS, _CONTINUATION) and status is None:
-            status = _grpc_status(payload)
-        if number == 1 and kind in (_DATA, _HEADERS) and flags & _END_STREAM:
-            break
-    if status:
-        raise EngineRefused(501, f"BuildKit refused (gRPC status {status})", method)
-    if len(body) < 5 or body[0] or len(body) != 5 + int(struct.unpack(">I", body[1:5])[0]):
-        raise ProtocolError(f"BuildKit's answer to {method} is cut or compressed")
-    return bytes(body[5:])
 
 
 def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
@@ -123,9 +159,9 @@ def _grpc_status(block: bytes) -> int | None:
 class _Reader:
     """Exact reads from a stream that gives what it has."""
 
-    def __init__(self, stream: Stream, method: str) -> None:
+    def __init__(self, stream: Stream) -> None:
         self.stream = stream
-        self.method = method
+        self.method = "POST /grpc"
         self.held = bytearray()
 
     def _more(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from holystone.core.decision import KINDS, Verdict
 from holystone.core.units import format_duration, format_size
@@ -12,7 +13,7 @@ from holystone.present.document import SCHEMA, Document
 from holystone.present.table import Cell, Column, Row, facts
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
-from holystone.present.wording import counts_of, name_of, plural, run_name, safe, timestamp
+from holystone.present.wording import counted, counts_of, name_of, plural, run_name, safe, timestamp
 
 NONE_YET = "There are no runs yet: every clean is written here before it removes anything."
 _STYLES = {DONE: "green", RUNNING: "cyan"}
@@ -36,6 +37,18 @@ _REMOVALS = (
     Column("result"),
     Column("detail", prose=True, style="dim"),
 )
+
+
+class Exported(NamedTuple):
+    """What a trace has in it. Times are UTC seconds, None where it has nothing."""
+
+    uses: int = 0
+    references: int = 0
+    images: int = 0
+    pulls: int = 0
+    """How many uses had to pull their image."""
+    first: float | None = None
+    last: float | None = None
 
 
 def document(runs: Sequence[RunSummary]) -> Document:
@@ -66,6 +79,36 @@ def document_of(run: RunSummary, removals: Sequence[Removed]) -> Document:
             for removal in removals
         ],
     }
+
+
+def document_of_export(path: str, written: Exported) -> Document:
+    """The document of ``history export FILE --json``."""
+    return {
+        "schema": SCHEMA,
+        "file": path,
+        "uses": written.uses,
+        "references": written.references,
+        "images": written.images,
+        "pulls": written.pulls,
+        "first_at": None if written.first is None else timestamp(written.first),
+        "last_at": None if written.last is None else timestamp(written.last),
+    }
+
+
+def exported(where: str, written: Exported) -> str:
+    """What was written, in a sentence."""
+    told = [
+        counted(written.uses, "use"),
+        counted(written.references, "reference"),
+        counted(written.images, "image"),
+    ]
+    times = ""
+    if written.first is not None and written.last is not None:
+        times = f", from {timestamp(written.first)} to {timestamp(written.last)}"
+    return (
+        f"Wrote {told[0]} of {told[1]} and {told[2]}{times}, to {safe(where)}. "
+        f"{counted(written.pulls, 'use')} had to pull the image."
+    )
 
 
 def table(runs: Sequence[RunSummary], look: Look) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from holystone.core.names import familiar
 from holystone.core.usage import Lease
 from holystone.present.document import SCHEMA, Document
 from holystone.present.table import Column, paragraph, render
@@ -35,21 +36,9 @@ def given(leases: Sequence[Lease], now: float, look: Look) -> str:
     """A line for each lease that was given."""
     lines = []
     for lease in leases:
-        said = (
-            f"{safe(_whole(lease.reference))} is kept until {clock(lease.until, now)}{_for(lease)}."
-        )
-        lines += paragraph(said, look)
+        image, until = safe(familiar(lease.reference)), clock(lease.until, now)
+        lines += paragraph(f"{image} is kept until {until}{_for(lease)}.", look)
     return "\n".join(lines)
-
-
-def _whole(reference: str) -> str:
-    """The reference with the tag that counts where none was written."""
-    from holystone.core.reference import InvalidReference, parse
-
-    try:
-        return parse(reference).complete.familiar
-    except InvalidReference:
-        return reference
 
 
 def released(leases: Sequence[Lease], look: Look) -> str:
