@@ -12,6 +12,7 @@ import pytest
 from holystone.replay.orders import DEFAULT, ORDERS
 from holystone.replay.running import Job, run_job
 from tests.cli.command import Command, ended, interrupt, wait_until
+from tests.docs.test_reference import codes, fields, first_cells, section
 from tests.replay.recorded import SMALL, recorded
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -30,7 +31,8 @@ def test_json_has_what_was_asked_for(holystone: Command) -> None:
     jobs = [Job(o, b) for b in (10**9, layers // 2) for o in ("oracle", "lru")]
     expected = [run_job(recorded("small"), None, job)._asdict() for job in jobs]
     for each in expected:
-        each["lost_seconds"] = round(each["pulled_bytes"] / 12_500_000, 1)
+        waited = each["pulled_bytes"] / 12_500_000 + 3.2 * each["stalls"]
+        each["waited_seconds"] = round(waited, 1)
     assert document["results"] == expected
     assert [each["budget_bytes"] for each in document["bounds"]] == [10**9, layers // 2]
     assert document["bandwidth_bytes_per_second"] == 12_500_000
@@ -46,6 +48,21 @@ def test_json_has_what_was_asked_for(holystone: Command) -> None:
         "first_use_at": "2024-10-27T03:33:40Z",
         "last_use_at": "2024-11-09T07:40:00Z",
     }
+
+
+def test_every_field_is_documented(holystone: Command) -> None:
+    documented = codes(first_cells(section("docs/json.md", "replay --json")))
+    groups = {"flattens[].order", "flattens[].budget_bytes"}
+    assert fields(holystone("replay", SMALL, "--json").json) == documented
+    asked = holystone("replay", SMALL, "--json", "--budget", "1GB").json
+    assert fields(asked) == documented - groups | {"flattens"}
+
+
+def test_every_order_is_documented() -> None:
+    assert codes(first_cells(section("docs/replay.md", "The orders"))) == set(ORDERS)
+    options = section("docs/commands.md", "holystone replay")
+    assert ", ".join(f"`{order}`" for order in ORDERS) in options
+    assert f"`{','.join(DEFAULT)}`" in options
 
 
 def test_without_a_budget_the_curve_is_found_too(holystone: Command) -> None:
@@ -81,7 +98,7 @@ def test_text(holystone: Command) -> None:
     assert f" {daily['stalls']} " in rows["prune-daily"]
     share = f"{lru['stalls'] / 240:.0%}"
     assert rows["lru"].split()[3:5] == [str(lru["stalls"]), share]  # and no comparison with itself
-    assert "8.00 MB a second (--bandwidth)" in done.out
+    assert "at 8.00 MB a second (--bandwidth) and 3.2 s a pull" in done.out
     assert "prune-all, prune-daily, until-created know no budget" in " ".join(lines)
     assert "The curve of an order flattens where" in done.out
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from holystone.replay.bound import Bound
 from holystone.replay.facts import facts_of
 from holystone.replay.running import Job, run_job
+from tests.docs.tracked import texts
 from tests.replay.recorded import recorded
 
 GB = 10**9
@@ -66,3 +70,13 @@ def test_without_dates_of_build_until_takes_less() -> None:
     for name, gigabytes in (("hub", 1870), ("dotnet", 5304)):
         pulled = run_job(recorded(name), None, Job("until-created", GB)).pulled_bytes / GB
         assert 0.8 * gigabytes < pulled < gigabytes
+
+
+def test_the_example_in_the_documentation() -> None:
+    """As docs/replay.md shows it, but for the folder of the trace."""
+    path = recorded("hub").name
+    command = [sys.executable, "-m", "holystone", "replay", path, "--budget", "10GB"]
+    printed = subprocess.check_output(command, text=True, env={"COLUMNS": "100"})
+    _, _, shown = texts()["docs/replay.md"].partition("$ holystone replay hub.jsonl.gz")
+    shown = shown.partition("\n")[2].partition("```")[0]
+    assert printed.replace(path, "hub.jsonl.gz") == shown

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from holystone.core.ranking import WAIT
+
 
 class TraceFacts(NamedTuple):
     """A trace in a few figures. Sizes in bytes, times in UTC seconds."""
@@ -43,6 +45,11 @@ class LastWeek(NamedTuple):
     order: str
     pulled_bytes: int
     stalls: int
+
+
+def waited_seconds(each: Replayed | LastWeek, bandwidth: int) -> float:
+    """Seconds that jobs waited for pulls, at so many bytes a second."""
+    return round(each.pulled_bytes / bandwidth + WAIT * each.stalls, 1)
 
 
 class Advice(NamedTuple):

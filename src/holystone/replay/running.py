@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -28,6 +28,11 @@ class Job(NamedTuple):
 
     order: str
     budget_bytes: int
+
+
+def jobs_of(orders: Collection[str], budgets: Collection[int]) -> list[Job]:
+    """Each of these orders under each of these budgets, budget by budget."""
+    return [Job(order, budget) for budget in budgets for order in orders]
 
 
 def cores() -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from holystone.core.ranking import WAIT
-from holystone.core.replayed import Advice, LastWeek, TraceFacts, Watermarks
+from holystone.core.replayed import Advice, LastWeek, TraceFacts, Watermarks, waited_seconds
 from holystone.core.units import format_duration, format_size
 from holystone.present.document import SCHEMA, Document
 from holystone.present.table import Cell, Column, Row, facts, paragraph
@@ -54,15 +54,17 @@ def document(advice: Advice, marks: Watermarks | None, bandwidth: int) -> Docume
             "uses": advice.week_uses,
             "pulled_bytes": ours.pulled_bytes,
             "stalls": ours.stalls,
-            "waited_seconds": _waited(ours, bandwidth),
+            "waited_seconds": waited_seconds(ours, bandwidth),
             "against": [
                 {
                     "order": other.order,
                     "pulled_bytes": other.pulled_bytes,
                     "stalls": other.stalls,
-                    "waited_seconds": _waited(other, bandwidth),
+                    "waited_seconds": waited_seconds(other, bandwidth),
                     "saved_bytes": other.pulled_bytes - ours.pulled_bytes,
-                    "saved_seconds": round(_waited(other, bandwidth) - _waited(ours, bandwidth), 1),
+                    "saved_seconds": round(
+                        waited_seconds(other, bandwidth) - waited_seconds(ours, bandwidth), 1
+                    ),
                 }
                 for other in others
             ],
@@ -124,25 +126,20 @@ def _row(each: LastWeek, ours: LastWeek, bandwidth: int) -> Row:
     saved = ""
     if each is not ours:
         size = each.pulled_bytes - ours.pulled_bytes
-        seconds = _waited(each, bandwidth) - _waited(ours, bandwidth)
+        seconds = waited_seconds(each, bandwidth) - waited_seconds(ours, bandwidth)
         saved = f"{_signed(size, format_size(abs(size)))}, "
         saved += _signed(seconds, format_duration(abs(seconds)))
     return (
         Cell(_CALLED[each.order], "bold" if each is ours else ""),
         format_size(each.pulled_bytes),
         str(each.stalls),
-        format_duration(_waited(each, bandwidth)),
+        format_duration(waited_seconds(each, bandwidth)),
         saved,
     )
 
 
 def _signed(amount: float, text: str) -> str:
     return f"-{text}" if amount < 0 else text
-
-
-def _waited(each: LastWeek, bandwidth: int) -> float:
-    """Seconds that jobs waited for pulls."""
-    return round(each.pulled_bytes / bandwidth + WAIT * each.stalls, 1)
 
 
 def _megabytes(size: int) -> str:

@@ -7,7 +7,8 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from holystone.core.replayed import Replayed, TraceFacts
+from holystone.core.ranking import WAIT
+from holystone.core.replayed import Replayed, TraceFacts, waited_seconds
 from holystone.core.units import format_duration, format_size
 from holystone.present.document import SCHEMA, Document
 from holystone.present.table import Cell, Column, Row, facts, paragraph
@@ -64,7 +65,7 @@ def document(replay: Replay) -> Document:
         },
         "bandwidth_bytes_per_second": replay.bandwidth,
         "results": [
-            {**result._asdict(), "lost_seconds": round(result.pulled_bytes / replay.bandwidth, 1)}
+            {**result._asdict(), "waited_seconds": waited_seconds(result, replay.bandwidth)}
             for result in replay.results
         ],
         "bounds": [
@@ -118,7 +119,7 @@ def _row(result: Replayed, replay: Replay) -> Row:
         else _against(result.pulled_bytes, replay.baseline[result.budget_bytes]),
         str(result.stalls),
         f"{result.stalls / result.uses:.0%}",
-        _lost(result.pulled_bytes, replay),
+        format_duration(waited_seconds(result, replay.bandwidth)),
         Cell(format_size(result.peak_bytes), "yellow" if over else ""),
     )
 
@@ -131,7 +132,7 @@ def _bound(budget: int, replay: Replay) -> Row:
         _against(pulled, replay.baseline[budget]),
         "",
         "",
-        _lost(pulled, replay),
+        "",
         "",
     )
     return [Cell(cell, "dim") for cell in cells]
@@ -141,13 +142,10 @@ def _against(pulled: int, baseline: int) -> str:
     return f"{pulled / baseline - 1:+.1%}" if baseline else ""
 
 
-def _lost(pulled: int, replay: Replay) -> str:
-    return format_duration(pulled / replay.bandwidth)
-
-
 def _notes(replay: Replay) -> str:
     rate = format_size(replay.bandwidth)
-    said = f"TIME LOST is what jobs wait for the pulls at {rate} a second (--bandwidth)."
+    said = f"TIME LOST is what jobs wait for pulls, at {rate} a second (--bandwidth) and "
+    said += f"{WAIT:.1f} s a pull."
     unbounded = [o for o in dict.fromkeys(r.order for r in replay.results) if o in replay.unbounded]
     if unbounded:
         knows = "knows" if len(unbounded) == 1 else "know"
