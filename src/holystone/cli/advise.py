@@ -76,19 +76,20 @@ def run(options: argparse.Namespace) -> int:
 
 def _own_trace(ledger: Ledger, key: str) -> Trace:
     """What is remembered of this host's uses. Raises Failure."""
-    from holystone.ledger import trace as written
+    from holystone.cli.history_export import write_trace
     from holystone.ledger.database import LedgerError
     from holystone.replay.trace import TraceError, parse
 
     lines: list[str] = []
     try:
         if ledger.exists():
-            ledger.read(lambda database: written.write(database, key, lines.append))
+            ledger.read(lambda database: write_trace(database, key, lines.append))
         return parse((line.encode() for line in lines), "this host's past")
-    except (LedgerError, TraceError) as error:
-        remedy = "holystone observe remembers it, and so does every clean"
-        said = str(error) if lines else f"no use of this host is known yet: {remedy}"
-        raise Failure(said) from None
+    except LedgerError as error:
+        raise Failure(str(error)) from None
+    except TraceError as error:
+        known = "no use of this host is known yet: holystone observe remembers it"
+        raise Failure(str(error) if lines else f"{known}, and so does every clean") from None
 
 
 def _room(inventory: Inventory, largest: int) -> Room | None:

@@ -9,7 +9,9 @@ from holystone.engine.simulation.demo_cache import demo_cache
 from holystone.engine.simulation.demo_images import demo_images, image_named
 from holystone.engine.simulation.demo_making import DAY, HOUR, MINUTE, hexadecimal, megabytes
 from holystone.engine.simulation.demo_usage import (
+    demo_absent,
     demo_cache_uses,
+    demo_company,
     demo_image_uses,
     demo_references,
     demo_speeds,
@@ -130,6 +132,8 @@ def demo_inventory(now: float) -> tuple[Inventory, Usage]:
     usage = Usage(
         arrived | first_seen,
         references=references,
+        company=Lazy(demo_company),
+        absent=Lazy(demo_absent),
         speeds=demo_speeds(),
         images=Lazy(lambda: demo_image_uses(images, references)),
         cache=Lazy(lambda: demo_cache_uses(inventory.cache)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from holystone.core.inventory import Image, Layer
 from holystone.core.layers import chain_ids
@@ -129,7 +129,7 @@ def _image(references: str, stack: str, own: float, created: float, *, pushed: b
     """An image with these references (apart by blanks) on a stack, with one layer of its own."""
     tags = tuple(references.split())
     repository = tags[0].rpartition(":")[0]
-    layers = _layers(_diffs(stack) + ([(f"layer {references}", own)] if own else []))
+    layers = layers_of(_diffs(stack) + ([(f"layer {references}", own)] if own else []))
     return Image(
         id=_image_id(references),
         tags=tags,
@@ -148,7 +148,7 @@ def _chain(
     diffs = _diffs(stack)
     for number, own in enumerate(steps):
         diffs = [*diffs, (f"{name} step {number}", own)] if own else diffs
-        layers = _layers(diffs)
+        layers = layers_of(diffs)
         images.append(
             Image(
                 id=_image_id(f"{name} {number}"),
@@ -168,7 +168,8 @@ def _diffs(stack: str) -> list[tuple[str, float]]:
     return [*(_diffs(below) if below else ()), *layers]
 
 
-def _layers(diffs: list[tuple[str, float]]) -> tuple[Layer, ...]:
+def layers_of(diffs: Sequence[tuple[str, float]]) -> tuple[Layer, ...]:
+    """Layers by name and megabytes, bottom first."""
     chained = chain_ids([f"sha256:{hexadecimal(name)}" for name, _ in diffs])
     return tuple(
         Layer(chain_id, megabytes(size, name))

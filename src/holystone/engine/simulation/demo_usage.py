@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from holystone.core.company import Followers
 from holystone.core.folding import fold_record
-from holystone.core.inventory import CacheRecord, Image
+from holystone.core.inventory import CacheRecord, Image, Layer
 from holystone.core.names import complete
 from holystone.core.usage import Use
+from holystone.engine.simulation.demo_images import layers_of
 from holystone.engine.simulation.demo_making import DAY, HOUR, MINUTE
 
 # Reference, seconds since its last use, seconds from one use to the next, how many were seen.
 _REFERENCES: tuple[tuple[str, float, float | None, int], ...] = (
-    ("python:3.12-slim", 6 * MINUTE, 20 * MINUTE, 1264),
+    ("python:3.12-slim", 6 * MINUTE, 20 * MINUTE, 3021),
     ("postgres:16", 6 * MINUTE, 41 * MINUTE, 655),
     ("redis:7", 6 * MINUTE, 44 * MINUTE, 604),
     ("node:20-alpine", 18 * MINUTE, 1.2 * HOUR, 344),
@@ -35,6 +37,19 @@ _REFERENCES: tuple[tuple[str, float, float | None, int], ...] = (
     # Asked for until a newer version took its place; gone since.
     ("node:16-alpine", 44 * DAY, 1.5 * DAY, 61),
     ("registry.example.com/team/backend:1.40.2", 39 * DAY, 8 * HOUR, 9),
+)
+# What is gone: a reference, and the layers of the image it last meant, with their megabytes.
+_ABSENT = (
+    ("node:16-alpine", (("alpine 3.20", 7.8), ("node 16.20.2", 106.0), ("yarn 1.22", 5.3))),
+    ("registry.example.com/team/backend:1.40.2",
+     (("debian 12", 74.8), ("ca-certificates", 9.2), ("python 3.12.4", 41.6),
+      ("pip install 1.40", 366.0))),
+)  # fmt: skip
+# A reference, and out of twenty uses of it how often each other came soon after.
+_COMPANY = (
+    ("python:3.12-slim", (("postgres:16", 10.0), ("redis:7", 9.2), ("docker:27-dind", 6.1))),
+    ("node:20-alpine", (("mcr.microsoft.com/playwright:v1.45.1-jammy", 1.3),)),
+    ("docker:27-dind", (("registry.example.com/team/backend:main", 17.4),)),
 )
 _BYTES_PER_SECOND = {
     "docker.io": 11_400_000.0,
@@ -66,6 +81,19 @@ def demo_image_uses(images: Iterable[Image], references: Mapping[str, Use]) -> d
 def demo_cache_uses(records: Iterable[CacheRecord]) -> dict[str, Use]:
     """The uses of each build cache record, by its own counters."""
     return {record.id: fold_record(None, record) for record in records}
+
+
+def demo_company() -> dict[str, Followers]:
+    """What jobs asked for soon after each reference."""
+    return {
+        complete(reference): Followers(20.0, {complete(other): n for other, n in followers})
+        for reference, followers in _COMPANY
+    }
+
+
+def demo_absent() -> dict[str, tuple[Layer, ...]]:
+    """The layers of what references last meant that is gone."""
+    return {complete(reference): layers_of(diffs) for reference, diffs in _ABSENT}
 
 
 def demo_speeds() -> dict[str, float]:
