@@ -84,12 +84,17 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Read the trace, replay it, tell. Raises Failure."""
+    from holystone.replay.budgets import SHARES
     from holystone.replay.running import ReplayFailed, Replays, cores
     from holystone.replay.trace import TraceError, read
 
     try:
         trace = read(options.trace)
-        with Replays(trace, options.parallel or cores()) as replays:
+        # At a time there are no more than these, but for a picture.
+        useful = len(options.orders) * len(options.budgets or SHARES)
+        workers = options.parallel or cores()
+        workers = workers if options.plot is not None else min(workers, useful)
+        with Replays(trace, workers) as replays:
             replay, picture = _replayed(replays, options)
     except (TraceError, ReplayFailed) as error:
         raise Failure(str(error)) from None
@@ -116,7 +121,7 @@ def _replayed(replays: Replays, options: argparse.Namespace) -> tuple[Replay, st
     whole = options.plot is not None or not (asked and options.json)
     orders: list[str] = options.orders
     jobs = jobs_of(orders, budgets)
-    baseline = jobs_of([BASELINE], budgets)
+    baseline = [] if options.json else jobs_of([BASELINE], budgets)
     everything = {*jobs, *baseline, *jobs_of(orders, swept)}
     count = len(everything) + (rounds(facts, orders) if whole else 0)
     errors = terminal.open_output(sys.stderr, os.environ, color=options.color)

@@ -12,7 +12,8 @@ FLAT = 0.1
 """A curve is flat where an order pulls at most so much more than every order must."""
 STEP = 1.05
 """How exact the budget is at which a curve flattens: the ratio of two that are tried."""
-_SHARES = (0.25, 0.5, 1.0)
+SHARES = (0.25, 0.5, 1.0)
+"""The usual budgets, as shares of the working set."""
 _POINTS = 10
 
 
@@ -21,7 +22,7 @@ def usual(facts: TraceFacts) -> list[int]:
 
     Each has room for the largest image.
     """
-    sizes = (facts.working_set_bytes * share for share in _SHARES)
+    sizes = (facts.working_set_bytes * share for share in SHARES)
     return sorted({_rounded(max(size, facts.largest_image_bytes)) for size in sizes})
 
 

@@ -36,7 +36,7 @@ class Replay(NamedTuple):
     results: Sequence[Replayed]
     """Budget by budget, and the orders in the same turn under each."""
     baseline: Mapping[int, int]
-    """What ``lru`` pulls under each budget, in bytes."""
+    """What ``lru`` pulls under each budget, in bytes; only the text needs it."""
     bounds: Mapping[int, int]
     """What every order that keeps a budget pulls at least, in bytes."""
     unbounded: Sequence[str]
