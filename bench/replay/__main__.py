@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.replay.alone import measure
+from bench.replay.example import example, with_example
 from bench.replay.report import BASELINE, Told, as_json, rewritten, table, write
 from holystone.replay.bound import Bound
 from holystone.replay.budgets import between, flattening, sweep, usual
@@ -21,6 +22,8 @@ ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "traces"
 DOCUMENT = ROOT / "docs" / "ranking.md"
 MARK = "replay table"
+EXAMPLE = ROOT / "docs" / "replay.md"
+EXAMPLE_TRACE = SHARED / "hub.jsonl.gz"
 RESULTS = ROOT / "bench" / "results" / "replay.json"
 GB = 10**9
 TIGHT = {"hub": (5, 10, 20), "dotnet": (20, 40, 80)}
@@ -59,6 +62,9 @@ def main() -> None:
         block.append(f"![Bytes pulled against budget, {name}](replay-{name}.svg)")
     text = DOCUMENT.read_text(encoding="utf-8")
     write(DOCUMENT, rewritten(text, "\n\n".join(block), MARK))
+    if EXAMPLE_TRACE.exists():
+        text = EXAMPLE.read_text(encoding="utf-8")
+        write(EXAMPLE, with_example(text, example(EXAMPLE_TRACE)))
 
 
 def _replayed(path: str) -> tuple[Told, str]:
