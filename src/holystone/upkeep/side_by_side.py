@@ -24,14 +24,16 @@ class _Work:
 
     def __init__(self, count: int, work: Callable[[int], None], parallel: int) -> None:
         self.work = work
+        self.parallel = parallel
         self.places = iter(range(count))
+        self.left = count
+        self.under_way = 0
         self.stopped = False
         self.crash: BaseException | None = None
         self.changed = threading.Condition()
-        self.working = parallel
 
     def run(self, cancel: Callable[[], None]) -> str:
-        threads = [threading.Thread(target=self._take, daemon=True) for _ in range(self.working)]
+        threads = [threading.Thread(target=self._take, daemon=True) for _ in range(self.parallel)]
         try:
             for thread in threads:
                 thread.start()
@@ -44,23 +46,36 @@ class _Work:
             raise self.crash
         return INTERRUPTED if self.stopped else ""
 
+    @property
+    def _over(self) -> bool:
+        """Whether no more is begun."""
+        return not self.left or self.stopped or self.crash is not None
+
     def _wait(self) -> None:
-        """Wait until no thread works any more; not by joining them, as ``engine.crew`` tells."""
+        """Wait until nothing is under way, and nothing more is begun.
+
+        Not by joining the threads, as ``engine.crew`` tells; nor by counting them: Ctrl-C may come
+        before all of them were started.
+        """
         with self.changed:
-            while self.working:
+            while self.under_way or not self._over:
                 self.changed.wait()
 
     def _take(self) -> None:
-        try:
-            while True:
-                with self.changed:
-                    place = next(self.places, None)
-                if place is None or self.stopped:
-                    return
+        while (place := self._next()) is not None:
+            try:
                 self.work(place)
-        except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
-            self.crash = error
-        finally:
-            with self.changed:
-                self.working -= 1
-                self.changed.notify_all()
+            except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
+                self.crash = error
+            finally:
+                with self.changed:
+                    self.left -= 1
+                    self.under_way -= 1
+                    self.changed.notify_all()
+
+    def _next(self) -> int | None:
+        with self.changed:
+            place = None if self._over else next(self.places, None)
+            if place is not None:
+                self.under_way += 1
+            return place
