@@ -119,7 +119,8 @@ class _PieceSizes:
             return ((("whole", image.id), image.size),)
         pieces: tuple[Piece, ...] = image.layers
         if image.blobs:
-            pieces += tuple(set(image.blobs))
+            # A layer that was never compressed has one digest as a blob and as the lowest layer.
+            pieces += tuple((("blob", digest), size) for digest, size in set(image.blobs))
         elif image.content_size:
             whole = sum(layer.size for layer in image.layers)
             weight = 1 + image.content_size / whole if whole else 1.0
