@@ -119,6 +119,12 @@ class Uses:
             names,
         )
 
+    def weighed(self, inventory: Inventory) -> None:
+        """Take the layers of the images that were used: nobody can tell them once they are gone."""
+        for image in inventory.images:
+            if image.id in self._images:
+                self._images[image.id] = image
+
     def succeed(self, image_id: str, successor: str) -> None:
         """Let the image that a tag moved to count as used when the one before it was."""
         used = self.last.get(("image", image_id))
