@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run clean test stress check lint types imports docs fmt examples bench bench-pipeline dist lock setup tidy-checkout
+.PHONY: help run clean test stress check lint types imports docs fmt examples bench bench-pipeline bench-replay dist lock setup tidy-checkout
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -56,6 +56,9 @@ bench: $(READY) ## Run the benchmarks
 
 bench-pipeline: $(READY) ## Measure the pipeline on real engines, 12 minutes; write docs/pipeline.md
 	$(BIN)/python -m bench.pipeline --write $(ARGS)
+
+bench-replay: $(READY) ## Replay the shared traces under every order; tables and pictures in docs/ranking.md
+	$(BIN)/python -m bench.replay --write $(ARGS)
 
 dist: $(READY) ## Make what a runner can take: dist/*.whl and the one file dist/holystone.pyz
 	$(BIN)/python scripts/dist $(ARGS)

@@ -101,7 +101,10 @@ def test_prune_filters_of_docker_protect(holystone: Command) -> None:
     assert f"warning: {config}: pruneFilters: 'until=24h' is passed over" in done.out
     assert "label=removable" in holystone("config", "show").out
     config.write_text('{"pruneFilters": [')
-    assert holystone("plan", *DEMO).code == 0
+    done = holystone("plan", *DEMO)
+    assert done.code == 0
+    assert f"{config}: it is no JSON" in done.err, "not without a word"
+    assert done.err.endswith("so its pruneFilters protect nothing\n")
     assert f"warning: {config}: it is no JSON" in holystone("config", "check", *DEMO).out
 
 

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from holystone.core.content import freed_content
 from holystone.core.inventory import Blob, Image, Layer
 from holystone.core.layers import holders
+from holystone.core.usage import Usage
+from holystone.core.worth import rank
 from tests.core.hosts import image_sets
 
 BASE = Layer("base", 100)
@@ -88,3 +90,19 @@ def test_the_truth_lies_within_the_bounds(
     assert at_least <= stored(images) - stored(staying) <= at_most
     assert 0 <= at_least <= freed <= at_most
     assert total(data.draw(st.permutations(going)), images)[0] == freed
+
+
+def test_a_blob_may_have_the_digest_that_names_the_layer_made_of_it() -> None:
+    """One that is not compressed, as in an image that was loaded: it is a second copy of it."""
+    loaded = Image(
+        "app",
+        ("app:1",),
+        size=12,
+        layers=(Layer("sha256:a", 5),),
+        content_size=7,
+        blobs=(Blob("sha256:a", 7),),
+    )
+    ranking = rank([loaded], [loaded], Usage(), lambda _: 1.0)
+    assert ranking.entries["app"].freed == 12
+    ranking.drop("app")
+    assert ranking.least(2.0) is None

@@ -7,7 +7,7 @@ import copy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holystone.core.decision import Plan, Step
+from holystone.core.decision import KINDS, Plan, Step
 from holystone.core.inventory import Inventory
 from holystone.core.plan import plan
 from holystone.core.policy import Grace, Policy
@@ -126,7 +126,7 @@ def test_images_may_go_side_by_side_as_far_as_after_allows(
     made = plan(inventory, usage, policy, NOW)
     host = SimulatedHost(inventory, usage)
     before = host.stored_bytes
-    for kind in ("container", "image", "cache", "volume"):
+    for kind in KINDS:
         waiting = [step for step in made.steps if step.kind == kind]
         while waiting:
             ready = [s for s in waiting if kind == "image" and not blocked(s, waiting)]

@@ -7,10 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 import holystone
 from tests.dist.python_image import import_python
@@ -45,6 +48,21 @@ def said(command: Sequence[str | Path], folder: Path) -> str:
     ).stdout
 
 
+def learned(command: Sequence[str | Path], folder: Path) -> dict[str, Any]:
+    """What it learns of a repository with YAML in it."""
+    repository = folder / "repository"
+    repository.mkdir(exist_ok=True)
+    repository.joinpath("Dockerfile").write_text("FROM python:3.12-slim\n")
+    repository.joinpath("compose.yaml").write_text("services: {db: {image: 'postgres:16'}}\n")
+    told = json.loads(said([*command, "protect", "--from", repository, "--json"], folder))
+    assert isinstance(told, dict)
+    return told
+
+
+def references(told: dict[str, Any]) -> list[str]:
+    return [image["reference"] for image in told["images"]]
+
+
 def assert_runs(command: Sequence[str | Path], folder: Path) -> None:
     assert said([*command, "--version"], folder) == VERSION
     assert "Would free 39.7 GB" in said([*command, "plan", "--host", "demo:"], folder)
@@ -56,7 +74,19 @@ def assert_runs(command: Sequence[str | Path], folder: Path) -> None:
 
 def test_one_file_runs_with_python_alone(made: Path, tmp_path: Path) -> None:
     shutil.copy(made / "holystone.pyz", tmp_path)
-    assert_runs([BARE, "-I", tmp_path / "holystone.pyz"], tmp_path)
+    command = (BARE, "-I", tmp_path / "holystone.pyz")
+    assert_runs(command, tmp_path)
+    assert references(learned(command, tmp_path)) == ["postgres:16", "python:3.12-slim"]
+
+
+def test_one_file_has_the_licence_of_what_is_in_it(made: Path) -> None:
+    with zipfile.ZipFile(made / "holystone.pyz") as archive:
+        names = archive.namelist()
+        licence = archive.read("yaml/LICENSE").decode()
+    assert "Kirill Simonov" in licence
+    assert "Permission is hereby granted" in licence
+    assert {name.partition("/")[0] for name in names} == {"__main__.py", "holystone", "yaml"}
+    assert [name for name in names if name.endswith((".so", ".pyc", ".pyd"))] == []
 
 
 def test_one_file_runs_by_itself(made: Path, tmp_path: Path) -> None:
@@ -70,12 +100,33 @@ def test_one_file_runs_by_itself(made: Path, tmp_path: Path) -> None:
     assert done.stdout == VERSION
 
 
-def test_wheel_installs_with_nothing_else(made: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def installed(made: Path, tmp_path: Path) -> Path:
+    """The command of the wheel, in an environment without what it needs."""
     (wheel,) = made.glob("*.whl")
     subprocess.run([BARE, "-m", "venv", tmp_path / "venv"], check=True)
     pip = (tmp_path / "venv" / "bin" / "pip", "--isolated", "install", "--no-index", "--no-deps")
     said([*pip, wheel], tmp_path)
-    assert_runs([tmp_path / "venv" / "bin" / "holystone"], tmp_path)
+    return tmp_path / "venv" / "bin" / "holystone"
+
+
+def test_wheel_installs_with_nothing_else(installed: Path, tmp_path: Path) -> None:
+    """But for reading YAML, which says so."""
+    assert_runs([installed], tmp_path)
+    told = learned([installed], tmp_path)
+    assert references(told) == ["python:3.12-slim"]
+    assert "PyYAML" in told["unread"][0]["why"]
+
+
+def test_wheel_asks_for_what_it_needs(made: Path, installed: Path, tmp_path: Path) -> None:
+    (wheel,) = made.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (each for each in archive.namelist() if each.endswith("/METADATA"))
+        metadata = archive.read(name).decode()
+    assert re.findall("^Requires-Dist: (.*)$", metadata, re.MULTILINE) == ["pyyaml>=6"]
+    (site,) = (tmp_path / "venv" / "lib").glob("python*/site-packages")
+    shutil.copytree(Path(yaml.__file__).parent, site / "yaml")
+    assert references(learned([installed], tmp_path)) == ["postgres:16", "python:3.12-slim"]
 
 
 def test_same_source_gives_same_bytes(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ A fenced block marked ``console`` holds commands and what they print::
 Each is run. No engine is in reach of it but the demo host. Two things may differ: moments and
 durations, and whatever stands where the example has a line with nothing but ``…``. What needs a
 real engine is marked ``text``, what is only to be typed ``sh``: neither is run. A ``toml`` block
-is ``./holystone.toml`` for the ``console`` block that follows it.
+is ``./holystone.toml`` for the ``console`` block that follows it; so is one whose first line is a
+comment with nothing but the name of a file that file, and several may stand before the console.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,29 +44,38 @@ class Example(NamedTuple):
     """Where the command stands, counted from 1."""
     output_at: int
     """Index of the first line of output."""
-    config: str = ""
-    """What ``./holystone.toml`` holds; empty: there is none."""
+    files: Mapping[str, str] = {}
+    """What is in the files that are there."""
 
 
 def examples(text: str) -> Iterator[Example]:
     """The examples of a Markdown document."""
     lines = text.splitlines()
     fence, language = "", ""
-    config, opened = "", 0
+    files: dict[str, str] = {}
+    opened = 0
     at = 0
     while at < len(lines):
         mark = _FENCE.match(lines[at])
         if mark and not fence:
             fence, language, opened = mark[1], mark[2], at
         elif mark and mark[1].startswith(fence):
-            config = "\n".join(lines[opened + 1 : at]) if language == "toml" else ""
+            body = lines[opened + 1 : at]
+            name = "holystone.toml" if language == "toml" else _named(language, body)
+            files = {**files, name: "\n".join([*body, ""])} if name else {}
             fence = language = ""
         elif language == "console" and lines[at].startswith("$ "):
-            example = _example(lines, at, fence)._replace(config=config)
+            example = _example(lines, at, fence)._replace(files=files)
             yield example
             at = example.output_at + len(example.output)
             continue
         at += 1
+
+
+def _named(language: str, body: list[str]) -> str:
+    """The file that a block is, by its first line; empty where it is none."""
+    name = re.fullmatch(r"# ([\w./-]+)", body[0]) if body else None
+    return name[1] if name and language in ("dockerfile", "yaml") else ""
 
 
 def _example(lines: list[str], at: int, fence: str) -> Example:
@@ -82,8 +92,9 @@ def _example(lines: list[str], at: int, fence: str) -> Example:
 def run(example: Example) -> list[str]:
     """What the command prints on both streams where there is no engine, no file and no colour."""
     with tempfile.TemporaryDirectory() as home:
-        if example.config:
-            Path(home, "holystone.toml").write_text(example.config, encoding="utf-8")
+        for name, content in example.files.items():
+            Path(home, name).parent.mkdir(parents=True, exist_ok=True)
+            Path(home, name).write_text(content, encoding="utf-8")
         done = subprocess.run(
             ["bash", "-c", example.command],
             cwd=home,

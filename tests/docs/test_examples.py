@@ -47,6 +47,11 @@ $ holystone plan \\
 $ holystone clean
 ```
 
+```dockerfile
+# app/Dockerfile
+FROM a
+```
+
 ```toml
 [protect]
 ```
@@ -54,6 +59,10 @@ $ holystone clean
 ```console
 $ holystone --version
 holystone 0.0.0
+```
+
+```yaml
+# A comment.
 ```
 
 ````markdown
@@ -68,7 +77,13 @@ def test_finds_commands_and_their_output() -> None:
     assert list(examples(DOCUMENT)) == [
         Example("holystone --version", ["holystone 0.0.0"], 4, 4),
         Example("holystone plan --json", ["{}", "…"], 6, 7),
-        Example("holystone --version", ["holystone 0.0.0"], 21, 21, "[protect]"),
+        Example(
+            "holystone --version",
+            ["holystone 0.0.0"],
+            26,
+            26,
+            {"app/Dockerfile": "# app/Dockerfile\nFROM a\n", "holystone.toml": "[protect]\n"},
+        ),
     ]
 
 

@@ -163,6 +163,17 @@ def test_schedules(pipeline: tuple[Path, Runner], schedule: str, jobs: dict[str,
     assert dict(re.findall(r"^([\w:-]+) .* (on_success|manual) ", done, re.MULTILINE)) == jobs
 
 
+def test_the_monthly_clean_shows_and_takes_volumes_too(
+    pipeline: tuple[Path, Runner],
+) -> None:
+    """What somebody starts by hand is what was shown."""
+    done = pipeline[1]("--preview")
+    assert done.returncode == 0, done.stdout
+    told = " ".join(done.stdout.split())
+    assert "holystone plan deep --volumes" in told
+    assert "holystone clean deep --yes --report holystone-report.json --volumes" in told
+
+
 def run_list(run: Runner, schedule: str) -> str:
     done = run("--list", **({"HOLYSTONE_SCHEDULE": schedule} if schedule else {}))
     assert done.returncode == 0, done.stdout

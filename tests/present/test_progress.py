@@ -8,6 +8,7 @@ import pytest
 from holystone.engine.host import Removal
 from holystone.present import progress
 from holystone.present.progress import Progress
+from holystone.present.replaying import ReplayProgress
 from holystone.present.table import display_width
 from holystone.present.terminal import Look, Output
 from tests.present import host
@@ -66,3 +67,12 @@ def test_the_line_counts() -> None:
 def test_the_line_fits(width: int) -> None:
     shown = Progress(host.plan(), output(io.StringIO(), width=width))
     assert display_width(shown.line()) < width
+
+
+def test_replays_are_counted_by_their_uses() -> None:
+    shown = ReplayProgress(4, 100, lambda: 150, output(io.StringIO()), clock=lambda: 7.0)
+    bar, words = shown.line().split("  ", 1)
+    assert words == "replayed 1 of 4 times  0 s"
+    assert (bar.count("█"), bar.count("░")) == (9, 15)
+    nothing = ReplayProgress(0, 0, lambda: 0, output(io.StringIO()), clock=lambda: 7.0)
+    assert nothing.line().endswith("replayed 0 of 0 times  0 s")

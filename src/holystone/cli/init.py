@@ -6,12 +6,12 @@ import argparse
 import os
 import re
 import sys
-import tempfile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_output
 from holystone.cli.session import Failure, answer
+from holystone.cli.writing import create, replace
 from holystone.present import terminal
 from holystone.upkeep.integration import TARGETS, File, Target, filled, home, text, used
 
@@ -192,27 +192,10 @@ def _agree(changes: list[Change], options: argparse.Namespace) -> None:
 
 def _write(change: Change) -> None:
     """Write one file, whole or not at all. Raises Failure."""
-    folder, name = os.path.split(change.path)
-    mask = os.umask(0)
-    os.umask(mask)
-    mode = (0o777 if change.file.executable else 0o666) & ~mask
-    draft = ""
+    write = replace if change.action == REPLACE else create
     try:
-        os.makedirs(folder or ".", exist_ok=True)
-        if change.action == REPLACE:
-            number, draft = tempfile.mkstemp(prefix=f".{name}.", dir=folder or ".")
-        else:
-            # Exclusive: what somebody else writes in this moment stays.
-            number = os.open(change.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
-            draft = change.path
-        with open(number, "w", encoding="utf-8") as file:
-            file.write(change.text)
-            os.fchmod(number, mode)
-        if change.action == REPLACE:
-            os.replace(draft, change.path)
+        write(change.path, change.text, executable=change.file.executable)
     except (OSError, ValueError) as error:
-        if draft and os.path.lexists(draft):
-            os.unlink(draft)
         raise _cannot("write", change.path, error) from None
 
 
@@ -240,12 +223,17 @@ def _line(change: Change, *, done: bool) -> str:
 
 def _tell(options: argparse.Namespace, output: Output) -> None:
     """What the repository uses, and what each target would do there; nothing is written."""
+    from holystone.learn.proposal import learn
+    from holystone.present.report.protect import in_short
+
     folder = options.into or ""
     found = [target for target in TARGETS.values() if used(target, folder)]
+    proposal = learn([folder or "."])
     if options.json:
         _answer_json(
             output,
             [(target, used(target, folder), _changes(target, folder, options)) for target in found],
+            {"base_images": [image.reference for image in proposal.images]},
         )
         return
     lines = []
@@ -259,6 +247,8 @@ def _tell(options: argparse.Namespace, output: Output) -> None:
                 path = used(target, folder) or path
             lines.append(f"  {told} {path}" if is_verb else f"  {path} {told}")
         lines.append("")
+    if proposal.images:
+        lines += [*in_short(proposal, folder or ".", output.look), ""]
     others = [target for target in TARGETS.values() if target not in found]
     if not found:
         lines += ["Nothing here tells which CI system this repository uses.", ""]
@@ -269,7 +259,11 @@ def _tell(options: argparse.Namespace, output: Output) -> None:
     answer(output, "\n".join(lines))
 
 
-def _answer_json(output: Output, told: list[tuple[Target, str | None, list[Change]]]) -> None:
+def _answer_json(
+    output: Output,
+    told: list[tuple[Target, str | None, list[Change]]],
+    more: dict[str, Any] | None = None,
+) -> None:
     from holystone.present.document import dump
 
     document: dict[str, Any] = {
@@ -282,5 +276,6 @@ def _answer_json(output: Output, told: list[tuple[Target, str | None, list[Chang
             }
             for target, mark, changes in told
         ],
+        **(more or {}),
     }
     answer(output, dump(document, indent=output.interactive))

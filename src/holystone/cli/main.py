@@ -28,9 +28,11 @@ COMMANDS = {
     "observe": "remember which images were used since the last look",
     "restore": "bring back what a run removed",
     "verify": "find corrupted images, and pull them again",
-    "replay": "recorded use under other budgets and orders",
     "init": "make it part of a CI system, of make, docker or systemd",
+    "protect": "learn which images a repository is built on, and protect them",
     "refresh": "pull what registries have anew under the tags that matter",
+    "replay": "recorded use under other budgets and orders",
+    "advise": "the disk budget and watermarks that this host's use recommends",
 }
 
 

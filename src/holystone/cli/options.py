@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from holystone.cli import exit_codes
-from holystone.cli.session import Failure
+from holystone.cli.session import Failure, warn
 from holystone.core.policy import LEVELS, Grace, Mark, Policy
 from holystone.core.units import parse_duration, parse_size
 
@@ -298,7 +298,10 @@ def _extended(policy: Policy, options: argparse.Namespace) -> Policy:
 
 def _configured(level: str, options: argparse.Namespace) -> Policy:
     """The owner's policy for this level. Raises Failure."""
-    return configuration(options).policy(level)
+    found = configuration(options)
+    if found.docker.problem:
+        warn(f"{found.docker.path}: {found.docker.problem}, so its pruneFilters protect nothing")
+    return found.policy(level)
 
 
 def configuration(options: argparse.Namespace) -> Configuration:

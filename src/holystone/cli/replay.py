@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from holystone.cli import exit_codes
@@ -17,7 +16,6 @@ from holystone.replay.orders import DEFAULT, ORDERS, UNKNOWN
 
 if TYPE_CHECKING:
     from holystone.present.report.replay import Replay
-    from holystone.replay.bound import Bound
     from holystone.replay.running import Replays
 
 _MOST_WORKERS = 256
@@ -86,12 +84,17 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Read the trace, replay it, tell. Raises Failure."""
+    from holystone.replay.budgets import SHARES
     from holystone.replay.running import ReplayFailed, Replays, cores
     from holystone.replay.trace import TraceError, read
 
     try:
         trace = read(options.trace)
-        with Replays(trace, options.parallel or cores()) as replays:
+        # At a time there are no more than these, but for a picture.
+        useful = len(options.orders) * len(options.budgets or SHARES)
+        workers = options.parallel or cores()
+        workers = workers if options.plot is not None else min(workers, useful)
+        with Replays(trace, workers) as replays:
             replay, picture = _replayed(replays, options)
     except (TraceError, ReplayFailed) as error:
         raise Failure(str(error)) from None
@@ -108,46 +111,39 @@ def _replayed(replays: Replays, options: argparse.Namespace) -> tuple[Replay, st
     from holystone.replay.bound import Bound
     from holystone.replay.budgets import flattening, rounds, sweep, usual
     from holystone.replay.facts import facts_of
-    from holystone.replay.running import Job
+    from holystone.replay.running import jobs_of
 
     facts = facts_of(replays.trace)
-    bound = Bound(replays.trace)
     asked = options.budgets and [budget.of(facts.layers_bytes) for budget in options.budgets]
     budgets = list(dict.fromkeys(asked or usual(facts)))
     swept = sorted({*sweep(facts), *budgets}) if options.plot is not None else []
     # Where a program asks for certain budgets it gets these, and waits for nothing else.
     whole = options.plot is not None or not (asked and options.json)
     orders: list[str] = options.orders
-    jobs = [Job(order, budget) for budget in budgets for order in orders]
-    baseline = [Job(BASELINE, budget) for budget in budgets]
-    further = [Job(order, budget) for budget in swept for order in orders]
-    replayed = len({*jobs, *baseline, *further}) + (rounds(facts, orders) if whole else 0)
+    jobs = jobs_of(orders, budgets)
+    baseline = [] if options.json else jobs_of([BASELINE], budgets)
+    everything = {*jobs, *baseline, *jobs_of(orders, swept)}
+    count = len(everything) + (rounds(facts, orders) if whole else 0)
     errors = terminal.open_output(sys.stderr, os.environ, color=options.color)
-    with ReplayProgress(replayed, facts.uses, replays.uses_done, errors):
-        replays.run([*jobs, *baseline, *further])
+    with ReplayProgress(count, facts.uses, replays.uses_done, errors):
+        # A small budget takes longest: what runs last should not be what all wait for.
+        replays.run(sorted(everything, key=lambda job: job.budget_bytes))
         flattens = flattening(facts, orders, replays.run) if whole else None
-    results = replays.run(jobs)
-    lru = {result.budget_bytes: result.pulled_bytes for result in replays.run(baseline)}
-    bounds = {budget: bound.pulled_bytes(budget) for budget in budgets}
-    unbounded = [name for name in ORDERS if ORDERS[name].budget == UNKNOWN]
-    told = Replay(facts, results, lru, bounds, unbounded, flattens, options.bandwidth)
-    picture = _picture(told, replays, bound, swept, orders) if swept else ""
-    return told, picture
+    bound = Bound(replays.trace)
+    told = Replay(
+        facts,
+        replays.run(jobs),
+        {result.budget_bytes: result.pulled_bytes for result in replays.run(baseline)},
+        {budget: bound.pulled_bytes(budget) for budget in budgets},
+        [name for name, kind in ORDERS.items() if kind.budget == UNKNOWN],
+        flattens,
+        options.bandwidth,
+    )
+    if not swept:
+        return told, ""
+    from holystone.replay.picture import picture
 
-
-def _picture(
-    told: Replay, replays: Replays, bound: Bound, budgets: Sequence[int], orders: Sequence[str]
-) -> str:
-    from holystone.present.curve import Curve, svg
-    from holystone.replay.budgets import between
-
-    flattens = told.flattens or {}
-    curves = [
-        Curve(order, replays.curve(order), flattens.get(order), order in told.unbounded)
-        for order in orders
-    ]
-    least = [(each, bound.pulled_bytes(each)) for each in between(budgets[0], budgets[-1], 100)]
-    return svg(told.facts.name, curves, least)
+    return told, picture(facts.name, replays, orders, swept, flattens or {})
 
 
 def _tell(replay: Replay, options: argparse.Namespace) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from holystone.core.ranking import WAIT
+
 
 class TraceFacts(NamedTuple):
     """A trace in a few figures. Sizes in bytes, times in UTC seconds."""
@@ -35,3 +37,39 @@ class Replayed(NamedTuple):
     uses: int
     peak_bytes: int
     """The most bytes that were held at one time: those of a pull count before room is made."""
+
+
+class LastWeek(NamedTuple):
+    """What one order came to in the last seven days of a trace, all before it replayed as well."""
+
+    order: str
+    pulled_bytes: int
+    stalls: int
+
+
+def waited_seconds(each: Replayed | LastWeek, bandwidth: int) -> float:
+    """Seconds that jobs waited for pulls, at so many bytes a second."""
+    return round(each.pulled_bytes / bandwidth + WAIT * each.stalls, 1)
+
+
+class Advice(NamedTuple):
+    """What recorded use recommends. Sizes in bytes."""
+
+    facts: TraceFacts
+    budget_bytes: int
+    """For the images of the host, all layers counted once."""
+    wanted_bytes: int
+    """The budget from which more disk gains little; more than ``budget_bytes`` where the disk has
+    no room for it."""
+    week_uses: int
+    week: tuple[LastWeek, ...]
+    """Our own order under that budget first, then what it is compared with."""
+
+
+class Watermarks(NamedTuple):
+    """Where a clean for room begins and ends so that images keep to a budget: bytes free."""
+
+    high_free_bytes: int
+    low_free_bytes: int
+    other_bytes: int
+    """What everything but images takes of the disk now."""

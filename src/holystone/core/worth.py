@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from holystone.core.company import Company
 from holystone.core.decision import Fact
-from holystone.core.habits import SPEED, USUAL_GAP, Habits, typical_gap
+from holystone.core.habits import SPEED, USUAL_GAP, Habits
 from holystone.core.inventory import CacheRecord, Image
 from holystone.core.names import complete
 from holystone.core.ranking import WAIT, Entry, Piece, Ranking
@@ -27,7 +27,7 @@ class Prospects(NamedTuple):
     idle: float | None
     """Seconds since its last use; None where none is known."""
     gap: float | None
-    """About how far apart its uses lie, seconds; None where too few are known."""
+    """How far apart its uses lie on average, seconds; None where there was but one."""
     freed: int
     """Bytes that go with it now."""
     seconds: float | None
@@ -67,13 +67,12 @@ def rank(images: Iterable[Image], spare: Iterable[Image], usage: Usage, sign: Si
 
 def prospects(entry: Entry, now: float) -> Prospects:
     """What is expected of an image that may be given up."""
-    known = [habit.use for habit in entry.habits if habit.use.gap is not None]
-    soonest = min((typical_gap(use) for use in known), default=None)
+    gaps = [habit.use.gap for habit in entry.habits if habit.use.gap is not None]
     last = max((habit.last for habit in entry.habits), default=entry.last)
     per_byte = max((habit.seconds_per_byte for habit in entry.habits), default=0.0)
     return Prospects(
         idle=max(0.0, now - last) if last > 0 else None,
-        gap=soonest,
+        gap=min(gaps, default=None),
         freed=entry.freed,
         seconds=WAIT + entry.freed * per_byte if entry.freed else None,
     )
@@ -119,7 +118,7 @@ class _PieceSizes:
             return ((("whole", image.id), image.size),)
         pieces: tuple[Piece, ...] = image.layers
         if image.blobs:
-            # A layer that was never compressed has one digest as a blob and as the lowest layer.
+            # The blob of a layer that is not compressed has the digest that names the lowest layer.
             pieces += tuple((("blob", digest), size) for digest, size in set(image.blobs))
         elif image.content_size:
             whole = sum(layer.size for layer in image.layers)

@@ -105,6 +105,8 @@ class _Axes(NamedTuple):
 def _drawn(
     curve: Curve, shown: Sequence[tuple[int, int]], axes: _Axes, style: draw.Style
 ) -> list[str]:
+    if not shown:
+        return []
     places = [axes.place(*point) for point in shown]
     if curve.level:
         return draw.polyline(curve.order, places, style)

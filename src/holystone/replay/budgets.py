@@ -12,13 +12,18 @@ FLAT = 0.1
 """A curve is flat where an order pulls at most so much more than every order must."""
 STEP = 1.05
 """How exact the budget is at which a curve flattens: the ratio of two that are tried."""
-_SHARES = (0.25, 0.5, 1.0)
+SHARES = (0.25, 0.5, 1.0)
+"""The usual budgets, as shares of the working set."""
 _POINTS = 10
 
 
 def usual(facts: TraceFacts) -> list[int]:
-    """A quarter, a half and all of the working set, rounded: where orders differ, and where not."""
-    return sorted({_rounded(facts.working_set_bytes * share) for share in _SHARES})
+    """A quarter, a half and all of the working set, rounded: where orders differ, and where not.
+
+    Each has room for the largest image.
+    """
+    sizes = (facts.working_set_bytes * share for share in SHARES)
+    return sorted({_rounded(max(size, facts.largest_image_bytes)) for size in sizes})
 
 
 def sweep(facts: TraceFacts) -> list[int]:
@@ -36,8 +41,9 @@ def between(lowest: int, highest: int, count: int) -> list[int]:
 
 
 def _rounded(size: float) -> int:
-    """A size of two figures, at least one byte."""
-    return max(1, int(float(f"{size:.1e}")))
+    """The next larger size of two figures, at least one byte."""
+    step: int = 10 ** max(0, len(str(int(size))) - 2)
+    return max(1, -(-int(size) // step) * step)
 
 
 def flattening(

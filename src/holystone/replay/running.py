@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -28,6 +28,11 @@ class Job(NamedTuple):
 
     order: str
     budget_bytes: int
+
+
+def jobs_of(orders: Collection[str], budgets: Collection[int]) -> list[Job]:
+    """Each of these orders under each of these budgets, budget by budget."""
+    return [Job(order, budget) for budget in budgets for order in orders]
 
 
 def cores() -> int:
@@ -70,7 +75,7 @@ class Replays:
 
             for process in active_children():
                 process.terminate()
-        self._pool.shutdown(cancel_futures=True)
+        self._pool.shutdown()
 
     def uses_done(self) -> int:
         """How many uses have been replayed so far, in all jobs together."""
@@ -97,7 +102,10 @@ class Replays:
         from concurrent.futures.process import BrokenProcessPool
 
         try:
-            return list(self._pool.map(_run_in_worker, jobs))
+            futures = [self._pool.submit(_run_in_worker, job) for job in jobs]
+            # Not by map, which cancels what is left where it is interrupted: the thread behind the
+            # pool falls over that when it finds the workers ended.
+            return [future.result() for future in futures]
         except BrokenProcessPool:
             raise ReplayFailed(
                 "a process that replayed the trace was killed, perhaps for want of memory; "
@@ -116,8 +124,13 @@ class Replays:
         self._pool = ProcessPoolExecutor(
             self._workers, context, _begin_worker, (self.trace, self._uses)
         )
-        # They are forked with the first thing that is asked of them.
-        self._pool.submit(int).result()
+        # Ctrl-C goes to all of a terminal's processes, and none of the new ones is to answer it.
+        signals = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            # They are forked with the first thing that is asked of them.
+            self._pool.submit(int).result()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, signals)
 
 
 def run_job(trace: Trace, count: Callable[[int], None] | None, job: Job) -> Replayed:
@@ -146,8 +159,7 @@ _run_here: Callable[[Job], Replayed] | None = None
 
 def _begin_worker(trace: Trace, uses: Synchronized[int]) -> None:
     global _run_here  # noqa: PLW0603 - a worker has no other place to keep what all its jobs need
-    # The process that started it ends it: with a signal of its own, or by no longer being there.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The process that started it ends it: by this signal, or by no longer being there.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     import threading
 

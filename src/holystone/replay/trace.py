@@ -187,9 +187,12 @@ class _Reader:
             record = json.loads(line.decode())
         except UnicodeDecodeError:
             self._wrong("is no UTF-8 text")
-        except (ValueError, RecursionError) as error:
-            detail = f" ({error})" if isinstance(error, json.JSONDecodeError) else ""
-            self._wrong(f"is no JSON{detail}. Each line is one JSON object")
+        except json.JSONDecodeError as error:
+            detail = f"({error.msg}, column {error.colno})"
+            self._wrong(f"is no JSON {detail}. Each line is one JSON object")
+        except (ValueError, RecursionError):
+            # A number of thousands of digits, or brackets in brackets.
+            self._wrong("is no JSON that can be read. Each line is one JSON object")
         if not isinstance(record, dict):
             self._wrong("is no JSON object")
         kind = record.get("kind")

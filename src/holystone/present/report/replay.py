@@ -7,7 +7,8 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from holystone.core.replayed import Replayed, TraceFacts
+from holystone.core.ranking import WAIT
+from holystone.core.replayed import Replayed, TraceFacts, waited_seconds
 from holystone.core.units import format_duration, format_size
 from holystone.present.document import SCHEMA, Document
 from holystone.present.table import Cell, Column, Row, facts, paragraph
@@ -20,11 +21,11 @@ BASELINE = "lru"
 _COLUMNS = (
     Column("ORDER"),
     Column("PULLED", right=True),
-    Column("AGAINST LRU", right=True),
+    Column("AGAINST LRU", right=True, drop=1),
     Column("STALLS", right=True),
-    Column("OF USES", right=True, drop=2),
-    Column("TIME LOST", right=True),
-    Column("PEAK", right=True, drop=1),
+    Column("OF USES", right=True, drop=4),
+    Column("TIME LOST", right=True, drop=2),
+    Column("PEAK", right=True, drop=3),
 )
 
 
@@ -35,7 +36,7 @@ class Replay(NamedTuple):
     results: Sequence[Replayed]
     """Budget by budget, and the orders in the same turn under each."""
     baseline: Mapping[int, int]
-    """What ``lru`` pulls under each budget, in bytes."""
+    """What ``lru`` pulls under each budget, in bytes; only the text needs it."""
     bounds: Mapping[int, int]
     """What every order that keeps a budget pulls at least, in bytes."""
     unbounded: Sequence[str]
@@ -64,7 +65,7 @@ def document(replay: Replay) -> Document:
         },
         "bandwidth_bytes_per_second": replay.bandwidth,
         "results": [
-            {**result._asdict(), "lost_seconds": round(result.pulled_bytes / replay.bandwidth, 1)}
+            {**result._asdict(), "waited_seconds": waited_seconds(result, replay.bandwidth)}
             for result in replay.results
         ],
         "bounds": [
@@ -113,10 +114,12 @@ def _row(result: Replayed, replay: Replay) -> Row:
     return (
         result.order,
         format_size(result.pulled_bytes),
-        _against(result.pulled_bytes, replay.baseline[result.budget_bytes]),
+        ""
+        if result.order == BASELINE
+        else _against(result.pulled_bytes, replay.baseline[result.budget_bytes]),
         str(result.stalls),
         f"{result.stalls / result.uses:.0%}",
-        _lost(result.pulled_bytes, replay),
+        format_duration(waited_seconds(result, replay.bandwidth)),
         Cell(format_size(result.peak_bytes), "yellow" if over else ""),
     )
 
@@ -129,7 +132,7 @@ def _bound(budget: int, replay: Replay) -> Row:
         _against(pulled, replay.baseline[budget]),
         "",
         "",
-        _lost(pulled, replay),
+        "",
         "",
     )
     return [Cell(cell, "dim") for cell in cells]
@@ -139,13 +142,10 @@ def _against(pulled: int, baseline: int) -> str:
     return f"{pulled / baseline - 1:+.1%}" if baseline else ""
 
 
-def _lost(pulled: int, replay: Replay) -> str:
-    return format_duration(pulled / replay.bandwidth)
-
-
 def _notes(replay: Replay) -> str:
     rate = format_size(replay.bandwidth)
-    said = f"TIME LOST is what jobs wait for the pulls at {rate} a second (--bandwidth)."
+    said = f"TIME LOST is what jobs wait for pulls, at {rate} a second (--bandwidth) and "
+    said += f"{WAIT:.1f} s a pull."
     unbounded = [o for o in dict.fromkeys(r.order for r in replay.results) if o in replay.unbounded]
     if unbounded:
         knows = "knows" if len(unbounded) == 1 else "know"

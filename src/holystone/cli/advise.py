@@ -1,0 +1,152 @@
+"""``holystone advise``: the budget and watermarks that this host's own use recommends."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from holystone.cli import exit_codes
+from holystone.cli.options import Parser, add_engine, add_output, value_of
+from holystone.cli.session import Failure, answer, opened
+from holystone.core.units import parse_rate
+from holystone.present import terminal
+
+if TYPE_CHECKING:
+    from holystone.core.inventory import Inventory
+    from holystone.core.replayed import Advice, Watermarks
+    from holystone.ledger.ledger import Ledger
+    from holystone.replay.advice import Room
+    from holystone.replay.trace import Trace
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of ``advise``."""
+    made = Parser(
+        prog="holystone advise",
+        description="Replay what is remembered of this host's use, and tell how much disk its "
+        "images should have, which watermarks keep them to it, and what that would have cost and "
+        "saved in the last week. With a trace: the same of the host it was recorded on, without "
+        "watermarks.",
+    )
+    made.add_argument(
+        "trace",
+        metavar="TRACE",
+        nargs="?",
+        help="a file of recorded use, plain or .gz, in place of this host's own; - is standard "
+        "input",
+    )
+    made.add_argument(
+        "--bandwidth",
+        metavar="RATE",
+        type=value_of(parse_rate),
+        help="how fast images come, like 12MB/s (default: as measured by refresh, else 100Mbit/s)",
+    )
+    add_engine(made)
+    add_output(made)
+    return made
+
+
+def run(options: argparse.Namespace) -> int:
+    """Read the past, replay it, tell. Raises EngineError, Failure."""
+    from holystone.replay.trace import TraceError, read
+
+    if options.trace is not None:
+        try:
+            trace = read(options.trace)
+        except TraceError as error:
+            raise Failure(str(error)) from None
+        _tell(_advised(trace, None, options), None, "", _bandwidth({}, options), options)
+        return exit_codes.DONE
+    with opened(options) as session:
+        if session.ledger is None:
+            raise Failure("the demo host has no past; give a trace: holystone advise TRACE")
+        inventory = session.host.weigh(session.host.observe())
+        speeds = session.host.usage().speeds
+        engine = inventory.engine
+        trace = _own_trace(session.ledger, f"{engine.id}/{engine.store}")
+    room = _room(inventory, max(trace.image_bytes(), default=0))
+    advice = _advised(trace, None if room is None else room.most, options)
+    marks = None if room is None else room.watermarks(advice.budget_bytes)
+    _tell(advice, marks, inventory.engine.name, _bandwidth(speeds, options), options)
+    return exit_codes.DONE
+
+
+def _own_trace(ledger: Ledger, key: str) -> Trace:
+    """What is remembered of this host's uses. Raises Failure."""
+    from holystone.cli.history_export import write_trace
+    from holystone.ledger.database import LedgerError
+    from holystone.replay.trace import TraceError, parse
+
+    lines: list[str] = []
+    try:
+        if ledger.exists():
+            ledger.read(lambda database: write_trace(database, key, lines.append))
+        return parse((line.encode() for line in lines), "this host's past")
+    except LedgerError as error:
+        raise Failure(str(error)) from None
+    except TraceError as error:
+        known = "no use of this host is known yet: holystone observe remembers it"
+        raise Failure(str(error) if lines else f"{known}, and so does every clean") from None
+
+
+def _room(inventory: Inventory, largest: int) -> Room | None:
+    """What the host's disk has room for; None where it is not in sight, or layers are unknown."""
+    from holystone.present.figures import stored_bytes
+    from holystone.replay.advice import Room
+
+    total, free = inventory.disk.total_bytes, inventory.disk.free_bytes
+    stored = stored_bytes(inventory.images)
+    if total is None or free is None or stored is None:
+        return None
+    return Room(total, max(0, total - free - stored), largest)
+
+
+def _advised(trace: Trace, most: int | None, options: argparse.Namespace) -> Advice:
+    """The advice, with progress on a terminal. Raises Failure."""
+    from holystone.present.replaying import ReplayProgress
+    from holystone.replay.advice import OURS, advise
+    from holystone.replay.budgets import rounds
+    from holystone.replay.facts import facts_of
+    from holystone.replay.running import ReplayFailed, Replays
+
+    facts = facts_of(trace)
+    errors = terminal.open_output(sys.stderr, os.environ, color=options.color)
+    try:
+        with Replays(trace, 1) as replays:
+            count = rounds(facts, [OURS])
+            with ReplayProgress(count, facts.uses, replays.uses_done, errors):
+                return advise(replays, most)
+    except ReplayFailed as error:
+        raise Failure(str(error)) from None
+
+
+def _bandwidth(speeds: Mapping[str, float], options: argparse.Namespace) -> int:
+    """Bytes a second: as asked, else the middle one of those measured, else 100 Mbit/s."""
+    from holystone.core.habits import SPEED
+
+    if options.bandwidth is not None:
+        return int(options.bandwidth)
+    measured = sorted(speeds.values())
+    return int(measured[len(measured) // 2] if measured else SPEED)
+
+
+def _tell(
+    advice: Advice,
+    marks: Watermarks | None,
+    host: str,
+    bandwidth: int,
+    options: argparse.Namespace,
+) -> None:
+    from holystone.present.report import advise as report
+
+    output = terminal.open_output(sys.stdout, os.environ, color=options.color)
+    if options.json:
+        from holystone.present import document
+
+        told = report.document(advice, marks, bandwidth)
+        answer(output, document.dump(told, indent=output.interactive))
+    else:
+        answer(output, report.render(advice, marks, host, bandwidth, output.look))

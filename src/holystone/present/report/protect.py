@@ -1,0 +1,172 @@
+"""``holystone protect``: the images a repository asks for, where, and what was left out and why."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from holystone.learn.found import Place
+from holystone.learn.proposal import Image, Proposal
+from holystone.present.document import SCHEMA, Document
+from holystone.present.table import Cell, Column, Row, paragraph, render
+from holystone.present.terminal import Look
+from holystone.present.wording import counted, listed, safe
+
+_PLACES_SHOWN = 3
+_NAMED = 3
+"""Images that one line names."""
+_COLUMNS = (
+    Column("image", gives_way=True, least=20),
+    Column("where", prose=True, style="dim"),
+)
+_LEFT_OUT = (
+    Column("what", gives_way=True, least=16),
+    Column("where", gives_way=True, least=24),
+    Column("why", prose=True, style="dim"),
+)
+_NOT_READ = (Column("where", gives_way=True, least=20), Column("why", prose=True, style="dim"))
+
+
+class Written(NamedTuple):
+    """What became of a ``holystone.toml``."""
+
+    path: str
+    created: bool
+    added: tuple[str, ...]
+    covered: tuple[tuple[str, str], ...]
+    """References that are protected there already, each with the pattern that does it."""
+    excepted: tuple[tuple[str, str], ...]
+    """References that the file takes back, each with the pattern that does it."""
+
+
+def document(proposal: Proposal, written: Written | None) -> Document:
+    """The document of ``protect --json``."""
+    return {
+        "schema": SCHEMA,
+        "files": proposal.files,
+        "images": [
+            {
+                "reference": image.reference,
+                "found": [{**_place(use.place), "written": use.written} for use in image.uses],
+            }
+            for image in proposal.images
+        ],
+        "left_out": [
+            {**_place(left.place), "written": left.written, "rule": left.rule, "why": left.why}
+            for left in proposal.left_out
+        ],
+        "unread": [
+            {**_place(trouble.place), "why": trouble.why}
+            for trouble in (*proposal.unread, *proposal.troubles)
+        ],
+        "written": None
+        if written is None
+        else {
+            "path": written.path,
+            "created": written.created,
+            "added": list(written.added),
+            "covered": [{"reference": r, "pattern": p} for r, p in written.covered],
+            "excepted": [{"reference": r, "pattern": p} for r, p in written.excepted],
+        },
+    }
+
+
+def proposed(proposal: Proposal, block: str, look: Look, *, every: bool = False) -> str:
+    """What was learned, with the table to paste; ``every``: all places of each."""
+    lines = [*paragraph(_summary(proposal), look), ""]
+    if proposal.images:
+        lines += [*block.splitlines(), "", look.paint("Where they are used", "heading")]
+        lines += [*_uses(proposal.images, look, every=every), ""]
+    lines += _rest(proposal, look, every=every)
+    if proposal.images:
+        lines += paragraph("Nothing was written: --write holystone.toml adds them there.", look)
+    return "\n".join(lines).rstrip("\n")
+
+
+def written(proposal: Proposal, told: Written, look: Look, *, every: bool = False) -> str:
+    """What was added to a file, what it had already, and what was left out."""
+    path = safe(told.path)
+    lines = paragraph(_summary(proposal), look)
+    if told.added:
+        verb = "Wrote" if told.created else "Changed"
+        count = counted(len(told.added), "image")
+        lines += paragraph(f"{verb} {path}: {count} added to [protect].", look)
+        added = [image for image in proposal.images if image.reference in told.added]
+        lines += _uses(added, look, every=every)
+    elif proposal.images:
+        lines += paragraph(f"There is none to add to {path}, which stays as it is.", look)
+    for heading, pairs in (
+        ("Protected there already", told.covered),
+        ("Not added, since the file takes them back", told.excepted),
+    ):
+        if pairs:
+            rows: list[Row] = [
+                (safe(reference), f"by {safe(pattern)}") for reference, pattern in pairs
+            ]
+            lines += ["", look.paint(heading, "heading")]
+            lines += render(_COLUMNS, rows, look, header=False)
+    rest = _rest(proposal, look, every=every)
+    return "\n".join([*lines, "", *rest] if rest else lines).rstrip("\n")
+
+
+def in_short(proposal: Proposal, folder: str, look: Look) -> list[str]:
+    """What ``init`` says of a folder's images: some of their names, and how to protect them."""
+    from shlex import join
+
+    names = [safe(image.reference) for image in proposal.images]
+    if len(names) > _NAMED + 1:
+        names = [*names[:_NAMED], f"{len(names) - _NAMED} more"]
+    file = os.path.normpath(os.path.join(folder, "holystone.toml"))
+    command = join(["holystone", "protect", "--from", folder, "--write", file])
+    return [*paragraph(f"Base images: {listed(names)}", look), f"  protect them: {safe(command)}"]
+
+
+def _summary(proposal: Proposal) -> str:
+    files = counted(proposal.files, "file")
+    if proposal.images:
+        return f"{counted(len(proposal.images), 'base image')} in {files}."
+    return (
+        f"No base images in {files}. Dockerfiles, compose files, GitLab pipelines and GitHub "
+        "workflows are read."
+    )
+
+
+def _rest(proposal: Proposal, look: Look, *, every: bool) -> list[str]:
+    lines: list[str] = []
+    grouped: dict[tuple[str, str], list[Place]] = {}
+    for left in proposal.left_out:
+        grouped.setdefault((left.written, left.why), []).append(left.place)
+    if grouped:
+        rows: list[Row] = [
+            (safe(what), safe(_places(places, every=every)), safe(why))
+            for (what, why), places in grouped.items()
+        ]
+        lines += [look.paint("Left out", "heading")]
+        lines += [*render(_LEFT_OUT, rows, look, header=False), ""]
+    if troubles := (*proposal.unread, *proposal.troubles):
+        rows = [
+            (Cell(safe(str(trouble.place)), "yellow"), safe(trouble.why)) for trouble in troubles
+        ]
+        lines += [look.paint("Could not be read", "heading")]
+        lines += [*render(_NOT_READ, rows, look, header=False), ""]
+    return lines
+
+
+def _uses(images: Sequence[Image], look: Look, *, every: bool) -> list[str]:
+    rows: list[Row] = [
+        (safe(image.reference), safe(_places((use.place for use in image.uses), every=every)))
+        for image in images
+    ]
+    return render(_COLUMNS, rows, look, header=False)
+
+
+def _places(places: Iterable[Place], *, every: bool) -> str:
+    told = list(dict.fromkeys(map(str, places)))
+    if every or len(told) <= _PLACES_SHOWN + 1:
+        return ", ".join(told)
+    return f"{', '.join(told[:_PLACES_SHOWN])} and {len(told) - _PLACES_SHOWN} more"
+
+
+def _place(place: Place) -> Document:
+    return {"file": place.file, "line": place.line or None}
