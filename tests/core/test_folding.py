@@ -60,6 +60,8 @@ def test_a_hint_counts_where_nothing_is_known_and_is_no_use() -> None:
     assert fold({}, [hint]).uses[REFERENCE] == Use(50.0, 50.0)
     assert fold({}, [hint]).counted == ()
     assert fold({REFERENCE: Use(10.0, 10.0), IMAGE: Use(10.0, 10.0)}, [hint]).uses == {}
+    use = Sighting(60.0, NODE, ID)
+    assert fold({}, [hint, use]).counted == (use,), "it must not pass for the same use"
 
 
 def test_an_image_that_had_to_come_back_within_the_minute_is_told() -> None:

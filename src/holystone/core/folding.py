@@ -28,10 +28,11 @@ def fold(known: Mapping[Key, Use], sightings: Iterable[Sighting]) -> Folded:
     counted = []
     moments = []
     for number, each in enumerate(sightings):
-        moments.append((each.at, _BEGINS, number, each))
+        moments.append((each.hint, each.at, _BEGINS, number, each))
         if each.until > each.at:
-            moments.append((each.until, _ENDS, number, each))
-    for at, what, _, sighting in sorted(moments):
+            moments.append((each.hint, each.until, _ENDS, number, each))
+    # Hints come last: a use must not be taken for the same as what only hints at one.
+    for _, at, what, _, sighting in sorted(moments):
         counts = sighting.pulled
         for key in sighting.keys:
             before = uses.get(key) or known.get(key)

@@ -109,7 +109,9 @@ class LiveHost:
         weighed, deduced = observe.weigh_images(self.client, self.facts, light, store)
         self._learn(weighed, inventory)
         self.facts.update(deduced)
-        return self._with_facts(inventory)
+        inventory = self._with_facts(inventory)
+        self.uses.weighed(inventory)
+        return inventory
 
     def confirm(self, inventory: Inventory, image_ids: Sequence[str]) -> Inventory:
         """The inventory with what registries say of these images; see ``Host.confirm``."""

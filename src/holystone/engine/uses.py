@@ -86,13 +86,15 @@ class Uses:
         what a build began with.
         """
         names = Names(inventory.images)
-        looked = self.now.looked
-        used = [r for r in inventory.cache if (r.last_used or r.created) > looked]
+        # With some time from before the last look: things go on while an engine makes its lists,
+        # and what is seen twice changes nothing.
+        since = self.now.looked - SAME_USE
+        used = [r for r in inventory.cache if (r.last_used or r.created) > since]
         past = self._past()
         made = {e.id: e.at for e in past.events if e.action == "create"} if past else {}
-        news = of_containers(inventory, names, looked - SAME_USE, made)
+        news = of_containers(inventory, names, since, made)
         if past is not None:
-            news += self._of_past(past, inventory, names, known, bool(used), layered)
+            news += self._of_past(past, inventory, names, known, used, layered)
         self._cache.update((record.id, record) for record in used)
         self._add(news, names)
         self._engine_name, self._at = inventory.engine.name, inventory.taken_at
@@ -118,6 +120,12 @@ class Uses:
             ],
             names,
         )
+
+    def weighed(self, inventory: Inventory) -> None:
+        """Take the layers of the images that were used: nobody can tell them once they are gone."""
+        for image in inventory.images:
+            if image.id in self._images:
+                self._images[image.id] = image
 
     def succeed(self, image_id: str, successor: str) -> None:
         """Let the image that a tag moved to count as used when the one before it was."""
@@ -202,23 +210,26 @@ class Uses:
         inventory: Inventory,
         names: Names,
         known: Collection[str],
-        built: bool,  # noqa: FBT001 - a fact, not a switch
+        used: Sequence[CacheRecord],
         layered: Callable[[], Sequence[Image]],
     ) -> list[Sighting]:
-        """What the events since the last look show, and the builds since then, if there were."""
+        """What the events since the last look show, and the builds since then, if there were.
+
+        ``used`` are the build cache records that were: without any there was none.
+        """
         from holystone.engine import sightings
         from holystone.engine.past import read_builds
 
         news = sightings.of_events(past.events, names, known)
         news = [each for each in news if not self.now.is_own(each)]
         builds = None
-        if built:
+        if used:
             past, builds = read_builds(self.client, past)
         if builds is not None:
             news += sightings.of_builds(builds, names)
-        elif built or inventory.engine.store == "podman":
+        elif used or inventory.engine.store == "podman":
             news += of_cache(inventory.cache, names)
-            made = sightings.made_by_builds(past.events, names, inventory.cache)
+            made = sightings.made_by_builds(past.events, names, used)
             if made:
                 news += sightings.of_bases(made, Names(layered()))
         if past.missed and self.now.looked:

@@ -165,11 +165,12 @@ def _image(
         ).fetchone()
         return None if row is None else int(row[0])
     image = images.get(sighting.image, Image(sighting.image))
+    layers = _text(image.layers) if image.layers is not None else None
     (number,) = database.execute(
-        "INSERT INTO past_image (watch, image_id, size, created, last_use) VALUES (?, ?, ?, ?, 0)"
-        " ON CONFLICT (watch, image_id) DO UPDATE SET size = max(size, excluded.size)"
-        " RETURNING id",
-        (watch, image.id, image.size, image.created),
+        "INSERT INTO past_image (watch, image_id, size, created, layers, last_use)"
+        " VALUES (?, ?, ?, ?, ?, 0) ON CONFLICT (watch, image_id) DO UPDATE SET"
+        " size = max(size, excluded.size), layers = coalesce(layers, excluded.layers) RETURNING id",
+        (watch, image.id, image.size, image.created, layers),
     ).fetchone()
     return int(number)
 
@@ -193,7 +194,7 @@ def _known_layers(database: sqlite3.Connection, engine: str, image_id: str) -> L
     return tuple(reversed(layers))
 
 
-def _text(layers: Layers) -> str:
+def _text(layers: Sequence[tuple[str, int]]) -> str:
     told = [(chain_id.removeprefix(_ALGORITHM), size) for chain_id, size in layers]
     return json.dumps(told, separators=(",", ":"))
 

@@ -166,5 +166,5 @@ run's steps from 0; its lists and labels are JSON.
 ``used`` are the summaries: what a plan reads. ``watch.events`` is in nanoseconds, as engines count.
 ``past_use`` is the log of single uses, which only an export reads, by the ``watch`` of its engine;
 ``last_use`` is the latest row of it that names a reference or an image, ``past_reference.image``
-the image that was behind it then. ``past_image.layers`` is JSON, and null as long as the tables
-``image`` and ``layer`` tell it."""
+the image that was behind it then. ``past_image.layers`` is JSON, and null where nobody told them
+yet: as long as the image is here the tables ``image`` and ``layer`` may."""

@@ -1,0 +1,22 @@
+"""What the images of an inventory are made of for the ranking."""
+
+from __future__ import annotations
+
+from holystone.core.inventory import Blob, Image, Layer
+from holystone.core.usage import Usage
+from holystone.core.worth import rank
+
+
+def test_a_layer_that_was_never_compressed_counts_unpacked_and_as_a_blob() -> None:
+    """Both have the same digest; the ranking must not take them for one, nor lose count."""
+    images = [
+        Image(name, (f"{name}:1",), layers=(Layer("sha256:1", 100),), blobs=(Blob("sha256:1", 90),))
+        for name in "ab"
+    ]
+    ranking = rank(images, images, Usage(), lambda image: 1.0)
+    assert [entry.freed for entry in ranking.entries.values()] == [0, 0]
+    for left in (190, None):
+        entry = ranking.least(2.0)
+        assert entry is not None
+        ranking.drop(entry.key)
+        assert [each.freed for each in ranking.entries.values()] == ([left] if left else [])
