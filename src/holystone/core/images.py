@@ -45,6 +45,7 @@ class Judgement:
         self.held_by: defaultdict[str, list[str]] = defaultdict(list)
         for container in staying:
             self.held_by[container.image_id].append(container.name)
+        self._signs: dict[str, float | None] = {}
         self.kept_children: Counter[str] = Counter()
         self.rulings: dict[str, Ruling] = {}
         self.going: list[Image] = []
@@ -89,7 +90,9 @@ class Judgement:
 
     def last_sign(self, image: Image) -> float | None:
         """When anybody last had to do with the image; see ``last_sign``."""
-        return last_sign(image, self.usage)
+        if image.id not in self._signs:
+            self._signs[image.id] = last_sign(image, self.usage)
+        return self._signs[image.id]
 
     def doubtful(self, image: Image) -> bool:
         """Whether an image may go only if its registry, which was not asked, says that it has it.
@@ -219,12 +222,11 @@ def last_sign(image: Image, usage: Usage) -> float | None:
 
     Before it saw the image for the first time it cannot know of any use, so that counts too.
     """
-    signs = (
-        image.last_tagged,
-        usage.last_used.get(("image", image.id)),
-        usage.first_seen.get(image.id),
-    )
-    return max((sign for sign in signs if sign is not None), default=None)
+    sign = image.last_tagged
+    for other in (usage.last_used.get(("image", image.id)), usage.first_seen.get(image.id)):
+        if other is not None and (sign is None or other > sign):
+            sign = other
+    return sign
 
 
 def arrival(image: Image, usage: Usage) -> tuple[str, float | None]:

@@ -20,6 +20,7 @@ WAIT = 3.2
 ABSENT = 0.5
 """How much the need of an image that is not here counts for a layer that is."""
 NEVER = float("inf")
+_HOLDER = 1 << 40
 
 Piece = tuple[Hashable, int]
 """A layer or blob: what names it, and its bytes."""
@@ -54,10 +55,9 @@ class Ranking:
         self.habits = habits
         self.entries: dict[Key, Entry] = {}
         self._numbered: dict[int, Entry] = {}
-        self._count: dict[Hashable, int] = {}
-        """How many images here hold each piece."""
-        self._holders: dict[Hashable, int] = {}
-        """The exclusive or of their numbers: of a single holder its number."""
+        self._held: dict[Hashable, int] = {}
+        """Who holds each piece here: the sum of ``_HOLDER`` and its number over all images that do,
+        so that a single holder can be told, and found."""
         self._means: dict[str, tuple[Key, Sequence[Piece]]] = {}
         """The image that each reference means, whether it is here or not."""
         self._meant_by: dict[Key, list[str]] = {}
@@ -81,17 +81,16 @@ class Ranking:
         entry.last = last
         self.entries[key] = entry
         self._numbered[entry.number] = entry
-        counts, holders, number = self._count, self._holders, entry.number
+        held, mine = self._held, _HOLDER + entry.number
         for piece, size in pieces:
-            count = counts.get(piece, 0)
-            counts[piece] = count + 1
-            if count == 0:
+            others = held.get(piece)
+            if others is None:
+                held[piece] = mine
                 entry.freed += size
-                holders[piece] = number
                 continue
-            if count == 1:
-                self._grow(holders[piece], -size)
-            holders[piece] ^= number
+            held[piece] = others + mine
+            if others < 2 * _HOLDER:
+                self._grow(others - _HOLDER, -size)
         for reference in self._meant_by.get(key, ()):
             self._want(reference, pieces, absent=False)
             entry.habits.append(self.habits.known[reference])
@@ -102,15 +101,15 @@ class Ranking:
         entry = self.entries.pop(key)
         del self._numbered[entry.number]
         self._values.pop(entry.number, None)
+        held, mine = self._held, _HOLDER + entry.number
         for piece, size in entry.pieces:
-            count = self._count[piece] - 1
-            if count == 0:
-                del self._count[piece], self._holders[piece]
+            others = held[piece] - mine
+            if not others:
+                del held[piece]
                 continue
-            self._count[piece] = count
-            self._holders[piece] ^= entry.number
-            if count == 1:
-                self._grow(self._holders[piece], size)
+            held[piece] = others
+            if others < 2 * _HOLDER:
+                self._grow(others - _HOLDER, size)
         for reference in self._meant_by.get(key, ()):
             self._want(reference, entry.pieces, absent=True)
 
@@ -197,9 +196,11 @@ class Ranking:
 
     def _find_wanted(self, entry: Entry) -> list[tuple[Habit, int]]:
         sizes: dict[str, int] = {}
-        for piece, size in entry.pieces:
-            if self._count[piece] == 1:
-                for reference in self._absent.get(piece, ()):
+        # Of most images no layer is wanted by what is gone, and that is told quickest.
+        pieces = entry.pieces if self._absent else ()
+        for piece, size in pieces:
+            if piece in self._absent and self._held[piece] < 2 * _HOLDER:
+                for reference in self._absent[piece]:
                     sizes[reference] = sizes.get(reference, 0) + size
         return [(self.habits.known[reference], size) for reference, size in sizes.items()]
 
@@ -217,7 +218,8 @@ class Ranking:
                 self._absent.setdefault(piece, set()).add(reference)
             else:
                 self._absent[piece].discard(reference)
-            if self._count.get(piece) == 1:
-                entry = self._numbered[self._holders[piece]]
+            holders = self._held.get(piece, 0)
+            if _HOLDER < holders < 2 * _HOLDER:
+                entry = self._numbered[holders - _HOLDER]
                 entry.wanted = None
                 self._changed.add(entry.number)

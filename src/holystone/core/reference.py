@@ -96,13 +96,9 @@ def parse(text: str) -> Reference:
     name, tag, digest = _split(text)
     if re.fullmatch("[a-f0-9]{64}", text):
         raise InvalidReference(f"{text!r} is an image ID, not a reference")
-    domain, path = _split_domain(name)
-    if not re.fullmatch(_DOMAIN, domain):
-        raise InvalidReference(f"{text!r}: {domain!r} is not the name of a registry")
-    if not re.fullmatch(_PATH, path):
-        raise InvalidReference(f"{text!r}: {_path_fault(path)}")
-    if len(path) > _LONGEST_PATH:
-        raise InvalidReference(f"{text!r}: the repository name is longer than {_LONGEST_PATH}")
+    domain, path, fault = _read_name(name)
+    if fault:
+        raise InvalidReference(f"{text!r}: {fault}")
     if tag is not None and not re.fullmatch(_TAG, tag):
         raise InvalidReference(f"{text!r}: {_tag_fault(tag)}")
     if digest is not None:
@@ -196,6 +192,20 @@ def _split(text: str) -> tuple[str, str | None, str | None]:
     if not name:
         raise InvalidReference(f"{text!r}: the name is missing")
     return name, tag, digest if at else None
+
+
+@lru_cache(maxsize=1024)
+def _read_name(name: str) -> tuple[str, str, str]:
+    """Registry and path of a name, and what is wrong with it; a host has many tags of one name."""
+    domain, path = _split_domain(name)
+    fault = ""
+    if not re.fullmatch(_DOMAIN, domain):
+        fault = f"{domain!r} is not the name of a registry"
+    elif not re.fullmatch(_PATH, path):
+        fault = _path_fault(path)
+    elif len(path) > _LONGEST_PATH:
+        fault = f"the repository name is longer than {_LONGEST_PATH}"
+    return domain, path, fault
 
 
 def _split_domain(name: str) -> tuple[str, str]:

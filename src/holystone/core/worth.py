@@ -46,6 +46,7 @@ def rank(images: Iterable[Image], spare: Iterable[Image], usage: Usage, sign: Si
     counts as a holder of its layers.
     """
     ranking = Ranking(Habits(usage.references, Company(usage.company), usage.speeds))
+    habits = ranking.habits
     sizes = _PieceSizes()
     candidates = {image.id for image in spare}
     for image in images:
@@ -56,11 +57,12 @@ def rank(images: Iterable[Image], spare: Iterable[Image], usage: Usage, sign: Si
             continue
         ranking.add(image.id, pieces, last=last or 0.0)
         for tag in image.tags:
-            reference = complete(tag) or tag
-            ranking.habits.seen(reference, last or 0.0)
+            # What is remembered has its name in full.
+            reference = tag if tag in habits.known else complete(tag) or tag
+            habits.seen(reference, last or 0.0)
             ranking.means(reference, image.id, pieces)
     for reference, layers in usage.absent.items():
-        if reference not in ranking.references and reference in ranking.habits.known:
+        if reference not in ranking.references and reference in habits.known:
             ranking.means(reference, ("absent", reference), layers)
     return ranking
 
