@@ -138,7 +138,7 @@ def test_explain_each_kind(holystone: Command, plan: dict[str, Any], kind: str) 
     assert meant["id"] in done.out
     if kind != "volume":
         short = meant["id"].removeprefix("sha256:")[:12]
-        assert holystone("explain", short, *DEMO).out == done.out
+        assert meant["id"] in holystone("explain", short, *DEMO).out
 
 
 @pytest.mark.parametrize(

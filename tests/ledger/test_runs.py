@@ -119,7 +119,7 @@ def test_what_a_killed_run_did_is_settled_by_the_next(tmp_path: Path, seconds: f
         stdout=subprocess.PIPE, cwd=REPOSITORY,
     )  # fmt: skip
     gone_file = tmp_path / "gone"
-    while not gone_file.exists():
+    while not gone_file.exists() or not gone_file.stat().st_size:
         assert process.poll() is None
         time.sleep(0.005)
     time.sleep(seconds)
