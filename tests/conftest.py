@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NoReturn
@@ -46,7 +47,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker and check the option."""
+    """Declare the marker and check the option; have Ctrl-C work in a job in the background too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line(
         "markers", "engine(*kinds_or_stores): needs a real engine, of these kinds or stores only"
     )
