@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -171,6 +172,24 @@ def test_what_cannot_be_kept_is_said_once(tmp_path: Path) -> None:
     again.remember(ENGINE, {"1": weighed("a")}, {"1"})
     assert again.recall(ENGINE) == {"1": weighed("a")}
     again.close()
+
+
+def test_what_is_read_is_of_one_moment(tmp_path: Path) -> None:
+    """Another process writes between two statements of one reading."""
+    memory, other = (Ledger(str(tmp_path), no_warning) for _ in range(2))
+    memory.remember(ENGINE, {"1": weighed("a")}, {"1"})
+
+    def count(database: sqlite3.Connection) -> tuple[int, int]:
+        tables = []
+        for table in ("layer", "image"):
+            tables.append(database.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+            other.remember(ENGINE, {"2": weighed("b")}, {"1", "2"})
+        return tables[0], tables[1]
+
+    assert memory.read(count) == (1, 1)
+    assert memory.read(count) == (2, 2)
+    memory.close()
+    other.close()
 
 
 WRITER = """

@@ -141,8 +141,17 @@ class Ledger:
         return self._opened is not None or os.path.exists(self.path)
 
     def read(self, action: Callable[[sqlite3.Connection], T]) -> T:
-        """What this reads. Raises LedgerError."""
-        return self._do(action)
+        """What this reads, all of it as it is at one moment. Raises LedgerError."""
+
+        def look(database: sqlite3.Connection) -> T:
+            # Else what another process writes in between looks like a record that makes no sense.
+            database.execute("BEGIN")
+            try:
+                return action(database)
+            finally:
+                roll_back(database)
+
+        return self._do(look)
 
     def write(self, action: Callable[[sqlite3.Connection], T], *, durable: bool = False) -> T:
         """Make these changes, all or none. ``durable``: wait for the disk. Raises LedgerError."""
