@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holystone.core import ranking as ranking_module
 from holystone.core.company import Company
 from holystone.core.habits import SPEED, SUCCEEDED, Habits, repository_of, typical_gap
 from holystone.core.ranking import ABSENT, NEVER, WAIT, Piece, Ranking
@@ -103,6 +104,28 @@ def test_the_worth_of_a_byte() -> None:
     )
     habits.know("a:2", Use(10.5 * DAY, 10.5 * DAY))
     assert habits.known["a:1"].rate(now) == pytest.approx(SUCCEEDED * rate)
+
+
+def test_of_many_that_are_gone_those_used_last_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tags of each commit would make a layer dear, and each decision slow, for ever."""
+    monkeypatch.setattr(ranking_module, "MOST_ABSENT", 2)
+    habits = Habits()
+    ranking = Ranking(habits)
+    shared = ("shared", 10_000_000)
+    ranking.add("image", [shared])
+    for number in (3, 1, 4, 2):
+        reference = f"app{number}:1"
+        habits.know(reference, Use(number, number))
+        ranking.means(reference, reference, [shared])
+    (entry,) = ranking.entries.values()
+    now = 10 * DAY
+    counted = [habits.known[f"app{number}:1"].rate(now) for number in (3, 4)]
+    expected = ABSENT * sum(counted) * 10_000_000 / SPEED / 10_000_000
+    assert ranking.value(entry, now) == pytest.approx(expected)
+    for number in (1, 4):
+        ranking.add(f"app{number}:1", [shared])
+        ranking.drop(f"app{number}:1")
+    assert ranking.value(entry, now) == pytest.approx(expected)
 
 
 def test_what_others_hold_is_given_up_last() -> None:

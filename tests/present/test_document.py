@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from holystone.core.inventory import Blob, Disk, Inventory
-from holystone.core.policy import Watermarks
-from holystone.core.usage import Usage
+from holystone.core.inventory import Blob, Disk, Inventory, Layer
+from holystone.core.plan import plan as planned
+from holystone.core.policy import Grace, Mark, Policy, Watermarks
+from holystone.core.usage import Usage, Use
 from holystone.present import document, figures
 from holystone.present.explanation import explanation
 from tests.present import host
@@ -151,6 +152,32 @@ def test_explain_an_image() -> None:
         "names": ["registry.example.com:5000/shop/checkout-backend:4712"],
         "shared_bytes": 542_900_000,
     }
+
+
+def test_what_an_image_is_ranked_by_is_what_a_plan_for_room_says() -> None:
+    """Its layers are also those of a nameless step below it, and of a tag that goes anyway."""
+    first, *_ = host.images()
+    step, app = Layer("sha256:a", 30_000_000), Layer("sha256:b", 20_000_000)
+    made = first._replace(tags=("app:1",), digests=("app@sha256:1",), last_tagged=None)
+    seen = host.inventory()._replace(
+        images=(
+            made._replace(id="sha256:app", parent="sha256:step", layers=(step, app)),
+            made._replace(id="sha256:step", tags=(), digests=(), layers=(step,)),
+            made._replace(id="sha256:left", tags=(), digests=(), layers=(step, app)),
+        ),
+        containers=(),
+        disk=Disk(10**12, 0),
+    )
+    usage = Usage(references={"docker.io/library/app:1": Use(1.0, host.NOW - 86_400)})
+    policy = Policy(grace=Grace.uniform(0))
+    for_room = planned(seen, usage, policy._replace(target=Mark(free_bytes=10**12)), host.NOW)
+    (verdict,) = [each for each in for_room.verdicts if each.id == "sha256:app"]
+    explained = explanation(
+        seen, usage, planned(seen, usage, policy, host.NOW), "image", "sha256:app"
+    )
+    assert explained.prospects is not None
+    assert explained.prospects.freed == 50_000_000
+    assert explained.prospects.facts.items() <= verdict.reasons[0].facts.items()
 
 
 def test_every_object_can_be_explained_and_nothing_else() -> None:

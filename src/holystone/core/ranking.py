@@ -19,6 +19,9 @@ WAIT = 3.2
 """Seconds that any pull costs a job, however small it is."""
 ABSENT = 0.5
 """How much the need of an image that is not here counts for a layer that is."""
+MOST_ABSENT = 500
+"""Of so many references whose image is not here it counts what they need: those used last. One
+that was passed over counts again when it is used."""
 NEVER = float("inf")
 _HOLDER = 1 << 40
 
@@ -30,7 +33,7 @@ Key = Hashable
 class Entry:
     """One image that is here."""
 
-    __slots__ = ("freed", "habits", "key", "last", "number", "own", "pieces", "spare", "wanted")
+    __slots__ = ("freed", "habits", "key", "last", "number", "pieces", "spare", "wanted")
 
     def __init__(self, key: Key, number: int, pieces: Sequence[Piece], *, spare: bool) -> None:
         self.key = key
@@ -63,6 +66,8 @@ class Ranking:
         self._meant_by: dict[Key, list[str]] = {}
         self._absent: dict[Hashable, set[str]] = {}
         """By piece the references whose image holds it and is not here."""
+        self._away: dict[str, float] = {}
+        """Those references, each with when it was last used."""
         self._numbers = 0
         self._asked: tuple[float, Key] | None = None
         """For when the heap is right; None where it is to be made anew."""
@@ -213,13 +218,22 @@ class Ranking:
 
     def _want(self, reference: str, pieces: Sequence[Piece], *, absent: bool) -> None:
         """A reference's image is not here any more, or not missing any more."""
+        if absent:
+            self._away[reference] = self.habits.known[reference].last
+        elif self._away.pop(reference, None) is None:
+            return
         for piece, _ in pieces:
             if absent:
                 self._absent.setdefault(piece, set()).add(reference)
             else:
                 self._absent[piece].discard(reference)
+                if not self._absent[piece]:
+                    del self._absent[piece]
             holders = self._held.get(piece, 0)
             if _HOLDER < holders < 2 * _HOLDER:
                 entry = self._numbered[holders - _HOLDER]
                 entry.wanted = None
                 self._changed.add(entry.number)
+        if len(self._away) > MOST_ABSENT:
+            longest = min(self._away, key=self._away.__getitem__)
+            self._want(longest, self._means[longest][1], absent=False)

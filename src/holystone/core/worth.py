@@ -43,7 +43,8 @@ def rank(images: Iterable[Image], spare: Iterable[Image], usage: Usage, sign: Si
     """The ranking of these images, of which those in ``spare`` may be given up.
 
     What only another step of a build would hold is best left out of ``images``: each of them
-    counts as a holder of its layers.
+    counts as a holder of its layers. A sign counts for the references of which no use is
+    remembered: that an image came or got a tag is none.
     """
     ranking = Ranking(Habits(usage.references, Company(usage.company), usage.speeds))
     habits = ranking.habits
@@ -56,11 +57,17 @@ def rank(images: Iterable[Image], spare: Iterable[Image], usage: Usage, sign: Si
             ranking.add(image.id, pieces, spare=False)
             continue
         ranking.add(image.id, pieces, last=last or 0.0)
-        for tag in image.tags:
-            # What is remembered has its name in full.
-            reference = tag if tag in habits.known else complete(tag) or tag
-            habits.seen(reference, last or 0.0)
-            ranking.means(reference, image.id, pieces)
+        # What is remembered has its name in full.
+        names = [tag if tag in habits.known else complete(tag) or tag for tag in image.tags]
+        told = max((habits.known[name].last for name in names if name in habits.known), default=0.0)
+        used = usage.last_used.get(("image", image.id), 0.0)
+        for name in names:
+            if name not in habits.known:
+                habits.seen(name, last or 0.0)
+            elif used > told:
+                # Nobody saw by which of its names.
+                habits.seen(name, used)
+            ranking.means(name, image.id, pieces)
     for reference, layers in usage.absent.items():
         if reference not in ranking.references and reference in habits.known:
             ranking.means(reference, ("absent", reference), layers)

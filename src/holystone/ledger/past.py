@@ -19,8 +19,6 @@ MOST_USES = 1_000_000
 _MOST_NAMES = 20_000
 """How many references, and how many images, the log may name."""
 _CUT_AT_ONCE = 5_000
-_MOST_ABSENT = 500
-"""Of so many references it is told what they meant and is gone: those used last."""
 _ALGORITHM = "sha256:"
 
 Layers = tuple[tuple[str, int], ...]
@@ -128,6 +126,8 @@ def images(database: sqlite3.Connection, engine: str) -> dict[int, PastImage]:
 
 def absent(database: sqlite3.Connection, engine: str) -> dict[str, Sequence[tuple[str, int]]]:
     """By reference the layers of the image it last meant, where that is not here any more."""
+    from holystone.core.ranking import MOST_ABSENT
+
     with decoding():
         rows = database.execute(
             "SELECT past_reference.name, past_image.layers FROM past_reference"
@@ -136,7 +136,7 @@ def absent(database: sqlite3.Connection, engine: str) -> dict[str, Sequence[tupl
             " WHERE watch.engine = ?1 AND past_image.layers IS NOT NULL AND image_id NOT IN"
             " (SELECT image_id FROM image WHERE engine = ?1)"
             " ORDER BY past_reference.last_use DESC LIMIT ?2",
-            (engine, _MOST_ABSENT),
+            (engine, MOST_ABSENT),
         )
         return {str(name): _read(text) for name, text in rows}
 

@@ -62,21 +62,34 @@ def explanation(
     for verdict in plan.verdicts:
         if (verdict.kind, verdict.id) == (kind, identifier):
             explained = _EXPLAIN[kind](inventory, verdict)
-            return explained._replace(prospects=_prospects(inventory, usage, kind, identifier))
+            return explained._replace(prospects=_prospects(inventory, usage, plan, verdict))
     raise KeyError(identifier)
 
 
-def _prospects(inventory: Inventory, usage: Usage, kind: str, identifier: str) -> Prospects | None:
+def _prospects(
+    inventory: Inventory, usage: Usage, plan: Plan, verdict: Verdict
+) -> Prospects | None:
     now = inventory.taken_at
-    if kind == "cache":
-        record = next(each for each in inventory.cache if each.id == identifier)
+    if verdict.kind == "cache":
+        record = next(each for each in inventory.cache if each.id == verdict.id)
         freed = freed_by_record(record, copies=inventory.engine.store == "containerd")
         return prospects_of_record(record, freed, now)
-    image = next((each for each in inventory.images if each.id == identifier), None)
-    if kind != "image" or image is None or not image.tags:
+    image = next((each for each in inventory.images if each.id == verdict.id), None)
+    if verdict.kind != "image" or image is None or not image.tags:
         return None
-    ranking = rank(inventory.images, [image], usage, partial(last_sign, usage=usage))
+    verdicts = {each.id: each for each in plan.verdicts if each.kind == "image"}
+    holders = [
+        each
+        for each in inventory.images
+        if each is image or not _goes_along(each, verdicts[each.id])
+    ]
+    ranking = rank(holders, [image], usage, partial(last_sign, usage=usage))
     return prospects(ranking.entries[image.id], now)
+
+
+def _goes_along(image: Image, verdict: Verdict) -> bool:
+    """Whether an image goes in any case, or with the last one on it: a nameless step of a build."""
+    return verdict.remove or (not image.tags and verdict.reasons[0].rule == "parent")
 
 
 def _image(inventory: Inventory, verdict: Verdict) -> Explanation:
