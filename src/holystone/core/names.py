@@ -93,12 +93,17 @@ class Names:
 
         A step of a classic build stands on the image its ``FROM`` named.
         """
+        steps = self.steps(image_id)
+        return tuple(filter(None, map(complete, steps[-1].tags))) if steps else ()
+
+    def steps(self, image_id: str) -> list[Image]:
+        """An image and what it was built on, step by step, down to the first that has a tag."""
+        found: list[Image] = []
         image = self.by_id.get(image_id)
-        while image is not None:
-            if image.tags:
-                return tuple(filter(None, map(complete, image.tags)))
-            image = self.by_id.get(image.parent)
-        return ()
+        while image is not None and image not in found:
+            found.append(image)
+            image = None if image.tags else self.by_id.get(image.parent)
+        return found
 
     def bases(self, image_id: str) -> tuple[str, ...]:
         """The IDs of what an image was built on, as far as that is here and its layers tell.

@@ -137,6 +137,25 @@ def of_builds(builds: Iterable[Build], names: Names) -> list[Sighting]:
     ]
 
 
+def of_steps(events: Sequence[Event], names: Names) -> list[Sighting]:
+    """What classic builds began with, by the parents of the images that they just made.
+
+    Most of their steps have a container, whose events tell it; those that only copy have none.
+    """
+    told = {full_id(e.image) for e in events if e.kind == "container" and is_id(e.image)}
+    sightings = []
+    for event in events:
+        made = names.by_id.get(_image_id(event)) if event.action == "tag" else None
+        if made is None or not 0 <= event.at - made.created < _MADE_NOW:
+            continue
+        steps = names.steps(made.parent)
+        if told.isdisjoint(step.id for step in steps):
+            sightings += [
+                Sighting(event.at, each, steps[-1].id) for each in names.references(made.parent)
+            ]
+    return sightings
+
+
 def made_by_builds(
     events: Iterable[Event], names: Names, cache: Sequence[CacheRecord]
 ) -> list[tuple[float, str]]:

@@ -222,6 +222,8 @@ class Uses:
 
         news = sightings.of_events(past.events, names, known)
         news = [each for each in news if not self.now.is_own(each)]
+        if inventory.engine.store != "podman":
+            news += sightings.of_steps(past.events, names)
         builds = None
         if used:
             past, builds = read_builds(self.client, past)
