@@ -8,7 +8,7 @@ import sys
 
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of
-from holystone.cli.session import answer, opened, survey, warn
+from holystone.cli.session import answer, needs_names_alone, opened, survey, warn
 
 
 def parser() -> argparse.ArgumentParser:
@@ -36,14 +36,17 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Observe, plan, show. Raises EngineError."""
     policy = policy_of(options)
-    with opened(options) as session:
+    every = getattr(options, "all", False)
+    file = getattr(options, "out", None)
+    counts_only = not (options.json or every or file or os.environ.get("GITHUB_STEP_SUMMARY"))
+    with opened(options, names_do=counts_only and needs_names_alone(policy)) as session:
         from holystone.present import terminal
 
         inventory, plan = survey(session.host, policy)
-    if getattr(options, "out", None) is not None:
+    if file is not None:
         from holystone.cli import plan_file
 
-        plan_file.write(options.out, plan, inventory)
+        plan_file.write(file, plan, inventory)
     if os.environ.get("GITHUB_STEP_SUMMARY"):
         from holystone.present import ci
 
@@ -57,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         from holystone.present.report.plan import render
 
-        answer(output, render(inventory, plan, output.look, every=getattr(options, "all", False)))
+        answer(output, render(inventory, plan, output.look, every=every))
     if getattr(options, "detailed_exitcode", False) and plan.steps:
         return exit_codes.CHANGES_PENDING
     return exit_codes.DONE

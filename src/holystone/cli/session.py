@@ -98,12 +98,17 @@ class Session(NamedTuple):
 
 @contextmanager
 def opened(
-    options: argparse.Namespace, *, watch: bool = False, sizes: bool = False
+    options: argparse.Namespace,
+    *,
+    watch: bool = False,
+    sizes: bool = False,
+    names_do: bool = False,
 ) -> Iterator[Session]:
     """The host the options and the environment name, closed at the end. Raises EngineError.
 
     The engine is asked for its lists before this returns, with ``watch`` after its events: import
-    what else the command needs inside, while the engine works.
+    what else the command needs inside, while the engine works. ``names_do``: the command needs no
+    more of tagged images than their names; see ``needs_names_alone``.
     """
     from holystone.engine.transport.endpoint import resolve
 
@@ -130,10 +135,11 @@ def opened(
         from holystone.engine.events import EventStream
 
         events = EventStream(client)
-    lists = Lists(client, sizes=sizes)
+    lists = Lists(client, sizes=sizes, names_do=names_do)
 
     from holystone.engine.live import LiveHost
 
+    lists.name_images()
     ledger = open_ledger(options)
     host = LiveHost(client, ledger, events=events, lists=lists)
     try:
@@ -222,6 +228,18 @@ def survey(
             return inventory, made
         asked.update(made.unconfirmed)
         inventory = host.confirm(inventory, made.unconfirmed)
+
+
+def needs_names_alone(policy: Policy) -> bool:
+    """Whether a plan with this policy needs no more of tagged images than their names.
+
+    Nothing else of them decides what goes, and by which rule they stay.
+    """
+    from holystone.core.policy import Protect
+
+    by_name = policy.protect._replace(images=(), other_images=(), official=False)
+    takes_none = policy.takes.tagged == "none" and policy.target is None
+    return takes_none and by_name == Protect() and not policy.prune_filters
 
 
 def look(host: Host, policy: Policy, *, sizes: bool = False) -> Inventory:

@@ -101,7 +101,9 @@ class Crew:
             finally:
                 with self.changed:
                     self.under_way -= 1
-                    self.changed.notify_all()
+                    # Each thread that is woken for nothing takes time from those that work.
+                    if not self.under_way:
+                        self.changed.notify_all()
 
     def _carry_out(self, job: Job) -> list[Removal]:
         try:
@@ -126,6 +128,7 @@ class Crew:
         """
         with self.changed:
             self.left -= 1
+            ready = len(self.ready)
             for step, removal in zip(job, removals, strict=True):
                 self.results[step.kind, step.id] = removal
                 for other in self.blocked.pop(step.id, ()):
@@ -133,6 +136,7 @@ class Crew:
                     before.discard(step.id)
                     if not before:
                         self.ready.append(other)
-            self.changed.notify_all()
+            if len(self.ready) > ready or not self.left:
+                self.changed.notify_all()
         for step, removal in zip(job, removals, strict=True):
             self.report(step, removal)

@@ -7,9 +7,10 @@ module therefore imports next to nothing.
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from holystone.engine.api import Client, abandon
+from holystone.engine.api import Client, Pending, abandon
 from holystone.engine.errors import EngineError
 
 if TYPE_CHECKING:
@@ -35,48 +36,107 @@ class Answers(NamedTuple):
 class Lists:
     """The lists of one engine, under way."""
 
-    def __init__(self, client: Client, *, sizes: bool) -> None:
+    def __init__(self, client: Client, *, sizes: bool, names_do: bool = False) -> None:
         """Ask for them; does not wait. With ``sizes`` also for what takes a walk over files.
 
-        Raises EngineError where the engine cannot be asked.
+        ``names_do``: of images that all have tags their names are enough, so the engine need not
+        list these where its files tell them. Raises EngineError where the engine cannot be asked.
         """
         self.client = client
         self.sizes = sizes
+        self.named = False
+        """Whether the images are told by their names alone; see ``tagged.read_tagged``."""
         self.cache: list[CacheRecord] | None = None
         """The build cache where BuildKit itself was asked; else it is in ``Answers.usage``."""
         self._asking: threading.Thread | None = None
         version = client.negotiate()
-        paths = ["/info", "/images/json?all=1", "/networks", "/volumes", "/containers/json?all=1"]
+        paths = {
+            "info": "/info",
+            "images": "/images/json?all=1",
+            "networks": "/networks",
+            "volumes": "/volumes",
+            "containers": "/containers/json?all=1",
+        }
         if sizes:
-            paths[-1] += "&size=1"
+            paths["containers"] += "&size=1"
         if not version.podman:
             if version.api >= _MANIFESTS:
-                paths[1] += "&manifests=1"
+                paths["images"] += "&manifests=1"
             if version.api >= DF_BY_TYPE:
-                paths.append("/system/df?type=build-cache" + ("&type=volume" if sizes else ""))
+                volumes = "&type=volume" if sizes else ""
+                paths["usage"] = f"/system/df?type=build-cache{volumes}"
             elif sizes:
-                paths.append("/system/df")
+                paths["usage"] = "/system/df"
             else:
                 self._asking = threading.Thread(target=self._ask_buildkit, daemon=True)
         elif sizes:
-            paths.append("/system/df")
-        self._pending = client.begin(("GET", client.versioned(path)) for path in paths)
+            paths["usage"] = "/system/df"
+        self._told: dict[str, Any] = {}
+        self._pending: list[tuple[tuple[str, ...], Pending]] = []
         if self._asking is not None:
             self._asking.start()
+        self._trouble: EngineError | None = None
+        self._if_nameless: dict[str, str] = {}
+        """What to ask for where the files do not tell the names of the images."""
+        if names_do and client.endpoint.scheme == "unix" and not version.podman:
+            self._if_nameless["images"] = paths.pop("images")
+        self._ask(paths)
+
+    def name_images(self) -> None:
+        """Take the names of the images from the engine's files, or ask for their list after all.
+
+        Where names are enough it waits for the other answers, which are quick. Never fails:
+        ``answers`` tells what went wrong.
+        """
+        nameless, self._if_nameless = self._if_nameless, {}
+        if not nameless:
+            return
+        from holystone.engine.tagged import read_tagged
+
+        try:
+            self._read_next()
+            named = read_tagged(self._told["info"], self._told["networks"])
+            if named is None:
+                self._ask(nameless)
+            else:
+                self._told["images"] = named
+                self.named = True
+        except EngineError as trouble:
+            self._trouble = trouble
 
     def answers(self) -> Answers:
         """Wait for the engine and read what it says. Raises EngineError."""
-        told = [answer.checked().json() for answer in self.client.finish(self._pending)]
-        self.client.told_time(told[0])
+        self.name_images()
+        try:
+            if self._trouble is not None:
+                raise self._trouble
+            while self._pending:
+                self._read_next()
+        finally:
+            self.close()
+        self.client.told_time(self._told["info"])
         if self._asking is not None:
             self._asking.join()
             if self.cache is None:
-                told.append(self.client.get("/system/df"))
-        return Answers(*told)
+                self._told["usage"] = self.client.get("/system/df")
+        return Answers(**self._told)
 
     def close(self) -> None:
         """Give up on answers that nobody has read."""
-        abandon(self._pending)
+        for _, pending in self._pending:
+            abandon(pending)
+        self._pending.clear()
+
+    def _ask(self, paths: Mapping[str, str]) -> None:
+        """Send the requests for these, by their name among the answers."""
+        requests = [("GET", self.client.versioned(path)) for path in paths.values()]
+        self._pending.append((tuple(paths), self.client.begin(requests)))
+
+    def _read_next(self) -> None:
+        """Read the answers to what was asked first."""
+        names, pending = self._pending.pop(0)
+        for name, answer in zip(names, self.client.finish(pending), strict=True):
+            self._told[name] = answer.checked().json()
 
     def _ask_buildkit(self) -> None:
         """Set ``cache``, where that can be done."""

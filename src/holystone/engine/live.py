@@ -50,6 +50,8 @@ class LiveHost:
         self.uses = Uses(client, memory)
         self.tagged_at: dict[str, float | None] = {}
         """When tagged images last got a tag, where that was asked for."""
+        self.named = False
+        """Whether at some look no more of images than their names was asked for."""
         self.touched = Touched(events)
         self.remover = Remover(client, self.touched, {}, 0.0)
 
@@ -65,13 +67,19 @@ class LiveHost:
         if lists is not None and lists.sizes is not sizes:
             lists.close()
             lists = None
-        inventory = observe.read_lists(lists or Lists(self.client, sizes=sizes), now)
+        lists = lists or Lists(self.client, sizes=sizes)
+        inventory = observe.read_lists(lists, now)
         self.workers = _WORKERS[inventory.engine.store]
         if self.client.endpoint.scheme == "ssh":
             self.workers = self.client.width
         self.root = inventory.engine.root
         self.key = f"{inventory.engine.id}/{inventory.engine.store}"
         self.uses.begin(self.key)
+        if lists.named and self.uses.built_since(inventory):
+            # What was built is told by when images were made.
+            inventory = observe.read_lists(Lists(self.client, sizes=sizes), now)
+        elif lists.named:
+            self.named = True
         self.facts = self.memory.recall(self.key, layers=False)
         known = set(self.facts)
         self._learn(self._changed(inventory.images, now), inventory)
@@ -164,6 +172,8 @@ class LiveHost:
 
     def close(self) -> None:
         """Let go of every connection, and keep what was learned of what is still there."""
+        if self.named:
+            self.uses.complete(lambda images: observe.list_images(self.client, images))
         # Before what is known of images that went is forgotten: of those that were used it stays.
         self.uses.keep()
         if self.news or not self.present.issuperset(self.facts):

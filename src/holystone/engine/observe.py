@@ -7,6 +7,7 @@ changes is remembered by image ID.
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -27,7 +28,7 @@ from holystone.core.layers import chain_ids
 from holystone.core.memory import ImageFacts
 from holystone.engine import parse
 from holystone.engine.api import Client
-from holystone.engine.errors import EngineRefused, ProtocolError
+from holystone.engine.errors import EngineError, EngineRefused, ProtocolError
 from holystone.engine.lists import DF_BY_TYPE, Answers, Lists, ask_buildkit
 from holystone.engine.transport.http import Response
 
@@ -91,6 +92,20 @@ def _patiently(ask: Callable[[], T]) -> T:
                 raise
         time.sleep(pause)
     return ask()
+
+
+def list_images(client: Client, images: Iterable[Image]) -> dict[str, Image]:
+    """These tagged images by ID, as the engine lists them; none where it cannot be asked."""
+    from urllib.parse import quote
+
+    tags = {image.id: image.tags[0] for image in images}
+    filters = quote(json.dumps({"reference": list(tags.values())}))
+    path = f"/images/json?filters={filters}"
+    try:
+        listed = _each(parse.image, _of(list, client.get(path), "/images/json"), "/images/json")
+    except EngineError:
+        return {}
+    return {image.id: image for image in listed if image.id in tags}
 
 
 def references(client: Client, image_id: str) -> set[str]:

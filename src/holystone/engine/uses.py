@@ -86,10 +86,8 @@ class Uses:
         what a build began with.
         """
         names = Names(inventory.images)
-        # With some time from before the last look: things go on while an engine makes its lists,
-        # and what is seen twice changes nothing.
-        since = self.now.looked - SAME_USE
-        used = [r for r in inventory.cache if (r.last_used or r.created) > since]
+        since = self._since
+        used = self._used(inventory)
         past = self._past()
         made = {e.id: e.at for e in past.events if e.action == "create"} if past else {}
         news = of_containers(inventory, names, since, made)
@@ -105,6 +103,18 @@ class Uses:
             for key in self.present
             if key in self.known or key in seen
         }
+
+    def built_since(self, inventory: Inventory) -> bool:
+        """Whether the build cache was used since the last look."""
+        return bool(self._used(inventory))
+
+    def complete(self, ask: Callable[[Collection[Image]], Mapping[str, Image]]) -> None:
+        """Take what ``ask`` tells of the images seen in use, of which only names are known.
+
+        What it does not tell of an image is not remembered of it either.
+        """
+        if self._images and self._is_news():
+            self._images = dict(ask(self._images.values()))
 
     def hint(self, inventory: Inventory, tagged_at: Mapping[str, float | None]) -> None:
         """Take when images got their tags for a use, at the first look: nothing else is known."""
@@ -186,6 +196,19 @@ class Uses:
         if self._pending is not None:
             abandon(self._pending)
             self._pending = None
+
+    @property
+    def _since(self) -> float:
+        """From when on what was used may be new, UTC seconds.
+
+        Some time before the last look: things go on while an engine makes its lists, and what is
+        seen twice changes nothing.
+        """
+        return self.now.looked - SAME_USE
+
+    def _used(self, inventory: Inventory) -> list[CacheRecord]:
+        """The build cache records used since then."""
+        return [r for r in inventory.cache if (r.last_used or r.created) > self._since]
 
     def _is_news(self) -> bool:
         """Whether there is anything worth writing down: most runs see what is known."""
