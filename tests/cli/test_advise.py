@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from sqlite3 import connect
 
 import pytest
 
+from holystone.core.policy import HEADROOM
 from holystone.replay.trace import written
 from tests.cli.command import Command
 from tests.docs.test_reference import codes, fields, first_cells, section
@@ -75,3 +78,40 @@ def test_a_host_of_which_nothing_is_known(
     load(fresh_engine, ImageToLoad([layer(unique)], [f"{unique}:1"]))
     said = holystone("advise", "-H", fresh_engine.host).failed(1)
     assert "holystone observe" in said
+
+
+@pytest.mark.engine("docker20", "docker28c")
+def test_a_host_by_its_own_past(
+    fresh_engine: Engine, holystone: Command, unique: str, tmp_path: Path
+) -> None:
+    """Its watermarks leave images the budget: with the containerd store that is more disk."""
+    names = [f"{unique}:{number}" for number in range(3)]
+    for name in names:
+        load(fresh_engine, ImageToLoad([layer(name)], [name]))
+    host = ("-H", fresh_engine.host, "--state", tmp_path)
+    assert holystone("observe", *host).code == 0
+    for name in names:
+        fresh_engine.docker("tag", name, name)
+    assert holystone("observe", *host).code == 0
+    with connect(tmp_path / "holystone.db") as ledger:
+        known = ledger.execute("SELECT id, image FROM past_reference").fetchall()
+        now = time.time()
+        uses = [
+            (now - day * DAY - place * 3600, reference, image, 0)
+            for day in range(20)
+            for place, (reference, image) in enumerate(known)
+        ]
+        ledger.executemany(
+            "INSERT INTO past_use (at, reference, image, pulled) VALUES (?, ?, ?, ?)", uses
+        )
+    told = holystone("advise", *host, "--json").json
+    documented = codes(first_cells(section("docs/json.md", "advise --json"))) | {"schema"}
+    assert fields(told) == documented
+    assert told["trace"]["references"] == 3
+    marks = told["watermarks"]
+    assert marks["low_free_bytes"] == marks["high_free_bytes"] + HEADROOM
+    disk = holystone("status", *host, "--json").json["disk"]
+    taken = marks["images_bytes"] + marks["other_bytes"] + marks["low_free_bytes"]
+    assert taken == disk["total_bytes"]
+    more = marks["images_bytes"] > told["budget_bytes"]
+    assert more is (fresh_engine.store == "containerd")

@@ -188,6 +188,11 @@ def test_several_engines_are_told_apart(holystone: Command) -> None:
     unknown = holystone("history", "export", "--engine", "nobody")
     assert (unknown.code, unknown.out) == (1, "")
     assert "no use is known of an engine 'nobody'" in unknown.err
+    uses(holystone.state, 2, "other/containerd")
+    stores = holystone("history", "export", "--engine", "other")
+    assert {"  other/podman  runner", "  other/containerd  runner"} < set(stores.err.splitlines())
+    chosen = holystone("history", "export", "--engine", "other/podman")
+    assert len(chosen.out.splitlines()) == 2
 
 
 def test_nothing_to_export(holystone: Command) -> None:

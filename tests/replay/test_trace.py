@@ -85,6 +85,7 @@ def test_passes_over_what_it_does_not_know() -> None:
         ('{"kind":"image","id":"0","layers":[["a",1]]}', 't:1: "id" is "0"'),
         ('{"kind":"image","id":true,"layers":[["a",1]]}', 't:1: "id" is true'),
         ('{"kind":"image","id":-1,"layers":[["a",1]]}', 't:1: "id" is -1'),
+        ('{"kind":"image","id":0.0,"layers":[["a",1]]}', 't:1: "id" is 0.0; it must be a whole'),
         ('{"kind":"image","id":0}', 't:1: "layers" is missing; it must be a list'),
         ('{"kind":"image","id":0,"layers":{"a":1}}', 't:1: "layers" is {"a": 1}'),
         ('{"kind":"image","id":0,"layers":[]}', "t:1: image 0 has no layers."),

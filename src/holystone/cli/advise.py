@@ -94,6 +94,7 @@ def _own_trace(ledger: Ledger, key: str) -> Trace:
 
 def _room(inventory: Inventory, largest: int) -> Room | None:
     """What the host's disk has room for; None where it is not in sight, or layers are unknown."""
+    from holystone.core import layers
     from holystone.present.figures import stored_bytes
     from holystone.replay.advice import Room
 
@@ -101,7 +102,9 @@ def _room(inventory: Inventory, largest: int) -> Room | None:
     stored = stored_bytes(inventory.images)
     if total is None or free is None or stored is None:
         return None
-    return Room(total, max(0, total - free - stored), largest)
+    unpacked = layers.stored_bytes(inventory.images)
+    weight = max(1.0, stored / unpacked) if unpacked else 1.0
+    return Room(total, max(0, total - free - stored), largest, weight)
 
 
 def _advised(trace: Trace, most: int | None, options: argparse.Namespace) -> Advice:

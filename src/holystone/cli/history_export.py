@@ -66,7 +66,10 @@ def _chosen(engines: list[tuple[str, str]], wanted: str | None) -> str:
     meant = [key for key, name in engines if wanted in (None, name, key, key.rpartition("/")[0])]
     if len(meant) == 1:
         return meant[0]
-    known = "\n".join(f"  {key.rpartition('/')[0]}  {name}" for key, name in engines)
+    ids = [key.rpartition("/")[0] for key, _ in engines]
+    # An engine has uses of two image stores where it was given the other one.
+    told = [i if ids.count(i) == 1 else key for i, (key, _) in zip(ids, engines, strict=True)]
+    known = "\n".join(f"  {i}  {name}" for i, (_, name) in zip(told, engines, strict=True))
     if wanted is None or meant:
         raise Failure(f"uses of several engines are known; say which with --engine ID:\n{known}")
     raise Failure(f"no use is known of an engine {wanted!r}; known are:\n{known}")

@@ -67,9 +67,11 @@ class Advice(NamedTuple):
 
 
 class Watermarks(NamedTuple):
-    """Where a clean for room begins and ends so that images keep to a budget: bytes free."""
+    """Where a clean for room begins, and ends so that images have their budget: bytes free."""
 
     high_free_bytes: int
     low_free_bytes: int
+    images_bytes: int
+    """What that budget takes of the disk."""
     other_bytes: int
     """What everything but images takes of the disk now."""

@@ -32,16 +32,24 @@ class Room(NamedTuple):
     """What everything but images takes now."""
     largest: int
     """The largest image of the past: the next pull must fit, whatever is held already."""
+    weight: float = 1.0
+    """What a byte of a layer takes of the disk: more than one where a copy as it came lies beside
+    it, compressed."""
 
     @property
     def most(self) -> int:
-        """The most that its images may hold."""
-        return max(0, self.total - self.other - HEADROOM - max(self.largest, _LEAST_FREE))
+        """The most bytes of layers that its images may hold."""
+        spare = HEADROOM + max(int(self.largest * self.weight), _LEAST_FREE)
+        return max(0, int((self.total - self.other - spare) / self.weight))
 
     def watermarks(self, budget: int) -> Watermarks:
-        """The marks between which images keep to a budget, while all else stays as large."""
-        high = max(0, self.total - self.other - budget)
-        return Watermarks(high, high + HEADROOM, self.other)
+        """The marks at which a clean leaves images their budget, while all else stays as large.
+
+        It begins where they hold more by the headroom.
+        """
+        images = int(budget * self.weight)
+        low = max(0, self.total - self.other - images)
+        return Watermarks(max(0, low - HEADROOM), low, images, self.other)
 
 
 def advise(replays: Replays, most: int | None = None) -> Advice:

@@ -224,7 +224,7 @@ class _Reader:
         time = self._seconds(record, "time")
         if time < self._time:
             self._wrong(
-                f"time goes back, from {_shown(self._time)} to {_shown(time)}. A trace is in "
+                f"time goes back, from {_whole(self._time)} to {_whole(time)}. A trace is in "
                 "time order; sort its uses"
             )
         reference = record.get("ref")
@@ -296,7 +296,5 @@ class _Reader:
 
 def _shown(value: Any) -> str:
     """A value of a trace in an error: short, and on one line."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
     text = "missing" if value is None else json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

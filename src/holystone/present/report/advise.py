@@ -47,6 +47,7 @@ def document(advice: Advice, marks: Watermarks | None, bandwidth: int) -> Docume
         else {
             "high_free_bytes": marks.high_free_bytes,
             "low_free_bytes": marks.low_free_bytes,
+            "images_bytes": marks.images_bytes,
             "other_bytes": marks.other_bytes,
         },
         "bandwidth_bytes_per_second": bandwidth,
@@ -78,7 +79,7 @@ def render(advice: Advice, marks: Watermarks | None, host: str, bandwidth: int, 
     lines += facts(
         (
             ("from", _past(advice.facts)),
-            ("budget", _budget(advice)),
+            ("budget", _budget(advice, marks)),
             ("watermarks", _marks(marks)),
         ),
         look,
@@ -102,8 +103,10 @@ def _past(told: TraceFacts) -> str:
     return f"{counted(told.uses, 'use')} of {counted(told.references, 'reference')} in {span}"
 
 
-def _budget(advice: Advice) -> str:
+def _budget(advice: Advice, marks: Watermarks | None) -> str:
     budget = format_size(advice.budget_bytes)
+    if marks is not None and marks.images_bytes > advice.budget_bytes:
+        budget += f" unpacked, {format_size(marks.images_bytes)} of this disk,"
     if advice.budget_bytes < advice.wanted_bytes:
         return (
             f"{budget} for images: all that the disk has room for. With "
