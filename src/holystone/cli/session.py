@@ -139,10 +139,10 @@ def opened(
 
     from holystone.engine.live import LiveHost
 
-    lists.name_images()
     ledger = open_ledger(options)
     host = LiveHost(client, ledger, events=events, lists=lists)
     try:
+        lists.name_images()
         yield Session(host, endpoint.url, ledger)
     finally:
         host.close()

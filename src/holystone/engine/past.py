@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from holystone.core.seen import Read
 from holystone.engine.api import Client, Pending
-from holystone.engine.buildkit import Build
 from holystone.engine.errors import EngineError, EngineRefused
 from holystone.engine.events import Event, read_event
+
+if TYPE_CHECKING:
+    from holystone.engine.buildkit import Build
 
 KEPT_EVENTS = 256
 _KEPT_BUILDS = 50

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from holystone.core.inventory import CacheRecord
 from holystone.core.names import Names, complete, is_id
 from holystone.core.seen import Sighting
-from holystone.engine.buildkit import Build
 from holystone.engine.events import Event
 from holystone.engine.parse import full_id
+
+if TYPE_CHECKING:
+    from holystone.engine.buildkit import Build
 
 _BEGINNINGS = ("create", "start")
 _ENDS = ("die", "died")

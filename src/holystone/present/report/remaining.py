@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from holystone.core.decision import KINDS, Plan, Verdict
 from holystone.core.inventory import Inventory
 from holystone.core.units import format_size
-from holystone.present import figures, reasons
+from holystone.present import reasons
 from holystone.present.table import Cell, Column, Row, paragraph, render
 from holystone.present.terminal import Look
 from holystone.present.wording import clock, counts_of, plural
@@ -95,6 +95,8 @@ def _why(group: Sequence[Verdict]) -> str:
 
 def _bytes(kind: str, inventory: Inventory, plan: Plan, kept: set[str]) -> int | None:
     """The bytes of the objects of a kind that stay; None where not known, or nothing to tell."""
+    from holystone.present import figures  # A clean tells no bytes of what stays.
+
     if kind == "image":
         stored = figures.stored_bytes(inventory.images)
         going = sum(v.freed_bytes for v in plan.removed if v.kind == "image")
