@@ -13,6 +13,7 @@ from holystone.present.explanation import explanation
 from holystone.present.report import clean, explain, images, plan, status
 from holystone.present.table import display_width
 from holystone.present.terminal import Look, Output
+from holystone.present.wording import waited
 from tests.present import golden, host
 
 PIPE = Look()
@@ -215,3 +216,12 @@ def test_names_from_outside_cannot_draw_on_the_terminal() -> None:
 )
 def test_split_tag(reference: str, expected: tuple[str, str]) -> None:
     assert images.split_tag(reference) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(2.0, "2 s"), (3700.0, "1 h 1 min"), (172_000.0, "48 h"), (277_000.0, "77 h")],
+)
+def test_times_lost_can_be_compared(seconds: float, text: str) -> None:
+    """Also where they are days."""
+    assert waited(seconds) == text

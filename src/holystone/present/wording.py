@@ -138,6 +138,12 @@ def age(seconds: float) -> str:
     return format_duration(round(seconds / 3600) * 3600)
 
 
+def waited(seconds: float) -> str:
+    """How long jobs waited in all, to be compared: in hours where it is days, ``77 h``."""
+    hours = round(seconds / 3600)
+    return format_duration(seconds) if hours < 48 else f"{hours} h"
+
+
 def timestamp(moment: float) -> str:
     """UTC as RFC 3339 with whole seconds: ``2025-03-04T14:03:00Z``."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))

@@ -9,7 +9,7 @@ from holystone.present.document import SCHEMA, Document
 from holystone.present.table import Cell, Column, Row, facts, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
-from holystone.present.wording import counted, safe, timestamp
+from holystone.present.wording import counted, safe, timestamp, waited
 
 _CALLED = {
     "ours": "with this",
@@ -131,12 +131,12 @@ def _row(each: LastWeek, ours: LastWeek, bandwidth: int) -> Row:
         size = each.pulled_bytes - ours.pulled_bytes
         seconds = waited_seconds(each, bandwidth) - waited_seconds(ours, bandwidth)
         saved = f"{_signed(size, format_size(abs(size)))}, "
-        saved += _signed(seconds, format_duration(abs(seconds)))
+        saved += _signed(seconds, waited(abs(seconds)))
     return (
         Cell(_CALLED[each.order], "bold" if each is ours else ""),
         format_size(each.pulled_bytes),
         str(each.stalls),
-        format_duration(waited_seconds(each, bandwidth)),
+        waited(waited_seconds(each, bandwidth)),
         saved,
     )
 

@@ -14,7 +14,7 @@ from holystone.present.document import SCHEMA, Document
 from holystone.present.table import Cell, Column, Row, facts, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
-from holystone.present.wording import counted, safe, timestamp
+from holystone.present.wording import counted, safe, timestamp, waited
 
 BASELINE = "lru"
 """The order that the others are compared with."""
@@ -119,7 +119,7 @@ def _row(result: Replayed, replay: Replay) -> Row:
         else _against(result.pulled_bytes, replay.baseline[result.budget_bytes]),
         str(result.stalls),
         f"{result.stalls / result.uses:.0%}",
-        format_duration(waited_seconds(result, replay.bandwidth)),
+        waited(waited_seconds(result, replay.bandwidth)),
         Cell(format_size(result.peak_bytes), "yellow" if over else ""),
     )
 
