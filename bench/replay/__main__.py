@@ -86,14 +86,20 @@ def _replayed(path: str) -> tuple[Told, str]:
 
 
 def _worst(replays: Replays, budgets: Sequence[int]) -> dict[str, tuple[int, float]]:
-    """Of each order that keeps a budget: where it compares worst with lru, and how."""
-    lru = [result.pulled_bytes for result in replays.run(jobs_of([BASELINE], budgets))]
+    """Of each order that keeps a budget: where it compares worst with lru, and how.
+
+    Bytes pulled and stalls are held against those of lru each; the worse one counts.
+    """
+    lru = replays.run(jobs_of([BASELINE], budgets))
     worst = {}
     for order, kind in ORDERS.items():
         if kind.budget != KEPT or order == BASELINE:
             continue
         results = replays.run(jobs_of([order], budgets))
-        ratios = [result.pulled_bytes / base for result, base in zip(results, lru, strict=True)]
+        ratios = [
+            max(result.pulled_bytes / base.pulled_bytes, result.stalls / base.stalls)
+            for result, base in zip(results, lru, strict=True)
+        ]
         at = max(range(len(ratios)), key=ratios.__getitem__)
         worst[order] = (budgets[at], ratios[at])
     return worst

@@ -25,7 +25,8 @@ class Told(NamedTuple):
     bounds: Mapping[int, int]
     """The fewest bytes that any order pulls which keeps a budget."""
     worst: Mapping[str, tuple[int, float]]
-    """By order the budget, and how many times what lru pulls there, where it compares worst."""
+    """By order the budget where it compares worst with lru, and how many times the bytes or the
+    stalls of lru it has there."""
     flattens: Mapping[str, int | None]
 
     @property
