@@ -106,6 +106,26 @@ def test_the_worth_of_a_byte() -> None:
     assert habits.known["a:1"].rate(now) == pytest.approx(SUCCEEDED * rate)
 
 
+def test_each_reference_is_fetched_from_its_own_registry() -> None:
+    """Whichever of the tags of an image came first."""
+    values = []
+    for names in (
+        ("fast.example/a:1", "slow.example/a:1"),
+        ("slow.example/a:1", "fast.example/a:1"),
+    ):
+        ranking = Ranking(Habits(speeds={"fast.example": 50e6, "slow.example": 1e6}))
+        ranking.add("image", PIECES)
+        for name in names:
+            ranking.habits.know(name, Use(0.0, 0.0 if name.startswith("slow") else 5 * DAY))
+            ranking.means(name, "image", PIECES)
+        (entry,) = ranking.entries.values()
+        values.append(ranking.value(entry, 10 * DAY))
+    slow, fast = 1 / (11 * DAY), 1 / (6 * DAY)
+    size = sum(size for _, size in PIECES)
+    expected = slow * (WAIT + size / 1e6) + fast * (WAIT + size / 50e6)
+    assert values == pytest.approx([expected / size] * 2)
+
+
 def test_of_many_that_are_gone_those_used_last_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tags of each commit would make a layer dear, and each decision slow, for ever."""
     monkeypatch.setattr(ranking_module, "MOST_ABSENT", 2)

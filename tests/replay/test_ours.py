@@ -6,14 +6,19 @@ import json
 import random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from holystone.core.habits import Habits
 from holystone.core.inventory import Container, Disk, Engine, Image, Inventory, Layer
 from holystone.core.plan import plan
 from holystone.core.policy import Grace, Mark, Policy, Takes
+from holystone.core.seen import Sighting
 from holystone.core.usage import Usage
 from holystone.replay.host import Host, replay
 from holystone.replay.orders.ours import Ours
 from holystone.replay.trace import Trace, parse, written
+from tests.ledger.examples import KEY, NOW, opened, seen
 
 LIMIT = 2_000_000_000
 NOTHING = Takes(containers=False, untagged=False, build_cache="none")
@@ -123,3 +128,31 @@ def test_what_a_moved_tag_left_behind_goes_first() -> None:
     # Room for three: when the fourth comes only the one left behind has to go.
     host = replay(trace, Ours(trace), 300)
     assert (host.pulled_bytes, host.stalls) == (400, 4)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([0, 20, 59, 61, 90, 400, 5000]), st.sampled_from("abcd")),
+        max_size=60,
+    ),
+    st.integers(1, 9),
+)
+def test_a_replay_learns_what_a_ledger_remembers(
+    tmp_path_factory: pytest.TempPathFactory, made: list[tuple[int, str]], batch: int
+) -> None:
+    """Of the same uses, in however many looks the ledger got them."""
+    habits = Habits()
+    now = NOW
+    sightings = []
+    for pause, name in made:
+        now += pause
+        habits.used(f"docker.io/library/{name}:1", now)
+        sightings.append(Sighting(now, f"docker.io/library/{name}:1"))
+    with opened(tmp_path_factory.mktemp("ledger")) as ledger:
+        for start in range(0, len(sightings), batch):
+            ledger.fold(KEY, seen(*sightings[start : start + batch]))
+        remembered = ledger.recall_summaries(KEY, "reference")
+        company = ledger.recall_company(KEY)
+    assert remembered == {name: habit.use for name, habit in habits.known.items()}
+    assert company == {name: habits.company.followers(name) for name in habits.known}

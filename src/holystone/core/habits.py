@@ -92,10 +92,12 @@ class Habits:
         return habit
 
     def used(self, reference: str, at: float) -> Habit:
-        """Add a use, not earlier than any before."""
+        """Add a use, not earlier than any before. One within a minute of the last is the same."""
         habit = self.known.get(reference)
-        self.company.used(reference, at, 0.0 if habit is None else habit.last)
-        return self.know(reference, Use(at, at) if habit is None else habit.use.again(at))
+        use = Use(at, at) if habit is None else habit.use.again(at)
+        if habit is None or use.count != habit.use.count:
+            self.company.used(reference, at, 0.0 if habit is None else habit.use.latest)
+        return self.know(reference, use)
 
     def seen(self, reference: str, at: float) -> Habit:
         """Take a sign that a reference was wanted, which may not have been a use of its own."""

@@ -184,14 +184,15 @@ class Ranking:
         """
         soon = self._soon
         rate = 0.0
-        seconds_per_byte = 0.0
+        per_byte = 0.0
         for habit in entry.habits:
-            rate += habit.rate(now) + soon.get(habit.reference, 0.0)
-            seconds_per_byte = habit.seconds_per_byte
+            expected = habit.rate(now) + soon.get(habit.reference, 0.0)
+            rate += expected
+            per_byte += expected * habit.seconds_per_byte
         freed = entry.freed
         if freed <= 0:
             return NEVER if rate else 0.0
-        worth = rate * (WAIT + freed * seconds_per_byte)
+        worth = rate * WAIT + freed * per_byte
         if entry.wanted is None:
             entry.wanted = self._find_wanted(entry)
         for habit, size in entry.wanted:
