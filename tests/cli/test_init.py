@@ -71,6 +71,27 @@ def test_a_file_of_the_repository_stays(holystone: Command, tmp_path: Path) -> N
     assert "  include holystone.mk" in done.lines
 
 
+@pytest.mark.parametrize(
+    ("target", "own", "told"),
+    [
+        ("github", ".github/workflows/ci.yml", ".github/workflows"),
+        ("woodpecker", ".woodpecker.yaml", ".woodpecker.yaml"),
+        ("make", "GNUmakefile", "GNUmakefile"),
+    ],
+)
+def test_a_file_of_another_name_stays_too(
+    holystone: Command, tmp_path: Path, target: str, own: str, told: str
+) -> None:
+    """And is the one that is told."""
+    (tmp_path / own).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / own).write_text("own\n")
+    done = holystone("init", target, "--into", tmp_path)
+    assert f"{tmp_path / told} stays as it is" in done.lines
+    assert [
+        line for line in done.lines if "stays" in line and str(tmp_path / told) not in line
+    ] == []
+
+
 def test_never_over_another_file_unasked(holystone: Command, tmp_path: Path) -> None:
     (tmp_path / MK).write_text("mine\n")
     told = holystone("init", "make", "--into", tmp_path).failed(1)

@@ -147,8 +147,10 @@ def _changes(target: Target, folder: str, options: argparse.Namespace) -> list[C
     for file in target.files:
         path = os.path.join(folder, file.path)
         body = text(target, file, command)
-        if not os.path.lexists(path):
-            action = LEAVE if file.example and mark else WRITE
+        if file.example and mark and not os.path.lexists(path):
+            action, path = LEAVE, os.path.join(folder, mark)
+        elif not os.path.lexists(path):
+            action = WRITE
         elif _read(path) == body:
             action = UNCHANGED
         else:
@@ -242,10 +244,7 @@ def _tell(options: argparse.Namespace, output: Output) -> None:
         for change in _changes(target, folder, options):
             told = _TOLD[change.action][0]
             is_verb = change.action in (WRITE, REPLACE)
-            path = change.path
-            if change.action == LEAVE:
-                path = used(target, folder) or path
-            lines.append(f"  {told} {path}" if is_verb else f"  {path} {told}")
+            lines.append(f"  {told} {change.path}" if is_verb else f"  {change.path} {told}")
         lines.append("")
     if proposal.images:
         lines += [*in_short(proposal, folder or ".", output.look), ""]
