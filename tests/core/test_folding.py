@@ -67,7 +67,7 @@ def test_a_hint_counts_where_nothing_is_known_and_is_no_use() -> None:
 def test_an_image_that_had_to_come_back_within_the_minute_is_told() -> None:
     """It counts as the same use, and still its layers had to be pulled."""
     folded = fold({}, [Sighting(100.0, NODE, ID), Sighting(130.0, NODE, ID, pulled=True)])
-    assert folded.uses[REFERENCE] == Use(100.0, 130.0)
+    assert folded.uses[REFERENCE] == Use(100.0, 130.0, began=100.0)
     assert [(each.at, each.pulled) for each in folded.counted] == [(100.0, False), (130.0, True)]
 
 

@@ -51,15 +51,12 @@ class Use(NamedTuple):
 
     def again(self, at: float) -> Use:
         """What is remembered after one more use; one that was seen before changes nothing."""
-        if at <= self.latest:
-            return self
-        last = max(self.last, at)
-        began = None if at == last else at
         if at < self.latest + SAME_USE:
-            return self._replace(last=last, began=began)
+            return self.until(at)
         between = at - self.latest
         gap = between if self.gap is None else self.gap + NEWEST_GAP * (between - self.gap)
-        return Use(self.first, last, self.count + 1, gap, began)
+        last = max(self.last, at)
+        return Use(self.first, last, self.count + 1, gap, None if at == last else at)
 
     def until(self, at: float) -> Use:
         """What is remembered where the latest use went on until then."""
