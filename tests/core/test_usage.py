@@ -13,8 +13,16 @@ moments = st.integers(0, 10_000).map(float)
 def test_uses_within_a_minute_are_one() -> None:
     """A pull, a container made of it and its start; the next job is another use."""
     use = Use(100.0, 100.0).again(101.0).again(101.5)
-    assert use == Use(100.0, 101.5)
-    assert use.again(701.5) == Use(100.0, 701.5, 2, 600.0)
+    assert use == Use(100.0, 101.5, began=100.0)
+    assert use.again(700.0) == Use(100.0, 700.0, 2, 600.0)
+
+
+def test_what_is_used_all_the_time_counts_each_minute() -> None:
+    """The next use is one that begins a minute after the last one began, not after it was seen."""
+    use = Use(0.0, 0.0)
+    for at in range(20, 601, 20):
+        use = use.again(float(at))
+    assert use == Use(0.0, 600.0, 11, 60.0)
 
 
 def test_the_gap_is_a_running_mean_in_which_the_newest_counts_for_more() -> None:
