@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from holystone.core.company import Followers
 from holystone.core.inventory import Blob, Disk, Inventory, Layer
 from holystone.core.plan import plan as planned
 from holystone.core.policy import Grace, Mark, Policy, Watermarks
@@ -178,6 +179,14 @@ def test_what_an_image_is_ranked_by_is_what_a_plan_for_room_says() -> None:
     assert explained.prospects is not None
     assert explained.prospects.freed == 50_000_000
     assert explained.prospects.facts.items() <= verdict.reasons[0].facts.items()
+    under_way = usage._replace(
+        references={**usage.references, "docker.io/library/db:1": Use(1.0, host.NOW - 60)},
+        company={"docker.io/library/db:1": Followers(9.0, {"docker.io/library/app:1": 5.0})},
+    )
+    plan = planned(seen, under_way, policy, host.NOW)
+    followed = explanation(seen, under_way, plan, "image", "sha256:app").prospects
+    assert followed is not None
+    assert followed.chance == pytest.approx(0.5)
 
 
 def test_every_object_can_be_explained_and_nothing_else() -> None:

@@ -212,6 +212,11 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
             "frees 412 MB, would take about 50 s to fetch"
         ),
     ),
+    (
+        "pressure",
+        {"idle": None, "gap": None, "frees": 0, "chance": 0.64, "least_free": 10**9},
+        "the disk is to have 1.00 GB free; 64% likely to follow what was just asked for, frees 0 B",
+    ),
     ("local", {}, "no registry can give it back: it was never pulled or pushed"),
     (
         "local",

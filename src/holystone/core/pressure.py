@@ -88,7 +88,7 @@ class _Relief:
 
     def _give_up(self, entry: Entry) -> None:
         image = self.by_id[str(entry.key)]
-        reason = self._reason(prospects(entry, self.now))
+        reason = self._reason(prospects(entry, self.now, self.ranking.soon))
         self.freed += entry.freed
         self.ranking.drop(entry.key)
         if self.images.doubtful(image):

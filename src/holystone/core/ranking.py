@@ -71,7 +71,8 @@ class Ranking:
         self._numbers = 0
         self._asked: tuple[float, Key] | None = None
         """For when the heap is right; None where it is to be made anew."""
-        self._soon: Mapping[str, float] = {}
+        self.soon: Mapping[str, float] = {}
+        """What the habits expected soon when it was last asked which image is next."""
         self._heap: list[tuple[float, float, int]] = []
         """Value, last use and number of images; those that changed since are in it again."""
         self._values: dict[int, float] = {}
@@ -154,7 +155,7 @@ class Ranking:
     def least(self, now: float, but: Key = None) -> Entry | None:
         """The image to give up next, never ``but``; None where none may be."""
         if self._asked != (now, but):
-            self._soon = self.habits.soon(now)
+            self.soon = self.habits.soon(now)
             self._heap = [
                 (self.value(entry, now), entry.last, entry.number)
                 for entry in self.entries.values()
@@ -182,7 +183,7 @@ class Ranking:
 
         ``NEVER`` where none comes free, since others hold all of its layers.
         """
-        soon = self._soon
+        soon = self.soon
         rate = 0.0
         per_byte = 0.0
         for habit in entry.habits:

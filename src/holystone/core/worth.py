@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from holystone.core.company import Company
 from holystone.core.decision import Fact
-from holystone.core.habits import SPEED, USUAL_GAP, Habits
+from holystone.core.habits import SOON, SPEED, USUAL_GAP, Habits
 from holystone.core.inventory import CacheRecord, Image
 from holystone.core.names import complete
 from holystone.core.ranking import WAIT, Entry, Piece, Ranking
@@ -32,11 +32,16 @@ class Prospects(NamedTuple):
     """Bytes that go with it now."""
     seconds: float | None
     """How long it takes to fetch that again; None where nothing has to be, or nothing tells."""
+    chance: float | None = None
+    """How likely it is to follow what was asked for just now; None where nothing tells."""
 
     @property
     def facts(self) -> dict[str, Fact]:
         """As facts of a reason."""
-        return {"idle": self.idle, "gap": self.gap, "frees": self.freed, "seconds": self.seconds}
+        told: dict[str, Fact] = {"idle": self.idle, "gap": self.gap}
+        if self.chance is not None:
+            told["chance"] = self.chance
+        return {**told, "frees": self.freed, "seconds": self.seconds}
 
 
 def rank(images: Iterable[Image], spare: Iterable[Image], usage: Usage, sign: Sign) -> Ranking:
@@ -74,16 +79,18 @@ def rank(images: Iterable[Image], spare: Iterable[Image], usage: Usage, sign: Si
     return ranking
 
 
-def prospects(entry: Entry, now: float) -> Prospects:
-    """What is expected of an image that may be given up."""
+def prospects(entry: Entry, now: float, soon: Mapping[str, float]) -> Prospects:
+    """What is expected of an image that may be given up; ``soon`` as the habits tell it now."""
     gaps = [habit.use.gap for habit in entry.habits if habit.use.gap is not None]
     last = max((habit.last for habit in entry.habits), default=entry.last)
     per_byte = max((habit.seconds_per_byte for habit in entry.habits), default=0.0)
+    chances = [soon[h.reference] * SOON for h in entry.habits if h.reference in soon]
     return Prospects(
         idle=max(0.0, now - last) if last > 0 else None,
         gap=min(gaps, default=None),
         freed=entry.freed,
         seconds=WAIT + entry.freed * per_byte if entry.freed else None,
+        chance=max(chances, default=None),
     )
 
 

@@ -191,6 +191,7 @@ def _prospects(expected: Prospects | None) -> Document | None:
         "gap_seconds": expected.gap,
         "frees_bytes": expected.freed,
         "fetch_seconds": expected.seconds,
+        "chance": expected.chance,
     }
 
 

@@ -84,7 +84,7 @@ def _prospects(
         if each is image or not _goes_along(each, verdicts[each.id])
     ]
     ranking = rank(holders, [image], usage, partial(last_sign, usage=usage))
-    return prospects(ranking.entries[image.id], now)
+    return prospects(ranking.entries[image.id], now, ranking.habits.soon(now))
 
 
 def _goes_along(image: Image, verdict: Verdict) -> bool:

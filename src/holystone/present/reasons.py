@@ -169,6 +169,8 @@ def expected(facts: Facts) -> str:
         told.append(f"last used {ago(_number(facts, 'idle'))}")
     if facts.get("gap") is not None:
         told.append(f"used about every {age(_number(facts, 'gap'))}")
+    if facts.get("chance") is not None:
+        told.append(f"{_number(facts, 'chance'):.0%} likely to follow what was just asked for")
     told.append(f"frees {_size(facts, 'frees')}")
     if facts.get("seconds") is not None:
         told.append(f"would take about {age(max(1.0, _number(facts, 'seconds')))} to fetch")
