@@ -36,6 +36,8 @@ T = TypeVar("T")
 
 _PAUSES = (0.02, 0.1, 0.3, 0.9)
 """Seconds before each further try where a list stumbled over what just went away."""
+_DOUBTS = (0.0, 0.1, 0.3, 0.9)
+"""Seconds before each further look where most of the build cache claims to be in use."""
 NOT_FOUND = 404
 FAULT = 500
 _PODMAN_GONE = ("not known", "no such", "64-byte hexadecimal")
@@ -62,6 +64,7 @@ def read_lists(lists: Lists, now: float) -> Inventory:
             measured = _each(parse.volume, parse.disk_usage(usage, "Volumes"), "/system/df")
             volumes = _with_sizes(volumes, measured)
         cache = _each(parse.cache_record, parse.disk_usage(usage, "BuildCache"), "/system/df")
+    cache = _doubted(lists.client, cache or [])
     images = _each(parse.image, _of(list, answers.images, "/images/json"), "/images/json")
     if engine.store == "containerd":
         images = [parse.with_all_digests(image) for image in images]
@@ -71,7 +74,7 @@ def read_lists(lists: Lists, now: float) -> Inventory:
         taken_at=now,
         images=tuple(images),
         containers=tuple(_each(parse.container, containers, "/containers/json")),
-        cache=tuple(cache or ()),
+        cache=tuple(cache),
         volumes=tuple(volumes),
         networks=tuple(_each(parse.network, _of(list, answers.networks, "/networks"), "/networks")),
         disk=disk(lists.client, engine.root),
@@ -116,6 +119,10 @@ def references(client: Client, image_id: str) -> set[str]:
 
 def list_cache(client: Client) -> dict[str, CacheRecord]:
     """The build cache records as they are now, by ID. Raises EngineError."""
+    return {record.id: record for record in _doubted(client, _ask_cache(client))}
+
+
+def _ask_cache(client: Client) -> list[CacheRecord]:
     records = None
     if client.negotiate().api < DF_BY_TYPE:
         records = ask_buildkit(client)
@@ -124,7 +131,24 @@ def list_cache(client: Client) -> dict[str, CacheRecord]:
         usage = _of(dict, _patiently(partial(client.get, path)), "/system/df")
         entries = parse.disk_usage(usage, "BuildCache")
         records = _each(parse.cache_record, entries, "/system/df")
-    return {record.id: record for record in records}
+    return records
+
+
+def _doubted(client: Client, records: list[CacheRecord]) -> list[CacheRecord]:
+    """The records, asked for again while most of them claim to be in use. Raises EngineError.
+
+    BuildKit holds a record while it measures it, and says then that it is in use: after a restart
+    that can be nearly all of them. What it says twice, with a moment in between, is believed.
+    """
+    for pause in _DOUBTS:
+        busy = {record.id for record in records if record.in_use}
+        if len(busy) * 2 <= len(records):
+            break
+        time.sleep(pause)
+        records = _ask_cache(client)
+        if pause and busy == {record.id for record in records if record.in_use}:
+            break
+    return records
 
 
 def _with_sizes(volumes: list[Volume], measured: Iterable[Volume]) -> list[Volume]:

@@ -269,6 +269,8 @@ def _unconfirmed(facts: Facts) -> str:
 def _over_budget(facts: Facts) -> str:
     total, budget = _size(facts, "total"), _size(facts, "budget")
     used = ago(_number(facts, "idle"))
+    if not facts.get("budget"):
+        return f"the budget of the build cache is 0 B; last used {used}"
     return f"build cache is {total}, over its budget of {budget}; last used {used}"
 
 
