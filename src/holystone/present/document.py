@@ -76,7 +76,12 @@ def coalesced(inventory: Inventory, level: str, run: int, disk: Disk) -> Documen
     ended = {**none, "seconds": 0.0, "interrupted": None, "disk": _disk(disk)}
     promise = {"freed_bytes": 0, "estimated": False, "at_least_bytes": 0, "at_most_bytes": 0}
     head = preamble(inventory.engine, inventory.taken_at, inventory.disk) | {"level": level}
-    rest = {"held_by_cache_bytes": 0, "target_free_bytes": None, "coalesced_with": run}
+    rest: Document = {
+        "held_by_cache_bytes": 0,
+        "target_free_bytes": None,
+        "unconfirmed": [],
+        "coalesced_with": run,
+    }
     return head | promise | rest | {"outcome": ended, "items": []}
 
 
@@ -197,7 +202,14 @@ def _prospects(expected: Prospects | None) -> Document | None:
 
 def _plan(plan: Plan) -> Document:
     head = preamble(plan.engine, plan.taken_at, plan.disk) | {"level": plan.level}
-    return head | _promise(plan) | {"target_free_bytes": plan.target_free}
+    unconfirmed = [
+        verdict.id
+        for verdict in plan.removed
+        if any(reason.rule == "unconfirmed" for reason in verdict.reasons)
+    ]
+    return (
+        head | _promise(plan) | {"target_free_bytes": plan.target_free, "unconfirmed": unconfirmed}
+    )
 
 
 def preamble(engine: Engine, taken_at: float, disk: Disk) -> Document:
