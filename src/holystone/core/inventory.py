@@ -128,7 +128,7 @@ class CacheRecord(NamedTuple):
 
 
 class Disk(NamedTuple):
-    """The file system under the engine's data; unknown (None) for a remote engine.
+    """The file system under the engine's data; unknown (None) where that is not in sight.
 
     ``total_bytes`` leaves out what is reserved for root, as the percentages of df do.
     """
@@ -138,6 +138,11 @@ class Disk(NamedTuple):
     total_inodes: int | None = None
     """None also where the file system makes them as needed."""
     free_inodes: int | None = None
+    folder: str = ""
+    """The engine's data folder on this machine, proved to be this engine's; empty where it is not
+    in sight."""
+    unseen: str = ""
+    """Why it is not in sight, in words; empty where it is."""
 
 
 class Engine(NamedTuple):

@@ -16,6 +16,7 @@ from holystone.engine.events import EventStream
 from holystone.engine.host import REMOVED, Observed, Removal
 from holystone.engine.lists import Lists
 from holystone.engine.removing import Remover
+from holystone.engine.sight import Sight
 from holystone.engine.touched import Touched
 from holystone.engine.uses import Uses
 
@@ -41,7 +42,7 @@ class LiveHost:
         self.memory = memory
         self.clock = clock
         self.workers = 1
-        self.root = ""
+        self.seen = Sight()
         self.key = ""
         self.facts: dict[str, ImageFacts] = {}
         self.news: dict[str, ImageFacts] = {}
@@ -72,7 +73,7 @@ class LiveHost:
         self.workers = _WORKERS[inventory.engine.store]
         if self.client.endpoint.scheme == "ssh":
             self.workers = self.client.width
-        self.root = inventory.engine.root
+        self.seen = Sight(inventory.disk.folder, inventory.disk.unseen)
         self.key = f"{inventory.engine.id}/{inventory.engine.store}"
         self.uses.begin(self.key)
         if lists.named and self.uses.built_since(inventory):
@@ -168,7 +169,7 @@ class LiveHost:
 
     def disk(self) -> Disk:
         """The file system under the engine's data now; unknown before ``observe``."""
-        return observe.disk(self.client, self.root)
+        return observe.disk(self.seen)
 
     def close(self) -> None:
         """Let go of every connection, and keep what was learned of what is still there."""
@@ -232,11 +233,11 @@ class LiveHost:
     def _read_images(self, inventory: Inventory, ids: Sequence[str]) -> None:
         """Take from the files of a classic store here what would need a call an image."""
         engine = inventory.engine
-        if engine.store != "classic" or self.client.endpoint.scheme != "unix" or not ids:
+        if engine.store != "classic" or not self.seen.root or not ids:
             return
         from holystone.engine.image_store import read_images
 
-        found = read_images(engine.root, engine.storage_driver, ids, self.facts)
+        found = read_images(self.seen.root, engine.storage_driver, ids, self.facts)
         self._learn(self._undated(found, inventory), inventory)
 
     def _read_content(self, inventory: Inventory) -> None:
@@ -244,12 +245,12 @@ class LiveHost:
 
         The blobs are quicker read again than remembered.
         """
-        if inventory.engine.store != "containerd" or self.client.endpoint.scheme != "unix":
+        if inventory.engine.store != "containerd" or not self.seen.root:
             return
         from holystone.engine.content_store import read_content
 
         ids = [image.id for image in inventory.images]
-        told = read_content(inventory.engine.root, ids, self.facts)
+        told = read_content(self.seen.root, ids, self.facts)
         new = {i: fact for i, fact in told.items() if self.facts[i].diff_ids is None}
         self.facts.update(told)
         self._learn(new, inventory)
