@@ -198,7 +198,7 @@ KEYS: tuple[Key, ...] = (
     Key(
         "volumes", "names", kinds.NAMES,
         "Volumes that may go, where remove is named: names with * and ?.",
-        ["runner-*-cache"], ("volumes", "names"),
+        ["runner-*-cache-*"], ("volumes", "names"),
     ),
     Key(
         "volumes", "unused_for", kinds.DURATION,
