@@ -174,7 +174,7 @@ def test_what_an_image_is_ranked_by_is_what_a_plan_for_room_says() -> None:
         disk=Disk(10**12, 0),
     )
     usage = Usage(references={"docker.io/library/app:1": Use(1.0, host.NOW - 86_400)})
-    policy = Policy(grace=Grace.uniform(0))
+    policy = Policy(grace=Grace.uniform(0), check_registry=False)
     for_room = planned(seen, usage, policy._replace(target=Mark(free_bytes=10**12)), host.NOW)
     (verdict,) = [each for each in for_room.verdicts if each.id == "sha256:app"]
     explained = explanation(

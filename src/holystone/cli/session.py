@@ -192,8 +192,8 @@ def survey(
 
     What costs the engine an answer for each image is asked only where the plan depends on it: when
     images lost their tag, where young ones are spared, and layers, where images are to go. With
-    ``layers`` the inventory has them in any case. Registries are asked of the images that would go
-    if they could come back.
+    ``layers`` the inventory has them in any case. Registries are asked about the images that would
+    go if they could come back.
     """
     from holystone.core.plan import plan
 
@@ -219,6 +219,9 @@ def survey(
         inventory = host.date_tagged(inventory)
     if policy.grace.once_tagged > 0 or policy.grace.never_tagged > 0:
         inventory = host.date(inventory)
+    if layers or policy.takes.tagged != "none" or policy.target is not None:
+        # What registries said lately is remembered: nothing is asked here.
+        inventory = host.confirm(inventory, ())
     if not layers and policy.target is None:
         draft = plan(inventory, host.usage(), policy, inventory.taken_at)
         if not draft.unconfirmed and not any(step.kind == "image" for step in draft.steps):

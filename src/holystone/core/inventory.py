@@ -60,6 +60,12 @@ class Image(NamedTuple):
     """Whether a registry says that it has the image; None where none was asked or answered."""
     registry_said: str = ""
     """Why ``in_registry`` is not True, in words; empty where no registry was asked."""
+    registry_asked: float | None = None
+    """When the registry said so; None where none was asked."""
+    from_registry: bool | None = None
+    """Whether a registry that its digests name is known to have had it: it answered so once, or a
+    pull or a push showed it. False where its last word was that it lacks it; None where nothing
+    is remembered."""
 
 
 class Container(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from holystone.core.decision import Step
 from holystone.core.inventory import Disk, Image, Inventory, Layer
@@ -19,6 +20,9 @@ from holystone.engine.removing import Remover
 from holystone.engine.sight import Sight
 from holystone.engine.touched import Touched
 from holystone.engine.uses import Uses
+
+if TYPE_CHECKING:
+    from holystone.engine.confirming import Confirming
 
 _WORKERS = {"classic": 4, "containerd": 32, "podman": 4}
 """Removals at a time by kind of store; beyond these the engines gain nothing."""
@@ -53,6 +57,8 @@ class LiveHost:
         """When tagged images last got a tag, where that was asked for."""
         self.named = False
         """Whether at some look no more of images than their names was asked for."""
+        self.confirming: Confirming | None = None
+        """What registries said in this run; None until one is asked."""
         self.touched = Touched(events)
         self.remover = Remover(client, self.touched, {}, 0.0)
 
@@ -122,14 +128,20 @@ class LiveHost:
         self.uses.weighed(inventory)
         return inventory
 
-    def confirm(self, inventory: Inventory, image_ids: Sequence[str]) -> Inventory:
-        """The inventory with what registries say of these images; see ``Host.confirm``."""
-        import os
+    def confirm(
+        self, inventory: Inventory, image_ids: Sequence[str], *, anew: bool = False
+    ) -> Inventory:
+        """The inventory with what registries say of its images; see ``Host.confirm``."""
+        if self.confirming is None:
+            import os
 
-        from holystone.engine.credentials import Credentials
-        from holystone.engine.registry import confirm
+            from holystone.engine.confirming import Confirming
+            from holystone.engine.credentials import Credentials
+            from holystone.engine.registry import Asker
 
-        return confirm(self.client, Credentials(os.environ), inventory, image_ids)
+            asker = Asker(self.client, Credentials(os.environ))
+            self.confirming = Confirming(asker, self.memory, self.key, self.clock)
+        return self.confirming.confirm(inventory, image_ids, anew=anew)
 
     def usage(self) -> Usage:
         """What is remembered of the objects last observed, and the leases as they are now."""
