@@ -16,7 +16,7 @@ from itertools import chain, repeat
 from typing import Any, TypeVar
 
 from holystone.core.inventory import CacheRecord, Container, Disk, Image, Inventory, Note, Volume
-from holystone.engine import parse
+from holystone.engine import parse, sight
 from holystone.engine.api import Client
 from holystone.engine.errors import EngineError, EngineRefused, EngineUnreachable, SenselessAnswer
 from holystone.engine.lists import DF_BY_TYPE, Answers, Lists, ask_buildkit
@@ -79,7 +79,7 @@ def read_lists(lists: Lists, now: float) -> Inventory:
         cache=tuple(cache),
         volumes=tuple(volumes),
         networks=tuple(networks),
-        disk=disk(lists.client, engine.root),
+        disk=disk(sight.find(lists.client, answers.info, answers.containers, answers.networks)),
         notes=(*notes, *odd),
     )
 
@@ -187,14 +187,14 @@ def _with_sizes(volumes: list[Volume], measured: Iterable[Volume]) -> list[Volum
     return [volume._replace(size=sizes.get(volume.name)) for volume in volumes]
 
 
-def disk(client: Client, root: str) -> Disk:
-    """The file system of the engine's data folder, where that is on this machine."""
-    if client.endpoint.scheme != "unix" or not root:
-        return Disk()
+def disk(seen: sight.Sight) -> Disk:
+    """The file system of the engine's data folder as it is now, where that is in sight."""
+    if not seen.root:
+        return Disk(unseen=seen.why)
     try:
-        stat = os.statvfs(root)
-    except OSError:
-        return Disk()
+        stat = os.statvfs(seen.root)
+    except OSError as error:
+        return Disk(unseen=f"{seen.root} cannot be read: {error.strerror}")
     # As df counts: what is reserved for root is neither used nor to be had.
     usable = stat.f_blocks - stat.f_bfree + stat.f_bavail
     return Disk(
@@ -202,6 +202,7 @@ def disk(client: Client, root: str) -> Disk:
         stat.f_bavail * stat.f_frsize,
         stat.f_files or None,
         stat.f_favail if stat.f_files else None,
+        folder=seen.root,
     )
 
 
