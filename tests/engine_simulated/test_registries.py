@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from holystone.cli.session import survey
 from holystone.core.decision import Plan
@@ -29,7 +29,7 @@ class Watched(SimulatedHost):
 
 
 def surveyed(
-    count: int, wanted: int, answers: dict[int, tuple[bool | None, str]]
+    count: int, wanted: int, answers: Mapping[int, tuple[bool | None, str]]
 ) -> tuple[Plan, list[Sequence[str]], Inventory]:
     """A plan for so many bytes, of images of one byte each, the first the least valuable."""
     images = tuple(
