@@ -223,6 +223,19 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
         {"said": "manifest unknown"},
         "its registry cannot give it back: manifest unknown",
     ),
+    (
+        "digest",
+        {"reference": f"python@sha256:{'ab' * 32}", "certain": True},
+        "pulled by digest: python@sha256:abababababab",
+    ),
+    (
+        "digest",
+        {"reference": f"python@sha256:{'ab' * 32}", "certain": False},
+        (
+            "it has no tag but a digest: python@sha256:abababababab. Either it was pulled by that "
+            "digest, or its tag moved to another image before holystone saw it"
+        ),
+    ),
     ("unconfirmed", {}, "no registry was asked whether it has it"),
     (
         "unconfirmed",

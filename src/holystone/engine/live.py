@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from holystone.core.decision import Step
+from holystone.core.digest_names import digest_names
 from holystone.core.inventory import Disk, Image, Inventory, Layer
 from holystone.core.layers import chain_ids
 from holystone.core.memory import ImageFacts, Memory
 from holystone.core.usage import Lease, Usage
-from holystone.engine import observe
+from holystone.engine import arrivals, observe
 from holystone.engine.api import Client
 from holystone.engine.events import EventStream
 from holystone.engine.host import REMOVED, Observed, Removal
@@ -48,6 +49,8 @@ class LiveHost:
         """What was learned in this run."""
         self.present: set[str] = set()
         self.uses = Uses(client, memory)
+        self.stored_at: dict[str, float] = {}
+        """When images were last stored, where the engine's files were asked."""
         self.tagged_at: dict[str, float | None] = {}
         """When tagged images last got a tag, where that was asked for."""
         self.named = False
@@ -89,19 +92,19 @@ class LiveHost:
         containers = observe.inspect_stopped(self.client, inventory.containers)
         inventory = inventory._replace(containers=containers)
         self.uses.look(inventory, known, lambda: self._layered(inventory))
-        return self._with_facts(inventory)
+        self._learn(arrivals.learn(self.facts, inventory, self.uses.events, self.uses.now), inventory)
+        return self._settle_digests(self._with_facts(inventory))
 
     def date(self, inventory: Inventory) -> Inventory:
         """The inventory with when its untagged images lost their tag; see ``Host.date``."""
-        untagged = [image.id for image in inventory.images if not image.tags]
-        self._read_images(inventory, [i for i in untagged if not self.facts[i].inspected])
-        return self._inspect(inventory, [i for i in untagged if not self.facts[i].inspected])
+        return self._date(inventory, [image.id for image in inventory.images if not image.tags])
 
     def date_tagged(self, inventory: Inventory) -> Inventory:
         """The inventory with when its tagged images got their tags; see ``Host.date_tagged``."""
         tagged = [image.id for image in inventory.images if image.tags]
         found = observe.inspect_images(self.client, tagged, self.facts)
         self.tagged_at = {image_id: fact.last_tagged for image_id, fact in found.items()}
+        self._read_times(inventory, tagged)
         self.uses.hint(inventory, self.tagged_at)
         return self._with_facts(inventory)
 
@@ -197,6 +200,35 @@ class LiveHost:
             for image, diff_ids in stacks
         ]
 
+    def _date(self, inventory: Inventory, ids: Sequence[str]) -> Inventory:
+        """The inventory with when these images, which have no tag, came and lost their tag."""
+        self._read_times(inventory, ids)
+        self._read_images(inventory, [i for i in ids if not self.facts[i].inspected])
+        return self._inspect(inventory, [i for i in ids if not self.facts[i].inspected])
+
+    def _read_times(self, inventory: Inventory, ids: Sequence[str]) -> None:
+        """Take from the engine's files, where they are here, when these images were stored."""
+        if self.client.endpoint.scheme == "unix":
+            self.stored_at.update(arrivals.file_times(inventory.engine, ids))
+
+    def _settle_digests(self, inventory: Inventory) -> Inventory:
+        """Find out of digests whether they are names or were left behind, as far as that goes."""
+        store = inventory.engine.store
+        doubtful = [i.id for i in inventory.images if not digest_names(i, store).certain]
+        if not doubtful:
+            return inventory
+        inventory = self._date(inventory, doubtful)
+        images = [image for image in inventory.images if image.id in set(doubtful)]
+        found = arrivals.pulled_by_tag(images, self.stored_at, self.uses.events)
+        news = {
+            image_id: self.facts[image_id]._replace(
+                tagged_in=tuple(sorted(names.union(self.facts[image_id].tagged_in)))
+            )
+            for image_id, names in found.items()
+        }
+        self._learn(news, inventory)
+        return self._with_facts(inventory)
+
     def _unknown(self, image: Image) -> bool:
         return self.facts[image.id].diff_ids is None
 
@@ -279,6 +311,13 @@ class LiveHost:
         images = [
             observe.apply_facts(image, self.facts[image.id], store) for image in inventory.images
         ]
+        if self.stored_at:
+            images = [
+                image._replace(arrived=max(image.arrived or 0.0, self.stored_at[image.id]))
+                if image.id in self.stored_at
+                else image
+                for image in images
+            ]
         if self.tagged_at:
             images = [
                 image._replace(last_tagged=self.tagged_at.get(image.id, image.last_tagged))
