@@ -144,9 +144,7 @@ def test_a_container_asked_for_it(pulls: Pulls, tmp_path: Path) -> None:
 
 
 @pytest.mark.engine("classic")
-def test_nothing_tells(
-    own_engine: Callable[..., Engine], registry: Registry, unique: str
-) -> None:
+def test_nothing_tells(own_engine: Callable[..., Engine], registry: Registry, unique: str) -> None:
     """After a restart the engine has no events, and holystone saw neither pull: it stays."""
     started = own_engine()
     digest = pushed(started, registry, unique, "1")

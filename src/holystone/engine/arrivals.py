@@ -111,24 +111,24 @@ class _Learning:
             self.now[image_id] = fact._replace(**known)  # type: ignore[arg-type]
 
 
-def file_times(engine: Engine, ids: Iterable[str]) -> dict[str, float]:
-    """When these images were last stored, UTC seconds, by the engine's own files.
+def file_times(root: str, engine: Engine, ids: Iterable[str]) -> dict[str, float]:
+    """When these images were last stored, UTC seconds, by the files in the engine's data folder.
 
     The classic store and Podman write an image's config, or its manifest, anew each time it comes,
     also where it was here before. What cannot be read is left out.
     """
-    if engine.store == "containerd" or not engine.root or "/" in engine.storage_driver:
+    if engine.store == "containerd" or "/" in engine.storage_driver:
         return {}
     if engine.store == "podman":
-        path = f"{engine.root}/{engine.storage_driver}-images/%s/manifest"
+        folder, name = f"{root}/{engine.storage_driver}-images", "/manifest"
     else:
-        path = f"{engine.root}/image/{engine.storage_driver}/imagedb/content/sha256/%s"
+        folder, name = f"{root}/image/{engine.storage_driver}/imagedb/content/sha256", ""
     times = {}
     for image_id in ids:
         digits = image_id.removeprefix("sha256:")
         if len(digits) == _ID_LENGTH and _ID.issuperset(digits):
             try:
-                times[image_id] = os.stat(path % digits).st_mtime
+                times[image_id] = os.stat(f"{folder}/{digits}{name}").st_mtime
             except OSError:
                 continue
     return times

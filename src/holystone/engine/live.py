@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from holystone.core.decision import Step
 from holystone.core.digest_names import digest_names
@@ -17,8 +18,12 @@ from holystone.engine.events import EventStream
 from holystone.engine.host import REMOVED, Observed, Removal
 from holystone.engine.lists import Lists
 from holystone.engine.removing import Remover
+from holystone.engine.sight import Sight
 from holystone.engine.touched import Touched
 from holystone.engine.uses import Uses
+
+if TYPE_CHECKING:
+    from holystone.engine.confirming import Confirming
 
 _WORKERS = {"classic": 4, "containerd": 32, "podman": 4}
 """Removals at a time by kind of store; beyond these the engines gain nothing."""
@@ -42,7 +47,7 @@ class LiveHost:
         self.memory = memory
         self.clock = clock
         self.workers = 1
-        self.root = ""
+        self.seen = Sight()
         self.key = ""
         self.facts: dict[str, ImageFacts] = {}
         self.news: dict[str, ImageFacts] = {}
@@ -55,6 +60,8 @@ class LiveHost:
         """When tagged images last got a tag, where that was asked for."""
         self.named = False
         """Whether at some look no more of images than their names was asked for."""
+        self.confirming: Confirming | None = None
+        """What registries said in this run; None until one is asked."""
         self.touched = Touched(events)
         self.remover = Remover(client, self.touched, {}, 0.0)
 
@@ -75,7 +82,7 @@ class LiveHost:
         self.workers = _WORKERS[inventory.engine.store]
         if self.client.endpoint.scheme == "ssh":
             self.workers = self.client.width
-        self.root = inventory.engine.root
+        self.seen = Sight(inventory.disk.folder, inventory.disk.unseen)
         self.key = f"{inventory.engine.id}/{inventory.engine.store}"
         self.uses.begin(self.key)
         if lists.named and self.uses.built_since(inventory):
@@ -92,7 +99,8 @@ class LiveHost:
         containers = observe.inspect_stopped(self.client, inventory.containers)
         inventory = inventory._replace(containers=containers)
         self.uses.look(inventory, known, lambda: self._layered(inventory))
-        self._learn(arrivals.learn(self.facts, inventory, self.uses.events, self.uses.now), inventory)
+        told = arrivals.learn(self.facts, inventory, self.uses.events, self.uses.now)
+        self._learn(told, inventory)
         return self._settle_digests(self._with_facts(inventory))
 
     def date(self, inventory: Inventory) -> Inventory:
@@ -124,14 +132,20 @@ class LiveHost:
         self.uses.weighed(inventory)
         return inventory
 
-    def confirm(self, inventory: Inventory, image_ids: Sequence[str]) -> Inventory:
-        """The inventory with what registries say of these images; see ``Host.confirm``."""
-        import os
+    def confirm(
+        self, inventory: Inventory, image_ids: Sequence[str], *, anew: bool = False
+    ) -> Inventory:
+        """The inventory with what registries say of its images; see ``Host.confirm``."""
+        if self.confirming is None:
+            import os
 
-        from holystone.engine.credentials import Credentials
-        from holystone.engine.registry import confirm
+            from holystone.engine.confirming import Confirming
+            from holystone.engine.credentials import Credentials
+            from holystone.engine.registry import Asker
 
-        return confirm(self.client, Credentials(os.environ), inventory, image_ids)
+            asker = Asker(self.client, Credentials(os.environ))
+            self.confirming = Confirming(asker, self.memory, self.key, self.clock)
+        return self.confirming.confirm(inventory, image_ids, anew=anew)
 
     def usage(self) -> Usage:
         """What is remembered of the objects last observed, and the leases as they are now."""
@@ -171,7 +185,7 @@ class LiveHost:
 
     def disk(self) -> Disk:
         """The file system under the engine's data now; unknown before ``observe``."""
-        return observe.disk(self.client, self.root)
+        return observe.disk(self.seen)
 
     def close(self) -> None:
         """Let go of every connection, and keep what was learned of what is still there."""
@@ -208,8 +222,9 @@ class LiveHost:
 
     def _read_times(self, inventory: Inventory, ids: Sequence[str]) -> None:
         """Take from the engine's files, where they are here, when these images were stored."""
-        if self.client.endpoint.scheme == "unix":
-            self.stored_at.update(arrivals.file_times(inventory.engine, ids))
+        if self.seen.root:
+            engine = inventory.engine
+            self.stored_at.update(arrivals.file_times(self.seen.root, engine, ids))
 
     def _settle_digests(self, inventory: Inventory) -> Inventory:
         """Find out of digests whether they are names or were left behind, as far as that goes."""
@@ -264,11 +279,11 @@ class LiveHost:
     def _read_images(self, inventory: Inventory, ids: Sequence[str]) -> None:
         """Take from the files of a classic store here what would need a call an image."""
         engine = inventory.engine
-        if engine.store != "classic" or self.client.endpoint.scheme != "unix" or not ids:
+        if engine.store != "classic" or not self.seen.root or not ids:
             return
         from holystone.engine.image_store import read_images
 
-        found = read_images(engine.root, engine.storage_driver, ids, self.facts)
+        found = read_images(self.seen.root, engine.storage_driver, ids, self.facts)
         self._learn(self._undated(found, inventory), inventory)
 
     def _read_content(self, inventory: Inventory) -> None:
@@ -276,12 +291,12 @@ class LiveHost:
 
         The blobs are quicker read again than remembered.
         """
-        if inventory.engine.store != "containerd" or self.client.endpoint.scheme != "unix":
+        if inventory.engine.store != "containerd" or not self.seen.root:
             return
         from holystone.engine.content_store import read_content
 
         ids = [image.id for image in inventory.images]
-        told = read_content(inventory.engine.root, ids, self.facts)
+        told = read_content(self.seen.root, ids, self.facts)
         new = {i: fact for i, fact in told.items() if self.facts[i].diff_ids is None}
         self.facts.update(told)
         self._learn(new, inventory)

@@ -158,6 +158,17 @@ MIGRATIONS = (
     );
     """,
     """
+    CREATE TABLE registry_word (
+        engine TEXT NOT NULL,
+        reference TEXT NOT NULL,
+        has INTEGER,
+        said TEXT NOT NULL,
+        asked REAL NOT NULL,
+        seen REAL NOT NULL,
+        PRIMARY KEY (engine, reference)
+    ) WITHOUT ROWID;
+    """,
+    """
     ALTER TABLE image ADD COLUMN arrived REAL;
     ALTER TABLE image ADD COLUMN loaded INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE image ADD COLUMN pinned TEXT NOT NULL DEFAULT '';
