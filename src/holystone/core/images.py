@@ -140,6 +140,8 @@ class Judgement:
         return arrival(image, self.usage, step=step)
 
     def _judge(self, image: Image) -> Ruling:
+        if image.odd:
+            return keep("odd")
         name = self._name(image)
         named = (name,) if name else ()
         if held_by := self.held_by.get(image.id):
