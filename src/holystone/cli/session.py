@@ -200,9 +200,12 @@ def survey(
     if inventory is None:
         inventory = look(host, policy, sizes=sizes)
     if policy.target is not None and inventory.disk.free_bytes is None:
+        from holystone.present.wording import safe
+
         raise Failure(
-            "--until-free and the like need to see how full the engine's disk is, and it is "
-            "not on this machine. Run holystone beside the engine."
+            "a target needs to see how full the engine's disk is, and that disk is not in sight: "
+            f"{safe(inventory.disk.unseen) or 'it is not on this machine'}. Run holystone beside "
+            "the engine; in a container mount the engine's data folder at its own path, read-only."
         )
     if policy.target is not None and inventory.disk.total_bytes is not None:
         least = policy.target.least_free(inventory.disk.total_bytes) or 0

@@ -7,7 +7,8 @@ from collections import Counter
 from holystone.core.decision import Plan
 from holystone.core.inventory import Inventory
 from holystone.core.units import format_size
-from holystone.present.report import listing, remaining
+from holystone.present import notes
+from holystone.present.report import listing, remaining, unconfirmed
 from holystone.present.table import paragraph
 from holystone.present.terminal import Look
 from holystone.present.wording import counts_of, engine_name, promised, safe
@@ -22,6 +23,7 @@ def render(inventory: Inventory, plan: Plan, look: Look, *, every: bool = False)
         lines += _short(plan, look)
         if every:
             lines += ["", *listing.staying(plan.kept, look)]
+        lines += notes.lines(plan.notes, look)
         return "\n".join(lines).rstrip()
     host = f"{safe(plan.engine.name)} ({engine_name(plan.engine)})"
     lines = paragraph(f"Plan of a {plan.level} clean of {host}", look, style="bold")
@@ -31,9 +33,11 @@ def render(inventory: Inventory, plan: Plan, look: Look, *, every: bool = False)
     else:
         lines += remaining.stays(inventory, plan, look)
     lines += remaining.young(plan, look)
+    lines += unconfirmed.listing(unconfirmed.going(plan), look, verb="to go")
     lines += paragraph(total(plan), look, style="bold")
     lines += remaining.held(plan, look)
     lines += _short(plan, look)
+    lines += notes.lines(plan.notes, look)
     return "\n".join(lines)
 
 
