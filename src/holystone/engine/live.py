@@ -158,6 +158,7 @@ class LiveHost:
 
             asker = Asker(self.client, Credentials(os.environ))
             self.confirming = Confirming(asker, self.memory, self.key, self.clock)
+        self.confirming.note_seen(self.uses.in_registries())
         return self.confirming.confirm(inventory, image_ids, anew=anew)
 
     def usage(self) -> Usage:
