@@ -174,6 +174,9 @@ MIGRATIONS = (
     ALTER TABLE image ADD COLUMN pinned TEXT NOT NULL DEFAULT '';
     ALTER TABLE image ADD COLUMN tagged_in TEXT NOT NULL DEFAULT '';
     """,
+    """
+    ALTER TABLE removal ADD COLUMN platforms TEXT NOT NULL DEFAULT '[]';
+    """,
 )
 """One script a version. ``image.top`` is the layer on top of an image's stack, ``layer.below``
 the one under it; a layer's size and an image's depth are null until they were weighed.
