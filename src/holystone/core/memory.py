@@ -62,6 +62,12 @@ class Memory(Protocol):
     def recall_speeds(self, engine: str) -> dict[str, float]:
         """How fast images came from each registry, bytes a second."""
 
+    def recall_ends(self, engine: str) -> dict[str, float]:
+        """When containers were first seen stopped whose end the engine does not know, by ID."""
+
+    def remember_ends(self, engine: str, ends: Mapping[str, float]) -> None:
+        """Keep these in place of all that were known of this engine."""
+
     def fold(self, engine: str, seen: Seen) -> Folded | None:
         """Add what was seen, and forget objects of this engine that are not here any more.
 
@@ -107,6 +113,13 @@ class Forgetful:
     def recall_speeds(self, engine: str) -> dict[str, float]:  # noqa: ARG002
         """Nothing."""
         return {}
+
+    def recall_ends(self, engine: str) -> dict[str, float]:  # noqa: ARG002
+        """Nothing."""
+        return {}
+
+    def remember_ends(self, engine: str, ends: Mapping[str, float]) -> None:
+        """Keep nothing."""
 
     def fold(self, engine: str, seen: Seen) -> Folded | None:
         """Keep nothing."""

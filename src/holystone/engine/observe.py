@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 
 from holystone.core.inventory import (
     CacheRecord,
-    Container,
     Disk,
     Image,
     Inventory,
@@ -36,6 +35,7 @@ T = TypeVar("T")
 
 _PAUSES = (0.02, 0.1, 0.3, 0.9)
 """Seconds before each further try where a list stumbled over what just went away."""
+OK = 200
 NOT_FOUND = 404
 FAULT = 500
 _PODMAN_GONE = ("not known", "no such", "64-byte hexadecimal")
@@ -111,7 +111,7 @@ def list_images(client: Client, images: Iterable[Image]) -> dict[str, Image]:
 def references(client: Client, image_id: str) -> set[str]:
     """The tags and digests of an image as they are now. Raises EngineError."""
     (answer,) = client.send([("GET", client.versioned(f"/images/{image_id}/json"))])
-    return _read(dict, answer, parse.references)
+    return read_one(dict, answer, parse.references)
 
 
 def list_cache(client: Client) -> dict[str, CacheRecord]:
@@ -157,27 +157,6 @@ def is_gone(answer: Response) -> bool:
     )
 
 
-def inspect_stopped(client: Client, containers: Iterable[Container]) -> tuple[Container, ...]:
-    """The containers, those that stopped with when and how, and the bytes they wrote.
-
-    One that was removed in the meantime is left out; one that the engine fails to inspect (dead,
-    its files lost) stays as it was listed.
-    """
-    stopped = [container for container in containers if container.stopped]
-    if not stopped:
-        return tuple(containers)
-    requests = [("GET", client.versioned(f"/containers/{c.id}/json?size=1")) for c in stopped]
-    details: dict[str, Container | None] = {}
-    for container, answer in zip(stopped, client.send(requests), strict=True):
-        if is_gone(answer):
-            details[container.id] = None
-        elif answer.status < FAULT:
-            learn = partial(parse.inspected_container, container)
-            details[container.id] = _read(dict, answer, learn)
-    found = (details.get(container.id, container) for container in containers)
-    return tuple(container for container in found if container is not None)
-
-
 def inspect_images(
     client: Client, ids: Iterable[str], known: Mapping[str, ImageFacts]
 ) -> dict[str, ImageFacts]:
@@ -188,7 +167,7 @@ def inspect_images(
     for image_id, answer in zip(ids, answers, strict=True):
         if not is_gone(answer):
             learn = partial(parse.inspected_image, known[image_id])
-            facts[image_id] = _read(dict, answer, learn)
+            facts[image_id] = read_one(dict, answer, learn)
     return facts
 
 
@@ -251,7 +230,7 @@ def _ask_histories(
 
     answers = client.send(("GET", client.versioned(f"/images/{image}/history")) for image in ids)
     histories = {
-        image_id: _read(list, answer, read_history)
+        image_id: read_one(list, answer, read_history)
         for image_id, answer in zip(ids, answers, strict=True)
         if not is_gone(answer)
     }
@@ -289,7 +268,7 @@ def _of(kind: type[T], answer: Any, path: str) -> T:
     return answer
 
 
-def _read(kind: type[Any], answer: Response, read: Callable[[Any], T]) -> T:
+def read_one(kind: type[Any], answer: Response, read: Callable[[Any], T]) -> T:
     """What an answer of this kind tells. Raises EngineRefused or ProtocolError."""
     path = answer.request.partition(" ")[2]
     return _each(read, [_of(kind, answer.checked().json(), path)], path)[0]

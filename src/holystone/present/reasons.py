@@ -7,20 +7,12 @@ the group the object is counted in (``label``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
-from holystone.core.decision import Fact, Reason
-from holystone.core.units import format_duration, format_size
+from holystone.core.decision import Reason
+from holystone.present import container_reasons
+from holystone.present.rule_wording import Facts, Wording, count, duration, number, size
 from holystone.present.wording import age, ago, clock, counted, safe, short_reference
-
-Facts = Mapping[str, Fact]
-
-
-class _Wording(NamedTuple):
-    text: Callable[[Facts], str]
-    label: str
-    brief: Callable[[Facts], str] | None = None
 
 
 def text(reason: Reason) -> str:
@@ -49,31 +41,15 @@ def briefs(reasons: tuple[Reason, ...]) -> str:
     return "; ".join(map(brief, reasons))
 
 
-def _number(facts: Facts, name: str) -> float:
-    return float(facts.get(name) or 0)
-
-
-def _count(facts: Facts, name: str) -> int:
-    return int(_number(facts, name))
-
-
-def _size(facts: Facts, name: str) -> str:
-    return format_size(_count(facts, name))
-
-
-def _duration(facts: Facts, name: str) -> str:
-    return format_duration(_number(facts, name))
-
-
 def _in_use(facts: Facts) -> str:
     if facts.get("build"):
         return "in use by a build that runs now"
     state = facts.get("state")
     if state == "created":
-        return "created and not started yet: a job may be about to"
+        return container_reasons.created(facts)
     if state is not None:
         return f"in use: the container is {safe(str(state))}"
-    others = _count(facts, "containers") - 1
+    others = count(facts, "containers") - 1
     return f"in use by container {safe(str(facts.get('container')))}" + (
         f" and {others} more" if others > 0 else ""
     )
@@ -88,10 +64,8 @@ def _in_use_brief(facts: Facts) -> str:
     return _in_use(facts).replace("by container ", "by ", 1)
 
 
-def _stopped(facts: Facts) -> str:
-    since, code = facts.get("stopped_for"), facts.get("exit_code")
-    when = "stopped" if since is None else f"stopped {ago(_number(facts, 'stopped_for'))}"
-    return when if code is None else f"{when} (exit code {code})"
+def _released(facts: Facts) -> str:
+    return f"its last container, {safe(str(facts.get('container')))}, goes in this run"
 
 
 def _untagged(facts: Facts) -> str:
@@ -107,37 +81,37 @@ def _untagged_brief(facts: Facts) -> str:
 
 
 def _young(facts: Facts) -> str:
-    least = f"min age {_duration(facts, 'min_age')}"
+    least = f"min age {duration(facts, 'min_age')}"
     if facts.get("age") is None:
         return f"seen for the first time, of unknown age: left for a later run ({least})"
-    since = f"{facts.get('since')} {ago(_number(facts, 'age'))}"
+    since = f"{facts.get('since')} {ago(number(facts, 'age'))}"
     return f"{since}: left for the next run {_until(facts)} ({least})"
 
 
 def _young_brief(facts: Facts) -> str:
     if facts.get("age") is None:
         return "age not known yet"
-    return f"{facts.get('since')} {ago(_number(facts, 'age'))}, left {_until(facts)}"
+    return f"{facts.get('since')} {ago(number(facts, 'age'))}, left {_until(facts)}"
 
 
 def _until(facts: Facts) -> str:
-    until = _number(facts, "until")
-    return f"until {clock(until, until - _number(facts, 'min_age') + _number(facts, 'age'))}"
+    until = number(facts, "until")
+    return f"until {clock(until, until - number(facts, 'min_age') + number(facts, 'age'))}"
 
 
 def _tagged(facts: Facts) -> str:
-    tags = _count(facts, "tags")
+    tags = count(facts, "tags")
     return "tagged" if tags == 1 else f"tagged ({tags} tags)"
 
 
 def _parent(facts: Facts) -> str:
-    children = _count(facts, "children")
+    children = count(facts, "children")
     stay = "stays was" if children == 1 else "stay were"
     return f"{counted(children, 'image')} that {stay} built on it"
 
 
 def _needed(facts: Facts) -> str:
-    children = _count(facts, "children")
+    children = count(facts, "children")
     stay = "stays and is" if children == 1 else "stay and are"
     return f"{counted(children, 'cache record')} {stay} made from it"
 
@@ -151,7 +125,7 @@ def _level(facts: Facts) -> str:
 
 
 def _idle_for(facts: Facts) -> str:
-    return "" if facts.get("idle") is None else f", last used {ago(_number(facts, 'idle'))}"
+    return "" if facts.get("idle") is None else f", last used {ago(number(facts, 'idle'))}"
 
 
 def _unused(facts: Facts) -> str:
@@ -159,21 +133,21 @@ def _unused(facts: Facts) -> str:
 
 
 def _pressure(facts: Facts) -> str:
-    return f"the disk is to have {_size(facts, 'least_free')} free; {expected(facts)}"
+    return f"the disk is to have {size(facts, 'least_free')} free; {expected(facts)}"
 
 
 def expected(facts: Facts) -> str:
     """What is expected of an image or record: its past use, what it frees, and what that costs."""
     told = []
     if facts.get("idle") is not None:
-        told.append(f"last used {ago(_number(facts, 'idle'))}")
+        told.append(f"last used {ago(number(facts, 'idle'))}")
     if facts.get("gap") is not None:
-        told.append(f"used about every {age(_number(facts, 'gap'))}")
+        told.append(f"used about every {age(number(facts, 'gap'))}")
     if facts.get("chance") is not None:
-        told.append(f"{_number(facts, 'chance'):.0%} likely to follow what was just asked for")
-    told.append(f"frees {_size(facts, 'frees')}")
+        told.append(f"{number(facts, 'chance'):.0%} likely to follow what was just asked for")
+    told.append(f"frees {size(facts, 'frees')}")
     if facts.get("seconds") is not None:
-        told.append(f"would take about {age(max(1.0, _number(facts, 'seconds')))} to fetch")
+        told.append(f"would take about {age(max(1.0, number(facts, 'seconds')))} to fetch")
     return ", ".join(told)
 
 
@@ -192,21 +166,21 @@ def _protected_by(facts: Facts) -> str:
     if "official" in facts:
         return f"{reference} is an official image"
     if "newest" in facts:
-        return f"{reference} is among the newest {_count(facts, 'newest')} of its repository"
+        return f"{reference} is among the newest {count(facts, 'newest')} of its repository"
     if "larger_than" in facts:
-        return f"{_size(facts, 'size')}, larger than {_size(facts, 'larger_than')}"
+        return f"{size(facts, 'size')}, larger than {size(facts, 'larger_than')}"
     if "local" in facts:
         return "no registry is known to have it"
-    age = "at a time not known" if facts.get("age") is None else ago(_number(facts, "age"))
+    age = "at a time not known" if facts.get("age") is None else ago(number(facts, "age"))
     if "used_within" in facts:
-        return f"last used {age}, within {_duration(facts, 'used_within')}"
-    return f"came here {age}, less than {_duration(facts, 'min_age')} ago"
+        return f"last used {age}, within {duration(facts, 'used_within')}"
+    return f"came here {age}, less than {duration(facts, 'min_age')} ago"
 
 
 def _leased(facts: Facts) -> str:
-    until = _number(facts, "until")
+    until = number(facts, "until")
     job = f" by job {safe(str(facts['job']))}" if facts.get("job") else ""
-    return f"leased{job} until {clock(until, _number(facts, 'now'))}"
+    return f"leased{job} until {clock(until, number(facts, 'now'))}"
 
 
 def _prune_filter(facts: Facts) -> str:
@@ -222,8 +196,8 @@ def _retained(facts: Facts) -> str:
         return f"no retention rule lets {safe(str(facts.get('reference') or 'it'))} go"
     by = f"kept by rule {safe(str(facts['policy']))!r}"
     if "newest" in facts:
-        count = _count(facts, "newest")
-        which = "the newest tag" if count == 1 else f"among the newest {count} tags"
+        newest = count(facts, "newest")
+        which = "the newest tag" if newest == 1 else f"among the newest {newest} tags"
         return f"{by}: {which} of its repository"
     if "idle" not in facts:
         return by
@@ -231,16 +205,16 @@ def _retained(facts: Facts) -> str:
     for fact, limit, words in (("idle", "unused_for", "last used"), ("age", "max_age", "came")):
         if facts.get(limit) is not None:
             known = facts.get(fact) is not None
-            when = ago(_number(facts, fact)) if known else "at a time not known"
-            said.append(f"{words} {when}, goes after {_duration(facts, limit)}")
+            when = ago(number(facts, fact)) if known else "at a time not known"
+            said.append(f"{words} {when}, goes after {duration(facts, limit)}")
     return f"{by}: {'; '.join(said)}" if said else f"{by}, which lets nothing go"
 
 
 def _expired(facts: Facts) -> str:
     by = f"let go by rule {safe(str(facts.get('policy')))!r}"
     if "age" in facts:
-        return f"{by}: came {ago(_number(facts, 'age'))}, over {_duration(facts, 'max_age')}"
-    return f"{by}: last used {ago(_number(facts, 'idle'))}, over {_duration(facts, 'unused_for')}"
+        return f"{by}: came {ago(number(facts, 'age'))}, over {duration(facts, 'max_age')}"
+    return f"{by}: last used {ago(number(facts, 'idle'))}, over {duration(facts, 'unused_for')}"
 
 
 def _local(facts: Facts) -> str:
@@ -256,63 +230,73 @@ def _unconfirmed(facts: Facts) -> str:
 
 
 def _over_budget(facts: Facts) -> str:
-    total, budget = _size(facts, "total"), _size(facts, "budget")
-    used = ago(_number(facts, "idle"))
+    total, budget = size(facts, "total"), size(facts, "budget")
+    used = ago(number(facts, "idle"))
     return f"build cache is {total}, over its budget of {budget}; last used {used}"
 
 
 def _within_budget(facts: Facts) -> str:
-    total, budget = _size(facts, "total"), _size(facts, "budget")
+    total, budget = size(facts, "total"), size(facts, "budget")
     return f"build cache is {total}, within its budget of {budget}"
 
 
 def _idle(facts: Facts) -> str:
-    return f"not used for {_duration(facts, 'idle')}, over {_duration(facts, 'unused_for')}"
+    return f"not used for {duration(facts, 'idle')}, over {duration(facts, 'unused_for')}"
 
 
-RULES: Mapping[str, _Wording] = {
-    "in-use": _Wording(_in_use, "in use", _in_use_brief),
-    "stopped": _Wording(_stopped, "stopped"),
-    "tagged": _Wording(_tagged, "tagged"),
-    "untagged": _Wording(_untagged, "untagged", _untagged_brief),
-    "parent": _Wording(_parent, "parent images"),
-    "young": _Wording(_young, "too young", _young_brief),
-    "level": _Wording(_level, "not for this level", lambda _: "not for this level"),
-    "protected": _Wording(_protected, "protected"),
-    "prune-filter": _Wording(
+RULES: Mapping[str, Wording] = {
+    "in-use": Wording(_in_use, "in use", _in_use_brief),
+    **container_reasons.RULES,
+    "tagged": Wording(_tagged, "tagged"),
+    "untagged": Wording(_untagged, "untagged", _untagged_brief),
+    "parent": Wording(_parent, "parent images"),
+    "young": Wording(_young, "too young", _young_brief),
+    "level": Wording(_level, "not for this level", lambda _: "not for this level"),
+    "protected": Wording(_protected, "protected"),
+    "prune-filter": Wording(
         _prune_filter, "protected by pruneFilters", lambda _: "protected by pruneFilters"
     ),
-    "leased": _Wording(_leased, "leased"),
-    "exit-code": _Wording(_exit_code, "of other exit codes"),
-    "named": _Wording(
+    "leased": Wording(_leased, "leased"),
+    "exit-code": Wording(_exit_code, "of other exit codes"),
+    "named": Wording(
         lambda _: "unused, but named: it can hold data, and no rule lets it go",
         "named",
         lambda _: "unused, but named",
     ),
-    "unused": _Wording(_unused, "unused"),
-    "retained": _Wording(_retained, "retained", lambda facts: _retained(facts).partition(":")[0]),
-    "expired": _Wording(_expired, "expired"),
-    "pressure": _Wording(
+    "by-hand": Wording(
+        lambda _: "unused, but no tool made it: something may name it that does not run now",
+        "made by hand",
+        lambda _: "unused, made by hand",
+    ),
+    "released": Wording(
+        lambda facts: f"{_released(facts)}: left for a later run",
+        "just released",
+        _released,
+    ),
+    "unused": Wording(_unused, "unused"),
+    "retained": Wording(_retained, "retained", lambda facts: _retained(facts).partition(":")[0]),
+    "expired": Wording(_expired, "expired"),
+    "pressure": Wording(
         _pressure, "given up for space", lambda facts: f"for space{_idle_for(facts)}"
     ),
-    "local": _Wording(_local, "only here", lambda _: "only here: no registry has it"),
-    "unconfirmed": _Wording(
+    "local": Wording(_local, "only here", lambda _: "only here: no registry has it"),
+    "unconfirmed": Wording(
         _unconfirmed, "not confirmed by a registry", lambda _: "not confirmed by its registry"
     ),
-    "changed": _Wording(
+    "changed": Wording(
         lambda facts: f"changed since the plan was made: {safe(str(facts.get('what')))}",
         "changed since planned",
     ),
-    "agreed": _Wording(lambda _: "in the plan that was agreed on", "as planned"),
-    "not-in-plan": _Wording(lambda _: "not in the plan", "not in the plan"),
-    "builtin": _Wording(lambda _: "belongs to the engine", "the engine's own"),
-    "over-budget": _Wording(
-        _over_budget, "over the budget", lambda facts: f"last used {ago(_number(facts, 'idle'))}"
+    "agreed": Wording(lambda _: "in the plan that was agreed on", "as planned"),
+    "not-in-plan": Wording(lambda _: "not in the plan", "not in the plan"),
+    "builtin": Wording(lambda _: "belongs to the engine", "the engine's own"),
+    "over-budget": Wording(
+        _over_budget, "over the budget", lambda facts: f"last used {ago(number(facts, 'idle'))}"
     ),
-    "idle": _Wording(_idle, "not used for long"),
-    "within-budget": _Wording(_within_budget, "within the budget", lambda _: "within the budget"),
-    "needed": _Wording(_needed, "needed by others"),
-    "shared": _Wording(
+    "idle": Wording(_idle, "not used for long"),
+    "within-budget": Wording(_within_budget, "within the budget", lambda _: "within the budget"),
+    "needed": Wording(_needed, "needed by others"),
+    "shared": Wording(
         lambda _: "shares its layer with an image that is here now: removing it frees nothing yet",
         "shared with images",
         lambda _: "shared with an image",
