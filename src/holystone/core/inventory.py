@@ -60,6 +60,12 @@ class Image(NamedTuple):
     """Whether a registry says that it has the image; None where none was asked or answered."""
     registry_said: str = ""
     """Why ``in_registry`` is not True, in words; empty where no registry was asked."""
+    registry_asked: float | None = None
+    """When the registry said so; None where none was asked."""
+    from_registry: bool | None = None
+    """Whether a registry that its digests name is known to have had it: it answered so once, or a
+    pull or a push showed it. False where its last word was that it lacks it; None where nothing
+    is remembered."""
 
 
 class Container(NamedTuple):
@@ -144,7 +150,7 @@ class CacheRecord(NamedTuple):
 
 
 class Disk(NamedTuple):
-    """The file system under the engine's data; unknown (None) for a remote engine.
+    """The file system under the engine's data; unknown (None) where that is not in sight.
 
     ``total_bytes`` leaves out what is reserved for root, as the percentages of df do.
     """
@@ -154,6 +160,11 @@ class Disk(NamedTuple):
     total_inodes: int | None = None
     """None also where the file system makes them as needed."""
     free_inodes: int | None = None
+    folder: str = ""
+    """The engine's data folder on this machine, proved to be this engine's; empty where it is not
+    in sight."""
+    unseen: str = ""
+    """Why it is not in sight, in words; empty where it is."""
 
 
 class Engine(NamedTuple):

@@ -40,6 +40,10 @@ def relieve(
     relief = _Relief(inventory, usage, images, cache, least_free)
     while relief.freed < needed and relief.give_up_next():
         pass
+    if images.unconfirmed:
+        # Where registries lack images, or cannot be reached, others are wanted in their place:
+        # twice as many are asked about at a time, so that few rounds are needed.
+        relief.ask_ahead(sum(1 for image in inventory.images if image.registry_said))
 
 
 class _Relief:
@@ -66,7 +70,11 @@ class _Relief:
             for image in inventory.images
             if not images.rulings[image.id][0] and not images.stands_for_children_alone(image)
         ]
-        self.ranking = rank(staying, images.spare, usage, images.last_sign)
+        self.unreached = [image for image in inventory.images if image.id in images.unreached]
+        spare = [*images.spare, *self.unreached]
+        self.ranking = rank(staying, spare, usage, images.last_sign)
+        for image in self.unreached:
+            self.ranking.entries[image.id].spare = False
 
     def give_up_next(self) -> bool:
         """Give up what is worth least; False where nothing is left that may go."""
@@ -77,9 +85,21 @@ class _Relief:
             self._give_up_record(record)
         elif entry is not None:
             self._give_up(entry)
+        elif self.unreached:
+            self.ranking.offer([image.id for image in self.unreached])
+            self.unreached = []
         else:
             return False
         return True
+
+    def ask_ahead(self, count: int) -> None:
+        """Note so many more images that a registry should be asked about, the next in order."""
+        while count > 0 and (entry := self.ranking.least(self.now)) is not None:
+            self.ranking.drop(entry.key)
+            image = self.by_id[str(entry.key)]
+            if self.images.doubtful(image):
+                self.images.unconfirmed.append(image.id)
+                count -= 1
 
     def _give_up_record(self, record: CacheRecord) -> None:
         freed = freed_by_record(record, copies=self.copies)

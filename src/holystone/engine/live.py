@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from holystone.core.decision import Step
 from holystone.core.inventory import Disk, Image, Inventory, Layer
@@ -17,8 +18,12 @@ from holystone.engine.host import REMOVED, Observed, Removal
 from holystone.engine.inspecting import inspect_containers
 from holystone.engine.lists import Lists
 from holystone.engine.removing import Remover
+from holystone.engine.sight import Sight
 from holystone.engine.touched import Touched
 from holystone.engine.uses import Uses
+
+if TYPE_CHECKING:
+    from holystone.engine.confirming import Confirming
 
 _WORKERS = {"classic": 4, "containerd": 32, "podman": 4}
 """Removals at a time by kind of store; beyond these the engines gain nothing."""
@@ -42,7 +47,7 @@ class LiveHost:
         self.memory = memory
         self.clock = clock
         self.workers = 1
-        self.root = ""
+        self.seen = Sight()
         self.key = ""
         self.facts: dict[str, ImageFacts] = {}
         self.news: dict[str, ImageFacts] = {}
@@ -57,6 +62,8 @@ class LiveHost:
         """The same as it is remembered."""
         self.named = False
         """Whether at some look no more of images than their names was asked for."""
+        self.confirming: Confirming | None = None
+        """What registries said in this run; None until one is asked."""
         self.touched = Touched(events)
         self.remover = Remover(client, self.touched, {}, 0.0)
 
@@ -77,7 +84,7 @@ class LiveHost:
         self.workers = _WORKERS[inventory.engine.store]
         if self.client.endpoint.scheme == "ssh":
             self.workers = self.client.width
-        self.root = inventory.engine.root
+        self.seen = Sight(inventory.disk.folder, inventory.disk.unseen)
         self.key = f"{inventory.engine.id}/{inventory.engine.store}"
         self.uses.begin(self.key)
         if lists.named and self.uses.built_since(inventory):
@@ -127,14 +134,20 @@ class LiveHost:
         self.uses.weighed(inventory)
         return inventory
 
-    def confirm(self, inventory: Inventory, image_ids: Sequence[str]) -> Inventory:
-        """The inventory with what registries say of these images; see ``Host.confirm``."""
-        import os
+    def confirm(
+        self, inventory: Inventory, image_ids: Sequence[str], *, anew: bool = False
+    ) -> Inventory:
+        """The inventory with what registries say of its images; see ``Host.confirm``."""
+        if self.confirming is None:
+            import os
 
-        from holystone.engine.credentials import Credentials
-        from holystone.engine.registry import confirm
+            from holystone.engine.confirming import Confirming
+            from holystone.engine.credentials import Credentials
+            from holystone.engine.registry import Asker
 
-        return confirm(self.client, Credentials(os.environ), inventory, image_ids)
+            asker = Asker(self.client, Credentials(os.environ))
+            self.confirming = Confirming(asker, self.memory, self.key, self.clock)
+        return self.confirming.confirm(inventory, image_ids, anew=anew)
 
     def usage(self) -> Usage:
         """What is remembered of the objects last observed, and the leases as they are now."""
@@ -176,7 +189,7 @@ class LiveHost:
 
     def disk(self) -> Disk:
         """The file system under the engine's data now; unknown before ``observe``."""
-        return observe.disk(self.client, self.root)
+        return observe.disk(self.seen)
 
     def close(self) -> None:
         """Let go of every connection, and keep what was learned of what is still there."""
@@ -251,11 +264,11 @@ class LiveHost:
     def _read_images(self, inventory: Inventory, ids: Sequence[str]) -> None:
         """Take from the files of a classic store here what would need a call an image."""
         engine = inventory.engine
-        if engine.store != "classic" or self.client.endpoint.scheme != "unix" or not ids:
+        if engine.store != "classic" or not self.seen.root or not ids:
             return
         from holystone.engine.image_store import read_images
 
-        found = read_images(engine.root, engine.storage_driver, ids, self.facts)
+        found = read_images(self.seen.root, engine.storage_driver, ids, self.facts)
         self._learn(self._undated(found, inventory), inventory)
 
     def _read_content(self, inventory: Inventory) -> None:
@@ -263,12 +276,12 @@ class LiveHost:
 
         The blobs are quicker read again than remembered.
         """
-        if inventory.engine.store != "containerd" or self.client.endpoint.scheme != "unix":
+        if inventory.engine.store != "containerd" or not self.seen.root:
             return
         from holystone.engine.content_store import read_content
 
         ids = [image.id for image in inventory.images]
-        told = read_content(inventory.engine.root, ids, self.facts)
+        told = read_content(self.seen.root, ids, self.facts)
         new = {i: fact for i, fact in told.items() if self.facts[i].diff_ids is None}
         self.facts.update(told)
         self._learn(new, inventory)

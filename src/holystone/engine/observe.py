@@ -25,7 +25,7 @@ from holystone.core.inventory import (
 )
 from holystone.core.layers import chain_ids
 from holystone.core.memory import ImageFacts
-from holystone.engine import parse
+from holystone.engine import parse, sight
 from holystone.engine.api import Client
 from holystone.engine.errors import EngineError, EngineRefused, ProtocolError
 from holystone.engine.lists import DF_BY_TYPE, Answers, Lists, ask_buildkit
@@ -66,6 +66,7 @@ def read_lists(lists: Lists, now: float) -> Inventory:
     if engine.store == "containerd":
         images = [parse.with_all_digests(image) for image in images]
     containers = _of(list, answers.containers, "/containers/json")
+    networks = _of(list, answers.networks, "/networks")
     return Inventory(
         engine=engine,
         taken_at=now,
@@ -73,8 +74,8 @@ def read_lists(lists: Lists, now: float) -> Inventory:
         containers=tuple(_each(parse.container, containers, "/containers/json")),
         cache=tuple(cache or ()),
         volumes=tuple(volumes),
-        networks=tuple(_each(parse.network, _of(list, answers.networks, "/networks"), "/networks")),
-        disk=disk(lists.client, engine.root),
+        networks=tuple(_each(parse.network, networks, "/networks")),
+        disk=disk(sight.find(lists.client, answers.info, containers, networks)),
     )
 
 
@@ -132,14 +133,14 @@ def _with_sizes(volumes: list[Volume], measured: Iterable[Volume]) -> list[Volum
     return [volume._replace(size=sizes.get(volume.name)) for volume in volumes]
 
 
-def disk(client: Client, root: str) -> Disk:
-    """The file system of the engine's data folder, where that is on this machine."""
-    if client.endpoint.scheme != "unix" or not root:
-        return Disk()
+def disk(seen: sight.Sight) -> Disk:
+    """The file system of the engine's data folder as it is now, where that is in sight."""
+    if not seen.root:
+        return Disk(unseen=seen.why)
     try:
-        stat = os.statvfs(root)
-    except OSError:
-        return Disk()
+        stat = os.statvfs(seen.root)
+    except OSError as error:
+        return Disk(unseen=f"{seen.root} cannot be read: {error.strerror}")
     # As df counts: what is reserved for root is neither used nor to be had.
     usable = stat.f_blocks - stat.f_bfree + stat.f_bavail
     return Disk(
@@ -147,6 +148,7 @@ def disk(client: Client, root: str) -> Disk:
         stat.f_bavail * stat.f_frsize,
         stat.f_files or None,
         stat.f_favail if stat.f_files else None,
+        folder=seen.root,
     )
 
 

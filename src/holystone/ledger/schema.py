@@ -158,6 +158,17 @@ MIGRATIONS = (
     );
     """,
     """
+    CREATE TABLE registry_word (
+        engine TEXT NOT NULL,
+        reference TEXT NOT NULL,
+        has INTEGER,
+        said TEXT NOT NULL,
+        asked REAL NOT NULL,
+        seen REAL NOT NULL,
+        PRIMARY KEY (engine, reference)
+    ) WITHOUT ROWID;
+    """,
+    """
     CREATE TABLE ended (
         engine TEXT NOT NULL,
         id TEXT NOT NULL,

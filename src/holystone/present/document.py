@@ -217,8 +217,12 @@ def preamble(engine: Engine, taken_at: float, disk: Disk) -> Document:
     }
 
 
-def _disk(disk: Disk) -> Mapping[str, int | None]:
-    return {"total_bytes": disk.total_bytes, "free_bytes": disk.free_bytes}
+def _disk(disk: Disk) -> Mapping[str, int | str | None]:
+    return {
+        "total_bytes": disk.total_bytes,
+        "free_bytes": disk.free_bytes,
+        "not_in_sight": disk.unseen or None,
+    }
 
 
 def _promise(plan: Plan) -> Document:

@@ -104,6 +104,8 @@ def _image(inventory: Inventory, verdict: Verdict) -> Explanation:
             "created_at": _time(image.created),
             "last_tagged_at": _time(image.last_tagged),
             "parent": image.parent or None,
+            "registry": _registry(image),
+            "registry_asked_at": image.registry_asked,
         },
         references=image.tags + image.digests,
         containers=tuple(c for c in inventory.containers if c.image_id == image.id),
@@ -112,6 +114,16 @@ def _image(inventory: Inventory, verdict: Verdict) -> Explanation:
         ),
         sharers=tuple(_sharers(image, inventory.images)),
     )
+
+
+def _registry(image: Image) -> str | None:
+    """What the registries of an image said; None where none was asked lately."""
+    if image.in_registry:
+        return "has it"
+    if not image.registry_said:
+        return None
+    lacks = image.in_registry is False
+    return f"{'lacks it' if lacks else 'could not be asked'}: {image.registry_said}"
 
 
 def _sharers(image: Image, images: Sequence[Image]) -> list[Sharer]:

@@ -14,6 +14,9 @@ from holystone.present import container_reasons
 from holystone.present.rule_wording import Facts, Wording, count, duration, number, size
 from holystone.present.wording import age, ago, clock, counted, safe, short_reference
 
+_JUST_NOW = 60.0
+"""Seconds within which a registry was asked in this run."""
+
 
 def text(reason: Reason) -> str:
     """The reason as a short sentence with its facts. Raises KeyError for an unknown rule."""
@@ -219,13 +222,22 @@ def _expired(facts: Facts) -> str:
 
 def _local(facts: Facts) -> str:
     if facts.get("said"):
-        return f"its registry cannot give it back: {safe(str(facts['said']))}"
+        return f"its registry cannot give it back: {safe(str(facts['said']))}{_asked(facts)}"
     return "no registry can give it back: it was never pulled or pushed"
+
+
+def _asked(facts: Facts) -> str:
+    """When the registry was asked, where that was not just now."""
+    since = number(facts, "asked_ago")
+    return f" (asked {ago(since)})" if since >= _JUST_NOW else ""
 
 
 def _unconfirmed(facts: Facts) -> str:
     if facts.get("said"):
-        return f"whether a registry has it could not be told: {safe(str(facts['said']))}"
+        once = ", which had it before," if facts.get("once_there") else ""
+        return f"its registry{once} could not be asked: {safe(str(facts['said']))}"
+    if facts.get("checked") is False:
+        return "no registry is asked (check_registry is off), and none is known to have had it"
     return "no registry was asked whether it has it"
 
 

@@ -61,7 +61,10 @@ _REACHED = {
 
 def _disk(disk: Disk, marks: Watermarks, look: Look) -> list[str]:
     if disk.total_bytes is None or disk.free_bytes is None:
-        return []
+        if not disk.unseen:
+            return []
+        said = f"not in sight: {safe(disk.unseen)}"
+        return [look.paint("Disk", "heading"), *paragraph(said, look, indent=2), ""]
     used = disk.total_bytes - disk.free_bytes
     share = used / disk.total_bytes if disk.total_bytes else 0.0
     width = min(BAR, look.width - 4)
