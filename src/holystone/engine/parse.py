@@ -188,8 +188,14 @@ def inspected_container(listed: Container, told: Mapping[str, Any]) -> Container
     )
     if not now.idle:
         return now
+    began, ended = timestamp(state.get("StartedAt")), timestamp(state.get("FinishedAt"))
+    if now.state == "created" and began is not None:
+        # Podman 4 after a power cut: it ran, and nothing tells when it ended.
+        now = now._replace(state="exited")
+    if began is not None and ended is not None and ended < began:
+        ended = None  # That was the end of an earlier run.
     return now._replace(
-        finished=timestamp(state.get("FinishedAt")) if now.stopped else None,
+        finished=ended if now.stopped else None,
         exit_code=state.get("ExitCode"),
         writable_size=max(0, int(told.get("SizeRw") or 0)),
     )
