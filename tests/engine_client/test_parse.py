@@ -225,8 +225,8 @@ def test_what_an_inspection_adds_to_a_container() -> None:
     assert again == listed._replace(state="running")
     never = {"Status": "dead", "FinishedAt": "0001-01-01T00:00:00Z"}
     assert parse.inspected_container(listed, {"State": never}).finished is None
-    again = {**state, "StartedAt": "2024-01-02T00:00:00Z"}
-    assert parse.inspected_container(listed, {"State": again}).finished is None
+    anew = {**state, "StartedAt": "2024-01-02T00:00:00Z"}
+    assert parse.inspected_container(listed, {"State": anew}).finished is None
     lost = {**never, "Status": "created", "StartedAt": "2024-01-02T00:00:00Z"}
     assert parse.inspected_container(listed, {"State": lost}).state == "exited"
 

@@ -106,6 +106,7 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
     ),
     ("needed", {"children": 1}, "1 cache record stays and is made from it"),
     ("needed", {"children": 4}, "4 cache records stay and are made from it"),
+    ("odd", {}, "the engine's entry for it makes no sense: left alone"),
     (
         "shared",
         {"size": 1},
@@ -222,6 +223,19 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
         "local",
         {"said": "manifest unknown"},
         "its registry cannot give it back: manifest unknown",
+    ),
+    (
+        "digest",
+        {"reference": f"python@sha256:{'ab' * 32}", "certain": True},
+        "pulled by digest: python@sha256:abababababab",
+    ),
+    (
+        "digest",
+        {"reference": f"python@sha256:{'ab' * 32}", "certain": False},
+        (
+            "it has no tag but a digest: python@sha256:abababababab. Either it was pulled by that "
+            "digest, or its tag moved to another image before holystone saw it"
+        ),
     ),
     (
         "local",

@@ -36,6 +36,11 @@ class Image(NamedTuple):
     """References with a tag, as the engine writes them: ``python:3.12-slim``."""
     digests: tuple[str, ...] = ()
     """References with a digest: ``python@sha256:…``. A registry can give these back."""
+    pinned: tuple[str, ...] = ()
+    """Those of ``digests`` that somebody asked for, as far as the engine, its events or a container
+    tell. See ``digest_names``."""
+    tagged_in: tuple[str, ...] = ()
+    """Repositories in which it once had a tag, as far as that is remembered."""
     parent: str = ""
     """Image ID of the step before, where the classic builder made the image; else empty."""
     created: float = 0.0
@@ -55,11 +60,23 @@ class Image(NamedTuple):
     """False where the sizes of its layers could not be told for certain, or not at all."""
     last_tagged: float | None = None
     """When a tag was last put on it; None where the engine never saw one or was not asked."""
+    arrived: float | None = None
+    """When it last came here, by a pull, load, import or build; None where nothing tells."""
+    loaded: bool = False
+    """Whether it came from an archive, and has had no tag since, as far as is known."""
     made_by_buildkit: bool = False
     in_registry: bool | None = None
     """Whether a registry says that it has the image; None where none was asked or answered."""
     registry_said: str = ""
     """Why ``in_registry`` is not True, in words; empty where no registry was asked."""
+    platforms: int = 0
+    """How many platforms of it are here; 0 where the engine does not tell."""
+    artifact: bool = False
+    """Whether it is an OCI artifact (a Helm chart, a model), of which nothing is unpacked."""
+    opaque: bool = False
+    """Whether its layers were asked for and the engine could not tell them."""
+    odd: bool = False
+    """Whether the engine's entry for it makes no sense: all but the ID may be wrong."""
     registry_asked: float | None = None
     """When the registry said so; None where none was asked."""
     from_registry: bool | None = None
@@ -182,6 +199,19 @@ class Engine(NamedTuple):
     """The engine's data folder, as the engine names it."""
 
 
+class Note(NamedTuple):
+    """Something the engine did not tell, or told in a way that makes no sense."""
+
+    problem: str
+    """``layers inspection entry usage``; ``present.notes`` puts it into words."""
+    kind: str
+    """The kind of the object it is about, as in ``decision.KINDS``."""
+    id: str = ""
+    name: str = ""
+    said: str = ""
+    """The engine's answer, shortened."""
+
+
 class Inventory(NamedTuple):
     """Everything a plan is made from, seen at ``taken_at``."""
 
@@ -193,3 +223,4 @@ class Inventory(NamedTuple):
     volumes: tuple[Volume, ...] = ()
     networks: tuple[Network, ...] = ()
     disk: Disk = Disk()
+    notes: tuple[Note, ...] = ()

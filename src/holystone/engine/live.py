@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from holystone.core.decision import Step
-from holystone.core.inventory import Disk, Image, Inventory, Layer
+from holystone.core.digest_names import digest_names
+from holystone.core.inventory import Disk, Image, Inventory, Layer, Note
 from holystone.core.layers import chain_ids
 from holystone.core.memory import ImageFacts, Memory
 from holystone.core.usage import Lease, Usage
-from holystone.engine import observe
+from holystone.engine import arrivals, layer_sizes, observe
 from holystone.engine.api import Client
 from holystone.engine.events import EventStream
 from holystone.engine.host import REMOVED, Observed, Removal
@@ -53,7 +54,11 @@ class LiveHost:
         self.news: dict[str, ImageFacts] = {}
         """What was learned in this run."""
         self.present: set[str] = set()
+        self.odd: dict[str, Note] = {}
+        """What the engine does not tell of single images, by ID."""
         self.uses = Uses(client, memory)
+        self.stored_at: dict[str, float] = {}
+        """When images were last stored, where the engine's files were asked."""
         self.tagged_at: dict[str, float | None] = {}
         """When tagged images last got a tag, where that was asked for."""
         self.ended: dict[str, float] = {}
@@ -98,23 +103,26 @@ class LiveHost:
         self.touched.observed(inventory.images)
         cache = {record.id: record for record in inventory.cache}
         self.remover = Remover(self.client, self.touched, cache, self.clock(), self._leases)
-        containers = inspect_containers(self.client, inventory.containers)
-        inventory = inventory._replace(containers=containers)
+        self.odd = {}
+        containers, odd = inspect_containers(self.client, inventory.containers)
+        inventory = inventory._replace(containers=containers, notes=(*inventory.notes, *odd))
         self._note_ends(inventory)
         self.uses.look(inventory, known, lambda: self._layered(inventory))
-        return self._with_facts(inventory)
+        told = arrivals.learn(self.facts, inventory, self.uses.events, self.uses.now)
+        self._learn(told, inventory)
+        return self._settle_digests(self._with_facts(inventory))
 
     def date(self, inventory: Inventory) -> Inventory:
         """The inventory with when its untagged images lost their tag; see ``Host.date``."""
-        untagged = [image.id for image in inventory.images if not image.tags]
-        self._read_images(inventory, [i for i in untagged if not self.facts[i].inspected])
-        return self._inspect(inventory, [i for i in untagged if not self.facts[i].inspected])
+        return self._date(inventory, [image.id for image in inventory.images if not image.tags])
 
     def date_tagged(self, inventory: Inventory) -> Inventory:
         """The inventory with when its tagged images got their tags; see ``Host.date_tagged``."""
-        tagged = [image.id for image in inventory.images if image.tags]
-        found = observe.inspect_images(self.client, tagged, self.facts)
-        self.tagged_at = {image_id: fact.last_tagged for image_id, fact in found.items()}
+        tagged = [image for image in inventory.images if image.tags]
+        found = layer_sizes.inspect_images(self.client, tagged, self.facts)
+        self.odd |= found.odd
+        self.tagged_at = {image_id: fact.last_tagged for image_id, fact in found.facts.items()}
+        self._read_times(inventory, [image.id for image in tagged])
         self.uses.hint(inventory, self.tagged_at)
         return self._with_facts(inventory)
 
@@ -127,9 +135,13 @@ class LiveHost:
         inventory = self._inspect(inventory, [i.id for i in inventory.images if self._unknown(i)])
         light = [i for i in inventory.images if self.facts[i.id].layers is None]
         store = inventory.engine.store
-        weighed, deduced = observe.weigh_images(self.client, self.facts, light, store)
-        self._learn(weighed, inventory)
-        self.facts.update(deduced)
+        weighed = layer_sizes.weigh_images(self.client, self.facts, light, store)
+        self._learn(weighed.known, inventory)
+        self.facts.update(weighed.derived)
+        self.odd |= {
+            image_id: note if note.said else note._replace(said=self._said(image_id))
+            for image_id, note in weighed.odd.items()
+        }
         inventory = self._with_facts(inventory)
         self.uses.weighed(inventory)
         return inventory
@@ -229,6 +241,42 @@ class LiveHost:
             for image, diff_ids in stacks
         ]
 
+    def _date(self, inventory: Inventory, ids: Sequence[str]) -> Inventory:
+        """The inventory with when these images, which have no tag, came and lost their tag."""
+        self._read_times(inventory, ids)
+        self._read_images(inventory, [i for i in ids if not self.facts[i].inspected])
+        return self._inspect(inventory, [i for i in ids if not self.facts[i].inspected])
+
+    def _read_times(self, inventory: Inventory, ids: Sequence[str]) -> None:
+        """Take from the engine's files, where they are here, when these images were stored."""
+        if self.seen.root:
+            engine = inventory.engine
+            self.stored_at.update(arrivals.file_times(self.seen.root, engine, ids))
+
+    def _settle_digests(self, inventory: Inventory) -> Inventory:
+        """Find out of digests whether they are names or were left behind, as far as that goes."""
+        store = inventory.engine.store
+        doubtful = [
+            i.id for i in inventory.images if not i.odd and not digest_names(i, store).certain
+        ]
+        if not doubtful:
+            return inventory
+        inventory = self._date(inventory, doubtful)
+        images = [image for image in inventory.images if image.id in set(doubtful)]
+        found = arrivals.pulled_by_tag(images, self.stored_at, self.uses.events)
+        news = {
+            image_id: self.facts[image_id]._replace(
+                tagged_in=tuple(sorted(names.union(self.facts[image_id].tagged_in)))
+            )
+            for image_id, names in found.items()
+        }
+        self._learn(news, inventory)
+        return self._with_facts(inventory)
+
+    def _said(self, image_id: str) -> str:
+        """What the engine answered to an inspection that it failed."""
+        return self.odd[image_id].said if image_id in self.odd else ""
+
     def _unknown(self, image: Image) -> bool:
         return self.facts[image.id].diff_ids is None
 
@@ -238,18 +286,23 @@ class LiveHost:
         for image in images:
             fact = self.facts.get(image.id)
             if fact is None:
-                changed[image.id] = ImageFacts(first_seen=now)
+                # Of an artifact nothing is unpacked, and the engine has no history of it.
+                none = () if image.artifact else None
+                changed[image.id] = ImageFacts(first_seen=now, layers=none, diff_ids=none)
             elif image.tags and fact.inspected:
                 changed[image.id] = fact._replace(inspected=False, last_tagged=None)
         return changed
 
     def _inspect(self, inventory: Inventory, ids: Sequence[str]) -> Inventory:
         """Inspect these images; drops the ones that are gone."""
-        found = observe.inspect_images(self.client, ids, self.facts)
-        gone = set(ids).difference(found)
+        asked = set(ids)
+        inspected = [image for image in inventory.images if image.id in asked]
+        found = layer_sizes.inspect_images(self.client, inspected, self.facts)
+        self.odd |= found.odd
+        gone = asked.difference(found.facts, found.odd)
         images = tuple(image for image in inventory.images if image.id not in gone)
         inventory = inventory._replace(images=images)
-        self._learn(self._undated(found, inventory), inventory)
+        self._learn(self._undated(found.facts, inventory), inventory)
         return self._with_facts(inventory)
 
     def _recall_layers(self) -> None:
@@ -282,7 +335,11 @@ class LiveHost:
 
         ids = [image.id for image in inventory.images]
         told = read_content(self.seen.root, ids, self.facts)
-        new = {i: fact for i, fact in told.items() if self.facts[i].diff_ids is None}
+        new = {
+            i: fact
+            for i, fact in told.items()
+            if fact.diff_ids is not None and self.facts[i].diff_ids is None
+        }
         self.facts.update(told)
         self._learn(new, inventory)
 
@@ -309,11 +366,27 @@ class LiveHost:
         """The inventory, its images with all that is known of them by now."""
         store = inventory.engine.store
         images = [
-            observe.apply_facts(image, self.facts[image.id], store) for image in inventory.images
+            layer_sizes.apply_facts(image, self.facts[image.id], store)
+            for image in inventory.images
         ]
+        if self.stored_at:
+            images = [
+                image._replace(arrived=max(image.arrived or 0.0, self.stored_at[image.id]))
+                if image.id in self.stored_at
+                else image
+                for image in images
+            ]
         if self.tagged_at:
             images = [
                 image._replace(last_tagged=self.tagged_at.get(image.id, image.last_tagged))
                 for image in images
             ]
-        return inventory._replace(images=tuple(images))
+        if self.odd:
+            images = [
+                image._replace(opaque=image.opaque or image.layers is None)
+                if image.id in self.odd and self.odd[image.id].problem == "layers"
+                else image
+                for image in images
+            ]
+        notes = dict.fromkeys((*inventory.notes, *self.odd.values()))
+        return inventory._replace(images=tuple(images), notes=tuple(notes))

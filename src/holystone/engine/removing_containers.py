@@ -6,13 +6,14 @@ from contextlib import suppress
 
 from holystone.core.container_groups import POD
 from holystone.core.decision import Step
-from holystone.engine import observe
 from holystone.engine.api import Client
 from holystone.engine.errors import EngineRefused
 from holystone.engine.host import REMOVED, SKIPPED, Removal
 from holystone.engine.inspecting import libpod
+from holystone.engine.reading import is_gone
 from holystone.engine.transport.http import Response
 
+_OK = 200
 NEEDED = "a container that needs it stayed"
 
 
@@ -24,7 +25,7 @@ def remove_container(client: Client, step: Step) -> Removal:
     answers = client.send(
         ("GET", client.versioned(f"/containers/{other}/json")) for other in step.after
     )
-    if not all(map(observe.is_gone, answers)):
+    if not all(map(is_gone, answers)):
         return Removal(SKIPPED, NEEDED)
     for target in step.targets:
         if not target.startswith(POD):
@@ -56,7 +57,7 @@ def is_untouched(answer: Response) -> bool:
     of a pod, that it runs. It looks for these before it begins; from then on a container is
     ``removing`` (``libpod/runtime_ctr.go``, ``removeContainer``).
     """
-    if answer.status != observe.OK:
+    if answer.status != _OK:
         return False
     told = answer.json()
     state = told.get("State") if isinstance(told, dict) else None

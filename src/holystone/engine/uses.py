@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from holystone.core.company import Followers
     from holystone.core.inventory import CacheRecord, Image, Inventory
     from holystone.engine.api import Client, Pending
+    from holystone.engine.events import Event
     from holystone.engine.origins import Origin
     from holystone.engine.past import Past
 
@@ -47,6 +48,8 @@ class Uses:
         """How far it has been read by now."""
         self.saved = Read()
         """How far that is written down."""
+        self.events: tuple[Event, ...] = ()
+        """Those of this run that were not read before, the oldest first."""
         self.missed: tuple[str, ...] = ()
         self.known: dict[Key, float] = {}
         """The last uses of objects as they were remembered before this run."""
@@ -95,6 +98,7 @@ class Uses:
         since = self._since
         used = self._used(inventory)
         past = self._past()
+        self.events += past.events if past else ()
         made = {e.id: e.at for e in past.events if e.action == "create"} if past else {}
         news = of_containers(inventory, names, since, made)
         if past is not None:

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from holystone.core.arrival import last_sign
 from holystone.core.decision import Fact, Plan, Verdict
+from holystone.core.digest_names import digest_names
 from holystone.core.freed import free_images, freed_by_record
-from holystone.core.images import last_sign
-from holystone.core.inventory import Container, Image, Inventory
+from holystone.core.inventory import Container, Image, Inventory, Note
 from holystone.core.usage import Usage
 from holystone.core.worth import Prospects, prospects, prospects_of_record, rank
 
@@ -50,6 +51,8 @@ class Explanation(NamedTuple):
     prospects: Prospects | None = None
     """What is expected of a tagged image or a build cache record, by which it is ranked when space
     runs out."""
+    notes: tuple[Note, ...] = ()
+    """What the engine does not tell of it."""
 
 
 def explanation(
@@ -62,7 +65,9 @@ def explanation(
     for verdict in plan.verdicts:
         if (verdict.kind, verdict.id) == (kind, identifier):
             explained = _EXPLAIN[kind](inventory, verdict)
-            return explained._replace(prospects=_prospects(inventory, usage, plan, verdict))
+            noted = tuple(each for each in inventory.notes if each.id == identifier)
+            expected = _prospects(inventory, usage, plan, verdict)
+            return explained._replace(prospects=expected, notes=noted)
     raise KeyError(identifier)
 
 
@@ -75,7 +80,7 @@ def _prospects(
         freed = freed_by_record(record, copies=inventory.engine.store == "containerd")
         return prospects_of_record(record, freed, now)
     image = next((each for each in inventory.images if each.id == verdict.id), None)
-    if verdict.kind != "image" or image is None or not image.tags:
+    if verdict.kind != "image" or image is None or not _has_name(image, inventory.engine.store):
         return None
     verdicts = {each.id: each for each in plan.verdicts if each.kind == "image"}
     holders = [
@@ -87,9 +92,14 @@ def _prospects(
     return prospects(ranking.entries[image.id], now, ranking.habits.soon(now))
 
 
+def _has_name(image: Image, store: str) -> bool:
+    return bool(image.tags or digest_names(image, store).names)
+
+
 def _goes_along(image: Image, verdict: Verdict) -> bool:
     """Whether an image goes in any case, or with the last one on it: a nameless step of a build."""
-    return verdict.remove or (not image.tags and verdict.reasons[0].rule == "parent")
+    named = bool(image.tags or image.pinned)
+    return verdict.remove or (not named and verdict.reasons[0].rule == "parent")
 
 
 def _image(inventory: Inventory, verdict: Verdict) -> Explanation:

@@ -11,7 +11,12 @@ from collections.abc import Mapping
 
 from holystone.core.decision import Reason
 from holystone.present import container_reasons
-from holystone.present.rule_wording import Facts, Wording, count, duration, number, size
+from holystone.present.rule_wording import Facts
+from holystone.present.rule_wording import Wording as _Wording
+from holystone.present.rule_wording import count as _count
+from holystone.present.rule_wording import duration as _duration
+from holystone.present.rule_wording import number as _number
+from holystone.present.rule_wording import size as _size
 from holystone.present.wording import age, ago, clock, counted, safe, short_reference
 
 _JUST_NOW = 60.0
@@ -52,7 +57,7 @@ def _in_use(facts: Facts) -> str:
         return container_reasons.created(facts)
     if state is not None:
         return f"in use: the container is {safe(str(state))}"
-    others = count(facts, "containers") - 1
+    others = _count(facts, "containers") - 1
     return f"in use by container {safe(str(facts.get('container')))}" + (
         f" and {others} more" if others > 0 else ""
     )
@@ -65,10 +70,6 @@ def _in_use_brief(facts: Facts) -> str:
     if state is not None:
         return safe(str(state))
     return _in_use(facts).replace("by container ", "by ", 1)
-
-
-def _released(facts: Facts) -> str:
-    return f"its last container, {safe(str(facts.get('container')))}, goes in this run"
 
 
 def _untagged(facts: Facts) -> str:
@@ -84,37 +85,47 @@ def _untagged_brief(facts: Facts) -> str:
 
 
 def _young(facts: Facts) -> str:
-    least = f"min age {duration(facts, 'min_age')}"
+    least = f"min age {_duration(facts, 'min_age')}"
     if facts.get("age") is None:
         return f"seen for the first time, of unknown age: left for a later run ({least})"
-    since = f"{facts.get('since')} {ago(number(facts, 'age'))}"
+    since = f"{facts.get('since')} {ago(_number(facts, 'age'))}"
     return f"{since}: left for the next run {_until(facts)} ({least})"
 
 
 def _young_brief(facts: Facts) -> str:
     if facts.get("age") is None:
         return "age not known yet"
-    return f"{facts.get('since')} {ago(number(facts, 'age'))}, left {_until(facts)}"
+    return f"{facts.get('since')} {ago(_number(facts, 'age'))}, left {_until(facts)}"
 
 
 def _until(facts: Facts) -> str:
-    until = number(facts, "until")
-    return f"until {clock(until, until - number(facts, 'min_age') + number(facts, 'age'))}"
+    until = _number(facts, "until")
+    return f"until {clock(until, until - _number(facts, 'min_age') + _number(facts, 'age'))}"
 
 
 def _tagged(facts: Facts) -> str:
-    tags = count(facts, "tags")
+    tags = _count(facts, "tags")
     return "tagged" if tags == 1 else f"tagged ({tags} tags)"
 
 
+def _digest(facts: Facts) -> str:
+    reference = short_reference(str(facts.get("reference")))
+    if facts.get("certain"):
+        return f"pulled by digest: {reference}"
+    return (
+        f"it has no tag but a digest: {reference}. Either it was pulled by that digest, or its tag "
+        "moved to another image before holystone saw it"
+    )
+
+
 def _parent(facts: Facts) -> str:
-    children = count(facts, "children")
+    children = _count(facts, "children")
     stay = "stays was" if children == 1 else "stay were"
     return f"{counted(children, 'image')} that {stay} built on it"
 
 
 def _needed(facts: Facts) -> str:
-    children = count(facts, "children")
+    children = _count(facts, "children")
     stay = "stays and is" if children == 1 else "stay and are"
     return f"{counted(children, 'cache record')} {stay} made from it"
 
@@ -128,7 +139,11 @@ def _level(facts: Facts) -> str:
 
 
 def _idle_for(facts: Facts) -> str:
-    return "" if facts.get("idle") is None else f", last used {ago(number(facts, 'idle'))}"
+    return "" if facts.get("idle") is None else f", last used {ago(_number(facts, 'idle'))}"
+
+
+def _released(facts: Facts) -> str:
+    return f"its last container, {safe(str(facts.get('container')))}, goes in this run"
 
 
 def _unused(facts: Facts) -> str:
@@ -136,21 +151,21 @@ def _unused(facts: Facts) -> str:
 
 
 def _pressure(facts: Facts) -> str:
-    return f"the disk is to have {size(facts, 'least_free')} free; {expected(facts)}"
+    return f"the disk is to have {_size(facts, 'least_free')} free; {expected(facts)}"
 
 
 def expected(facts: Facts) -> str:
     """What is expected of an image or record: its past use, what it frees, and what that costs."""
     told = []
     if facts.get("idle") is not None:
-        told.append(f"last used {ago(number(facts, 'idle'))}")
+        told.append(f"last used {ago(_number(facts, 'idle'))}")
     if facts.get("gap") is not None:
-        told.append(f"used about every {age(number(facts, 'gap'))}")
+        told.append(f"used about every {age(_number(facts, 'gap'))}")
     if facts.get("chance") is not None:
-        told.append(f"{number(facts, 'chance'):.0%} likely to follow what was just asked for")
-    told.append(f"frees {size(facts, 'frees')}")
+        told.append(f"{_number(facts, 'chance'):.0%} likely to follow what was just asked for")
+    told.append(f"frees {_size(facts, 'frees')}")
     if facts.get("seconds") is not None:
-        told.append(f"would take about {age(max(1.0, number(facts, 'seconds')))} to fetch")
+        told.append(f"would take about {age(max(1.0, _number(facts, 'seconds')))} to fetch")
     return ", ".join(told)
 
 
@@ -169,21 +184,21 @@ def _protected_by(facts: Facts) -> str:
     if "official" in facts:
         return f"{reference} is an official image"
     if "newest" in facts:
-        return f"{reference} is among the newest {count(facts, 'newest')} of its repository"
+        return f"{reference} is among the newest {_count(facts, 'newest')} of its repository"
     if "larger_than" in facts:
-        return f"{size(facts, 'size')}, larger than {size(facts, 'larger_than')}"
+        return f"{_size(facts, 'size')}, larger than {_size(facts, 'larger_than')}"
     if "local" in facts:
         return "no registry is known to have it"
-    age = "at a time not known" if facts.get("age") is None else ago(number(facts, "age"))
+    age = "at a time not known" if facts.get("age") is None else ago(_number(facts, "age"))
     if "used_within" in facts:
-        return f"last used {age}, within {duration(facts, 'used_within')}"
-    return f"came here {age}, less than {duration(facts, 'min_age')} ago"
+        return f"last used {age}, within {_duration(facts, 'used_within')}"
+    return f"came here {age}, less than {_duration(facts, 'min_age')} ago"
 
 
 def _leased(facts: Facts) -> str:
-    until = number(facts, "until")
+    until = _number(facts, "until")
     job = f" by job {safe(str(facts['job']))}" if facts.get("job") else ""
-    return f"leased{job} until {clock(until, number(facts, 'now'))}"
+    return f"leased{job} until {clock(until, _number(facts, 'now'))}"
 
 
 def _prune_filter(facts: Facts) -> str:
@@ -199,8 +214,9 @@ def _retained(facts: Facts) -> str:
         return f"no retention rule lets {safe(str(facts.get('reference') or 'it'))} go"
     by = f"kept by rule {safe(str(facts['policy']))!r}"
     if "newest" in facts:
-        newest = count(facts, "newest")
-        which = "the newest tag" if newest == 1 else f"among the newest {newest} tags"
+        count = _count(facts, "newest")
+        what = "digest" if "@" in str(facts.get("reference")) else "tag"
+        which = f"the newest {what}" if count == 1 else f"among the newest {count} {what}s"
         return f"{by}: {which} of its repository"
     if "idle" not in facts:
         return by
@@ -208,16 +224,16 @@ def _retained(facts: Facts) -> str:
     for fact, limit, words in (("idle", "unused_for", "last used"), ("age", "max_age", "came")):
         if facts.get(limit) is not None:
             known = facts.get(fact) is not None
-            when = ago(number(facts, fact)) if known else "at a time not known"
-            said.append(f"{words} {when}, goes after {duration(facts, limit)}")
+            when = ago(_number(facts, fact)) if known else "at a time not known"
+            said.append(f"{words} {when}, goes after {_duration(facts, limit)}")
     return f"{by}: {'; '.join(said)}" if said else f"{by}, which lets nothing go"
 
 
 def _expired(facts: Facts) -> str:
     by = f"let go by rule {safe(str(facts.get('policy')))!r}"
     if "age" in facts:
-        return f"{by}: came {ago(number(facts, 'age'))}, over {duration(facts, 'max_age')}"
-    return f"{by}: last used {ago(number(facts, 'idle'))}, over {duration(facts, 'unused_for')}"
+        return f"{by}: came {ago(_number(facts, 'age'))}, over {_duration(facts, 'max_age')}"
+    return f"{by}: last used {ago(_number(facts, 'idle'))}, over {_duration(facts, 'unused_for')}"
 
 
 def _local(facts: Facts) -> str:
@@ -228,7 +244,7 @@ def _local(facts: Facts) -> str:
 
 def _asked(facts: Facts) -> str:
     """When the registry was asked, where that was not just now."""
-    since = number(facts, "asked_ago")
+    since = _number(facts, "asked_ago")
     return f" (asked {ago(since)})" if since >= _JUST_NOW else ""
 
 
@@ -242,73 +258,81 @@ def _unconfirmed(facts: Facts) -> str:
 
 
 def _over_budget(facts: Facts) -> str:
-    total, budget = size(facts, "total"), size(facts, "budget")
-    used = ago(number(facts, "idle"))
+    total, budget = _size(facts, "total"), _size(facts, "budget")
+    used = ago(_number(facts, "idle"))
     return f"build cache is {total}, over its budget of {budget}; last used {used}"
 
 
 def _within_budget(facts: Facts) -> str:
-    total, budget = size(facts, "total"), size(facts, "budget")
+    total, budget = _size(facts, "total"), _size(facts, "budget")
     return f"build cache is {total}, within its budget of {budget}"
 
 
 def _idle(facts: Facts) -> str:
-    return f"not used for {duration(facts, 'idle')}, over {duration(facts, 'unused_for')}"
+    return f"not used for {_duration(facts, 'idle')}, over {_duration(facts, 'unused_for')}"
 
 
-RULES: Mapping[str, Wording] = {
-    "in-use": Wording(_in_use, "in use", _in_use_brief),
+RULES: Mapping[str, _Wording] = {
+    "in-use": _Wording(_in_use, "in use", _in_use_brief),
     **container_reasons.RULES,
-    "tagged": Wording(_tagged, "tagged"),
-    "untagged": Wording(_untagged, "untagged", _untagged_brief),
-    "parent": Wording(_parent, "parent images"),
-    "young": Wording(_young, "too young", _young_brief),
-    "level": Wording(_level, "not for this level", lambda _: "not for this level"),
-    "protected": Wording(_protected, "protected"),
-    "prune-filter": Wording(
+    "tagged": _Wording(_tagged, "tagged"),
+    "digest": _Wording(
+        _digest,
+        "pulled by digest",
+        lambda facts: "pulled by digest" if facts.get("certain") else "perhaps pulled by digest",
+    ),
+    "untagged": _Wording(_untagged, "untagged", _untagged_brief),
+    "parent": _Wording(_parent, "parent images"),
+    "young": _Wording(_young, "too young", _young_brief),
+    "level": _Wording(_level, "not for this level", lambda _: "not for this level"),
+    "protected": _Wording(_protected, "protected"),
+    "prune-filter": _Wording(
         _prune_filter, "protected by pruneFilters", lambda _: "protected by pruneFilters"
     ),
-    "leased": Wording(_leased, "leased"),
-    "exit-code": Wording(_exit_code, "of other exit codes"),
-    "named": Wording(
+    "leased": _Wording(_leased, "leased"),
+    "exit-code": _Wording(_exit_code, "of other exit codes"),
+    "named": _Wording(
         lambda _: "unused, but named: it can hold data, and no rule lets it go",
         "named",
         lambda _: "unused, but named",
     ),
-    "by-hand": Wording(
+    "by-hand": _Wording(
         lambda _: "unused, but no tool made it: something may name it that does not run now",
         "made by hand",
         lambda _: "unused, made by hand",
     ),
-    "released": Wording(
+    "released": _Wording(
         lambda facts: f"{_released(facts)}: left for a later run",
         "just released",
         _released,
     ),
-    "unused": Wording(_unused, "unused"),
-    "retained": Wording(_retained, "retained", lambda facts: _retained(facts).partition(":")[0]),
-    "expired": Wording(_expired, "expired"),
-    "pressure": Wording(
+    "unused": _Wording(_unused, "unused"),
+    "retained": _Wording(_retained, "retained", lambda facts: _retained(facts).partition(":")[0]),
+    "expired": _Wording(_expired, "expired"),
+    "pressure": _Wording(
         _pressure, "given up for space", lambda facts: f"for space{_idle_for(facts)}"
     ),
-    "local": Wording(_local, "only here", lambda _: "only here: no registry has it"),
-    "unconfirmed": Wording(
+    "local": _Wording(_local, "only here", lambda _: "only here: no registry has it"),
+    "unconfirmed": _Wording(
         _unconfirmed, "not confirmed by a registry", lambda _: "not confirmed by its registry"
     ),
-    "changed": Wording(
+    "changed": _Wording(
         lambda facts: f"changed since the plan was made: {safe(str(facts.get('what')))}",
         "changed since planned",
     ),
-    "agreed": Wording(lambda _: "in the plan that was agreed on", "as planned"),
-    "not-in-plan": Wording(lambda _: "not in the plan", "not in the plan"),
-    "builtin": Wording(lambda _: "belongs to the engine", "the engine's own"),
-    "over-budget": Wording(
-        _over_budget, "over the budget", lambda facts: f"last used {ago(number(facts, 'idle'))}"
+    "agreed": _Wording(lambda _: "in the plan that was agreed on", "as planned"),
+    "not-in-plan": _Wording(lambda _: "not in the plan", "not in the plan"),
+    "builtin": _Wording(lambda _: "belongs to the engine", "the engine's own"),
+    "over-budget": _Wording(
+        _over_budget, "over the budget", lambda facts: f"last used {ago(_number(facts, 'idle'))}"
     ),
-    "idle": Wording(_idle, "not used for long"),
-    "within-budget": Wording(_within_budget, "within the budget", lambda _: "within the budget"),
-    "needed": Wording(_needed, "needed by others"),
-    "shared": Wording(
+    "idle": _Wording(_idle, "not used for long"),
+    "within-budget": _Wording(_within_budget, "within the budget", lambda _: "within the budget"),
+    "needed": _Wording(_needed, "needed by others"),
+    "odd": _Wording(
+        lambda _: "the engine's entry for it makes no sense: left alone", "not understood"
+    ),
+    "shared": _Wording(
         lambda _: "shares its layer with an image that is here now: removing it frees nothing yet",
         "shared with images",
         lambda _: "shared with an image",
