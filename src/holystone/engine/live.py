@@ -16,6 +16,7 @@ from holystone.engine import arrivals, layer_sizes, observe
 from holystone.engine.api import Client
 from holystone.engine.events import EventStream
 from holystone.engine.host import REMOVED, Observed, Removal
+from holystone.engine.inspecting import inspect_containers
 from holystone.engine.lists import Lists
 from holystone.engine.removing import Remover
 from holystone.engine.sight import Sight
@@ -56,10 +57,16 @@ class LiveHost:
         self.odd: dict[str, Note] = {}
         """What the engine does not tell of single images, by ID."""
         self.uses = Uses(client, memory)
+        self.listed = False
+        """Whether the manifest lists of Podman were asked for since the last look."""
         self.stored_at: dict[str, float] = {}
         """When images were last stored, where the engine's files were asked."""
         self.tagged_at: dict[str, float | None] = {}
         """When tagged images last got a tag, where that was asked for."""
+        self.ended: dict[str, float] = {}
+        """When containers were first seen stopped whose end the engine does not know, by ID."""
+        self.ended_before: Mapping[str, float] = {}
+        """The same as it is remembered."""
         self.named = False
         """Whether at some look no more of images than their names was asked for."""
         self.confirming: Confirming | None = None
@@ -98,13 +105,17 @@ class LiveHost:
         self.touched.observed(inventory.images)
         cache = {record.id: record for record in inventory.cache}
         self.remover = Remover(self.client, self.touched, cache, self.clock(), self._leases)
-        self.odd = {}
-        containers, odd = observe.inspect_stopped(self.client, inventory.containers)
+        self.odd, self.listed = {}, False
+        containers, odd = inspect_containers(self.client, inventory.containers)
         inventory = inventory._replace(containers=containers, notes=(*inventory.notes, *odd))
+        self._note_ends(inventory)
         self.uses.look(inventory, known, lambda: self._layered(inventory))
         told = arrivals.learn(self.facts, inventory, self.uses.events, self.uses.now)
         self._learn(told, inventory)
-        return self._settle_digests(self._with_facts(inventory))
+        inventory = self._settle_digests(self._with_facts(inventory))
+        if any(not image.tags for image in inventory.images):
+            inventory = self._with_lists(inventory)
+        return inventory
 
     def date(self, inventory: Inventory) -> Inventory:
         """The inventory with when its untagged images lost their tag; see ``Host.date``."""
@@ -118,7 +129,7 @@ class LiveHost:
         self.tagged_at = {image_id: fact.last_tagged for image_id, fact in found.facts.items()}
         self._read_times(inventory, [image.id for image in tagged])
         self.uses.hint(inventory, self.tagged_at)
-        return self._with_facts(inventory)
+        return self._with_lists(self._with_facts(inventory))
 
     def weigh(self, inventory: Inventory) -> Inventory:
         """The inventory with the layers of every image; asks for those of new images only."""
@@ -168,6 +179,7 @@ class LiveHost:
             speeds=self.uses.speeds(),
             images=self.uses.summaries("image"),
             cache=self.uses.summaries("cache"),
+            ended=self.ended,
         )
 
     def keep_uses(self, inventory: Inventory) -> Observed:
@@ -185,7 +197,8 @@ class LiveHost:
         removal = self.remover.remove(step)
         if removal.result == REMOVED:
             self.present.discard(step.id)
-            self.uses.removed(step.kind, step.id)
+            self.uses.removed(step.kind, step.id, self.clock())
+            self.ended.pop(step.id, None)
         return removal
 
     def remove_cache(self, steps: Sequence[Step]) -> list[Removal]:
@@ -204,6 +217,8 @@ class LiveHost:
         self.uses.keep()
         if self.news or not self.present.issuperset(self.facts):
             self.memory.remember(self.key, self.news, self.present)
+        if self.ended != self.ended_before:
+            self.memory.remember_ends(self.key, self.ended)
         if self.touched.events is not None:
             self.touched.events.close()
         if self.lists is not None:
@@ -211,6 +226,15 @@ class LiveHost:
         self.uses.close()
         self.remover.close()
         self.client.close()
+
+    def _note_ends(self, inventory: Inventory) -> None:
+        """Note which containers are stopped since nobody knows when: Podman after a power cut."""
+        self.ended_before = self.memory.recall_ends(self.key)
+        self.ended = {
+            container.id: self.ended_before.get(container.id, inventory.taken_at)
+            for container in inventory.containers
+            if container.stopped and container.finished is None
+        }
 
     def _layered(self, inventory: Inventory) -> list[Image]:
         """The images with the chain IDs of their layers, of whatever size."""
@@ -228,6 +252,15 @@ class LiveHost:
         self._read_times(inventory, ids)
         self._read_images(inventory, [i for i in ids if not self.facts[i].inspected])
         return self._inspect(inventory, [i for i in ids if not self.facts[i].inspected])
+
+    def _with_lists(self, inventory: Inventory) -> Inventory:
+        """The inventory with the manifest lists that images are in; these exist on Podman alone."""
+        if inventory.engine.store != "podman" or self.listed:
+            return inventory
+        from holystone.engine.manifest_lists import with_lists
+
+        self.listed = True
+        return with_lists(self.client, inventory)
 
     def _read_times(self, inventory: Inventory, ids: Sequence[str]) -> None:
         """Take from the engine's files, where they are here, when these images were stored."""
