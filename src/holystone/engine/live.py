@@ -16,6 +16,7 @@ from holystone.engine import arrivals, layer_sizes, observe
 from holystone.engine.api import Client
 from holystone.engine.events import EventStream
 from holystone.engine.host import REMOVED, Observed, Removal
+from holystone.engine.inspecting import inspect_containers
 from holystone.engine.lists import Lists
 from holystone.engine.removing import Remover
 from holystone.engine.sight import Sight
@@ -62,6 +63,10 @@ class LiveHost:
         """When images were last stored, where the engine's files were asked."""
         self.tagged_at: dict[str, float | None] = {}
         """When tagged images last got a tag, where that was asked for."""
+        self.ended: dict[str, float] = {}
+        """When containers were first seen stopped whose end the engine does not know, by ID."""
+        self.ended_before: Mapping[str, float] = {}
+        """The same as it is remembered."""
         self.named = False
         """Whether at some look no more of images than their names was asked for."""
         self.confirming: Confirming | None = None
@@ -101,8 +106,9 @@ class LiveHost:
         cache = {record.id: record for record in inventory.cache}
         self.remover = Remover(self.client, self.touched, cache, self.clock(), self._leases)
         self.odd, self.listed = {}, False
-        containers, odd = observe.inspect_stopped(self.client, inventory.containers)
+        containers, odd = inspect_containers(self.client, inventory.containers)
         inventory = inventory._replace(containers=containers, notes=(*inventory.notes, *odd))
+        self._note_ends(inventory)
         self.uses.look(inventory, known, lambda: self._layered(inventory))
         told = arrivals.learn(self.facts, inventory, self.uses.events, self.uses.now)
         self._learn(told, inventory)
@@ -177,6 +183,7 @@ class LiveHost:
             speeds=self.uses.speeds(),
             images=self.uses.summaries("image"),
             cache=self.uses.summaries("cache"),
+            ended=self.ended,
         )
 
     def keep_uses(self, inventory: Inventory) -> Observed:
@@ -194,7 +201,8 @@ class LiveHost:
         removal = self.remover.remove(step)
         if removal.result == REMOVED:
             self.present.discard(step.id)
-            self.uses.removed(step.kind, step.id)
+            self.uses.removed(step.kind, step.id, self.clock())
+            self.ended.pop(step.id, None)
         return removal
 
     def remove_cache(self, steps: Sequence[Step]) -> list[Removal]:
@@ -213,6 +221,8 @@ class LiveHost:
         self.uses.keep()
         if self.news or not self.present.issuperset(self.facts):
             self.memory.remember(self.key, self.news, self.present)
+        if self.ended != self.ended_before:
+            self.memory.remember_ends(self.key, self.ended)
         if self.touched.events is not None:
             self.touched.events.close()
         if self.lists is not None:
@@ -220,6 +230,15 @@ class LiveHost:
         self.uses.close()
         self.remover.close()
         self.client.close()
+
+    def _note_ends(self, inventory: Inventory) -> None:
+        """Note which containers are stopped since nobody knows when: Podman after a power cut."""
+        self.ended_before = self.memory.recall_ends(self.key)
+        self.ended = {
+            container.id: self.ended_before.get(container.id, inventory.taken_at)
+            for container in inventory.containers
+            if container.stopped and container.finished is None
+        }
 
     def _layered(self, inventory: Inventory) -> list[Image]:
         """The images with the chain IDs of their layers, of whatever size."""

@@ -14,6 +14,7 @@ from holystone.core.seen import (
     Seen,
     Sighting,
     last_seen,
+    objects_of,
     of_cache,
     of_containers,
     present_keys,
@@ -65,6 +66,8 @@ class Uses:
         self._origins = Origins()
         self._images: dict[str, Image] = {}
         self._cache: dict[str, CacheRecord] = {}
+        self._held: dict[str, tuple[Key, ...]] = {}
+        """The volumes and networks that each container names, by its ID."""
         self._pending: Pending | None = None
 
     def begin(self, key: str) -> None:
@@ -101,6 +104,7 @@ class Uses:
             news += self._of_past(past, inventory, names, known, used, layered)
         self._cache.update((record.id, record) for record in used)
         self._add(news, names)
+        self._held = {each.id: objects_of(each, inventory) for each in inventory.containers}
         self._engine_name, self._at = inventory.engine.name, inventory.taken_at
         self.present = present_keys(inventory)
         seen = last_seen(self._seen)
@@ -151,9 +155,17 @@ class Uses:
             self.last["image", successor] = used
             self._seen.append(Sighting(used, image=successor))
 
-    def removed(self, kind: str, object_id: str) -> None:
-        """An object is gone, so nothing of it need be kept."""
+    def removed(self, kind: str, object_id: str, at: float) -> None:
+        """An object is gone, so nothing of it need be kept.
+
+        The volumes and networks of a container count as used until then: nothing shows any more
+        that they were.
+        """
         self.present.discard((kind, object_id))
+        objects = tuple(key for key in self._held.get(object_id, ()) if key in self.present)
+        if kind == "container" and objects:
+            self._seen.append(Sighting(at, objects=objects, begins=False))
+            self.last.update((key, max(at, self.last.get(key, 0.0))) for key in objects)
 
     def summaries(self, kind: str) -> Mapping[str, Use]:
         """What is remembered of every ``reference``, ``image`` or ``cache`` record, when asked."""
