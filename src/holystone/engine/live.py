@@ -60,8 +60,6 @@ class LiveHost:
         """When images were last stored, where the engine's files were asked."""
         self.tagged_at: dict[str, float | None] = {}
         """When tagged images last got a tag, where that was asked for."""
-        self.named = False
-        """Whether at some look no more of images than their names was asked for."""
         self.confirming: Confirming | None = None
         """What registries said in this run; None until one is asked."""
         self.touched = Touched(events)
@@ -72,14 +70,14 @@ class LiveHost:
         if self.touched.events is None:
             self.touched.events = EventStream(self.client)
 
-    def observe(self, *, sizes: bool = False) -> Inventory:
+    def observe(self, *, sizes: bool = False, every: bool = True) -> Inventory:
         """Everything on the engine now; see ``Host.observe``."""
         now = self.clock()
         lists, self.lists = self.lists, None
-        if lists is not None and lists.sizes is not sizes:
+        if lists is not None and (lists.sizes, lists.untagged) != (sizes, not every):
             lists.close()
             lists = None
-        lists = lists or Lists(self.client, sizes=sizes)
+        lists = lists or Lists(self.client, sizes=sizes, untagged=not every)
         inventory = observe.read_lists(lists, now)
         self.workers = _WORKERS[inventory.engine.store]
         if self.client.endpoint.scheme == "ssh":
@@ -87,11 +85,11 @@ class LiveHost:
         self.seen = Sight(inventory.disk.folder, inventory.disk.unseen)
         self.key = f"{inventory.engine.id}/{inventory.engine.store}"
         self.uses.begin(self.key)
-        if lists.named and self.uses.built_since(inventory):
-            # What was built is told by when images were made.
-            inventory = observe.read_lists(Lists(self.client, sizes=sizes), now)
-        elif lists.named:
-            self.named = True
+        if inventory.partial:
+            named = self._named(inventory)
+            if named is None:
+                return self.observe(sizes=sizes)
+            inventory = named
         self.facts = self.memory.recall(self.key, layers=False)
         known = set(self.facts)
         self._learn(self._changed(inventory.images, now), inventory)
@@ -105,6 +103,19 @@ class LiveHost:
         told = arrivals.learn(self.facts, inventory, self.uses.events, self.uses.now)
         self._learn(told, inventory)
         return self._settle_digests(self._with_facts(inventory))
+
+    def _named(self, inventory: Inventory) -> Inventory | None:
+        """A partial inventory with the images that were used lately; None where it takes all."""
+        store = inventory.engine.store
+        if self.uses.list_due(inventory.taken_at):
+            return None
+        references = self.uses.named_since(store)
+        if references is None:
+            return None
+        here = {image.id for image in inventory.images}
+        found = observe.list_named(self.client, references, store)
+        more = {image.id: image for image in found if image.id not in here}
+        return inventory._replace(images=(*inventory.images, *more.values()))
 
     def date(self, inventory: Inventory) -> Inventory:
         """The inventory with when its untagged images lost their tag; see ``Host.date``."""
@@ -198,8 +209,6 @@ class LiveHost:
 
     def close(self) -> None:
         """Let go of every connection, and keep what was learned of what is still there."""
-        if self.named:
-            self.uses.complete(lambda images: observe.list_images(self.client, images))
         # Before what is known of images that went is forgotten: of those that were used it stays.
         self.uses.keep()
         if self.news or not self.present.issuperset(self.facts):
@@ -343,6 +352,8 @@ class LiveHost:
         self.facts.update(news)
         self.news.update(news)
         self.present = {image.id for image in inventory.images}
+        if inventory.partial:
+            self.present.update(self.facts)
 
     def _with_facts(self, inventory: Inventory) -> Inventory:
         """The inventory, its images with all that is known of them by now."""

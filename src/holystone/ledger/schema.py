@@ -174,6 +174,9 @@ MIGRATIONS = (
     ALTER TABLE image ADD COLUMN pinned TEXT NOT NULL DEFAULT '';
     ALTER TABLE image ADD COLUMN tagged_in TEXT NOT NULL DEFAULT '';
     """,
+    """
+    ALTER TABLE watch ADD COLUMN listed REAL NOT NULL DEFAULT 0;
+    """,
 )
 """One script a version. ``image.top`` is the layer on top of an image's stack, ``layer.below``
 the one under it; a layer's size and an image's depth are null until they were weighed.
