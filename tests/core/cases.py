@@ -47,7 +47,7 @@ from holystone.core.usage import Lease, Usage, Use
 NOW = 1_750_000_000.0
 FOLDER = Path(__file__).parent / "cases"
 _PAST = ("references", "company", "absent", "speeds")
-_CAME = ("arrived", "loaded", "pinned", "tagged_in")
+_CAME = ("in_lists", "arrived", "loaded", "pinned", "tagged_in")
 _SECTIONS = {
     "containers": "container",
     "images": "image",
@@ -158,6 +158,7 @@ def _image(name: str, row: dict[str, Any]) -> Image:
         layers=layers,
         content_size=parse_size(row.get("content", "0")),
         last_tagged=_time(row.get("tagged")),
+        in_lists=tuple(row.get("in_lists", ())),
         arrived=_time(row.get("arrived")),
         loaded=row.get("loaded", False),
         pinned=tuple(row.get("pinned", ())),

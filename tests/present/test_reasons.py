@@ -225,6 +225,11 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
         "its registry cannot give it back: manifest unknown",
     ),
     (
+        "in-use",
+        {"manifest_list": "localhost/multi:1"},
+        "in use by manifest list localhost/multi:1",
+    ),
+    (
         "digest",
         {"reference": f"python@sha256:{'ab' * 32}", "certain": True},
         "pulled by digest: python@sha256:abababababab",

@@ -147,6 +147,8 @@ class Judgement:
         if held_by := self.held_by.get(image.id):
             stays, reasons = keep("in-use", containers=len(held_by), container=min(held_by))
             return stays, (*reasons, *named)
+        if image.in_lists:
+            return False, (Reason("in-use", {"manifest_list": image.in_lists[0]}), *named)
         lost = self._lost(image)
         arrived = self._arrival(image)[1]
         protected = self.protection.of_image(image, arrived, self.last_sign(image), lost=lost)

@@ -41,6 +41,10 @@ class Image(NamedTuple):
     tell. See ``digest_names``."""
     tagged_in: tuple[str, ...] = ()
     """Repositories in which it once had a tag, as far as that is remembered."""
+    in_lists: tuple[str, ...] = ()
+    """The named manifest lists here that refer to it (Podman)."""
+    manifest: str = ""
+    """The digest of its manifest, where the engine lists it (Podman)."""
     parent: str = ""
     """Image ID of the step before, where the classic builder made the image; else empty."""
     created: float = 0.0

@@ -56,6 +56,8 @@ class LiveHost:
         self.odd: dict[str, Note] = {}
         """What the engine does not tell of single images, by ID."""
         self.uses = Uses(client, memory)
+        self.listed = False
+        """Whether the manifest lists of Podman were asked for since the last look."""
         self.stored_at: dict[str, float] = {}
         """When images were last stored, where the engine's files were asked."""
         self.tagged_at: dict[str, float | None] = {}
@@ -96,13 +98,16 @@ class LiveHost:
         self.touched.observed(inventory.images)
         cache = {record.id: record for record in inventory.cache}
         self.remover = Remover(self.client, self.touched, cache, self.clock(), self._leases)
-        self.odd = {}
+        self.odd, self.listed = {}, False
         containers, odd = observe.inspect_stopped(self.client, inventory.containers)
         inventory = inventory._replace(containers=containers, notes=(*inventory.notes, *odd))
         self.uses.look(inventory, known, lambda: self._layered(inventory))
         told = arrivals.learn(self.facts, inventory, self.uses.events, self.uses.now)
         self._learn(told, inventory)
-        return self._settle_digests(self._with_facts(inventory))
+        inventory = self._settle_digests(self._with_facts(inventory))
+        if any(not image.tags for image in inventory.images):
+            inventory = self._with_lists(inventory)
+        return inventory
 
     def _named(self, inventory: Inventory) -> Inventory | None:
         """A partial inventory with the images that were used lately; None where it takes all."""
@@ -129,7 +134,7 @@ class LiveHost:
         self.tagged_at = {image_id: fact.last_tagged for image_id, fact in found.facts.items()}
         self._read_times(inventory, [image.id for image in tagged])
         self.uses.hint(inventory, self.tagged_at)
-        return self._with_facts(inventory)
+        return self._with_lists(self._with_facts(inventory))
 
     def weigh(self, inventory: Inventory) -> Inventory:
         """The inventory with the layers of every image; asks for those of new images only."""
@@ -237,6 +242,15 @@ class LiveHost:
         self._read_times(inventory, ids)
         self._read_images(inventory, [i for i in ids if not self.facts[i].inspected])
         return self._inspect(inventory, [i for i in ids if not self.facts[i].inspected])
+
+    def _with_lists(self, inventory: Inventory) -> Inventory:
+        """The inventory with the manifest lists that images are in; these exist on Podman alone."""
+        if inventory.engine.store != "podman" or self.listed:
+            return inventory
+        from holystone.engine.manifest_lists import with_lists
+
+        self.listed = True
+        return with_lists(self.client, inventory)
 
     def _read_times(self, inventory: Inventory, ids: Sequence[str]) -> None:
         """Take from the engine's files, where they are here, when these images were stored."""

@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 _PAUSES = (0.02, 0.1, 0.3, 0.9)
 """Seconds before each further try where a list stumbled over what just went away."""
+_DOUBTS = (0.0, 0.1, 0.3, 0.9)
+"""Seconds before each further look where most of the build cache claims to be in use."""
 
 
 def read_lists(lists: Lists, now: float) -> Inventory:
@@ -73,6 +75,7 @@ def read_lists(lists: Lists, now: float) -> Inventory:
     networks, odd = read_list(parse.network, answers.networks, "/networks", "network")
     notes += odd
     cache, volumes, odd = _read_usage(lists, volumes)
+    cache = _doubted(lists.client, cache)
     return Inventory(
         engine=engine,
         taken_at=now,
@@ -178,6 +181,10 @@ def references(client: Client, image_id: str) -> set[str]:
 
 def list_cache(client: Client) -> dict[str, CacheRecord]:
     """The build cache records as they are now, by ID. Raises EngineError."""
+    return {record.id: record for record in _doubted(client, _ask_cache(client))}
+
+
+def _ask_cache(client: Client) -> list[CacheRecord]:
     records = None
     if client.negotiate().api < DF_BY_TYPE:
         records = ask_buildkit(client)
@@ -186,7 +193,28 @@ def list_cache(client: Client) -> dict[str, CacheRecord]:
         usage = of_kind(dict, _patiently(partial(client.get, path)), "/system/df")
         entries = parse.disk_usage(usage, "BuildCache")
         records, _ = read_list(parse.cache_record, entries, "/system/df", "cache")
-    return {record.id: record for record in records}
+    return records
+
+
+def _doubted(client: Client, records: list[CacheRecord]) -> list[CacheRecord]:
+    """The records, asked for again while most of them claim to be in use.
+
+    BuildKit holds a record while it measures it, and says then that it is in use: after a restart
+    that can be nearly all of them. What it says twice, with a moment in between, is believed.
+    Raises EngineUnreachable, ProtocolError.
+    """
+    for pause in _DOUBTS:
+        busy = {record.id for record in records if record.in_use}
+        if len(busy) * 2 <= len(records):
+            break
+        time.sleep(pause)
+        try:
+            records = _ask_cache(client)
+        except EngineRefused:
+            break  # What it said before is all there is.
+        if pause and busy == {record.id for record in records if record.in_use}:
+            break
+    return records
 
 
 def _with_sizes(volumes: list[Volume], measured: Iterable[Volume]) -> list[Volume]:

@@ -81,13 +81,14 @@ def image(entry: Mapping[str, Any]) -> Image:
     digests = [name for name in entry.get("RepoDigests") or () if _is_digest(name)]
     pinned = [name for name in names if _is_digest(name)]
     digests += pinned
-    had = (str(name) for name in entry.get("History") or ())
+    had = (str(name) for name in entry.get("History") or () if not _is_temporary(str(name)))
     return Image(
         id=full_id(_id(entry, "Id")),
         tags=tuple(name for name in names if "@" not in name),
         digests=tuple(dict.fromkeys(digests)),
         pinned=tuple(pinned),
         tagged_in=tuple(sorted({repository(name) for name in had if "@" not in name})),
+        manifest=str(entry.get("Digest") or ""),
         parent=full_id(entry.get("ParentId")),
         created=float(entry.get("Created") or 0),
         size=int(entry.get("Size") or 0),
@@ -201,6 +202,12 @@ def _content_size(entry: Mapping[str, Any]) -> int:
     if "index" in str(top.get("mediaType")) or "manifest.list" in str(top.get("mediaType")):
         total += int(top.get("size") or 0)
     return total
+
+
+def _is_temporary(name: str) -> bool:
+    """Whether Podman gave an image this name while it built it for a manifest list."""
+    digits = name.removeprefix("docker.io/library/").removesuffix("-tmp:latest")
+    return name.endswith("-tmp:latest") and len(digits) == 64 and _HEX.issuperset(digits)
 
 
 def _is_digest(name: str) -> bool:

@@ -70,6 +70,8 @@ def _duration(facts: Facts, name: str) -> str:
 def _in_use(facts: Facts) -> str:
     if facts.get("build"):
         return "in use by a build that runs now"
+    if facts.get("manifest_list"):
+        return f"in use by manifest list {safe(str(facts['manifest_list']))}"
     state = facts.get("state")
     if state == "created":
         return "created and not started yet: a job may be about to"
@@ -85,6 +87,8 @@ def _in_use_brief(facts: Facts) -> str:
     state = facts.get("state")
     if facts.get("build"):
         return "in use by a build"
+    if facts.get("manifest_list"):
+        return _in_use(facts)
     if state is not None:
         return safe(str(state))
     return _in_use(facts).replace("by container ", "by ", 1)
@@ -280,6 +284,8 @@ def _unconfirmed(facts: Facts) -> str:
 def _over_budget(facts: Facts) -> str:
     total, budget = _size(facts, "total"), _size(facts, "budget")
     used = ago(_number(facts, "idle"))
+    if not facts.get("budget"):
+        return f"the budget of the build cache is 0 B; last used {used}"
     return f"build cache is {total}, over its budget of {budget}; last used {used}"
 
 

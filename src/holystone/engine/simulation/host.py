@@ -174,7 +174,10 @@ class SimulatedHost(SimulatedEngine):
         if step.kind == "cache":
             if self.prune_cache_record(step.id):
                 return Removal(REMOVED)
-            return Removal(SKIPPED, "BuildKit keeps it: in use, or another record stands on it")
+            record = self.cache.get(step.id)
+            if record is not None and record.in_use:
+                return Removal(SKIPPED, "in use by a build")
+            return Removal(SKIPPED, "another record that stays is made from it")
         delete = {
             "container": self.delete_container,
             "volume": self.delete_volume,
