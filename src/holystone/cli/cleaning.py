@@ -123,7 +123,7 @@ class Cleaning:
         now = inventory.taken_at
         path, max_age = self.options.plan, self.options.max_plan_age
         plan_file.check(self.agreed, path, inventory.engine, now, max_age)
-        inventory = self.host.weigh(self.host.date(inventory))
+        inventory = self.host.confirm(self.host.weigh(self.host.date(inventory)), ())
         usage = self.host.usage()
         return inventory, hold_against(self.agreed.steps, inventory, usage, self.policy, now)
 

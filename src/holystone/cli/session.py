@@ -212,7 +212,7 @@ def survey(
         inventory = host.confirm(inventory, ())
     if not layers and policy.target is None:
         draft = plan(inventory, host.usage(), policy, inventory.taken_at)
-        if not draft.unconfirmed and not _needs_images(draft, inventory, policy):
+        if not draft.unconfirmed and not _needs_images(draft, inventory):
             return inventory, draft
         if inventory.partial:
             return survey(host, policy, sizes=sizes)
@@ -246,20 +246,13 @@ def _check_target(inventory: Inventory, policy: Policy) -> None:
             )
 
 
-def _needs_images(draft: Plan, inventory: Inventory, policy: Policy) -> bool:
+def _needs_images(draft: Plan, inventory: Inventory) -> bool:
     """Whether the plan, or its bytes, take more of all images than was asked for."""
     kinds = {step.kind for step in draft.steps}
     if not inventory.partial or "image" in kinds:
         return "image" in kinds
-    # Build cache may share its layers with any image, and a container be kept by its image's name.
-    shared = inventory.engine.store == "classic" and "cache" in kinds
-    return shared or ("container" in kinds and keeps_by_image(policy))
-
-
-def keeps_by_image(policy: Policy) -> bool:
-    """Whether the name of its image may keep a container."""
-    named = policy.protect
-    return bool(named.images or named.other_images or named.official or policy.prune_filters)
+    # Build cache may share its layers with any image.
+    return inventory.engine.store == "classic" and "cache" in kinds
 
 
 def needs_untagged_alone(policy: Policy) -> bool:

@@ -108,11 +108,27 @@ class Container(NamedTuple):
     labels: Mapping[str, str] = {}
     volumes: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
+    started_from: str = ""
+    """The reference it was made with, whatever that means now; empty where it was not asked."""
+    restart: str = ""
+    """Its restart policy: ``no always unless-stopped on-failure``; empty where it was not asked."""
+    needs: tuple[str, ...] = ()
+    """The containers it names, by name, ID or the beginning of one: those whose network, IPC or PID
+    namespace or volumes it uses, and those it is linked to."""
+    pod: str = ""
+    """The ID of its pod (Podman)."""
+    infra: bool = False
+    """Whether it is the infra container of its pod, which holds the namespaces of the others."""
 
     @property
     def stopped(self) -> bool:
         """True where it ran and has ended, so that nothing of it is in use."""
         return self.state in ("exited", "dead", "stopped")
+
+    @property
+    def idle(self) -> bool:
+        """True where it has ended or was never started."""
+        return self.stopped or self.state == "created"
 
 
 class Volume(NamedTuple):

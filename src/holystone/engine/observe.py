@@ -15,19 +15,17 @@ from functools import partial
 from itertools import chain, repeat
 from typing import Any, TypeVar
 
-from holystone.core.inventory import CacheRecord, Container, Disk, Image, Inventory, Note, Volume
+from holystone.core.inventory import CacheRecord, Disk, Image, Inventory, Note, Volume
 from holystone.engine import parse, sight
 from holystone.engine.api import Client
-from holystone.engine.errors import EngineError, EngineRefused, EngineUnreachable, SenselessAnswer
+from holystone.engine.errors import EngineError, EngineRefused, EngineUnreachable
 from holystone.engine.lists import DF_BY_TYPE, Answers, Lists, ask_buildkit
 from holystone.engine.reading import (
     NOT_FOUND,
-    is_gone,
     of_kind,
     read_all,
     read_list,
     read_one,
-    trouble,
 )
 
 T = TypeVar("T")
@@ -239,31 +237,3 @@ def disk(seen: sight.Sight) -> Disk:
         stat.f_favail if stat.f_files else None,
         folder=seen.root,
     )
-
-
-def inspect_stopped(
-    client: Client, containers: Iterable[Container]
-) -> tuple[tuple[Container, ...], list[Note]]:
-    """The containers, those that stopped with when and how, and the bytes they wrote.
-
-    One that was removed in the meantime is left out; one that the engine fails to inspect (dead,
-    its files lost) stays as it was listed, with a note.
-    """
-    stopped = [container for container in containers if container.stopped]
-    notes: list[Note] = []
-    if not stopped:
-        return tuple(containers), notes
-    requests = [("GET", client.versioned(f"/containers/{c.id}/json?size=1")) for c in stopped]
-    details: dict[str, Container | None] = {}
-    for container, answer in zip(stopped, client.send(requests), strict=True):
-        if is_gone(answer):
-            details[container.id] = None
-            continue
-        try:
-            learn = partial(parse.inspected_container, container)
-            details[container.id] = read_one(dict, answer, learn)
-        except (EngineRefused, SenselessAnswer) as error:
-            said = trouble(answer, error)
-            notes.append(Note("inspection", "container", container.id, container.name, said))
-    found = (details.get(container.id, container) for container in containers)
-    return tuple(container for container in found if container is not None), notes

@@ -14,6 +14,7 @@ from holystone.core.seen import (
     Seen,
     Sighting,
     last_seen,
+    objects_of,
     of_cache,
     of_containers,
     present_keys,
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 _LISTED_EACH = 86400.0
 """Seconds after which a look lists every image again, though it needs the untagged alone."""
-_MOST_NAMED = 30
-"""References asked for by name; with more the whole list is as quick."""
 _WORTH_NOTING = 60.0
 """Seconds by which a use must be later than the one that is remembered."""
 
@@ -69,6 +68,8 @@ class Uses:
         self._origins = Origins()
         self._images: dict[str, Image] = {}
         self._cache: dict[str, CacheRecord] = {}
+        self._held: dict[str, tuple[Key, ...]] = {}
+        """The volumes and networks that each container names, by its ID."""
         self._pending: Pending | None = None
         self._pending_past: Past | None = None
         """What was read of the past and not looked at yet."""
@@ -107,6 +108,7 @@ class Uses:
             news += self._of_past(past, inventory, names, known, used, layered)
         self._cache.update((record.id, record) for record in used)
         self._add(news, names)
+        self._held = {each.id: objects_of(each, inventory) for each in inventory.containers}
         self._engine_name, self._at = inventory.engine.name, inventory.taken_at
         self.present = present_keys(inventory)
         if inventory.partial:
@@ -145,7 +147,7 @@ class Uses:
             names = (event.id, event.name) if event.kind == "image" else (event.image,)
             if event.kind in ("image", "container"):
                 named.update(name for name in names if complete(name))
-        return named if len(named) <= _MOST_NAMED else None
+        return named
 
     def list_due(self, now: float) -> bool:
         """Whether every image should be listed again: new ones are to be known within a day."""
@@ -180,9 +182,17 @@ class Uses:
             self.last["image", successor] = used
             self._seen.append(Sighting(used, image=successor))
 
-    def removed(self, kind: str, object_id: str) -> None:
-        """An object is gone, so nothing of it need be kept."""
+    def removed(self, kind: str, object_id: str, at: float) -> None:
+        """An object is gone, so nothing of it need be kept.
+
+        The volumes and networks of a container count as used until then: nothing shows any more
+        that they were.
+        """
         self.present.discard((kind, object_id))
+        objects = tuple(key for key in self._held.get(object_id, ()) if key in self.present)
+        if kind == "container" and objects:
+            self._seen.append(Sighting(at, objects=objects, begins=False))
+            self.last.update((key, max(at, self.last.get(key, 0.0))) for key in objects)
 
     def summaries(self, kind: str) -> Mapping[str, Use]:
         """What is remembered of every ``reference``, ``image`` or ``cache`` record, when asked."""
