@@ -183,6 +183,9 @@ MIGRATIONS = (
     ) WITHOUT ROWID;
     """,
     """
+    ALTER TABLE watch ADD COLUMN listed REAL NOT NULL DEFAULT 0;
+    """,
+    """
     ALTER TABLE removal ADD COLUMN platforms TEXT NOT NULL DEFAULT '[]';
     """,
 )
