@@ -139,6 +139,8 @@ def assemble(
         at_most=total + slack.above,
         held_by_cache=held_by_cache(inventory, going, set(cut)),
         notes=inventory.notes,
+        partial=inventory.partial,
+        image_count=inventory.image_count,
     )
 
 
