@@ -11,7 +11,7 @@ import pytest
 from holystone import core
 from holystone.core.decision import Fact, Reason
 from holystone.present import reasons
-from tests.present import host
+from tests.present import container_reasons, host
 
 
 def rules_used(module: ModuleType) -> set[str]:
@@ -266,6 +266,7 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
     ("agreed", {}, "in the plan that was agreed on"),
     ("not-in-plan", {}, "not in the plan"),
     ("changed", {"what": "it is gone"}, "changed since the plan was made: it is gone"),
+    *container_reasons.CASES,
 ]
 
 

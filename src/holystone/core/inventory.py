@@ -73,8 +73,10 @@ class Image(NamedTuple):
     """Whether a registry says that it has the image; None where none was asked or answered."""
     registry_said: str = ""
     """Why ``in_registry`` is not True, in words; empty where no registry was asked."""
-    platforms: int = 0
-    """How many platforms of it are here; 0 where the engine does not tell."""
+    platforms: tuple[str, ...] = ()
+    """Its platforms that are here: ``linux/arm64``. Empty where the engine does not tell."""
+    other_layers: tuple[Layer, ...] = ()
+    """Those of its other platforms, apart from ``layers``."""
     artifact: bool = False
     """Whether it is an OCI artifact (a Helm chart, a model), of which nothing is unpacked."""
     opaque: bool = False
@@ -87,6 +89,11 @@ class Image(NamedTuple):
     """Whether a registry that its digests name is known to have had it: it answered so once, or a
     pull or a push showed it. False where its last word was that it lacks it; None where nothing
     is remembered."""
+
+    @property
+    def held(self) -> tuple[Layer, ...]:
+        """The layers it holds, those of all its platforms; none where they are not known."""
+        return (self.layers or ()) + self.other_layers
 
 
 class Container(NamedTuple):
@@ -108,11 +115,27 @@ class Container(NamedTuple):
     labels: Mapping[str, str] = {}
     volumes: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
+    started_from: str = ""
+    """The reference it was made with, whatever that means now; empty where it was not asked."""
+    restart: str = ""
+    """Its restart policy: ``no always unless-stopped on-failure``; empty where it was not asked."""
+    needs: tuple[str, ...] = ()
+    """The containers it names, by name, ID or the beginning of one: those whose network, IPC or PID
+    namespace or volumes it uses, and those it is linked to."""
+    pod: str = ""
+    """The ID of its pod (Podman)."""
+    infra: bool = False
+    """Whether it is the infra container of its pod, which holds the namespaces of the others."""
 
     @property
     def stopped(self) -> bool:
         """True where it ran and has ended, so that nothing of it is in use."""
         return self.state in ("exited", "dead", "stopped")
+
+    @property
+    def idle(self) -> bool:
+        """True where it has ended or was never started."""
+        return self.stopped or self.state == "created"
 
 
 class Volume(NamedTuple):
@@ -212,3 +235,8 @@ class Inventory(NamedTuple):
     networks: tuple[Network, ...] = ()
     disk: Disk = Disk()
     notes: tuple[Note, ...] = ()
+    partial: bool = False
+    """Whether tagged images may be missing among ``images``, since none of them can go."""
+    image_count: int | None = None
+    """How many images the engine counts in all, where ``partial``; on the containerd store how many
+    names of images. None where it does not say."""

@@ -10,24 +10,22 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from itertools import chain, repeat
 from typing import Any, TypeVar
 
-from holystone.core.inventory import CacheRecord, Container, Disk, Image, Inventory, Note, Volume
+from holystone.core.inventory import CacheRecord, Disk, Image, Inventory, Note, Volume
 from holystone.engine import parse, sight
 from holystone.engine.api import Client
-from holystone.engine.errors import EngineError, EngineRefused, EngineUnreachable, SenselessAnswer
+from holystone.engine.errors import EngineError, EngineRefused, EngineUnreachable
 from holystone.engine.lists import DF_BY_TYPE, Answers, Lists, ask_buildkit
 from holystone.engine.reading import (
     NOT_FOUND,
-    is_gone,
     of_kind,
     read_all,
     read_list,
     read_one,
-    trouble,
 )
 
 T = TypeVar("T")
@@ -43,7 +41,9 @@ def read_lists(lists: Lists, now: float) -> Inventory:
 
     An entry that makes no sense, or a ``/system/df`` that fails, is noted, and the rest goes on.
     """
-    attempts = chain([lists], (Lists(lists.client, sizes=lists.sizes) for _ in _PAUSES))
+    client, sizes, untagged = lists.client, lists.sizes, lists.untagged
+    again = (Lists(client, sizes=sizes, untagged=untagged) for _ in _PAUSES)
+    attempts = chain([lists], again)
 
     def ask() -> tuple[Answers, Lists]:
         attempt = next(attempts)
@@ -84,7 +84,14 @@ def read_lists(lists: Lists, now: float) -> Inventory:
         networks=tuple(networks),
         disk=disk(sight.find(lists.client, answers.info, answers.containers, answers.networks)),
         notes=(*notes, *odd),
+        partial=untagged,
+        image_count=_image_count(answers.info) if untagged else None,
     )
+
+
+def _image_count(info: Mapping[str, Any]) -> int | None:
+    count = info.get("Images")
+    return count if isinstance(count, int) else None
 
 
 def _volumes(answers: Answers) -> Any:
@@ -151,19 +158,17 @@ def _patiently(ask: Callable[[], T]) -> T:
     return ask()
 
 
-def list_images(client: Client, images: Iterable[Image]) -> dict[str, Image]:
-    """These tagged images by ID, as the engine lists them; none where it cannot be asked."""
+def list_named(client: Client, references: Collection[str], store: str) -> list[Image]:
+    """The images that have one of these references. Raises EngineError."""
     from urllib.parse import quote
 
-    tags = {image.id: image.tags[0] for image in images}
-    filters = quote(json.dumps({"reference": list(tags.values())}))
+    if not references:
+        return []
+    filters = quote(json.dumps({"reference": sorted(references)}))
     path = f"/images/json?filters={filters}"
-    try:
-        told = of_kind(list, client.get(path), "/images/json")
-        listed = read_all(parse.image, told, "/images/json")
-    except EngineError:
-        return {}
-    return {image.id: image for image in listed if image.id in tags}
+    told = of_kind(list, client.get(path), "/images/json")
+    images, _ = read_list(parse.image, told, "/images/json", "image")
+    return [parse.with_all_digests(i) for i in images] if store == "containerd" else images
 
 
 def references(client: Client, image_id: str) -> set[str]:
@@ -232,31 +237,3 @@ def disk(seen: sight.Sight) -> Disk:
         stat.f_favail if stat.f_files else None,
         folder=seen.root,
     )
-
-
-def inspect_stopped(
-    client: Client, containers: Iterable[Container]
-) -> tuple[tuple[Container, ...], list[Note]]:
-    """The containers, those that stopped with when and how, and the bytes they wrote.
-
-    One that was removed in the meantime is left out; one that the engine fails to inspect (dead,
-    its files lost) stays as it was listed, with a note.
-    """
-    stopped = [container for container in containers if container.stopped]
-    notes: list[Note] = []
-    if not stopped:
-        return tuple(containers), notes
-    requests = [("GET", client.versioned(f"/containers/{c.id}/json?size=1")) for c in stopped]
-    details: dict[str, Container | None] = {}
-    for container, answer in zip(stopped, client.send(requests), strict=True):
-        if is_gone(answer):
-            details[container.id] = None
-            continue
-        try:
-            learn = partial(parse.inspected_container, container)
-            details[container.id] = read_one(dict, answer, learn)
-        except (EngineRefused, SenselessAnswer) as error:
-            said = trouble(answer, error)
-            notes.append(Note("inspection", "container", container.id, container.name, said))
-    found = (details.get(container.id, container) for container in containers)
-    return tuple(container for container in found if container is not None), notes

@@ -11,6 +11,8 @@ from holystone.core.memory import ImageFacts
 
 _BUILTIN_NETWORKS = ("bridge", "host", "none", "podman", "ingress", "docker_gwbridge")
 _ANONYMOUS = "com.docker.volume.anonymous"
+_NAMESPACES = ("NetworkMode", "IpcMode", "PidMode", "UTSMode", "UsernsMode", "CgroupMode")
+"""Where a container says whose namespaces it uses: ``container:NAME``."""
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -94,7 +96,7 @@ def image(entry: Mapping[str, Any]) -> Image:
         size=int(entry.get("Size") or 0),
         labels=_labels(entry),
         content_size=_content_size(entry),
-        platforms=sum(1 for each in _manifests(entry) if each.get("Kind") == "image"),
+        platforms=tuple(dict.fromkeys(filter(None, map(_platform, _manifests(entry))))),
         artifact=_is_artifact(entry),
     )
 
@@ -180,6 +182,15 @@ def _manifests(entry: Mapping[str, Any]) -> list[Any]:
     return [each for each in entry.get("Manifests") or () if each.get("Available") is not False]
 
 
+def _platform(manifest: Mapping[str, Any]) -> str:
+    """The platform of a manifest that is an image's and is here; else empty."""
+    if manifest.get("Kind") != "image" or not manifest.get("Available"):
+        return ""
+    told = (manifest.get("ImageData") or {}).get("Platform") or {}
+    parts = [str(told.get(key) or "") for key in ("os", "architecture", "variant")]
+    return "" if "unknown" in parts or not all(parts[:2]) else "/".join(filter(None, parts))
+
+
 def _is_artifact(entry: Mapping[str, Any]) -> bool:
     """Whether none of its manifests is an image's, so that nothing of it is unpacked.
 
@@ -240,16 +251,44 @@ def container(entry: Mapping[str, Any]) -> Container:
 
 
 def inspected_container(listed: Container, told: Mapping[str, Any]) -> Container:
-    """A container that was listed as stopped, with what ``GET /containers/{id}/json`` adds."""
+    """A container that was listed, with what ``GET /containers/{id}/json`` adds.
+
+    Podman's own interface tells more in the same form: its pod, and what it depends on.
+    """
     state = told.get("State") or {}
-    now = listed._replace(state=str(state.get("Status") or listed.state).lower())
-    if not now.stopped:
+    setup = told.get("HostConfig") or {}
+    now = listed._replace(
+        state=str(state.get("Status") or listed.state).lower(),
+        started_from=str((told.get("Config") or {}).get("Image") or ""),
+        restart=str((setup.get("RestartPolicy") or {}).get("Name") or ""),
+        needs=_needs(told, setup),
+        pod=str(told.get("Pod") or ""),
+        infra=bool(told.get("IsInfra")),
+    )
+    if not now.idle:
         return now
+    began, ended = timestamp(state.get("StartedAt")), timestamp(state.get("FinishedAt"))
+    if now.state == "created" and began is not None:
+        # Podman 4 after a power cut: it ran, and nothing tells when it ended.
+        now = now._replace(state="exited")
+    if began is not None and ended is not None and ended < began:
+        ended = None  # That was the end of an earlier run.
     return now._replace(
-        finished=timestamp(state.get("FinishedAt")),
+        finished=ended if now.stopped else None,
         exit_code=state.get("ExitCode"),
         writable_size=max(0, int(told.get("SizeRw") or 0)),
     )
+
+
+def _needs(told: Mapping[str, Any], setup: Mapping[str, Any]) -> tuple[str, ...]:
+    """The containers that one names, each by name or ID."""
+    modes = [str(setup.get(mode) or "") for mode in _NAMESPACES]
+    named = [mode.partition(":")[2] for mode in modes if mode.startswith("container:")]
+    # "name", "name:ro"; Docker's links are "/other:/this/alias".
+    others = (*(setup.get("VolumesFrom") or ()), *(setup.get("Links") or ()))
+    named += [str(other).partition(":")[0].lstrip("/") for other in others]
+    named += map(str, told.get("Dependencies") or ())
+    return tuple(dict.fromkeys(filter(None, named)))
 
 
 def volume(entry: Mapping[str, Any]) -> Volume:

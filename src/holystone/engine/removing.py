@@ -16,6 +16,7 @@ from holystone.engine.crew import ALREADY_GONE, USED
 from holystone.engine.errors import EngineRefused
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, Removal
 from holystone.engine.reading import FAULT, NOT_FOUND, is_gone
+from holystone.engine.removing_containers import is_untouched, remove_container
 from holystone.engine.touched import Touched
 
 if TYPE_CHECKING:
@@ -54,8 +55,7 @@ class Remover:
         client = self._own_client()
         try:
             if step.kind == "container":
-                client.delete(f"/containers/{step.id}")
-                return Removal(REMOVED)
+                return remove_container(client, step)
             if step.kind == "image":
                 return self._remove_image(client, step)
             if step.kind in ("volume", "network"):
@@ -127,8 +127,11 @@ def _settled(client: Client, step: Step, refusal: EngineRefused) -> Removal:
     if podman or refusal.status >= FAULT:
         (now,) = client.send([("GET", client.versioned(f"/{step.kind}s/{step.id}/json"))])
         if is_gone(now):
-            taken_along = podman and (step.after or refusal.status == _CONFLICT)
+            of_images = podman and step.kind == "image"
+            taken_along = of_images and (step.after or refusal.status == _CONFLICT)
             return Removal(REMOVED) if taken_along else Removal(SKIPPED, ALREADY_GONE)
+        if podman and step.kind == "container" and is_untouched(now):
+            return Removal(SKIPPED, f"the engine refused: {refusal.words}")
     return _refused(refusal)
 
 

@@ -53,7 +53,7 @@ class SimulatedHost(SimulatedEngine):
         """Follow what is used from now on."""
         self.touched.clear()
 
-    def observe(self, *, sizes: bool = False) -> Inventory:
+    def observe(self, *, sizes: bool = False, every: bool = True) -> Inventory:  # noqa: ARG002
         """Everything on the host now; layers and all sizes are known without asking."""
         with self._lock:
             now = self._clock()
@@ -171,6 +171,8 @@ class SimulatedHost(SimulatedEngine):
     def _carry_out(self, step: Step) -> Removal:
         if step.kind == "image":
             return self._remove_image(step)
+        if step.kind == "container" and any(other in self.containers for other in step.after):
+            return Removal(SKIPPED, "a container that needs it stayed")
         if step.kind == "cache":
             if self.prune_cache_record(step.id):
                 return Removal(REMOVED)
