@@ -9,11 +9,22 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
+from collections.abc import Collection
 
 from holystone.core.decision import Fact, Reason
 from holystone.core.inventory import CacheRecord, Inventory
 from holystone.core.policy import Policy
 from holystone.core.rules import Ruling, too_young
+
+
+def of_base_image(record: CacheRecord) -> bool:
+    """Whether a record is a layer of an image that a build began with, not the result of a step.
+
+    On the containerd store such a record is the image's own unpacked layer, and the results of
+    steps have copies of their own, though BuildKit calls both shared. Of an image that was here
+    BuildKit describes the layers with nothing, of one that it pulled itself with where from.
+    """
+    return not record.description or record.description.startswith("pulled from ")
 
 
 class CacheJudgement:
@@ -22,21 +33,23 @@ class CacheJudgement:
     def __init__(self, inventory: Inventory, policy: Policy, now: float) -> None:
         """Let go what the level takes.
 
-        On the classic store a record that shares its layer with an image is kept and does not
-        count: removing it frees no byte while the image is there, and the next build would have to
-        make it again. On the containerd store such a record has an unpacked copy of its own.
+        A record whose layer an image holds is kept and does not count: removing it frees no byte
+        while the image is there, and the next build would have to make it again.
         """
         self.records = inventory.cache
         self.policy = policy
         self.now = now
         self.budget = policy.cache.budget(inventory.disk.total_bytes)
         copies = inventory.engine.store == "containerd"
-        self.total = sum(r.size for r in inventory.cache if copies or not r.shared)
+        held = {r.id for r in inventory.cache if r.shared and (not copies or of_base_image(r))}
+        self.counted = {r.id: r.size for r in inventory.cache if r.id not in held}
+        """Bytes of each record that takes space of its own."""
+        self.total = sum(self.counted.values())
         self.rulings: dict[str, Ruling] = {}
         self.order: list[str] = []
         """IDs of the records that go, in an order that can be carried out."""
         everything = policy.takes.build_cache == "all"
-        self.tree = _Tree(inventory.cache, policy, now, shared=copies or everything)
+        self.tree = _Tree(inventory.cache, policy, now, set() if everything else held)
         if policy.takes.build_cache != "none":
             while (record := self.tree.oldest_leaf()) is not None:
                 reason = self._taken(record)
@@ -53,7 +66,7 @@ class CacheJudgement:
         self.tree.cut(record)
         self.rulings[record.id] = (True, (reason,))
         self.order.append(record.id)
-        self.total -= record.size
+        self.total -= self.counted.get(record.id, 0)
 
     def rule_rest(self) -> None:
         """Say why the records that were not let go stay."""
@@ -85,13 +98,13 @@ class _Tree:
     """The records that are left, and those of them that could go next."""
 
     def __init__(
-        self, records: tuple[CacheRecord, ...], policy: Policy, now: float, *, shared: bool
+        self, records: tuple[CacheRecord, ...], policy: Policy, now: float, held: Collection[str]
     ) -> None:
-        """``shared``: whether records may go that share their layer with an image."""
+        """``held``: IDs of the records that stay because an image holds their layers."""
         self.grace = policy.grace.other
         self.keep_mounts = policy.cache.keep_mounts
         self.now = now
-        self.shared = shared
+        self.held = held
         self.by_id = {record.id: record for record in records}
         self.children = Counter(parent for record in records for parent in record.parents)
         self.spared: dict[str, Reason] = {}
@@ -125,7 +138,7 @@ class _Tree:
             return Reason("in-use", {"build": True})
         if self.keep_mounts and record.type == "exec.cachemount":
             return Reason("protected", {"cache_mounts": True})
-        if record.shared and not self.shared:
+        if record.id in self.held:
             return Reason("shared", {"size": record.size})
         return too_young("last used", _last_use(record) or None, self.grace, self.now)
 
