@@ -198,7 +198,7 @@ class Cleaning:
                     if run is not None:
                         run.settle(step.kind, step.id, removal.result, removal.detail)
 
-                outcome = execute(plan, inventory.images, self.host, report_step)
+                outcome = execute(plan, inventory, self.host, report_step)
         if run is not None:
             run.end(
                 freed_bytes=outcome.freed_bytes,

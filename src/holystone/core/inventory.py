@@ -45,6 +45,8 @@ class Image(NamedTuple):
     labels: Mapping[str, str] = {}
     layers: tuple[Layer, ...] | None = None
     """Bottom first; None where they were not asked for or could not be told."""
+    layer_dates: tuple[float | None, ...] = ()
+    """When the steps that made its layers ran, bottom first; empty where that was not asked for."""
     content_size: int = 0
     """Compressed bytes kept beside the unpacked layers (containerd image store only)."""
     blobs: tuple[Blob, ...] | None = None

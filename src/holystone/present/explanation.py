@@ -7,7 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 from holystone.core.decision import Fact, Plan, Verdict
-from holystone.core.freed import free_images, freed_by_record
+from holystone.core.freed import free
 from holystone.core.images import last_sign
 from holystone.core.inventory import Container, Image, Inventory
 from holystone.core.usage import Usage
@@ -72,7 +72,7 @@ def _prospects(
     now = inventory.taken_at
     if verdict.kind == "cache":
         record = next(each for each in inventory.cache if each.id == verdict.id)
-        freed = freed_by_record(record, copies=inventory.engine.store == "containerd")
+        (freed,) = free(inventory, [], [record]).records
         return prospects_of_record(record, freed, now)
     image = next((each for each in inventory.images if each.id == verdict.id), None)
     if verdict.kind != "image" or image is None or not image.tags:
@@ -94,7 +94,8 @@ def _goes_along(image: Image, verdict: Verdict) -> bool:
 
 def _image(inventory: Inventory, verdict: Verdict) -> Explanation:
     image = next(each for each in inventory.images if each.id == verdict.id)
-    (freed,), slack = free_images(inventory.images, [image])
+    alone = free(inventory, [image], [])
+    (freed,), slack = alone.images, alone.slack
     return Explanation(
         verdict,
         inventory.taken_at,

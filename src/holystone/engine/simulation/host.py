@@ -23,7 +23,7 @@ class SimulatedHost(SimulatedEngine):
     """A ``Host`` whose objects are those of an inventory, until they are removed or changed.
 
     ``clock`` gives the time, UTC seconds; by default it stands still at the inventory's.
-    ``compressed``: see ``SimulatedEngine``. ``before_remove`` is called with each step before it is
+    ``compressed`` and ``record_layers``: see ``SimulatedEngine``. ``before_remove`` is called with each step before it is
     carried out, and may change the host.
     """
 
@@ -34,10 +34,13 @@ class SimulatedHost(SimulatedEngine):
         *,
         clock: Callable[[], float] | None = None,
         compressed: Mapping[str, int] | None = None,
+        record_layers: Mapping[str, str] | None = None,
         before_remove: Callable[[Step], None] | None = None,
         workers: int = 4,
     ) -> None:
-        super().__init__(inventory, clock or (lambda: inventory.taken_at), compressed)
+        super().__init__(
+            inventory, clock or (lambda: inventory.taken_at), compressed, record_layers
+        )
         self.workers = workers
         self.before_remove = before_remove
         self._inventory = inventory

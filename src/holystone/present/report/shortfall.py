@@ -46,13 +46,14 @@ def _held(inventory: Inventory, plan: Plan) -> Counter[tuple[str, str]]:
         size = sizes.get((verdict.kind, verdict.id), 0)
         if size:
             held[verdict.kind, reasons.label(verdict.reasons[0].rule)] += size
-    stored = figures.stored_bytes(inventory.images)
+    kept = {verdict.id for verdict in plan.kept if verdict.kind == "image"}
+    stored = figures.stored_bytes([image for image in inventory.images if image.id in kept])
     if stored is not None:
-        unique = sum(size for (kind, _), size in sizes.items() if kind == "image")
-        going = sum(v.freed_bytes for v in plan.removed if v.kind == "image")
-        shared = stored - unique - going
+        shared = stored - sum(sizes["image", image_id] for image_id in kept)
         if shared > 0:
             held["image", "layers that several images share"] += shared
+    if plan.held_by_cache:
+        held["cache", "layers of images that go"] += plan.held_by_cache
     return held
 
 
