@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
+import hypothesis
 import pytest
 
 from tests.engines import (
@@ -26,6 +27,10 @@ from tests.engines import (
 )
 from tests.engines.emptying import empty
 from tests.engines.session import Engines
+
+# No test asserts how long something takes: machines are loaded.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 SKIPPED = pytest.StashKey[Counter[str]]()
 """Why engine tests were skipped, and how many."""

@@ -17,8 +17,10 @@ def check_head(document: dict[str, Any]) -> None:
     assert all(isinstance(document["engine"][field], str) for field in ENGINE)
     assert _TIME.fullmatch(document["taken_at"])
     disk = document["disk"]
-    assert set(disk) == {"total_bytes", "free_bytes"}
-    assert all(value is None or is_bytes(value) for value in disk.values())
+    assert {"total_bytes", "free_bytes", "not_in_sight"} <= set(disk)
+    known = disk["total_bytes"] is not None
+    assert is_bytes(disk["total_bytes"]) is is_bytes(disk["free_bytes"]) is known
+    assert bool(disk["not_in_sight"]) is not known
 
 
 def check_plan(document: dict[str, Any]) -> dict[Key, dict[str, Any]]:

@@ -142,7 +142,7 @@ def _rules(reasons: Any) -> str:
 
 def _image(name: str, row: dict[str, Any]) -> Image:
     known = {"tags", "digests", "parent", "built", "tagged", "seen", "used", "buildkit", "layers"}
-    if unknown := set(row) - known - {"size", "content", "labels", "registry"}:
+    if unknown := set(row) - known - {"size", "content", "labels", "registry", "once_there"}:
         raise ValueError(f"image {name}: unknown {', '.join(sorted(unknown))}")
     layers = _layers(row["layers"]) if "layers" in row else None
     size = sum(layer.size for layer in layers) if layers is not None else parse_size(row["size"])
@@ -160,6 +160,7 @@ def _image(name: str, row: dict[str, Any]) -> Image:
         labels=row.get("labels", {}),
         in_registry={"has it": True, "lacks it": False}.get(row.get("registry", "")),
         registry_said="" if row.get("registry", "has it") == "has it" else row["registry"],
+        from_registry=row.get("once_there"),
     )
 
 
@@ -290,7 +291,8 @@ def _policy(row: dict[str, Any], config: dict[str, Any]) -> Policy:
         cache=cache,
         include_local=row.get("include_local", False),
         prune_filters=tuple(row.get("prune_filters", ())),
-        check_registry=row.get("check_registry", policy.check_registry),
+        # Most cases are not about registries: an image that has a digest can come back.
+        check_registry=row.get("check_registry", False),
     )
 
 

@@ -15,7 +15,15 @@ from holystone.core.policy import Grace, Policy
 from holystone.core.usage import Usage
 from holystone.engine.host import REMOVED
 from holystone.engine.simulation.host import SimulatedHost
-from tests.core.hosts import NOW, any_policies, compressed_of, inventories, policies, truth_of, usages
+from tests.core.hosts import (
+    NOW,
+    any_policies,
+    compressed_of,
+    inventories,
+    policies,
+    truth_of,
+    usages,
+)
 
 moderate = settings(max_examples=100, deadline=None)
 

@@ -34,8 +34,9 @@ class Then(enum.Enum):
 
 CLOSE, HANG = Then.CLOSE, Then.HANG
 
-Behaviour = list[bytes | float | Then]
-"""Bytes to send, seconds to wait, and how to go on; without that the next request is read."""
+Behaviour = list[bytes | float | Then | threading.Barrier]
+"""Bytes to send, seconds to wait, requests to wait for, and how to go on; without that the next
+request is read."""
 
 
 class InTurn(NamedTuple):
@@ -63,6 +64,11 @@ def raw(body: bytes, status: int = 200, *, length: int | None = None) -> Behavio
 def refuses(status: int, message: str) -> Behaviour:
     """An error as the engine puts it."""
     return answers({"message": message}, status)
+
+
+def together(barrier: threading.Barrier, body: Any) -> Behaviour:
+    """A proper answer once so many requests have come that wait for one another."""
+    return [barrier, *answers(body)]
 
 
 def slow(seconds: float, body: Any) -> Behaviour:
@@ -185,11 +191,14 @@ class _Server:
             thread.start()
 
     def serve(self, connection: socket.socket) -> None:
-        with contextlib.suppress(OSError), connection, connection.makefile("rb") as incoming:
+        broken = (OSError, threading.BrokenBarrierError)
+        with contextlib.suppress(*broken), connection, connection.makefile("rb") as incoming:
             while request := _request(incoming):
                 for step in self.behaviour(request):
                     if isinstance(step, bytes):
                         connection.sendall(step)
+                    elif isinstance(step, threading.Barrier):
+                        step.wait(10)
                     elif isinstance(step, float | int):
                         self.over.wait(step)
                     else:

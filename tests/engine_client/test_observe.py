@@ -13,6 +13,7 @@ from holystone.core.memory import Forgetful, Memory
 from holystone.engine import observe
 from holystone.engine.api import Client
 from holystone.engine.live import LiveHost
+from holystone.engine.sight import Sight
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
 from holystone.ledger.ledger import Ledger
@@ -346,8 +347,7 @@ def test_where_the_disk_is_known(fresh_engine: Engine) -> None:
 
 def test_the_disk_is_counted_as_df_counts_it(tmp_path: Path) -> None:
     """What is reserved for root is neither used nor free."""
-    client = Client(resolve(f"unix://{tmp_path}/docker.sock", None, {}), 5, connect)
-    told = observe.disk(client, str(tmp_path))
+    told = observe.disk(Sight(str(tmp_path)))
     df = subprocess.run(
         ["df", "--block-size=1", "--output=used,avail", str(tmp_path)],
         capture_output=True,

@@ -106,6 +106,7 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
     ),
     ("needed", {"children": 1}, "1 cache record stays and is made from it"),
     ("needed", {"children": 4}, "4 cache records stay and are made from it"),
+    ("odd", {}, "the engine's entry for it makes no sense: left alone"),
     (
         "shared",
         {"size": 1},
@@ -223,11 +224,26 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
         {"said": "manifest unknown"},
         "its registry cannot give it back: manifest unknown",
     ),
+    (
+        "local",
+        {"said": "manifest unknown", "asked_ago": 7200.0},
+        "its registry cannot give it back: manifest unknown (asked 2 h ago)",
+    ),
     ("unconfirmed", {}, "no registry was asked whether it has it"),
     (
         "unconfirmed",
-        {"said": "no answer"},
-        "whether a registry has it could not be told: no answer",
+        {"said": "no answer", "once_there": False, "asked_ago": 5.0},
+        "its registry could not be asked: no answer",
+    ),
+    (
+        "unconfirmed",
+        {"said": "no answer", "once_there": True, "asked_ago": 5.0},
+        "its registry, which had it before, could not be asked: no answer",
+    ),
+    (
+        "unconfirmed",
+        {"checked": False},
+        "no registry is asked (check_registry is off), and none is known to have had it",
     ),
     ("agreed", {}, "in the plan that was agreed on"),
     ("not-in-plan", {}, "not in the plan"),

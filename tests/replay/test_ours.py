@@ -118,7 +118,7 @@ def test_a_plan_gives_up_the_same_images(seed: int) -> None:
         host.use(trace.references[reference], image, time)
     assert order.rounds > 40
     assert not order.planned
-    assert order.kept < order.rounds
+    assert order.kept
     assert host.pulled_bytes == replay(trace, Ours(trace), LIMIT).pulled_bytes
 
 

@@ -94,7 +94,8 @@ def _refuse_beside_a_plan(options: argparse.Namespace) -> None:
         "--watermarks": options.watermarks,
         "--include-local": options.include_local,
         "--volumes": options.volumes is not None,
-        "--check-registry": options.check_registry is not None,
+        "--check-registry": options.check_registry is True,
+        "--no-check-registry": options.check_registry is False,
     }
     names = [name for name, is_given in given.items() if is_given]
     if names:

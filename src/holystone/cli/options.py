@@ -234,9 +234,10 @@ def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
     )
     group.add_argument(
         "--check-registry",
-        action="store_true",
+        action=argparse.BooleanOptionalAction,
         default=None,
-        help="before a tagged image goes, ask its registry whether it can give it back",
+        help="ask the registry of a tagged image whether it can give it back before it goes "
+        "(default); with --no-check-registry the image's digest is proof enough",
     )
     group.add_argument(
         "--include-local",
@@ -292,7 +293,9 @@ def _extended(policy: Policy, options: argparse.Namespace) -> Policy:
         policy = policy._replace(volumes=volumes, takes=policy.takes._replace(volumes=True))
     return policy._replace(
         include_local=options.include_local,
-        check_registry=policy.check_registry or bool(options.check_registry),
+        check_registry=policy.check_registry
+        if options.check_registry is None
+        else options.check_registry,
     )
 
 

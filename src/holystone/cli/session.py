@@ -192,17 +192,20 @@ def survey(
 
     What costs the engine an answer for each image is asked only where the plan depends on it: when
     images lost their tag, where young ones are spared, and layers, where images are to go. With
-    ``layers`` the inventory has them in any case. Registries are asked of the images that would go
-    if they could come back.
+    ``layers`` the inventory has them in any case. Registries are asked about the images that would
+    go if they could come back.
     """
     from holystone.core.plan import plan
 
     if inventory is None:
         inventory = look(host, policy, sizes=sizes)
     if policy.target is not None and inventory.disk.free_bytes is None:
+        from holystone.present.wording import safe
+
         raise Failure(
-            "--until-free and the like need to see how full the engine's disk is, and it is "
-            "not on this machine. Run holystone beside the engine."
+            "a target needs to see how full the engine's disk is, and that disk is not in sight: "
+            f"{safe(inventory.disk.unseen) or 'it is not on this machine'}. Run holystone beside "
+            "the engine; in a container mount the engine's data folder at its own path, read-only."
         )
     if policy.target is not None and inventory.disk.total_bytes is not None:
         least = policy.target.least_free(inventory.disk.total_bytes) or 0
@@ -216,6 +219,9 @@ def survey(
         inventory = host.date_tagged(inventory)
     if policy.grace.once_tagged > 0 or policy.grace.never_tagged > 0:
         inventory = host.date(inventory)
+    if layers or policy.takes.tagged != "none" or policy.target is not None:
+        # What registries said lately is remembered: nothing is asked here.
+        inventory = host.confirm(inventory, ())
     if not layers and policy.target is None:
         draft = plan(inventory, host.usage(), policy, inventory.taken_at)
         if not draft.unconfirmed and not any(step.kind == "image" for step in draft.steps):

@@ -157,8 +157,8 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(
         "images", "check_registry", kinds.FLAG,
-        "Whether a registry must confirm that it has an image before a tagged one goes.",
-        example=True, field=("check_registry",),
+        "Whether registries are asked, before a tagged image goes, if they have it.",
+        example=False, field=("check_registry",),
     ),
     Key(
         "containers", "stopped_for", kinds.DURATION,
@@ -198,7 +198,7 @@ KEYS: tuple[Key, ...] = (
     Key(
         "volumes", "names", kinds.NAMES,
         "Volumes that may go, where remove is named: names with * and ?.",
-        ["runner-*-cache"], ("volumes", "names"),
+        ["runner-*-cache-*"], ("volumes", "names"),
     ),
     Key(
         "volumes", "unused_for", kinds.DURATION,

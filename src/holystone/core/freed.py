@@ -14,7 +14,7 @@ from holystone.core.cache_layers import RecordLayers, layers_of_records
 from holystone.core.content import freed_content
 from holystone.core.decision import Step
 from holystone.core.inventory import CacheRecord, Image, Inventory
-from holystone.core.layers import freed_in_order, holders
+from holystone.core.layers import holders
 
 _CONTAINER_SNAPSHOT = 65536
 """Bytes a container takes on the containerd store beside what it wrote; 28,672 were seen."""
@@ -110,8 +110,9 @@ def free(
     """The bytes each image and record frees when exactly these go, images first, in this order.
 
     The sum is what they free in whatever order. An image whose layers are not known counts with
-    its whole size, and may free nothing; one of those that stays makes every figure uncertain, for
-    it may hold any layer. ``layers`` is ``layers_of_records``, where the caller has it.
+    its whole size, and may free nothing; one of those that stays may hold what the others
+    are thought to free, as far as its own size goes. ``layers`` is ``layers_of_records``, where
+    the caller has it.
     """
     if inventory.engine.store == "containerd":
         images, slack = free_images(inventory.images, going)
@@ -149,8 +150,10 @@ def _free_images(
             below += known
             above += max(0, image.size + image.metadata_size - known)
     gone = {image.id for image in going}
-    if any(image.layers is None and image.id not in gone for image in images):
-        below = sum(freed)
+    holding = [image for image in images if image.layers is None and image.id not in gone]
+    if holding:
+        held = sum(freed) if any(each.odd for each in holding) else sum(i.size for i in holding)
+        below = min(sum(freed), below + held)
     estimated = below + above > 0 or any(image.content_size for image in going)
     return freed, Slack(estimated, below, above)
 

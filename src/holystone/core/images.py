@@ -19,6 +19,8 @@ from holystone.core.usage import Usage
 
 _UNCONFIRMED = Reason("unconfirmed")
 """No registry was asked yet."""
+_UNCHECKED = Reason("unconfirmed", {"checked": False})
+"""No registry is to be asked, and none is known to have had the image."""
 
 
 class Judgement:
@@ -39,8 +41,6 @@ class Judgement:
         self.protection = protection
         self.now = now
         self.store = inventory.engine.store
-        self.proven = self.store == "classic" and not policy.check_registry
-        """Whether a repository digest alone proves that a registry has the image."""
         self.retained = Retained(inventory.images, policy.retention)
         self.held_by: defaultdict[str, list[str]] = defaultdict(list)
         for container in staying:
@@ -54,6 +54,9 @@ class Judgement:
         """IDs of images that a registry should be asked about before the plan is final."""
         self.spare: list[Image] = []
         """Tagged images that nothing but the level keeps, or the doubt that one can come back."""
+        self.unreached: dict[str, Reason] = {}
+        """Images by ID that came from a registry which cannot be reached now, with that reason.
+        Where the disk must have more free they are given up too, after everything in ``spare``."""
 
     def judge_all(self, images: Sequence[Image]) -> None:
         """A ruling for each image by ID."""
@@ -77,7 +80,8 @@ class Judgement:
     def give_up(self, group: Sequence[Image], reason: Reason) -> None:
         """Let an image go that the level keeps, and the steps it was built on after it."""
         image, *below = group
-        self.rulings[image.id] = (True, (reason,))
+        unreached = self.unreached.get(image.id)
+        self.rulings[image.id] = (True, (reason, unreached) if unreached else (reason,))
         self.going.append(image)
         self.kept_children[image.parent] -= 1
         for step in below:
@@ -108,6 +112,8 @@ class Judgement:
         return None if sign is None else max(0.0, self.now - sign)
 
     def _judge(self, image: Image) -> Ruling:
+        if image.odd:
+            return keep("odd")
         tagged = (Reason("tagged", {"tags": len(image.tags)}),) if image.tags else ()
         if held_by := self.held_by.get(image.id):
             stays, reasons = keep("in-use", containers=len(held_by), container=min(held_by))
@@ -162,6 +168,8 @@ class Judgement:
         hindrance = self._hindrance(image, lost)
         doubtful = hindrance == _UNCONFIRMED
         let_go, reason = self._taken(image)
+        if hindrance is not None and self._may_go_last(image, hindrance):
+            self.unreached[image.id] = hindrance
         if not let_go:
             if hindrance is None or doubtful:
                 self.spare.append(image)
@@ -200,21 +208,41 @@ class Judgement:
         given_up = self.policy.include_local and self.policy.level == "deep"
         return None if given_up else lost
 
-    def _lost(self, image: Image) -> Reason | None:
-        """Why no registry may be able to give an image back; None where one can.
+    def _may_go_last(self, image: Image, hindrance: Reason) -> bool:
+        """Whether nothing but a registry that cannot be reached keeps an image for good.
+
+        Where the disk fills up meanwhile that is no reason to keep what came from there.
+        """
+        reached = hindrance.rule != "unconfirmed" or "said" not in hindrance.facts
+        return not reached and self.policy.target is not None and self._once_in_registry(image)
+
+    def _once_in_registry(self, image: Image) -> bool:
+        """Whether a registry had the image when it was last heard of.
 
         On the classic store an image has a repository digest only where it was pulled or pushed;
-        elsewhere every image has one, and only the registry can tell.
+        elsewhere every image has one.
         """
+        if image.from_registry is None:
+            return self.store == "classic" and bool(image.digests)
+        return image.from_registry
+
+    def _lost(self, image: Image) -> Reason | None:
+        """Why no registry may be able to give an image back; None where one can."""
         if image.in_registry:
             return None
         if not image.digests:
             return Reason("local")
-        if image.in_registry is False:
-            return Reason("local", {"said": image.registry_said})
         if image.registry_said:
-            return Reason("unconfirmed", {"said": image.registry_said})
-        return None if self.proven else _UNCONFIRMED
+            facts: dict[str, Fact] = {"said": image.registry_said}
+            if image.registry_asked is not None:
+                facts["asked_ago"] = max(0.0, self.now - image.registry_asked)
+            if image.in_registry is False:
+                return Reason("local", facts)
+            facts["once_there"] = self._once_in_registry(image)
+            return Reason("unconfirmed", facts)
+        if self.policy.check_registry:
+            return _UNCONFIRMED
+        return None if self._once_in_registry(image) else _UNCHECKED
 
 
 def last_sign(image: Image, usage: Usage) -> float | None:

@@ -33,6 +33,26 @@ class ImageFacts(NamedTuple):
     """Its compressed content, where the content store could be read."""
 
 
+class RegistryWord(NamedTuple):
+    """What is known of one image in one registry. Times are UTC seconds."""
+
+    has: bool | None = None
+    """Its last answer; None where it was never asked."""
+    said: str = ""
+    """The registry's words where that is no."""
+    asked: float = 0.0
+    """When it answered; 0 where it never did."""
+    seen: float = 0.0
+    """When it last had the image, by a yes, a pull or a push; 0 where it never did."""
+
+    @property
+    def once_there(self) -> bool | None:
+        """Whether the registry had the image when it was last heard of; None where it never was."""
+        if self.has is False and self.asked >= self.seen:
+            return False
+        return True if self.seen else None
+
+
 class Memory(Protocol):
     """Keeps what was seen, apart for each engine; and leases, which are for every engine."""
 
@@ -61,6 +81,14 @@ class Memory(Protocol):
 
     def recall_speeds(self, engine: str) -> dict[str, float]:
         """How fast images came from each registry, bytes a second."""
+
+    def recall_registry(self, engine: str) -> dict[str, RegistryWord]:
+        """What registries said to this engine, by complete reference with a digest."""
+
+    def remember_registry(
+        self, engine: str, words: Mapping[str, RegistryWord], present: Collection[str]
+    ) -> None:
+        """Keep these answers, and forget references that are not among ``present``."""
 
     def fold(self, engine: str, seen: Seen) -> Folded | None:
         """Add what was seen, and forget objects of this engine that are not here any more.
@@ -107,6 +135,15 @@ class Forgetful:
     def recall_speeds(self, engine: str) -> dict[str, float]:  # noqa: ARG002
         """Nothing."""
         return {}
+
+    def recall_registry(self, engine: str) -> dict[str, RegistryWord]:  # noqa: ARG002
+        """Nothing."""
+        return {}
+
+    def remember_registry(
+        self, engine: str, words: Mapping[str, RegistryWord], present: Collection[str]
+    ) -> None:
+        """Keep nothing."""
 
     def fold(self, engine: str, seen: Seen) -> Folded | None:
         """Keep nothing."""

@@ -135,6 +135,7 @@ def assemble(
         at_least=total - slack.below,
         at_most=total + slack.above,
         held_by_cache=freed.held_by_cache,
+        notes=inventory.notes,
     )
 
 

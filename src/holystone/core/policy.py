@@ -222,11 +222,11 @@ class Policy(NamedTuple):
     """
     include_local: bool = False
     """Whether images that no registry can give back may go too (``deep`` only)."""
-    check_registry: bool = False
-    """Whether a registry must confirm that it has an image before a tagged one goes.
+    check_registry: bool = True
+    """Whether registries are asked before a tagged image goes.
 
-    It is asked in any case where the engine's repository digests prove nothing (containerd image
-    store, Podman).
+    Where not, a repository digest counts as proof on the classic image store. On the others every
+    image has one, so there it must be known that the registry had the image once.
     """
     target: Mark | None = None
     """Where set, more goes than the level takes, the least recently used first, until so much of

@@ -51,6 +51,10 @@ def relieve(
         pass
     relief.keep_what_is_not_needed(needed)
     relief.carry_out()
+    if images.unconfirmed:
+        # Where registries lack images, or cannot be reached, others are wanted in their place:
+        # twice as many are asked about at a time, so that few rounds are needed.
+        relief.ask_ahead(sum(1 for image in inventory.images if image.registry_said))
 
 
 class _Choice(NamedTuple):
@@ -90,7 +94,11 @@ class _Relief:
             for image in inventory.images
             if not images.rulings[image.id][0] and not images.stands_for_children_alone(image)
         ]
-        self.ranking = rank(staying, images.spare, usage, images.last_sign)
+        self.unreached = [image for image in inventory.images if image.id in images.unreached]
+        spare = [*images.spare, *self.unreached]
+        self.ranking = rank(staying, spare, usage, images.last_sign)
+        for image in self.unreached:
+            self.ranking.entries[image.id].spare = False
         self.pieces: dict[object, Pieces] = {
             entry.key: entry.pieces for entry in self.ranking.entries.values()
         }
@@ -119,6 +127,9 @@ class _Relief:
             self.choices.append(_Choice(None, (record,)))
         elif entry is not None:
             self._give_up(entry)
+        elif self.unreached:
+            self.ranking.offer([image.id for image in self.unreached])
+            self.unreached = []
         else:
             return False
         return True
@@ -146,6 +157,15 @@ class _Relief:
             self.images.give_up(group, choice.reason)
             for image in group:
                 self.account.give_up_image(image)
+
+    def ask_ahead(self, count: int) -> None:
+        """Note so many more images that a registry should be asked about, the next in order."""
+        while count > 0 and (entry := self.ranking.least(self.now)) is not None:
+            self.ranking.drop(entry.key)
+            image = self.by_id[str(entry.key)]
+            if self.images.doubtful(image):
+                self.images.unconfirmed.append(image.id)
+                count -= 1
 
     def _give_up(self, entry: Entry) -> None:
         image = self.by_id[str(entry.key)]

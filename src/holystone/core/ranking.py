@@ -102,6 +102,12 @@ class Ranking:
             entry.habits.append(self.habits.known[reference])
         self._changed.add(entry.number)
 
+    def offer(self, keys: Collection[Key]) -> None:
+        """These images may be given up from now on."""
+        for key in keys:
+            self.entries[key].spare = True
+        self._asked = None
+
     def drop(self, key: Key) -> None:
         """An image is gone."""
         entry = self.entries.pop(key)

@@ -93,6 +93,9 @@ class Seen(NamedTuple):
     """The build cache records that were used since the last look."""
     present: Collection[Key]
     """Every image, volume, network and build cache record that is here."""
+    in_registries: Mapping[str, float] = {}
+    """When a pull or a push showed that a registry has an image, by complete reference with its
+    digest."""
 
 
 def of_containers(

@@ -152,9 +152,7 @@ class Companions:
         record = self.by_id.get(record_id)
         return () if record is None else record.parents
 
-    def _reach(
-        self, start: str, step: Callable[[str], Sequence[str]], known: set[str]
-    ) -> set[str]:
+    def _reach(self, start: str, step: Callable[[str], Sequence[str]], known: set[str]) -> set[str]:
         found: set[str] = set()
         waiting = [start]
         while waiting:

@@ -8,7 +8,7 @@ from.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from holystone.core.decision import KINDS, Plan, Step

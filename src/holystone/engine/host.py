@@ -60,10 +60,14 @@ class Host(Protocol):
     def weigh(self, inventory: Inventory) -> Inventory:
         """The same inventory with the layers of every image. Raises EngineError."""
 
-    def confirm(self, inventory: Inventory, image_ids: Sequence[str]) -> Inventory:
-        """The same inventory, these images with what their registries say: ``in_registry``.
+    def confirm(
+        self, inventory: Inventory, image_ids: Sequence[str], *, anew: bool = False
+    ) -> Inventory:
+        """The same inventory, its images with what their registries say: ``in_registry``.
 
-        One without a digest is as it was. No answer is no error: ``registry_said`` tells it.
+        They are asked about these images, unless they said yes or no within a day; of the others
+        what is remembered is told. ``anew``: they are asked in any case. An image without a digest
+        is as it was. No answer is no error: ``registry_said`` tells it.
         """
 
     def usage(self) -> Usage:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from holystone.core.decision import Step
-from holystone.core.inventory import Disk, Image, Inventory, Layer
+from holystone.core.inventory import Disk, Image, Inventory, Layer, Note
 from holystone.core.layers import chain_ids
 from holystone.core.memory import ImageFacts, Memory
 from holystone.core.usage import Lease, Usage
-from holystone.engine import observe
+from holystone.engine import layer_sizes, observe
 from holystone.engine.api import Client
 from holystone.engine.events import EventStream
 from holystone.engine.host import REMOVED, Observed, Removal
 from holystone.engine.lists import Lists
 from holystone.engine.removing import Remover
+from holystone.engine.sight import Sight
 from holystone.engine.touched import Touched
 from holystone.engine.uses import Uses
+
+if TYPE_CHECKING:
+    from holystone.engine.confirming import Confirming
 
 _WORKERS = {"classic": 4, "containerd": 32, "podman": 4}
 """Removals at a time by kind of store; beyond these the engines gain nothing."""
@@ -41,17 +46,21 @@ class LiveHost:
         self.memory = memory
         self.clock = clock
         self.workers = 1
-        self.root = ""
+        self.seen = Sight()
         self.key = ""
         self.facts: dict[str, ImageFacts] = {}
         self.news: dict[str, ImageFacts] = {}
         """What was learned in this run."""
         self.present: set[str] = set()
+        self.odd: dict[str, Note] = {}
+        """What the engine does not tell of single images, by ID."""
         self.uses = Uses(client, memory)
         self.tagged_at: dict[str, float | None] = {}
         """When tagged images last got a tag, where that was asked for."""
         self.named = False
         """Whether at some look no more of images than their names was asked for."""
+        self.confirming: Confirming | None = None
+        """What registries said in this run; None until one is asked."""
         self.touched = Touched(events)
         self.remover = Remover(client, self.touched, {}, 0.0)
 
@@ -72,7 +81,7 @@ class LiveHost:
         self.workers = _WORKERS[inventory.engine.store]
         if self.client.endpoint.scheme == "ssh":
             self.workers = self.client.width
-        self.root = inventory.engine.root
+        self.seen = Sight(inventory.disk.folder, inventory.disk.unseen)
         self.key = f"{inventory.engine.id}/{inventory.engine.store}"
         self.uses.begin(self.key)
         if lists.named and self.uses.built_since(inventory):
@@ -86,8 +95,9 @@ class LiveHost:
         self.touched.observed(inventory.images)
         cache = {record.id: record for record in inventory.cache}
         self.remover = Remover(self.client, self.touched, cache, self.clock(), self._leases)
-        containers = observe.inspect_stopped(self.client, inventory.containers)
-        inventory = inventory._replace(containers=containers)
+        self.odd = {}
+        containers, odd = observe.inspect_stopped(self.client, inventory.containers)
+        inventory = inventory._replace(containers=containers, notes=(*inventory.notes, *odd))
         self.uses.look(inventory, known, lambda: self._layered(inventory))
         return self._with_facts(inventory)
 
@@ -99,9 +109,10 @@ class LiveHost:
 
     def date_tagged(self, inventory: Inventory) -> Inventory:
         """The inventory with when its tagged images got their tags; see ``Host.date_tagged``."""
-        tagged = [image.id for image in inventory.images if image.tags]
-        found = observe.inspect_images(self.client, tagged, self.facts)
-        self.tagged_at = {image_id: fact.last_tagged for image_id, fact in found.items()}
+        tagged = [image for image in inventory.images if image.tags]
+        found = layer_sizes.inspect_images(self.client, tagged, self.facts)
+        self.odd |= found.odd
+        self.tagged_at = {image_id: fact.last_tagged for image_id, fact in found.facts.items()}
         self.uses.hint(inventory, self.tagged_at)
         return self._with_facts(inventory)
 
@@ -114,21 +125,35 @@ class LiveHost:
         inventory = self._inspect(inventory, [i.id for i in inventory.images if self._unknown(i)])
         light = [i for i in inventory.images if self.facts[i.id].layers is None]
         store = inventory.engine.store
-        weighed, deduced = observe.weigh_images(self.client, self.facts, light, store)
-        self._learn(weighed, inventory)
-        self.facts.update(deduced)
+        weighed = layer_sizes.weigh_images(self.client, self.facts, light, store)
+        self._learn(weighed.known, inventory)
+        self.facts.update(weighed.derived)
+        self.odd |= {
+            image_id: note if note.said else note._replace(said=self._said(image_id))
+            for image_id, note in weighed.odd.items()
+        }
         inventory = self._with_facts(inventory)
+        if inventory.engine.store == "classic" and any(each.shared for each in inventory.cache):
+            from holystone.engine.layer_dates import with_dates
+
+            inventory = with_dates(self.client, inventory, self.seen.root)
         self.uses.weighed(inventory)
         return inventory
 
-    def confirm(self, inventory: Inventory, image_ids: Sequence[str]) -> Inventory:
-        """The inventory with what registries say of these images; see ``Host.confirm``."""
-        import os
+    def confirm(
+        self, inventory: Inventory, image_ids: Sequence[str], *, anew: bool = False
+    ) -> Inventory:
+        """The inventory with what registries say of its images; see ``Host.confirm``."""
+        if self.confirming is None:
+            import os
 
-        from holystone.engine.credentials import Credentials
-        from holystone.engine.registry import confirm
+            from holystone.engine.confirming import Confirming
+            from holystone.engine.credentials import Credentials
+            from holystone.engine.registry import Asker
 
-        return confirm(self.client, Credentials(os.environ), inventory, image_ids)
+            asker = Asker(self.client, Credentials(os.environ))
+            self.confirming = Confirming(asker, self.memory, self.key, self.clock)
+        return self.confirming.confirm(inventory, image_ids, anew=anew)
 
     def usage(self) -> Usage:
         """What is remembered of the objects last observed, and the leases as they are now."""
@@ -168,7 +193,7 @@ class LiveHost:
 
     def disk(self) -> Disk:
         """The file system under the engine's data now; unknown before ``observe``."""
-        return observe.disk(self.client, self.root)
+        return observe.disk(self.seen)
 
     def close(self) -> None:
         """Let go of every connection, and keep what was learned of what is still there."""
@@ -197,6 +222,10 @@ class LiveHost:
             for image, diff_ids in stacks
         ]
 
+    def _said(self, image_id: str) -> str:
+        """What the engine answered to an inspection that it failed."""
+        return self.odd[image_id].said if image_id in self.odd else ""
+
     def _unknown(self, image: Image) -> bool:
         return self.facts[image.id].diff_ids is None
 
@@ -206,18 +235,23 @@ class LiveHost:
         for image in images:
             fact = self.facts.get(image.id)
             if fact is None:
-                changed[image.id] = ImageFacts(first_seen=now)
+                # Of an artifact nothing is unpacked, and the engine has no history of it.
+                none = () if image.artifact else None
+                changed[image.id] = ImageFacts(first_seen=now, layers=none, diff_ids=none)
             elif image.tags and fact.inspected:
                 changed[image.id] = fact._replace(inspected=False, last_tagged=None)
         return changed
 
     def _inspect(self, inventory: Inventory, ids: Sequence[str]) -> Inventory:
         """Inspect these images; drops the ones that are gone."""
-        found = observe.inspect_images(self.client, ids, self.facts)
-        gone = set(ids).difference(found)
+        asked = set(ids)
+        inspected = [image for image in inventory.images if image.id in asked]
+        found = layer_sizes.inspect_images(self.client, inspected, self.facts)
+        self.odd |= found.odd
+        gone = asked.difference(found.facts, found.odd)
         images = tuple(image for image in inventory.images if image.id not in gone)
         inventory = inventory._replace(images=images)
-        self._learn(self._undated(found, inventory), inventory)
+        self._learn(self._undated(found.facts, inventory), inventory)
         return self._with_facts(inventory)
 
     def _recall_layers(self) -> None:
@@ -232,11 +266,11 @@ class LiveHost:
     def _read_images(self, inventory: Inventory, ids: Sequence[str]) -> None:
         """Take from the files of a classic store here what would need a call an image."""
         engine = inventory.engine
-        if engine.store != "classic" or self.client.endpoint.scheme != "unix" or not ids:
+        if engine.store != "classic" or not self.seen.root or not ids:
             return
         from holystone.engine.image_store import read_images
 
-        found = read_images(engine.root, engine.storage_driver, ids, self.facts)
+        found = read_images(self.seen.root, engine.storage_driver, ids, self.facts)
         self._learn(self._undated(found, inventory), inventory)
 
     def _read_content(self, inventory: Inventory) -> None:
@@ -244,13 +278,17 @@ class LiveHost:
 
         The blobs are quicker read again than remembered.
         """
-        if inventory.engine.store != "containerd" or self.client.endpoint.scheme != "unix":
+        if inventory.engine.store != "containerd" or not self.seen.root:
             return
         from holystone.engine.content_store import read_content
 
         ids = [image.id for image in inventory.images]
-        told = read_content(inventory.engine.root, ids, self.facts)
-        new = {i: fact for i, fact in told.items() if self.facts[i].diff_ids is None}
+        told = read_content(self.seen.root, ids, self.facts)
+        new = {
+            i: fact
+            for i, fact in told.items()
+            if fact.diff_ids is not None and self.facts[i].diff_ids is None
+        }
         self.facts.update(told)
         self._learn(new, inventory)
 
@@ -277,11 +315,20 @@ class LiveHost:
         """The inventory, its images with all that is known of them by now."""
         store = inventory.engine.store
         images = [
-            observe.apply_facts(image, self.facts[image.id], store) for image in inventory.images
+            layer_sizes.apply_facts(image, self.facts[image.id], store)
+            for image in inventory.images
         ]
         if self.tagged_at:
             images = [
                 image._replace(last_tagged=self.tagged_at.get(image.id, image.last_tagged))
                 for image in images
             ]
-        return inventory._replace(images=tuple(images))
+        if self.odd:
+            images = [
+                image._replace(opaque=image.opaque or image.layers is None)
+                if image.id in self.odd and self.odd[image.id].problem == "layers"
+                else image
+                for image in images
+            ]
+        notes = dict.fromkeys((*inventory.notes, *self.odd.values()))
+        return inventory._replace(images=tuple(images), notes=tuple(notes))

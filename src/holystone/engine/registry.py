@@ -11,10 +11,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
-from holystone.core.inventory import Image, Inventory
-from holystone.core.reference import InvalidReference, parse
+from holystone.core.reference import parse
 from holystone.engine.api import Client
 from holystone.engine.credentials import Credentials, CredentialsError
 from holystone.engine.errors import EngineError
@@ -23,9 +23,14 @@ from holystone.engine.transport.http import Response
 PATIENCE = 20.0
 """Seconds a registry may be silent. The engine itself would go on trying for minutes."""
 AUTH_HEADER = "X-Registry-Auth"
-_REGISTRIES_AT_A_TIME = 4
+IN_FLIGHT = 8
+"""Requests under way at a time, to all registries together; over ssh it is one."""
+_SILENCES = 3
+"""After so many requests in a row without an answer a registry is not asked any more."""
 _LACKING = ("manifest unknown", "name unknown", "not found")
 _REFUSING = ("no basic auth credentials", "unauthorized", "authentication required", "denied")
+_TOO_MANY = ("toomanyrequests", "too many requests")
+"""What a registry says that limits how often it may be asked, as Docker Hub does."""
 _NO_SUCH_CALL = ("page not found", "is not supported")
 _SHOWN = 160
 """How much of an error is told."""
@@ -44,34 +49,77 @@ class Answer(NamedTuple):
     Podman tells none of an image for one platform."""
 
 
-def confirm(
-    client: Client,
-    credentials: Credentials,
-    inventory: Inventory,
-    image_ids: Iterable[str],
-    *,
-    patience: float = PATIENCE,
-) -> Inventory:
-    """The inventory, each of these images with what its registries say of its digests.
+class Asker:
+    """Asks registries through one engine, several requests at a time.
 
-    It is there where one of them has it. Never raises for what an engine or a registry answers.
-    ``patience``: seconds a registry may be silent.
+    A registry that gives no answer several times in a row is not asked again: what it did counts
+    for as long as this object lives. Never raises for what an engine or a registry answers.
     """
-    asked = set(image_ids)
-    references = {image.id: _references(image) for image in inventory.images if image.id in asked}
-    by_registry: dict[str, list[str]] = {}
-    for domain, reference in dict.fromkeys(each for known in references.values() for each in known):
-        by_registry.setdefault(domain, []).append(reference)
-    answers = _ask_all(client, credentials, by_registry, patience)
-    images = []
-    for image in inventory.images:
-        known = [answers[reference] for _, reference in references.get(image.id, ())]
-        if known:
-            has, said = _together(known)
-            images.append(image._replace(in_registry=has, registry_said=said))
-        else:
-            images.append(image)
-    return inventory._replace(images=tuple(images))
+
+    def __init__(
+        self, client: Client, credentials: Credentials, *, patience: float = PATIENCE
+    ) -> None:
+        """``patience``: seconds a registry may be silent."""
+        self.client = client
+        self.credentials = credentials
+        self.patience = patience
+        self._silences: dict[str, list[Answer]] = {}
+        """By registry the answers since its last real one."""
+        self._lock = threading.Lock()
+
+    def ask(self, groups: Iterable[Sequence[str]]) -> dict[str, Answer]:
+        """The answers on these complete references; those asked of one group end with a yes.
+
+        Groups are asked side by side, also those of one registry; the references of a group one
+        after the other, until a registry has one of them.
+        """
+        waiting = deque(_in_turn(dict.fromkeys(tuple(group) for group in groups if group)))
+        answers: dict[str, Answer] = {}
+
+        def work() -> None:
+            own = self.client.sibling()
+            own.timeout = min(self.client.timeout, self.patience)
+            try:
+                while True:
+                    try:
+                        group = waiting.popleft()
+                    except IndexError:
+                        return
+                    for reference in group:
+                        answers[reference] = self._answer(own, reference)
+                        if answers[reference].has:
+                            break
+            finally:
+                own.close()
+
+        self.client.negotiate()
+        at_a_time = 1 if self.client.endpoint.scheme == "ssh" else IN_FLIGHT
+        threads = [
+            threading.Thread(target=work, daemon=True) for _ in range(min(len(waiting), at_a_time))
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return answers
+
+    def _answer(self, client: Client, reference: str) -> Answer:
+        domain = parse(reference).domain
+        with self._lock:
+            silences = self._silences.setdefault(domain, [])
+            if len(silences) >= _SILENCES:
+                return silences[-1]
+        try:
+            header = self.credentials.header(domain)
+        except CredentialsError as error:
+            return Answer(None, str(error))
+        answer = _ask(client, domain, reference, {AUTH_HEADER: header} if header else {})
+        with self._lock:
+            if answer.silent:
+                silences.append(answer)
+            else:
+                silences.clear()
+        return answer
 
 
 def ask(
@@ -85,106 +133,33 @@ def ask(
 
     Never raises for what an engine or a registry answers.
     """
-    by_registry: dict[str, list[str]] = {}
-    for reference in dict.fromkeys(references):
-        by_registry.setdefault(parse(reference).domain, []).append(reference)
-    return _ask_all(client, credentials, by_registry, patience)
+    asker = Asker(client, credentials, patience=patience)
+    return asker.ask((reference,) for reference in references)
 
 
-def _references(image: Image) -> list[tuple[str, str]]:
-    """The registry and the complete reference of each of an image's digests."""
-    found = []
-    for text in image.digests:
-        try:
-            reference = parse(text)
-        except InvalidReference:
-            continue
-        found.append((reference.domain, str(reference._replace(tag=""))))
-    return found
+def _in_turn(groups: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The groups, a first one of each registry, then a second: a slow one delays no other."""
+    by_registry: dict[str, list[tuple[str, ...]]] = {}
+    for group in groups:
+        by_registry.setdefault(parse(group[0]).domain, []).append(group)
+    rounds = zip_longest(*by_registry.values())
+    return [group for each in rounds for group in each if group is not None]
 
 
-def _together(answers: Sequence[Answer]) -> tuple[bool | None, str]:
-    """What several answers on one image come to: a doubt outweighs a no, a yes everything."""
-    if any(answer.has for answer in answers):
-        return True, ""
-    decisive = next((answer for answer in answers if answer.has is None), answers[0])
-    return decisive.has, decisive.said
-
-
-def _ask_all(
-    client: Client,
-    credentials: Credentials,
-    by_registry: Mapping[str, Sequence[str]],
-    patience: float,
-) -> dict[str, Answer]:
-    """The answer on every reference. Registries are asked side by side."""
-    waiting = deque(by_registry.items())
-    answers: dict[str, Answer] = {}
-
-    def ask_next() -> None:
-        own = client.sibling()
-        own.timeout = min(client.timeout, patience)
-        try:
-            while True:
-                try:
-                    domain, references = waiting.popleft()
-                except IndexError:
-                    return
-                answers.update(_ask_registry(own, credentials, domain, references))
-        finally:
-            own.close()
-
-    client.negotiate()
-    count = min(len(waiting), 1 if client.endpoint.scheme == "ssh" else _REGISTRIES_AT_A_TIME)
-    threads = [threading.Thread(target=ask_next, daemon=True) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return answers
-
-
-def _ask_registry(
-    client: Client, credentials: Credentials, domain: str, references: Sequence[str]
-) -> dict[str, Answer]:
-    """The answers of one registry. Once it answers none of several it is not asked any more."""
-    try:
-        header = credentials.header(domain)
-    except CredentialsError as error:
-        return dict.fromkeys(references, Answer(None, str(error)))
-    headers = {AUTH_HEADER: header} if header else {}
-    answers: dict[str, Answer] = {}
-    silence: Answer | None = None
-    for start in range(0, len(references), client.width):
-        batch = references[start : start + client.width]
-        if silence is not None:
-            answers.update(dict.fromkeys(batch, silence))
-            continue
-        told = _ask(client, domain, batch, headers)
-        answers.update(zip(batch, told, strict=True))
-        if all(answer.silent for answer in told):
-            silence = told[0]
-    return answers
-
-
-def _ask(
-    client: Client, domain: str, references: Sequence[str], headers: Mapping[str, str]
-) -> list[Answer]:
+def _ask(client: Client, domain: str, reference: str, headers: Mapping[str, str]) -> Answer:
     podman = client.negotiate().podman
-    paths = [
-        f"/v4.0.0/libpod/manifests/{reference}/json"
-        if podman
-        else client.versioned(f"/distribution/{reference}/json")
-        for reference in references
-    ]
+    if podman:
+        path = f"/v4.0.0/libpod/manifests/{reference}/json"
+    else:
+        path = client.versioned(f"/distribution/{reference}/json")
     began = time.monotonic()
     try:
-        responses = client.finish(client.begin((("GET", path) for path in paths), headers))
+        (response,) = client.finish(client.begin([("GET", path)], headers))
     except EngineError as error:
         late = time.monotonic() - began >= client.timeout
         said = f"no answer from {domain} within {client.timeout:g} s" if late else str(error)
-        return [Answer(None, said, silent=True)] * len(references)
-    return [_judged(response, domain, podman=podman) for response in responses]
+        return Answer(None, said, silent=True)
+    return _judged(response, domain, podman=podman)
 
 
 def _cause(words: str) -> str:
@@ -219,5 +194,6 @@ def _judged(response: Response, domain: str, *, podman: bool) -> Answer:
         return Answer(None, f"{domain} refuses access: {words}")
     if response.status == 404 and any(sign in lower for sign in _LACKING):
         return Answer(has=False, said=f"{domain} says {words!r}")
-    silent = podman or response.status >= 500
+    silent = podman or response.status >= 500 or response.status == 429
+    silent = silent or any(sign in lower for sign in _TOO_MANY)
     return Answer(None, f"no answer from {domain}: {words}", silent=silent)

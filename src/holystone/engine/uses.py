@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from holystone.core.company import Followers
     from holystone.core.inventory import CacheRecord, Image, Inventory
     from holystone.engine.api import Client, Pending
+    from holystone.engine.origins import Origin
     from holystone.engine.past import Past
 
 _WORTH_NOTING = 60.0
@@ -58,6 +59,8 @@ class Uses:
         self._seen: list[Sighting] = []
         self._kept = 0
         """How many of these were kept already."""
+        self._origins: list[Origin] = []
+        """Images that pulls and pushes showed to be in a registry."""
         self._images: dict[str, Image] = {}
         self._cache: dict[str, CacheRecord] = {}
         self._pending: Pending | None = None
@@ -180,6 +183,7 @@ class Uses:
                 images=self._images,
                 cache=tuple(self._cache.values()),
                 present=self.present,
+                in_registries=self._in_registries(),
             )
             added = self.memory.fold(self.key, seen)
             if added is not None:
@@ -188,6 +192,7 @@ class Uses:
                 self.known = {**self.known, **self.last}
                 self._kept = len(self._seen)
                 self._cache = {}
+                self._origins = []
                 self.now = self.saved = self.now._replace(looked=self._at)
         return Observed(self.read.looked, self.counted, self.missed, kept)
 
@@ -243,6 +248,8 @@ class Uses:
         from holystone.engine import sightings
         from holystone.engine.past import read_builds
 
+        if inventory.engine.store != "podman":
+            self._add_origins(past, names)
         news = sightings.of_events(past.events, names, known)
         news = [each for each in news if not self.now.is_own(each)]
         if inventory.engine.store != "podman":
@@ -280,6 +287,27 @@ class Uses:
             for reference in filter(None, map(complete, image.tags))
             if reference not in own
         ]
+
+    def _add_origins(self, past: Past, names: Names) -> None:
+        from holystone.engine import origins
+
+        found = origins.of_events(past.events, names)
+        self._origins += found
+        for origin in found:
+            self._images.setdefault(origin.image, names.by_id[origin.image])
+
+    def _in_registries(self) -> dict[str, float]:
+        """When it was seen that a registry has an image, by complete reference with its digest."""
+        if not self._origins:
+            return {}
+        from holystone.engine.origins import digests_of
+
+        return {
+            reference: origin.at
+            for origin in self._origins
+            if (image := self._images.get(origin.image)) is not None
+            for reference in digests_of(origin, image)
+        }
 
     def _add(self, news: Sequence[Sighting], names: Names) -> None:
         self._seen += news

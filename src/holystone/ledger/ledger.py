@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from holystone.core.company import Followers
 from holystone.core.folding import Folded
-from holystone.core.memory import ImageFacts
+from holystone.core.memory import ImageFacts, RegistryWord
 from holystone.core.seen import Read, Seen
 from holystone.core.usage import Key, Use
-from holystone.ledger import company, facts, past, uses
+from holystone.ledger import company, facts, past, registries, uses
 from holystone.ledger.database import (
     FILE,
     MEND,
@@ -114,6 +114,16 @@ class Ledger:
         """How fast images came from each registry; nothing where the ledger fails."""
         speeds = self.speeds.read(engine)
         return {registry: speed.bytes_per_second for registry, speed in speeds.items()}
+
+    def recall_registry(self, engine: str) -> dict[str, RegistryWord]:
+        """What registries said of images; nothing where the ledger fails."""
+        return self.try_read(lambda database: registries.recall(database, engine), {})
+
+    def remember_registry(
+        self, engine: str, words: Mapping[str, RegistryWord], present: Collection[str]
+    ) -> None:
+        """Keep these answers, and forget references that are not among ``present``."""
+        self.try_write(lambda database: registries.remember(database, engine, words, present))
 
     def fold(self, engine: str, seen: Seen) -> Folded | None:
         """Add what was seen, and forget objects that are gone; None where the ledger fails."""

@@ -157,6 +157,17 @@ MIGRATIONS = (
         pulled INTEGER NOT NULL
     );
     """,
+    """
+    CREATE TABLE registry_word (
+        engine TEXT NOT NULL,
+        reference TEXT NOT NULL,
+        has INTEGER,
+        said TEXT NOT NULL,
+        asked REAL NOT NULL,
+        seen REAL NOT NULL,
+        PRIMARY KEY (engine, reference)
+    ) WITHOUT ROWID;
+    """,
 )
 """One script a version. ``image.top`` is the layer on top of an image's stack, ``layer.below``
 the one under it; a layer's size and an image's depth are null until they were weighed.

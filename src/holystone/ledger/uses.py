@@ -13,7 +13,7 @@ from holystone.core.company import TOGETHER
 from holystone.core.folding import Folded, fold, fold_record
 from holystone.core.seen import OwnPull, Read, Seen
 from holystone.core.usage import Key, Use
-from holystone.ledger import company, past
+from holystone.ledger import company, past, registries
 from holystone.ledger.database import decoding
 
 KEPT_FOR = 180 * 86400.0
@@ -88,6 +88,8 @@ def remember(database: sqlite3.Connection, engine: str, seen: Seen) -> Folded:
     if folded.counted:
         past.write(database, watch, folded.counted, seen.images, before=seen.at - KEPT_FOR)
         _forget_references(database, engine, seen.at - KEPT_FOR)
+    if seen.in_registries:
+        registries.note_seen(database, engine, seen.in_registries, seen.at)
     _forget_gone(database, engine, seen)
     return folded
 

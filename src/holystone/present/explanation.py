@@ -9,7 +9,7 @@ from typing import NamedTuple
 from holystone.core.decision import Fact, Plan, Verdict
 from holystone.core.freed import free
 from holystone.core.images import last_sign
-from holystone.core.inventory import Container, Image, Inventory
+from holystone.core.inventory import Container, Image, Inventory, Note
 from holystone.core.usage import Usage
 from holystone.core.worth import Prospects, prospects, prospects_of_record, rank
 
@@ -50,6 +50,8 @@ class Explanation(NamedTuple):
     prospects: Prospects | None = None
     """What is expected of a tagged image or a build cache record, by which it is ranked when space
     runs out."""
+    notes: tuple[Note, ...] = ()
+    """What the engine does not tell of it."""
 
 
 def explanation(
@@ -62,7 +64,9 @@ def explanation(
     for verdict in plan.verdicts:
         if (verdict.kind, verdict.id) == (kind, identifier):
             explained = _EXPLAIN[kind](inventory, verdict)
-            return explained._replace(prospects=_prospects(inventory, usage, plan, verdict))
+            noted = tuple(each for each in inventory.notes if each.id == identifier)
+            expected = _prospects(inventory, usage, plan, verdict)
+            return explained._replace(prospects=expected, notes=noted)
     raise KeyError(identifier)
 
 
@@ -105,6 +109,8 @@ def _image(inventory: Inventory, verdict: Verdict) -> Explanation:
             "created_at": _time(image.created),
             "last_tagged_at": _time(image.last_tagged),
             "parent": image.parent or None,
+            "registry": _registry(image),
+            "registry_asked_at": image.registry_asked,
         },
         references=image.tags + image.digests,
         containers=tuple(c for c in inventory.containers if c.image_id == image.id),
@@ -113,6 +119,16 @@ def _image(inventory: Inventory, verdict: Verdict) -> Explanation:
         ),
         sharers=tuple(_sharers(image, inventory.images)),
     )
+
+
+def _registry(image: Image) -> str | None:
+    """What the registries of an image said; None where none was asked lately."""
+    if image.in_registry:
+        return "has it"
+    if not image.registry_said:
+        return None
+    lacks = image.in_registry is False
+    return f"{'lacks it' if lacks else 'could not be asked'}: {image.registry_said}"
 
 
 def _sharers(image: Image, images: Sequence[Image]) -> list[Sharer]:

@@ -15,6 +15,8 @@ from holystone.core.units import format_duration, format_size
 from holystone.present.wording import age, ago, clock, counted, safe, short_reference
 
 Facts = Mapping[str, Fact]
+_JUST_NOW = 60.0
+"""Seconds within which a registry was asked in this run."""
 
 
 class _Wording(NamedTuple):
@@ -245,13 +247,22 @@ def _expired(facts: Facts) -> str:
 
 def _local(facts: Facts) -> str:
     if facts.get("said"):
-        return f"its registry cannot give it back: {safe(str(facts['said']))}"
+        return f"its registry cannot give it back: {safe(str(facts['said']))}{_asked(facts)}"
     return "no registry can give it back: it was never pulled or pushed"
+
+
+def _asked(facts: Facts) -> str:
+    """When the registry was asked, where that was not just now."""
+    since = _number(facts, "asked_ago")
+    return f" (asked {ago(since)})" if since >= _JUST_NOW else ""
 
 
 def _unconfirmed(facts: Facts) -> str:
     if facts.get("said"):
-        return f"whether a registry has it could not be told: {safe(str(facts['said']))}"
+        once = ", which had it before," if facts.get("once_there") else ""
+        return f"its registry{once} could not be asked: {safe(str(facts['said']))}"
+    if facts.get("checked") is False:
+        return "no registry is asked (check_registry is off), and none is known to have had it"
     return "no registry was asked whether it has it"
 
 
@@ -312,6 +323,9 @@ RULES: Mapping[str, _Wording] = {
     "idle": _Wording(_idle, "not used for long"),
     "within-budget": _Wording(_within_budget, "within the budget", lambda _: "within the budget"),
     "needed": _Wording(_needed, "needed by others"),
+    "odd": _Wording(
+        lambda _: "the engine's entry for it makes no sense: left alone", "not understood"
+    ),
     "shared": _Wording(
         lambda _: "shares its layer with an image that is here now: removing it frees nothing yet",
         "shared with images",

@@ -118,7 +118,7 @@ def confirmed(made: Sequence[Group], host: Host, inventory: Inventory) -> list[G
     asked = [each.image.id for group in made if not group.obstacle for each in group.subjects]
     if not asked:
         return list(made)
-    known = {image.id: image for image in host.confirm(inventory, asked).images}
+    known = {image.id: image for image in host.confirm(inventory, asked, anew=True).images}
     told = []
     for group in made:
         reasons = [

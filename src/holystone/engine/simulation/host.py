@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from holystone.core.decision import Step
-from holystone.core.inventory import Inventory
+from holystone.core.inventory import Image, Inventory
 from holystone.core.names import Names
 from holystone.core.seen import Sighting, last_seen, of_containers
 from holystone.core.usage import Usage
@@ -23,8 +23,10 @@ class SimulatedHost(SimulatedEngine):
     """A ``Host`` whose objects are those of an inventory, until they are removed or changed.
 
     ``clock`` gives the time, UTC seconds; by default it stands still at the inventory's.
-    ``compressed`` and ``record_layers``: see ``SimulatedEngine``. ``before_remove`` is called with each step before it is
-    carried out, and may change the host.
+    ``compressed`` and ``record_layers``: see ``SimulatedEngine``. ``before_remove`` is called with
+    each step before it is carried out, and may change the host. ``registries`` has what
+    registries answer, and in which words, by repository as the engine writes it; of all others
+    they have every image.
     """
 
     def __init__(
@@ -37,12 +39,15 @@ class SimulatedHost(SimulatedEngine):
         record_layers: Mapping[str, str] | None = None,
         before_remove: Callable[[Step], None] | None = None,
         workers: int = 4,
+        registries: Mapping[str, tuple[bool | None, str]] | None = None,
     ) -> None:
         super().__init__(
             inventory, clock or (lambda: inventory.taken_at), compressed, record_layers
         )
         self.workers = workers
         self.before_remove = before_remove
+        self.registries = registries or {}
+        self._answers: dict[str, tuple[bool | None, str, float]] = {}
         self._inventory = inventory
         self._usage = usage or Usage()
         self._first_seen = dict(self._usage.first_seen)
@@ -87,14 +92,32 @@ class SimulatedHost(SimulatedEngine):
         """The inventory as it is: layers are always known here."""
         return inventory
 
-    def confirm(self, inventory: Inventory, image_ids: Sequence[str]) -> Inventory:
-        """The inventory with a registry that has every image with a digest."""
-        asked = set(image_ids)
-        images = (
-            image._replace(in_registry=True) if image.id in asked and image.digests else image
-            for image in inventory.images
-        )
+    def confirm(
+        self, inventory: Inventory, image_ids: Sequence[str], *, anew: bool = False
+    ) -> Inventory:
+        """The inventory with what registries say: that they have it, or ``registries`` tells."""
+        with self._lock:
+            now = self._clock()
+            for image in inventory.images:
+                known = self._answers.get(image.id)
+                if image.digests and image.id in image_ids and (anew or known is None):
+                    self._answers[image.id] = (*self._ask(image), now)
+            images = []
+            for image in inventory.images:
+                has, said, at = self._answers.get(image.id, (None, "", None))
+                images.append(
+                    image._replace(in_registry=has, registry_said=said, registry_asked=at)
+                    if at is not None
+                    else image
+                )
         return inventory._replace(images=tuple(images))
+
+    def _ask(self, image: Image) -> tuple[bool | None, str]:
+        for name in image.digests:
+            repository = name.partition("@")[0]
+            if repository in self.registries:
+                return self.registries[repository]
+        return True, ""
 
     def usage(self) -> Usage:
         """What is known of the objects that are here, and the leases that were given."""

@@ -10,7 +10,7 @@ from holystone.core.policy import Policy
 from holystone.core.units import format_size
 from holystone.engine.execute import Outcome
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, Removal
-from holystone.present import reasons
+from holystone.present import notes, reasons
 from holystone.present.report import listing, remaining
 from holystone.present.table import Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
@@ -96,6 +96,7 @@ def render(plan: Plan, outcome: Outcome, look: Look, *, disk_after: Disk | None 
         lines += remaining.held(plan, look)
     lines += paragraph(_disk(plan.disk, disk_after), look)
     lines += remaining.young(plan, look)
+    lines += notes.lines(plan.notes, look)
     return "\n".join(lines)
 
 

@@ -1,0 +1,68 @@
+"""Which images registries are known to have had, by the events of pulls and pushes.
+
+Not on Podman: it tells of a pull also where ``podman run`` found the image here and asked nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from holystone.core.inventory import Image
+from holystone.core.names import Names, complete
+from holystone.core.reference import InvalidReference, parse
+from holystone.engine.events import Event
+from holystone.engine.parse import full_id
+
+_MAKINGS = ("load", "loadfromarchive", "import", "build")
+"""Actions that tell an image by its ID, and may have given it any of its names."""
+
+
+class Origin(NamedTuple):
+    """An image that was pulled from a repository, or pushed there."""
+
+    image: str
+    """Its ID."""
+    repository: str
+    """The complete name: ``docker.io/library/python``."""
+    at: float
+    """UTC seconds."""
+
+
+def of_events(events: Sequence[Event], names: Names) -> list[Origin]:
+    """The images here that these events, the oldest first, show to be in a registry.
+
+    An event tells the reference alone; one that was given to another image later shows nothing.
+    """
+    shown: dict[str, Event] = {}
+    for event in events:
+        if event.kind != "image":
+            continue
+        if event.action in ("pull", "push"):
+            if reference := complete(event.id):
+                shown[reference] = event
+        elif event.action in _MAKINGS:
+            made = names.by_id.get(full_id(event.id))
+            for tag in made.tags if made is not None else ():
+                shown.pop(complete(tag), None)
+        else:
+            for name in (event.id, event.name):
+                shown.pop(complete(name), None)
+    return [
+        Origin(image, parse(reference).name, event.at)
+        for reference, event in shown.items()
+        if (image := names.behind(reference))
+    ]
+
+
+def digests_of(origin: Origin, image: Image) -> list[str]:
+    """The complete references with a digest that an image has in the repository it was seen in."""
+    found = []
+    for text in image.digests:
+        try:
+            reference = parse(text)
+        except InvalidReference:
+            continue
+        if reference.name == origin.repository:
+            found.append(str(reference._replace(tag="")))
+    return found

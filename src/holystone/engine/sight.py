@@ -1,0 +1,292 @@
+"""Whether the engine's data folder is in sight: proved to be this engine's, not just of its path.
+
+Holystone in a container with the host's socket has another file system at the path that the engine
+names; a socket that ssh forwards leads to an engine whose path exists here as well. So the folder
+counts only where one of these proves it:
+
+- The engine's process has this very folder at that path. ``SO_PEERCRED`` tells who listens on the
+  socket; ``/proc/PID/mountinfo``, which anybody may read, tells which file system it sees there.
+- The folder holds what only this engine can have: the IDs of its networks and containers, which
+  are random. Image IDs prove nothing: two engines that pulled the same image have the same ID.
+  Engine IDs prove nothing either: copies of a virtual machine share them.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from holystone.engine.api import Client
+from holystone.engine.errors import EngineError
+
+_ENGINES = ("dockerd", "podman")
+"""Names of engines' processes (``/proc/PID/comm``)."""
+_SYSTEMD = "systemd"
+"""Where a socket unit starts the engine, systemd is who listens (``SO_PEERCRED`` of ``listen``)."""
+_ASKED_AGAIN = 4
+"""Objects without a file that the engine is asked about again: they may have gone meanwhile."""
+_LARGEST_NETWORKS = 64 << 20
+NOT_FOUND = 404
+
+
+class Sight(NamedTuple):
+    """Where the engine's data folder is on this machine."""
+
+    root: str = ""
+    """Its path here; empty where it is not in sight."""
+    why: str = ""
+    """Why it is not in sight, in words; empty where it is."""
+
+
+class _Unreadable(Exception):
+    """The folder may not be read."""
+
+
+def find(
+    client: Client,
+    info: Mapping[str, Any],
+    containers: Sequence[Mapping[str, Any]],
+    networks: Sequence[Mapping[str, Any]],
+) -> Sight:
+    """Where the data folder of this engine is, given what it says of itself and its lists.
+
+    Never raises: what cannot be proved is not in sight.
+    """
+    if client.endpoint.scheme != "unix":
+        return Sight(why=f"the engine is reached by {client.endpoint.scheme}")
+    root = info.get("DockerRootDir")
+    if not isinstance(root, str) or not os.path.isabs(root) or "\0" in root:
+        return Sight(why="the engine does not say where its data is")
+    if not os.path.isdir(root):
+        return Sight(why=f"there is no folder {root} here")
+    with suppress(EngineError, OSError, ValueError, struct.error):
+        same = _by_process(client, root, str(info.get("Name") or ""))
+        if same is not None:
+            return Sight(root) if same else Sight(why=f"another file system is at {root} here")
+    try:
+        if _by_files(client, root, containers, networks):
+            return Sight(root)
+    except _Unreadable:
+        return Sight(why=f"only root can tell whether {root} is this engine's")
+    except (EngineError, OSError, TypeError, KeyError):
+        pass
+    return Sight(why=f"nothing shows that {root} is this engine's")
+
+
+def _by_process(client: Client, root: str, name: str) -> bool | None:
+    """Whether the engine's process has this folder at that path; None where that is unknown."""
+    peer = _peer(client)
+    if not peer:
+        return None
+    path = os.path.realpath(root)
+    here = place("self", path)
+    if here is None:
+        return None
+    for process in _engine_processes(peer, client.endpoint.address, name):
+        there = place(process, path)
+        if there is not None:
+            return there == here and _same_folder(process, path)
+    return None
+
+
+def _peer(client: Client) -> int:
+    """The process that listens on the engine's socket; 0 where it is not to be seen from here."""
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None:
+        return 0
+    connection = client.open()
+    try:
+        told = connection.sock.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i"))
+        return int(struct.unpack("3i", told)[0])
+    except AttributeError:
+        return 0
+    finally:
+        connection.close()
+
+
+def _engine_processes(peer: int, address: str, name: str) -> Iterator[int]:
+    """The process that answers on the socket, where that is certain.
+
+    That is the listener itself, or an engine that has the socket from systemd. Whose sockets may
+    not be read here is taken for that engine where systemd, on a host of the engine's name,
+    started it.
+    """
+    listener = _command(peer)
+    if listener in _ENGINES:
+        yield peer
+    if listener != _SYSTEMD:
+        return
+    sockets = _listening(address)
+    for folder in os.listdir("/proc"):
+        if not folder.isdecimal() or _command(int(folder)) not in _ENGINES:
+            continue
+        holds = _holds(folder, sockets)
+        if holds is None:
+            holds = _parent(folder) == peer and name == os.uname().nodename
+        if holds:
+            yield int(folder)
+
+
+def _command(process: int) -> str:
+    try:
+        with open(f"/proc/{process}/comm") as file:
+            return file.read().strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def _parent(process: str) -> int:
+    try:
+        with open(f"/proc/{process}/stat") as file:
+            return int(file.read().rpartition(")")[2].split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _listening(address: str) -> set[str]:
+    """The sockets bound to this path, as the links of file descriptors name them."""
+    path = os.path.realpath(address)
+    found = set()
+    with open("/proc/net/unix", encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            fields = line.rstrip("\n").split(maxsplit=7)
+            if len(fields) > 7 and os.path.realpath(fields[7]) == path:
+                found.add(f"socket:[{fields[6]}]")
+    return found
+
+
+def _holds(process: str, sockets: set[str]) -> bool | None:
+    """Whether a process has one of these sockets open; None where its files may not be seen."""
+    try:
+        for descriptor in os.listdir(f"/proc/{process}/fd"):
+            with suppress(FileNotFoundError):
+                if os.readlink(f"/proc/{process}/fd/{descriptor}") in sockets:
+                    return True
+    except OSError:
+        return None
+    return False
+
+
+def _same_folder(process: int, path: str) -> bool:
+    """Whether a process has the same folder there, as far as root may look: others may not."""
+    try:
+        there = os.stat(f"/proc/{process}/root{path}")
+    except OSError:
+        return True
+    here = os.stat(path)
+    return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
+
+
+def place(process: int | str, path: str) -> tuple[str, str] | None:
+    """The file system's device number, and the path in it, of what a process has at a path.
+
+    None where its mounts may not be read. Follows the tree of mounts as the kernel does: a later
+    mount on a folder hides those that were below it.
+    """
+    try:
+        with open(f"/proc/{process}/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+            mounts = [_Mount.read(line) for line in file]
+    except (OSError, ValueError, IndexError):
+        return None
+    known = {mount.id for mount in mounts}
+    below: dict[str, list[_Mount]] = {}
+    for mount in mounts:
+        below.setdefault(mount.parent, []).append(mount)
+    tops = [mount for mount in mounts if mount.parent not in known and _holds_path("/", mount.at)]
+    on_path = [mount for mount in tops if _holds_path(mount.at, path)]
+    if not on_path:
+        return None
+    current = on_path[-1]
+    while inner := [
+        mount
+        for mount in below.get(current.id, ())
+        if mount.id != current.id and _holds_path(mount.at, path)
+    ]:
+        current = min(inner, key=lambda mount: len(mount.at))
+    inside = os.path.relpath(path, current.at)
+    return current.device, os.path.normpath(os.path.join(current.root, inside))
+
+
+class _Mount(NamedTuple):
+    """A line of ``/proc/PID/mountinfo`` (proc_pid_mountinfo(5))."""
+
+    id: str
+    parent: str
+    device: str
+    root: str
+    at: str
+
+    @staticmethod
+    def read(line: str) -> _Mount:
+        """The mount that a line tells. Raises ValueError."""
+        number, parent, device, root, at, _ = line.split(" ", 5)
+        return _Mount(number, parent, device, _unescaped(root), _unescaped(at))
+
+
+def _unescaped(text: str) -> str:
+    r"""A path of a mount table, where blanks and the like are written ``\040``."""
+    head, *rest = text.split("\\")
+    return head + "".join(chr(int(part[:3], 8)) + part[3:] for part in rest)
+
+
+def _holds_path(folder: str, path: str) -> bool:
+    return path == folder or path.startswith(f"{folder.rstrip('/')}/")
+
+
+def _by_files(
+    client: Client,
+    root: str,
+    containers: Iterable[Mapping[str, Any]],
+    networks: Iterable[Mapping[str, Any]],
+) -> bool:
+    """Whether the folder holds what only this engine has, and misses nothing that it has.
+
+    Raises _Unreadable, EngineError.
+    """
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise _Unreadable
+    podman = client.negotiate().podman
+    found = 0
+    missing = []
+    folders = _container_folders(root, podman=podman)
+    for container in containers:
+        if any(os.path.isdir(f"{folder}/{container['Id']}") for folder in folders):
+            found += 1
+        else:
+            missing.append(f"/containers/{container['Id']}/json")
+    if not podman:
+        # Every engine has networks, "none" at least. Podman makes up their IDs from their names.
+        stored = _stored_networks(root)
+        for network in networks:
+            if network.get("Scope") != "local":
+                continue
+            if str(network["Id"]).encode() in stored:
+                found += 1
+            else:
+                missing.append(f"/networks/{network['Id']}")
+    if not found or len(missing) > _ASKED_AGAIN:
+        return False
+    requests = [("GET", client.versioned(path)) for path in missing]
+    return all(answer.status == NOT_FOUND for answer in client.send(requests))
+
+
+def _container_folders(root: str, *, podman: bool) -> list[str]:
+    """The folders that have a folder for each container: Podman has one for each driver."""
+    if not podman:
+        return [f"{root}/containers"]
+    return [f"{root}/{name}" for name in os.listdir(root) if name.endswith("-containers")]
+
+
+def _stored_networks(root: str) -> bytes:
+    """The engine's database of networks, whose keys hold the IDs as text (moby ``datastore``)."""
+    try:
+        with open(f"{root}/network/files/local-kv.db", "rb") as file:
+            return file.read(_LARGEST_NETWORKS)
+    except PermissionError:
+        raise _Unreadable from None
+    except OSError:
+        return b""
