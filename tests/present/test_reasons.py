@@ -11,7 +11,7 @@ import pytest
 from holystone import core
 from holystone.core.decision import Fact, Reason
 from holystone.present import reasons
-from tests.present import host
+from tests.present import container_reasons, host
 
 
 def rules_used(module: ModuleType) -> set[str]:
@@ -225,6 +225,24 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
         "its registry cannot give it back: manifest unknown",
     ),
     (
+        "in-use",
+        {"manifest_list": "localhost/multi:1"},
+        "in use by manifest list localhost/multi:1",
+    ),
+    (
+        "digest",
+        {"reference": f"python@sha256:{'ab' * 32}", "certain": True},
+        "pulled by digest: python@sha256:abababababab",
+    ),
+    (
+        "digest",
+        {"reference": f"python@sha256:{'ab' * 32}", "certain": False},
+        (
+            "it has no tag but a digest: python@sha256:abababababab. Either it was pulled by that "
+            "digest, or its tag moved to another image before holystone saw it"
+        ),
+    ),
+    (
         "local",
         {"said": "manifest unknown", "asked_ago": 7200.0},
         "its registry cannot give it back: manifest unknown (asked 2 h ago)",
@@ -248,6 +266,7 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
     ("agreed", {}, "in the plan that was agreed on"),
     ("not-in-plan", {}, "not in the plan"),
     ("changed", {"what": "it is gone"}, "changed since the plan was made: it is gone"),
+    *container_reasons.CASES,
 ]
 
 

@@ -36,6 +36,15 @@ class Image(NamedTuple):
     """References with a tag, as the engine writes them: ``python:3.12-slim``."""
     digests: tuple[str, ...] = ()
     """References with a digest: ``python@sha256:…``. A registry can give these back."""
+    pinned: tuple[str, ...] = ()
+    """Those of ``digests`` that somebody asked for, as far as the engine, its events or a container
+    tell. See ``digest_names``."""
+    tagged_in: tuple[str, ...] = ()
+    """Repositories in which it once had a tag, as far as that is remembered."""
+    in_lists: tuple[str, ...] = ()
+    """The named manifest lists here that refer to it (Podman)."""
+    manifest: str = ""
+    """The digest of its manifest, where the engine lists it (Podman)."""
     parent: str = ""
     """Image ID of the step before, where the classic builder made the image; else empty."""
     created: float = 0.0
@@ -57,6 +66,10 @@ class Image(NamedTuple):
     """False where the sizes of its layers could not be told for certain, or not at all."""
     last_tagged: float | None = None
     """When a tag was last put on it; None where the engine never saw one or was not asked."""
+    arrived: float | None = None
+    """When it last came here, by a pull, load, import or build; None where nothing tells."""
+    loaded: bool = False
+    """Whether it came from an archive, and has had no tag since, as far as is known."""
     made_by_buildkit: bool = False
     in_registry: bool | None = None
     """Whether a registry says that it has the image; None where none was asked or answered."""
@@ -97,11 +110,27 @@ class Container(NamedTuple):
     labels: Mapping[str, str] = {}
     volumes: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
+    started_from: str = ""
+    """The reference it was made with, whatever that means now; empty where it was not asked."""
+    restart: str = ""
+    """Its restart policy: ``no always unless-stopped on-failure``; empty where it was not asked."""
+    needs: tuple[str, ...] = ()
+    """The containers it names, by name, ID or the beginning of one: those whose network, IPC or PID
+    namespace or volumes it uses, and those it is linked to."""
+    pod: str = ""
+    """The ID of its pod (Podman)."""
+    infra: bool = False
+    """Whether it is the infra container of its pod, which holds the namespaces of the others."""
 
     @property
     def stopped(self) -> bool:
         """True where it ran and has ended, so that nothing of it is in use."""
         return self.state in ("exited", "dead", "stopped")
+
+    @property
+    def idle(self) -> bool:
+        """True where it has ended or was never started."""
+        return self.stopped or self.state == "created"
 
 
 class Volume(NamedTuple):

@@ -31,6 +31,14 @@ class ImageFacts(NamedTuple):
     """The digests of the unpacked layers, bottom first; None until they were asked for."""
     blobs: tuple[Blob, ...] | None = None
     """Its compressed content, where the content store could be read."""
+    arrived: float | None = None
+    """When an event last told that it came here."""
+    loaded: bool = False
+    """Whether that was from an archive, and no tag was seen on it since."""
+    pinned: tuple[str, ...] = ()
+    """Its references with a digest that an event or a container asked for."""
+    tagged_in: tuple[str, ...] = ()
+    """Repositories in which it was seen with a tag."""
 
 
 class RegistryWord(NamedTuple):
@@ -81,6 +89,12 @@ class Memory(Protocol):
 
     def recall_speeds(self, engine: str) -> dict[str, float]:
         """How fast images came from each registry, bytes a second."""
+
+    def recall_ends(self, engine: str) -> dict[str, float]:
+        """When containers were first seen stopped whose end the engine does not know, by ID."""
+
+    def remember_ends(self, engine: str, ends: Mapping[str, float]) -> None:
+        """Keep these in place of all that were known of this engine."""
 
     def recall_registry(self, engine: str) -> dict[str, RegistryWord]:
         """What registries said to this engine, by complete reference with a digest."""
@@ -135,6 +149,13 @@ class Forgetful:
     def recall_speeds(self, engine: str) -> dict[str, float]:  # noqa: ARG002
         """Nothing."""
         return {}
+
+    def recall_ends(self, engine: str) -> dict[str, float]:  # noqa: ARG002
+        """Nothing."""
+        return {}
+
+    def remember_ends(self, engine: str, ends: Mapping[str, float]) -> None:
+        """Keep nothing."""
 
     def recall_registry(self, engine: str) -> dict[str, RegistryWord]:  # noqa: ARG002
         """Nothing."""

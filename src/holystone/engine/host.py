@@ -88,7 +88,8 @@ class Host(Protocol):
     def remove_cache(self, steps: Sequence[Step]) -> list[Removal]:
         """Carry out steps on build cache records, which an engine deletes many at a time.
 
-        None of them may have a child that is not among them. Raises EngineError as ``remove``.
+        Children come before parents: in the same call, or in an earlier one. Raises EngineError as
+        ``remove``.
         """
 
     def disk(self) -> Disk:

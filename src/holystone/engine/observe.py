@@ -15,25 +15,25 @@ from functools import partial
 from itertools import chain, repeat
 from typing import Any, TypeVar
 
-from holystone.core.inventory import CacheRecord, Container, Disk, Image, Inventory, Note, Volume
+from holystone.core.inventory import CacheRecord, Disk, Image, Inventory, Note, Volume
 from holystone.engine import parse, sight
 from holystone.engine.api import Client
-from holystone.engine.errors import EngineError, EngineRefused, EngineUnreachable, SenselessAnswer
+from holystone.engine.errors import EngineError, EngineRefused, EngineUnreachable
 from holystone.engine.lists import DF_BY_TYPE, Answers, Lists, ask_buildkit
 from holystone.engine.reading import (
     NOT_FOUND,
-    is_gone,
     of_kind,
     read_all,
     read_list,
     read_one,
-    trouble,
 )
 
 T = TypeVar("T")
 
 _PAUSES = (0.02, 0.1, 0.3, 0.9)
 """Seconds before each further try where a list stumbled over what just went away."""
+_DOUBTS = (0.0, 0.1, 0.3, 0.9)
+"""Seconds before each further look where most of the build cache claims to be in use."""
 
 
 def read_lists(lists: Lists, now: float) -> Inventory:
@@ -71,6 +71,7 @@ def read_lists(lists: Lists, now: float) -> Inventory:
     networks, odd = read_list(parse.network, answers.networks, "/networks", "network")
     notes += odd
     cache, volumes, odd = _read_usage(lists, volumes)
+    cache = _doubted(lists.client, cache)
     return Inventory(
         engine=engine,
         taken_at=now,
@@ -171,6 +172,10 @@ def references(client: Client, image_id: str) -> set[str]:
 
 def list_cache(client: Client) -> dict[str, CacheRecord]:
     """The build cache records as they are now, by ID. Raises EngineError."""
+    return {record.id: record for record in _doubted(client, _ask_cache(client))}
+
+
+def _ask_cache(client: Client) -> list[CacheRecord]:
     records = None
     if client.negotiate().api < DF_BY_TYPE:
         records = ask_buildkit(client)
@@ -179,7 +184,28 @@ def list_cache(client: Client) -> dict[str, CacheRecord]:
         usage = of_kind(dict, _patiently(partial(client.get, path)), "/system/df")
         entries = parse.disk_usage(usage, "BuildCache")
         records, _ = read_list(parse.cache_record, entries, "/system/df", "cache")
-    return {record.id: record for record in records}
+    return records
+
+
+def _doubted(client: Client, records: list[CacheRecord]) -> list[CacheRecord]:
+    """The records, asked for again while most of them claim to be in use.
+
+    BuildKit holds a record while it measures it, and says then that it is in use: after a restart
+    that can be nearly all of them. What it says twice, with a moment in between, is believed.
+    Raises EngineUnreachable, ProtocolError.
+    """
+    for pause in _DOUBTS:
+        busy = {record.id for record in records if record.in_use}
+        if len(busy) * 2 <= len(records):
+            break
+        time.sleep(pause)
+        try:
+            records = _ask_cache(client)
+        except EngineRefused:
+            break  # What it said before is all there is.
+        if pause and busy == {record.id for record in records if record.in_use}:
+            break
+    return records
 
 
 def _with_sizes(volumes: list[Volume], measured: Iterable[Volume]) -> list[Volume]:
@@ -204,31 +230,3 @@ def disk(seen: sight.Sight) -> Disk:
         stat.f_favail if stat.f_files else None,
         folder=seen.root,
     )
-
-
-def inspect_stopped(
-    client: Client, containers: Iterable[Container]
-) -> tuple[tuple[Container, ...], list[Note]]:
-    """The containers, those that stopped with when and how, and the bytes they wrote.
-
-    One that was removed in the meantime is left out; one that the engine fails to inspect (dead,
-    its files lost) stays as it was listed, with a note.
-    """
-    stopped = [container for container in containers if container.stopped]
-    notes: list[Note] = []
-    if not stopped:
-        return tuple(containers), notes
-    requests = [("GET", client.versioned(f"/containers/{c.id}/json?size=1")) for c in stopped]
-    details: dict[str, Container | None] = {}
-    for container, answer in zip(stopped, client.send(requests), strict=True):
-        if is_gone(answer):
-            details[container.id] = None
-            continue
-        try:
-            learn = partial(parse.inspected_container, container)
-            details[container.id] = read_one(dict, answer, learn)
-        except (EngineRefused, SenselessAnswer) as error:
-            said = trouble(answer, error)
-            notes.append(Note("inspection", "container", container.id, container.name, said))
-    found = (details.get(container.id, container) for container in containers)
-    return tuple(container for container in found if container is not None), notes
