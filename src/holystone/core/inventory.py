@@ -230,3 +230,8 @@ class Inventory(NamedTuple):
     networks: tuple[Network, ...] = ()
     disk: Disk = Disk()
     notes: tuple[Note, ...] = ()
+    partial: bool = False
+    """Whether tagged images may be missing among ``images``, since none of them can go."""
+    image_count: int | None = None
+    """How many images the engine counts in all, where ``partial``; on the containerd store how many
+    names of images. None where it does not say."""

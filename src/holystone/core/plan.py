@@ -141,6 +141,8 @@ def assemble(
         at_most=total + slack.above,
         held_by_cache=freed.held_by_cache,
         notes=inventory.notes,
+        partial=inventory.partial,
+        image_count=inventory.image_count,
     )
 
 

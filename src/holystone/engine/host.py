@@ -44,8 +44,10 @@ class Host(Protocol):
     def watch(self) -> None:
         """Follow events from now on: called before ``observe`` by whoever means to remove."""
 
-    def observe(self, *, sizes: bool = False) -> Inventory:
+    def observe(self, *, sizes: bool = False, every: bool = True) -> Inventory:
         """Everything on the host now, as far as lists tell it.
+
+        Without ``every`` it may leave out images that have a tag, and says so: ``partial``.
 
         With ``sizes`` also what costs the engine a walk over its files: the writable size of
         running containers, and volumes. Raises EngineError.

@@ -11,6 +11,7 @@ from holystone.core.digest_names import digest_names
 from holystone.core.inventory import Disk, Image, Inventory, Layer, Note
 from holystone.core.layers import chain_ids
 from holystone.core.memory import ImageFacts, Memory
+from holystone.core.names import complete
 from holystone.core.usage import Lease, Usage
 from holystone.engine import arrivals, layer_sizes, observe
 from holystone.engine.api import Client
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 _WORKERS = {"classic": 4, "containerd": 32, "podman": 4}
 """Removals at a time by kind of store; beyond these the engines gain nothing."""
+
+_MOST_NAMED = 30
+"""References asked for by name; with more the whole list is as quick."""
 
 
 class LiveHost:
@@ -67,8 +71,6 @@ class LiveHost:
         """When containers were first seen stopped whose end the engine does not know, by ID."""
         self.ended_before: Mapping[str, float] = {}
         """The same as it is remembered."""
-        self.named = False
-        """Whether at some look no more of images than their names was asked for."""
         self.confirming: Confirming | None = None
         """What registries said in this run; None until one is asked."""
         self.touched = Touched(events)
@@ -79,14 +81,14 @@ class LiveHost:
         if self.touched.events is None:
             self.touched.events = EventStream(self.client)
 
-    def observe(self, *, sizes: bool = False) -> Inventory:
+    def observe(self, *, sizes: bool = False, every: bool = True) -> Inventory:
         """Everything on the engine now; see ``Host.observe``."""
         now = self.clock()
         lists, self.lists = self.lists, None
-        if lists is not None and lists.sizes is not sizes:
+        if lists is not None and (lists.sizes, lists.untagged) != (sizes, not every):
             lists.close()
             lists = None
-        lists = lists or Lists(self.client, sizes=sizes)
+        lists = lists or Lists(self.client, sizes=sizes, untagged=not every)
         inventory = observe.read_lists(lists, now)
         self.workers = _WORKERS[inventory.engine.store]
         if self.client.endpoint.scheme == "ssh":
@@ -94,11 +96,11 @@ class LiveHost:
         self.seen = Sight(inventory.disk.folder, inventory.disk.unseen)
         self.key = f"{inventory.engine.id}/{inventory.engine.store}"
         self.uses.begin(self.key)
-        if lists.named and self.uses.built_since(inventory):
-            # What was built is told by when images were made.
-            inventory = observe.read_lists(Lists(self.client, sizes=sizes), now)
-        elif lists.named:
-            self.named = True
+        if inventory.partial:
+            named = self._named(inventory)
+            if named is None:
+                return self.observe(sizes=sizes)
+            inventory = named
         self.facts = self.memory.recall(self.key, layers=False)
         known = set(self.facts)
         self._learn(self._changed(inventory.images, now), inventory)
@@ -116,6 +118,28 @@ class LiveHost:
         if any(not image.tags for image in inventory.images):
             inventory = self._with_lists(inventory)
         return inventory
+
+    def _named(self, inventory: Inventory) -> Inventory | None:
+        """A partial inventory with the images in use, now or lately; None where it takes all.
+
+        What an image is called, and its labels, may keep the containers made from it.
+        """
+        store = inventory.engine.store
+        if self.uses.list_due(inventory.taken_at):
+            return None
+        references = self.uses.named_since(store)
+        if references is None:
+            return None
+        here = {image.id for image in inventory.images}
+        users = [each for each in inventory.containers if each.image_id not in here]
+        references.update(each.image for each in users if complete(each.image))
+        if len(references) > _MOST_NAMED:
+            return None
+        found = observe.list_named(self.client, references, store)
+        more = {image.id: image for image in found if image.id not in here}
+        if any(each.image_id not in more for each in users):
+            return None
+        return inventory._replace(images=(*inventory.images, *more.values()))
 
     def date(self, inventory: Inventory) -> Inventory:
         """The inventory with when its untagged images lost their tag; see ``Host.date``."""
@@ -215,8 +239,6 @@ class LiveHost:
 
     def close(self) -> None:
         """Let go of every connection, and keep what was learned of what is still there."""
-        if self.named:
-            self.uses.complete(lambda images: observe.list_images(self.client, images))
         # Before what is known of images that went is forgotten: of those that were used it stays.
         self.uses.keep()
         if self.news or not self.present.issuperset(self.facts):
@@ -380,6 +402,8 @@ class LiveHost:
         self.facts.update(news)
         self.news.update(news)
         self.present = {image.id for image in inventory.images}
+        if inventory.partial:
+            self.present.update(self.facts)
 
     def _with_facts(self, inventory: Inventory) -> Inventory:
         """The inventory, its images with all that is known of them by now."""

@@ -57,7 +57,7 @@ class SimulatedHost(SimulatedEngine):
         """Follow what is used from now on."""
         self.touched.clear()
 
-    def observe(self, *, sizes: bool = False) -> Inventory:
+    def observe(self, *, sizes: bool = False, every: bool = True) -> Inventory:  # noqa: ARG002
         """Everything on the host now; layers and all sizes are known without asking."""
         with self._lock:
             now = self._clock()
