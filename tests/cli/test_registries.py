@@ -11,20 +11,12 @@ import pytest
 
 from tests.cli.command import Command
 from tests.cli.contract import check_clean, check_plan
+from tests.cli.test_levels import CONFIG as LEVELS_CONFIG
 from tests.engine.restoring import pushed
 from tests.engines import Engine, Registry, start_registry
 from tests.engines.images import ImageToLoad, layer, load
 
-CONFIG = """
-[grace]
-untagged = "0s"
-never_tagged = "0s"
-tagged = "0s"
-other = "0s"
-[images]
-unused_for = "0s"
-keep_last = 0
-"""
+CONFIG = LEVELS_CONFIG.replace("keep_last = 1", "keep_last = 0")
 EVERYTHING = ("--until-used", "0%")
 """More than can come free."""
 
