@@ -64,7 +64,7 @@ class LayerHolders:
         """Unpacked bytes that come free with an image."""
         freed = 0
         self.unknown -= image.layers is None
-        for chain_id, size in image.layers or ():
+        for chain_id, size in image.held:
             self.images[chain_id] -= 1
             if self.images[chain_id]:
                 continue

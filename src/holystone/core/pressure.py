@@ -110,7 +110,7 @@ class _Relief:
             copies=inventory.engine.store == "containerd",
         )
         for image in images.going:
-            self.stored.sizes.update(image.layers or ())
+            self.stored.sizes.update(image.held)
         self.companions = Companions(left, account.layers_of, cache.tree.stays)
         # What a record holds that stays in any case does not come free with an image.
         for record in left:
