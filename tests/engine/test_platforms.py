@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from holystone.engine import platforms as asking
 from tests.engine.cleaning import clean, live_host
 from tests.engine.refreshing import put_manifest
 from tests.engine.restoring import EVERYTHING, MANIFEST, image, recorded_clean
@@ -78,18 +79,23 @@ def stored(engine: Engine) -> int:
     return total
 
 
-@pytest.mark.parametrize("remote", [False, True])
-def test_the_bytes_of_both(fresh_engine: Engine, index: str, *, remote: bool) -> None:
+@pytest.mark.parametrize("by", ["files", "interface", "older interface"])
+def test_the_bytes_of_both(
+    fresh_engine: Engine, index: str, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the files of the store exactly, by its interface within the bounds that are told."""
+    if by == "older interface":
+        monkeypatch.setattr(asking, "_BY_PLATFORM", (9, 9))
     pull(fresh_engine, index, *PLATFORMS)
     assert platforms(fresh_engine, index) == PLATFORMS
     before = stored(fresh_engine)
-    done = clean(fresh_engine, EVERYTHING, remote=remote)
+    done = clean(fresh_engine, EVERYTHING, remote=by != "files")
     assert image(fresh_engine, index) is None
     fell = before - stored(fresh_engine)
     # Each layer unpacked and compressed, the common one once.
     assert abs(fell - 2 * (COMMON + 2 * OWN)) < BLOCKS
     assert done.plan.at_least - BLOCKS < fell < done.plan.at_most + BLOCKS
-    if not remote:
+    if by == "files":
         assert abs(fell - done.plan.freed_bytes) < BLOCKS
 
 
