@@ -31,6 +31,7 @@ from holystone.engine.api import Client
 from holystone.engine.errors import EngineError, EngineRefused, ProtocolError
 from holystone.engine.lists import DF_BY_TYPE, Answers, Lists, ask_buildkit
 from holystone.engine.transport.http import Response
+from holystone.engine.writable import weighed
 
 T = TypeVar("T")
 
@@ -159,8 +160,12 @@ def is_gone(answer: Response) -> bool:
     )
 
 
-def inspect_stopped(client: Client, containers: Iterable[Container]) -> tuple[Container, ...]:
+def inspect_stopped(
+    client: Client, containers: Iterable[Container], root: str = "", store: str = "classic"
+) -> tuple[Container, ...]:
     """The containers, those that stopped with when and how, and the bytes they wrote.
+
+    ``root`` is the engine's data folder where that is in sight; there the bytes are measured.
 
     One that was removed in the meantime is left out; one that the engine fails to inspect (dead,
     its files lost) stays as it was listed.
@@ -174,10 +179,16 @@ def inspect_stopped(client: Client, containers: Iterable[Container]) -> tuple[Co
         if is_gone(answer):
             details[container.id] = None
         elif answer.status < FAULT:
-            learn = partial(parse.inspected_container, container)
+            learn = partial(_stopped_container, container, root, store)
             details[container.id] = _read(dict, answer, learn)
     found = (details.get(container.id, container) for container in containers)
     return tuple(container for container in found if container is not None)
+
+
+def _stopped_container(
+    listed: Container, root: str, store: str, told: Mapping[str, Any]
+) -> Container:
+    return weighed(parse.inspected_container(listed, told), told, root, store)
 
 
 def inspect_images(
