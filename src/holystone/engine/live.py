@@ -92,8 +92,11 @@ class LiveHost:
         self._learn(self._changed(inventory.images, now), inventory)
         self.touched.observed(inventory.images)
         cache = {record.id: record for record in inventory.cache}
+        self.remover.close()
         self.remover = Remover(self.client, self.touched, cache, self.clock(), self._leases)
-        containers = observe.inspect_stopped(self.client, inventory.containers)
+        containers = observe.inspect_stopped(
+            self.client, inventory.containers, self.seen.root, inventory.engine.store
+        )
         inventory = inventory._replace(containers=containers)
         self.uses.look(inventory, known, lambda: self._layered(inventory))
         return self._with_facts(inventory)

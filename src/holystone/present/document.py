@@ -8,7 +8,7 @@ which takes ten times as long, so it is for terminals only.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from holystone.core.decision import Plan, Reason, Verdict
@@ -21,6 +21,7 @@ from holystone.present.wording import timestamp
 if TYPE_CHECKING:
     from holystone.core.worth import Prospects
     from holystone.engine.execute import Outcome
+    from holystone.engine.rounds import Round
     from holystone.present.explanation import Explanation
 
 SCHEMA = 1
@@ -39,11 +40,18 @@ def plan(plan: Plan) -> Document:
     return _plan(plan) | {"items": [_item(verdict) for verdict in plan.verdicts]}
 
 
-def clean(plan: Plan, outcome: Outcome, *, disk_after: Disk | None = None) -> Document:
+def clean(
+    plan: Plan,
+    outcome: Outcome,
+    *,
+    disk_after: Disk | None = None,
+    rounds: Sequence[Round] = (),
+) -> Document:
     """The document of ``clean --json``: the plan, with what became of it.
 
     An item's ``freed_bytes`` stay those planned; ``outcome_freed_bytes`` are what it freed. Where
-    an image was skipped, the others that share its layers free less than planned.
+    an image was skipped, the others that share its layers free less than planned. With ``rounds``
+    the plan and the outcome are those of all of them.
     """
     items = []
     for verdict in plan.verdicts:
@@ -66,14 +74,33 @@ def clean(plan: Plan, outcome: Outcome, *, disk_after: Disk | None = None) -> Do
         "seconds": round(outcome.seconds, 3),
         "interrupted": outcome.interrupted or None,
         "disk": None if disk_after is None else _disk(disk_after),
+        "rounds": [_round(each) for each in rounds],
     }
     return _plan(plan) | {"coalesced_with": None, "outcome": ended, "items": items}
+
+
+def _round(done: Round) -> Document:
+    return {
+        "planned_bytes": done.plan.freed_bytes,
+        "freed_bytes": done.outcome.freed_bytes,
+        "gained_bytes": done.gained,
+        "removed": done.outcome.removed,
+        "skipped": done.outcome.skipped,
+        "failed": done.outcome.failed,
+        "seconds": round(done.outcome.seconds, 3),
+    }
 
 
 def coalesced(inventory: Inventory, level: str, run: int, disk: Disk) -> Document:
     """The document of a clean whose work the run that it waited for has done."""
     none = {"freed_bytes": 0, "planned_bytes": 0, "removed": 0, "skipped": 0, "failed": 0}
-    ended = {**none, "seconds": 0.0, "interrupted": None, "disk": _disk(disk)}
+    ended: Document = {
+        **none,
+        "seconds": 0.0,
+        "interrupted": None,
+        "disk": _disk(disk),
+        "rounds": [],
+    }
     promise = {"freed_bytes": 0, "estimated": False, "at_least_bytes": 0, "at_most_bytes": 0}
     head = preamble(inventory.engine, inventory.taken_at, inventory.disk) | {"level": level}
     rest = {"held_by_cache_bytes": 0, "target_free_bytes": None, "coalesced_with": run}
