@@ -179,6 +179,97 @@ def test_an_entry_that_makes_no_sense(holystone: Command) -> None:
     assert "an entry of GET /images/json makes no sense" in said
 
 
+IMAGE = {"Id": "sha256:" + "1" * 64, "RepoTags": ["a:1"], "Size": 5, "Created": 9}
+UNTAGGED = {**IMAGE, "Id": "sha256:" + "2" * 64, "RepoTags": None}
+STOPPED = {"Id": "3" * 64, "Names": ["/job"], "State": "exited", "ImageID": "x", "Created": 9}
+ONE = {**EMPTY, "GET /images/json": answers([IMAGE, UNTAGGED])}
+
+
+@pytest.mark.parametrize("command", ["plan", "status", "clean"])
+@pytest.mark.parametrize("fault", ["page", "silent", "cut", "500", "null"])
+def test_a_failing_disk_usage_is_noted(holystone: Command, fault: str, command: str) -> None:
+    """The build cache is left out, and all else goes on."""
+    host = {**EMPTY, "GET /containers/json": answers([STOPPED])}
+    host |= {
+        "GET /system/df": FAULTS[fault][0],
+        "GET /containers/" + "3" * 64 + "/json": answers({}),
+    }
+    with misbehaving(host) as engine:
+        done = holystone(*command.split(), "--json", "-H", engine, "--timeout", "0.5s")
+        shown = holystone(*command.split(), "-H", engine, "--timeout", "0.5s")
+    assert done.code == 0, done.err
+    assert {"usage"} <= {note["problem"] for note in done.json["notes"]}
+    assert "does not tell the size of the build cache" in " ".join(shown.out.split())
+    if command == "status":
+        assert done.json["kinds"]["cache"]["count"] == 0
+        assert "not told by the engine" in shown.out
+
+
+ODD: dict[str, Behaviour] = {
+    "null": raw(b"null"),
+    "page": no_json(),
+    "wrong kind": answers(7),
+    "500": refuses(500, "the layer is lost"),
+    "entries": answers([5]),
+    "not found": refuses(404, "rpc error: blob sha256:12 expected at /x: blob not found"),
+}
+
+
+@pytest.mark.parametrize(
+    ("fault", "command"),
+    [
+        *((fault, "status") for fault in ODD),
+        *(("null", command) for command in ("plan deep", "images", "observe", "clean", "plan")),
+    ],
+)
+@pytest.mark.parametrize("asked", ["json", "history"])
+def test_one_odd_image_is_bounded(holystone: Command, fault: str, asked: str, command: str) -> None:
+    """Its inspection or its history makes no sense: it is listed, and nothing ends."""
+    inspected = {"RootFS": {"Layers": ["sha256:" + "5" * 64, "sha256:" + "6" * 64]}}
+    host = dict(ONE)
+    for image in (IMAGE, UNTAGGED):
+        host[f"GET /images/{image['Id']}/json"] = answers(inspected)
+        host[f"GET /images/{image['Id']}/history"] = answers([])
+    host[f"GET /images/{IMAGE['Id']}/{asked}"] = ODD[fault]
+    with misbehaving(host) as engine:
+        done = holystone(*command.split(), "--json", "-H", engine)
+    assert (done.code, done.err) == (0, "")
+    noted = {note["id"] for note in done.json["notes"]}
+    if command in ("status", "images"):
+        # Without a history the size still tells: both layers come and go together.
+        assert noted == ({IMAGE["Id"]} if asked == "json" else set())
+
+
+def test_entries_that_make_no_sense_are_left_alone(holystone: Command) -> None:
+    """One of each kind beside whole ones: none of them goes, and what they hold stays."""
+    odd = {**UNTAGGED, "Id": "sha256:" + "7" * 64, "Labels": 5}
+    user = {"Id": "8" * 64, "ImageID": UNTAGGED["Id"], "Labels": 5}
+    host = {
+        **EMPTY,
+        "GET /images/json": answers([IMAGE, UNTAGGED, odd, {"Size": "large"}]),
+        "GET /containers/json": answers([user, STOPPED, {"Names": 5}]),
+        "GET /containers/" + "3" * 64 + "/json": refuses(500, "its files are lost"),
+        "GET /volumes": answers({"Volumes": [{"Name": "a"}, {"Name": "b", "Labels": 5}, {}]}),
+        "GET /networks": answers([{"Id": "n", "Name": "n"}, {"Name": 5}]),
+        "GET /system/df": answers({"BuildCache": [{"ID": "c"}, {"ID": "d", "Size": "x"}, 5]}),
+    }
+    with misbehaving(host) as engine:
+        done = holystone("plan", "deep", "--volumes", "--min-age", "0s", "--json", "-H", engine)
+    assert (done.code, done.err) == (0, "")
+    verdicts = {item["id"]: item for item in done.json["items"]}
+    assert verdicts[odd["Id"]]["reasons"][0]["rule"] == "odd"
+    assert verdicts[user["Id"]]["reasons"][0]["rule"] == "in-use"
+    assert verdicts[UNTAGGED["Id"]]["reasons"][0]["rule"] == "in-use"
+    assert "b" not in verdicts
+    assert "d" not in verdicts
+    problems = [(note["problem"], note["kind"]) for note in done.json["notes"]]
+    kinds = ("image", "image", "container", "container", "volume", "volume", "network")
+    assert sorted(p for p in problems if p[0] == "entry" and p[1] != "cache") == sorted(
+        ("entry", kind) for kind in kinds
+    )
+    assert ("inspection", "container") in problems
+
+
 def test_verbose_shows_the_traceback(holystone: Command) -> None:
     with misbehaving({**EMPTY, "GET /info": no_json()}) as host:
         quiet = holystone("plan", "-H", host).failed(1)

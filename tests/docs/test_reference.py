@@ -15,7 +15,9 @@ import pytest
 from holystone.cli import exit_codes
 from holystone.cli.main import COMMANDS
 from holystone.core.decision import KINDS
+from holystone.core.inventory import Disk, Engine, Note
 from holystone.learn import found
+from holystone.present.document import preamble
 from holystone.present.reasons import RULES
 from tests.docs.examples import Example, run
 from tests.docs.tracked import texts
@@ -113,7 +115,12 @@ def test_every_field_is_documented(heading: str) -> None:
     if heading == "clean --json":
         documented |= codes(first_cells(section("docs/json.md", "plan --json")))
     groups = {name for name in documented if name.endswith("[]")}
-    leaves = fields(json.loads(line))
+    document = json.loads(line)
+    if document.get("notes") == []:
+        # The demo host has nothing that is odd.
+        noted = preamble(Engine("", "", "", "", ""), 0.0, Disk(), [Note("usage", "cache")])
+        document["notes"] = noted["notes"]
+    leaves = fields(document)
     inner = {name for name in groups if any(leaf.startswith(f"{name}.") for leaf in leaves)}
     assert documented - inner == leaves
 

@@ -12,7 +12,7 @@ from holystone.core.inventory import Image, Layer
 from holystone.core.memory import ImageFacts
 from holystone.engine.api import Client
 from holystone.engine.image_store import read_images
-from holystone.engine.observe import inspect_images, weigh_images
+from holystone.engine.layer_sizes import inspect_images, weigh_images
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
 from tests.engines import Engine
@@ -30,8 +30,9 @@ def test_the_files_say_what_the_engine_says(fresh_engine: Engine, unique: str) -
     info = client.get("/info")
     ids = [image["Id"] for image in client.get("/images/json?all=1")]
     known = {image_id: ImageFacts(first_seen=1.0) for image_id in ids}
-    inspected = inspect_images(client, ids, known)
-    told, _ = weigh_images(client, inspected, [Image(image_id) for image_id in ids], "classic")
+    images = [Image(image_id) for image_id in ids]
+    inspected = inspect_images(client, images, known)
+    told = weigh_images(client, inspected.facts, images, "classic").known
     client.close()
     assert len(ids) > 4
     assert any(fact.last_tagged for fact in told.values())

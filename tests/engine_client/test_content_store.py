@@ -110,18 +110,41 @@ def test_a_platform_that_was_pulled_in_part(store: Store) -> None:
     assert set(fact.blobs or ()) == {index, *image, *other[:-1]}
 
 
-def test_two_platforms_are_left_to_the_engine(store: Store) -> None:
-    """It has a stack for each; the engine tells which one it means."""
-    index = store.index([store.manifest("a")[0], store.manifest("b")[0]])
-    assert store.read(index.digest) == {}
+def test_of_two_platforms_the_engine_tells_the_layers(store: Store) -> None:
+    """It has a stack for each; the engine tells which one it means. The blobs are all here."""
+    first, second = store.manifest("a"), store.manifest("b")
+    index = store.index([first[0], second[0]])
+    fact = store.read(index.digest)[index.digest]
+    assert fact.diff_ids is None
+    assert set(fact.blobs or ()) == {index, *first, *second}
 
 
-@pytest.mark.parametrize("missing", [0, 1, 2, 3])
-def test_what_is_not_whole_is_left_to_the_engine(store: Store, missing: int) -> None:
-    """Without its manifest, its config or a layer, beside an image that is whole."""
-    blobs, whole = store.manifest("a"), store.manifest("b")
+@pytest.mark.parametrize("missing", [1, 2, 3])
+def test_of_what_is_not_whole_the_engine_tells_the_layers(store: Store, missing: int) -> None:
+    """Without its config or a layer: it holds the blobs that are here."""
+    blobs = store.manifest("a")
     store.remove(blobs[missing])
+    fact = store.read(blobs[0].digest)[blobs[0].digest]
+    assert fact.diff_ids is None
+    assert list(fact.blobs or ()) == [each for each in blobs if each != blobs[missing]]
+
+
+def test_without_its_manifest_nothing_is_told(store: Store) -> None:
+    """Beside an image that is whole."""
+    blobs, whole = store.manifest("a"), store.manifest("b")
+    store.remove(blobs[0])
     assert list(store.read(blobs[0].digest, whole[0].digest)) == [whole[0].digest]
+
+
+def test_an_artifact(store: Store) -> None:
+    """Its config names no layers, and may be no JSON: its blobs are known all the same."""
+    parts = [store.blob(b"chart"), store.blob(b"no JSON")]
+    manifest = store.document(
+        {"config": {"digest": parts[1].digest}, "layers": [{"digest": parts[0].digest}]}
+    )
+    fact = store.read(manifest.digest)[manifest.digest]
+    assert fact.diff_ids is None
+    assert set(fact.blobs or ()) == {manifest, *parts}
 
 
 @pytest.mark.parametrize(
@@ -157,7 +180,7 @@ def test_a_config_that_does_not_match_its_layers(store: Store, rootfs: object) -
     manifest = store.document(
         {"config": {"digest": config.digest}, "layers": [{"digest": p.digest} for p in parts]}
     )
-    assert store.read(manifest.digest) == {}
+    assert store.read(manifest.digest)[manifest.digest].diff_ids is None
 
 
 @pytest.mark.parametrize("image_id", ["", "x", "sha256:", "sha256:..", "sha512:" + "0" * 128])

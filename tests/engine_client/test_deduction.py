@@ -10,7 +10,8 @@ from holystone.core.inventory import Blob, Image
 from holystone.core.layers import stored_bytes
 from holystone.core.memory import Forgetful
 from holystone.engine.api import Client
-from holystone.engine.deduction import deduce, representatives
+from holystone.engine.deduction import deduce, remainders, representatives
+from holystone.engine.history import Weighing
 from holystone.engine.live import LiveHost
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
@@ -55,6 +56,54 @@ def test_nothing_is_deduced_that_does_not_add_up() -> None:
     assert deduce([image("two")], STACKS, {"base": 100}) == {}
     assert deduce([image("base")], STACKS, {"base": 99}) == {}
     assert deduce([image("base")], STACKS, {"base": 101}) == {}
+
+
+def test_without_a_history_the_rest_of_the_size_is_told_with_the_topmost_layer() -> None:
+    """What is one layer, or is held by the same images, is exact."""
+    known = {"base": 100, "middle": 30}
+    assert remainders([image("one"), image("two")], STACKS, known, certain=False) == {
+        "one": Weighing((100, 30, 7), exact=True),
+        "two": Weighing((100, 30, 0, 7), exact=True),
+    }
+
+
+def test_what_one_image_settles_helps_the_next() -> None:
+    """Nothing is known: the base is its image's size, then each image has one unknown part."""
+    stacks = {"base": ("base",), "one": ("base", "a"), "two": ("base", "a", "b")}
+    images = [
+        Image("two", size=100 + 7 + 5),
+        Image("one", size=100 + 7),
+        Image("base", size=100),
+    ]
+    assert remainders(images, stacks, {}, certain=True) == {
+        "base": Weighing((100,), exact=True),
+        "one": Weighing((100, 7), exact=True),
+        "two": Weighing((100, 7, 5), exact=True),
+    }
+
+
+def test_layers_that_others_hold_in_part_are_bounded() -> None:
+    """Of two layers one is another image's as well, whose size tells nothing of it."""
+    stacks = {"one": ("x", "y"), "two": ("x", "z")}
+    images = [Image("one", size=10), Image("two", size=20)]
+    assert remainders(images, stacks, {}, certain=True) == {
+        "one": Weighing((0, 10), exact=False),
+        "two": Weighing((0, 20), exact=False),
+    }
+
+
+def test_a_size_that_may_have_more_than_the_layers_is_bounded() -> None:
+    """Podman counts the config in, and an image of several platforms all of them."""
+    (told,) = remainders([Image("base", size=104)], STACKS, {}, certain=False).values()
+    assert told == Weighing((104,), exact=False)
+    two = image("base")._replace(platforms=2)
+    (told,) = remainders([two], STACKS, {}, certain=False).values()
+    assert not told.exact
+
+
+def test_a_size_that_contradicts_what_is_known_tells_nothing() -> None:
+    assert remainders([Image("base", size=90)], STACKS, {"base": 100}, certain=True) == {}
+    assert remainders([Image("base", size=110)], STACKS, {"base": 100}, certain=True) == {}
 
 
 @pytest.mark.engine("containerd")

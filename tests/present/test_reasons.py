@@ -106,6 +106,7 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
     ),
     ("needed", {"children": 1}, "1 cache record stays and is made from it"),
     ("needed", {"children": 4}, "4 cache records stay and are made from it"),
+    ("odd", {}, "the engine's entry for it makes no sense: left alone"),
     (
         "shared",
         {"size": 1},

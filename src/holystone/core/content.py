@@ -67,6 +67,9 @@ def _above(image: Image, shared_depth: int, prefixes: _Prefixes) -> Content:
     """The content of an image above its lowest ``shared_depth`` layers, which others hold."""
     if image.layers is None:
         return Content(image.content_size, 0, image.content_size)
+    if not image.layers:
+        # An artifact may have its blobs in common with another one.
+        return Content(image.content_size, 0, image.content_size)
     if not shared_depth:
         return Content(image.content_size, image.content_size, image.content_size)
     below = prefixes.content(image, shared_depth)

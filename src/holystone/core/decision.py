@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from holystone.core.inventory import Disk, Engine
+from holystone.core.inventory import Disk, Engine, Note
 
 KINDS = ("container", "image", "cache", "volume", "network")
 """Every kind of object, in the order in which a plan removes them."""
@@ -71,6 +71,8 @@ class Plan(NamedTuple):
     them, or go for good."""
     target_free: int | None = None
     """How many bytes of the disk are to be free in the end; None where nobody asked for that."""
+    notes: tuple[Note, ...] = ()
+    """What the engine did not tell of the host, so that it is bounded or left alone."""
 
     @property
     def short_bytes(self) -> int:

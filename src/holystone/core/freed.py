@@ -27,8 +27,8 @@ def free_images(images: Sequence[Image], going: Sequence[Image]) -> tuple[list[i
     """The bytes each image frees when exactly these go in this order, and how sure that is.
 
     The sum is what the set frees in whatever order. An image whose layers are not known counts
-    with its whole size, and may free nothing; one of those that stays makes every figure
-    uncertain, for it may hold any layer.
+    with its whole size, and may free nothing; one of those that stays may hold what the others are
+    thought to free, as far as its own size goes.
     """
     count = holders(images)
     contents = freed_content(going, images, count)
@@ -45,8 +45,10 @@ def free_images(images: Sequence[Image], going: Sequence[Image]) -> tuple[list[i
             below += known
             above += max(0, image.size + image.metadata_size - known)
     gone = {image.id for image in going}
-    if any(image.layers is None and image.id not in gone for image in images):
-        below = sum(freed)
+    holding = [image for image in images if image.layers is None and image.id not in gone]
+    if holding:
+        held = sum(freed) if any(each.odd for each in holding) else sum(i.size for i in holding)
+        below = min(sum(freed), below + held)
     estimated = below + above > 0 or any(image.content_size for image in going)
     return freed, Slack(estimated, below, above)
 

@@ -112,6 +112,8 @@ class Judgement:
         return None if sign is None else max(0.0, self.now - sign)
 
     def _judge(self, image: Image) -> Ruling:
+        if image.odd:
+            return keep("odd")
         tagged = (Reason("tagged", {"tags": len(image.tags)}),) if image.tags else ()
         if held_by := self.held_by.get(image.id):
             stays, reasons = keep("in-use", containers=len(held_by), container=min(held_by))

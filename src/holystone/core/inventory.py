@@ -60,6 +60,14 @@ class Image(NamedTuple):
     """Whether a registry says that it has the image; None where none was asked or answered."""
     registry_said: str = ""
     """Why ``in_registry`` is not True, in words; empty where no registry was asked."""
+    platforms: int = 0
+    """How many platforms of it are here; 0 where the engine does not tell."""
+    artifact: bool = False
+    """Whether it is an OCI artifact (a Helm chart, a model), of which nothing is unpacked."""
+    opaque: bool = False
+    """Whether its layers were asked for and the engine could not tell them."""
+    odd: bool = False
+    """Whether the engine's entry for it makes no sense: all but the ID may be wrong."""
     registry_asked: float | None = None
     """When the registry said so; None where none was asked."""
     from_registry: bool | None = None
@@ -173,6 +181,19 @@ class Engine(NamedTuple):
     """The engine's data folder, as the engine names it."""
 
 
+class Note(NamedTuple):
+    """Something the engine did not tell, or told in a way that makes no sense."""
+
+    problem: str
+    """``layers inspection entry usage``; ``present.notes`` puts it into words."""
+    kind: str
+    """The kind of the object it is about, as in ``decision.KINDS``."""
+    id: str = ""
+    name: str = ""
+    said: str = ""
+    """The engine's answer, shortened."""
+
+
 class Inventory(NamedTuple):
     """Everything a plan is made from, seen at ``taken_at``."""
 
@@ -184,3 +205,4 @@ class Inventory(NamedTuple):
     volumes: tuple[Volume, ...] = ()
     networks: tuple[Network, ...] = ()
     disk: Disk = Disk()
+    notes: tuple[Note, ...] = ()

@@ -136,6 +136,7 @@ def assemble(
         at_least=total - slack.below,
         at_most=total + slack.above,
         held_by_cache=held_by_cache(inventory, going, set(cut)),
+        notes=inventory.notes,
     )
 
 

@@ -7,10 +7,11 @@ rest of its size. Where that rest is several layers they are told as one: they c
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from holystone.core.inventory import Image
+from holystone.engine.history import Weighing
 
 Stacks = Mapping[str, Sequence[str]]
 """Diff IDs by image ID, bottom first."""
@@ -56,7 +57,45 @@ def deduce(
     return deduced
 
 
+def remainders(
+    images: Iterable[Image], stacks: Stacks, known: Mapping[str, int], *, certain: bool
+) -> dict[str, Weighing]:
+    """Layer sizes by image ID, of images that no history tells: the rest of the size of each.
+
+    ``certain``: the size of an image is that of its layers and of nothing else, whatever kind of
+    image it is. A rest of several layers is told with the topmost of them. It is exact where they
+    come and go together, that is, where the same images hold each of them; an image whose size
+    contradicts what is known is left out.
+    """
+    holders: defaultdict[str, set[str]] = defaultdict(set)
+    for image_id, stack in stacks.items():
+        for diff_id in stack:
+            holders[diff_id].add(image_id)
+    sizes = dict(known)
+    told: dict[str, Weighing] = {}
+
+    def unknown(image: Image) -> list[str]:
+        return [diff_id for diff_id in stacks[image.id] if diff_id not in sizes]
+
+    waiting = {image.id: image for image in images}
+    while waiting:
+        # What one image settles may be all that is open of the next.
+        image = waiting.pop(min(waiting, key=lambda each: len(unknown(waiting[each]))))
+        stack, own = stacks[image.id], unknown(image)
+        rest = image.size - image.content_size - sum(sizes.get(diff_id, 0) for diff_id in stack)
+        if rest < 0 or (rest and not own):
+            continue
+        together = all(holders[diff_id] == holders[own[0]] for diff_id in own)
+        plain = (certain or _plain(image)) and len(set(stack)) == len(stack)
+        exact = plain and together
+        filled = {diff_id: rest if diff_id == own[-1] else 0 for diff_id in own}
+        told[image.id] = Weighing(tuple({**sizes, **filled}[d] for d in stack), exact)
+        if exact:
+            sizes.update(filled)
+    return told
+
+
 def _plain(image: Image) -> bool:
     """Whether the image is one manifest with its content whole, so that its size is its own."""
     blobs = {blob.digest: blob.size for blob in image.blobs or ()}
-    return bool(blobs) and sum(blobs.values()) == image.content_size
+    return image.platforms <= 1 and bool(blobs) and sum(blobs.values()) == image.content_size

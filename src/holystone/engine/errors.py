@@ -23,6 +23,10 @@ class ProtocolError(EngineError):
     """The answer is no HTTP, no JSON, or was cut off."""
 
 
+class SenselessAnswer(ProtocolError):
+    """The answer came whole, and is not what the API promises."""
+
+
 class EngineRefused(EngineError):
     """The engine answered with an error status; ``status`` is HTTP's, ``words`` the engine's."""
 

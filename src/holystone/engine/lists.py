@@ -7,7 +7,7 @@ module therefore imports next to nothing.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from holystone.engine.api import Client, Pending, abandon
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 DF_BY_TYPE = (1, 42)
 """The API version from which ``/system/df`` answers for one kind alone."""
+_FAULT = 500
 _MANIFESTS = (1, 47)
 """The API version from which the list of images tells sizes of content."""
 
 
 class Answers(NamedTuple):
-    """What the engine answered, as JSON. ``usage`` is ``/system/df``, where it was asked."""
+    """What the engine answered, as JSON."""
 
     info: Any
     images: Any
     networks: Any
     volumes: Any
     containers: Any
-    usage: Any = None
 
 
 class Lists:
@@ -47,7 +47,11 @@ class Lists:
         self.named = False
         """Whether the images are told by their names alone; see ``tagged.read_tagged``."""
         self.cache: list[CacheRecord] | None = None
-        """The build cache where BuildKit itself was asked; else it is in ``Answers.usage``."""
+        """The build cache where BuildKit itself was asked; else it is in ``usage``."""
+        self.no_sizes = ""
+        """Why the containers come without their sizes, though these were asked for."""
+        self._usage = ""
+        """What to ask for ``/system/df``; empty where it is not needed."""
         self._asking: threading.Thread | None = None
         version = client.negotiate()
         paths = {
@@ -64,13 +68,13 @@ class Lists:
                 paths["images"] += "&manifests=1"
             if version.api >= DF_BY_TYPE:
                 volumes = "&type=volume" if sizes else ""
-                paths["usage"] = f"/system/df?type=build-cache{volumes}"
+                self._usage = f"/system/df?type=build-cache{volumes}"
             elif sizes:
-                paths["usage"] = "/system/df"
+                self._usage = "/system/df"
             else:
                 self._asking = threading.Thread(target=self._ask_buildkit, daemon=True)
         elif sizes:
-            paths["usage"] = "/system/df"
+            self._usage = "/system/df"
         self._told: dict[str, Any] = {}
         self._pending: list[tuple[tuple[str, ...], Pending]] = []
         if self._asking is not None:
@@ -81,6 +85,7 @@ class Lists:
         if names_do and client.endpoint.scheme == "unix" and not version.podman:
             self._if_nameless["images"] = paths.pop("images")
         self._ask(paths)
+        self._measuring = self._begin([self._usage] if self._usage else [])
 
     def name_images(self) -> None:
         """Take the names of the images from the engine's files, or ask for their list after all.
@@ -107,36 +112,62 @@ class Lists:
     def answers(self) -> Answers:
         """Wait for the engine and read what it says. Raises EngineError."""
         self.name_images()
+        if self._trouble is not None:
+            self.close()
+            raise self._trouble
         try:
-            if self._trouble is not None:
-                raise self._trouble
             while self._pending:
                 self._read_next()
-        finally:
+        except BaseException:
             self.close()
+            raise
         self.client.told_time(self._told["info"])
+        return Answers(**self._told)
+
+    def usage(self) -> Any:
+        """What ``/system/df`` says; nothing where it was not needed. Raises EngineError."""
         if self._asking is not None:
             self._asking.join()
-            if self.cache is None:
-                self._told["usage"] = self.client.get("/system/df")
-        return Answers(**self._told)
+            return self.ask_cache() if self.cache is None else {}
+        answers = self.client.finish(self._measuring)
+        return answers[0].checked().json() if answers else {}
+
+    def ask_usage(self) -> Any:
+        """Ask for ``/system/df`` once more. Raises EngineError."""
+        return self.client.get(self._usage or "/system/df")
+
+    def ask_cache(self) -> Any:
+        """Ask for the build cache alone, if there is such a thing. Raises EngineError."""
+        version = self.client.negotiate()
+        if version.podman:
+            return {}
+        by_type = version.api >= DF_BY_TYPE
+        return self.client.get("/system/df?type=build-cache" if by_type else "/system/df")
 
     def close(self) -> None:
         """Give up on answers that nobody has read."""
         for _, pending in self._pending:
             abandon(pending)
         self._pending.clear()
+        abandon(self._measuring)
 
     def _ask(self, paths: Mapping[str, str]) -> None:
         """Send the requests for these, by their name among the answers."""
-        requests = [("GET", self.client.versioned(path)) for path in paths.values()]
-        self._pending.append((tuple(paths), self.client.begin(requests)))
+        self._pending.append((tuple(paths), self._begin(paths.values())))
+
+    def _begin(self, paths: Iterable[str]) -> Pending:
+        return self.client.begin([("GET", self.client.versioned(path)) for path in paths])
 
     def _read_next(self) -> None:
         """Read the answers to what was asked first."""
         names, pending = self._pending.pop(0)
         for name, answer in zip(names, self.client.finish(pending), strict=True):
-            self._told[name] = answer.checked().json()
+            if name == "containers" and self.sizes and answer.status >= _FAULT:
+                # One whose files are lost cannot be measured.
+                self.no_sizes = f"{answer.status}: {answer.words()}"
+                self._told[name] = self.client.get("/containers/json?all=1")
+            else:
+                self._told[name] = answer.checked().json()
 
     def _ask_buildkit(self) -> None:
         """Set ``cache``, where that can be done."""

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from holystone.core.decision import Step
-from holystone.core.inventory import Disk, Image, Inventory, Layer
+from holystone.core.inventory import Disk, Image, Inventory, Layer, Note
 from holystone.core.layers import chain_ids
 from holystone.core.memory import ImageFacts, Memory
 from holystone.core.usage import Lease, Usage
-from holystone.engine import observe
+from holystone.engine import layer_sizes, observe
 from holystone.engine.api import Client
 from holystone.engine.events import EventStream
 from holystone.engine.host import REMOVED, Observed, Removal
@@ -52,6 +52,8 @@ class LiveHost:
         self.news: dict[str, ImageFacts] = {}
         """What was learned in this run."""
         self.present: set[str] = set()
+        self.odd: dict[str, Note] = {}
+        """What the engine does not tell of single images, by ID."""
         self.uses = Uses(client, memory)
         self.tagged_at: dict[str, float | None] = {}
         """When tagged images last got a tag, where that was asked for."""
@@ -94,10 +96,11 @@ class LiveHost:
         cache = {record.id: record for record in inventory.cache}
         self.remover.close()
         self.remover = Remover(self.client, self.touched, cache, self.clock(), self._leases)
-        containers = observe.inspect_stopped(
+        self.odd = {}
+        containers, odd = observe.inspect_stopped(
             self.client, inventory.containers, self.seen.root, inventory.engine.store
         )
-        inventory = inventory._replace(containers=containers)
+        inventory = inventory._replace(containers=containers, notes=(*inventory.notes, *odd))
         self.uses.look(inventory, known, lambda: self._layered(inventory))
         return self._with_facts(inventory)
 
@@ -109,9 +112,10 @@ class LiveHost:
 
     def date_tagged(self, inventory: Inventory) -> Inventory:
         """The inventory with when its tagged images got their tags; see ``Host.date_tagged``."""
-        tagged = [image.id for image in inventory.images if image.tags]
-        found = observe.inspect_images(self.client, tagged, self.facts)
-        self.tagged_at = {image_id: fact.last_tagged for image_id, fact in found.items()}
+        tagged = [image for image in inventory.images if image.tags]
+        found = layer_sizes.inspect_images(self.client, tagged, self.facts)
+        self.odd |= found.odd
+        self.tagged_at = {image_id: fact.last_tagged for image_id, fact in found.facts.items()}
         self.uses.hint(inventory, self.tagged_at)
         return self._with_facts(inventory)
 
@@ -124,9 +128,13 @@ class LiveHost:
         inventory = self._inspect(inventory, [i.id for i in inventory.images if self._unknown(i)])
         light = [i for i in inventory.images if self.facts[i.id].layers is None]
         store = inventory.engine.store
-        weighed, deduced = observe.weigh_images(self.client, self.facts, light, store)
-        self._learn(weighed, inventory)
-        self.facts.update(deduced)
+        weighed = layer_sizes.weigh_images(self.client, self.facts, light, store)
+        self._learn(weighed.known, inventory)
+        self.facts.update(weighed.derived)
+        self.odd |= {
+            image_id: note if note.said else note._replace(said=self._said(image_id))
+            for image_id, note in weighed.odd.items()
+        }
         inventory = self._with_facts(inventory)
         self.uses.weighed(inventory)
         return inventory
@@ -213,6 +221,10 @@ class LiveHost:
             for image, diff_ids in stacks
         ]
 
+    def _said(self, image_id: str) -> str:
+        """What the engine answered to an inspection that it failed."""
+        return self.odd[image_id].said if image_id in self.odd else ""
+
     def _unknown(self, image: Image) -> bool:
         return self.facts[image.id].diff_ids is None
 
@@ -222,18 +234,23 @@ class LiveHost:
         for image in images:
             fact = self.facts.get(image.id)
             if fact is None:
-                changed[image.id] = ImageFacts(first_seen=now)
+                # Of an artifact nothing is unpacked, and the engine has no history of it.
+                none = () if image.artifact else None
+                changed[image.id] = ImageFacts(first_seen=now, layers=none, diff_ids=none)
             elif image.tags and fact.inspected:
                 changed[image.id] = fact._replace(inspected=False, last_tagged=None)
         return changed
 
     def _inspect(self, inventory: Inventory, ids: Sequence[str]) -> Inventory:
         """Inspect these images; drops the ones that are gone."""
-        found = observe.inspect_images(self.client, ids, self.facts)
-        gone = set(ids).difference(found)
+        asked = set(ids)
+        inspected = [image for image in inventory.images if image.id in asked]
+        found = layer_sizes.inspect_images(self.client, inspected, self.facts)
+        self.odd |= found.odd
+        gone = asked.difference(found.facts, found.odd)
         images = tuple(image for image in inventory.images if image.id not in gone)
         inventory = inventory._replace(images=images)
-        self._learn(self._undated(found, inventory), inventory)
+        self._learn(self._undated(found.facts, inventory), inventory)
         return self._with_facts(inventory)
 
     def _recall_layers(self) -> None:
@@ -266,7 +283,11 @@ class LiveHost:
 
         ids = [image.id for image in inventory.images]
         told = read_content(self.seen.root, ids, self.facts)
-        new = {i: fact for i, fact in told.items() if self.facts[i].diff_ids is None}
+        new = {
+            i: fact
+            for i, fact in told.items()
+            if fact.diff_ids is not None and self.facts[i].diff_ids is None
+        }
         self.facts.update(told)
         self._learn(new, inventory)
 
@@ -293,11 +314,20 @@ class LiveHost:
         """The inventory, its images with all that is known of them by now."""
         store = inventory.engine.store
         images = [
-            observe.apply_facts(image, self.facts[image.id], store) for image in inventory.images
+            layer_sizes.apply_facts(image, self.facts[image.id], store)
+            for image in inventory.images
         ]
         if self.tagged_at:
             images = [
                 image._replace(last_tagged=self.tagged_at.get(image.id, image.last_tagged))
                 for image in images
             ]
-        return inventory._replace(images=tuple(images))
+        if self.odd:
+            images = [
+                image._replace(opaque=image.opaque or image.layers is None)
+                if image.id in self.odd and self.odd[image.id].problem == "layers"
+                else image
+                for image in images
+            ]
+        notes = dict.fromkeys((*inventory.notes, *self.odd.values()))
+        return inventory._replace(images=tuple(images), notes=tuple(notes))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any
 
 from holystone.core.inventory import CacheRecord, Container, Engine, Image, Network, Volume
 from holystone.core.memory import ImageFacts
@@ -87,7 +87,41 @@ def image(entry: Mapping[str, Any]) -> Image:
         size=int(entry.get("Size") or 0),
         labels=_labels(entry),
         content_size=_content_size(entry),
+        platforms=sum(1 for each in _manifests(entry) if each.get("Kind") == "image"),
+        artifact=_is_artifact(entry),
     )
+
+
+def odd_image(entry: Mapping[str, Any]) -> Image:
+    """An entry of ``GET /images/json`` that makes no sense: its ID, and the names it may have."""
+    size = entry.get("Size")
+    return Image(
+        id=full_id(_id(entry, "Id")),
+        tags=tuple(name for name in _strings(entry.get("RepoTags")) if "@" not in name),
+        digests=tuple(filter(_is_digest, _strings(entry.get("RepoDigests")))),
+        size=size if isinstance(size, int) else 0,
+        exact=False,
+        opaque=True,
+        odd=True,
+    )
+
+
+def odd_container(entry: Mapping[str, Any]) -> Container:
+    """An entry of ``GET /containers/json`` that makes no sense, as one that may be running."""
+    container_id = _id(entry, "Id")
+    names = _strings(entry.get("Names"))
+    return Container(
+        id=container_id,
+        name=names[0].lstrip("/") if names else container_id[:12],
+        image_id=full_id(entry.get("ImageID")),
+        image=str(entry.get("Image") or ""),
+        state="unknown",
+    )
+
+
+def _strings(value: object) -> list[str]:
+    """The texts in a list, which may be none."""
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
 def with_all_digests(listed: Image) -> Image:
@@ -126,6 +160,24 @@ def inspected_image(known: ImageFacts, told: Mapping[str, Any]) -> ImageFacts:
         made_by_buildkit=str(told.get("Comment") or "").startswith("buildkit."),
         inspected=True,
         diff_ids=tuple(str(layer) for layer in (told.get("RootFS") or {}).get("Layers") or ()),
+    )
+
+
+def _manifests(entry: Mapping[str, Any]) -> list[Any]:
+    """What the containerd store tells of each manifest that is here."""
+    return [each for each in entry.get("Manifests") or () if each.get("Available") is not False]
+
+
+def _is_artifact(entry: Mapping[str, Any]) -> bool:
+    """Whether none of its manifests is an image's, so that nothing of it is unpacked.
+
+    The engine says ``unknown`` of a config that is of no kind an image has.
+    """
+    manifests = _manifests(entry)
+    sizes = [each.get("Size") or {} for each in manifests]
+    return bool(manifests) and all(
+        each.get("Kind") == "unknown" and size.get("Total") == size.get("Content")
+        for each, size in zip(manifests, sizes, strict=True)
     )
 
 
@@ -233,7 +285,7 @@ def cache_record(entry: Mapping[str, Any]) -> CacheRecord:
     )
 
 
-def disk_usage(answer: Mapping[str, Any], kind: str) -> Iterable[Any]:
+def disk_usage(answer: Mapping[str, Any], kind: str) -> Any:
     """The entries of one kind (``Images Containers Volumes BuildCache``) in ``GET /system/df``.
 
     Up to API 1.51 they stand under the kind; from 1.53 on under ``ImageUsage`` and so on, in
@@ -241,5 +293,5 @@ def disk_usage(answer: Mapping[str, Any], kind: str) -> Iterable[Any]:
     """
     usage = answer.get(f"{kind.removesuffix('s')}Usage")
     if isinstance(usage, Mapping) and usage.get("Items"):
-        return cast("Iterable[Any]", usage["Items"])
-    return answer.get(kind) or ()
+        return usage["Items"]
+    return answer.get(kind) or []

@@ -15,6 +15,7 @@ from holystone.engine.api import Client
 from holystone.engine.crew import ALREADY_GONE
 from holystone.engine.errors import EngineRefused
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, Removal
+from holystone.engine.reading import FAULT, NOT_FOUND, is_gone
 from holystone.engine.touched import Touched
 
 USED = "used since planned"
@@ -152,9 +153,9 @@ def _settled(client: Client, step: Step, refusal: EngineRefused) -> Removal:
     the parents it could not take.
     """
     podman = client.negotiate().podman
-    if podman or refusal.status >= observe.FAULT:
+    if podman or refusal.status >= FAULT:
         (now,) = client.send([("GET", client.versioned(f"/{step.kind}s/{step.id}/json"))])
-        if observe.is_gone(now):
+        if is_gone(now):
             taken_along = podman and (step.after or refusal.status == _CONFLICT)
             return Removal(REMOVED) if taken_along else Removal(SKIPPED, ALREADY_GONE)
     return _refused(refusal)
@@ -162,7 +163,7 @@ def _settled(client: Client, step: Step, refusal: EngineRefused) -> Removal:
 
 def _refused(refusal: EngineRefused) -> Removal:
     """An engine that says no is right: gone already or in use is a skip, a fault is a failure."""
-    if refusal.status == observe.NOT_FOUND:
+    if refusal.status == NOT_FOUND:
         return Removal(SKIPPED, ALREADY_GONE)
     in_use = "in use" in refusal.words or "being used" in refusal.words
     if refusal.status == _CONFLICT or in_use:

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from holystone.core.decision import Plan, Reason, Verdict
-from holystone.core.inventory import Disk, Engine, Image, Inventory
+from holystone.core.inventory import Disk, Engine, Image, Inventory, Note
 from holystone.core.policy import Watermarks
 from holystone.engine.host import SKIPPED, Removal
-from holystone.present import figures, reasons
+from holystone.present import figures, notes, reasons
 from holystone.present.wording import timestamp
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def coalesced(inventory: Inventory, level: str, run: int, disk: Disk) -> Documen
         "rounds": [],
     }
     promise = {"freed_bytes": 0, "estimated": False, "at_least_bytes": 0, "at_most_bytes": 0}
-    head = preamble(inventory.engine, inventory.taken_at, inventory.disk) | {"level": level}
+    head = _about(inventory) | {"level": level}
     rest = {"held_by_cache_bytes": 0, "target_free_bytes": None, "coalesced_with": run}
     return head | promise | rest | {"outcome": ended, "items": []}
 
@@ -113,7 +113,7 @@ def status(inventory: Inventory, plan: Plan, endpoint: str, marks: Watermarks) -
     stored = figures.images_stored(inventory.images, shares)
     cache = figures.cache_bytes(inventory.cache)
     volumes = figures.volume_bytes(inventory)
-    return preamble(inventory.engine, inventory.taken_at, inventory.disk) | {
+    return _about(inventory) | {
         "endpoint": endpoint,
         "watermark": marks.reached(inventory.disk) or None,
         "kinds": {
@@ -176,13 +176,13 @@ def images(inventory: Inventory, plan: Plan) -> Document:
             }
             | _verdict(verdicts[image.id])
         )
-    return preamble(inventory.engine, inventory.taken_at, inventory.disk) | {"images": listed}
+    return _about(inventory) | {"images": listed}
 
 
 def explain(explanation: Explanation, plan: Plan) -> Document:
     """The document of ``explain --json``: one object, whole."""
     alone = explanation.alone
-    return preamble(plan.engine, plan.taken_at, plan.disk) | {
+    return preamble(plan.engine, plan.taken_at, plan.disk, plan.notes) | {
         "level": plan.level,
         "item": _item(explanation.verdict),
         "facts": {
@@ -222,13 +222,17 @@ def _prospects(expected: Prospects | None) -> Document | None:
     }
 
 
+def _about(inventory: Inventory) -> Document:
+    return preamble(inventory.engine, inventory.taken_at, inventory.disk, inventory.notes)
+
+
 def _plan(plan: Plan) -> Document:
-    head = preamble(plan.engine, plan.taken_at, plan.disk) | {"level": plan.level}
+    head = preamble(plan.engine, plan.taken_at, plan.disk, plan.notes) | {"level": plan.level}
     return head | _promise(plan) | {"target_free_bytes": plan.target_free}
 
 
-def preamble(engine: Engine, taken_at: float, disk: Disk) -> Document:
-    """What every document about a host begins with."""
+def preamble(engine: Engine, taken_at: float, disk: Disk, noted: Sequence[Note] = ()) -> Document:
+    """What every document about a host begins with. ``noted`` is what the engine did not tell."""
     return {
         "schema": SCHEMA,
         "engine": {
@@ -241,6 +245,16 @@ def preamble(engine: Engine, taken_at: float, disk: Disk) -> Document:
         },
         "taken_at": timestamp(taken_at),
         "disk": _disk(disk),
+        "notes": [
+            {
+                "problem": note.problem,
+                "kind": note.kind,
+                "id": note.id or None,
+                "name": note.name or None,
+                "text": notes.text(note),
+            }
+            for note in noted
+        ],
     }
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from holystone.core.decision import Fact, Plan, Verdict
 from holystone.core.freed import free_images, freed_by_record
 from holystone.core.images import last_sign
-from holystone.core.inventory import Container, Image, Inventory
+from holystone.core.inventory import Container, Image, Inventory, Note
 from holystone.core.usage import Usage
 from holystone.core.worth import Prospects, prospects, prospects_of_record, rank
 
@@ -50,6 +50,8 @@ class Explanation(NamedTuple):
     prospects: Prospects | None = None
     """What is expected of a tagged image or a build cache record, by which it is ranked when space
     runs out."""
+    notes: tuple[Note, ...] = ()
+    """What the engine does not tell of it."""
 
 
 def explanation(
@@ -62,7 +64,9 @@ def explanation(
     for verdict in plan.verdicts:
         if (verdict.kind, verdict.id) == (kind, identifier):
             explained = _EXPLAIN[kind](inventory, verdict)
-            return explained._replace(prospects=_prospects(inventory, usage, plan, verdict))
+            noted = tuple(each for each in inventory.notes if each.id == identifier)
+            expected = _prospects(inventory, usage, plan, verdict)
+            return explained._replace(prospects=expected, notes=noted)
     raise KeyError(identifier)
 
 

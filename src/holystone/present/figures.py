@@ -64,8 +64,11 @@ def image_shares(images: Sequence[Image]) -> dict[str, Share | None]:
 
 
 def stored_bytes(images: Sequence[Image]) -> int | None:
-    """What these images (all of a host) hold together; None where layers are not known."""
-    if any(image.layers is None for image in images):
+    """What these images (all of a host) hold together; None where layers were not asked for.
+
+    One whose layers the engine cannot tell counts with its whole size.
+    """
+    if any(image.layers is None and not image.opaque for image in images):
         return None
     return sum(free_images(images, images)[0])
 

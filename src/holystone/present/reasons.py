@@ -323,6 +323,9 @@ RULES: Mapping[str, _Wording] = {
     "idle": _Wording(_idle, "not used for long"),
     "within-budget": _Wording(_within_budget, "within the budget", lambda _: "within the budget"),
     "needed": _Wording(_needed, "needed by others"),
+    "odd": _Wording(
+        lambda _: "the engine's entry for it makes no sense: left alone", "not understood"
+    ),
     "shared": _Wording(
         lambda _: "shares its layer with an image that is here now: removing it frees nothing yet",
         "shared with images",

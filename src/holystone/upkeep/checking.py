@@ -39,7 +39,7 @@ class Findings(NamedTuple):
     proven: frozenset[str] = frozenset()
     """The diff IDs of layers that are whole."""
     exported: bool = True
-    """Whether the export had the image at all."""
+    """Whether the export had the image, and what to hold its layers against."""
 
 
 def check(archive: Archive, image_id: str, diff_ids: Sequence[str], *, podman: bool) -> Findings:
@@ -104,7 +104,12 @@ class _Checking:
                 self.notes.append("its config: Podman exports it in another form")
             else:
                 self.add(Damage("config", image_id, part.digest))
-        self._check_layers(entry.get("Layers"), _diff_ids(config) or tuple(diff_ids))
+        expected = _diff_ids(config) or tuple(diff_ids)
+        if not expected and entry.get("Layers") and not self.damages:
+            self.exported = False
+            self.notes.append("its config names no layers, so they cannot be checked")
+            return
+        self._check_layers(entry.get("Layers"), expected)
 
     def check_blob(self, digest: str, depth: int) -> None:
         """A manifest or index and all that it names, as far as it is in the export."""

@@ -30,6 +30,8 @@ PODMAN = "podman"
 _NOT_FOUND = 404
 _NO_DAMAGE = ("no space left", "disk quota", "too many open files", "cannot allocate memory")
 """An engine that says this has troubles of its own, and has not told of the image."""
+_CANNOT_EXPORT = ("empty export - not implemented",)
+"""What a classic engine says of an image without layers (moby ``image/tarexport/save.go``)."""
 
 
 class Subject(NamedTuple):
@@ -242,6 +244,10 @@ class Verifier:
         """Settle one image that the engine did not export to the end."""
         if status == _NOT_FOUND and "no such image" in fault.lower():
             self._settle(subject, Verified(UNCHECKED, (), ("it was removed meanwhile",)))
+            return
+        if any(words in fault for words in _CANNOT_EXPORT):
+            note = f"the engine cannot export an image of this kind: {fault}"
+            self._settle(subject, Verified(UNCHECKED, (), (note,)))
             return
         # An answer that was cut tells nothing of the image; one that the engine ended does.
         if status == 0 or any(words in fault.lower() for words in _NO_DAMAGE):

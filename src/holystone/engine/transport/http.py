@@ -12,7 +12,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from holystone.engine.errors import EngineRefused, ProtocolError
+from holystone.engine.errors import EngineRefused, ProtocolError, SenselessAnswer
 
 _CHUNK = 1 << 16
 _LONGEST_HEAD = 1 << 18
@@ -27,14 +27,14 @@ class Response(NamedTuple):
     body: bytes
 
     def json(self) -> Any:
-        """The body as JSON; None where it is empty. Raises ProtocolError."""
+        """The body as JSON; None where it is empty. Raises SenselessAnswer."""
         if not self.body.strip():
             return None
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError) as error:
             start = self.body[:80].decode("utf-8", "replace")
-            raise ProtocolError(
+            raise SenselessAnswer(
                 f"the answer to {self.request} is no JSON ({error}); it starts with {start!r}. "
                 "Is this a Docker Engine API?"
             ) from None

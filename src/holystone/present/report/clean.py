@@ -11,7 +11,7 @@ from holystone.core.units import format_size
 from holystone.engine.execute import Outcome
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, Removal
 from holystone.engine.rounds import NOISE, Round, falls_short, gain
-from holystone.present import reasons
+from holystone.present import notes, reasons
 from holystone.present.report import listing, remaining
 from holystone.present.table import Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
@@ -108,6 +108,7 @@ def render(plan: Plan, outcome: Outcome, look: Look, *, disk_after: Disk | None 
         lines += remaining.held(plan, look)
     lines += paragraph(_disk(plan.disk, disk_after), look)
     lines += remaining.young(plan, look)
+    lines += notes.lines(plan.notes, look)
     return "\n".join(lines)
 
 

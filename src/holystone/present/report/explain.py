@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from holystone.core.decision import Fact
 from holystone.core.units import format_size
-from holystone.present import reasons
+from holystone.present import notes, reasons
 from holystone.present.explanation import Explanation, Sharer
 from holystone.present.table import facts, paragraph
 from holystone.present.terminal import Look
@@ -39,6 +39,7 @@ def render(explanation: Explanation, look: Look) -> str:
         ("alone", _alone(explanation)),
         ("ranked by", _ranked_by(explanation)),
         ("id", safe(verdict.id)),
+        ("note", [notes.text(note) for note in explanation.notes]),
     ]
     # Of a digest the heading has the beginning only.
     digest = any("@" in reference for reference in explanation.references)

@@ -6,7 +6,7 @@ from holystone.core.decision import Plan, Verdict
 from holystone.core.inventory import Image, Inventory
 from holystone.core.layers import Share
 from holystone.core.units import format_size
-from holystone.present import figures, reasons
+from holystone.present import figures, notes, reasons
 from holystone.present.report.listing import FOLD_AFTER
 from holystone.present.table import INDENT, Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
@@ -60,7 +60,8 @@ def render(inventory: Inventory, plan: Plan, look: Look, *, every: bool = False)
         note = f"{look.ellipsis} and {len(folded)} more untagged images"
         note += f", {format_size(unique)} unique" if unique else ""
         lines += paragraph(f"{note} (--all lists them)", look, indent=INDENT, style="dim")
-    return "\n".join([*lines, "", *paragraph(_total(inventory, stored), look)])
+    lines += ["", *paragraph(_total(inventory, stored), look)]
+    return "\n".join([*lines, *notes.lines(inventory.notes, look)])
 
 
 def _rows(

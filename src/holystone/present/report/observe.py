@@ -48,7 +48,7 @@ class _Row(NamedTuple):
 
 def document(inventory: Inventory, observed: Observed, usage: Usage) -> Document:
     """The document of ``observe --json``."""
-    return preamble(inventory.engine, inventory.taken_at, inventory.disk) | {
+    return preamble(inventory.engine, inventory.taken_at, inventory.disk, inventory.notes) | {
         "since_at": timestamp(observed.since) if observed.since else None,
         "remembered": observed.kept,
         "uses": len(observed.counted),

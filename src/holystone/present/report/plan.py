@@ -7,6 +7,7 @@ from collections import Counter
 from holystone.core.decision import Plan
 from holystone.core.inventory import Inventory
 from holystone.core.units import format_size
+from holystone.present import notes
 from holystone.present.report import listing, remaining
 from holystone.present.table import paragraph
 from holystone.present.terminal import Look
@@ -22,6 +23,7 @@ def render(inventory: Inventory, plan: Plan, look: Look, *, every: bool = False)
         lines += _short(plan, look)
         if every:
             lines += ["", *listing.staying(plan.kept, look)]
+        lines += notes.lines(plan.notes, look)
         return "\n".join(lines).rstrip()
     host = f"{safe(plan.engine.name)} ({engine_name(plan.engine)})"
     lines = paragraph(f"Plan of a {plan.level} clean of {host}", look, style="bold")
@@ -34,6 +36,7 @@ def render(inventory: Inventory, plan: Plan, look: Look, *, every: bool = False)
     lines += paragraph(total(plan), look, style="bold")
     lines += remaining.held(plan, look)
     lines += _short(plan, look)
+    lines += notes.lines(plan.notes, look)
     return "\n".join(lines)
 
 

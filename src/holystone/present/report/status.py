@@ -7,7 +7,7 @@ from holystone.core.inventory import Disk, Inventory
 from holystone.core.layers import Share
 from holystone.core.policy import Watermarks
 from holystone.core.units import format_size
-from holystone.present import figures, reasons
+from holystone.present import figures, notes, reasons
 from holystone.present.report import remaining
 from holystone.present.report.plan import total
 from holystone.present.table import INDENT, Cell, Column, Row, paragraph
@@ -49,6 +49,8 @@ def render(
     lines += render_table(_KINDS, _kinds(inventory, shares), look, header=False)
     lines += ["", look.paint(f"A {plan.level} clean", "heading"), *_promise(plan, look), ""]
     lines += _largest(inventory, plan, shares, look)
+    if inventory.notes:
+        lines += ["", *notes.lines(inventory.notes, look)]
     return "\n".join(lines).rstrip()
 
 
@@ -115,6 +117,8 @@ def _kinds(inventory: Inventory, shares: dict[str, Share | None]) -> list[Row]:
                 ", ".join(parts) or "none of it in use",
             )
         )
+    elif any(note.problem == "usage" and note.kind == "cache" for note in inventory.notes):
+        rows.append((plural("cache"), "", "", "not told by the engine"))
     if inventory.volumes:
         size = format_size(volumes.known) if volumes.unknown < len(inventory.volumes) else ""
         note = f"the size of {volumes.unknown} is not known" if volumes.unknown else ""

@@ -1,0 +1,181 @@
+"""The layers of images and their bytes, by what an inspection and a history of each tell.
+
+Where the engine has no history of an image, or answers with a fault, its layers follow from its
+size as far as they can. What cannot be told is noted and bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from functools import partial
+from typing import NamedTuple
+
+from holystone.core.inventory import Image, Layer, Note
+from holystone.core.layers import chain_ids
+from holystone.core.memory import ImageFacts
+from holystone.engine import parse
+from holystone.engine.api import Client
+from holystone.engine.errors import EngineRefused, SenselessAnswer
+from holystone.engine.reading import image_is_gone, read_one, trouble
+
+_MOST_METADATA = 1 << 16
+"""Bytes; what Podman counts of an image that has no layers, its config and manifest."""
+
+
+class Inspected(NamedTuple):
+    """What inspections told. An image that is in neither is gone."""
+
+    facts: dict[str, ImageFacts]
+    odd: dict[str, Note]
+    """Images the engine gives no usable inspection of."""
+
+
+class Weighed(NamedTuple):
+    """The facts of images with their layers."""
+
+    known: dict[str, ImageFacts]
+    """To be remembered."""
+    derived: dict[str, ImageFacts]
+    """These hold for this inventory only."""
+    odd: dict[str, Note]
+    """Images the engine does not tell the layers of; ``derived`` has them as far as can be."""
+
+
+def inspect_images(
+    client: Client, images: Collection[Image], known: Mapping[str, ImageFacts]
+) -> Inspected:
+    """The facts of these images, freshly inspected."""
+    answers = client.send(("GET", client.versioned(f"/images/{i.id}/json")) for i in images)
+    inspected = Inspected({}, {})
+    for image, answer in zip(images, answers, strict=True):
+        if image_is_gone(answer):
+            continue
+        learn = partial(parse.inspected_image, known[image.id])
+        try:
+            inspected.facts[image.id] = read_one(dict, answer, learn)
+        except (EngineRefused, SenselessAnswer) as error:
+            inspected.odd[image.id] = note_of(image, "inspection", trouble(answer, error))
+    return inspected
+
+
+def note_of(image: Image, problem: str, said: str = "") -> Note:
+    """A note about an image."""
+    name = next(iter(image.tags + image.digests), "")
+    return Note(problem, "image", image.id, name, said)
+
+
+def weigh_images(
+    client: Client, facts: Mapping[str, ImageFacts], images: Iterable[Image], store: str
+) -> Weighed:
+    """The facts of these images with the sizes of their layers.
+
+    ``facts`` are those of every image known, whose layers help to read the histories of the new.
+    """
+    from holystone.engine.deduction import deduce, remainders, representatives
+    from holystone.engine.history import EMPTY_LAYER
+
+    stacks = {i: fact.diff_ids for i, fact in facts.items() if fact.diff_ids is not None}
+    images = list(images)
+    light = [apply_facts(i, facts[i.id], store) for i in images if _is_told(i, stacks, store)]
+    odd = {i.id: note_of(i, "layers") for i in images if not _is_told(i, stacks, store)}
+    derived = {i: facts[i]._replace(exact=False) for i in odd}
+    if not light:
+        return Weighed({}, derived, odd)
+    # To the other stores a folder, or a tar, with nothing in it has a size as well.
+    sizes = {EMPTY_LAYER: 0} if store == "classic" else {}
+    _add_sizes(sizes, facts.values())
+    asked = {image.id for image in light}
+    if store == "containerd":
+        asked = representatives(light, stacks, sizes)
+    first = _ask_histories(client, facts, [i for i in light if i.id in asked], stacks, sizes)
+    _add_sizes(sizes, first.known.values())
+    rest = [image for image in light if image.id not in asked]
+    deduced = deduce(rest, stacks, sizes)
+    left = [image for image in rest if image.id not in deduced]
+    second = _ask_histories(client, facts, left, stacks, sizes)
+    derived |= {i: _with_layers(facts[i], told, exact=True) for i, told in deduced.items()}
+    _add_sizes(sizes, [*second.known.values(), *derived.values()])
+    untold = first.odd | second.odd
+    for image_id, told in remainders(
+        [image for image in light if image.id in untold], stacks, sizes, certain=store == "classic"
+    ).items():
+        derived[image_id] = _with_layers(facts[image_id], told.sizes, exact=told.exact)
+        if told.exact:
+            del untold[image_id]
+    derived |= {i: facts[i]._replace(exact=False) for i in untold if i not in derived}
+    return Weighed(first.known | second.known, derived, odd | untold)
+
+
+def _is_told(image: Image, stacks: Mapping[str, tuple[str, ...]], store: str) -> bool:
+    """Whether the engine says what layers an image has: one that has bytes must have some."""
+    unpacked = image.size - image.content_size
+    most = _MOST_METADATA if store == "podman" else 0
+    return image.id in stacks and (bool(stacks[image.id]) or unpacked <= most)
+
+
+def _with_layers(facts: ImageFacts, sizes: Iterable[int], *, exact: bool) -> ImageFacts:
+    layers = tuple(map(Layer, chain_ids(facts.diff_ids or ()), sizes))
+    return facts._replace(layers=layers, exact=exact)
+
+
+def _add_sizes(sizes: dict[str, int], facts: Iterable[ImageFacts]) -> None:
+    """Add the sizes of layers that are certain, by diff ID."""
+    sizes.update(
+        (diff_id, layer.size)
+        for fact in facts
+        if fact.layers is not None and fact.exact
+        for diff_id, layer in zip(fact.diff_ids or (), fact.layers, strict=True)
+    )
+
+
+def _ask_histories(
+    client: Client,
+    facts: Mapping[str, ImageFacts],
+    images: Collection[Image],
+    stacks: Mapping[str, tuple[str, ...]],
+    sizes: Mapping[str, int],
+) -> Weighed:
+    """The facts of these images with the layer sizes that their histories tell.
+
+    An image that is gone by now is left out.
+    """
+    from holystone.engine.history import Step, read_history, weigh
+
+    answers = client.send(("GET", client.versioned(f"/images/{i.id}/history")) for i in images)
+    histories: dict[str, list[Step]] = {}
+    odd: dict[str, Note] = {}
+    for image, answer in zip(images, answers, strict=True):
+        if image_is_gone(answer):
+            odd[image.id] = note_of(image, "layers", "it is gone by now")
+            continue
+        try:
+            histories[image.id] = read_one(list, answer, read_history)
+        except (EngineRefused, SenselessAnswer) as error:
+            odd[image.id] = note_of(image, "layers", trouble(answer, error))
+    weighed = {
+        image_id: _with_layers(facts[image_id], told.sizes, exact=told.exact)
+        for image_id, told in weigh(stacks, histories, sizes).items()
+    }
+    for image in images:
+        if image.id in histories and image.id not in weighed:
+            count = len(histories[image.id])
+            said = f"a history of {count} steps for {len(stacks[image.id])} layers"
+            odd[image.id] = note_of(image, "layers", said)
+    return Weighed(weighed, {}, odd)
+
+
+def apply_facts(image: Image, facts: ImageFacts, store: str) -> Image:
+    """The image with what is known of it."""
+    if not facts.inspected and facts.layers is None and facts.blobs is None:
+        return image
+    metadata = 0
+    if store == "podman" and facts.layers is not None:
+        metadata = max(0, image.size - sum(layer.size for layer in facts.layers))
+    return image._replace(
+        layers=facts.layers,
+        blobs=facts.blobs,
+        exact=facts.exact,
+        metadata_size=metadata,
+        last_tagged=facts.last_tagged,
+        made_by_buildkit=facts.made_by_buildkit,
+    )

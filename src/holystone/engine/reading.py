@@ -1,0 +1,113 @@
+"""What an engine answered, held to what the API promises: lists, single objects, odd ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from holystone.core.inventory import Note
+from holystone.engine.errors import EngineRefused, SenselessAnswer
+from holystone.engine.transport.http import Response
+
+T = TypeVar("T")
+
+NOT_FOUND = 404
+FAULT = 500
+_PODMAN_GONE = ("not known", "no such", "64-byte hexadecimal")
+"""What Podman says in a 500 of an image that went a moment ago."""
+_SENSELESS = (KeyError, TypeError, ValueError, AttributeError, OverflowError, IndexError)
+"""What reading an answer of another shape than the API's raises."""
+_SHOWN = 120
+
+
+def of_kind(kind: type[T], answer: Any, path: str) -> T:
+    """The answer, where it is of the kind the API promises. Raises SenselessAnswer."""
+    if not isinstance(answer, kind):
+        raise SenselessAnswer(
+            f"GET {path} answers {str(answer)[:60]!r}, which is not what the Docker Engine API "
+            "promises. Is this an engine?"
+        )
+    return answer
+
+
+def read_one(kind: type[Any], answer: Response, read: Callable[[Any], T]) -> T:
+    """What an answer of this kind tells. Raises EngineRefused or SenselessAnswer."""
+    path = answer.request.partition(" ")[2]
+    return read_all(read, [of_kind(kind, answer.checked().json(), path)], path)[0]
+
+
+def read_all(read: Callable[[Any], T], entries: Iterable[Any], path: str) -> list[T]:
+    """The entries read one by one. Raises SenselessAnswer for one that makes no sense."""
+    try:
+        return [read(entry) for entry in entries]
+    except _SENSELESS as error:
+        raise _senseless(path, error) from None
+
+
+def read_list(
+    read: Callable[[Any], T],
+    entries: Iterable[Any],
+    path: str,
+    kind: str,
+    left: Callable[[Any], T | None] = lambda _: None,
+) -> tuple[list[T], list[Note]]:
+    """The entries of a list of objects of this kind, with a note for each that makes no sense.
+
+    ``left`` answers what can be told of such an object all the same, None where nothing can. Raises
+    SenselessAnswer where that is so of most of a list: then this is no engine.
+    """
+    found: list[T] = []
+    notes: list[Note] = []
+    unreadable: list[Exception] = []
+    for entry in of_kind(list, entries, path):
+        try:
+            found.append(read(entry))
+        except _SENSELESS as error:
+            said = f"{type(error).__name__}: {error}"
+            name = _named(entry)
+            notes.append(Note("entry", kind, name, name, said[:_SHOWN]))
+            rest = left(entry) if name else None
+            if rest is not None:
+                found.append(rest)
+            elif not name:
+                unreadable.append(error)
+    if len(unreadable) > len(found):
+        raise _senseless(path, unreadable[0])
+    return found, notes
+
+
+def _named(entry: Any) -> str:
+    """The ID or name of an object whose entry makes no sense otherwise; empty where it has none."""
+    if not isinstance(entry, dict):
+        return ""
+    named = (entry.get(key) for key in ("Id", "ID", "Name"))
+    return next((each for each in named if isinstance(each, str) and each), "")
+
+
+def _senseless(path: str, error: Exception) -> SenselessAnswer:
+    return SenselessAnswer(
+        f"an entry of GET {path} makes no sense ({type(error).__name__}: {error}). "
+        "Is this a Docker Engine API?"
+    )
+
+
+def is_gone(answer: Response) -> bool:
+    """Whether an inspection says that the object is not there; Podman answers 500 in a race."""
+    return answer.status == NOT_FOUND or (
+        answer.status >= FAULT and any(words in answer.words() for words in _PODMAN_GONE)
+    )
+
+
+def image_is_gone(answer: Response) -> bool:
+    """Whether the answer says that there is no such image.
+
+    The containerd store answers 404 as well where an image is there and a blob of it is not.
+    """
+    return is_gone(answer) and "blob" not in answer.words()
+
+
+def trouble(answer: Response, error: EngineRefused | SenselessAnswer) -> str:
+    """What the engine answered in place of what was asked, in a few words."""
+    if isinstance(error, EngineRefused):
+        return f"{error.status}: {error.words}"[:_SHOWN]
+    return answer.body[:60].decode("utf-8", "replace").strip() or "nothing"
