@@ -47,6 +47,7 @@ from holystone.core.usage import Lease, Usage, Use
 NOW = 1_750_000_000.0
 FOLDER = Path(__file__).parent / "cases"
 _PAST = ("references", "company", "absent", "speeds")
+_CAME = ("arrived", "loaded", "pinned", "tagged_in")
 _SECTIONS = {
     "containers": "container",
     "images": "image",
@@ -142,7 +143,8 @@ def _rules(reasons: Any) -> str:
 
 def _image(name: str, row: dict[str, Any]) -> Image:
     known = {"tags", "digests", "parent", "built", "tagged", "seen", "used", "buildkit", "layers"}
-    if unknown := set(row) - known - {"size", "content", "labels", "registry", "once_there"}:
+    known |= {"size", "content", "labels", "registry", "once_there", *_CAME}
+    if unknown := set(row) - known:
         raise ValueError(f"image {name}: unknown {', '.join(sorted(unknown))}")
     layers = _layers(row["layers"]) if "layers" in row else None
     size = sum(layer.size for layer in layers) if layers is not None else parse_size(row["size"])
@@ -156,6 +158,10 @@ def _image(name: str, row: dict[str, Any]) -> Image:
         layers=layers,
         content_size=parse_size(row.get("content", "0")),
         last_tagged=_time(row.get("tagged")),
+        arrived=_time(row.get("arrived")),
+        loaded=row.get("loaded", False),
+        pinned=tuple(row.get("pinned", ())),
+        tagged_in=tuple(row.get("tagged_in", ())),
         made_by_buildkit=row.get("buildkit", False),
         labels=row.get("labels", {}),
         in_registry={"has it": True, "lacks it": False}.get(row.get("registry", "")),

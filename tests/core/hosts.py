@@ -37,6 +37,8 @@ ages = st.sampled_from(
 )
 times = ages.map(lambda age: NOW - age)
 sizes = st.sampled_from([0, 1, 2, 3, 10, 77, 1000, 4096, 10**9]) | st.integers(0, 10_000)
+_ANSWERS = ((None, ""), (None, ""), (True, ""), (False, "unknown"), (None, "refused"))
+"""What registries say of an image; without words where none was asked."""
 _states = st.sampled_from(
     ["running", "created", "paused", "restarting", "exited", "exited", "exited", "dead", "stopped"]
 )
@@ -81,6 +83,7 @@ def _image(draw: st.DrawFn, number: int, parent: str, layers: tuple[Layer, ...])
     digest = f"r{number}@sha256:{number:064x}"
     other = f"s{number}@sha256:{number:064x}"
     digests = draw(st.sampled_from([(), (), (digest,), (digest, other)]))
+    said = draw(st.sampled_from(_ANSWERS))
     return Image(
         id=f"sha256:{number:064x}",
         tags=tags,
@@ -92,7 +95,9 @@ def _image(draw: st.DrawFn, number: int, parent: str, layers: tuple[Layer, ...])
         last_tagged=draw(st.none() | times),
         made_by_buildkit=draw(st.booleans()),
         labels=draw(st.sampled_from([{}, {}, {"keep": "1"}, {"team": "a"}])),
-        in_registry=draw(st.sampled_from([None, None, True, False])),
+        in_registry=said[0],
+        registry_said=said[1],
+        from_registry=draw(st.sampled_from([None, True, False])),
     )
 
 

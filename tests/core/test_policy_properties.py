@@ -49,9 +49,29 @@ def test_what_no_registry_can_give_back_goes_at_deep_alone_and_asked_for(
 ) -> None:
     removed = gone(plan(inventory, usage, policy, NOW))
     for image in inventory.images:
-        if image.tags and not image.in_registry and not image.digests:
+        lost = image.in_registry is False or (not image.in_registry and not image.digests)
+        if image.tags and lost:
             asked_for = policy.level == "deep" and policy.include_local
             assert asked_for or ("image", image.id) not in removed
+
+
+@moderate
+@given(inventories(), usages(), any_policies())
+def test_what_no_registry_confirmed_goes_for_space_alone_and_is_named(
+    inventory: Inventory, usage: Usage, policy: Policy
+) -> None:
+    policy = policy._replace(include_local=False, check_registry=True)
+    verdicts = {v.id: v for v in plan(inventory, usage, policy, NOW).verdicts if v.kind == "image"}
+    for image in inventory.images:
+        verdict = verdicts[image.id]
+        if not image.tags or image.in_registry or not verdict.remove:
+            continue
+        proof = inventory.engine.store == "classic" or image.from_registry
+        assert policy.target is not None
+        assert image.registry_said
+        assert proof
+        assert image.from_registry is not False
+        assert [reason.rule for reason in verdict.reasons] == ["pressure", "unconfirmed"]
 
 
 @moderate

@@ -289,3 +289,20 @@ def test_an_engine_that_ends_in_the_middle() -> None:
     told, _ = asked({path("r.example.com/a", 1): cut_head()}, image(1, "r.example.com/a"))
     assert told[0][0] is None
     assert "closed the connection in the middle" in told[0][1]
+
+
+def test_a_no_counts_until_the_image_is_pushed(tmp_path: Path) -> None:
+    inventory = Inventory(ENGINE, 0.0, (image(1, "r.example.com/a"),))
+    clock = Clock()
+    reference = f"r.example.com/a@{digest(1)}"
+    script = {path("r.example.com/a", 1): in_turn(NO, YES)}
+    with misbehaving(script) as host, opened(tmp_path) as ledger:
+        with confirming(host, ledger, clock) as run:
+            run.note_seen({reference: clock.now - 1})
+            assert told(run.confirm(inventory, ["image 1"]))[0][0] is False
+        clock.now += 10
+        with confirming(host, ledger, clock) as run:
+            run.note_seen({reference: clock.now - 11})
+            assert told(run.confirm(inventory, ["image 1"]))[0][0] is False, "that was before"
+            run.note_seen({reference: clock.now - 1})
+            assert told(run.confirm(inventory, ["image 1"])) == [(True, "")]

@@ -104,8 +104,14 @@ def images() -> tuple[Image, ...]:
             digests=(f"python@{digest('python-old-manifest')}",),
             created=NOW - 45 * DAY,
             last_tagged=NOW - 12 * DAY,
+            tagged_in=("python",),
         ),
-        image("stage", (*NODE, ("npm", 231_000_000)), created=NOW - 20 * MINUTE),
+        image(
+            "stage",
+            (*NODE, ("npm", 231_000_000)),
+            created=NOW - 20 * MINUTE,
+            parent=digest("node"),
+        ),
         image(
             "just-untagged",
             (*PYTHON, ("wheel", 3_100_000)),

@@ -225,6 +225,19 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
         "its registry cannot give it back: manifest unknown",
     ),
     (
+        "digest",
+        {"reference": f"python@sha256:{'ab' * 32}", "certain": True},
+        "pulled by digest: python@sha256:abababababab",
+    ),
+    (
+        "digest",
+        {"reference": f"python@sha256:{'ab' * 32}", "certain": False},
+        (
+            "it has no tag but a digest: python@sha256:abababababab. Either it was pulled by that "
+            "digest, or its tag moved to another image before holystone saw it"
+        ),
+    ),
+    (
         "local",
         {"said": "manifest unknown", "asked_ago": 7200.0},
         "its registry cannot give it back: manifest unknown (asked 2 h ago)",

@@ -158,7 +158,7 @@ KEYS: tuple[Key, ...] = (
     Key(
         "images", "check_registry", kinds.FLAG,
         "Whether registries are asked, before a tagged image goes, if they have it.",
-        example=False, field=("check_registry",),
+        example=False, field=("check_registry",), adds="any",
     ),
     Key(
         "containers", "stopped_for", kinds.DURATION,

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
+from holystone.core.arrival import arrival, last_sign
 from holystone.core.decision import Fact, Reason
+from holystone.core.digest_names import DigestNames, digest_names
 from holystone.core.inventory import Container, Image, Inventory
 from holystone.core.policy import Policy
 from holystone.core.protection import Protection
@@ -19,6 +21,8 @@ from holystone.core.usage import Usage
 
 _UNCONFIRMED = Reason("unconfirmed")
 """No registry was asked yet."""
+_MADE_NOW = 60.0
+"""Seconds from when an image was built to its arrival within which it was built here."""
 _UNCHECKED = Reason("unconfirmed", {"checked": False})
 """No registry is to be asked, and none is known to have had the image."""
 
@@ -41,7 +45,12 @@ class Judgement:
         self.protection = protection
         self.now = now
         self.store = inventory.engine.store
-        self.retained = Retained(inventory.images, policy.retention)
+        self.by_digest: dict[str, DigestNames] = {
+            image.id: digest_names(image, self.store) for image in inventory.images if image.digests
+        }
+        """The digests that name an image as a tag does, by its ID."""
+        self.parents = {image.parent for image in inventory.images}
+        self.retained = Retained(inventory.images, policy.retention, self.digests_of)
         self.held_by: defaultdict[str, list[str]] = defaultdict(list)
         for container in staying:
             self.held_by[container.image_id].append(container.name)
@@ -53,7 +62,8 @@ class Judgement:
         self.unconfirmed: list[str] = []
         """IDs of images that a registry should be asked about before the plan is final."""
         self.spare: list[Image] = []
-        """Tagged images that nothing but the level keeps, or the doubt that one can come back."""
+        """Images with a name that nothing but the level keeps, or the doubt that one can come
+        back."""
         self.unreached: dict[str, Reason] = {}
         """Images by ID that came from a registry which cannot be reached now, with that reason.
         Where the disk must have more free they are given up too, after everything in ``spare``."""
@@ -70,7 +80,7 @@ class Judgement:
 
     def stands_for_children_alone(self, image: Image) -> bool:
         """Whether nothing but the images built on it keeps a nameless image."""
-        if image.tags or self.rulings[image.id][1][0].rule != "parent":
+        if self._name(image) or self.rulings[image.id][1][0].rule != "parent":
             return False
         children = self.kept_children.pop(image.id)
         goes, _ = self._judge(image)
@@ -92,6 +102,10 @@ class Judgement:
             self.going.append(step)
             self.kept_children[step.parent] -= 1
 
+    def digests_of(self, image: Image) -> tuple[str, ...]:
+        """The digests that name an image as a tag does."""
+        return self.by_digest[image.id].names if image.digests else ()
+
     def last_sign(self, image: Image) -> float | None:
         """When anybody last had to do with the image; see ``last_sign``."""
         if image.id not in self._signs:
@@ -111,31 +125,44 @@ class Judgement:
         sign = self.last_sign(image)
         return None if sign is None else max(0.0, self.now - sign)
 
+    def _name(self, image: Image) -> Reason | None:
+        """The reason why an image has a name: its tags or, without any, a digest; else None."""
+        if image.tags:
+            return Reason("tagged", {"tags": len(image.tags)})
+        if names := self.digests_of(image):
+            certain = self.by_digest[image.id].certain
+            return Reason("digest", {"reference": names[0], "certain": certain})
+        return None
+
+    def _arrival(self, image: Image) -> tuple[str, float | None]:
+        """See ``arrival``. Steps of classic builds have honest build dates on the classic store."""
+        step = self.store == "classic" and (bool(image.parent) or image.id in self.parents)
+        return arrival(image, self.usage, step=step)
+
     def _judge(self, image: Image) -> Ruling:
         if image.odd:
             return keep("odd")
-        tagged = (Reason("tagged", {"tags": len(image.tags)}),) if image.tags else ()
+        name = self._name(image)
+        named = (name,) if name else ()
         if held_by := self.held_by.get(image.id):
             stays, reasons = keep("in-use", containers=len(held_by), container=min(held_by))
-            return stays, (*reasons, *tagged)
+            return stays, (*reasons, *named)
         lost = self._lost(image)
-        arrived = arrival(image, self.usage)[1]
+        arrived = self._arrival(image)[1]
         protected = self.protection.of_image(image, arrived, self.last_sign(image), lost=lost)
         if protected:
-            return False, (protected, *tagged)
-        return self._judge_tagged(image, lost) if tagged else self._judge_untagged(image)
+            return False, (protected, *named)
+        return self._judge_untagged(image) if name is None else self._judge_named(image, name, lost)
 
     def _judge_untagged(self, image: Image) -> Ruling:
         if not self.policy.takes.untagged:
             return keep("level", level=self.policy.level)
         if children := self.kept_children[image.id]:
             return keep("parent", children=children)
-        by_digest = self._named_by_digest(image)
-        once_tagged = not by_digest and (image.last_tagged is not None or image.made_by_buildkit)
+        once_tagged = self._once_tagged(image)
         grace = self.policy.grace
         least = grace.once_tagged if once_tagged else grace.never_tagged
-        since = self._last_named(image) if by_digest else arrival(image, self.usage)
-        young = too_young(*since, least, self.now)
+        young = too_young(*self._arrival(image), least, self.now)
         if young is not None:
             return False, (young,)
         facts: dict[str, Fact] = {}
@@ -145,29 +172,27 @@ class Judgement:
             facts["digest"] = image.digests[0]
         return remove("untagged", **facts)
 
-    def _named_by_digest(self, image: Image) -> bool:
-        """Whether an untagged image has its digest for a name, as a job that wants it calls it.
+    def _once_tagged(self, image: Image) -> bool:
+        """Whether nothing can name an untagged image any more, so that no build waits for it.
 
-        Where a tag moves away an image keeps its digests on the classic store, where it is dated
-        too, and loses them on the containerd store, which dates every image. BuildKit's mark comes
-        along with a pull.
+        The containerd store dates every image. BuildKit, which names what it works with in other
+        ways, marks its images; but the mark says nothing of one that came long after it was built.
         """
-        return bool(image.digests) and (image.last_tagged is None or self.store == "containerd")
+        if image.tagged_in or image.digests:
+            return True
+        if image.loaded:
+            return False
+        if image.last_tagged is not None:
+            return True
+        late = image.arrived is not None and image.arrived - image.created >= _MADE_NOW
+        return image.made_by_buildkit and not late
 
-    def _last_named(self, image: Image) -> tuple[str, float | None]:
-        """The last sign that somebody wanted an image by its digest."""
-        sign = self.last_sign(image)
-        if sign is not None and sign == self.usage.last_used.get(("image", image.id)):
-            return "last used", sign
-        return ("pulled" if image.last_tagged else "first seen"), sign
-
-    def _judge_tagged(self, image: Image, lost: Reason | None) -> Ruling:
-        tagged = Reason("tagged", {"tags": len(image.tags)})
+    def _judge_named(self, image: Image, name: Reason, lost: Reason | None) -> Ruling:
         if self.policy.takes.tagged == "none" and self.policy.target is None:
-            return False, (tagged,)
+            return False, (name,)
         hindrance = self._hindrance(image, lost)
         doubtful = hindrance == _UNCONFIRMED
-        let_go, reason = self._taken(image)
+        let_go, reason = self._taken(image, name)
         if hindrance is not None and self._may_go_last(image, hindrance):
             self.unreached[image.id] = hindrance
         if not let_go:
@@ -176,7 +201,7 @@ class Judgement:
             elif self.policy.target is not None:
                 # The level alone would not have been enough to keep it.
                 reason = hindrance
-            return False, (reason,) if reason == tagged else (reason, tagged)
+            return False, (reason,) if reason == name else (reason, name)
         if hindrance is None:
             # Given up all the same; who is asked for a yes shall know.
             if lost == _UNCONFIRMED:
@@ -184,22 +209,22 @@ class Judgement:
             return True, (reason, lost) if lost else (reason,)
         if doubtful:
             self.unconfirmed.append(image.id)
-        return False, (hindrance, tagged)
+        return False, (hindrance, name)
 
-    def _taken(self, image: Image) -> tuple[bool, Reason]:
-        """Whether the level takes a tagged image, and why."""
+    def _taken(self, image: Image, name: Reason) -> tuple[bool, Reason]:
+        """Whether the level takes an image with a name, and why."""
         takes = self.policy.takes.tagged
         if takes == "none":
-            return False, Reason("tagged", {"tags": len(image.tags)})
+            return False, name
         idle = self.idle(image)
         if takes == "all":
             return True, Reason("unused", {"idle": idle, "tags": len(image.tags)})
-        came = arrival(image, self.usage)[1]
+        came = self._arrival(image)[1]
         age = None if came is None else max(0.0, self.now - came)
         return self.retained.judge(image, idle, age)
 
     def _hindrance(self, image: Image, lost: Reason | None) -> Reason | None:
-        """What keeps a tagged image that is not in use and not protected at any level, or None."""
+        """What keeps a named image at any level that is not in use and not protected, or None."""
         if children := self.kept_children[image.id]:
             return Reason("parent", {"children": children})
         young = too_young("last used", self.last_sign(image), self.policy.grace.tagged, self.now)
@@ -243,32 +268,6 @@ class Judgement:
         if self.policy.check_registry:
             return _UNCONFIRMED
         return None if self._once_in_registry(image) else _UNCHECKED
-
-
-def last_sign(image: Image, usage: Usage) -> float | None:
-    """When anybody last had to do with an image, as far as holystone knows (UTC seconds).
-
-    Before it saw the image for the first time it cannot know of any use, so that counts too.
-    """
-    sign = image.last_tagged
-    for other in (usage.last_used.get(("image", image.id)), usage.first_seen.get(image.id)):
-        if other is not None and (sign is None or other > sign):
-            sign = other
-    return sign
-
-
-def arrival(image: Image, usage: Usage) -> tuple[str, float | None]:
-    """What last told that an image was wanted here, and when (UTC seconds).
-
-    The last time it got a tag; else, for an image built here, its build date. An image that was
-    pulled was built elsewhere at some other time, so only our own memory tells: None where
-    holystone sees it for the first time and cannot know.
-    """
-    if image.last_tagged is not None:
-        return "last tagged", image.last_tagged
-    if image.digests or image.tags:
-        return "first seen", usage.first_seen.get(image.id)
-    return "built", image.created
 
 
 def children_first(images: Sequence[Image]) -> list[Image]:

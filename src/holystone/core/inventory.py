@@ -36,6 +36,11 @@ class Image(NamedTuple):
     """References with a tag, as the engine writes them: ``python:3.12-slim``."""
     digests: tuple[str, ...] = ()
     """References with a digest: ``python@sha256:…``. A registry can give these back."""
+    pinned: tuple[str, ...] = ()
+    """Those of ``digests`` that somebody asked for, as far as the engine, its events or a container
+    tell. See ``digest_names``."""
+    tagged_in: tuple[str, ...] = ()
+    """Repositories in which it once had a tag, as far as that is remembered."""
     parent: str = ""
     """Image ID of the step before, where the classic builder made the image; else empty."""
     created: float = 0.0
@@ -55,6 +60,10 @@ class Image(NamedTuple):
     """False where the sizes of its layers could not be told for certain, or not at all."""
     last_tagged: float | None = None
     """When a tag was last put on it; None where the engine never saw one or was not asked."""
+    arrived: float | None = None
+    """When it last came here, by a pull, load, import or build; None where nothing tells."""
+    loaded: bool = False
+    """Whether it came from an archive, and has had no tag since, as far as is known."""
     made_by_buildkit: bool = False
     in_registry: bool | None = None
     """Whether a registry says that it has the image; None where none was asked or answered."""

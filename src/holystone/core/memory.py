@@ -31,6 +31,14 @@ class ImageFacts(NamedTuple):
     """The digests of the unpacked layers, bottom first; None until they were asked for."""
     blobs: tuple[Blob, ...] | None = None
     """Its compressed content, where the content store could be read."""
+    arrived: float | None = None
+    """When an event last told that it came here."""
+    loaded: bool = False
+    """Whether that was from an archive, and no tag was seen on it since."""
+    pinned: tuple[str, ...] = ()
+    """Its references with a digest that an event or a container asked for."""
+    tagged_in: tuple[str, ...] = ()
+    """Repositories in which it was seen with a tag."""
 
 
 class RegistryWord(NamedTuple):

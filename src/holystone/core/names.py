@@ -89,20 +89,22 @@ class Names:
         return self.begun_by(text) | ({named} if named else set())
 
     def references(self, image_id: str) -> tuple[str, ...]:
-        """The tags of an image in full; where it has none, those of what it was built on.
+        """The names of an image in full; where it has none, those of what it was built on.
 
         A step of a classic build stands on the image its ``FROM`` named.
         """
         steps = self.steps(image_id)
-        return tuple(filter(None, map(complete, steps[-1].tags))) if steps else ()
+        if not steps:
+            return ()
+        return tuple(filter(None, map(complete, steps[-1].tags + steps[-1].pinned)))
 
     def steps(self, image_id: str) -> list[Image]:
-        """An image and what it was built on, step by step, down to the first that has a tag."""
+        """An image and what it was built on, step by step, down to the first that has a name."""
         found: list[Image] = []
         image = self.by_id.get(image_id)
         while image is not None and image not in found:
             found.append(image)
-            image = None if image.tags else self.by_id.get(image.parent)
+            image = None if image.tags or image.pinned else self.by_id.get(image.parent)
         return found
 
     def bases(self, image_id: str) -> tuple[str, ...]:

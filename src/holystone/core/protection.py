@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from holystone.core.decision import Reason
+from holystone.core.digest_names import repository
 from holystone.core.inventory import Image, Inventory
 from holystone.core.policy import Policy, Protect
 from holystone.core.usage import Lease, Usage
@@ -99,10 +100,11 @@ class Protection:
     def _by_name(self, image: Image) -> Reason | None:
         for name in image.tags + image.digests:
             for patterns in (self.protect.images, *self.protect.other_images):
-                # Patterns speak of an image's tags; of its digests only those that name digests.
+                # Patterns speak of an image's names; of its other digests only those that name
+                # digests.
                 of_digests = [each for each in patterns if "@" in each]
-                by_tag = "@" not in name or not image.tags
-                if pattern := covers(patterns if by_tag else of_digests, name):
+                is_name = "@" not in name or not image.tags or name in image.pinned
+                if pattern := covers(patterns if is_name else of_digests, name):
                     return Reason("protected", {"pattern": pattern, "reference": name})
             if self.protect.official and _is_official(name):
                 return Reason("protected", {"official": True, "reference": name})
@@ -152,6 +154,18 @@ def tags_by_repository(images: Iterable[Image]) -> dict[str, list[str]]:
             age = (image.created, image.last_tagged or 0.0, _counting(version), tag)
             dated.setdefault(name, []).append(age)
     return {name: [tag for *_, tag in sorted(tags, reverse=True)] for name, tags in dated.items()}
+
+
+def digests_by_repository(
+    images: Iterable[Image], digests: Callable[[Image], Iterable[str]]
+) -> dict[str, list[str]]:
+    """The digests that are names of each repository here, those of the image built last first."""
+    dated: dict[str, list[tuple[float, float, str]]] = {}
+    for image in images:
+        came = max(image.arrived or 0.0, image.last_tagged or 0.0)
+        for digest in digests(image):
+            dated.setdefault(repository(digest), []).append((image.created, came, digest))
+    return {name: [each for *_, each in sorted(all_, reverse=True)] for name, all_ in dated.items()}
 
 
 def _counting(version: str) -> list[tuple[int, str]]:

@@ -63,7 +63,8 @@ def rank(images: Iterable[Image], spare: Iterable[Image], usage: Usage, sign: Si
             continue
         ranking.add(image.id, pieces, last=last or 0.0)
         # What is remembered has its name in full.
-        names = [tag if tag in habits.known else complete(tag) or tag for tag in image.tags]
+        written = image.tags + (image.pinned or (() if image.tags else image.digests))
+        names = [name if name in habits.known else complete(name) or name for name in written]
         told = max((habits.known[name].last for name in names if name in habits.known), default=0.0)
         used = usage.last_used.get(("image", image.id), 0.0)
         for name in names:

@@ -42,7 +42,7 @@ class Confirming:
         self.told = {
             reference: Told(word.has, word.said, word.asked)
             for reference, word in self.words.items()
-            if word.has is not None
+            if word.has or (word.has is False and not word.once_there)
         }
 
     def confirm(
@@ -66,6 +66,15 @@ class Confirming:
             for image in inventory.images
         )
         return inventory._replace(images=tuple(images))
+
+    def note_seen(self, seen: Mapping[str, float]) -> None:
+        """Take when pulls and pushes showed that registries have these references."""
+        for reference, at in seen.items():
+            word = self.words.get(reference, RegistryWord())
+            self.words[reference] = word = word._replace(seen=max(at, word.seen))
+            if word.has is False and word.once_there:
+                # It was pushed since.
+                self.told.pop(reference, None)
 
     def _references(self, image: Image) -> list[str]:
         """The complete references of an image's digests, first those its registry once had."""

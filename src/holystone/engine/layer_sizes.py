@@ -166,6 +166,12 @@ def _ask_histories(
 
 def apply_facts(image: Image, facts: ImageFacts, store: str) -> Image:
     """The image with what is known of it."""
+    image = image._replace(
+        arrived=facts.arrived,
+        loaded=facts.loaded,
+        pinned=tuple(dict.fromkeys((*image.pinned, *facts.pinned))),
+        tagged_in=tuple(dict.fromkeys((*image.tagged_in, *facts.tagged_in))),
+    )
     if not facts.inspected and facts.layers is None and facts.blobs is None:
         return image
     metadata = 0

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from holystone.core.decision import Step
+from holystone.core.digest_names import digest_names
 from holystone.core.inventory import Disk, Image, Inventory, Layer, Note
 from holystone.core.layers import chain_ids
 from holystone.core.memory import ImageFacts, Memory
 from holystone.core.usage import Lease, Usage
-from holystone.engine import layer_sizes, observe
+from holystone.engine import arrivals, layer_sizes, observe
 from holystone.engine.api import Client
 from holystone.engine.events import EventStream
 from holystone.engine.host import REMOVED, Observed, Removal
@@ -55,6 +56,8 @@ class LiveHost:
         self.odd: dict[str, Note] = {}
         """What the engine does not tell of single images, by ID."""
         self.uses = Uses(client, memory)
+        self.stored_at: dict[str, float] = {}
+        """When images were last stored, where the engine's files were asked."""
         self.tagged_at: dict[str, float | None] = {}
         """When tagged images last got a tag, where that was asked for."""
         self.named = False
@@ -102,13 +105,13 @@ class LiveHost:
         )
         inventory = inventory._replace(containers=containers, notes=(*inventory.notes, *odd))
         self.uses.look(inventory, known, lambda: self._layered(inventory))
-        return self._with_facts(inventory)
+        told = arrivals.learn(self.facts, inventory, self.uses.events, self.uses.now)
+        self._learn(told, inventory)
+        return self._settle_digests(self._with_facts(inventory))
 
     def date(self, inventory: Inventory) -> Inventory:
         """The inventory with when its untagged images lost their tag; see ``Host.date``."""
-        untagged = [image.id for image in inventory.images if not image.tags]
-        self._read_images(inventory, [i for i in untagged if not self.facts[i].inspected])
-        return self._inspect(inventory, [i for i in untagged if not self.facts[i].inspected])
+        return self._date(inventory, [image.id for image in inventory.images if not image.tags])
 
     def date_tagged(self, inventory: Inventory) -> Inventory:
         """The inventory with when its tagged images got their tags; see ``Host.date_tagged``."""
@@ -116,6 +119,7 @@ class LiveHost:
         found = layer_sizes.inspect_images(self.client, tagged, self.facts)
         self.odd |= found.odd
         self.tagged_at = {image_id: fact.last_tagged for image_id, fact in found.facts.items()}
+        self._read_times(inventory, [image.id for image in tagged])
         self.uses.hint(inventory, self.tagged_at)
         return self._with_facts(inventory)
 
@@ -152,6 +156,7 @@ class LiveHost:
 
             asker = Asker(self.client, Credentials(os.environ))
             self.confirming = Confirming(asker, self.memory, self.key, self.clock)
+        self.confirming.note_seen(self.uses.in_registries())
         return self.confirming.confirm(inventory, image_ids, anew=anew)
 
     def usage(self) -> Usage:
@@ -220,6 +225,38 @@ class LiveHost:
             image._replace(layers=tuple(Layer(chain, 0) for chain in chain_ids(diff_ids)))
             for image, diff_ids in stacks
         ]
+
+    def _date(self, inventory: Inventory, ids: Sequence[str]) -> Inventory:
+        """The inventory with when these images, which have no tag, came and lost their tag."""
+        self._read_times(inventory, ids)
+        self._read_images(inventory, [i for i in ids if not self.facts[i].inspected])
+        return self._inspect(inventory, [i for i in ids if not self.facts[i].inspected])
+
+    def _read_times(self, inventory: Inventory, ids: Sequence[str]) -> None:
+        """Take from the engine's files, where they are here, when these images were stored."""
+        if self.seen.root:
+            engine = inventory.engine
+            self.stored_at.update(arrivals.file_times(self.seen.root, engine, ids))
+
+    def _settle_digests(self, inventory: Inventory) -> Inventory:
+        """Find out of digests whether they are names or were left behind, as far as that goes."""
+        store = inventory.engine.store
+        doubtful = [
+            i.id for i in inventory.images if not i.odd and not digest_names(i, store).certain
+        ]
+        if not doubtful:
+            return inventory
+        inventory = self._date(inventory, doubtful)
+        images = [image for image in inventory.images if image.id in set(doubtful)]
+        found = arrivals.pulled_by_tag(images, self.stored_at, self.uses.events)
+        news = {
+            image_id: self.facts[image_id]._replace(
+                tagged_in=tuple(sorted(names.union(self.facts[image_id].tagged_in)))
+            )
+            for image_id, names in found.items()
+        }
+        self._learn(news, inventory)
+        return self._with_facts(inventory)
 
     def _said(self, image_id: str) -> str:
         """What the engine answered to an inspection that it failed."""
@@ -317,6 +354,13 @@ class LiveHost:
             layer_sizes.apply_facts(image, self.facts[image.id], store)
             for image in inventory.images
         ]
+        if self.stored_at:
+            images = [
+                image._replace(arrived=max(image.arrived or 0.0, self.stored_at[image.id]))
+                if image.id in self.stored_at
+                else image
+                for image in images
+            ]
         if self.tagged_at:
             images = [
                 image._replace(last_tagged=self.tagged_at.get(image.id, image.last_tagged))

@@ -5,7 +5,7 @@ Not on Podman: it tells of a pull also where ``podman run`` found the image here
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from holystone.core.inventory import Image
@@ -27,6 +27,28 @@ class Origin(NamedTuple):
     """The complete name: ``docker.io/library/python``."""
     at: float
     """UTC seconds."""
+
+
+class Origins:
+    """What the events of one run show."""
+
+    def __init__(self) -> None:
+        self.found: list[Origin] = []
+
+    def read(self, events: Sequence[Event], names: Names) -> dict[str, Image]:
+        """Take these events; the images that they show, by ID."""
+        found = of_events(events, names)
+        self.found += found
+        return {origin.image: names.by_id[origin.image] for origin in found}
+
+    def references(self, images: Mapping[str, Image]) -> dict[str, float]:
+        """When it was last shown that a registry has an image, by reference with its digest."""
+        return {
+            reference: origin.at
+            for origin in sorted(self.found, key=lambda each: each.at)
+            if (image := images.get(origin.image)) is not None
+            for reference in digests_of(origin, image)
+        }
 
 
 def of_events(events: Sequence[Event], names: Names) -> list[Origin]:

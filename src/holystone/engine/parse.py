@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from holystone.core.digest_names import repository
 from holystone.core.inventory import CacheRecord, Container, Engine, Image, Network, Volume
 from holystone.core.memory import ImageFacts
 
@@ -73,15 +74,20 @@ def full_id(text: object) -> str:
 def image(entry: Mapping[str, Any]) -> Image:
     """An entry of ``GET /images/json``.
 
-    On the containerd store an image pulled by digest has that reference among its tags.
+    On the containerd store and with Podman an image pulled by digest has that reference among its
+    tags. Podman tells as its history which names it had.
     """
     names = [name for name in entry.get("RepoTags") or () if "<none>" not in name]
     digests = [name for name in entry.get("RepoDigests") or () if _is_digest(name)]
-    digests += [name for name in names if _is_digest(name)]
+    pinned = [name for name in names if _is_digest(name)]
+    digests += pinned
+    had = (str(name) for name in entry.get("History") or ())
     return Image(
         id=full_id(_id(entry, "Id")),
         tags=tuple(name for name in names if "@" not in name),
         digests=tuple(dict.fromkeys(digests)),
+        pinned=tuple(pinned),
+        tagged_in=tuple(sorted({repository(name) for name in had if "@" not in name})),
         parent=full_id(entry.get("ParentId")),
         created=float(entry.get("Created") or 0),
         size=int(entry.get("Size") or 0),
@@ -154,9 +160,14 @@ def references(told: Mapping[str, Any]) -> set[str]:
 
 
 def inspected_image(known: ImageFacts, told: Mapping[str, Any]) -> ImageFacts:
-    """What is known of an image, with what ``GET /images/{id}/json`` adds to it."""
+    """What is known of an image, with what ``GET /images/{id}/json`` adds to it.
+
+    A build with ``SOURCE_DATE_EPOCH`` sets both the build date and, on the containerd store, the
+    date of the tag to it: that date says nothing.
+    """
+    last_tagged = timestamp((told.get("Metadata") or {}).get("LastTagTime"))
     return known._replace(
-        last_tagged=timestamp((told.get("Metadata") or {}).get("LastTagTime")),
+        last_tagged=None if last_tagged == timestamp(told.get("Created")) else last_tagged,
         made_by_buildkit=str(told.get("Comment") or "").startswith("buildkit."),
         inspected=True,
         diff_ids=tuple(str(layer) for layer in (told.get("RootFS") or {}).get("Layers") or ()),

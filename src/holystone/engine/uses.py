@@ -21,12 +21,13 @@ from holystone.core.seen import (
 from holystone.core.usage import SAME_USE, Key, Use
 from holystone.engine.api import abandon
 from holystone.engine.host import Observed
+from holystone.engine.origins import Origins
 
 if TYPE_CHECKING:
     from holystone.core.company import Followers
     from holystone.core.inventory import CacheRecord, Image, Inventory
     from holystone.engine.api import Client, Pending
-    from holystone.engine.origins import Origin
+    from holystone.engine.events import Event
     from holystone.engine.past import Past
 
 _WORTH_NOTING = 60.0
@@ -46,6 +47,8 @@ class Uses:
         """How far it has been read by now."""
         self.saved = Read()
         """How far that is written down."""
+        self.events: tuple[Event, ...] = ()
+        """Those of this run that were not read before, the oldest first."""
         self.missed: tuple[str, ...] = ()
         self.known: dict[Key, float] = {}
         """The last uses of objects as they were remembered before this run."""
@@ -59,8 +62,7 @@ class Uses:
         self._seen: list[Sighting] = []
         self._kept = 0
         """How many of these were kept already."""
-        self._origins: list[Origin] = []
-        """Images that pulls and pushes showed to be in a registry."""
+        self._origins = Origins()
         self._images: dict[str, Image] = {}
         self._cache: dict[str, CacheRecord] = {}
         self._pending: Pending | None = None
@@ -92,6 +94,7 @@ class Uses:
         since = self._since
         used = self._used(inventory)
         past = self._past()
+        self.events += past.events if past else ()
         made = {e.id: e.at for e in past.events if e.action == "create"} if past else {}
         news = of_containers(inventory, names, since, made)
         if past is not None:
@@ -183,7 +186,7 @@ class Uses:
                 images=self._images,
                 cache=tuple(self._cache.values()),
                 present=self.present,
-                in_registries=self._in_registries(),
+                in_registries=self.in_registries(),
             )
             added = self.memory.fold(self.key, seen)
             if added is not None:
@@ -192,9 +195,12 @@ class Uses:
                 self.known = {**self.known, **self.last}
                 self._kept = len(self._seen)
                 self._cache = {}
-                self._origins = []
                 self.now = self.saved = self.now._replace(looked=self._at)
         return Observed(self.read.looked, self.counted, self.missed, kept)
+
+    def in_registries(self) -> dict[str, float]:
+        """When it was seen that a registry has an image, by complete reference with its digest."""
+        return self._origins.references(self._images)
 
     def close(self) -> None:
         """Give up on an answer that nobody has read."""
@@ -249,7 +255,7 @@ class Uses:
         from holystone.engine.past import read_builds
 
         if inventory.engine.store != "podman":
-            self._add_origins(past, names)
+            self._images.update(self._origins.read(past.events, names))
         news = sightings.of_events(past.events, names, known)
         news = [each for each in news if not self.now.is_own(each)]
         if inventory.engine.store != "podman":
@@ -287,27 +293,6 @@ class Uses:
             for reference in filter(None, map(complete, image.tags))
             if reference not in own
         ]
-
-    def _add_origins(self, past: Past, names: Names) -> None:
-        from holystone.engine import origins
-
-        found = origins.of_events(past.events, names)
-        self._origins += found
-        for origin in found:
-            self._images.setdefault(origin.image, names.by_id[origin.image])
-
-    def _in_registries(self) -> dict[str, float]:
-        """When it was seen that a registry has an image, by complete reference with its digest."""
-        if not self._origins:
-            return {}
-        from holystone.engine.origins import digests_of
-
-        return {
-            reference: origin.at
-            for origin in self._origins
-            if (image := self._images.get(origin.image)) is not None
-            for reference in digests_of(origin, image)
-        }
 
     def _add(self, news: Sequence[Sighting], names: Names) -> None:
         self._seen += news

@@ -24,15 +24,16 @@ def recall(database: sqlite3.Connection, engine: str, *, layers: bool) -> dict[s
     with decoding():
         stacks = _recall_stacks(database, engine) if layers else {}
         rows = database.execute(
-            "SELECT image_id, first_seen, last_tagged, buildkit, inspected, exact, depth, top"
-            " FROM image WHERE engine = ?",
+            "SELECT image_id, first_seen, last_tagged, buildkit, inspected, exact, depth, top,"
+            " arrived, loaded, pinned, tagged_in FROM image WHERE engine = ?",
             (engine,),
         )
         return {image_id: _fact(tuple(row), stacks if layers else None) for image_id, *row in rows}
 
 
 def _fact(row: tuple[Any, ...], stacks: Mapping[int | None, Stack] | None) -> ImageFacts:
-    first_seen, last_tagged, buildkit, inspected, exact, depth, top = row
+    first_seen, last_tagged, buildkit, inspected, exact, depth, top, *came = row
+    arrived, loaded, pinned, tagged_in = came
     known = stacks is not None and (depth is not None or top is not None)
     stack, diff_ids = stacks[top] if stacks is not None and known else (None, None)
     return ImageFacts(
@@ -44,6 +45,10 @@ def _fact(row: tuple[Any, ...], stacks: Mapping[int | None, Stack] | None) -> Im
         layers=None if depth is None else stack,
         exact=bool(exact),
         diff_ids=diff_ids,
+        arrived=None if arrived is None else float(arrived),
+        loaded=bool(loaded),
+        pinned=tuple(pinned.split()),
+        tagged_in=tuple(tagged_in.split()),
     )
 
 
@@ -79,11 +84,15 @@ def remember(
         top = _keep_stack(database, engine, fact, ids)
         database.execute(
             # Layers never change: news without them do not take them away.
-            "INSERT INTO image VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+            "INSERT INTO image (engine, image_id, first_seen, last_tagged, buildkit, inspected,"
+            " exact, depth, top, arrived, loaded, pinned, tagged_in)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
             " first_seen = excluded.first_seen, last_tagged = excluded.last_tagged,"
             " buildkit = excluded.buildkit, inspected = excluded.inspected,"
             " exact = iif(excluded.depth IS NULL, exact, excluded.exact),"
-            " depth = coalesce(excluded.depth, depth), top = coalesce(excluded.top, top)",
+            " depth = coalesce(excluded.depth, depth), top = coalesce(excluded.top, top),"
+            " arrived = excluded.arrived, loaded = excluded.loaded, pinned = excluded.pinned,"
+            " tagged_in = excluded.tagged_in",
             (
                 engine,
                 image_id,
@@ -94,6 +103,10 @@ def remember(
                 fact.exact,
                 None if fact.layers is None else len(fact.layers),
                 top,
+                fact.arrived,
+                fact.loaded,
+                " ".join(fact.pinned),
+                " ".join(fact.tagged_in),
             ),
         )
     _forget_gone(database, engine, present)

@@ -168,9 +168,16 @@ MIGRATIONS = (
         PRIMARY KEY (engine, reference)
     ) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE image ADD COLUMN arrived REAL;
+    ALTER TABLE image ADD COLUMN loaded INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE image ADD COLUMN pinned TEXT NOT NULL DEFAULT '';
+    ALTER TABLE image ADD COLUMN tagged_in TEXT NOT NULL DEFAULT '';
+    """,
 )
 """One script a version. ``image.top`` is the layer on top of an image's stack, ``layer.below``
 the one under it; a layer's size and an image's depth are null until they were weighed.
+``image.pinned`` and ``image.tagged_in`` are names with blanks between them.
 ``lease.reference`` is in full, ``lease.written`` as the job wrote it. ``removal.place`` counts a
 run's steps from 0; its lists and labels are JSON.
 

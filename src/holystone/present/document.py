@@ -103,7 +103,12 @@ def coalesced(inventory: Inventory, level: str, run: int, disk: Disk) -> Documen
     }
     promise = {"freed_bytes": 0, "estimated": False, "at_least_bytes": 0, "at_most_bytes": 0}
     head = _about(inventory) | {"level": level}
-    rest = {"held_by_cache_bytes": 0, "target_free_bytes": None, "coalesced_with": run}
+    rest: Document = {
+        "held_by_cache_bytes": 0,
+        "target_free_bytes": None,
+        "unconfirmed": [],
+        "coalesced_with": run,
+    }
     return head | promise | rest | {"outcome": ended, "items": []}
 
 
@@ -228,7 +233,13 @@ def _about(inventory: Inventory) -> Document:
 
 def _plan(plan: Plan) -> Document:
     head = preamble(plan.engine, plan.taken_at, plan.disk, plan.notes) | {"level": plan.level}
-    return head | _promise(plan) | {"target_free_bytes": plan.target_free}
+    unconfirmed = [
+        verdict.id
+        for verdict in plan.removed
+        if any(reason.rule == "unconfirmed" for reason in verdict.reasons)
+    ]
+    target = {"target_free_bytes": plan.target_free, "unconfirmed": unconfirmed}
+    return head | _promise(plan) | target
 
 
 def preamble(engine: Engine, taken_at: float, disk: Disk, noted: Sequence[Note] = ()) -> Document:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from holystone.core.arrival import last_sign
 from holystone.core.decision import Fact, Plan, Verdict
+from holystone.core.digest_names import digest_names
 from holystone.core.freed import free_images, freed_by_record
-from holystone.core.images import last_sign
 from holystone.core.inventory import Container, Image, Inventory, Note
 from holystone.core.usage import Usage
 from holystone.core.worth import Prospects, prospects, prospects_of_record, rank
@@ -79,7 +80,7 @@ def _prospects(
         freed = freed_by_record(record, copies=inventory.engine.store == "containerd")
         return prospects_of_record(record, freed, now)
     image = next((each for each in inventory.images if each.id == verdict.id), None)
-    if verdict.kind != "image" or image is None or not image.tags:
+    if verdict.kind != "image" or image is None or not _has_name(image, inventory.engine.store):
         return None
     verdicts = {each.id: each for each in plan.verdicts if each.kind == "image"}
     holders = [
@@ -91,9 +92,14 @@ def _prospects(
     return prospects(ranking.entries[image.id], now, ranking.habits.soon(now))
 
 
+def _has_name(image: Image, store: str) -> bool:
+    return bool(image.tags or digest_names(image, store).names)
+
+
 def _goes_along(image: Image, verdict: Verdict) -> bool:
     """Whether an image goes in any case, or with the last one on it: a nameless step of a build."""
-    return verdict.remove or (not image.tags and verdict.reasons[0].rule == "parent")
+    named = bool(image.tags or image.pinned)
+    return verdict.remove or (not named and verdict.reasons[0].rule == "parent")
 
 
 def _image(inventory: Inventory, verdict: Verdict) -> Explanation:

@@ -132,6 +132,16 @@ def _tagged(facts: Facts) -> str:
     return "tagged" if tags == 1 else f"tagged ({tags} tags)"
 
 
+def _digest(facts: Facts) -> str:
+    reference = short_reference(str(facts.get("reference")))
+    if facts.get("certain"):
+        return f"pulled by digest: {reference}"
+    return (
+        f"it has no tag but a digest: {reference}. Either it was pulled by that digest, or its tag "
+        "moved to another image before holystone saw it"
+    )
+
+
 def _parent(facts: Facts) -> str:
     children = _count(facts, "children")
     stay = "stays was" if children == 1 else "stay were"
@@ -225,7 +235,8 @@ def _retained(facts: Facts) -> str:
     by = f"kept by rule {safe(str(facts['policy']))!r}"
     if "newest" in facts:
         count = _count(facts, "newest")
-        which = "the newest tag" if count == 1 else f"among the newest {count} tags"
+        what = "digest" if "@" in str(facts.get("reference")) else "tag"
+        which = f"the newest {what}" if count == 1 else f"among the newest {count} {what}s"
         return f"{by}: {which} of its repository"
     if "idle" not in facts:
         return by
@@ -285,6 +296,11 @@ RULES: Mapping[str, _Wording] = {
     "in-use": _Wording(_in_use, "in use", _in_use_brief),
     "stopped": _Wording(_stopped, "stopped"),
     "tagged": _Wording(_tagged, "tagged"),
+    "digest": _Wording(
+        _digest,
+        "pulled by digest",
+        lambda facts: "pulled by digest" if facts.get("certain") else "perhaps pulled by digest",
+    ),
     "untagged": _Wording(_untagged, "untagged", _untagged_brief),
     "parent": _Wording(_parent, "parent images"),
     "young": _Wording(_young, "too young", _young_brief),

@@ -82,9 +82,11 @@ _UNTAGGED: tuple[tuple[str, str, float, float], ...] = (
     ("untagged ml 2", "yolov5", 4508.0, 37.0),
 )
 # Repository, stack, its own layer in MB, days since it was built, seconds since first seen here.
-_DIGEST_ONLY: tuple[tuple[str, str, float, float, float], ...] = (
+_TAG_MOVED: tuple[tuple[str, str, float, float, float], ...] = (
     ("python", "python 3.12 old", 0, 43, 30 * DAY),
     ("node", "node 18 old", 0, 39, 30 * DAY),
+)
+_BY_DIGEST: tuple[tuple[str, str, float, float, float], ...] = (
     ("hadolint/hadolint", "debian", 33, 70, 22 * MINUTE),
 )
 # A chain of the classic builder: name, stack, megabytes of each step, hours since it was built.
@@ -111,10 +113,12 @@ def demo_images(now: float) -> tuple[tuple[Image, ...], dict[str, float]]:
     for name, stack, own, since in _UNTAGGED:
         image = _image(name, stack, own, now - since - 2, pushed=False)
         images.append(image._replace(tags=(), last_tagged=now - since, made_by_buildkit=True))
-    for repository, stack, own, days, seen in _DIGEST_ONLY:
-        image = _image(f"{repository}:before", stack, own, now - days * DAY, pushed=True)
-        images.append(image._replace(tags=()))
-        first_seen[image.id] = now - seen
+    for digest_only, pinned in ((_TAG_MOVED, False), (_BY_DIGEST, True)):
+        for repository, stack, own, days, seen in digest_only:
+            image = _image(f"{repository}:before", stack, own, now - days * DAY, pushed=True)
+            known = {"pinned": image.digests} if pinned else {"tagged_in": (repository,)}
+            images.append(image._replace(tags=(), **known))
+            first_seen[image.id] = now - seen
     for number, (reference, stack, steps, hours) in enumerate(_CHAINS):
         images += _chain(f"chain {number}", reference, stack, steps, now - hours * HOUR)
     return tuple(images), first_seen

@@ -12,7 +12,7 @@ from holystone.engine.execute import Outcome
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, Removal
 from holystone.engine.rounds import NOISE, Round, falls_short, gain
 from holystone.present import notes, reasons
-from holystone.present.report import listing, remaining
+from holystone.present.report import listing, remaining, unconfirmed
 from holystone.present.table import Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
@@ -68,10 +68,11 @@ def closing(plan: Plan, outcome: Outcome, *, short: int = 0) -> str:
         return f"❌ Clean-up ended early, {done}: {safe(outcome.interrupted)}"
     if outcome.failed:
         return f"❌ Clean-up incomplete: {counted(outcome.failed, 'removal')} failed"
+    also = unconfirmed.ending(unconfirmed.gone(plan, outcome))
     if short:
-        return f"❌ Target not reached: {format_size(short)} more should be free"
+        return f"❌ Target not reached: {format_size(short)} more should be free{also}"
     if plan.target_free is not None:
-        return "✅ Cleaned until enough was free"
+        return f"✅ Cleaned until enough was free{also}"
     if plan.level == "routine" and not any(_is_kept_dear(verdict) for verdict in plan.removed):
         return LAST_LINE
     return f"✅ Cleaned at level {plan.level}"
@@ -103,6 +104,7 @@ def render(plan: Plan, outcome: Outcome, look: Look, *, disk_after: Disk | None 
     lines += _not_as_agreed(plan, look)
     for result in (SKIPPED, FAILED, NOT_TRIED):
         lines += _troubles(plan, outcome, result, look)
+    lines += unconfirmed.listing(unconfirmed.gone(plan, outcome), look, verb="removed")
     lines += paragraph(_freed(plan, outcome, disk_after), look)
     if outcome.removed:
         lines += remaining.held(plan, look)

@@ -8,7 +8,7 @@ from holystone.core.decision import Plan
 from holystone.core.inventory import Inventory
 from holystone.core.units import format_size
 from holystone.present import notes
-from holystone.present.report import listing, remaining
+from holystone.present.report import listing, remaining, unconfirmed
 from holystone.present.table import paragraph
 from holystone.present.terminal import Look
 from holystone.present.wording import counts_of, engine_name, promised, safe
@@ -33,6 +33,7 @@ def render(inventory: Inventory, plan: Plan, look: Look, *, every: bool = False)
     else:
         lines += remaining.stays(inventory, plan, look)
     lines += remaining.young(plan, look)
+    lines += unconfirmed.listing(unconfirmed.going(plan), look, verb="to go")
     lines += paragraph(total(plan), look, style="bold")
     lines += remaining.held(plan, look)
     lines += _short(plan, look)

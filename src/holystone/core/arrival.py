@@ -1,0 +1,41 @@
+"""When an image came here, and when anybody last had to do with it."""
+
+from __future__ import annotations
+
+from holystone.core.inventory import Image
+from holystone.core.usage import Usage
+
+
+def arrival(image: Image, usage: Usage, *, step: bool = False) -> tuple[str, float | None]:
+    """What last told that an image came here or was wanted, and when (UTC seconds).
+
+    The latest of: when it came, by an event or by the engine's files; when it last got a tag.
+    A build date says nothing of that: who builds an image may set it. Only that of a ``step`` of a
+    classic build counts, which came here by that build. Where nothing of this is known, when
+    holystone first saw it: None where that is now.
+    """
+    known = [
+        (at, what)
+        for at, what in ((image.arrived, "arrived"), (image.last_tagged, "last tagged"))
+        if at is not None
+    ]
+    if known:
+        at, what = max(known)
+        return what, at
+    if step:
+        return "built", image.created
+    return "first seen", usage.first_seen.get(image.id)
+
+
+def last_sign(image: Image, usage: Usage) -> float | None:
+    """When anybody last had to do with an image, as far as holystone knows (UTC seconds).
+
+    Before it saw the image for the first time it cannot know of any use, so that counts too.
+    """
+    signs = (
+        image.last_tagged,
+        image.arrived,
+        usage.last_used.get(("image", image.id)),
+        usage.first_seen.get(image.id),
+    )
+    return max((sign for sign in signs if sign is not None), default=None)

@@ -1,0 +1,105 @@
+"""An untagged image is as old as its arrival here, whatever its build date says."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from holystone.core.decision import Reason, Verdict
+from holystone.core.plan import plan
+from holystone.core.policy import Policy
+from tests.engine.cleaning import live_host
+from tests.engines import Engine
+from tests.engines.images import EPOCH, SCRATCH, ImageToLoad, build, layer, load
+
+HOUR = 3600.0
+DATES = {
+    "long ago": EPOCH,
+    "1970": datetime(1970, 1, 1, tzinfo=UTC),
+    "ahead": datetime(2100, 1, 1, tzinfo=UTC),
+}
+
+
+def verdict(
+    engine: Engine,
+    image_id: str,
+    *,
+    later: float = 0.0,
+    state: Path | None = None,
+    remote: bool = False,
+    seen: float = 0.0,
+) -> Verdict:
+    """What a plan says of an image with the default grace.
+
+    ``later``: seconds from now at which it is made. ``seen``: so long ago the look was.
+    """
+    host = live_host(engine, state, remote=remote)
+    host.clock = lambda: time.time() - seen
+    try:
+        inventory = host.date(host.observe())
+        made = plan(inventory, host.usage(), Policy(), time.time() + later)
+    finally:
+        host.close()
+    (found,) = [each for each in made.verdicts if each.id == image_id]
+    return found
+
+
+def reason(found: Verdict) -> Reason:
+    assert not found.remove
+    (only,) = found.reasons
+    return only
+
+
+@pytest.mark.parametrize("dated", DATES)
+def test_an_archive_without_a_tag(fresh_engine: Engine, unique: str, dated: str) -> None:
+    (image_id,) = load(fresh_engine, ImageToLoad([layer(unique)], created=DATES[dated]))
+    young = reason(verdict(fresh_engine, image_id))
+    assert young.rule == "young"
+    assert young.facts["min_age"] == HOUR
+    assert young.facts["since"] == "arrived"
+    assert not verdict(fresh_engine, image_id, later=HOUR - 120).remove
+    assert verdict(fresh_engine, image_id, later=HOUR).remove
+
+
+@pytest.mark.engine("docker20", "docker28", "docker28c", "podman5")
+def test_an_engine_whose_files_are_not_here(fresh_engine: Engine, unique: str) -> None:
+    """Its events tell."""
+    (image_id,) = load(fresh_engine, ImageToLoad([layer(unique)]))
+    if fresh_engine.store == "podman":
+        time.sleep(0.4)  # Its events come late.
+    assert reason(verdict(fresh_engine, image_id, remote=True)).facts["since"] == "arrived"
+
+
+def test_an_archive_loaded_again(fresh_engine: Engine, unique: str, tmp_path: Path) -> None:
+    """The image was known for long, but somebody may be about to use it now."""
+    image = ImageToLoad([layer(unique)])
+    (image_id,) = load(fresh_engine, image)
+    verdict(fresh_engine, image_id, state=tmp_path, seen=9 * HOUR)
+    began = time.time()
+    assert load(fresh_engine, image) == [image_id]
+    young = reason(verdict(fresh_engine, image_id, state=tmp_path))
+    assert young.rule == "young"
+    assert float(young.facts["age"] or 0) < time.time() - began + 1
+
+
+@pytest.mark.engine("docker28", "docker28c")
+def test_a_build_with_a_date_of_its_own(fresh_engine: Engine, unique: str) -> None:
+    image_id = build(
+        fresh_engine,
+        SCRATCH,
+        *("--build-arg", "SOURCE_DATE_EPOCH=1000000000", "--label", f"of={unique}"),
+        buildkit=True,
+    )
+    young = reason(verdict(fresh_engine, image_id))
+    assert young.rule == "young"
+    assert young.facts["since"] == "arrived"
+
+
+@pytest.mark.engine("docker20")
+def test_the_steps_of_a_build(fresh_engine: Engine, unique: str) -> None:
+    """They came by the build, of which this engine has no event: its date counts."""
+    image_id = build(fresh_engine, f"{SCRATCH}LABEL of={unique}\n")
+    assert reason(verdict(fresh_engine, image_id, remote=True)).facts["since"] == "built"
