@@ -23,6 +23,7 @@ from holystone.engine.rounds import (
     as_one,
     falls_short,
     gain,
+    left_after,
     missed,
     part_to_begin_with,
 )
@@ -292,7 +293,9 @@ class Cleaning:
         if short := missed(last.plan, last.disk):
             from holystone.present.report import shortfall
 
-            answer(self.output, shortfall.render(last.inventory, last.plan, short, look))
+            left = left_after(last)
+            text = shortfall.render(left, last.plan, short, look, self.host.beside(left))
+            answer(self.output, text)
         answer(self.output, report.closing(plan, outcome, short=short))
 
 

@@ -14,6 +14,7 @@ from holystone.core.decision import KINDS, Plan, Verdict
 from holystone.core.inventory import Disk, Inventory
 from holystone.core.plan import first_steps
 from holystone.engine.execute import Key, Outcome
+from holystone.engine.host import REMOVED
 
 MOST = 5
 """Rounds of one clean, at most: the containers, the rest, and what the disk still lacks."""
@@ -37,6 +38,19 @@ class Round(NamedTuple):
         return gain(self.plan.disk, self.disk)
 
 
+def left_after(done: Round) -> Inventory:
+    """The host after a round: its inventory without what was removed, and the disk as it is."""
+    gone = {key for key, removal in done.outcome.results.items() if removal.result == REMOVED}
+    was = done.inventory
+    return was._replace(
+        containers=tuple(c for c in was.containers if ("container", c.id) not in gone),
+        images=tuple(i for i in was.images if ("image", i.id) not in gone),
+        cache=tuple(r for r in was.cache if ("cache", r.id) not in gone),
+        volumes=tuple(v for v in was.volumes if ("volume", v.name) not in gone),
+        disk=done.disk,
+    )
+
+
 def gain(before: Disk, after: Disk) -> int | None:
     """By how many bytes the free space of a disk grew; None where it is not in sight."""
     if before.free_bytes is None or after.free_bytes is None:
@@ -49,7 +63,7 @@ def falls_short(gained: int, freed: int) -> bool:
 
     Others write to the disk meanwhile, and files take whole blocks: a few megabytes say nothing.
     """
-    return gained < freed - max(NOISE, freed // 50)
+    return freed > NOISE and gained < freed - max(NOISE, freed // 50)
 
 
 def part_to_begin_with(plan: Plan, inventory: Inventory, number: int) -> Plan:

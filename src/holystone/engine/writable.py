@@ -29,7 +29,7 @@ def weighed(container: Container, told: Mapping[str, Any], root: str, store: str
     layer = str(((told.get("GraphDriver") or {}).get("Data") or {}).get("UpperDir") or "")
     found = None
     if root and layer.startswith(f"{root.rstrip('/')}/"):
-        found = _measured(layer)
+        found = measure(layer)
     if found is None:
         return container._replace(writable_at_least=0)
     size, whole = found
@@ -40,7 +40,7 @@ def weighed(container: Container, told: Mapping[str, Any], root: str, store: str
     return container._replace(writable_size=size, writable_claimed=container.writable_size)
 
 
-def _measured(folder: str) -> tuple[int, bool] | None:
+def measure(folder: str) -> tuple[int, bool] | None:
     """Bytes that the files below a folder free, and whether all were seen; None if unreadable."""
     linked: dict[tuple[int, int], int] = {}
     total = 0

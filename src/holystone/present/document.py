@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from holystone.core.account import Beside
 from holystone.core.decision import Plan, Reason, Verdict
 from holystone.core.inventory import Disk, Engine, Image, Inventory, Note
 from holystone.core.policy import Watermarks
@@ -112,7 +113,13 @@ def coalesced(inventory: Inventory, level: str, run: int, disk: Disk) -> Documen
     return head | promise | rest | {"outcome": ended, "items": []}
 
 
-def status(inventory: Inventory, plan: Plan, endpoint: str, marks: Watermarks) -> Document:
+def status(
+    inventory: Inventory,
+    plan: Plan,
+    endpoint: str,
+    marks: Watermarks,
+    beside: Beside = Beside(),  # noqa: B008 - immutable
+) -> Document:
     """The document of ``status --json``. ``endpoint`` is the engine's address."""
     shares = figures.image_shares(inventory.images)
     stored = figures.images_stored(inventory.images, shares)
@@ -147,6 +154,7 @@ def status(inventory: Inventory, plan: Plan, endpoint: str, marks: Watermarks) -
             },
             "network": {"count": len(inventory.networks)},
         },
+        "account": _account(inventory, beside),
         "clean": _promise(plan)
         | {
             "kinds": {
@@ -158,6 +166,36 @@ def status(inventory: Inventory, plan: Plan, endpoint: str, marks: Watermarks) -
                 for tally in figures.tallies(plan)
             }
         },
+    }
+
+
+def _account(inventory: Inventory, beside: Beside) -> Document | None:
+    """Where the bytes of the disk are; None where it is not in sight."""
+    told = figures.account_of(inventory, beside)
+    if told is None:
+        return None
+    return {
+        "used_bytes": told.used,
+        "images_bytes": told.images,
+        "containers_bytes": told.containers,
+        "cache_bytes": told.cache,
+        "volumes_bytes": told.volumes,
+        "logs_bytes": told.logs if beside.read else None,
+        "orphans_bytes": told.orphans if beside.read else None,
+        "engine_bytes": told.own if beside.read else None,
+        "other_bytes": told.other,
+        "elsewhere": list(beside.elsewhere),
+        "logs": [
+            {
+                "container": log.container_id,
+                "name": log.name,
+                "path": log.path,
+                "size_bytes": log.size,
+                "limited": log.limited,
+            }
+            for log in beside.logs
+        ],
+        "orphans": [{"path": each.path, "size_bytes": each.size} for each in beside.orphans],
     }
 
 
