@@ -39,10 +39,8 @@ the ratio: below 1 holystone is faster. `docker20` is engine 20.10 (overlay2), `
 first time: it tells the exact bytes, for which it needs every layer of every image, before it
 removes the first.
 
-The containerd store's list of images takes the engine about 8 ms an image. Where all images have
-tags, a routine clean needs no more than their names and reads these from the engine's files. It
-waits for the list where one has no tag, and where the files are on another machine or not to be
-read; `docker image prune` asks for untagged images alone, and leaves those pulled by digest.
+The containerd store's list of images takes the engine about 8 ms an image. A routine clean asks for
+the untagged images alone, and for all of them once some image goes, or once a day.
 
 """
 

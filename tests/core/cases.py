@@ -4,6 +4,7 @@ A case is a host, a policy and the verdicts that must come of them. One line is 
 
     [images]      app = { tags = ["app:1"], layers = "debian 75MB, app 20MB", built = "2h" }
     [containers]  job = { image = "app", state = "exited", stopped = "11m", wrote = "40MB" }
+                  app = { …, restart = "always", needs = ["db"], pod = "web", seen = "2h" }
     [cache]       deps = { size = "2GB", used = "3h", parents = ["base"], in_use = false }
     [volumes]     data = { size = "1GB" }          [networks]  front = { builtin = false }
     [policy]      level = "weekly", min_age = "0s", cache_budget = "10GB", until_free = "5GB"
@@ -47,7 +48,7 @@ from holystone.core.usage import Lease, Usage, Use
 NOW = 1_750_000_000.0
 FOLDER = Path(__file__).parent / "cases"
 _PAST = ("references", "company", "absent", "speeds")
-_CAME = ("arrived", "loaded", "pinned", "tagged_in")
+_CAME = ("in_lists", "arrived", "loaded", "pinned", "tagged_in")
 _SECTIONS = {
     "containers": "container",
     "images": "image",
@@ -105,6 +106,11 @@ def read_case(path: Path) -> Case:
             {name: when for name, when in seen.items() if when is not None},
             {key: when for key, when in used.items() if when is not None},
             tuple(_lease(row) for row in written.get("leases", ())),
+            ended={
+                name: _time(row["seen"]) or 0.0
+                for name, row in written.get("containers", {}).items()
+                if "seen" in row
+            },
             **_past(written),
         ),
         policy=_policy(written.get("policy", {}), written.get("config", {})),
@@ -158,6 +164,7 @@ def _image(name: str, row: dict[str, Any]) -> Image:
         layers=layers,
         content_size=parse_size(row.get("content", "0")),
         last_tagged=_time(row.get("tagged")),
+        in_lists=tuple(row.get("in_lists", ())),
         arrived=_time(row.get("arrived")),
         loaded=row.get("loaded", False),
         pinned=tuple(row.get("pinned", ())),
@@ -181,21 +188,30 @@ def _layers(text: str) -> tuple[Layer, ...]:
 
 def _container(name: str, row: dict[str, Any]) -> Container:
     known = {"image", "state", "stopped", "wrote", "exit", "labels", "volumes", "networks"}
-    if unknown := set(row) - known:
+    if (
+        unknown := set(row)
+        - known
+        - {"asked", "made", "from", "restart", "needs", "pod", "infra", "seen"}
+    ):
         raise ValueError(f"container {name}: unknown {', '.join(sorted(unknown))}")
     return Container(
         id=name,
         name=name,
         image_id=row["image"],
-        image=row["image"],
+        image=row.get("asked", row["image"]),
         state=row["state"],
-        created=NOW - 86400,
+        created=_time(row.get("made", "23h")) or 0.0,
         finished=_time(row.get("stopped")),
         exit_code=row.get("exit"),
         writable_size=parse_size(row.get("wrote", "0")),
         labels=row.get("labels", {}),
         volumes=tuple(row.get("volumes", ())),
         networks=tuple(row.get("networks", ())),
+        started_from=row.get("from", ""),
+        restart=row.get("restart", ""),
+        needs=tuple(row.get("needs", ())),
+        pod=row.get("pod", ""),
+        infra=row.get("infra", False),
     )
 
 

@@ -16,11 +16,10 @@ from holystone.core.memory import Forgetful
 from holystone.core.plan import plan
 from holystone.core.policy import Policy
 from holystone.engine.api import Client
-from holystone.engine.crew import GONE, INTERRUPTED
+from holystone.engine.crew import GONE, INTERRUPTED, USED
 from holystone.engine.execute import Outcome, execute
 from holystone.engine.host import Removal
 from holystone.engine.live import LiveHost
-from holystone.engine.removing import USED
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
 from tests.engine.cleaning import NO_CACHE, NO_GRACE, Figures, figures, image_ids, live_host

@@ -28,6 +28,8 @@ class Front:
         self.requests: list[str] = []
         self.cut_before: tuple[str, int] | None = None
         """A method, and how many requests of it get through before all ends."""
+        self.forbidden = ""
+        """A path that is answered 403, as proxies before an engine do; none where it is empty."""
 
     @property
     def paths(self) -> list[str]:
@@ -88,6 +90,10 @@ class _Proxy:
                 for method, path in _REQUEST.findall(data):
                     if not self.allows(method.decode(), path.decode()):
                         return self.cut()
+                    if self.front.forbidden and path.decode() == self.front.forbidden:
+                        near.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+                        near.shutdown(socket.SHUT_RDWR)
+                        return None
                 far.sendall(data)
             far.shutdown(socket.SHUT_WR)
         return None

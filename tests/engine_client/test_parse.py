@@ -225,6 +225,41 @@ def test_what_an_inspection_adds_to_a_container() -> None:
     assert again == listed._replace(state="running")
     never = {"Status": "dead", "FinishedAt": "0001-01-01T00:00:00Z"}
     assert parse.inspected_container(listed, {"State": never}).finished is None
+    anew = {**state, "StartedAt": "2024-01-02T00:00:00Z"}
+    assert parse.inspected_container(listed, {"State": anew}).finished is None
+    lost = {**never, "Status": "created", "StartedAt": "2024-01-02T00:00:00Z"}
+    assert parse.inspected_container(listed, {"State": lost}).state == "exited"
+
+
+def test_what_a_container_needs() -> None:
+    """Namespaces, volumes and links by name; Podman's dependencies and pod as well."""
+    listed = Container("c1", "db", ID, "postgres", "created")
+    told = parse.inspected_container(
+        listed,
+        {
+            "State": {"Status": "created", "ExitCode": 127},
+            "Config": {"Image": "postgres:16"},
+            "HostConfig": {
+                "NetworkMode": "container:vpn",
+                "IpcMode": "container:0123",
+                "PidMode": "host",
+                "VolumesFrom": ["data:ro", "data"],
+                "Links": ["/other:/db/alias"],
+                "RestartPolicy": {"Name": "always", "MaximumRetryCount": 0},
+            },
+            "Dependencies": ["4567"],
+            "Pod": "89ab",
+            "IsInfra": True,
+        },
+    )
+    assert told == listed._replace(
+        exit_code=127,
+        started_from="postgres:16",
+        restart="always",
+        needs=("vpn", "0123", "data", "other", "4567"),
+        pod="89ab",
+        infra=True,
+    )
 
 
 @pytest.mark.parametrize(

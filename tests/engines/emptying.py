@@ -26,6 +26,9 @@ def empty(engine: Engine) -> None:
         # Podman's forced removal waits ten seconds for the container to end by itself.
         with contextlib.suppress(ApiError):
             engine.api("POST", f"/containers/{container['Id']}/kill")
+    if engine.store == "podman":
+        # The infra container of a pod goes with the pod alone.
+        _remove(engine, _pods)
     _remove(engine, _containers)
     if engine.store != "podman":
         engine.api("POST", "/build/prune?all=1")
@@ -36,6 +39,11 @@ def empty(engine: Engine) -> None:
 def _containers(engine: Engine) -> list[str]:
     found = engine.client.list("/containers/json?all=1")
     return [f"/containers/{container['Id']}?force=1&v=1" for container in found]
+
+
+def _pods(engine: Engine) -> list[str]:
+    found = engine.api("GET", "/v4.0.0/libpod/pods/json") or []
+    return [f"/v4.0.0/libpod/pods/{pod['Id']}?force=true" for pod in found]
 
 
 def _images(engine: Engine) -> list[str]:

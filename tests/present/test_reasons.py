@@ -11,7 +11,7 @@ import pytest
 from holystone import core
 from holystone.core.decision import Fact, Reason
 from holystone.present import reasons
-from tests.present import host
+from tests.present import container_reasons, host
 
 
 def rules_used(module: ModuleType) -> set[str]:
@@ -225,6 +225,11 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
         "its registry cannot give it back: manifest unknown",
     ),
     (
+        "in-use",
+        {"manifest_list": "localhost/multi:1"},
+        "in use by manifest list localhost/multi:1",
+    ),
+    (
         "digest",
         {"reference": f"python@sha256:{'ab' * 32}", "certain": True},
         "pulled by digest: python@sha256:abababababab",
@@ -261,6 +266,7 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
     ("agreed", {}, "in the plan that was agreed on"),
     ("not-in-plan", {}, "not in the plan"),
     ("changed", {"what": "it is gone"}, "changed since the plan was made: it is gone"),
+    *container_reasons.CASES,
 ]
 
 

@@ -57,6 +57,7 @@ class Cleaning:
         """``agreed`` is the plan to carry out; None makes one."""
         self.host = session.host
         self.ledger = session.ledger
+        self.every = not session.untagged_do
         self.endpoint = session.endpoint
         self.options = options
         self.policy = policy
@@ -68,13 +69,13 @@ class Cleaning:
         if not self.options.json:
             # What a full disk does not take before the clean comes with the rest after it.
             tell(self.output.write, report.opening(self.policy))
-        inventory = look(self.host, self.policy)
+        inventory = look(self.host, self.policy, every=self.every)
         lock = self._lock(inventory)
         try:
             if lock is not None and lock.waited:
                 if self._is_done_already(inventory, lock):
                     return exit_codes.DONE
-                inventory = look(self.host, self.policy)
+                inventory = look(self.host, self.policy, every=self.every)
             inventory, plan = self._plan(inventory)
             if self.policy.level == "deep" and self.agreed is None:
                 self._ask(inventory, plan)
@@ -141,7 +142,7 @@ class Cleaning:
         now = inventory.taken_at
         path, max_age = self.options.plan, self.options.max_plan_age
         plan_file.check(self.agreed, path, inventory.engine, now, max_age)
-        inventory = self.host.weigh(self.host.date(inventory))
+        inventory = self.host.confirm(self.host.weigh(self.host.date(inventory)), ())
         usage = self.host.usage()
         return inventory, hold_against(self.agreed.steps, inventory, usage, self.policy, now)
 

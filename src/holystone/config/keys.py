@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from holystone.config import kinds
+from holystone.config.container_keys import CONTAINERS
 from holystone.config.kinds import Kind
 from holystone.core.policy import DEFAULT_RETENTION, LEVELS, TAKES, Policy, Retention
 
@@ -95,6 +96,12 @@ _RETENTION = (
 
 _LEVEL = (
     ("containers", kinds.FLAG, "Stopped containers.", True),
+    (
+        "stopped_groups",
+        kinds.FLAG,
+        "Compose projects and pods whose containers have all been stopped for a while.",
+        True,
+    ),
     ("untagged", kinds.FLAG, "Untagged images.", True),
     (
         "tagged",
@@ -108,7 +115,7 @@ _LEVEL = (
         "Build cache: none, down to the limits of [build_cache], or all that is unused.",
         "budget",
     ),
-    ("networks", kinds.FLAG, "Unused networks.", True),
+    ("networks", kinds.FLAG, "Unused networks that [networks] lets go.", True),
     ("volumes", kinds.FLAG, "Unused volumes that [volumes] lets go.", False),
 )
 
@@ -160,20 +167,9 @@ KEYS: tuple[Key, ...] = (
         "Whether registries are asked, before a tagged image goes, if they have it.",
         example=False, field=("check_registry",), adds="any",
     ),
-    Key(
-        "containers", "stopped_for", kinds.DURATION,
-        "How long they must have been stopped, where that is more than grace.other.",
-        "6h", ("containers", "stopped_for"),
-    ),
-    Key(
-        "containers", "keep_labels", kinds.LABELS,
-        "Containers with such a label stay; for every kind of object see protect.labels.",
-        ["debug"], ("containers", "keep_labels"),
-    ),
-    Key(
-        "containers", "exit_codes", kinds.EXIT_CODES,
-        "Only containers that ended with one of these go; empty: any.",
-        [0], ("containers", "exit_codes"),
+    *(
+        Key("containers", name, kind, doc, example, ("containers", name), adds)
+        for name, kind, doc, example, adds in CONTAINERS
     ),
     Key(
         "build_cache", "budget", kinds.BUDGET,
@@ -209,6 +205,11 @@ KEYS: tuple[Key, ...] = (
         "networks", "unused_for", kinds.DURATION,
         "How long they must have been unused, where that is more than grace.other.",
         "1d", ("networks_unused_for",),
+    ),
+    Key(
+        "networks", "by_hand", kinds.FLAG,
+        "Whether networks go as well that no tool and no CI job made.",
+        example=True, field=("networks_by_hand",),
     ),
     Key(
         "grace", "untagged", kinds.DURATION,

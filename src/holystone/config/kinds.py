@@ -164,6 +164,11 @@ def _image_pattern(text: str) -> str:
     return text
 
 
+def _kept(text: str) -> str:
+    by, _, pattern = text.partition("=")
+    return f"image={_image_pattern(pattern)}" if by == "image" else text
+
+
 def _image_patterns(patterns: Sequence[str]) -> tuple[str, ...]:
     if patterns and patterns[0].startswith("!"):
         raise ValueError(
@@ -247,6 +252,15 @@ IMAGES = _list_of(
     'a list of image patterns, like ["python:*-slim"]',
     _image_patterns,
 )  # fmt: skip
+IMAGES_ALONE = _list_of(
+    _texts(
+        "pattern", 'an image pattern in quotes, like "python:*-slim"', r"^[^\s!]+$",
+        _image_pattern,
+    ),
+    "image patterns",
+    'a list of image patterns without "!", like ["python:*-slim"]',
+)  # fmt: skip
+"""Patterns that nothing takes back."""
 LABELS = _list_of(
     _texts("label", 'a label in quotes, like "keep" or "stage=prod*"', r"^[^\s=][^=]*(=.*)?$", str),
     "labels",
@@ -260,6 +274,24 @@ NAMES = _list_of(
     "name patterns",
     'a list of patterns of names, like ["cache-*"]',
 )  # fmt: skip
+KEPT = _list_of(
+    _texts(
+        "label=, name= or image=",
+        'a text in quotes like "label=com.example.lab", "name=lab-*" or "image=example/lab"',
+        r"^(label=[^\s=][^=]*(=.*)?|name=[A-Za-z0-9_.*?-]+|image=[^\s!=]+)$",
+        _kept,
+    ),
+    "labels, names and images",
+    'a list like ["label=com.example.lab", "name=lab-*", "image=example/lab"]',
+)  # fmt: skip
+
+
+def choices(*words: str) -> Kind:
+    """Any of some words."""
+    quoted = [f'"{word}"' for word in words]
+    return _list_of(choice(*words), "names", f"a list of any of {', '.join(quoted)}")
+
+
 EXIT_CODES = _list_of(
     Kind(
         "exit code",

@@ -93,7 +93,9 @@ def _whatever_is_safe(policy: Policy) -> Policy:
         level="deep",
         grace=Grace.uniform(0),
         volumes=policy.volumes._replace(remove="named", names=("*",), unused_for=0.0),
-        containers=policy.containers._replace(stopped_for=0.0),
+        containers=policy.containers._replace(
+            stopped_for=0.0, created_for=0.0, group_stopped_for=0.0
+        ),
         networks_unused_for=0.0,
         include_local=True,
         check_registry=False,

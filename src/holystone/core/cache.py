@@ -65,7 +65,7 @@ class CacheJudgement:
         idle = self.idle(record)
         if self.policy.takes.build_cache == "all":
             return Reason("unused", {"idle": idle})
-        if self.total > self.budget:
+        if self.total > self.budget or not self.budget:
             facts: dict[str, Fact] = {"idle": idle, "total": self.total, "budget": self.budget}
             return Reason("over-budget", facts)
         limit = self.policy.cache.unused_for

@@ -41,6 +41,10 @@ class Image(NamedTuple):
     tell. See ``digest_names``."""
     tagged_in: tuple[str, ...] = ()
     """Repositories in which it once had a tag, as far as that is remembered."""
+    in_lists: tuple[str, ...] = ()
+    """The named manifest lists here that refer to it (Podman)."""
+    manifest: str = ""
+    """The digest of its manifest, where the engine lists it (Podman)."""
     parent: str = ""
     """Image ID of the step before, where the classic builder made the image; else empty."""
     created: float = 0.0
@@ -105,6 +109,17 @@ class Container(NamedTuple):
     labels: Mapping[str, str] = {}
     volumes: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
+    started_from: str = ""
+    """The reference it was made with, whatever that means now; empty where it was not asked."""
+    restart: str = ""
+    """Its restart policy: ``no always unless-stopped on-failure``; empty where it was not asked."""
+    needs: tuple[str, ...] = ()
+    """The containers it names, by name, ID or the beginning of one: those whose network, IPC or PID
+    namespace or volumes it uses, and those it is linked to."""
+    pod: str = ""
+    """The ID of its pod (Podman)."""
+    infra: bool = False
+    """Whether it is the infra container of its pod, which holds the namespaces of the others."""
     writable_at_least: int | None = None
     """Bytes of ``writable_size`` that come free for certain; None where all of them do.
 
@@ -116,6 +131,11 @@ class Container(NamedTuple):
     def stopped(self) -> bool:
         """True where it ran and has ended, so that nothing of it is in use."""
         return self.state in ("exited", "dead", "stopped")
+
+    @property
+    def idle(self) -> bool:
+        """True where it has ended or was never started."""
+        return self.stopped or self.state == "created"
 
 
 class Volume(NamedTuple):
@@ -215,3 +235,8 @@ class Inventory(NamedTuple):
     networks: tuple[Network, ...] = ()
     disk: Disk = Disk()
     notes: tuple[Note, ...] = ()
+    partial: bool = False
+    """Whether tagged images may be missing among ``images``, since none of them can go."""
+    image_count: int | None = None
+    """How many images the engine counts in all, where ``partial``; on the containerd store how many
+    names of images. None where it does not say."""

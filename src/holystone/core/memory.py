@@ -90,6 +90,12 @@ class Memory(Protocol):
     def recall_speeds(self, engine: str) -> dict[str, float]:
         """How fast images came from each registry, bytes a second."""
 
+    def recall_ends(self, engine: str) -> dict[str, float]:
+        """When containers were first seen stopped whose end the engine does not know, by ID."""
+
+    def remember_ends(self, engine: str, ends: Mapping[str, float]) -> None:
+        """Keep these in place of all that were known of this engine."""
+
     def recall_registry(self, engine: str) -> dict[str, RegistryWord]:
         """What registries said to this engine, by complete reference with a digest."""
 
@@ -143,6 +149,13 @@ class Forgetful:
     def recall_speeds(self, engine: str) -> dict[str, float]:  # noqa: ARG002
         """Nothing."""
         return {}
+
+    def recall_ends(self, engine: str) -> dict[str, float]:  # noqa: ARG002
+        """Nothing."""
+        return {}
+
+    def remember_ends(self, engine: str, ends: Mapping[str, float]) -> None:
+        """Keep nothing."""
 
     def recall_registry(self, engine: str) -> dict[str, RegistryWord]:  # noqa: ARG002
         """Nothing."""

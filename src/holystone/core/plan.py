@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from holystone.core.cache import CacheJudgement
+from holystone.core.container_groups import removals
+from holystone.core.container_rules import ContainerJudgement
 from holystone.core.decision import Plan, Step, Verdict
 from holystone.core.freed import (
     Slack,
@@ -23,7 +25,7 @@ from holystone.core.images import Judgement
 from holystone.core.inventory import Container, Image, Inventory
 from holystone.core.policy import Policy
 from holystone.core.protection import Protection
-from holystone.core.rules import Ruling, judge_container, judge_network, judge_volume
+from holystone.core.rules import Ruling, Users, judge_network, judge_volume
 from holystone.core.usage import Usage
 
 Rulings = Mapping[tuple[str, str], Ruling]
@@ -38,25 +40,28 @@ def plan(inventory: Inventory, usage: Usage, policy: Policy, now: float) -> Plan
     volumes, networks. ``freed_bytes`` is the sum over the steps.
     """
     protection = Protection(inventory, usage, policy, now)
-    containers = {c.id: judge_container(c, policy, protection, now) for c in inventory.containers}
-    staying = [c for c in inventory.containers if not containers[c.id][0]]
+    containers = ContainerJudgement(inventory, usage, policy, protection, now)
+    staying = containers.staying
     images = Judgement(inventory, staying, usage, policy, protection, now)
     images.judge_all(inventory.images)
     cache = CacheJudgement(inventory, policy, now)
-    volume_users = users(staying, lambda container: container.volumes)
-    network_users = users(staying, lambda container: container.networks)
-    rulings: dict[tuple[str, str], Ruling] = {("container", c): r for c, r in containers.items()}
+    going = containers.going
+    volumes = users(staying, going, lambda container: container.volumes)
+    networks = users(staying, going, lambda container: container.networks)
+    rulings: dict[tuple[str, str], Ruling] = {
+        ("container", container_id): ruling for container_id, ruling in containers.rulings.items()
+    }
     rulings.update(
         (
             ("volume", v.name),
-            judge_volume(v, volume_users[v.name], usage, policy, protection, now),
+            judge_volume(v, volumes(v.name), usage, policy, protection, now),
         )
         for v in inventory.volumes
     )
     rulings.update(
         (
             ("network", n.id),
-            judge_network(n, network_users[n.name], usage, policy, protection, now),
+            judge_network(n, networks(n.name, n.id, n.id[:12]), usage, policy, protection, now),
         )
         for n in inventory.networks
     )
@@ -96,10 +101,10 @@ def assemble(
     records that go, leaves first.
     """
     gone = {key for key, (goes, _) in rulings.items() if goes}
+    leaving = [c for c in inventory.containers if ("container", c.id) in gone]
     steps = [
-        Step("container", c.id, (c.id,), c.writable_size)
-        for c in inventory.containers
-        if ("container", c.id) in gone
+        Step("container", c.id, targets, c.writable_size, after)
+        for c, targets, after in removals(leaving, inventory.containers)
     ]
     image_steps, slack = _image_steps(inventory.images, going)
     steps += image_steps
@@ -137,6 +142,8 @@ def assemble(
         at_most=total + slack.above,
         held_by_cache=held_by_cache(inventory, going, set(cut)),
         notes=inventory.notes,
+        partial=inventory.partial,
+        image_count=inventory.image_count,
     )
 
 
@@ -188,11 +195,25 @@ def _image_steps(images: Sequence[Image], going: Sequence[Image]) -> tuple[list[
 
 
 def users(
-    containers: Iterable[Container], names: Callable[[Container], Iterable[str]]
-) -> defaultdict[str, list[str]]:
-    """Which containers refer to each volume or network, by container name."""
-    held_by: defaultdict[str, list[str]] = defaultdict(list)
-    for container in containers:
-        for name in names(container):
-            held_by[name].append(container.name)
-    return held_by
+    staying: Iterable[Container],
+    going: Iterable[Container],
+    named_by: Callable[[Container], Iterable[str]],
+) -> Callable[..., Users]:
+    """What tells the containers that name a volume or network, by the ways to name it."""
+
+    def by_name(containers: Iterable[Container]) -> Mapping[str, list[str]]:
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for container in containers:
+            for name in named_by(container):
+                found[name].append(container.name)
+        return found
+
+    stay, go = by_name(staying), by_name(going)
+
+    def of(*names: str) -> Users:
+        return Users(
+            [each for name in names for each in stay.get(name, ())],
+            [each for name in names for each in go.get(name, ())],
+        )
+
+    return of

@@ -19,6 +19,8 @@ class Takes(NamedTuple):
     """What a level takes. Whatever it says, nothing that is in use or protected goes."""
 
     containers: bool = True
+    stopped_groups: bool = False
+    """Compose projects and pods whose containers have all been stopped."""
     untagged: bool = True
     tagged: str = "none"
     """``none``; ``retention``: what the retention rules let go; ``all``: whatever is unused."""
@@ -27,12 +29,17 @@ class Takes(NamedTuple):
     networks: bool = False
     volumes: bool = False
     """Those that ``VolumeRules`` lets go."""
+    everything: bool = False
+    """Also what was made to be used again: containers that tools keep for themselves, those with a
+    restart policy, networks made by hand."""
 
 
 TAKES: Mapping[str, Takes] = {
     "routine": Takes(),
-    "weekly": Takes(tagged="retention", networks=True, volumes=True),
-    "deep": Takes(tagged="all", build_cache="all", networks=True),
+    "weekly": Takes(stopped_groups=True, tagged="retention", networks=True, volumes=True),
+    "deep": Takes(
+        stopped_groups=True, tagged="all", build_cache="all", networks=True, everything=True
+    ),
 }
 """What each level takes unless the owner says otherwise."""
 
@@ -129,6 +136,22 @@ class ContainerRules(NamedTuple):
     """As ``Protect.labels``, for containers alone."""
     exit_codes: tuple[int, ...] = ()
     """Only containers that ended with one of these go; empty: any."""
+    keep_names: tuple[str, ...] = ()
+    """Patterns of container names, with ``*`` and ``?``."""
+    keep_images: tuple[str, ...] = ()
+    """Patterns of the images they were made from, as ``Protect.images`` without ``!``."""
+    created_for: float = _DAY
+    """How long ago one that was never started must have been made."""
+    group_stopped_for: float = 7 * _DAY
+    """How long all containers of a compose project or pod must have been stopped."""
+    restart_stopped_for: float = 30 * _DAY
+    """How long one with the restart policy ``always`` or ``unless-stopped`` must have been
+    stopped: the engine starts such a container again unless somebody stopped it."""
+    tools: tuple[str, ...] = ()
+    """More containers that tools keep for themselves: ``label=KEY=VALUE``, ``name=PATTERN`` or
+    ``image=PATTERN``."""
+    tools_off: tuple[str, ...] = ()
+    """Rows of ``core.kept_containers`` that do not count."""
 
 
 class VolumeRules(NamedTuple):
@@ -213,6 +236,8 @@ class Policy(NamedTuple):
     containers: ContainerRules = ContainerRules()
     volumes: VolumeRules = VolumeRules()
     networks_unused_for: float = 0.0
+    networks_by_hand: bool = False
+    """Whether a level that takes networks also takes those that no tool made."""
     disk: Watermarks = Watermarks()
     refresh: Refreshing = Refreshing()
     prune_filters: tuple[str, ...] = ()

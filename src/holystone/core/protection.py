@@ -91,6 +91,30 @@ class Protection:
             or (Reason("protected", {"local": True}) if self.protect.local and lost else None)
         )
 
+    def of_references(self, references: Sequence[str]) -> Reason | None:
+        """Why a container stays that was made from an image with these references, or None.
+
+        Of the protection of images only the patterns count: what is dear to download again costs
+        nothing where a container goes.
+        """
+        tagged = any("@" not in reference for reference in references)
+        for name in references:
+            if pattern := self._pattern_on(name, tagged=tagged):
+                return Reason("protected", {"pattern": pattern, "reference": name})
+        return None
+
+    def _pattern_on(self, name: str, *, tagged: bool) -> str:
+        """The pattern that protects a reference of an image, tagged or not; empty where none does.
+
+        Patterns speak of an image's tags; of its digests only those that name digests.
+        """
+        for patterns in (self.protect.images, *self.protect.other_images):
+            by_tag = "@" not in name or not tagged
+            counting = patterns if by_tag else [each for each in patterns if "@" in each]
+            if pattern := covers(counting, name):
+                return pattern
+        return ""
+
     def _leased(self, image: Image, names: Iterable[str]) -> Reason | None:
         lease = lease_on(self.leases, image.id, names)
         if lease is None:
@@ -99,13 +123,9 @@ class Protection:
 
     def _by_name(self, image: Image) -> Reason | None:
         for name in image.tags + image.digests:
-            for patterns in (self.protect.images, *self.protect.other_images):
-                # Patterns speak of an image's names; of its other digests only those that name
-                # digests.
-                of_digests = [each for each in patterns if "@" in each]
-                is_name = "@" not in name or not image.tags or name in image.pinned
-                if pattern := covers(patterns if is_name else of_digests, name):
-                    return Reason("protected", {"pattern": pattern, "reference": name})
+            named = name in image.pinned or not image.tags
+            if pattern := self._pattern_on(name, tagged=not named):
+                return Reason("protected", {"pattern": pattern, "reference": name})
             if self.protect.official and _is_official(name):
                 return Reason("protected", {"official": True, "reference": name})
             if name in self.newest:

@@ -1,4 +1,4 @@
-"""The rules that let containers, volumes and networks go or keep them. Pure functions.
+"""The rules that let volumes and networks go or keep them, and what all rules share.
 
 Every function answers ``(remove, reasons)`` for one object. The order inside a function is the
 order of safety: in use, then what the level leaves alone, then grace, and only then removal.
@@ -7,9 +7,10 @@ order of safety: in use, then what the level leaves alone, then grace, and only 
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import NamedTuple
 
 from holystone.core.decision import Fact, Reason
-from holystone.core.inventory import Container, Network, Volume
+from holystone.core.inventory import Network, Volume
 from holystone.core.policy import Policy
 from holystone.core.protection import Protection, first_label
 from holystone.core.usage import Usage
@@ -45,40 +46,25 @@ def too_young(what: str, since: float | None, least: float, now: float) -> Reaso
     return Reason("young", {"since": what, "age": age, "min_age": least, "until": until})
 
 
-def judge_container(
-    container: Container, policy: Policy, protection: Protection, now: float
-) -> Ruling:
-    """Stopped containers go once they have been stopped for the grace time."""
-    if not container.stopped:
-        return keep("in-use", state=container.state)
-    if protected := protection.of_labels(container.labels):
-        return False, (protected,)
-    rules = policy.containers
-    if label := first_label(rules.keep_labels, container.labels):
-        return keep("protected", label=label)
-    if rules.exit_codes and container.exit_code not in rules.exit_codes:
-        return keep("exit-code", exit_code=container.exit_code)
-    if not policy.takes.containers:
-        return keep("level", level=policy.level)
-    least = max(policy.grace.other, rules.stopped_for)
-    young = too_young("stopped", container.finished, least, now)
-    if young is not None:
-        return False, (young,)
-    stopped_for = None if container.finished is None else max(0.0, now - container.finished)
-    return remove("stopped", stopped_for=stopped_for, exit_code=container.exit_code)
+class Users(NamedTuple):
+    """The containers that name a volume or network, by name."""
+
+    staying: Collection[str] = ()
+    going: Collection[str] = ()
+    """Those that go in this very run."""
 
 
 def judge_volume(
     volume: Volume,
-    held_by: Collection[str],
+    users: Users,
     usage: Usage,
     policy: Policy,
     protection: Protection,
     now: float,
 ) -> Ruling:
     """Volumes can hold data: those go that the level takes and the owner names."""
-    if held_by:
-        return keep("in-use", containers=len(held_by), container=min(held_by))
+    if users.staying:
+        return keep("in-use", containers=len(users.staying), container=min(users.staying))
     if protected := protection.of_labels(volume.labels):
         return False, (protected,)
     rules = policy.volumes
@@ -88,6 +74,8 @@ def judge_volume(
         rules.remove == "named" and any(matches_name(each, volume.name) for each in rules.names)
     ):
         return keep("named", level=policy.level)
+    if users.going:
+        return keep("released", container=min(users.going))
     least = max(policy.grace.other, rules.unused_for)
     since = _last_use(("volume", volume.name), volume.created, usage)
     young = too_young("last used", since, least, now)
@@ -98,7 +86,7 @@ def judge_volume(
 
 def judge_network(
     network: Network,
-    held_by: Collection[str],
+    users: Users,
     usage: Usage,
     policy: Policy,
     protection: Protection,
@@ -107,18 +95,53 @@ def judge_network(
     """Networks cost no disk space; the engine has only so many subnets to give."""
     if network.builtin:
         return keep("builtin")
-    if held_by:
-        return keep("in-use", containers=len(held_by), container=min(held_by))
+    if users.staying:
+        return keep("in-use", containers=len(users.staying), container=min(users.staying))
     if protected := protection.of_labels(network.labels):
         return False, (protected,)
     if not policy.takes.networks:
         return keep("level", level=policy.level)
+    if not (policy.takes.everything or policy.networks_by_hand or made_by_tool(network)):
+        return keep("by-hand")
+    if users.going:
+        return keep("released", container=min(users.going))
     least = max(policy.grace.other, policy.networks_unused_for)
     since = _last_use(("network", network.id), network.created, usage)
     young = too_young("last used", since, least, now)
     if young is not None:
         return False, (young,)
     return remove("unused", idle=None if since is None else max(0.0, now - since))
+
+
+_TOOLS = (
+    # Compose and podman-compose make a project's networks anew when it starts.
+    "com.docker.compose.*",
+    "io.podman.compose.*",
+    # https://docs.gitlab.com/runner/executors/docker/#create-a-network-for-each-job
+    "com.gitlab.*",
+    # https://java.testcontainers.org/features/networking/
+    "org.testcontainers*",
+    "io.drone*",
+    "com.buildkite.*",
+)
+"""Labels on networks that a tool or a CI job makes for itself."""
+_TOOL_NAMES = (
+    # https://github.com/actions/runner/blob/main/src/Runner.Worker/Container/DockerCommandManager.cs
+    "github_network_*",
+    # https://github.com/woodpecker-ci/woodpecker/blob/main/pipeline/frontend/yaml/compiler/compiler.go
+    "wp_*",
+)
+"""Names of networks that CI jobs make for themselves without a label that says so."""
+
+
+def made_by_tool(network: Network) -> bool:
+    """Whether a tool or a CI job made a network, which it makes anew where it needs it again.
+
+    One that somebody made by hand may be named in configurations that nothing here shows.
+    """
+    if first_label(_TOOLS, network.labels):
+        return True
+    return any(matches_name(pattern, network.name) for pattern in _TOOL_NAMES)
 
 
 def matches_name(pattern: str, name: str) -> bool:

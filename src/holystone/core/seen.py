@@ -70,6 +70,8 @@ class Read(NamedTuple):
     """When the last look was that kept anything, UTC seconds; 0 before the first."""
     own_pulls: tuple[OwnPull, ...] = ()
     """What holystone pulled lately."""
+    listed: float = 0.0
+    """When every image was last listed, UTC seconds; 0 before the first look."""
 
     def is_own(self, sighting: Sighting) -> bool:
         """Whether an event shows what holystone did itself."""
@@ -111,22 +113,32 @@ def of_containers(
     of those alone that began or ended ``since`` then: what goes on is known. ``made`` has when
     containers were made, by ID, where that is known better than in whole seconds.
     """
-    networks = {network.name: network.id for network in inventory.networks}
     sightings = []
     for container in inventory.containers:
         until = _last_active(container, inventory.taken_at)
         if until <= 0:
             continue
-        objects = [("volume", name) for name in container.volumes]
-        objects += [("network", networks[n]) for n in container.networks if n in networks]
         created = (made or {}).get(container.id, container.created)
         at = min(created, until) if created > 0 else until
         news = at >= since or (container.stopped and until >= since)
         first, *others = _references(container, names) if news else ("",)
-        sighting = Sighting(at, first, container.image_id, until, objects=tuple(objects))
+        sighting = Sighting(
+            at, first, container.image_id, until, objects=objects_of(container, inventory)
+        )
         sightings.append(sighting)
         sightings += [sighting._replace(reference=each, objects=()) for each in others]
     return sightings
+
+
+def objects_of(container: Container, inventory: Inventory) -> tuple[Key, ...]:
+    """The volumes and networks that a container names."""
+    objects = [("volume", name) for name in container.volumes]
+    objects += [
+        ("network", network.id)
+        for network in inventory.networks
+        if not {network.id, network.name}.isdisjoint(container.networks)
+    ]
+    return tuple(objects)
 
 
 def _references(container: Container, names: Names) -> Sequence[str]:

@@ -90,3 +90,6 @@ class Usage(NamedTuple):
     """By image ID, of images that are here."""
     cache: Mapping[str, Use] = {}
     """By the ID of the build cache record."""
+    ended: Mapping[str, float] = {}
+    """By container ID when one was first seen stopped of which the engine does not know when it
+    stopped."""

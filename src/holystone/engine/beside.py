@@ -167,7 +167,7 @@ def _holes(root: str, driver: str, containers: Iterable[Container]) -> int:
     """Bytes that running containers have in files with holes; of stopped ones it is known."""
     holes = 0
     for container in containers:
-        if container.stopped or container.writable_size < _NOTICED:
+        if container.idle or container.writable_size < _NOTICED:
             continue
         with suppress(OSError):
             with open(f"{root}/image/{driver}/layerdb/mounts/{container.id}/mount-id") as file:

@@ -10,7 +10,7 @@ Which images a build began with (``FROM``, ``COPY --from``) no event tells. Buil
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from holystone.core.inventory import CacheRecord
@@ -34,6 +34,35 @@ def disk_usage(stream: Stream) -> list[CacheRecord]:
     if len(answers) != 1:
         raise ProtocolError(f"BuildKit answers {len(answers)} messages where one should be")
     return [_record(value) for number, value in _fields(answers[0]) if number == 1]
+
+
+def prune(channel: Channel, record_ids: Sequence[str]) -> set[str]:
+    """Delete these build cache records; answers the IDs of those that were deleted.
+
+    BuildKit deletes each named record that nothing refers to, then those that only the deleted
+    ones referred to, until it finds none. At most ``MOST_PRUNED`` of them; uses up the connection.
+    Raises ValueError for an ID that cannot be named, EngineRefused, ProtocolError, or OSError.
+    """
+    # Without a filter BuildKit would choose for itself. Filters are alternatives.
+    if not record_ids or not all(map(is_plain, record_ids)) or len(record_ids) > MOST_PRUNED:
+        raise ValueError("name 1 to 1000 build cache records, each by a plain ID")
+    filters = (f"id=={record_id}".encode() for record_id in record_ids)
+    request = b"".join(bytes([_FILTER << 3 | _BYTES, len(each)]) + each for each in filters)
+    # `All`: internal and frontend records too, and those that share a layer with an image.
+    told = channel.call("/moby.buildkit.v1.Control/Prune", request + bytes([_ALL << 3, 1]))
+    return {_record(message).id for message in told}
+
+
+def is_plain(record_id: str) -> bool:
+    """Whether an ID means itself in a filter; all that BuildKit makes are of this kind."""
+    return record_id.isascii() and record_id.isalnum() and len(record_id) <= _LONGEST_ID
+
+
+# The fields of PruneRequest.
+_FILTER, _ALL = 1, 2
+_LONGEST_ID = 58
+MOST_PRUNED = 1000
+"""Records in one call: with the longest IDs still below ``grpc.LARGEST_MESSAGE``."""
 
 
 class Build(NamedTuple):

@@ -17,6 +17,8 @@ GONE = "the engine went away"
 INTERRUPTED = "interrupted"
 ALREADY_GONE = "already gone"
 """The detail of a step whose object somebody else has removed."""
+USED = "used since planned"
+"""The detail of a step whose object somebody has used since the plan was made."""
 
 
 class Crew:

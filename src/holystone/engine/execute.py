@@ -22,8 +22,9 @@ Key = tuple[str, str]
 
 
 _STAYED = Removal(SKIPPED)
-_BATCH = 100
-"""Cache records in one call: an engine takes several hundred; fewer show progress."""
+_BATCH = 1000
+"""Cache records in one call to the host: as many as BuildKit is asked for at once. Ctrl-C waits for
+the call under way."""
 
 
 class Outcome(NamedTuple):

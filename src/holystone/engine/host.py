@@ -45,8 +45,10 @@ class Host(Protocol):
     def watch(self) -> None:
         """Follow events from now on: called before ``observe`` by whoever means to remove."""
 
-    def observe(self, *, sizes: bool = False) -> Inventory:
+    def observe(self, *, sizes: bool = False, every: bool = True) -> Inventory:
         """Everything on the host now, as far as lists tell it.
+
+        Without ``every`` it may leave out images that have a tag, and says so: ``partial``.
 
         With ``sizes`` also what costs the engine a walk over its files: the writable size of
         running containers, and volumes. Raises EngineError.
@@ -89,7 +91,8 @@ class Host(Protocol):
     def remove_cache(self, steps: Sequence[Step]) -> list[Removal]:
         """Carry out steps on build cache records, which an engine deletes many at a time.
 
-        None of them may have a child that is not among them. Raises EngineError as ``remove``.
+        Children come before parents: in the same call, or in an earlier one. Raises EngineError as
+        ``remove``.
         """
 
     def disk(self) -> Disk:

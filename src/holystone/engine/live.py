@@ -12,11 +12,13 @@ from holystone.core.digest_names import digest_names
 from holystone.core.inventory import Disk, Image, Inventory, Layer, Note
 from holystone.core.layers import chain_ids
 from holystone.core.memory import ImageFacts, Memory
+from holystone.core.names import complete
 from holystone.core.usage import Lease, Usage
 from holystone.engine import arrivals, layer_sizes, observe
 from holystone.engine.api import Client
 from holystone.engine.events import EventStream
 from holystone.engine.host import REMOVED, Observed, Removal
+from holystone.engine.inspecting import inspect_containers
 from holystone.engine.lists import Lists
 from holystone.engine.removing import Remover
 from holystone.engine.sight import Sight
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
 _WORKERS = {"classic": 4, "containerd": 32, "podman": 4}
 """Removals at a time by kind of store; beyond these the engines gain nothing."""
+
+_MOST_NAMED = 30
+"""References asked for by name; with more the whole list is as quick."""
 
 
 class LiveHost:
@@ -57,12 +62,16 @@ class LiveHost:
         self.odd: dict[str, Note] = {}
         """What the engine does not tell of single images, by ID."""
         self.uses = Uses(client, memory)
+        self.listed = False
+        """Whether the manifest lists of Podman were asked for since the last look."""
         self.stored_at: dict[str, float] = {}
         """When images were last stored, where the engine's files were asked."""
         self.tagged_at: dict[str, float | None] = {}
         """When tagged images last got a tag, where that was asked for."""
-        self.named = False
-        """Whether at some look no more of images than their names was asked for."""
+        self.ended: dict[str, float] = {}
+        """When containers were first seen stopped whose end the engine does not know, by ID."""
+        self.ended_before: Mapping[str, float] = {}
+        """The same as it is remembered."""
         self.confirming: Confirming | None = None
         """What registries said in this run; None until one is asked."""
         self.touched = Touched(events)
@@ -73,14 +82,14 @@ class LiveHost:
         if self.touched.events is None:
             self.touched.events = EventStream(self.client)
 
-    def observe(self, *, sizes: bool = False) -> Inventory:
+    def observe(self, *, sizes: bool = False, every: bool = True) -> Inventory:
         """Everything on the engine now; see ``Host.observe``."""
         now = self.clock()
         lists, self.lists = self.lists, None
-        if lists is not None and lists.sizes is not sizes:
+        if lists is not None and (lists.sizes, lists.untagged) != (sizes, not every):
             lists.close()
             lists = None
-        lists = lists or Lists(self.client, sizes=sizes)
+        lists = lists or Lists(self.client, sizes=sizes, untagged=not every)
         inventory = observe.read_lists(lists, now)
         self.workers = _WORKERS[inventory.engine.store]
         if self.client.endpoint.scheme == "ssh":
@@ -88,11 +97,11 @@ class LiveHost:
         self.seen = Sight(inventory.disk.folder, inventory.disk.unseen)
         self.key = f"{inventory.engine.id}/{inventory.engine.store}"
         self.uses.begin(self.key)
-        if lists.named and self.uses.built_since(inventory):
-            # What was built is told by when images were made.
-            inventory = observe.read_lists(Lists(self.client, sizes=sizes), now)
-        elif lists.named:
-            self.named = True
+        if inventory.partial:
+            named = self._named(inventory)
+            if named is None:
+                return self.observe(sizes=sizes)
+            inventory = named
         self.facts = self.memory.recall(self.key, layers=False)
         known = set(self.facts)
         self._learn(self._changed(inventory.images, now), inventory)
@@ -100,15 +109,41 @@ class LiveHost:
         cache = {record.id: record for record in inventory.cache}
         self.remover.close()
         self.remover = Remover(self.client, self.touched, cache, self.clock(), self._leases)
-        self.odd = {}
-        containers, odd = observe.inspect_stopped(
+        self.odd, self.listed = {}, False
+        containers, odd = inspect_containers(
             self.client, inventory.containers, self.seen.root, inventory.engine.store
         )
         inventory = inventory._replace(containers=containers, notes=(*inventory.notes, *odd))
+        self._note_ends(inventory)
         self.uses.look(inventory, known, lambda: self._layered(inventory))
         told = arrivals.learn(self.facts, inventory, self.uses.events, self.uses.now)
         self._learn(told, inventory)
-        return self._settle_digests(self._with_facts(inventory))
+        inventory = self._settle_digests(self._with_facts(inventory))
+        if any(not image.tags for image in inventory.images):
+            inventory = self._with_lists(inventory)
+        return inventory
+
+    def _named(self, inventory: Inventory) -> Inventory | None:
+        """A partial inventory with the images in use, now or lately; None where it takes all.
+
+        What an image is called, and its labels, may keep the containers made from it.
+        """
+        store = inventory.engine.store
+        if self.uses.list_due(inventory.taken_at):
+            return None
+        references = self.uses.named_since(store)
+        if references is None:
+            return None
+        here = {image.id for image in inventory.images}
+        users = [each for each in inventory.containers if each.image_id not in here]
+        references.update(each.image for each in users if complete(each.image))
+        if len(references) > _MOST_NAMED:
+            return None
+        found = observe.list_named(self.client, references, store)
+        more = {image.id: image for image in found if image.id not in here}
+        if any(each.image_id not in more for each in users):
+            return None
+        return inventory._replace(images=(*inventory.images, *more.values()))
 
     def date(self, inventory: Inventory) -> Inventory:
         """The inventory with when its untagged images lost their tag; see ``Host.date``."""
@@ -122,7 +157,7 @@ class LiveHost:
         self.tagged_at = {image_id: fact.last_tagged for image_id, fact in found.facts.items()}
         self._read_times(inventory, [image.id for image in tagged])
         self.uses.hint(inventory, self.tagged_at)
-        return self._with_facts(inventory)
+        return self._with_lists(self._with_facts(inventory))
 
     def weigh(self, inventory: Inventory) -> Inventory:
         """The inventory with the layers of every image; asks for those of new images only."""
@@ -172,6 +207,7 @@ class LiveHost:
             speeds=self.uses.speeds(),
             images=self.uses.summaries("image"),
             cache=self.uses.summaries("cache"),
+            ended=self.ended,
         )
 
     def keep_uses(self, inventory: Inventory) -> Observed:
@@ -189,7 +225,8 @@ class LiveHost:
         removal = self.remover.remove(step)
         if removal.result == REMOVED:
             self.present.discard(step.id)
-            self.uses.removed(step.kind, step.id)
+            self.uses.removed(step.kind, step.id, self.clock())
+            self.ended.pop(step.id, None)
         return removal
 
     def remove_cache(self, steps: Sequence[Step]) -> list[Removal]:
@@ -208,12 +245,12 @@ class LiveHost:
 
     def close(self) -> None:
         """Let go of every connection, and keep what was learned of what is still there."""
-        if self.named:
-            self.uses.complete(lambda images: observe.list_images(self.client, images))
         # Before what is known of images that went is forgotten: of those that were used it stays.
         self.uses.keep()
         if self.news or not self.present.issuperset(self.facts):
             self.memory.remember(self.key, self.news, self.present)
+        if self.ended != self.ended_before:
+            self.memory.remember_ends(self.key, self.ended)
         if self.touched.events is not None:
             self.touched.events.close()
         if self.lists is not None:
@@ -221,6 +258,15 @@ class LiveHost:
         self.uses.close()
         self.remover.close()
         self.client.close()
+
+    def _note_ends(self, inventory: Inventory) -> None:
+        """Note which containers are stopped since nobody knows when: Podman after a power cut."""
+        self.ended_before = self.memory.recall_ends(self.key)
+        self.ended = {
+            container.id: self.ended_before.get(container.id, inventory.taken_at)
+            for container in inventory.containers
+            if container.stopped and container.finished is None
+        }
 
     def _layered(self, inventory: Inventory) -> list[Image]:
         """The images with the chain IDs of their layers, of whatever size."""
@@ -238,6 +284,15 @@ class LiveHost:
         self._read_times(inventory, ids)
         self._read_images(inventory, [i for i in ids if not self.facts[i].inspected])
         return self._inspect(inventory, [i for i in ids if not self.facts[i].inspected])
+
+    def _with_lists(self, inventory: Inventory) -> Inventory:
+        """The inventory with the manifest lists that images are in; these exist on Podman alone."""
+        if inventory.engine.store != "podman" or self.listed:
+            return inventory
+        from holystone.engine.manifest_lists import with_lists
+
+        self.listed = True
+        return with_lists(self.client, inventory)
 
     def _read_times(self, inventory: Inventory, ids: Sequence[str]) -> None:
         """Take from the engine's files, where they are here, when these images were stored."""
@@ -353,6 +408,8 @@ class LiveHost:
         self.facts.update(news)
         self.news.update(news)
         self.present = {image.id for image in inventory.images}
+        if inventory.partial:
+            self.present.update(self.facts)
 
     def _with_facts(self, inventory: Inventory) -> Inventory:
         """The inventory, its images with all that is known of them by now."""

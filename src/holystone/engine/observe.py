@@ -10,31 +10,30 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from itertools import chain, repeat
 from typing import Any, TypeVar
 
-from holystone.core.inventory import CacheRecord, Container, Disk, Image, Inventory, Note, Volume
+from holystone.core.inventory import CacheRecord, Disk, Image, Inventory, Note, Volume
 from holystone.engine import parse, sight
 from holystone.engine.api import Client
-from holystone.engine.errors import EngineError, EngineRefused, EngineUnreachable, SenselessAnswer
+from holystone.engine.errors import EngineError, EngineRefused, EngineUnreachable
 from holystone.engine.lists import DF_BY_TYPE, Answers, Lists, ask_buildkit
 from holystone.engine.reading import (
     NOT_FOUND,
-    is_gone,
     of_kind,
     read_all,
     read_list,
     read_one,
-    trouble,
 )
-from holystone.engine.writable import weighed
 
 T = TypeVar("T")
 
 _PAUSES = (0.02, 0.1, 0.3, 0.9)
 """Seconds before each further try where a list stumbled over what just went away."""
+_DOUBTS = (0.0, 0.1, 0.3, 0.9)
+"""Seconds before each further look where most of the build cache claims to be in use."""
 
 
 def read_lists(lists: Lists, now: float) -> Inventory:
@@ -42,7 +41,9 @@ def read_lists(lists: Lists, now: float) -> Inventory:
 
     An entry that makes no sense, or a ``/system/df`` that fails, is noted, and the rest goes on.
     """
-    attempts = chain([lists], (Lists(lists.client, sizes=lists.sizes) for _ in _PAUSES))
+    client, sizes, untagged = lists.client, lists.sizes, lists.untagged
+    again = (Lists(client, sizes=sizes, untagged=untagged) for _ in _PAUSES)
+    attempts = chain([lists], again)
 
     def ask() -> tuple[Answers, Lists]:
         attempt = next(attempts)
@@ -72,6 +73,7 @@ def read_lists(lists: Lists, now: float) -> Inventory:
     networks, odd = read_list(parse.network, answers.networks, "/networks", "network")
     notes += odd
     cache, volumes, odd = _read_usage(lists, volumes)
+    cache = _doubted(lists.client, cache)
     return Inventory(
         engine=engine,
         taken_at=now,
@@ -82,7 +84,14 @@ def read_lists(lists: Lists, now: float) -> Inventory:
         networks=tuple(networks),
         disk=disk(sight.find(lists.client, answers.info, answers.containers, answers.networks)),
         notes=(*notes, *odd),
+        partial=untagged,
+        image_count=_image_count(answers.info) if untagged else None,
     )
+
+
+def _image_count(info: Mapping[str, Any]) -> int | None:
+    count = info.get("Images")
+    return count if isinstance(count, int) else None
 
 
 def _volumes(answers: Answers) -> Any:
@@ -149,19 +158,17 @@ def _patiently(ask: Callable[[], T]) -> T:
     return ask()
 
 
-def list_images(client: Client, images: Iterable[Image]) -> dict[str, Image]:
-    """These tagged images by ID, as the engine lists them; none where it cannot be asked."""
+def list_named(client: Client, references: Collection[str], store: str) -> list[Image]:
+    """The images that have one of these references. Raises EngineError."""
     from urllib.parse import quote
 
-    tags = {image.id: image.tags[0] for image in images}
-    filters = quote(json.dumps({"reference": list(tags.values())}))
+    if not references:
+        return []
+    filters = quote(json.dumps({"reference": sorted(references)}))
     path = f"/images/json?filters={filters}"
-    try:
-        told = of_kind(list, client.get(path), "/images/json")
-        listed = read_all(parse.image, told, "/images/json")
-    except EngineError:
-        return {}
-    return {image.id: image for image in listed if image.id in tags}
+    told = of_kind(list, client.get(path), "/images/json")
+    images, _ = read_list(parse.image, told, "/images/json", "image")
+    return [parse.with_all_digests(i) for i in images] if store == "containerd" else images
 
 
 def references(client: Client, image_id: str) -> set[str]:
@@ -172,6 +179,10 @@ def references(client: Client, image_id: str) -> set[str]:
 
 def list_cache(client: Client) -> dict[str, CacheRecord]:
     """The build cache records as they are now, by ID. Raises EngineError."""
+    return {record.id: record for record in _doubted(client, _ask_cache(client))}
+
+
+def _ask_cache(client: Client) -> list[CacheRecord]:
     records = None
     if client.negotiate().api < DF_BY_TYPE:
         records = ask_buildkit(client)
@@ -180,7 +191,28 @@ def list_cache(client: Client) -> dict[str, CacheRecord]:
         usage = of_kind(dict, _patiently(partial(client.get, path)), "/system/df")
         entries = parse.disk_usage(usage, "BuildCache")
         records, _ = read_list(parse.cache_record, entries, "/system/df", "cache")
-    return {record.id: record for record in records}
+    return records
+
+
+def _doubted(client: Client, records: list[CacheRecord]) -> list[CacheRecord]:
+    """The records, asked for again while most of them claim to be in use.
+
+    BuildKit holds a record while it measures it, and says then that it is in use: after a restart
+    that can be nearly all of them. What it says twice, with a moment in between, is believed.
+    Raises EngineUnreachable, ProtocolError.
+    """
+    for pause in _DOUBTS:
+        busy = {record.id for record in records if record.in_use}
+        if len(busy) * 2 <= len(records):
+            break
+        time.sleep(pause)
+        try:
+            records = _ask_cache(client)
+        except EngineRefused:
+            break  # What it said before is all there is.
+        if pause and busy == {record.id for record in records if record.in_use}:
+            break
+    return records
 
 
 def _with_sizes(volumes: list[Volume], measured: Iterable[Volume]) -> list[Volume]:
@@ -205,39 +237,3 @@ def disk(seen: sight.Sight) -> Disk:
         stat.f_favail if stat.f_files else None,
         folder=seen.root,
     )
-
-
-def inspect_stopped(
-    client: Client, containers: Iterable[Container], root: str = "", store: str = "classic"
-) -> tuple[tuple[Container, ...], list[Note]]:
-    """The containers, those that stopped with when and how, and the bytes they wrote.
-
-    ``root`` is the engine's data folder where that is in sight; there the bytes are measured.
-
-    One that was removed in the meantime is left out; one that the engine fails to inspect (dead,
-    its files lost) stays as it was listed, with a note.
-    """
-    stopped = [container for container in containers if container.stopped]
-    notes: list[Note] = []
-    if not stopped:
-        return tuple(containers), notes
-    requests = [("GET", client.versioned(f"/containers/{c.id}/json?size=1")) for c in stopped]
-    details: dict[str, Container | None] = {}
-    for container, answer in zip(stopped, client.send(requests), strict=True):
-        if is_gone(answer):
-            details[container.id] = None
-            continue
-        try:
-            learn = partial(_stopped_container, container, root, store)
-            details[container.id] = read_one(dict, answer, learn)
-        except (EngineRefused, SenselessAnswer) as error:
-            said = trouble(answer, error)
-            notes.append(Note("inspection", "container", container.id, container.name, said))
-    found = (details.get(container.id, container) for container in containers)
-    return tuple(container for container in found if container is not None), notes
-
-
-def _stopped_container(
-    listed: Container, root: str, store: str, told: Mapping[str, Any]
-) -> Container:
-    return weighed(parse.inspected_container(listed, told), told, root, store)

@@ -11,6 +11,8 @@ from holystone.core.memory import ImageFacts
 
 _BUILTIN_NETWORKS = ("bridge", "host", "none", "podman", "ingress", "docker_gwbridge")
 _ANONYMOUS = "com.docker.volume.anonymous"
+_NAMESPACES = ("NetworkMode", "IpcMode", "PidMode", "UTSMode", "UsernsMode", "CgroupMode")
+"""Where a container says whose namespaces it uses: ``container:NAME``."""
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -81,13 +83,14 @@ def image(entry: Mapping[str, Any]) -> Image:
     digests = [name for name in entry.get("RepoDigests") or () if _is_digest(name)]
     pinned = [name for name in names if _is_digest(name)]
     digests += pinned
-    had = (str(name) for name in entry.get("History") or ())
+    had = (str(name) for name in entry.get("History") or () if not _is_temporary(str(name)))
     return Image(
         id=full_id(_id(entry, "Id")),
         tags=tuple(name for name in names if "@" not in name),
         digests=tuple(dict.fromkeys(digests)),
         pinned=tuple(pinned),
         tagged_in=tuple(sorted({repository(name) for name in had if "@" not in name})),
+        manifest=str(entry.get("Digest") or ""),
         parent=full_id(entry.get("ParentId")),
         created=float(entry.get("Created") or 0),
         size=int(entry.get("Size") or 0),
@@ -203,6 +206,12 @@ def _content_size(entry: Mapping[str, Any]) -> int:
     return total
 
 
+def _is_temporary(name: str) -> bool:
+    """Whether Podman gave an image this name while it built it for a manifest list."""
+    digits = name.removeprefix("docker.io/library/").removesuffix("-tmp:latest")
+    return name.endswith("-tmp:latest") and len(digits) == 64 and _HEX.issuperset(digits)
+
+
 def _is_digest(name: str) -> bool:
     """True for ``repository@digest``; engines also write ``<none>@<none>`` and bare digests."""
     repository, at, _ = name.partition("@")
@@ -233,16 +242,44 @@ def container(entry: Mapping[str, Any]) -> Container:
 
 
 def inspected_container(listed: Container, told: Mapping[str, Any]) -> Container:
-    """A container that was listed as stopped, with what ``GET /containers/{id}/json`` adds."""
+    """A container that was listed, with what ``GET /containers/{id}/json`` adds.
+
+    Podman's own interface tells more in the same form: its pod, and what it depends on.
+    """
     state = told.get("State") or {}
-    now = listed._replace(state=str(state.get("Status") or listed.state).lower())
-    if not now.stopped:
+    setup = told.get("HostConfig") or {}
+    now = listed._replace(
+        state=str(state.get("Status") or listed.state).lower(),
+        started_from=str((told.get("Config") or {}).get("Image") or ""),
+        restart=str((setup.get("RestartPolicy") or {}).get("Name") or ""),
+        needs=_needs(told, setup),
+        pod=str(told.get("Pod") or ""),
+        infra=bool(told.get("IsInfra")),
+    )
+    if not now.idle:
         return now
+    began, ended = timestamp(state.get("StartedAt")), timestamp(state.get("FinishedAt"))
+    if now.state == "created" and began is not None:
+        # Podman 4 after a power cut: it ran, and nothing tells when it ended.
+        now = now._replace(state="exited")
+    if began is not None and ended is not None and ended < began:
+        ended = None  # That was the end of an earlier run.
     return now._replace(
-        finished=timestamp(state.get("FinishedAt")),
+        finished=ended if now.stopped else None,
         exit_code=state.get("ExitCode"),
         writable_size=max(0, int(told.get("SizeRw") or 0)),
     )
+
+
+def _needs(told: Mapping[str, Any], setup: Mapping[str, Any]) -> tuple[str, ...]:
+    """The containers that one names, each by name or ID."""
+    modes = [str(setup.get(mode) or "") for mode in _NAMESPACES]
+    named = [mode.partition(":")[2] for mode in modes if mode.startswith("container:")]
+    # "name", "name:ro"; Docker's links are "/other:/this/alias".
+    others = (*(setup.get("VolumesFrom") or ()), *(setup.get("Links") or ()))
+    named += [str(other).partition(":")[0].lstrip("/") for other in others]
+    named += map(str, told.get("Dependencies") or ())
+    return tuple(dict.fromkeys(filter(None, named)))
 
 
 def volume(entry: Mapping[str, Any]) -> Volume:

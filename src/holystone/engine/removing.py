@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from holystone.core.decision import Step
 from holystone.core.inventory import CacheRecord
@@ -12,15 +12,17 @@ from holystone.core.protection import lease_on
 from holystone.core.usage import Lease
 from holystone.engine import observe
 from holystone.engine.api import Client
-from holystone.engine.crew import ALREADY_GONE
+from holystone.engine.crew import ALREADY_GONE, USED
 from holystone.engine.errors import EngineRefused
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, Removal
 from holystone.engine.reading import FAULT, NOT_FOUND, is_gone
+from holystone.engine.removing_containers import is_untouched, remove_container
 from holystone.engine.touched import Touched
 
-USED = "used since planned"
+if TYPE_CHECKING:
+    from holystone.engine.cache_removal import CacheRemover
+
 _CONFLICT = 409
-_NEEDED = Removal(SKIPPED, "BuildKit keeps it: a build uses it, or another record stands on it")
 
 
 class Remover:
@@ -41,8 +43,8 @@ class Remover:
         self.leases = leases
         self.client = client
         self.touched = touched
-        self.cache = cache
-        self.cache_seen = cache_seen
+        self._cache = cache, cache_seen
+        self._cache_remover: CacheRemover | None = None
         self._local = threading.local()
         self._siblings: list[Client] = []
 
@@ -53,8 +55,7 @@ class Remover:
         client = self._own_client()
         try:
             if step.kind == "container":
-                client.delete(f"/containers/{step.id}")
-                return Removal(REMOVED)
+                return remove_container(client, step)
             if step.kind == "image":
                 return self._remove_image(client, step)
             if step.kind in ("volume", "network"):
@@ -65,23 +66,19 @@ class Remover:
         return Removal(FAILED, f"holystone cannot remove a {step.kind}")
 
     def remove_cache(self, steps: Sequence[Step]) -> list[Removal]:
-        """Delete build cache records with one prune that names them and nothing else.
+        """Delete build cache records; see ``CacheRemover.remove``.
 
         No event tells of a build that uses a record, so they are listed anew just before.
         """
+        from holystone.engine.cache_removal import CacheRemover
+
         self.touched.follow()
-        client = self._own_client()
+        if self._cache_remover is None:
+            self._cache_remover = CacheRemover(*self._cache)
         try:
-            now = observe.list_cache(client)
-            removals = {step.id: self._use_of_record(step.id, now) for step in steps}
-            named = [record_id for record_id, removal in removals.items() if removal is None]
-            gone = _prune(client, named)
+            return self._cache_remover.remove(self._own_client(), [step.id for step in steps])
         except EngineRefused as refusal:
             return [_refused(refusal)] * len(steps)
-        return [
-            removals[step.id] or (Removal(REMOVED) if step.id in gone else _NEEDED)
-            for step in steps
-        ]
 
     def close(self) -> None:
         """Let go of the connections of all threads."""
@@ -118,32 +115,6 @@ class Remover:
                 return Removal(REMOVED)
         return Removal(SKIPPED, "it has another reference by now, and lost only the old one")
 
-    def _use_of_record(self, record_id: str, now: Mapping[str, CacheRecord]) -> Removal | None:
-        """Why a build cache record is no longer to be removed, or None."""
-        record = now.get(record_id)
-        if record is None:
-            return Removal(SKIPPED, ALREADY_GONE)
-        planned = self.cache.get(record_id, record)
-        used = (record.usage_count, record.last_used) != (planned.usage_count, planned.last_used)
-        if record.type == "exec.cachemount" and (record.last_used or 0) <= self.cache_seen:
-            used = False  # The list itself: to measure a mount counts as using it.
-        return Removal(SKIPPED, USED) if used or record.in_use else None
-
-
-def _prune(client: Client, records: Sequence[str]) -> Collection[str]:
-    """Ask BuildKit to delete these records; the IDs of those it deleted.
-
-    It deletes what no other record stands on, until nothing of the named is left that it can.
-    """
-    from urllib.parse import quote
-
-    if not records:
-        return ()
-    # The filter is a regular expression that may match anywhere, hence the anchors.
-    filters = quote(json.dumps({"id": [f'"^({"|".join(records)})$"']}))
-    answer = client.request("POST", client.versioned(f"/build/prune?all=1&filters={filters}"))
-    return answer.get("CachesDeleted") or () if isinstance(answer, dict) else ()
-
 
 def _settled(client: Client, step: Step, refusal: EngineRefused) -> Removal:
     """What became of an object whose removal the engine refused: it may be gone all the same.
@@ -156,8 +127,11 @@ def _settled(client: Client, step: Step, refusal: EngineRefused) -> Removal:
     if podman or refusal.status >= FAULT:
         (now,) = client.send([("GET", client.versioned(f"/{step.kind}s/{step.id}/json"))])
         if is_gone(now):
-            taken_along = podman and (step.after or refusal.status == _CONFLICT)
+            of_images = podman and step.kind == "image"
+            taken_along = of_images and (step.after or refusal.status == _CONFLICT)
             return Removal(REMOVED) if taken_along else Removal(SKIPPED, ALREADY_GONE)
+        if podman and step.kind == "container" and is_untouched(now):
+            return Removal(SKIPPED, f"the engine refused: {refusal.words}")
     return _refused(refusal)
 
 

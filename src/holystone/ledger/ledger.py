@@ -16,7 +16,7 @@ from holystone.core.folding import Folded
 from holystone.core.memory import ImageFacts, RegistryWord
 from holystone.core.seen import Read, Seen
 from holystone.core.usage import Key, Use
-from holystone.ledger import company, facts, past, registries, uses
+from holystone.ledger import company, ends, facts, past, registries, uses
 from holystone.ledger.database import (
     FILE,
     MEND,
@@ -114,6 +114,14 @@ class Ledger:
         """How fast images came from each registry; nothing where the ledger fails."""
         speeds = self.speeds.read(engine)
         return {registry: speed.bytes_per_second for registry, speed in speeds.items()}
+
+    def recall_ends(self, engine: str) -> dict[str, float]:
+        """When containers were first seen stopped; none where the ledger fails."""
+        return self.try_read(lambda database: ends.recall(database, engine), {})
+
+    def remember_ends(self, engine: str, ended: Mapping[str, float]) -> None:
+        """Keep these, and forget all others of this engine."""
+        self.try_write(lambda database: ends.remember(database, engine, ended))
 
     def recall_registry(self, engine: str) -> dict[str, RegistryWord]:
         """What registries said of images; nothing where the ledger fails."""

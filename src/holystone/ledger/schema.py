@@ -174,12 +174,25 @@ MIGRATIONS = (
     ALTER TABLE image ADD COLUMN pinned TEXT NOT NULL DEFAULT '';
     ALTER TABLE image ADD COLUMN tagged_in TEXT NOT NULL DEFAULT '';
     """,
+    """
+    CREATE TABLE ended (
+        engine TEXT NOT NULL,
+        id TEXT NOT NULL,
+        seen REAL NOT NULL,
+        PRIMARY KEY (engine, id)
+    ) WITHOUT ROWID;
+    """,
+    """
+    ALTER TABLE watch ADD COLUMN listed REAL NOT NULL DEFAULT 0;
+    """,
 )
 """One script a version. ``image.top`` is the layer on top of an image's stack, ``layer.below``
 the one under it; a layer's size and an image's depth are null until they were weighed.
 ``image.pinned`` and ``image.tagged_in`` are names with blanks between them.
 ``lease.reference`` is in full, ``lease.written`` as the job wrote it. ``removal.place`` counts a
 run's steps from 0; its lists and labels are JSON.
+
+``ended.seen`` is when a container was first seen stopped of which the engine tells no end.
 
 ``used`` are the summaries: what a plan reads. ``watch.events`` is in nanoseconds, as engines count.
 ``past_use`` is the log of single uses, which only an export reads, by the ``watch`` of its engine;

@@ -141,6 +141,16 @@ def tallies(plan: Plan) -> list[Tally]:
     ]
 
 
+def unlisted(plan: Plan) -> int | None:
+    """How many images have no verdict in a partial plan, since none of them can go.
+
+    None where the engine does not count its images.
+    """
+    if plan.image_count is None:
+        return None
+    return max(0, plan.image_count - sum(v.kind == "image" for v in plan.verdicts))
+
+
 def containers_of(inventory: Inventory) -> dict[str, list[Container]]:
     """The containers that refer to each image, by image ID."""
     users: defaultdict[str, list[Container]] = defaultdict(list)

@@ -7,22 +7,20 @@ the group the object is counted in (``label``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
-from holystone.core.decision import Fact, Reason
-from holystone.core.units import format_duration, format_size
+from holystone.core.decision import Reason
+from holystone.present import container_reasons
+from holystone.present.rule_wording import Facts
+from holystone.present.rule_wording import Wording as _Wording
+from holystone.present.rule_wording import count as _count
+from holystone.present.rule_wording import duration as _duration
+from holystone.present.rule_wording import number as _number
+from holystone.present.rule_wording import size as _size
 from holystone.present.wording import age, ago, clock, counted, safe, short_reference
 
-Facts = Mapping[str, Fact]
 _JUST_NOW = 60.0
 """Seconds within which a registry was asked in this run."""
-
-
-class _Wording(NamedTuple):
-    text: Callable[[Facts], str]
-    label: str
-    brief: Callable[[Facts], str] | None = None
 
 
 def text(reason: Reason) -> str:
@@ -51,28 +49,14 @@ def briefs(reasons: tuple[Reason, ...]) -> str:
     return "; ".join(map(brief, reasons))
 
 
-def _number(facts: Facts, name: str) -> float:
-    return float(facts.get(name) or 0)
-
-
-def _count(facts: Facts, name: str) -> int:
-    return int(_number(facts, name))
-
-
-def _size(facts: Facts, name: str) -> str:
-    return format_size(_count(facts, name))
-
-
-def _duration(facts: Facts, name: str) -> str:
-    return format_duration(_number(facts, name))
-
-
 def _in_use(facts: Facts) -> str:
     if facts.get("build"):
         return "in use by a build that runs now"
+    if facts.get("manifest_list"):
+        return f"in use by manifest list {safe(str(facts['manifest_list']))}"
     state = facts.get("state")
     if state == "created":
-        return "created and not started yet: a job may be about to"
+        return container_reasons.created(facts)
     if state is not None:
         return f"in use: the container is {safe(str(state))}"
     others = _count(facts, "containers") - 1
@@ -85,15 +69,11 @@ def _in_use_brief(facts: Facts) -> str:
     state = facts.get("state")
     if facts.get("build"):
         return "in use by a build"
+    if facts.get("manifest_list"):
+        return _in_use(facts)
     if state is not None:
         return safe(str(state))
     return _in_use(facts).replace("by container ", "by ", 1)
-
-
-def _stopped(facts: Facts) -> str:
-    since, code = facts.get("stopped_for"), facts.get("exit_code")
-    when = "stopped" if since is None else f"stopped {ago(_number(facts, 'stopped_for'))}"
-    return when if code is None else f"{when} (exit code {code})"
 
 
 def _untagged(facts: Facts) -> str:
@@ -164,6 +144,10 @@ def _level(facts: Facts) -> str:
 
 def _idle_for(facts: Facts) -> str:
     return "" if facts.get("idle") is None else f", last used {ago(_number(facts, 'idle'))}"
+
+
+def _released(facts: Facts) -> str:
+    return f"its last container, {safe(str(facts.get('container')))}, goes in this run"
 
 
 def _unused(facts: Facts) -> str:
@@ -280,6 +264,8 @@ def _unconfirmed(facts: Facts) -> str:
 def _over_budget(facts: Facts) -> str:
     total, budget = _size(facts, "total"), _size(facts, "budget")
     used = ago(_number(facts, "idle"))
+    if not facts.get("budget"):
+        return f"the budget of the build cache is 0 B; last used {used}"
     return f"build cache is {total}, over its budget of {budget}; last used {used}"
 
 
@@ -294,7 +280,7 @@ def _idle(facts: Facts) -> str:
 
 RULES: Mapping[str, _Wording] = {
     "in-use": _Wording(_in_use, "in use", _in_use_brief),
-    "stopped": _Wording(_stopped, "stopped"),
+    **container_reasons.RULES,
     "tagged": _Wording(_tagged, "tagged"),
     "digest": _Wording(
         _digest,
@@ -315,6 +301,16 @@ RULES: Mapping[str, _Wording] = {
         lambda _: "unused, but named: it can hold data, and no rule lets it go",
         "named",
         lambda _: "unused, but named",
+    ),
+    "by-hand": _Wording(
+        lambda _: "unused, but no tool made it: something may name it that does not run now",
+        "made by hand",
+        lambda _: "unused, made by hand",
+    ),
+    "released": _Wording(
+        lambda facts: f"{_released(facts)}: left for a later run",
+        "just released",
+        _released,
     ),
     "unused": _Wording(_unused, "unused"),
     "retained": _Wording(_retained, "retained", lambda facts: _retained(facts).partition(":")[0]),

@@ -75,13 +75,14 @@ _VOLUMES = (
     ("4", 11720, 19.0),
     ("5", 36, 33.0),
 )
+# Name, driver, days since it was made, whether it is the engine's own, the compose project.
 _NETWORKS = (
-    ("bridge", "bridge", 17.0, True),
-    ("host", "host", 17.0, True),
-    ("none", "null", 17.0, True),
-    ("ci-backend", "bridge", 0.004, False),
-    ("e2e-4711", "bridge", 3.2, False),
-    ("legacy-reports_default", "bridge", 44.0, False),
+    ("bridge", "bridge", 17.0, True, ""),
+    ("host", "host", 17.0, True, ""),
+    ("none", "null", 17.0, True, ""),
+    ("ci-backend", "bridge", 0.004, False, ""),
+    ("e2e-4711", "bridge", 3.2, False, ""),
+    ("legacy-reports_default", "bridge", 44.0, False, "legacy-reports"),
 )
 
 
@@ -123,8 +124,15 @@ def demo_inventory(now: float) -> tuple[Inventory, Usage]:
             for name, size, days in _VOLUMES
         ),
         networks=tuple(
-            Network(hexadecimal(f"network {name}"), name, driver, now - days * DAY, {}, builtin)
-            for name, driver, days, builtin in _NETWORKS
+            Network(
+                hexadecimal(f"network {name}"),
+                name,
+                driver,
+                now - days * DAY,
+                {"com.docker.compose.project": project} if project else {},
+                builtin,
+            )
+            for name, driver, days, builtin, project in _NETWORKS
         ),
         disk=_DISK,
     )

@@ -56,7 +56,7 @@ class SimulatedHost(SimulatedEngine):
         """Follow what is used from now on."""
         self.touched.clear()
 
-    def observe(self, *, sizes: bool = False) -> Inventory:
+    def observe(self, *, sizes: bool = False, every: bool = True) -> Inventory:  # noqa: ARG002
         """Everything on the host now; layers and all sizes are known without asking."""
         with self._lock:
             now = self._clock()
@@ -180,10 +180,15 @@ class SimulatedHost(SimulatedEngine):
     def _carry_out(self, step: Step) -> Removal:
         if step.kind == "image":
             return self._remove_image(step)
+        if step.kind == "container" and any(other in self.containers for other in step.after):
+            return Removal(SKIPPED, "a container that needs it stayed")
         if step.kind == "cache":
             if self.prune_cache_record(step.id):
                 return Removal(REMOVED)
-            return Removal(SKIPPED, "BuildKit keeps it: in use, or another record stands on it")
+            record = self.cache.get(step.id)
+            if record is not None and record.in_use:
+                return Removal(SKIPPED, "in use by a build")
+            return Removal(SKIPPED, "another record that stays is made from it")
         delete = {
             "container": self.delete_container,
             "volume": self.delete_volume,

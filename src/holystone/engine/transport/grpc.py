@@ -29,6 +29,10 @@ _END_STREAM, _ACK, _END_HEADERS, _PADDED = 1, 1, 4, 8
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _LARGEST_WINDOW = 2**31 - 1
 _DEFAULT_WINDOW = 65535
+_LARGEST_FRAME = 16384
+"""Bytes of payload that every HTTP/2 server takes in one frame."""
+LARGEST_MESSAGE = _DEFAULT_WINDOW - 5
+"""Bytes that a server takes on a new connection before it must say that it takes more."""
 _LONGEST_HEAD = 1 << 16
 
 # `grpc-status` as a header name in HPACK: its length, then plain or in the Huffman code of
@@ -68,19 +72,15 @@ class Channel:
     def call(self, method: str, message: bytes) -> list[bytes]:
         """The messages of the answer to one call.
 
-        Raises EngineRefused where the call is refused, ProtocolError where the answer is no good,
-        OSError from the socket.
+        All messages sent on one connection together hold ``LARGEST_MESSAGE`` bytes at most: the
+        server's leave to send more is not read. Raises EngineRefused where the call is refused,
+        ProtocolError where the answer is no good, OSError from the socket.
         """
         self.number += 2
         self.reader.method = method
         self.stream.sendall(
             _frame(_HEADERS, _END_HEADERS, self.number, _request_headers(method))
-            + _frame(
-                _DATA,
-                _END_STREAM,
-                self.number,
-                b"\x00" + struct.pack(">I", len(message)) + message,
-            )
+            + _data_frames(self.number, b"\x00" + struct.pack(">I", len(message)) + message)
         )
         return _messages(self._read_answer(method), method)
 
@@ -144,6 +144,15 @@ def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
     """A frame: length (3 bytes), type, flags, stream, payload."""
     head = struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream)
     return head + payload
+
+
+def _data_frames(stream: int, body: bytes) -> bytes:
+    """A body that is not empty as frames; the last ends the request."""
+    pieces = [body[at : at + _LARGEST_FRAME] for at in range(0, len(body), _LARGEST_FRAME)]
+    return b"".join(
+        _frame(_DATA, _END_STREAM if number == len(pieces) else 0, stream, piece)
+        for number, piece in enumerate(pieces, 1)
+    )
 
 
 def _grpc_status(block: bytes) -> int | None:

@@ -11,12 +11,20 @@ from holystone.core.units import format_size
 from holystone.engine.execute import Outcome
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, Removal
 from holystone.engine.rounds import NOISE, Round, falls_short, gain
-from holystone.present import notes, reasons
+from holystone.present import figures, notes, reasons
 from holystone.present.report import listing, remaining, unconfirmed
 from holystone.present.table import Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
-from holystone.present.wording import counted, counts_of, name_of, plural, promised, safe
+from holystone.present.wording import (
+    counted,
+    counts_of,
+    images_of,
+    name_of,
+    plural,
+    promised,
+    safe,
+)
 
 FIRST_LINE = "🧹 Cleaning up temporary build artifacts only..."
 LAST_LINE = "✅ Cleaned temporary artifacts, preserved base images"
@@ -132,11 +140,15 @@ def _table(plan: Plan, outcome: Outcome, look: Look) -> list[str]:
     freed: Counter[str] = Counter()
     for (kind, _), count in outcome.freed.items():
         freed[kind] += count
+    unlisted = figures.unlisted(plan) if plan.partial else 0
+    uncounted = "" if unlisted is not None else "not counted"
+    total["image"] += plan.partial
+    kept["image"] += unlisted or 0
     rows: list[Row] = [
         (
-            plural(kind),
+            images_of(plan) if kind == "image" else plural(kind),
             Cell(str(removed[kind]), "" if removed[kind] else "dim"),
-            str(kept[kind]),
+            (kind == "image" and uncounted) or str(kept[kind]),
             Cell(format_size(freed[kind]), "" if freed[kind] else "dim"),
         )
         for kind in KINDS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from holystone.core.decision import Plan, Verdict
 from holystone.core.inventory import Inventory
 from holystone.core.units import format_size
+from holystone.present import reasons
 from holystone.present.report import plan as plan_report
 from holystone.present.table import Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
@@ -12,11 +13,16 @@ from holystone.present.terminal import Look
 from holystone.present.wording import counted, name_of
 
 QUESTION = "Remove all this? [y/N]"
+_CONTAINERS = (
+    Column("name", gives_way=True, least=20),
+    Column("size", right=True),
+    Column("why", gives_way=True, least=20),
+)
 _COLUMNS = (Column("name", gives_way=True, least=20), Column("size", right=True))
 
 
 def render(inventory: Inventory, plan: Plan, look: Look) -> str:
-    """The plan, and by name each tagged image and volume that is lost for good with it."""
+    """The plan, and by name each tagged image, container and volume that is lost for good."""
     lines = [plan_report.render(inventory, plan, look), ""]
     images = {image.id: image for image in inventory.images}
     lost: list[Row] = [
@@ -33,6 +39,17 @@ def render(inventory: Inventory, plan: Plan, look: Look) -> str:
         which = "this image" if len(lost) == 1 else f"these {len(lost)} images"
         lines += paragraph(f"No registry is known to have {which}:", look, style="red")
         lines += [*render_table(_COLUMNS, lost, look, header=False), ""]
+    written: list[Row] = [
+        (name_of(verdict), Cell(format_size(verdict.freed_bytes)), why)
+        for verdict in plan.removed
+        if verdict.kind == "container" and (why := _was_kept_for(verdict))
+    ]
+    if written:
+        which = "this container" if len(written) == 1 else f"these {len(written)} containers"
+        wrote = "it wrote" if len(written) == 1 else "they wrote"
+        text = f"Other cleans keep {which}, to be started again. What {wrote} is lost for good:"
+        lines += paragraph(text, look, style="red")
+        lines += [*render_table(_CONTAINERS, written, look, header=False), ""]
     if volumes:
         text = f"Data in {counted(len(volumes), 'volume')} is lost for good:"
         lines += paragraph(text, look, style="red")
@@ -46,3 +63,9 @@ def render(inventory: Inventory, plan: Plan, look: Look) -> str:
 def _is_lost(verdict: Verdict) -> bool:
     """Whether a tagged image goes that no registry is known to have."""
     return any(reason.rule in ("local", "unconfirmed") for reason in verdict.reasons)
+
+
+def _was_kept_for(verdict: Verdict) -> str:
+    """Why any other level keeps a container that goes; empty where it would not."""
+    kept = [each for each in verdict.reasons if each.rule in ("tool", "restart", "stopped-group")]
+    return reasons.brief(kept[0]) if kept else ""

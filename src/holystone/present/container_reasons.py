@@ -1,0 +1,89 @@
+"""The rules on containers, in words; see ``reasons``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from holystone.present.rule_wording import Facts, Wording, duration, number
+from holystone.present.wording import ago, clock, safe
+
+
+def created(facts: Facts) -> str:
+    """Why a container that was never started counts as in use."""
+    if facts.get("task"):
+        return "created and not started yet: a task of a Swarm service"
+    told = "created and not started yet: "
+    if facts.get("until") is None:
+        return f"{told}a job may be about to"
+    return f"{told}in use until {clock(number(facts, 'until'), number(facts, 'now'))}"
+
+
+def _needed_by(facts: Facts) -> str:
+    other, state = safe(str(facts.get("container"))), safe(str(facts.get("state")))
+    return f"needed by container {other} ({state}), which stays"
+
+
+def _group(facts: Facts) -> str:
+    return f"{safe(str(facts.get('group')))} {safe(str(facts.get('name')))}"
+
+
+def _group_alive(facts: Facts) -> str:
+    return f"part of {_group(facts)}: container {safe(str(facts.get('container')))} runs"
+
+
+def _stopped_group(facts: Facts) -> str:
+    if "group" not in facts:
+        return "part of a group that stays"
+    part = f"part of {_group(facts)}"
+    if facts.get("container"):
+        return f"{part}: container {safe(str(facts['container']))} stays"
+    when = "stopped"
+    if facts.get("stopped_for") is not None:
+        when = f"stopped {ago(number(facts, 'stopped_for'))}"
+    if facts.get("least") is not None:
+        return f"{part}, {when}: goes as a whole after {duration(facts, 'least')}"
+    if facts.get("level"):
+        level = safe(str(facts["level"]))
+        return f"{part}, {when}: can be started again, stays at {level}"
+    return f"{part}, which could be started again"
+
+
+def _tool(facts: Facts) -> str:
+    what = f": {safe(str(facts['what']))}" if facts.get("what") else ""
+    return f"kept by {safe(str(facts.get('tool')))}{what}"
+
+
+def _restart(facts: Facts) -> str:
+    policy = safe(str(facts.get("policy")))
+    return f"restart policy {policy}: goes after {duration(facts, 'least')} without a start"
+
+
+def _never_started(facts: Facts) -> str:
+    made = "" if facts.get("age") is None else f" {ago(number(facts, 'age'))}"
+    return f"created{made} and never started"
+
+
+def _stopped(facts: Facts) -> str:
+    since, code = facts.get("stopped_for"), facts.get("exit_code")
+    when = "stopped" if since is None else f"stopped {ago(number(facts, 'stopped_for'))}"
+    if since is not None and facts.get("first_seen"):
+        when = f"first seen stopped {ago(number(facts, 'stopped_for'))}"
+    return when if code is None else f"{when} (exit code {code})"
+
+
+RULES: Mapping[str, Wording] = {
+    "needed-by": Wording(
+        _needed_by, "needed by others", lambda facts: _needed_by(facts).partition(" (")[0]
+    ),
+    "group-alive": Wording(_group_alive, "of running groups"),
+    "stopped-group": Wording(
+        _stopped_group, "of stopped groups", lambda facts: _stopped_group(facts).partition(":")[0]
+    ),
+    "tool": Wording(_tool, "kept by tools"),
+    "restart": Wording(
+        _restart, "to be restarted", lambda facts: _restart(facts).partition(":")[0]
+    ),
+    "stopped": Wording(_stopped, "stopped"),
+    "never-started": Wording(_never_started, "never started"),
+}
+"""How each of them reads."""

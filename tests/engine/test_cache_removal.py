@@ -1,0 +1,223 @@
+"""One clean takes all of the build cache that may go, and says truly why any of it stays."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from holystone.core.decision import Step
+from holystone.core.memory import Forgetful
+from holystone.core.plan import plan
+from holystone.engine import buildkit, cache_removal
+from holystone.engine.api import Client
+from holystone.engine.cache_removal import BUSY
+from holystone.engine.crew import ALREADY_GONE, USED
+from holystone.engine.execute import Outcome, execute
+from holystone.engine.host import REMOVED, SKIPPED, Removal
+from holystone.engine.live import LiveHost
+from holystone.engine.transport.connection import connect
+from holystone.engine.transport.endpoint import resolve
+from holystone.engine.transport.grpc import Channel
+from tests.engine.cleaning import NO_CACHE, clean, live_host
+from tests.engine_client.proxy import Front, proxy
+from tests.engines import Engine
+from tests.engines.images import SCRATCH, build, busybox_files, tar_of
+from tests.engines.places import DOCKER
+
+pytestmark = pytest.mark.engine("docker20", "docker28c")
+
+
+def chains(engine: Engine, unique: str, builds: int, steps: int) -> None:
+    """Build cache as long chains of small steps, with no image on it."""
+    for number in range(builds):
+        step = "COPY f /{n}-" + f"{unique}-{number}\n"
+        dockerfile = "FROM scratch\n" + "".join(step.format(n=n) for n in range(steps))
+        context = tar_of({"Dockerfile": dockerfile.encode(), "f": unique.encode()})
+        engine.docker("build", "--quiet", "-", stdin=context, buildkit=True)
+    remove_images(engine)
+
+
+def remove_images(engine: Engine) -> None:
+    for image in engine.client.list("/images/json"):
+        engine.api("DELETE", f"/images/{image['Id']}?force=1")
+
+
+def left(engine: Engine) -> set[str]:
+    """The IDs of the build cache records, as the engine says."""
+    return {record["ID"] for record in engine.disk_usage()["BuildCache"] or ()}
+
+
+def clean_by_way_of(front: Front) -> Outcome:
+    """A clean of all build cache through a proxy."""
+    host = LiveHost(Client(resolve(front.url, None, {}), 60, connect), Forgetful())
+    try:
+        host.watch()
+        inventory = host.weigh(host.date(host.observe()))
+        made = plan(inventory, host.usage(), NO_CACHE, time.time())
+        front.requests.clear()
+        return execute(made, inventory.images, host)
+    finally:
+        host.close()
+
+
+def assert_all_went(outcome: Outcome, count: int) -> None:
+    assert set(outcome.results.values()) == {Removal(REMOVED)}
+    assert len(outcome.results) == count
+
+
+def test_one_clean_after_a_restart_leaves_no_record(fresh_engine: Engine, unique: str) -> None:
+    """Losing its last child counts as a use of a record then; that one goes all the same."""
+    chains(fresh_engine, unique, builds=3, steps=45)
+    count = len(left(fresh_engine))
+    fresh_engine.restart()
+    with proxy(fresh_engine) as front:
+        outcome = clean_by_way_of(front)
+        calls = [request for request in front.requests if "/events" not in request]
+    assert count >= 135
+    assert_all_went(outcome, count)
+    assert left(fresh_engine) == set()
+    # One list and one prune call.
+    assert len(calls) == 2, calls
+
+
+@pytest.mark.engine("docker28")
+def test_without_grpc_one_clean_leaves_no_record_either(fresh_engine: Engine, unique: str) -> None:
+    """A proxy lets only the documented interface through: a call for each hundred records."""
+    chains(fresh_engine, unique, builds=2, steps=55)
+    count = len(left(fresh_engine))
+    with proxy(fresh_engine) as front:
+        front.forbidden = "/grpc"
+        outcome = clean_by_way_of(front)
+        prunes = [request for request in front.requests if "/build/prune" in request]
+    assert 100 < count <= 200
+    assert_all_went(outcome, count)
+    assert left(fresh_engine) == set()
+    assert len(prunes) == 2
+
+
+def test_what_a_retry_finds_bumped_by_the_removal_itself_goes(
+    fresh_engine: Engine, unique: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first call takes the upper half of a chain, as where the engine stops half-way."""
+    chains(fresh_engine, unique, builds=1, steps=20)
+    fresh_engine.restart()
+    asked: list[int] = []
+    real = buildkit.prune
+
+    def half(channel: Channel, record_ids: list[str]) -> set[str]:
+        asked.append(len(record_ids))
+        return real(channel, record_ids[:10] if len(asked) == 1 else record_ids)
+
+    monkeypatch.setattr(cache_removal, "prune", half)
+    done = clean(fresh_engine, NO_CACHE)
+    assert_all_went(done.outcome, len(done.plan.steps))
+    assert asked == [len(done.plan.steps), len(done.plan.steps) - 10]
+    assert left(fresh_engine) == set()
+
+
+@pytest.fixture
+def building(fresh_engine: Engine, unique: str) -> Iterator[Callable[[str], None]]:
+    """Starts a build that does not end by itself, and waits until its last step runs."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def begin(dockerfile: str) -> None:
+        before = in_use(fresh_engine)
+        context = {"Dockerfile": f"{dockerfile}RUN sleep 600 # {unique}\n".encode()}
+        started = subprocess.Popen(
+            [DOCKER, "build", "--quiet", "--network", "none", "-"],
+            env={**fresh_engine.environment, "DOCKER_BUILDKIT": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        running.append(started)
+        assert started.stdin is not None
+        started.stdin.write(tar_of({**context, **busybox_files("rootfs/")}))
+        started.stdin.close()
+        deadline = time.monotonic() + 60
+        while not any("sleep 600" in words for words in in_use(fresh_engine) - before):
+            assert started.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    yield begin
+    for each in running:
+        each.kill()
+        each.wait()
+    while in_use(fresh_engine):
+        time.sleep(0.05)
+
+
+def in_use(engine: Engine) -> set[str]:
+    """What the engine says of the records that are in use."""
+    records = engine.disk_usage()["BuildCache"] or ()
+    return {record["Description"] for record in records if record["InUse"]}
+
+
+def test_what_a_running_build_works_with_stays(
+    fresh_engine: Engine, unique: str, building: Callable[[str], None]
+) -> None:
+    """With most records in use the engine is asked twice, and then believed."""
+    step = f"RUN echo {unique} > "
+    kept = SCRATCH + "".join(f"{step}/kept{n}\n" for n in range(8))
+    build(fresh_engine, kept, buildkit=True)
+    build(fresh_engine, SCRATCH + f"{step}/idle\n", buildkit=True)
+    remove_images(fresh_engine)
+    host = live_host(fresh_engine)
+    host.watch()
+    inventory = host.weigh(host.date(host.observe()))
+    made = plan(inventory, host.usage(), NO_CACHE, time.time())
+    building(kept)
+    outcome = execute(made, inventory.images, host)
+    host.close()
+    results = {i: removal for (_, i), removal in outcome.results.items()}
+    records = {record.id: record for record in inventory.cache}
+    names = {records[i].description: results[i] for i in results}
+    for n in range(8):
+        (result,) = [names[name] for name in names if f"/kept{n}" in name]
+        assert result in (BUSY, Removal(SKIPPED, USED)), names
+    (idle,) = [names[name] for name in names if "/idle" in name]
+    assert idle == Removal(REMOVED)
+    assert outcome.failed == 0
+    again = clean(fresh_engine, NO_CACHE)
+    spared = [v for v in again.plan.verdicts if v.kind == "cache" and not v.remove]
+    assert len(spared) >= 8
+    assert {reason.rule for verdict in spared for reason in verdict.reasons} <= {"in-use", "needed"}
+
+
+def test_a_record_whose_child_stays_says_which(fresh_engine: Engine, unique: str) -> None:
+    """Hundreds of other IDs in the same call change nothing."""
+    chains(fresh_engine, unique, builds=1, steps=3)
+    host = live_host(fresh_engine)
+    records = {record.id: record for record in host.observe().cache}
+    parents = {parent for record in records.values() for parent in record.parents}
+    (leaf,) = [r for r in records.values() if r.parents and r.id not in parents]
+    (parent,) = leaf.parents
+    gone = [f"{number:025}" for number in range(900)]
+    steps = [Step("cache", i, (i,), 0) for i in (*gone, parent)]
+    *absent, kept = host.remove_cache(steps)
+    host.close()
+    assert set(absent) == {Removal(SKIPPED, ALREADY_GONE)}
+    assert kept.result == SKIPPED
+    assert kept.detail.startswith(f"another record that stays is made from it: {leaf.id} (")
+    assert left(fresh_engine) == set(records)
+
+
+def test_beside_a_prune_nothing_fails_and_nothing_stays(fresh_engine: Engine, unique: str) -> None:
+    chains(fresh_engine, unique, builds=2, steps=20)
+    host = live_host(fresh_engine)
+    inventory = host.weigh(host.date(host.observe()))
+    made = plan(inventory, host.usage(), NO_CACHE, time.time())
+    other = threading.Thread(target=fresh_engine.docker, args=("builder", "prune", "-f"))
+    other.start()
+    outcome = execute(made, inventory.images, host)
+    other.join()
+    host.close()
+    assert left(fresh_engine) == set()
+    allowed = {Removal(REMOVED), Removal(SKIPPED, ALREADY_GONE)}
+    assert set(outcome.results.values()) <= allowed
+    assert len(outcome.results) == len(made.steps)
