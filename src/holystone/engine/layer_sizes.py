@@ -179,6 +179,7 @@ def apply_facts(image: Image, facts: ImageFacts, store: str) -> Image:
         metadata = max(0, image.size - sum(layer.size for layer in facts.layers))
     return image._replace(
         layers=facts.layers,
+        other_layers=facts.other_layers,
         blobs=facts.blobs,
         exact=facts.exact,
         metadata_size=metadata,

@@ -171,6 +171,10 @@ class LiveHost:
         weighed = layer_sizes.weigh_images(self.client, self.facts, light, store)
         self._learn(weighed.known, inventory)
         self.facts.update(weighed.derived)
+        if store == "containerd":
+            from holystone.engine.platforms import weigh_others
+
+            self.facts.update(weigh_others(self.client, inventory.images, self.facts))
         self.odd |= {
             image_id: note if note.said else note._replace(said=self._said(image_id))
             for image_id, note in weighed.odd.items()

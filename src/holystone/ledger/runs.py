@@ -247,7 +247,9 @@ def _write_steps(
     database: sqlite3.Connection, run_id: int, start: int, rows: Sequence[tuple[object, ...]]
 ) -> None:
     database.executemany(
-        "INSERT INTO removal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, '', '', NULL)",
+        "INSERT INTO removal (run, place, kind, id, names, tags, digests, labels, size,"
+        " planned_bytes, platforms, result, detail)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '')",
         ((run_id, place, *row) for place, row in enumerate(rows, start)),
     )
 
@@ -280,6 +282,7 @@ def _planned(plan: Plan, inventory: Inventory) -> Iterator[tuple[object, ...]]:
             json.dumps(dict(labels)),
             size,
             step.freed_bytes,
+            json.dumps(() if source is None else source.platforms),
         )
 
 
@@ -316,22 +319,25 @@ def _settled_so_far(
 def _removals(database: sqlite3.Connection, run_id: int) -> list[Removed]:
     rows = database.execute(
         "SELECT kind, id, names, tags, digests, labels, size, planned_bytes, freed_bytes, result,"
-        " detail, at FROM removal WHERE run = ? ORDER BY place",
+        " detail, at, platforms FROM removal WHERE run = ? ORDER BY place",
         (run_id,),
     )
     with decoding():
-        return [
-            Removed(
-                kind,
-                object_id,
-                tuple(json.loads(names)),
-                tuple(json.loads(tags)),
-                tuple(json.loads(digests)),
-                dict(json.loads(labels)),
-                *rest,
-            )
-            for kind, object_id, names, tags, digests, labels, *rest in rows
-        ]
+        return [_removed(tuple(row)) for row in rows]
+
+
+def _removed(row: tuple[Any, ...]) -> Removed:
+    kind, object_id, names, tags, digests, labels, *rest, platforms = row
+    removed = Removed(
+        kind,
+        object_id,
+        tuple(json.loads(names)),
+        tuple(json.loads(tags)),
+        tuple(json.loads(digests)),
+        dict(json.loads(labels)),
+        *rest,
+    )
+    return removed._replace(platforms=tuple(json.loads(platforms)))
 
 
 def _text(text: str) -> str:
