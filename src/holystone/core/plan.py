@@ -14,7 +14,7 @@ from holystone.core.cache_layers import RecordLayers, layers_of_records
 from holystone.core.container_groups import removals
 from holystone.core.container_rules import ContainerJudgement
 from holystone.core.decision import Plan, Step, Verdict
-from holystone.core.freed import LayerHolders, containerd_slack, free
+from holystone.core.freed import LayerHolders, Slack, container_slack, containerd_slack, free
 from holystone.core.images import Judgement
 from holystone.core.inventory import Container, Image, Inventory
 from holystone.core.policy import Policy
@@ -115,6 +115,8 @@ def assemble(
     steps += [
         Step("network", n.id, (n.id,), 0) for n in inventory.networks if ("network", n.id) in gone
     ]
+    going_containers = [c for c in inventory.containers if ("container", c.id) in gone]
+    slack = _added(slack, container_slack(going_containers))
     if inventory.engine.store == "containerd":
         slack = containerd_slack(inventory, steps, slack)
     if any(volume.size is None for volume in volumes):
@@ -144,6 +146,28 @@ def assemble(
         partial=inventory.partial,
         image_count=inventory.image_count,
     )
+
+
+def first_steps(plan: Plan, inventory: Inventory, kind: str) -> Plan:
+    """The plan with its steps on objects of this kind alone, and with what those free."""
+    steps = [step for step in plan.steps if step.kind == kind]
+    ids = {step.id for step in steps}
+    slack = container_slack(c for c in inventory.containers if kind == "container" and c.id in ids)
+    if inventory.engine.store == "containerd":
+        slack = containerd_slack(inventory, steps, slack)
+    total = sum(step.freed_bytes for step in steps)
+    return plan._replace(
+        steps=tuple(steps),
+        freed_bytes=total,
+        estimated=slack.estimated,
+        at_least=total - slack.below,
+        at_most=total + slack.above,
+        held_by_cache=0,
+    )
+
+
+def _added(one: Slack, other: Slack) -> Slack:
+    return Slack(one.estimated or other.estimated, one.below + other.below, one.above + other.above)
 
 
 def _objects(inventory: Inventory) -> Iterable[tuple[str, str, tuple[str, ...]]]:
