@@ -189,6 +189,13 @@ MIGRATIONS = (
     ALTER TABLE image ADD COLUMN dated_tags TEXT NOT NULL DEFAULT '';
     ALTER TABLE image ADD COLUMN dated REAL;
     """,
+    """
+    CREATE TABLE engine (
+        mark TEXT PRIMARY KEY,
+        info TEXT NOT NULL,
+        at REAL NOT NULL
+    ) WITHOUT ROWID;
+    """,
 )
 """One script a version. ``image.top`` is the layer on top of an image's stack, ``layer.below``
 the one under it; a layer's size and an image's depth are null until they were weighed.
