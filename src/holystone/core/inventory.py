@@ -111,7 +111,8 @@ class Container(NamedTuple):
     """When it stopped; None where it runs, never ran, or the engine was not asked."""
     exit_code: int | None = None
     writable_size: int = 0
-    """Bytes of its writable layer (``SizeRw``)."""
+    """Bytes of its writable layer: what it takes on the disk where that was measured, else
+    ``SizeRw``."""
     labels: Mapping[str, str] = {}
     volumes: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
@@ -126,6 +127,12 @@ class Container(NamedTuple):
     """The ID of its pod (Podman)."""
     infra: bool = False
     """Whether it is the infra container of its pod, which holds the namespaces of the others."""
+    writable_at_least: int | None = None
+    """Bytes of ``writable_size`` that come free for certain; None where all of them do.
+
+    The engine adds up the lengths of files; a file with holes in it takes less of the disk."""
+    writable_claimed: int = 0
+    """``SizeRw`` where the disk was measured and holds less; else 0."""
 
     @property
     def stopped(self) -> bool:
