@@ -306,3 +306,18 @@ def test_a_no_counts_until_the_image_is_pushed(tmp_path: Path) -> None:
             assert told(run.confirm(inventory, ["image 1"]))[0][0] is False, "that was before"
             run.note_seen({reference: clock.now - 1})
             assert told(run.confirm(inventory, ["image 1"])) == [(True, "")]
+
+
+def test_over_ssh_one_is_asked_at_a_time() -> None:
+    """Each connection is a login there."""
+    came: list[int] = []
+    images = [image(n, "r.example.com/a") for n in range(5)]
+    barrier = threading.Barrier(1, lambda: came.append(len(questions(host))))
+    script = {path("r.example.com/a", n): together(barrier, {}) for n in range(len(images))}
+    with misbehaving(script) as host, confirming(host, Forgetful(), lambda: 1e9) as run:
+        local = run.asker.client.endpoint
+        run.asker.client.endpoint = local._replace(scheme="ssh")
+        run.asker.client.dial = lambda _, timeout: connect(local, timeout)
+        inventory = run.confirm(Inventory(ENGINE, 0.0, tuple(images)), [i.id for i in images])
+    assert told(inventory) == [(True, "")] * len(images)
+    assert came == [1, 2, 3, 4, 5]

@@ -7,7 +7,7 @@ import os
 
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of, value_of
-from holystone.cli.session import Failure, needs_names_alone, opened
+from holystone.cli.session import Failure, needs_untagged_alone, opened
 from holystone.core.units import parse_duration
 
 
@@ -73,9 +73,9 @@ def run(options: argparse.Namespace) -> int:
         raise Failure("--max-plan-age goes with --plan FILE", exit_codes.USAGE)
     policy = policy_of(options)
     told = options.json or options.report or agreed or os.environ.get("GITHUB_STEP_SUMMARY")
-    names_do = not told and needs_names_alone(policy)
+    untagged_do = not told and needs_untagged_alone(policy)
     try:
-        with opened(options, watch=True, names_do=names_do) as session:
+        with opened(options, watch=True, untagged_do=untagged_do) as session:
             from holystone.cli.cleaning import Cleaning
 
             return Cleaning(session, options, policy, agreed).run()

@@ -8,7 +8,7 @@ import sys
 
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of
-from holystone.cli.session import answer, needs_names_alone, opened, survey, warn
+from holystone.cli.session import answer, needs_untagged_alone, opened, survey, warn
 
 
 def parser() -> argparse.ArgumentParser:
@@ -39,10 +39,11 @@ def run(options: argparse.Namespace) -> int:
     every = getattr(options, "all", False)
     file = getattr(options, "out", None)
     counts_only = not (options.json or every or file or os.environ.get("GITHUB_STEP_SUMMARY"))
-    with opened(options, names_do=counts_only and needs_names_alone(policy)) as session:
+    untagged_do = counts_only and needs_untagged_alone(policy)
+    with opened(options, untagged_do=untagged_do) as session:
         from holystone.present import terminal
 
-        inventory, plan = survey(session.host, policy)
+        inventory, plan = survey(session.host, policy, every=not untagged_do)
     if file is not None:
         from holystone.cli import plan_file
 

@@ -94,6 +94,8 @@ class Session(NamedTuple):
     """Where the host is, as people write it."""
     ledger: Ledger | None = None
     """None for the demo host, of which nothing is kept."""
+    untagged_do: bool = False
+    """Whether images with a tag need not be listed."""
 
 
 @contextmanager
@@ -102,13 +104,13 @@ def opened(
     *,
     watch: bool = False,
     sizes: bool = False,
-    names_do: bool = False,
+    untagged_do: bool = False,
 ) -> Iterator[Session]:
     """The host the options and the environment name, closed at the end. Raises EngineError.
 
     The engine is asked for its lists before this returns, with ``watch`` after its events: import
-    what else the command needs inside, while the engine works. ``names_do``: the command needs no
-    more of tagged images than their names; see ``needs_names_alone``.
+    what else the command needs inside, while the engine works. ``untagged_do``: the command
+    needs no images but those without a tag; see ``needs_untagged_alone``.
     """
     from holystone.engine.transport.endpoint import resolve
 
@@ -135,15 +137,14 @@ def opened(
         from holystone.engine.events import EventStream
 
         events = EventStream(client)
-    lists = Lists(client, sizes=sizes, names_do=names_do)
+    lists = Lists(client, sizes=sizes, untagged=untagged_do)
 
     from holystone.engine.live import LiveHost
 
     ledger = open_ledger(options)
     host = LiveHost(client, ledger, events=events, lists=lists)
     try:
-        lists.name_images()
-        yield Session(host, endpoint.url, ledger)
+        yield Session(host, endpoint.url, ledger, untagged_do)
     finally:
         host.close()
         ledger.close()
@@ -186,19 +187,47 @@ def survey(
     *,
     sizes: bool = False,
     layers: bool = False,
+    every: bool = True,
     inventory: Inventory | None = None,
 ) -> tuple[Inventory, Plan]:
     """Observe a host, unless that was done, and plan for it. Raises EngineError, Failure.
 
     What costs the engine an answer for each image is asked only where the plan depends on it: when
     images lost their tag, where young ones are spared, and layers, where images are to go. With
-    ``layers`` the inventory has them in any case. Registries are asked about the images that would
-    go if they could come back.
+    ``layers`` the inventory has them in any case. Without ``every`` images with a tag are listed
+    only where some image goes: its bytes take all that share its layers. Registries are asked about
+    the images that would go if they could come back.
     """
     from holystone.core.plan import plan
 
     if inventory is None:
-        inventory = look(host, policy, sizes=sizes)
+        inventory = look(host, policy, sizes=sizes, every=every)
+    _check_target(inventory, policy)
+    if policy.takes.tagged != "none" or policy.target is not None:
+        inventory = host.date_tagged(inventory)
+    if policy.grace.once_tagged > 0 or policy.grace.never_tagged > 0:
+        inventory = host.date(inventory)
+    if layers or policy.takes.tagged != "none" or policy.target is not None:
+        # What registries said lately is remembered: nothing is asked here.
+        inventory = host.confirm(inventory, ())
+    if not layers and policy.target is None:
+        draft = plan(inventory, host.usage(), policy, inventory.taken_at)
+        if not draft.unconfirmed and not _needs_images(draft, inventory):
+            return inventory, draft
+        if inventory.partial:
+            return survey(host, policy, sizes=sizes)
+    inventory = host.weigh(inventory)
+    asked: set[str] = set()
+    while True:
+        made = plan(inventory, host.usage(), policy, inventory.taken_at)
+        if asked.issuperset(made.unconfirmed):
+            return inventory, made
+        asked.update(made.unconfirmed)
+        inventory = host.confirm(inventory, made.unconfirmed)
+
+
+def _check_target(inventory: Inventory, policy: Policy) -> None:
+    """Raise Failure for a target that cannot be seen from here, or that is above the disk."""
     if policy.target is not None and inventory.disk.free_bytes is None:
         from holystone.present.wording import safe
 
@@ -215,40 +244,23 @@ def survey(
                 f"{format_size(least)} of it cannot be free. Ask for less with --until-free.",
                 exit_codes.USAGE,
             )
-    if policy.takes.tagged != "none" or policy.target is not None:
-        inventory = host.date_tagged(inventory)
-    if policy.grace.once_tagged > 0 or policy.grace.never_tagged > 0:
-        inventory = host.date(inventory)
-    if layers or policy.takes.tagged != "none" or policy.target is not None:
-        # What registries said lately is remembered: nothing is asked here.
-        inventory = host.confirm(inventory, ())
-    if not layers and policy.target is None:
-        draft = plan(inventory, host.usage(), policy, inventory.taken_at)
-        if not draft.unconfirmed and not any(step.kind == "image" for step in draft.steps):
-            return inventory, draft
-    inventory = host.weigh(inventory)
-    asked: set[str] = set()
-    while True:
-        made = plan(inventory, host.usage(), policy, inventory.taken_at)
-        if asked.issuperset(made.unconfirmed):
-            return inventory, made
-        asked.update(made.unconfirmed)
-        inventory = host.confirm(inventory, made.unconfirmed)
 
 
-def needs_names_alone(policy: Policy) -> bool:
-    """Whether a plan with this policy needs no more of tagged images than their names.
-
-    Nothing else of them decides what goes, and by which rule they stay.
-    """
-    from holystone.core.policy import Protect
-
-    by_name = policy.protect._replace(images=(), other_images=(), official=False)
-    takes_none = policy.takes.tagged == "none" and policy.target is None
-    return takes_none and by_name == Protect() and not policy.prune_filters
+def _needs_images(draft: Plan, inventory: Inventory) -> bool:
+    """Whether the plan, or its bytes, take more of all images than was asked for."""
+    kinds = {step.kind for step in draft.steps}
+    if not inventory.partial or "image" in kinds:
+        return "image" in kinds
+    # Build cache may share its layers with any image.
+    return inventory.engine.store == "classic" and "cache" in kinds
 
 
-def look(host: Host, policy: Policy, *, sizes: bool = False) -> Inventory:
+def needs_untagged_alone(policy: Policy) -> bool:
+    """Whether a plan with this policy lets no image go that has a tag."""
+    return policy.takes.tagged == "none" and policy.target is None
+
+
+def look(host: Host, policy: Policy, *, sizes: bool = False, every: bool = True) -> Inventory:
     """Observe a host for a plan with this policy. Raises EngineError."""
     with _patience():
-        return host.observe(sizes=sizes or policy.takes.volumes)
+        return host.observe(sizes=sizes or policy.takes.volumes, every=every)

@@ -73,6 +73,10 @@ class Plan(NamedTuple):
     """How many bytes of the disk are to be free in the end; None where nobody asked for that."""
     notes: tuple[Note, ...] = ()
     """What the engine did not tell of the host, so that it is bounded or left alone."""
+    partial: bool = False
+    """Whether tagged images have no verdict, since none of them can go."""
+    image_count: int | None = None
+    """How many images the engine counts in all, where ``partial``; see ``Inventory``."""
 
     @property
     def short_bytes(self) -> int:

@@ -150,8 +150,14 @@ class Judgement:
         if image.in_lists:
             return False, (Reason("in-use", {"manifest_list": image.in_lists[0]}), *named)
         lost = self._lost(image)
-        arrived = self._arrival(image)[1]
-        protected = self.protection.of_image(image, arrived, self.last_sign(image), lost=lost)
+        # Before a named image goes its registry is asked: until then it does not count as lost.
+        unasked = lost == _UNCONFIRMED and (name or self._once_in_registry(image))
+        protected = self.protection.of_image(
+            image,
+            self._arrival(image)[1],
+            self.last_sign(image),
+            lost=None if unasked else lost,
+        )
         if protected:
             return False, (protected, *named)
         return self._judge_untagged(image) if name is None else self._judge_named(image, name, lost)

@@ -70,6 +70,8 @@ class Read(NamedTuple):
     """When the last look was that kept anything, UTC seconds; 0 before the first."""
     own_pulls: tuple[OwnPull, ...] = ()
     """What holystone pulled lately."""
+    listed: float = 0.0
+    """When every image was last listed, UTC seconds; 0 before the first look."""
 
     def is_own(self, sighting: Sighting) -> bool:
         """Whether an event shows what holystone did itself."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from holystone.core.account import Beside
 from holystone.core.decision import Step
 from holystone.core.inventory import Disk, Inventory
 from holystone.core.seen import Sighting
@@ -44,8 +45,10 @@ class Host(Protocol):
     def watch(self) -> None:
         """Follow events from now on: called before ``observe`` by whoever means to remove."""
 
-    def observe(self, *, sizes: bool = False) -> Inventory:
+    def observe(self, *, sizes: bool = False, every: bool = True) -> Inventory:
         """Everything on the host now, as far as lists tell it.
+
+        Without ``every`` it may leave out images that have a tag, and says so: ``partial``.
 
         With ``sizes`` also what costs the engine a walk over its files: the writable size of
         running containers, and volumes. Raises EngineError.
@@ -94,6 +97,9 @@ class Host(Protocol):
 
     def disk(self) -> Disk:
         """The file system under the engine's data as it is now."""
+
+    def beside(self, inventory: Inventory) -> Beside:
+        """What the engine's data folder holds beside the objects of its lists. Never fails."""
 
     def close(self) -> None:
         """Let go of every connection."""

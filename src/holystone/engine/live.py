@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from holystone.core.account import Beside
 from holystone.core.decision import Step
 from holystone.core.digest_names import digest_names
 from holystone.core.inventory import Disk, Image, Inventory, Layer, Note
 from holystone.core.layers import chain_ids
 from holystone.core.memory import ImageFacts, Memory
+from holystone.core.names import complete
 from holystone.core.usage import Lease, Usage
 from holystone.engine import arrivals, layer_sizes, observe
 from holystone.engine.api import Client
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
 _WORKERS = {"classic": 4, "containerd": 32, "podman": 4}
 """Removals at a time by kind of store; beyond these the engines gain nothing."""
+
+_MOST_NAMED = 30
+"""References asked for by name; with more the whole list is as quick."""
 
 
 class LiveHost:
@@ -67,8 +72,6 @@ class LiveHost:
         """When containers were first seen stopped whose end the engine does not know, by ID."""
         self.ended_before: Mapping[str, float] = {}
         """The same as it is remembered."""
-        self.named = False
-        """Whether at some look no more of images than their names was asked for."""
         self.confirming: Confirming | None = None
         """What registries said in this run; None until one is asked."""
         self.touched = Touched(events)
@@ -79,14 +82,14 @@ class LiveHost:
         if self.touched.events is None:
             self.touched.events = EventStream(self.client)
 
-    def observe(self, *, sizes: bool = False) -> Inventory:
+    def observe(self, *, sizes: bool = False, every: bool = True) -> Inventory:
         """Everything on the engine now; see ``Host.observe``."""
         now = self.clock()
         lists, self.lists = self.lists, None
-        if lists is not None and lists.sizes is not sizes:
+        if lists is not None and (lists.sizes, lists.untagged) != (sizes, not every):
             lists.close()
             lists = None
-        lists = lists or Lists(self.client, sizes=sizes)
+        lists = lists or Lists(self.client, sizes=sizes, untagged=not every)
         inventory = observe.read_lists(lists, now)
         self.workers = _WORKERS[inventory.engine.store]
         if self.client.endpoint.scheme == "ssh":
@@ -94,19 +97,22 @@ class LiveHost:
         self.seen = Sight(inventory.disk.folder, inventory.disk.unseen)
         self.key = f"{inventory.engine.id}/{inventory.engine.store}"
         self.uses.begin(self.key)
-        if lists.named and self.uses.built_since(inventory):
-            # What was built is told by when images were made.
-            inventory = observe.read_lists(Lists(self.client, sizes=sizes), now)
-        elif lists.named:
-            self.named = True
+        if inventory.partial:
+            named = self._named(inventory)
+            if named is None:
+                return self.observe(sizes=sizes)
+            inventory = named
         self.facts = self.memory.recall(self.key, layers=False)
         known = set(self.facts)
         self._learn(self._changed(inventory.images, now), inventory)
         self.touched.observed(inventory.images)
         cache = {record.id: record for record in inventory.cache}
+        self.remover.close()
         self.remover = Remover(self.client, self.touched, cache, self.clock(), self._leases)
         self.odd, self.listed = {}, False
-        containers, odd = inspect_containers(self.client, inventory.containers)
+        containers, odd = inspect_containers(
+            self.client, inventory.containers, self.seen.root, inventory.engine.store
+        )
         inventory = inventory._replace(containers=containers, notes=(*inventory.notes, *odd))
         self._note_ends(inventory)
         self.uses.look(inventory, known, lambda: self._layered(inventory))
@@ -116,6 +122,28 @@ class LiveHost:
         if any(not image.tags for image in inventory.images):
             inventory = self._with_lists(inventory)
         return inventory
+
+    def _named(self, inventory: Inventory) -> Inventory | None:
+        """A partial inventory with the images in use, now or lately; None where it takes all.
+
+        What an image is called, and its labels, may keep the containers made from it.
+        """
+        store = inventory.engine.store
+        if self.uses.list_due(inventory.taken_at):
+            return None
+        references = self.uses.named_since(store)
+        if references is None:
+            return None
+        here = {image.id for image in inventory.images}
+        users = [each for each in inventory.containers if each.image_id not in here]
+        references.update(each.image for each in users if complete(each.image))
+        if len(references) > _MOST_NAMED:
+            return None
+        found = observe.list_named(self.client, references, store)
+        more = {image.id: image for image in found if image.id not in here}
+        if any(each.image_id not in more for each in users):
+            return None
+        return inventory._replace(images=(*inventory.images, *more.values()))
 
     def date(self, inventory: Inventory) -> Inventory:
         """The inventory with when its untagged images lost their tag; see ``Host.date``."""
@@ -143,6 +171,10 @@ class LiveHost:
         weighed = layer_sizes.weigh_images(self.client, self.facts, light, store)
         self._learn(weighed.known, inventory)
         self.facts.update(weighed.derived)
+        if store == "containerd":
+            from holystone.engine.platforms import weigh_others
+
+            self.facts.update(weigh_others(self.client, inventory.images, self.facts))
         self.odd |= {
             image_id: note if note.said else note._replace(said=self._said(image_id))
             for image_id, note in weighed.odd.items()
@@ -209,10 +241,14 @@ class LiveHost:
         """The file system under the engine's data now; unknown before ``observe``."""
         return observe.disk(self.seen)
 
+    def beside(self, inventory: Inventory) -> Beside:
+        """What the engine's data folder holds beside its objects; see ``Host.beside``."""
+        from holystone.engine.beside import look
+
+        return look(self.seen.root, inventory.engine, inventory.containers)
+
     def close(self) -> None:
         """Let go of every connection, and keep what was learned of what is still there."""
-        if self.named:
-            self.uses.complete(lambda images: observe.list_images(self.client, images))
         # Before what is known of images that went is forgotten: of those that were used it stays.
         self.uses.keep()
         if self.news or not self.present.issuperset(self.facts):
@@ -376,6 +412,8 @@ class LiveHost:
         self.facts.update(news)
         self.news.update(news)
         self.present = {image.id for image in inventory.images}
+        if inventory.partial:
+            self.present.update(self.facts)
 
     def _with_facts(self, inventory: Inventory) -> Inventory:
         """The inventory, its images with all that is known of them by now."""

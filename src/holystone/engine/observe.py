@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from itertools import chain, repeat
 from typing import Any, TypeVar
@@ -41,7 +41,9 @@ def read_lists(lists: Lists, now: float) -> Inventory:
 
     An entry that makes no sense, or a ``/system/df`` that fails, is noted, and the rest goes on.
     """
-    attempts = chain([lists], (Lists(lists.client, sizes=lists.sizes) for _ in _PAUSES))
+    client, sizes, untagged = lists.client, lists.sizes, lists.untagged
+    again = (Lists(client, sizes=sizes, untagged=untagged) for _ in _PAUSES)
+    attempts = chain([lists], again)
 
     def ask() -> tuple[Answers, Lists]:
         attempt = next(attempts)
@@ -82,7 +84,14 @@ def read_lists(lists: Lists, now: float) -> Inventory:
         networks=tuple(networks),
         disk=disk(sight.find(lists.client, answers.info, answers.containers, answers.networks)),
         notes=(*notes, *odd),
+        partial=untagged,
+        image_count=_image_count(answers.info) if untagged else None,
     )
+
+
+def _image_count(info: Mapping[str, Any]) -> int | None:
+    count = info.get("Images")
+    return count if isinstance(count, int) else None
 
 
 def _volumes(answers: Answers) -> Any:
@@ -149,19 +158,17 @@ def _patiently(ask: Callable[[], T]) -> T:
     return ask()
 
 
-def list_images(client: Client, images: Iterable[Image]) -> dict[str, Image]:
-    """These tagged images by ID, as the engine lists them; none where it cannot be asked."""
+def list_named(client: Client, references: Collection[str], store: str) -> list[Image]:
+    """The images that have one of these references. Raises EngineError."""
     from urllib.parse import quote
 
-    tags = {image.id: image.tags[0] for image in images}
-    filters = quote(json.dumps({"reference": list(tags.values())}))
+    if not references:
+        return []
+    filters = quote(json.dumps({"reference": sorted(references)}))
     path = f"/images/json?filters={filters}"
-    try:
-        told = of_kind(list, client.get(path), "/images/json")
-        listed = read_all(parse.image, told, "/images/json")
-    except EngineError:
-        return {}
-    return {image.id: image for image in listed if image.id in tags}
+    told = of_kind(list, client.get(path), "/images/json")
+    images, _ = read_list(parse.image, told, "/images/json", "image")
+    return [parse.with_all_digests(i) for i in images] if store == "containerd" else images
 
 
 def references(client: Client, image_id: str) -> set[str]:

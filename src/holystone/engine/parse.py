@@ -98,7 +98,7 @@ def image(entry: Mapping[str, Any]) -> Image:
         size=int(entry.get("Size") or 0),
         labels=_labels(entry),
         content_size=_content_size(entry),
-        platforms=sum(1 for each in _manifests(entry) if each.get("Kind") == "image"),
+        platforms=tuple(dict.fromkeys(filter(None, map(_platform, _manifests(entry))))),
         artifact=_is_artifact(entry),
     )
 
@@ -182,6 +182,15 @@ def inspected_image(known: ImageFacts, told: Mapping[str, Any]) -> ImageFacts:
 def _manifests(entry: Mapping[str, Any]) -> list[Any]:
     """What the containerd store tells of each manifest that is here."""
     return [each for each in entry.get("Manifests") or () if each.get("Available") is not False]
+
+
+def _platform(manifest: Mapping[str, Any]) -> str:
+    """The platform of a manifest that is an image's and is here; else empty."""
+    if manifest.get("Kind") != "image" or not manifest.get("Available"):
+        return ""
+    told = (manifest.get("ImageData") or {}).get("Platform") or {}
+    parts = [str(told.get(key) or "") for key in ("os", "architecture", "variant")]
+    return "" if "unknown" in parts or not all(parts[:2]) else "/".join(filter(None, parts))
 
 
 def _is_artifact(entry: Mapping[str, Any]) -> bool:

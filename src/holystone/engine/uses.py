@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from holystone.engine.events import Event
     from holystone.engine.past import Past
 
+_LISTED_EACH = 86400.0
+"""Seconds after which a look lists every image again, though it needs the untagged alone."""
 _WORTH_NOTING = 60.0
 """Seconds by which a use must be later than the one that is remembered."""
 
@@ -69,6 +71,8 @@ class Uses:
         self._held: dict[str, tuple[Key, ...]] = {}
         """The volumes and networks that each container names, by its ID."""
         self._pending: Pending | None = None
+        self._pending_past: Past | None = None
+        """What was read of the past and not looked at yet."""
 
     def begin(self, key: str) -> None:
         """Recall what is known, and ask the engine for its past. Raises EngineError."""
@@ -107,6 +111,12 @@ class Uses:
         self._held = {each.id: objects_of(each, inventory) for each in inventory.containers}
         self._engine_name, self._at = inventory.engine.name, inventory.taken_at
         self.present = present_keys(inventory)
+        if inventory.partial:
+            # What was not listed is not gone.
+            self.present.update(key for key in self.known if key[0] == "image")
+        since_listed = self._at - self.now.listed
+        if not self.now.listed or (not inventory.partial and since_listed > _LISTED_EACH / 4):
+            self.now = self.now._replace(listed=self._at)
         seen = last_seen(self._seen)
         self.last = {
             key: max(self.known.get(key, 0.0), seen.get(key, 0.0))
@@ -114,17 +124,34 @@ class Uses:
             if key in self.known or key in seen
         }
 
-    def built_since(self, inventory: Inventory) -> bool:
-        """Whether the build cache was used since the last look."""
-        return bool(self._used(inventory))
+    def named_since(self, store: str) -> set[str] | None:
+        """The references that the past since the last look names.
 
-    def complete(self, ask: Callable[[Collection[Image]], Mapping[str, Image]]) -> None:
-        """Take what ``ask`` tells of the images seen in use, of which only names are known.
-
-        What it does not tell of an image is not remembered of it either.
+        None where they do not tell all: then it takes every image to read that past. Raises
+        EngineError.
         """
-        if self._images and self._is_news():
-            self._images = dict(ask(self._images.values()))
+        past = self._past()
+        if past is None:
+            return set()
+        self._pending_past = past
+        if past.missed and self.now.looked:
+            return None
+        by_id = {"load", "loadfromarchive", "import"}
+        if store != "containerd":
+            # What was built, and on what, is told by the images it was built on.
+            by_id |= {"build", "tag"}
+        named: set[str] = set()
+        for event in past.events:
+            if event.kind == "image" and event.action in by_id:
+                return None
+            names = (event.id, event.name) if event.kind == "image" else (event.image,)
+            if event.kind in ("image", "container"):
+                named.update(name for name in names if complete(name))
+        return named
+
+    def list_due(self, now: float) -> bool:
+        """Whether every image should be listed again: new ones are to be known within a day."""
+        return bool(self.now.listed) and now - self.now.listed >= _LISTED_EACH
 
     def hint(self, inventory: Inventory, tagged_at: Mapping[str, float | None]) -> None:
         """Take when images got their tags for a use, at the first look: nothing else is known."""
@@ -247,6 +274,9 @@ class Uses:
     def _past(self) -> Past | None:
         from holystone.engine.past import read_events
 
+        past, self._pending_past = self._pending_past, None
+        if past is not None:
+            return past
         pending, self._pending = self._pending, None
         return None if pending is None else read_events(self.client, pending, self.now)
 

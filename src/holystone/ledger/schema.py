@@ -182,6 +182,12 @@ MIGRATIONS = (
         PRIMARY KEY (engine, id)
     ) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE watch ADD COLUMN listed REAL NOT NULL DEFAULT 0;
+    """,
+    """
+    ALTER TABLE removal ADD COLUMN platforms TEXT NOT NULL DEFAULT '[]';
+    """,
 )
 """One script a version. ``image.top`` is the layer on top of an image's stack, ``layer.below``
 the one under it; a layer's size and an image's depth are null until they were weighed.

@@ -53,9 +53,9 @@ def recall_read(database: sqlite3.Connection, engine: str) -> Read:
     """How far the engine's past has been read."""
     with decoding():
         row = database.execute(
-            "SELECT events, anchored, builds, looked FROM watch WHERE engine = ?", (engine,)
+            "SELECT events, anchored, builds, looked, listed FROM watch WHERE engine = ?", (engine,)
         ).fetchone()
-        events, anchored, builds, looked = row or (0, True, 0.0, 0.0)
+        events, anchored, builds, looked, listed = row or (0, True, 0.0, 0.0, 0.0)
         own = database.execute(
             "SELECT reference, began, ended FROM own_pull WHERE engine = ?", (engine,)
         )
@@ -63,7 +63,7 @@ def recall_read(database: sqlite3.Connection, engine: str) -> Read:
             OwnPull(str(reference), began - _SLACK, ended + _SLACK)
             for reference, began, ended in own
         )
-        return Read(int(events), bool(anchored), float(builds), float(looked), pulls)
+        return Read(int(events), bool(anchored), float(builds), float(looked), pulls, listed)
 
 
 def remember(database: sqlite3.Connection, engine: str, seen: Seen) -> Folded:
@@ -147,10 +147,10 @@ def _watch(database: sqlite3.Connection, engine: str, seen: Seen, read: Read) ->
     """Note how far the past has been read, never less far than before; answers the row."""
     further = max(read, seen.read, key=lambda each: each.events)
     (row,) = database.execute(
-        "INSERT INTO watch (engine, name, events, anchored, builds, looked)"
-        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (engine) DO UPDATE SET name = excluded.name,"
+        "INSERT INTO watch (engine, name, events, anchored, builds, looked, listed)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (engine) DO UPDATE SET name = excluded.name,"
         " events = excluded.events, anchored = excluded.anchored, builds = excluded.builds,"
-        " looked = excluded.looked RETURNING id",
+        " looked = excluded.looked, listed = excluded.listed RETURNING id",
         (
             engine,
             seen.engine_name.encode("utf-8", "backslashreplace").decode(),
@@ -158,6 +158,7 @@ def _watch(database: sqlite3.Connection, engine: str, seen: Seen, read: Read) ->
             further.anchored,
             max(read.builds, seen.read.builds),
             max(read.looked, seen.at),
+            max(read.listed, seen.read.listed),
         ),
     ).fetchone()
     return int(row)

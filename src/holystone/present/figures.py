@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from holystone.core.account import Account, Beside, account
 from holystone.core.decision import KINDS, Plan
 from holystone.core.freed import free_images
 from holystone.core.inventory import CacheRecord, Container, Image, Inventory
@@ -101,6 +102,18 @@ def volume_bytes(inventory: Inventory) -> VolumeBytes:
     return VolumeBytes(sum(known), len(sizes) - len(known))
 
 
+def account_of(inventory: Inventory, beside: Beside) -> Account | None:
+    """Where the used bytes of the engine's disk are; None where it is not in sight."""
+    return account(
+        inventory.disk,
+        beside,
+        images=stored_bytes(inventory.images) or 0,
+        containers=sum(container.writable_size for container in inventory.containers),
+        cache=cache_bytes(inventory.cache).own,
+        volumes=volume_bytes(inventory).known,
+    )
+
+
 class Tally(NamedTuple):
     """Objects of one kind that go, objects that stay, and the bytes that come free."""
 
@@ -126,6 +139,16 @@ def tallies(plan: Plan) -> list[Tally]:
         for kind in KINDS
         if going[kind] or staying[kind]
     ]
+
+
+def unlisted(plan: Plan) -> int | None:
+    """How many images have no verdict in a partial plan, since none of them can go.
+
+    None where the engine does not count its images.
+    """
+    if plan.image_count is None:
+        return None
+    return max(0, plan.image_count - sum(v.kind == "image" for v in plan.verdicts))
 
 
 def containers_of(inventory: Inventory) -> dict[str, list[Container]]:

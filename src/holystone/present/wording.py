@@ -27,6 +27,12 @@ def plural(kind: str) -> str:
     return _PLURALS[kind]
 
 
+def images_of(plan: Plan) -> str:
+    """What is counted as images: of a partial plan on the containerd store their names."""
+    names = plan.partial and plan.engine.store == "containerd"
+    return "image names" if names else plural("image")
+
+
 def count_of(count: int, kind: str) -> str:
     """How many of a kind: ``1 image``, ``3 build cache records``."""
     return counted(count, _SINGULARS.get(kind, kind))
@@ -37,9 +43,15 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def counts_of(counts: Mapping[str, int]) -> str:
-    """Counts per kind as a phrase: ``2 containers, 1 image and 4 networks``."""
-    return listed([count_of(counts[kind], kind) for kind in KINDS if counts.get(kind)])
+def counts_of(counts: Mapping[str, int], *, images: str = "") -> str:
+    """Counts per kind as a phrase: ``2 containers, 1 image and 4 networks``.
+
+    ``images`` says how many images there are in other words.
+    """
+    parts = {kind: count_of(counts[kind], kind) for kind in KINDS if counts.get(kind)}
+    if images:
+        parts["image"] = images
+    return listed([parts[kind] for kind in KINDS if kind in parts])
 
 
 def listed(parts: list[str]) -> str:

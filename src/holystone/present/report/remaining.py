@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from holystone.core.decision import KINDS, Plan, Verdict
 from holystone.core.inventory import Inventory
 from holystone.core.units import format_size
-from holystone.present import reasons
+from holystone.present import figures, reasons
 from holystone.present.table import Cell, Column, Row, paragraph, render
 from holystone.present.terminal import Look
-from holystone.present.wording import clock, counts_of, plural
+from holystone.present.wording import clock, counts_of, images_of, plural
 
 _COLUMNS = (
     Column("kind"),
@@ -27,7 +27,9 @@ def stays(inventory: Inventory, plan: Plan, look: Look) -> list[str]:
     rows: list[Row] = []
     for kind in KINDS:
         group = [verdict for verdict in kept if verdict.kind == kind]
-        if group:
+        if kind == "image" and plan.partial:
+            rows.append(_partly(plan, group))
+        elif group:
             held = _bytes(kind, inventory, plan, {verdict.id for verdict in group})
             rows.append(
                 (
@@ -43,6 +45,17 @@ def stays(inventory: Inventory, plan: Plan, look: Look) -> list[str]:
     if columns is not _COLUMNS:
         rows = [(row[0], row[1], row[3]) for row in rows]
     return [look.paint("Stays", "heading"), *render(columns, rows, look, header=False), ""]
+
+
+def _partly(plan: Plan, group: Sequence[Verdict]) -> Row:
+    """The row for the images of a plan that names the untagged alone."""
+    rest = figures.unlisted(plan)
+    if rest is None:
+        return (plural("image"), "not counted", "", Cell("all that have a tag", "dim"))
+    rules = Counter(verdict.reasons[0].rule for verdict in group)
+    why = [f"{count} {reasons.label(rule)}" for rule, count in rules.most_common()]
+    why += [f"{rest} tagged, or needed by tagged ones"] if rest else []
+    return (images_of(plan), str(len(group) + rest), "", Cell(", ".join(why), "dim"))
 
 
 def young(plan: Plan, look: Look) -> list[str]:
@@ -95,8 +108,6 @@ def _why(group: Sequence[Verdict]) -> str:
 
 def _bytes(kind: str, inventory: Inventory, plan: Plan, kept: set[str]) -> int | None:
     """The bytes of the objects of a kind that stay; None where not known, or nothing to tell."""
-    from holystone.present import figures  # A clean tells no bytes of what stays.
-
     if kind == "image":
         stored = figures.stored_bytes(inventory.images)
         going = sum(v.freed_bytes for v in plan.removed if v.kind == "image")
@@ -113,6 +124,11 @@ def _bytes(kind: str, inventory: Inventory, plan: Plan, kept: set[str]) -> int |
 def nothing_to_do(plan: Plan) -> str:
     """One sentence for a plan that removes nothing."""
     kept = Counter(verdict.kind for verdict in plan.kept)
+    if plan.partial:
+        rest = figures.unlisted(plan)
+        listed = kept.pop("image", 0)
+        what = "all images" if rest is None else f"{listed + rest} {images_of(plan)}"
+        return f"Nothing to clean. What is here stays: {counts_of(kept, images=what)}."
     if not kept:
         return "Nothing to clean: there is nothing on this host."
     return f"Nothing to clean. What is here stays: {counts_of(kept)}."

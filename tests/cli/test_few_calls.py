@@ -1,0 +1,124 @@
+"""What a routine clean asks of an engine: of images the untagged alone, while none of them goes."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from holystone.ledger.ledger import Ledger
+from tests.cli.command import Command
+from tests.engine.cleaning import live_host
+from tests.engine.restoring import pushed
+from tests.engine_client.proxy import Front, proxy
+from tests.engines import Engine, Registry
+from tests.engines.images import ImageToLoad, busybox_layer, layer, load
+
+
+def full_lists(front: Front) -> list[str]:
+    """The lists of all images that were asked for since the last time."""
+    asked = [path for path in front.paths if path.startswith("GET /images/json?all=1")]
+    front.requests.clear()
+    return asked
+
+
+def kept(text: str) -> str:
+    """How many images, or names of images, a clean says it kept."""
+    found = re.search(r"image\S* *(?:names)? +\d+ +(\S+)", text)
+    assert found, text
+    return found[1]
+
+
+def names(engine: Engine) -> int:
+    """How many names the images of an engine have, one without a name counted once."""
+    listed = engine.client.list("/images/json?all=1")
+    tags = [[tag for tag in each["RepoTags"] or () if "<none>" not in tag] for each in listed]
+    return sum(max(1, len(each)) for each in tags) if engine.store == "containerd" else len(tags)
+
+
+@pytest.mark.engine("docker20", "docker28c", "podman5")
+def test_a_young_untagged_image_costs_no_full_list(
+    fresh_engine: Engine, holystone: Command, unique: str
+) -> None:
+    """The counts are true, and once the image goes its bytes are told of all images."""
+    load(
+        fresh_engine,
+        *(ImageToLoad([layer("base"), layer(n)], [f"localhost/{unique}:{n}"]) for n in range(3)),
+        ImageToLoad([layer("base"), layer(unique)]),
+    )
+    with proxy(fresh_engine) as front:
+        on = ("-H", front.url)
+        before = holystone("clean", *on)
+        front.requests.clear()
+        for command in ("clean", "plan"):
+            done = holystone(command, *on)
+            assert (done.code, done.err) == (0, "")
+            assert full_lists(front) == []
+            assert "too young" in done.out
+            if command == "clean":
+                assert kept(done.out) == str(names(fresh_engine)), (before, done)
+        # A document has a verdict on each object.
+        assert len(holystone("clean", "--json", *on).json["items"]) >= 4
+        assert full_lists(front)
+        gone = holystone("clean", "--min-age", "0s", *on)
+        assert gone.code == 0
+        assert full_lists(front)
+        assert kept(gone.out) == "3"
+    assert len(fresh_engine.client.list("/images/json?all=1")) == 3
+
+
+@pytest.mark.engine("docker28c", "podman5")
+def test_what_was_not_listed_is_not_forgotten(
+    fresh_engine: Engine, registry: Registry, holystone: Command, unique: str
+) -> None:
+    """A clean that lists the untagged alone remembers uses by reference and image."""
+    old, new = (f"localhost/{unique}:{n}" for n in ("old", "new"))
+    ids = load(fresh_engine, *(ImageToLoad([busybox_layer(), layer(n)], [n]) for n in (old, new)))
+    pulled = f"{registry.address}/{unique}:1"
+    pushed(fresh_engine, registry, unique, "1")
+    fresh_engine.docker("rmi", pulled)
+    with proxy(fresh_engine) as front:
+        on = ("-H", front.url)
+        holystone("observe", *on)
+        fresh_engine.docker("run", "--name", unique, "--network", "none", new, "/bin/true")
+        fresh_engine.docker("pull", pulled)
+        front.requests.clear()
+        holystone("clean", *on)
+        assert full_lists(front) == []
+    host = live_host(fresh_engine)
+    host.observe()
+    key = host.key
+    host.close()
+    ledger = Ledger(str(holystone.state), lambda said: None)
+    facts = ledger.recall(key)
+    uses = ledger.recall_summaries(key, "reference")
+    images = ledger.recall_summaries(key, "image")
+    ledger.close()
+    assert set(ids) <= set(facts)
+    assert new in uses
+    assert pulled in uses
+    assert ids[1] in images
+
+
+@pytest.mark.engine("docker28c")
+def test_all_images_are_listed_once_a_day(
+    fresh_engine: Engine, holystone: Command, unique: str
+) -> None:
+    """So that new ones are known since then."""
+    load(fresh_engine, ImageToLoad([layer(unique)], [f"localhost/{unique}:1"]))
+    with proxy(fresh_engine) as front:
+        on = ("-H", front.url)
+        holystone("observe", *on)
+        holystone("clean", *on)
+        front.requests.clear()
+        holystone("clean", *on)
+        assert full_lists(front) == []
+        with sqlite3.connect(next(Path(holystone.state).glob("holystone.db"))) as database:
+            database.execute("UPDATE watch SET listed = listed - 90000")
+        database.close()
+        holystone("clean", *on)
+        assert len(full_lists(front)) == 1
+        holystone("clean", *on)
+        assert full_lists(front) == []
