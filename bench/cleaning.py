@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.hosts import FILES, fill
+from bench.hosts import FILES, fill, fill_cache
 from bench.measure import Result, in_turn, run, seconds
 from tests.engines import Engine, start_engine
 from tests.engines.emptying import empty
@@ -106,6 +106,42 @@ def untagged(kind: str, aim: float, images: int = 300, runs: int = 3) -> Iterato
         engine.stop()
 
 
+def build_cache(
+    kind: str, *, restarted: bool = False, builds: int = 5, steps: int = 100, runs: int = 3
+) -> Iterator[Result]:
+    """All build cache removed, that of long builds; right after a restart of the engine, or not."""
+    engine = start_engine(kind)
+    turn = iter(range(2 * runs))
+
+    def filled() -> dict[str, str]:
+        empty(engine)
+        seed = f"cache-{next(turn)}"
+        fill_cache(engine, builds, steps, seed=seed)
+        if restarted:
+            engine.restart()
+        return _environment(engine, state=seed)
+
+    def took(command: list[str]) -> float:
+        environment = filled()
+        seconds_taken = run(command, environment)
+        _assert_no_cache(engine)
+        return seconds_taken
+
+    ours = [HOLYSTONE, "clean", "--min-age", "0s", "--cache-budget", "0"]
+    try:
+        our_seconds, their_seconds = in_turn(
+            lambda: took(ours), lambda: took([DOCKER, "builder", "prune", "-f"]), runs
+        )
+        when = ", right after a restart" if restarted else ""
+        yield Result(
+            f"{builds * steps} build steps to remove from the cache{when}, {kind}",
+            "clean --min-age 0s --cache-budget 0", "`docker builder prune -f`",
+            our_seconds, their_seconds, 1.3, runs,
+        )  # fmt: skip
+    finally:
+        engine.stop()
+
+
 def second_plan(kind: str, images: int = 1000, runs: int = 9) -> Iterator[Result]:
     """A plan of a host already known, against the list of its images alone."""
     engine = start_engine(kind)
@@ -130,6 +166,12 @@ def _environment(engine: Engine, state: str = "state") -> dict[str, str]:
     environment = {**engine.environment, "HOLYSTONE_STATE": str(engine.data / state)}
     environment.pop("CI", None)
     return environment
+
+
+def _assert_no_cache(engine: Engine) -> None:
+    left = engine.disk_usage()["BuildCache"] or ()
+    if left:
+        raise RuntimeError(f"{len(left)} build cache records are left: {str(left[0])[:200]}")
 
 
 def _assert_empty(engine: Engine) -> None:

@@ -1,9 +1,9 @@
-"""The hosts that are measured: private engines filled with images that share layers."""
+"""The hosts that are measured: private engines filled with images, or with build cache."""
 
 from __future__ import annotations
 
 from tests.engines import Engine
-from tests.engines.images import ImageToLoad, Layer, layer, layer_of, load
+from tests.engines.images import ImageToLoad, Layer, layer, layer_of, load, tar_of
 
 _BASES = 5
 _BASE_LAYERS = 5
@@ -30,6 +30,19 @@ def fill(engine: Engine, count: int, *, tagged: bool, seed: str, files: int = 1)
                 for n in range(start, min(start + _AT_A_TIME, count))
             ),
         )
+
+
+def fill_cache(engine: Engine, builds: int, steps: int, *, seed: str) -> None:
+    """Build with BuildKit, a record for each step and two for each context; leave no image."""
+    for number in range(builds):
+        names = (f"{seed}-{number}-{step}" for step in range(steps))
+        dockerfile = "".join(("FROM scratch\n", *(f"COPY f /{name}\n" for name in names)))
+        context = tar_of(
+            {"Dockerfile": dockerfile.encode(), "f": f"{seed} {number}".encode() * 200}
+        )
+        engine.docker("build", "--quiet", "-", stdin=context, buildkit=True)
+    for image in engine.client.list("/images/json"):
+        engine.api("DELETE", f"/images/{image['Id']}?force=1")
 
 
 def _own(seed: str, image: int, number: int, files: int) -> Layer:

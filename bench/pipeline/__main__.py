@@ -6,9 +6,10 @@ import argparse
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from bench.pipeline.jobs import BUILDERS
 from bench.pipeline.measuring import filled_registry, measure
 from bench.pipeline.plot import svg
-from bench.pipeline.report import Sizes, document, ratios, table, write_json
+from bench.pipeline.report import Sizes, document, ratios, read_json, table, write_json
 from holystone.core.units import parse_duration, parse_rate, parse_size
 
 ROOT = Path(__file__).parents[2]
@@ -36,8 +37,12 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--runs", type=int, default=5, help="of the pipeline (5, at least 2)")
     top.add_argument("--work", type=parse_duration, default="5s", help="of each container (5s)")
     top.add_argument("--kinds", default="docker20", help="of engine, by commas (docker20)")
-    top.add_argument("--builders", default="classic,buildkit", help="(classic,buildkit)")
-    top.add_argument("--write", action="store_true", help="the document, the plot and the JSON")
+    top.add_argument("--builders", default="classic,buildkit", help=f"of {','.join(BUILDERS)}")
+    top.add_argument(
+        "--write",
+        action="store_true",
+        help="the document, the plot and the JSON; what is not measured now stays in them",
+    )
     return top
 
 
@@ -58,6 +63,9 @@ def main() -> None:
     for setting in settings:
         print(f"\n{setting.title}\n\n{table(setting)}\n\n{ratios(setting)}")
     if options.write:
+        measured = {(setting.kind, setting.builder) for setting in settings}
+        earlier = read_json(RESULTS) if RESULTS.exists() else []
+        settings = [each for each in earlier if each[:2] not in measured] + settings
         write_json(settings, sizes, RESULTS)
         PLOT.write_text(svg(settings))
         DOCUMENT.write_text(document(settings, sizes, PLOT.name))

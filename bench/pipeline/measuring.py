@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from bench.pipeline.bases import bases, push, push_packages
 from bench.pipeline.jobs import BLUNT, POLICIES, Run, Runner, Shop
 from bench.pipeline.link import Link
-from bench.pipeline.report import Setting, Sizes
+from bench.pipeline.report import Setting, Sizes, today
 from tests.engines import Registry, start_engine, start_registry
 
 
@@ -25,12 +25,20 @@ def filled_registry(sizes: Sizes) -> Iterator[tuple[Registry, Shop]]:
         registry.stop()
 
 
-def measure(registry: Registry, shop: Shop, kind: str, builder: str, sizes: Sizes) -> Setting:
+def measure(
+    registry: Registry,
+    shop: Shop,
+    kind: str,
+    builder: str,
+    sizes: Sizes,
+    policies: Sequence[str] = tuple(POLICIES),
+) -> Setting:
     """The pipeline on one kind of engine with one builder.
 
     The blunt prune, which is all waiting for the link, runs beside the others; those take turns.
     """
-    others = [policy for policy in POLICIES if policy != BLUNT]
+    blunt = [policy for policy in policies if policy == BLUNT]
+    others = [policy for policy in policies if policy != BLUNT]
 
     def lane(policies: Sequence[str]) -> dict[str, list[Run]]:
         with ExitStack() as stack:
@@ -42,7 +50,7 @@ def measure(registry: Registry, shop: Shop, kind: str, builder: str, sizes: Size
                 runners.append(
                     Runner(
                         *(engine, link, policy, shop),
-                        buildkit=builder == "buildkit",
+                        builder=builder,
                         work=sizes.work,
                     )
                 )
@@ -60,6 +68,6 @@ def measure(registry: Registry, shop: Shop, kind: str, builder: str, sizes: Size
             return runs
 
     with ThreadPoolExecutor(2) as pool:
-        blunt, rest = pool.map(lane, ([BLUNT], others))
-    both = {**blunt, **rest}
-    return Setting(kind, builder, {policy: both[policy] for policy in POLICIES})
+        first, rest = pool.map(lane, (blunt, others))
+    both = {**first, **rest}
+    return Setting(kind, builder, {policy: both[policy] for policy in policies}, today())

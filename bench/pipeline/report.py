@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.pipeline.jobs import BLUNT, JOBS, NONE, OURS, Run, configuration
+from bench.pipeline.jobs import BLUNT, BUILDERS, JOBS, NONE, OURS, PRUNES, Run, configuration
 
 
 class Setting(NamedTuple):
@@ -19,12 +19,13 @@ class Setting(NamedTuple):
     kind: str
     builder: str
     runs: Mapping[str, Sequence[Run]]
+    date: str
+    """When it was measured: YYYY-MM-DD."""
 
     @property
     def title(self) -> str:
         """The engine and the builder in words."""
-        builder = "BuildKit" if self.builder == "buildkit" else "classic builder"
-        return f"{self.kind}, {builder}"
+        return f"{self.kind}, {BUILDERS[self.builder].title}"
 
 
 class Later(NamedTuple):
@@ -87,9 +88,12 @@ def table(setting: Setting) -> str:
 
 def ratios(setting: Setting) -> str:
     """What holystone comes to against the others, against the aims."""
-    ours, blunt, none = (later(setting.runs[policy]) for policy in (OURS, BLUNT, NONE))
+    ours, blunt, prunes, none = (
+        later(setting.runs[policy]) for policy in (OURS, BLUNT, PRUNES, NONE)
+    )
     disk = setting.runs[OURS]
     less = 1 - ours.seconds / blunt.seconds
+    against_prunes = ours.seconds / prunes.seconds - 1
     more = ours.seconds / none.seconds - 1
     grown = disk[-1].disk / disk[1].disk - 1
     return "\n".join(
@@ -97,6 +101,7 @@ def ratios(setting: Setting) -> str:
             "| holystone, runs after the first | measured | aim |",
             "|---|---:|---:|",
             f"| time, against `docker system prune -af` | {-less:+.0%} | -70% or less |",
+            f"| time, against three prunes | {against_prunes:+.0%} | |",
             f"| time, against no cleaning | {more:+.1%} | +5% at most |",
             f"| bytes pulled | {_mb(ours.pulled)} | 0 MB |",
             f"| disk after the last run, against the second | {grown:+.1%} | flat |",
@@ -108,11 +113,10 @@ def document(settings: Sequence[Setting], sizes: Sizes, plot: str) -> str:
     """The whole of docs/pipeline.md. ``plot`` is the name of the picture beside it."""
     template = Path(__file__).with_name("document.txt").read_text()
     return template.format(
-        date=time.strftime("%Y-%m-%d", time.gmtime()),
         cores=os.cpu_count(),
         python=platform.python_version(),
         rate=f"{sizes.rate * 8 / 1e6:.0f}",
-        runs=sizes.runs,
+        small_budget=_mb(4 * sizes.packages),
         work=f"{sizes.work:g} s",
         packages=_mb(sizes.packages),
         plot=plot,
@@ -120,10 +124,30 @@ def document(settings: Sequence[Setting], sizes: Sizes, plot: str) -> str:
             f"- `{job}` builds on `{base}`, {_mb(_size(base, sizes))}" for job, base in JOBS.items()
         ),
         tables="\n".join(
-            f"## {each.title}\n\n{table(each)}\n\n{ratios(each)}\n" for each in settings
+            f"## {each.title}\n\nMeasured on {each.date}.\n\n{table(each)}\n\n{ratios(each)}\n"
+            for each in settings
         ),
-        config=configuration(sizes.packages).strip(),
+        config=configuration(sizes.packages, "buildkit").strip(),
+        staged_config=configuration(sizes.packages, "stages").strip().rpartition("\n\n")[2],
     )
+
+
+def read_json(path: Path) -> list[Setting]:
+    """The settings that ``write_json`` wrote."""
+    return [
+        Setting(
+            found["engine"],
+            found["builder"],
+            {policy: [Run(**run) for run in runs] for policy, runs in found["policies"].items()},
+            found["date"],
+        )
+        for found in json.loads(path.read_text())["settings"]
+    ]
+
+
+def today() -> str:
+    """The date, UTC."""
+    return time.strftime("%Y-%m-%d", time.gmtime())
 
 
 def _size(base: str, sizes: Sizes) -> int:
@@ -141,6 +165,7 @@ def write_json(settings: Sequence[Setting], sizes: Sizes, path: Path) -> None:
         {
             "engine": setting.kind,
             "builder": setting.builder,
+            "date": setting.date,
             "policies": {
                 policy: [
                     {

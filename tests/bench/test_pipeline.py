@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from bench.pipeline.jobs import BLUNT, NONE, OURS
+from bench.pipeline.jobs import BLUNT, NONE, OURS, PRUNES
 from bench.pipeline.measuring import filled_registry, measure
 from bench.pipeline.plot import svg
 from bench.pipeline.report import Setting, Sizes, ratios, table
@@ -32,6 +32,16 @@ def test_after_holystone_nothing_is_pulled_again(engine: Engine) -> None:
         assert second.pulled < MANIFESTS
     assert setting.runs[OURS][1].disk < setting.runs[NONE][1].disk
     assert_reported(setting)
+
+
+@pytest.mark.engine("docker28c")
+def test_three_prunes_make_a_build_with_cache_mounts_cold_and_holystone_does_not(
+    engine: Engine,
+) -> None:
+    with filled_registry(SIZES) as filled:
+        setting = measure(*filled, engine.kind, "stages", SIZES, (PRUNES, OURS))
+    assert setting.runs[PRUNES][1].pulled > 3 * SIZES.packages
+    assert setting.runs[OURS][1].pulled < MANIFESTS
 
 
 def assert_reported(setting: Setting) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,20 +12,12 @@ import pytest
 
 from tests.cli.command import Command
 from tests.cli.contract import check_clean, check_plan
+from tests.cli.test_levels import CONFIG as LEVELS_CONFIG
 from tests.engine.restoring import pushed
 from tests.engines import Engine, Registry, start_registry
 from tests.engines.images import ImageToLoad, layer, load
 
-CONFIG = """
-[grace]
-untagged = "0s"
-never_tagged = "0s"
-tagged = "0s"
-other = "0s"
-[images]
-unused_for = "0s"
-keep_last = 0
-"""
+CONFIG = LEVELS_CONFIG.replace("keep_last = 1", "keep_last = 0")
 EVERYTHING = ("--until-used", "0%")
 """More than can come free."""
 
@@ -171,8 +164,6 @@ def test_what_it_had_goes_when_space_runs_out(host: Host) -> None:
 
 def _age(ledger: Path, seconds: float) -> None:
     """Let what is remembered of registries be so much older."""
-    import sqlite3
-
     with sqlite3.connect(ledger) as database:
         database.execute(
             "UPDATE registry_word SET asked = asked - ?, seen = seen - ?", (seconds,) * 2
@@ -210,3 +201,35 @@ def test_the_name_of_an_image_proves_nothing(host: Host, state: str) -> None:
     trusted = host.rules("weekly", "--no-check-registry", state=state)
     assert trusted[host.first] == (STAYS, ["unconfirmed", "tagged"])
     assert trusted[host.second] == (GOES, ["expired"])
+
+
+@pytest.mark.engine("docker28c")
+def test_a_pull_that_a_routine_clean_saw_counts(host: Host, unique: str) -> None:
+    """The engine forgets its events; holystone remembers the pull, though it lists few images."""
+    assert host.run("clean").code == 0
+    later = pushed(host.engine, host.registry, f"{unique}-later", "1")
+    assert host.run("clean").code == 0
+    with sqlite3.connect(host.command.home / "state" / "holystone.db") as database:
+        rows = database.execute("SELECT reference FROM registry_word WHERE seen > 0").fetchall()
+    database.close()
+    digests = {reference.partition("@")[0] for (reference,) in rows}
+    assert later.partition("@")[0] in digests
+    trusted = host.run("plan", "weekly", "--no-check-registry", "--json").json
+    (item,) = (i for i in check_plan(trusted).values() if _tag(later) in i["names"])
+    assert item["action"] == GOES
+
+
+@pytest.mark.engine("docker20", "docker28c")
+def test_an_image_pulled_by_digest_is_asked_about_too(host: Host) -> None:
+    """It has no tag; what its registry has deleted stays like any other."""
+    for reference in (host.first, host.second):
+        host.engine.docker("rmi", _tag(reference))
+        host.engine.docker("pull", reference)
+    repository, _, digest = host.first.partition("@")
+    name = repository.removeprefix(f"{host.mortal.address}/")
+    host.mortal.call("DELETE", f"/v2/{name}/manifests/{digest}")
+    items = check_plan(host.run("plan", "weekly", "--json").json).values()
+    told = {each["names"][0]: each for each in items if each["names"]}
+    assert told[host.first]["action"] == STAYS
+    assert told[host.first]["reasons"][0]["rule"] == "local"
+    assert told[host.second]["action"] == GOES

@@ -48,7 +48,7 @@ from holystone.core.usage import Lease, Usage, Use
 NOW = 1_750_000_000.0
 FOLDER = Path(__file__).parent / "cases"
 _PAST = ("references", "company", "absent", "speeds")
-_CAME = ("in_lists", "arrived", "loaded", "pinned", "tagged_in")
+_CAME = ("platforms", "other_layers", "in_lists", "arrived", "loaded", "pinned", "tagged_in")
 _SECTIONS = {
     "containers": "container",
     "images": "image",
@@ -153,7 +153,12 @@ def _image(name: str, row: dict[str, Any]) -> Image:
     if unknown := set(row) - known:
         raise ValueError(f"image {name}: unknown {', '.join(sorted(unknown))}")
     layers = _layers(row["layers"]) if "layers" in row else None
+    own = set(layers or ())
+    others = _layers(row.get("other_layers", ""))
     size = sum(layer.size for layer in layers) if layers is not None else parse_size(row["size"])
+    if others:
+        # The engine counts what platforms have in common for each of them.
+        size += sum(layer.size for layer in others) + parse_size(row["content"])
     return Image(
         id=name,
         tags=tuple(row.get("tags", ())),
@@ -165,6 +170,8 @@ def _image(name: str, row: dict[str, Any]) -> Image:
         content_size=parse_size(row.get("content", "0")),
         last_tagged=_time(row.get("tagged")),
         in_lists=tuple(row.get("in_lists", ())),
+        platforms=tuple(row.get("platforms", ())),
+        other_layers=tuple(layer for layer in others if layer not in own),
         arrived=_time(row.get("arrived")),
         loaded=row.get("loaded", False),
         pinned=tuple(row.get("pinned", ())),

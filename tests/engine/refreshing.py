@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+from typing import Any
 
 from tests.engine.restoring import MANIFEST
 from tests.engines import Engine, Registry
@@ -27,15 +28,22 @@ def move_tag(engine: Engine, registry: Registry, name: str, tag: str, size: int 
     assert not [line for line in said if "error" in line], said
     engine.api("DELETE", f"/images/{repository}:next")
     _, manifest = registry.call("GET", f"/v2/{name}/manifests/next", MANIFEST)
+    put_manifest(registry, name, tag, manifest)
+
+
+def put_manifest(registry: Registry, name: str, reference: str, manifest: Any) -> str:
+    """Put a manifest, or an index, under a tag or digest in the registry; answers its digest."""
     connection = http.client.HTTPConnection("127.0.0.1", registry.port, timeout=30)
     try:
         basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         connection.request(
             "PUT",
-            f"/v2/{name}/manifests/{tag}",
+            f"/v2/{name}/manifests/{reference}",
             json.dumps(manifest),
             {"Content-Type": manifest["mediaType"], "Authorization": f"Basic {basic}"},
         )
-        assert connection.getresponse().status == 201
+        answer = connection.getresponse()
+        assert answer.status == 201
+        return str(answer.headers["Docker-Content-Digest"])
     finally:
         connection.close()

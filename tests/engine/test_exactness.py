@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from holystone.core.policy import Policy
-from tests.engine.cleaning import NO_CACHE, Clean, clean, image_ids, planned
+from tests.engine.cleaning import NO_CACHE, NO_GRACE, Clean, clean, image_ids, planned
+from tests.engine.restoring import EVERYTHING
 from tests.engines import Engine, Registry
 from tests.engines.images import SCRATCH, ImageToLoad, Layer, build, busybox_layer, layer, load
 
@@ -161,7 +161,7 @@ def test_build_cache_of_a_buildkit_build(fresh_engine: Engine, unique: str) -> N
 
 
 def test_an_image_with_a_digest_only(fresh_engine: Engine, registry: Registry, unique: str) -> None:
-    """Pulled by digest: kept until it has been known for an hour, taken with no grace at all."""
+    """Pulled by digest: a routine clean keeps it, and what a deep one frees with it is exact."""
     tag = f"{registry.address}/{unique}:1"
     load(fresh_engine, ImageToLoad([layer(unique)], [tag]))
     fresh_engine.docker("push", tag)
@@ -171,11 +171,11 @@ def test_an_image_with_a_digest_only(fresh_engine: Engine, registry: Registry, u
     fresh_engine.docker("pull", digest)
     (pulled,) = fresh_engine.client.list("/images/json")
     image_id = "sha256:" + pulled["Id"].removeprefix("sha256:")
-    _, patient = planned(fresh_engine, Policy())
+    _, patient = planned(fresh_engine, NO_GRACE)
     (verdict,) = [v for v in patient.verdicts if v.id == image_id]
     assert not verdict.remove
-    assert verdict.reasons[0].rule == "young"
-    done = clean(fresh_engine)
+    assert verdict.reasons[0].rule == "digest"
+    done = clean(fresh_engine, EVERYTHING)
     assert_exact(done)
     assert done.plan.freed_bytes >= 10_000
     assert fresh_engine.client.list("/images/json?all=1") == []

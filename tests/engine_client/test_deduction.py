@@ -96,7 +96,7 @@ def test_a_size_that_may_have_more_than_the_layers_is_bounded() -> None:
     """Podman counts the config in, and an image of several platforms all of them."""
     (told,) = remainders([Image("base", size=104)], STACKS, {}, certain=False).values()
     assert told == Weighing((104,), exact=False)
-    two = image("base")._replace(platforms=2)
+    two = image("base")._replace(platforms=("linux/amd64", "linux/arm64"))
     (told,) = remainders([two], STACKS, {}, certain=False).values()
     assert not told.exact
 

@@ -63,6 +63,7 @@ class ImageToLoad:
     created: datetime = EPOCH
     comment: str = ""
     """BuildKit writes ``buildkit.dockerfile.v0`` into the history entries it makes."""
+    architecture: str = ARCHITECTURE
 
     @property
     def layers(self) -> list[Layer]:
@@ -86,7 +87,7 @@ class ImageToLoad:
             history.append(entry)
         return json.dumps(
             {
-                "architecture": ARCHITECTURE,
+                "architecture": self.architecture,
                 "os": "linux",
                 "created": stamp,
                 "config": {"Labels": dict(self.labels), "Cmd": ["/bin/sleep", "1000"]},

@@ -85,6 +85,7 @@ def test_clean_tells_what_became_of_every_item() -> None:
         "seconds": 1.26,
         "interrupted": None,
         "disk": {"total_bytes": 100, "free_bytes": 50, "not_in_sight": None},
+        "rounds": [],
     }
     assert results.count("kept") == len(plan.kept)
     assert {i["result"] for i in told["items"] if i["action"] == "keep"} == {"kept"}

@@ -42,11 +42,14 @@ def freed_content(
     freed = []
     for image in going:
         shared_depth = 0
-        for depth, layer in enumerate(image.layers or (), start=1):
+        for depth, layer in enumerate(image.held, start=1):
             left[layer.chain_id] -= 1
             if left[layer.chain_id]:
                 shared_depth = depth
-        freed.append(_above(image, shared_depth, prefixes))
+        if image.other_layers:
+            freed.append(_of_platforms(image, left))
+        else:
+            freed.append(_above(image, shared_depth, prefixes))
     return freed
 
 
@@ -61,6 +64,18 @@ def _by_blob(going: Sequence[Image], images: Iterable[Image]) -> list[Content]:
                 total += blob.size
         freed.append(Content(total, total, total))
     return freed
+
+
+def _of_platforms(image: Image, left: Counter[str]) -> Content:
+    """The content of an image of several platforms; ``left`` says which layers others hold now.
+
+    The interface tells the sum over its platforms, which counts what they have in common for each.
+    """
+    alone = sum(layer.size for layer in image.held if not left[layer.chain_id])
+    unpacked = max(1, alone, image.size - image.content_size)
+    shared = any(left[layer.chain_id] for layer in image.held)
+    least = 0 if shared else image.content_size // max(1, len(image.platforms))
+    return Content(max(least, image.content_size * alone // unpacked), least, image.content_size)
 
 
 def _above(image: Image, shared_depth: int, prefixes: _Prefixes) -> Content:

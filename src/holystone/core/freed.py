@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from holystone.core.content import freed_content
 from holystone.core.decision import Step
-from holystone.core.inventory import CacheRecord, Image, Inventory
+from holystone.core.inventory import CacheRecord, Container, Image, Inventory
 from holystone.core.layers import freed_in_order, freed_sizes, holders
 
 _CONTAINER_SNAPSHOT = 65536
@@ -88,6 +88,16 @@ def containerd_slack(inventory: Inventory, steps: Sequence[Step], slack: Slack) 
         + containers * _CONTAINER_SNAPSHOT
         + sum(sizes[step.id] - step.freed_bytes for step in cut),
     )
+
+
+def container_slack(containers: Iterable[Container]) -> Slack:
+    """How much less than their ``writable_size`` these containers may free."""
+    below = sum(
+        container.writable_size - container.writable_at_least
+        for container in containers
+        if container.writable_at_least is not None
+    )
+    return Slack(estimated=below > 0, below=below, above=0)
 
 
 def freed_by_record(record: CacheRecord, *, copies: bool) -> int:

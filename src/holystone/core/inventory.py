@@ -73,8 +73,10 @@ class Image(NamedTuple):
     """Whether a registry says that it has the image; None where none was asked or answered."""
     registry_said: str = ""
     """Why ``in_registry`` is not True, in words; empty where no registry was asked."""
-    platforms: int = 0
-    """How many platforms of it are here; 0 where the engine does not tell."""
+    platforms: tuple[str, ...] = ()
+    """Its platforms that are here: ``linux/arm64``. Empty where the engine does not tell."""
+    other_layers: tuple[Layer, ...] = ()
+    """Those of its other platforms, apart from ``layers``."""
     artifact: bool = False
     """Whether it is an OCI artifact (a Helm chart, a model), of which nothing is unpacked."""
     opaque: bool = False
@@ -87,6 +89,11 @@ class Image(NamedTuple):
     """Whether a registry that its digests name is known to have had it: it answered so once, or a
     pull or a push showed it. False where its last word was that it lacks it; None where nothing
     is remembered."""
+
+    @property
+    def held(self) -> tuple[Layer, ...]:
+        """The layers it holds, those of all its platforms; none where they are not known."""
+        return (self.layers or ()) + self.other_layers
 
 
 class Container(NamedTuple):
@@ -104,7 +111,8 @@ class Container(NamedTuple):
     """When it stopped; None where it runs, never ran, or the engine was not asked."""
     exit_code: int | None = None
     writable_size: int = 0
-    """Bytes of its writable layer (``SizeRw``)."""
+    """Bytes of its writable layer: what it takes on the disk where that was measured, else
+    ``SizeRw``."""
     labels: Mapping[str, str] = {}
     volumes: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
@@ -119,6 +127,12 @@ class Container(NamedTuple):
     """The ID of its pod (Podman)."""
     infra: bool = False
     """Whether it is the infra container of its pod, which holds the namespaces of the others."""
+    writable_at_least: int | None = None
+    """Bytes of ``writable_size`` that come free for certain; None where all of them do.
+
+    The engine adds up the lengths of files; a file with holes in it takes less of the disk."""
+    writable_claimed: int = 0
+    """``SizeRw`` where the disk was measured and holds less; else 0."""
 
     @property
     def stopped(self) -> bool:

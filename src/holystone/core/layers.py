@@ -34,9 +34,7 @@ def chain_ids(diff_ids: Sequence[str]) -> list[str]:
 
 def holders(images: Iterable[Image]) -> Counter[str]:
     """How many of these images hold each layer, by chain ID."""
-    return Counter(
-        map(_chain_id, chain.from_iterable(image.layers for image in images if image.layers))
-    )
+    return Counter(map(_chain_id, chain.from_iterable(image.held for image in images)))
 
 
 class Share(NamedTuple):
@@ -49,7 +47,7 @@ class Share(NamedTuple):
 def share(image: Image, count: Counter[str]) -> Share:
     """Split an image's unpacked bytes by who else holds them, given ``holders`` of the host."""
     unique = shared = 0
-    for layer in image.layers or ():
+    for layer in image.held:
         if count[layer.chain_id] > 1:
             shared += layer.size
         else:
@@ -66,7 +64,7 @@ def freed_in_order(going: Sequence[Image], count: Counter[str]) -> list[int]:
     freed = []
     for image in going:
         total = 0
-        for chain_id, size in image.layers or ():
+        for chain_id, size in image.held:
             count[chain_id] -= 1
             if count[chain_id] == 0:
                 total += size
@@ -79,7 +77,7 @@ def freed_sizes(going: Iterable[Image], count: Counter[str]) -> Counter[int]:
     gone = {
         layer.chain_id: layer.size
         for image in going
-        for layer in image.layers or ()
+        for layer in image.held
         if not count[layer.chain_id]
     }
     return Counter(gone.values())
@@ -89,5 +87,5 @@ def stored_bytes(images: Iterable[Image]) -> int:
     """Unpacked bytes of all layers these images hold, each counted once."""
     sizes: dict[str, int] = {}
     for image in images:
-        sizes.update(image.layers or ())
+        sizes.update(image.held)
     return sum(sizes.values())

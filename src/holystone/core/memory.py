@@ -31,6 +31,8 @@ class ImageFacts(NamedTuple):
     """The digests of the unpacked layers, bottom first; None until they were asked for."""
     blobs: tuple[Blob, ...] | None = None
     """Its compressed content, where the content store could be read."""
+    other_layers: tuple[Layer, ...] = ()
+    """Those of its other platforms, which are asked for anew."""
     arrived: float | None = None
     """When an event last told that it came here."""
     loaded: bool = False

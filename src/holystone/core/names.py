@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from holystone.core.inventory import Image
+
+if TYPE_CHECKING:
+    from holystone.core.reference import Reference
 
 _SHORTENED = 12
 """How many digits of an ID engines show, and people therefore write."""
@@ -26,6 +30,19 @@ def complete(text: str) -> str:
     except InvalidReference:
         return ""
     return str(full._replace(tag="") if full.digest else full)
+
+
+def digest_references(digests: Iterable[str]) -> list[Reference]:
+    """The complete references of an image's digests, without tags; what is none is left out."""
+    from holystone.core.reference import InvalidReference, parse
+
+    found = []
+    for text in digests:
+        try:
+            found.append(parse(text)._replace(tag=""))
+        except InvalidReference:
+            continue
+    return found
 
 
 def familiar(text: str) -> str:

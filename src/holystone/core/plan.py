@@ -15,6 +15,7 @@ from holystone.core.container_rules import ContainerJudgement
 from holystone.core.decision import Plan, Step, Verdict
 from holystone.core.freed import (
     Slack,
+    container_slack,
     containerd_slack,
     free_images,
     freed_by_record,
@@ -115,6 +116,8 @@ def assemble(
     steps += [
         Step("network", n.id, (n.id,), 0) for n in inventory.networks if ("network", n.id) in gone
     ]
+    going_containers = [c for c in inventory.containers if ("container", c.id) in gone]
+    slack = _added(slack, container_slack(going_containers))
     if inventory.engine.store == "containerd":
         slack = containerd_slack(inventory, steps, slack)
     if any(volume.size is None for volume in volumes):
@@ -142,6 +145,27 @@ def assemble(
         partial=inventory.partial,
         image_count=inventory.image_count,
     )
+
+
+def first_steps(plan: Plan, inventory: Inventory, kind: str) -> Plan:
+    """The plan with its steps on objects of this kind alone, and with what those free."""
+    steps = [step for step in plan.steps if step.kind == kind]
+    ids = {step.id for step in steps}
+    slack = container_slack(c for c in inventory.containers if kind == "container" and c.id in ids)
+    if inventory.engine.store == "containerd":
+        slack = containerd_slack(inventory, steps, slack)
+    total = sum(step.freed_bytes for step in steps)
+    return plan._replace(
+        steps=tuple(steps),
+        freed_bytes=total,
+        estimated=slack.estimated,
+        at_least=total - slack.below,
+        at_most=total + slack.above,
+    )
+
+
+def _added(one: Slack, other: Slack) -> Slack:
+    return Slack(one.estimated or other.estimated, one.below + other.below, one.above + other.above)
 
 
 def _objects(inventory: Inventory) -> Iterable[tuple[str, str, tuple[str, ...]]]:

@@ -133,16 +133,16 @@ class _PieceSizes:
         """What an image is made of."""
         if image.layers is None:
             return ((("whole", image.id), image.size),)
-        pieces: tuple[Piece, ...] = image.layers
+        pieces: tuple[Piece, ...] = image.held
         if image.blobs:
             # The blob of a layer that is not compressed has the digest that names the lowest layer.
             pieces += tuple((("blob", digest), size) for digest, size in set(image.blobs))
         elif image.content_size:
-            whole = sum(layer.size for layer in image.layers)
+            whole = sum(layer.size for layer in image.held)
             weight = 1 + image.content_size / whole if whole else 1.0
             pieces = tuple(
                 (chain_id, int(size * self.weights.setdefault(chain_id, weight)))
-                for chain_id, size in image.layers
+                for chain_id, size in image.held
             )
         if image.metadata_size:
             pieces += ((("metadata", image.id), image.metadata_size),)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from holystone.core.inventory import Image, Inventory
 from holystone.core.memory import Memory, RegistryWord
-from holystone.core.reference import InvalidReference, parse
+from holystone.core.names import digest_references
 from holystone.engine.registry import Answer, Asker
 
 REMEMBERED = 86400.0
@@ -78,14 +78,8 @@ class Confirming:
 
     def _references(self, image: Image) -> list[str]:
         """The complete references of an image's digests, first those its registry once had."""
-        found = []
-        for text in image.digests:
-            try:
-                reference = parse(text)
-            except InvalidReference:
-                continue
-            found.append(str(reference._replace(tag="")))
-        return sorted(dict.fromkeys(found), key=lambda each: not self._once_there(each))
+        found = dict.fromkeys(map(str, digest_references(image.digests)))
+        return sorted(found, key=lambda each: not self._once_there(each))
 
     def _once_there(self, reference: str) -> bool | None:
         word = self.words.get(reference)

@@ -98,4 +98,4 @@ def remainders(
 def _plain(image: Image) -> bool:
     """Whether the image is one manifest with its content whole, so that its size is its own."""
     blobs = {blob.digest: blob.size for blob in image.blobs or ()}
-    return image.platforms <= 1 and bool(blobs) and sum(blobs.values()) == image.content_size
+    return len(image.platforms) <= 1 and bool(blobs) and sum(blobs.values()) == image.content_size

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from holystone.core.account import Beside
 from holystone.core.decision import Step
 from holystone.core.digest_names import digest_names
 from holystone.core.inventory import Disk, Image, Inventory, Layer, Note
@@ -106,9 +107,12 @@ class LiveHost:
         self._learn(self._changed(inventory.images, now), inventory)
         self.touched.observed(inventory.images)
         cache = {record.id: record for record in inventory.cache}
+        self.remover.close()
         self.remover = Remover(self.client, self.touched, cache, self.clock(), self._leases)
         self.odd, self.listed = {}, False
-        containers, odd = inspect_containers(self.client, inventory.containers)
+        containers, odd = inspect_containers(
+            self.client, inventory.containers, self.seen.root, inventory.engine.store
+        )
         inventory = inventory._replace(containers=containers, notes=(*inventory.notes, *odd))
         self._note_ends(inventory)
         self.uses.look(inventory, known, lambda: self._layered(inventory))
@@ -172,6 +176,10 @@ class LiveHost:
         weighed = layer_sizes.weigh_images(self.client, self.facts, light, store)
         self._learn(weighed.known, inventory)
         self.facts.update(weighed.derived)
+        if store == "containerd":
+            from holystone.engine.platforms import weigh_others
+
+            self.facts.update(weigh_others(self.client, inventory.images, self.facts))
         self.odd |= {
             image_id: note if note.said else note._replace(said=self._said(image_id))
             for image_id, note in weighed.odd.items()
@@ -237,6 +245,12 @@ class LiveHost:
     def disk(self) -> Disk:
         """The file system under the engine's data now; unknown before ``observe``."""
         return observe.disk(self.seen)
+
+    def beside(self, inventory: Inventory) -> Beside:
+        """What the engine's data folder holds beside its objects; see ``Host.beside``."""
+        from holystone.engine.beside import look
+
+        return look(self.seen.root, inventory.engine, inventory.containers)
 
     def close(self) -> None:
         """Let go of every connection, and keep what was learned of what is still there."""

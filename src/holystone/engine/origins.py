@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from holystone.core.inventory import Image
-from holystone.core.names import Names, complete
-from holystone.core.reference import InvalidReference, parse
+from holystone.core.names import Names, complete, digest_references
+from holystone.core.reference import parse
 from holystone.engine.events import Event
 from holystone.engine.parse import full_id
 
@@ -79,12 +79,5 @@ def of_events(events: Sequence[Event], names: Names) -> list[Origin]:
 
 def digests_of(origin: Origin, image: Image) -> list[str]:
     """The complete references with a digest that an image has in the repository it was seen in."""
-    found = []
-    for text in image.digests:
-        try:
-            reference = parse(text)
-        except InvalidReference:
-            continue
-        if reference.name == origin.repository:
-            found.append(str(reference._replace(tag="")))
-    return found
+    references = digest_references(image.digests)
+    return [str(each) for each in references if each.name == origin.repository]

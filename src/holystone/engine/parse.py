@@ -11,6 +11,8 @@ from holystone.core.memory import ImageFacts
 
 _BUILTIN_NETWORKS = ("bridge", "host", "none", "podman", "ingress", "docker_gwbridge")
 _ANONYMOUS = "com.docker.volume.anonymous"
+_STARTING = 5.0
+"""Seconds that Podman takes at most to note a start: by then a short command has ended."""
 _NAMESPACES = ("NetworkMode", "IpcMode", "PidMode", "UTSMode", "UsernsMode", "CgroupMode")
 """Where a container says whose namespaces it uses: ``container:NAME``."""
 _HEX = frozenset("0123456789abcdef")
@@ -96,7 +98,7 @@ def image(entry: Mapping[str, Any]) -> Image:
         size=int(entry.get("Size") or 0),
         labels=_labels(entry),
         content_size=_content_size(entry),
-        platforms=sum(1 for each in _manifests(entry) if each.get("Kind") == "image"),
+        platforms=tuple(dict.fromkeys(filter(None, map(_platform, _manifests(entry))))),
         artifact=_is_artifact(entry),
     )
 
@@ -182,6 +184,15 @@ def _manifests(entry: Mapping[str, Any]) -> list[Any]:
     return [each for each in entry.get("Manifests") or () if each.get("Available") is not False]
 
 
+def _platform(manifest: Mapping[str, Any]) -> str:
+    """The platform of a manifest that is an image's and is here; else empty."""
+    if manifest.get("Kind") != "image" or not manifest.get("Available"):
+        return ""
+    told = (manifest.get("ImageData") or {}).get("Platform") or {}
+    parts = [str(told.get(key) or "") for key in ("os", "architecture", "variant")]
+    return "" if "unknown" in parts or not all(parts[:2]) else "/".join(filter(None, parts))
+
+
 def _is_artifact(entry: Mapping[str, Any]) -> bool:
     """Whether none of its manifests is an image's, so that nothing of it is unpacked.
 
@@ -262,7 +273,7 @@ def inspected_container(listed: Container, told: Mapping[str, Any]) -> Container
     if now.state == "created" and began is not None:
         # Podman 4 after a power cut: it ran, and nothing tells when it ended.
         now = now._replace(state="exited")
-    if began is not None and ended is not None and ended < began:
+    if began is not None and ended is not None and ended < began - _STARTING:
         ended = None  # That was the end of an earlier run.
     return now._replace(
         finished=ended if now.stopped else None,

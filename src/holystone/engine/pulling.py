@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from holystone.core.reference import parse
 from holystone.engine.api import Client
@@ -41,10 +42,13 @@ class Puller:
         self._under_way: list[Connection] = []
         self._cancelled = False
 
-    def pull(self, reference: str, progress: Progress, *, login: bool = True) -> str:
+    def pull(
+        self, reference: str, progress: Progress, *, login: bool = True, platform: str = ""
+    ) -> str:
         """Pull a reference with a digest or a tag, which moves; answers the image's ID.
 
-        ``login``: with the user's, where there is one. Raises CredentialsError, PullFailed,
+        ``login``: with the user's, where there is one. ``platform``: ``linux/arm64``; empty: the
+        engine's own. Raises CredentialsError, PullFailed,
         PullCancelled, and EngineError where the engine does not answer.
         """
         wanted = parse(reference).complete
@@ -56,6 +60,7 @@ class Puller:
         try:
             self._begin(connection)
             path = client.versioned(f"/images/create?fromImage={wanted}")
+            path += f"&platform={quote(platform)}" if platform else ""
             self._follow(connection, path, {AUTH_HEADER: header} if header else {}, progress)
         except (OSError, ProtocolError) as error:
             if self._cancelled:

@@ -253,7 +253,7 @@ def _by_files(
     found = 0
     missing = []
     folders = _container_folders(root, podman=podman)
-    for container in containers:
+    for container in _with_ids(containers):
         if any(os.path.isdir(f"{folder}/{container['Id']}") for folder in folders):
             found += 1
         else:
@@ -261,7 +261,7 @@ def _by_files(
     if not podman:
         # Every engine has networks, "none" at least. Podman makes up their IDs from their names.
         stored = _stored_networks(root)
-        for network in networks:
+        for network in _with_ids(networks):
             if network.get("Scope") != "local":
                 continue
             if str(network["Id"]).encode() in stored:
@@ -272,6 +272,11 @@ def _by_files(
         return False
     requests = [("GET", client.versioned(path)) for path in missing]
     return all(answer.status == NOT_FOUND for answer in client.send(requests))
+
+
+def _with_ids(listed: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
+    """The entries of a list that name an object, as all do that an engine means."""
+    return (each for each in listed if isinstance(each, dict) and isinstance(each.get("Id"), str))
 
 
 def _container_folders(root: str, *, podman: bool) -> list[str]:

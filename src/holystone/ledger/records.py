@@ -70,3 +70,5 @@ class Removed(NamedTuple):
     detail: str
     at: float | None
     """When it was settled."""
+    platforms: tuple[str, ...] = ()
+    """The platforms of an image that were here; empty where the engine did not tell."""

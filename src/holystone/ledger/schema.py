@@ -186,6 +186,9 @@ MIGRATIONS = (
     ALTER TABLE watch ADD COLUMN listed REAL NOT NULL DEFAULT 0;
     """,
     """
+    ALTER TABLE removal ADD COLUMN platforms TEXT NOT NULL DEFAULT '[]';
+    """,
+    """
     ALTER TABLE image ADD COLUMN dated_tags TEXT NOT NULL DEFAULT '';
     ALTER TABLE image ADD COLUMN dated REAL;
     """,

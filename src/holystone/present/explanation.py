@@ -137,12 +137,12 @@ def _registry(image: Image) -> str | None:
 
 
 def _sharers(image: Image, images: Sequence[Image]) -> list[Sharer]:
-    own = {layer.chain_id: layer.size for layer in image.layers or ()}
+    own = {layer.chain_id: layer.size for layer in image.held}
     found = []
     for other in images:
         if other.id == image.id or not other.layers:
             continue
-        shared = sum(own.get(layer.chain_id, 0) for layer in set(other.layers))
+        shared = sum(own.get(layer.chain_id, 0) for layer in set(other.held))
         if shared:
             found.append(Sharer(other.id, other.tags or other.digests, shared))
     return sorted(found, key=lambda sharer: (-sharer.shared, not sharer.names, sharer.names))

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from holystone.core.account import Account, Beside, account
 from holystone.core.decision import KINDS, Plan
 from holystone.core.freed import free_images
 from holystone.core.inventory import CacheRecord, Container, Image, Inventory
@@ -99,6 +100,18 @@ def volume_bytes(inventory: Inventory) -> VolumeBytes:
     sizes = [volume.size for volume in inventory.volumes]
     known = [size for size in sizes if size is not None]
     return VolumeBytes(sum(known), len(sizes) - len(known))
+
+
+def account_of(inventory: Inventory, beside: Beside) -> Account | None:
+    """Where the used bytes of the engine's disk are; None where it is not in sight."""
+    return account(
+        inventory.disk,
+        beside,
+        images=stored_bytes(inventory.images) or 0,
+        containers=sum(container.writable_size for container in inventory.containers),
+        cache=cache_bytes(inventory.cache).own,
+        volumes=volume_bytes(inventory).known,
+    )
 
 
 class Tally(NamedTuple):

@@ -240,6 +240,6 @@ def _restoring(image: Image) -> Restoring:
     names = image.tags or image.digests
     removed = Removed(
         "image", image.id, names, image.tags, image.digests, image.labels, image.size, 0, 0,
-        REMOVED, "", None,
+        REMOVED, "", None, image.platforms,
     )  # fmt: skip
     return Restoring(removed, PULL, image.digests[0], named=True)

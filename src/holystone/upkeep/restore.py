@@ -170,6 +170,9 @@ def _decide(inventory: Inventory, removed: Removed, *, named: bool) -> Restoring
     if removed.kind != "image":
         return Restoring(removed, LOST, _WHY_LOST[removed.kind], named=named)
     here = _same_image(inventory, removed)
+    if here is not None and removed.digests and (absent := _missing(here, removed)):
+        detail = f"it is here, without {', '.join(absent)}"
+        return Restoring(removed._replace(platforms=absent), PULL, detail, named=named)
     if here is not None:
         holders = {tag: image.id for image in inventory.images for tag in image.tags}
         missing = [tag for tag in removed.tags if tag not in holders]
@@ -187,6 +190,13 @@ def _same_image(inventory: Inventory, removed: Removed) -> Image | None:
         if image.id == removed.id or not set(removed.digests).isdisjoint(image.digests):
             return image
     return None
+
+
+def _missing(here: Image, removed: Removed) -> tuple[str, ...]:
+    """The platforms that an image had and has no more; none where the engine does not tell."""
+    if not here.platforms:
+        return ()
+    return tuple(each for each in removed.platforms if each not in here.platforms)
 
 
 class Watcher(Protocol):
@@ -235,16 +245,35 @@ class _Work:
             return Restored(LOST, item.detail)
         if item.action == NOTHING:
             return Restored(PRESENT, item.detail, item.image_id)
+        faults: dict[str, str] = {}
         try:
-            image_id = item.image_id or self._pull(place, item.removed)
+            image_id = item.image_id or self._pull_all(place, item.removed, faults)
             detail = self._name(item.removed, image_id)
         except PullCancelled:
             return Restored(FAILED, INTERRUPTED)
         except (PullFailed, CredentialsError, EngineError) as error:
             return Restored(FAILED, str(error))
+        if faults:
+            lacks = "; ".join(f"{each} did not come back: {said}" for each, said in faults.items())
+            return Restored(FAILED, "; ".join(filter(None, [lacks, detail])), image_id)
         return Restored(RESTORED, detail, image_id)
 
-    def _pull(self, place: int, removed: Removed) -> str:
+    def _pull_all(self, place: int, removed: Removed, faults: dict[str, str]) -> str:
+        """Pull each platform that was here; answers the image's ID.
+
+        ``faults`` gets those that no registry gives, where one came.
+        """
+        image_id = ""
+        for platform in removed.platforms or ("",):
+            try:
+                image_id = self._pull(place, removed, platform)
+            except (PullFailed, CredentialsError) as error:
+                faults[platform] = str(error)
+        if not image_id:
+            raise PullFailed("; ".join(dict.fromkeys(faults.values())))
+        return image_id
+
+    def _pull(self, place: int, removed: Removed, platform: str) -> str:
         """Pull by the first digest that a registry still has; answers the image's ID."""
         faults = []
 
@@ -253,7 +282,7 @@ class _Work:
 
         for reference in removed.digests:
             try:
-                return self.puller.pull(reference, moved)
+                return self.puller.pull(reference, moved, platform=platform)
             except (PullFailed, CredentialsError) as error:
                 faults.append(str(error))
         raise PullFailed("; ".join(dict.fromkeys(faults)))

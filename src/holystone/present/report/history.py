@@ -68,6 +68,7 @@ def document_of(run: RunSummary, removals: Sequence[Removed]) -> Document:
                 "names": list(removal.names),
                 "tags": list(removal.tags),
                 "digests": list(removal.digests),
+                "platforms": list(removal.platforms),
                 "labels": dict(removal.labels),
                 "size_bytes": removal.size,
                 "planned_bytes": removal.planned_bytes,

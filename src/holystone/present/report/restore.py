@@ -77,6 +77,7 @@ def document(
                 "names": list(entry.removed.names),
                 "tags": list(entry.removed.tags),
                 "digests": list(entry.removed.digests),
+                "platforms": list(entry.removed.platforms),
                 "size_bytes": entry.removed.size,
                 "action": entry.action,
                 "result": entry.result or None,
