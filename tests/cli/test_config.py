@@ -156,7 +156,7 @@ def test_check_tells_what_matches_nothing(holystone: Command) -> None:
         images = ["registry.example.com/team/backend"]
         keep = true
         [[images.rules]]
-        name = "pulled by digest alone"
+        name = "by-digest"
         images = ["hadolint/*"]
         keep = true
         [[images.rules]]
