@@ -13,6 +13,7 @@ from holystone.core.cache import CacheJudgement
 from holystone.core.container_groups import removals
 from holystone.core.container_rules import ContainerJudgement
 from holystone.core.decision import Plan, Step, Verdict
+from holystone.core.driver import driver_slack
 from holystone.core.freed import (
     Slack,
     container_slack,
@@ -118,6 +119,7 @@ def assemble(
     ]
     going_containers = [c for c in inventory.containers if ("container", c.id) in gone]
     slack = _added(slack, container_slack(going_containers))
+    slack = _added(slack, driver_slack(inventory, going, going_containers, steps))
     if inventory.engine.store == "containerd":
         slack = containerd_slack(inventory, steps, slack)
     if any(volume.size is None for volume in volumes):
@@ -138,7 +140,7 @@ def assemble(
         steps=tuple(steps),
         freed_bytes=total,
         estimated=slack.estimated,
-        at_least=total - slack.below,
+        at_least=max(0, total - slack.below),
         at_most=total + slack.above,
         held_by_cache=held_by_cache(inventory, going, set(cut)),
         notes=inventory.notes,
@@ -151,7 +153,8 @@ def first_steps(plan: Plan, inventory: Inventory, kind: str) -> Plan:
     """The plan with its steps on objects of this kind alone, and with what those free."""
     steps = [step for step in plan.steps if step.kind == kind]
     ids = {step.id for step in steps}
-    slack = container_slack(c for c in inventory.containers if kind == "container" and c.id in ids)
+    leaving = [c for c in inventory.containers if kind == "container" and c.id in ids]
+    slack = _added(container_slack(leaving), driver_slack(inventory, (), leaving, steps))
     if inventory.engine.store == "containerd":
         slack = containerd_slack(inventory, steps, slack)
     total = sum(step.freed_bytes for step in steps)
@@ -159,7 +162,7 @@ def first_steps(plan: Plan, inventory: Inventory, kind: str) -> Plan:
         steps=tuple(steps),
         freed_bytes=total,
         estimated=slack.estimated,
-        at_least=total - slack.below,
+        at_least=max(0, total - slack.below),
         at_most=total + slack.above,
     )
 
