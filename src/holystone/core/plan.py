@@ -15,7 +15,14 @@ from holystone.core.container_groups import removals
 from holystone.core.container_rules import ContainerJudgement
 from holystone.core.decision import Plan, Step, Verdict
 from holystone.core.driver import driver_slack
-from holystone.core.freed import LayerHolders, Slack, container_slack, containerd_slack, free
+from holystone.core.freed import (
+    LayerHolders,
+    Slack,
+    container_slack,
+    containerd_slack,
+    free,
+    volume_slack,
+)
 from holystone.core.images import Judgement
 from holystone.core.inventory import Container, Image, Inventory
 from holystone.core.policy import Policy
@@ -121,8 +128,7 @@ def assemble(
     slack = _added(slack, driver_slack(inventory, going, going_containers, steps))
     if inventory.engine.store == "containerd":
         slack = containerd_slack(inventory, steps, slack)
-    if any(volume.size is None for volume in volumes):
-        slack = slack._replace(estimated=True)
+    slack = _added(slack, volume_slack(volumes))
     by_step = {(step.kind, step.id): step.freed_bytes for step in steps}
     verdicts = [
         Verdict(

@@ -24,6 +24,7 @@ from holystone.engine.removing import Remover
 from holystone.engine.sight import Sight
 from holystone.engine.touched import Touched
 from holystone.engine.uses import Uses
+from holystone.engine.writable import weighed_volume
 
 if TYPE_CHECKING:
     from holystone.engine.confirming import Confirming
@@ -114,6 +115,12 @@ class LiveHost:
             self.client, inventory.containers, self.seen.root, inventory.engine.store
         )
         inventory = inventory._replace(containers=containers, notes=(*inventory.notes, *odd))
+        if sizes:
+            weighed = (
+                weighed_volume(each, self.seen.root, inventory.engine.store)
+                for each in inventory.volumes
+            )
+            inventory = inventory._replace(volumes=tuple(weighed))
         self._note_ends(inventory)
         self.uses.look(inventory, known, lambda: self._layered(inventory))
         told = arrivals.learn(self.facts, inventory, self.uses.events, self.uses.now)
