@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from holystone.core.content import freed_content
 from holystone.core.decision import Step
-from holystone.core.inventory import CacheRecord, Container, Image, Inventory
+from holystone.core.inventory import CacheRecord, Container, Image, Inventory, Volume
 from holystone.core.layers import freed_in_order, freed_sizes, holders
 
 _CONTAINER_SNAPSHOT = 65536
@@ -98,6 +98,17 @@ def container_slack(containers: Iterable[Container]) -> Slack:
         if container.writable_at_least is not None
     )
     return Slack(estimated=below > 0, below=below, above=0)
+
+
+def volume_slack(volumes: Iterable[Volume]) -> Slack:
+    """How much less than their size these volumes may free; one of unknown size counts as 0."""
+    estimated, below = False, 0
+    for volume in volumes:
+        if volume.size is None:
+            estimated = True
+        elif volume.at_least is not None:
+            below += volume.size - volume.at_least
+    return Slack(estimated or below > 0, below, 0)
 
 
 def freed_by_record(record: CacheRecord, *, copies: bool) -> int:

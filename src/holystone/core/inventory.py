@@ -154,6 +154,8 @@ class Volume(NamedTuple):
     size: int | None = None
     labels: Mapping[str, str] = {}
     anonymous: bool = False
+    at_least: int | None = None
+    """Bytes of ``size`` that come free for certain; None where all of them do."""
 
 
 class Network(NamedTuple):

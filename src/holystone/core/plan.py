@@ -21,6 +21,7 @@ from holystone.core.freed import (
     free_images,
     freed_by_record,
     held_by_cache,
+    volume_slack,
 )
 from holystone.core.images import Judgement
 from holystone.core.inventory import Container, Image, Inventory
@@ -122,8 +123,7 @@ def assemble(
     slack = _added(slack, driver_slack(inventory, going, going_containers, steps))
     if inventory.engine.store == "containerd":
         slack = containerd_slack(inventory, steps, slack)
-    if any(volume.size is None for volume in volumes):
-        slack = slack._replace(estimated=True)
+    slack = _added(slack, volume_slack(volumes))
     freed = {(step.kind, step.id): step.freed_bytes for step in steps}
     verdicts = [
         Verdict(kind, object_id, names, *rulings[kind, object_id], freed.get((kind, object_id), 0))
