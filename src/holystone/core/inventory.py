@@ -204,6 +204,8 @@ class Disk(NamedTuple):
     in sight."""
     unseen: str = ""
     """Why it is not in sight, in words; empty where it is."""
+    images: str = ""
+    """The folder that was measured, where the images are on another disk than ``folder``."""
 
 
 class Engine(NamedTuple):

@@ -27,6 +27,9 @@ from holystone.core.worth import (
     value_of_record,
 )
 
+_THIS_RUN = 60.0
+"""Seconds within which a registry was asked in this run; older answers are remembered ones."""
+
 
 def relieve(
     inventory: Inventory,
@@ -54,7 +57,13 @@ def relieve(
     if images.unconfirmed:
         # Where registries lack images, or cannot be reached, others are wanted in their place:
         # twice as many are asked about at a time, so that few rounds are needed.
-        relief.ask_ahead(sum(1 for image in inventory.images if image.registry_said))
+        relief.ask_ahead(sum(_failed_now(image, images.now) for image in inventory.images))
+
+
+def _failed_now(image: Image, now: float) -> bool:
+    """Whether a registry that was asked in this run did not say that it has an image."""
+    asked = image.registry_asked
+    return bool(image.registry_said) and asked is not None and now - asked < _THIS_RUN
 
 
 class _Choice(NamedTuple):

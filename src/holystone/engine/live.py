@@ -95,7 +95,7 @@ class LiveHost:
         self.workers = _WORKERS[inventory.engine.store]
         if self.client.endpoint.scheme == "ssh":
             self.workers = self.client.width
-        self.seen = Sight(inventory.disk.folder, inventory.disk.unseen)
+        self.seen = Sight(inventory.disk.folder, inventory.disk.unseen, inventory.disk.images)
         self.key = f"{inventory.engine.id}/{inventory.engine.store}"
         self.uses.begin(self.key)
         if inventory.partial:
@@ -261,7 +261,11 @@ class LiveHost:
         """What the engine's data folder holds beside its objects; see ``Host.beside``."""
         from holystone.engine.beside import look
 
-        return look(self.seen.root, inventory.engine, inventory.containers)
+        seen = self.seen
+        try:
+            return look(seen.root, inventory.engine, inventory.containers, images=seen.images)
+        except OSError:
+            return Beside()  # A folder went while it was read.
 
     def close(self) -> None:
         """Let go of every connection, and keep what was learned of what is still there."""
