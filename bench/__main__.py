@@ -24,6 +24,7 @@ BENCHES: dict[str, Callable[[], Iterator[Result]]] = {
     "history": history.long_history,
     "idle20": lambda: cleaning.nothing_to_do("docker20"),
     "idle28c": lambda: cleaning.nothing_to_do("docker28c"),
+    "idlepodman5": lambda: cleaning.podman_nothing_to_do("podman5"),
     "untagged20": lambda: cleaning.untagged("docker20", 0.9),
     "untagged28c": lambda: cleaning.untagged("docker28c", 0.6),
     "cache20": lambda: cleaning.build_cache("docker20"),

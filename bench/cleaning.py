@@ -36,6 +36,43 @@ def nothing_to_do(kind: str, images: int = 200, runs: int = 15) -> Iterator[Resu
         engine.stop()
 
 
+def podman_nothing_to_do(kind: str, images: int = 100, runs: int = 15) -> Iterator[Result]:
+    """A clean of Podman that finds nothing, against Podman's own prune on the same files."""
+    engine = start_engine(kind)
+    try:
+        fill(engine, images, tagged=True, seed="idle")
+        environment = _environment(engine)
+        run([HOLYSTONE, "observe"], environment)
+        run([HOLYSTONE, "clean"], environment)
+        process, podman, variables = _podman(engine)
+        inside = ["nsenter", "-t", str(process), "-m", "-p", "env", "-i", *variables, *podman]
+        ours, theirs = in_turn(
+            lambda: run([HOLYSTONE, "clean"], environment),
+            lambda: run([*inside, "system", "prune", "-f"], environment),
+            runs,
+        )
+        yield Result(
+            f"nothing to do, {images} images, {kind}", "clean", "`podman system prune -f`",
+            ours, theirs, 3.0, runs,
+        )  # fmt: skip
+    finally:
+        engine.stop()
+
+
+def _podman(engine: Engine) -> tuple[int, list[str], list[str]]:
+    """The process of Podman's service, its command without ``system service``, its variables."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_text().split("\0")
+            variables = (folder / "environ").read_text().split("\0")
+        except OSError:
+            continue
+        if words[0].endswith("/podman") and any(str(engine.data) in word for word in words):
+            set_here = [each for each in variables if "=" in each]
+            return int(folder.name), words[: words.index("system")], set_here
+    raise RuntimeError(f"no podman serves {engine.data}")
+
+
 def untagged(kind: str, aim: float, images: int = 300, runs: int = 3) -> Iterator[Result]:
     """Untagged images removed, by a holystone that sees them for the first time."""
     engine = start_engine(kind)

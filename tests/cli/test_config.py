@@ -156,6 +156,10 @@ def test_check_tells_what_matches_nothing(holystone: Command) -> None:
         images = ["registry.example.com/team/backend"]
         keep = true
         [[images.rules]]
+        name = "by-digest"
+        images = ["hadolint/*"]
+        keep = true
+        [[images.rules]]
         name = "none"
         images = ["nobody/*"]
         keep = true

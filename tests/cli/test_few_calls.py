@@ -122,3 +122,29 @@ def test_all_images_are_listed_once_a_day(
         assert len(full_lists(front)) == 1
         holystone("clean", *on)
         assert full_lists(front) == []
+
+
+@pytest.mark.engine("docker20", "docker28c", "podman5")
+def test_a_second_deep_plan_asks_lists_alone(
+    fresh_engine: Engine, holystone: Command, unique: str
+) -> None:
+    """When images got their tags is remembered, and asked again where one is tagged again."""
+    names = [f"localhost/{unique}:{n}" for n in range(20)]
+    ids = load(fresh_engine, *(ImageToLoad([layer("base"), layer(n)], [n]) for n in names))
+    with proxy(fresh_engine) as front:
+        on = ("--min-age", "0s", "--no-check-registry", "--json", "-H", front.url)
+        first = holystone("plan", "deep", *on)
+        front.requests.clear()
+        again = holystone("plan", "deep", *on)
+        assert len(front.requests) <= 12, front.paths
+        verdicts = [
+            {item["id"]: item["action"] for item in each.json["items"]} for each in (first, again)
+        ]
+        assert verdicts[0] == verdicts[1]
+        if fresh_engine.store != "podman":  # It keeps no such time.
+            fresh_engine.docker("tag", names[0], names[0])
+            front.requests.clear()
+            holystone("plan", "deep", *on)
+            asked = [each for each in front.requests if re.search(r"/images/[^/?]+/json", each)]
+            assert len(asked) == 1
+            assert ids[0] in asked[0]

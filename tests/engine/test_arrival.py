@@ -64,7 +64,7 @@ def test_an_archive_without_a_tag(fresh_engine: Engine, unique: str, dated: str)
     assert verdict(fresh_engine, image_id, later=HOUR).remove
 
 
-@pytest.mark.engine("docker20", "docker28", "docker28c", "podman5")
+@pytest.mark.engine("docker20", "docker28c", "podman5")
 def test_an_engine_whose_files_are_not_here(fresh_engine: Engine, unique: str) -> None:
     """Its events tell."""
     (image_id,) = load(fresh_engine, ImageToLoad([layer(unique)]))
@@ -73,6 +73,7 @@ def test_an_engine_whose_files_are_not_here(fresh_engine: Engine, unique: str) -
     assert reason(verdict(fresh_engine, image_id, remote=True)).facts["since"] == "arrived"
 
 
+@pytest.mark.engine("docker20", "docker28c", "podman", "podman5")
 def test_an_archive_loaded_again(fresh_engine: Engine, unique: str, tmp_path: Path) -> None:
     """The image was known for long, but somebody may be about to use it now."""
     image = ImageToLoad([layer(unique)])

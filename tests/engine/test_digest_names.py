@@ -65,6 +65,7 @@ def test_pulled_by_digest(pulls: Pulls) -> None:
     assert image_id in image_ids(pulls.engine)
 
 
+@pytest.mark.engine("docker20", "docker28c", "podman5")
 def test_pulled_by_tag_and_digest_at_once(pulls: Pulls) -> None:
     """As ``FROM python:3.12@sha256:…`` does it."""
     repository, _, digest = pulls.digest.partition("@")
@@ -82,6 +83,7 @@ def test_the_tag_moved_by_a_pull(pulls: Pulls) -> None:
     assert image(pulls.engine, pulls.tag) is not None
 
 
+@pytest.mark.engine("docker20", "docker28c", "podman5")
 def test_the_tag_moved_by_a_pull_between_two_looks(pulls: Pulls, tmp_path: Path) -> None:
     """With what an earlier look saw, also where the files of the engine cannot be read."""
     old = pulls.pull(pulls.tag)
@@ -92,7 +94,7 @@ def test_the_tag_moved_by_a_pull_between_two_looks(pulls: Pulls, tmp_path: Path)
     assert old not in image_ids(pulls.engine)
 
 
-@pytest.mark.engine("classic", "podman")
+@pytest.mark.engine("docker20", "docker28", "podman5")
 def test_the_tag_moved_by_a_build(pulls: Pulls) -> None:
     old = pulls.pull(pulls.tag)
     new = build(pulls.engine, SCRATCH, "-t", pulls.tag)
@@ -101,6 +103,7 @@ def test_the_tag_moved_by_a_build(pulls: Pulls) -> None:
     assert rules(done, new) == ["tagged"]
 
 
+@pytest.mark.engine("docker20", "docker28", "podman5")
 def test_a_build_that_was_pushed_before_its_tag_moved(pulls: Pulls) -> None:
     old = build(pulls.engine, SCRATCH + "LABEL n=1\n", "-t", pulls.tag)
     pulls.engine.docker("push", "-q", pulls.tag)
@@ -111,6 +114,7 @@ def test_a_build_that_was_pushed_before_its_tag_moved(pulls: Pulls) -> None:
 
 
 @pytest.mark.parametrize("first", ["digest", "tag"])
+@pytest.mark.engine("docker20", "docker28c", "podman5")
 def test_pulled_by_both_and_the_tag_moved(pulls: Pulls, first: str) -> None:
     order = [pulls.digest, pulls.tag] if first == "digest" else [pulls.tag, pulls.digest]
     old = [pulls.pull(reference) for reference in order][-1]
@@ -120,6 +124,7 @@ def test_pulled_by_both_and_the_tag_moved(pulls: Pulls, first: str) -> None:
     assert old in image_ids(pulls.engine)
 
 
+@pytest.mark.engine("docker28", "docker28c", "podman5")
 def test_the_tag_is_removed_by_hand(pulls: Pulls) -> None:
     """Docker takes the digest along, Podman leaves it: then it is still a name."""
     pulls.pull(pulls.digest)
@@ -131,7 +136,7 @@ def test_the_tag_is_removed_by_hand(pulls: Pulls) -> None:
     assert (image_id in left) is (pulls.engine.store == "podman")
 
 
-@pytest.mark.engine("classic")
+@pytest.mark.engine("docker20")
 def test_a_container_asked_for_it(pulls: Pulls, tmp_path: Path) -> None:
     """What a container was started from is remembered when the container is gone."""
     image_id = pulls.pull(pulls.digest)
@@ -143,7 +148,7 @@ def test_a_container_asked_for_it(pulls: Pulls, tmp_path: Path) -> None:
     assert done.verdict(image_id).reasons[0].facts["certain"] is True
 
 
-@pytest.mark.engine("classic")
+@pytest.mark.engine("docker28")
 def test_nothing_tells(own_engine: Callable[..., Engine], registry: Registry, unique: str) -> None:
     """After a restart the engine has no events, and holystone saw neither pull: it stays."""
     started = own_engine()

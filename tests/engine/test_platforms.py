@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from holystone.engine import platforms as asking
+from holystone.engine.credentials import Credentials
+from holystone.engine.pulling import Puller
+from holystone.upkeep.refresh import NAMED, NEWER, PULLED, Standing, Wanted, carry_out
 from tests.engine.cleaning import clean, live_host
 from tests.engine.refreshing import put_manifest
 from tests.engine.restoring import EVERYTHING, MANIFEST, image, recorded_clean
+from tests.engine.test_refresh import Unwatched
 from tests.engine.test_restore import undo
 from tests.engines import Engine, Registry
 from tests.engines.images import ImageToLoad, layer, load
@@ -78,18 +83,23 @@ def stored(engine: Engine) -> int:
     return total
 
 
-@pytest.mark.parametrize("remote", [False, True])
-def test_the_bytes_of_both(fresh_engine: Engine, index: str, *, remote: bool) -> None:
+@pytest.mark.parametrize("by", ["files", "interface", "older interface"])
+def test_the_bytes_of_both(
+    fresh_engine: Engine, index: str, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the files of the store exactly, by its interface within the bounds that are told."""
+    if by == "older interface":
+        monkeypatch.setattr(asking, "_BY_PLATFORM", (9, 9))
     pull(fresh_engine, index, *PLATFORMS)
     assert platforms(fresh_engine, index) == PLATFORMS
     before = stored(fresh_engine)
-    done = clean(fresh_engine, EVERYTHING, remote=remote)
+    done = clean(fresh_engine, EVERYTHING, remote=by != "files")
     assert image(fresh_engine, index) is None
     fell = before - stored(fresh_engine)
     # Each layer unpacked and compressed, the common one once.
     assert abs(fell - 2 * (COMMON + 2 * OWN)) < BLOCKS
     assert done.plan.at_least - BLOCKS < fell < done.plan.at_most + BLOCKS
-    if not remote:
+    if by == "files":
         assert abs(fell - done.plan.freed_bytes) < BLOCKS
 
 
@@ -129,6 +139,25 @@ def test_one_is_lost(
     assert done.result == "failed"
     assert done.detail.startswith("linux/arm64 did not come back: ")
     assert platforms(fresh_engine, index) == ("linux/amd64",)
+
+
+def test_a_newer_version_comes_with_both(
+    fresh_engine: Engine, registry: Registry, index: str, unique: str
+) -> None:
+    pull(fresh_engine, index, *PLATFORMS)
+    _, made = registry.call("GET", f"/v2/{unique}/manifests/1", INDEX)
+    digest = put_manifest(registry, unique, "1", {**made, "manifests": made["manifests"][::-1]})
+    host = live_host(fresh_engine)
+    try:
+        (image_,) = [each for each in host.observe().images if index in each.tags]
+        standing = Standing(Wanted(index, NAMED, image_), NEWER)
+        (outcome,) = carry_out(
+            [standing], Puller(host.client, Credentials({})), Unwatched(), parallel=1
+        ).outcomes
+    finally:
+        host.close()
+    assert (outcome.result, outcome.detail, outcome.image_id) == (PULLED, "", digest)
+    assert sorted(platforms(fresh_engine, index)) == sorted(PLATFORMS)
 
 
 def test_one_was_removed_since(fresh_engine: Engine, index: str, tmp_path: Path) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from holystone.core.decision import Step
 from holystone.engine.host import REMOVED, SKIPPED
-from tests.engine.cleaning import live_host
+from tests.engine.cleaning import NO_GRACE, live_host
 from tests.engine.test_containers import DAY, DEEP, SLEEP, WEEKLY, Stage, stage
 from tests.engines import Engine
 
@@ -110,14 +112,18 @@ def test_what_podman_refuses_is_a_skip(stage: Stage) -> None:
     assert "base" not in stage.left()
 
 
-def test_a_container_whose_end_nobody_knows_goes_one_day(stage: Stage) -> None:
-    """As after a power cut: Podman's state is gone, and its containers with it."""
+def test_a_container_whose_end_nobody_knows_goes_one_day(
+    own_engine: Callable[..., Engine], unique: str, tmp_path: Path
+) -> None:
+    """As after a power cut: its processes are gone, and what Podman keeps in memory."""
+    stage = Stage(own_engine(), unique, tmp_path)
     stage.run("lost")
     state = libpod(stage.engine, "GET", "/containers/lost/json")["State"]
-    cut = f"kill -9 {state['ConmonPid']} {state['Pid']}; rm -rf /run/libpod /run/containers"
+    cut = f"kill -9 {state['ConmonPid']} {state['Pid']}; rm -f /run/libpod/alive"
     inside = ("nsenter", "-t", str(stage.engine._daemon()), "-m", "-p")
     subprocess.run([*inside, "/bin/sh", "-c", cut], check=True)
-    minute = DEEP._replace(level="routine", grace=DEEP.grace._replace(other=60.0))
+    stage.engine.restart()
+    minute = NO_GRACE._replace(grace=NO_GRACE.grace._replace(other=60.0))
     assert stage.clean(minute)["lost"] == "young"
     assert stage.clean(minute, later=30)["lost"] == "young"
     assert stage.clean(minute, later=90)["lost"] == "stopped"

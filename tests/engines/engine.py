@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from .api import ApiError, EngineApi
 from .kept import EngineFailed, EngineUnavailable, Kept, claim_folder
@@ -72,12 +72,12 @@ class Engine:
         """
         for _ in range(50):
             try:
-                return cast("dict[str, Any]", self.api("GET", "/system/df"))
+                return in_old_shape(self.api("GET", "/system/df?verbose=1"))
             except ApiError as error:
                 if error.status != 404:
                     raise
             time.sleep(0.1)
-        return cast("dict[str, Any]", self.api("GET", "/system/df"))
+        return in_old_shape(self.api("GET", "/system/df?verbose=1"))
 
     def docker(
         self, *arguments: str, stdin: bytes = b"", check: bool = True, buildkit: bool = False
@@ -126,6 +126,17 @@ class Engine:
     def stop(self) -> None:
         """Kill the engine with all it started, unmount and remove its data. Takes no leave."""
         self._kept.stop()
+
+
+def in_old_shape(usage: dict[str, Any]) -> dict[str, Any]:
+    """``GET /system/df`` as it was up to API 1.51, of whatever version."""
+    shaped = dict(usage)
+    for kind in ("Images", "Containers", "Volumes", "BuildCache"):
+        newer = usage.get(f"{kind.removesuffix('s')}Usage") or {}
+        shaped.setdefault(kind, newer.get("Items") or [])
+        if kind == "Images":
+            shaped.setdefault("LayersSize", newer.get("TotalSize") or 0)
+    return shaped
 
 
 def start_engine(

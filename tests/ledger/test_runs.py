@@ -197,3 +197,34 @@ def test_a_run_that_cannot_be_written_goes_on(tmp_path: Path) -> None:
     (warning,) = warnings
     assert str(tmp_path / "file") in warning
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_run_in_several_rounds_is_one(tmp_path: Path) -> None:
+    """An object that was tried in vain in the first is settled where it was tried again."""
+    inventory = host(2)
+    plan = plan_of(inventory)
+    first, second, volume = plan.steps
+    begun = plan._replace(steps=(first, volume), freed_bytes=10)
+    again = plan._replace(steps=(second, volume), freed_bytes=10, estimated=True)
+    with opened(tmp_path) as ledger:
+        run = ledger.runs.begin(begun, inventory, endpoint="e")
+        assert run is not None
+        run.settle("image", first.id, "removed")
+        run.settle("volume", "data", "skipped", "the engine refused: in use")
+        run.add(again, inventory)
+        assert [each.result for each in ledger.runs.removed(1)][2:] == ["", ""]
+        run.settle("image", second.id, "removed")
+        run.settle("volume", "data", "removed")
+        run.end(
+            freed_bytes=30, freed={("image", first.id): 10, ("volume", "data"): 20}, removed=3,
+            skipped=0, failed=0, planned_bytes=15,
+        )  # fmt: skip
+        (told,) = ledger.runs.list()
+        removals = ledger.runs.removed(1)
+    assert (told.steps, told.planned_bytes, told.estimated, told.freed_bytes) == (4, 15, True, 30)
+    assert [(each.id, each.result, each.freed_bytes) for each in removals] == [
+        (first.id, "removed", 10),
+        ("data", "skipped", None),
+        (second.id, "removed", None),
+        ("data", "removed", 20),
+    ]

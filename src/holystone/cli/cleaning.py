@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from holystone.cli import exit_codes
@@ -13,8 +14,19 @@ from holystone.cli.answer import tell
 from holystone.cli.session import Failure, Session, answer, look, survey, warn
 from holystone.core.decision import Plan, Step
 from holystone.engine.crew import INTERRUPTED
+from holystone.engine.errors import EngineError
 from holystone.engine.execute import Outcome, execute
 from holystone.engine.host import Removal
+from holystone.engine.rounds import (
+    Round,
+    another,
+    as_one,
+    falls_short,
+    gain,
+    left_after,
+    missed,
+    part_to_begin_with,
+)
 from holystone.present import terminal
 from holystone.present.report import clean as report
 
@@ -23,6 +35,13 @@ if TYPE_CHECKING:
     from holystone.core.inventory import Disk, Inventory
     from holystone.core.policy import Policy
     from holystone.ledger.lock import Held, Holder
+    from holystone.ledger.runs import Run
+
+_PAUSES = (0.02, 0.1, 0.3, 0.6)
+"""Seconds before the disk is measured again where it has not gained what was freed."""
+_SLOW_DRIVERS = ("btrfs", "zfs")
+"""Storage drivers whose file system gives space back in the background."""
+_MORE_PAUSES = (1.0, 2.0, 4.0, 8.0)
 
 
 class Cleaning:
@@ -148,22 +167,101 @@ class Cleaning:
             raise Failure("nothing was removed")
 
     def _carry_out(self, plan: Plan, inventory: Inventory) -> int:
-        outcome = self._execute(plan, inventory)
-        disk = self.host.disk() if plan.steps else inventory.disk
+        rounds = self._rounds(plan, inventory)
+        last = rounds[-1]
+        made, outcome = as_one(rounds)
         if os.environ.get("GITHUB_STEP_SUMMARY"):
-            _summarise(plan, outcome, disk)
-        missed = _missed(plan, disk)
+            _summarise(made, outcome, last.disk)
         if self.options.json or self.options.report:
             from holystone.present import document
 
-            self._document(document.clean(plan, outcome, disk_after=disk))
+            self._document(document.clean(made, outcome, disk_after=last.disk, rounds=rounds))
         if not self.options.json:
-            self._tell(plan, inventory, outcome, disk)
+            self._tell(made, outcome, rounds)
         if outcome.interrupted == INTERRUPTED:
             return exit_codes.INTERRUPTED
         if outcome.failed:
             return exit_codes.STEPS_FAILED
-        return exit_codes.TARGET_NOT_REACHED if missed else exit_codes.DONE
+        if missed(last.plan, last.disk) or outcome.interrupted:
+            return exit_codes.TARGET_NOT_REACHED
+        return exit_codes.DONE
+
+    def _rounds(self, plan: Plan, inventory: Inventory) -> list[Round]:
+        """Carry the plan out; with a target, plan anew as long as that can bring it nearer."""
+        run = self._begin(plan, inventory)
+        rounds: list[Round] = []
+        while True:
+            part = part_to_begin_with(plan, inventory, len(rounds))
+            if run is not None and rounds:
+                run.add(part, inventory)
+            outcome = self._execute(part, inventory, run)
+            rounds.append(Round(part, inventory, outcome, self._measured(part, outcome)))
+            if not another(rounds, whole=part is plan):
+                break
+            if not self.options.json:
+                tell(self.output.write, report.round_done(rounds[-1]))
+            try:
+                # Below the high watermark by now, it goes on to the low one.
+                going_on = self.policy._replace(only_when_high=False)
+                inventory, plan = survey(self.host, going_on)
+            except (EngineError, Failure, KeyboardInterrupt) as trouble:
+                why = INTERRUPTED if isinstance(trouble, KeyboardInterrupt) else str(trouble)
+                rounds[-1] = rounds[-1]._replace(outcome=outcome._replace(interrupted=why))
+                break
+        if run is not None:
+            made, outcome = as_one(rounds)
+            run.end(
+                freed_bytes=outcome.freed_bytes,
+                freed=outcome.freed,
+                removed=outcome.removed,
+                skipped=outcome.skipped,
+                failed=outcome.failed,
+                interrupted=outcome.interrupted,
+                disk_free_after=rounds[-1].disk.free_bytes,
+                planned_bytes=made.freed_bytes,
+            )
+        return rounds
+
+    def _begin(self, plan: Plan, inventory: Inventory) -> Run | None:
+        if self.ledger is None:
+            return None
+        from holystone.ledger.lock import ci_job
+
+        job = ci_job(os.environ)
+        part = part_to_begin_with(plan, inventory, 0)
+        return self.ledger.runs.begin(part, inventory, endpoint=self.endpoint, job=job)
+
+    def _execute(self, plan: Plan, inventory: Inventory, run: Run | None) -> Outcome:
+        if not plan.steps:
+            return Outcome({}, {}, 0, 0.0)
+        from holystone.present.progress import Progress
+
+        errors = terminal.open_output(sys.stderr, os.environ, color=self.options.color)
+        with Progress(plan, errors) as progress:
+
+            def report_step(step: Step, removal: Removal) -> None:
+                progress.step_done(step, removal)
+                if run is not None:
+                    run.settle(step.kind, step.id, removal.result, removal.detail)
+
+            return execute(plan, inventory, self.host, report_step)
+
+    def _measured(self, plan: Plan, outcome: Outcome) -> Disk:
+        """The disk after these removals, once it has what it gains from them.
+
+        A file system may give back the space of a deleted file a moment later.
+        """
+        disk = self.host.disk() if plan.steps else plan.disk
+        slow = plan.engine.storage_driver in _SLOW_DRIVERS
+        for pause in _PAUSES + (_MORE_PAUSES if slow else ()):
+            gained = gain(plan.disk, disk)
+            if gained is None or gained >= outcome.freed_bytes:
+                break
+            if not (missed(plan, disk) or falls_short(gained, outcome.freed_bytes)):
+                break
+            time.sleep(pause)
+            disk = self.host.disk()
+        return disk
 
     def _document(self, told: dict[str, Any]) -> None:
         """Answer with the document, write it into the file it was asked for in, or both."""
@@ -180,41 +278,9 @@ class Cleaning:
         if self.options.json:
             answer(self.output, dump(told, indent=self.output.interactive))
 
-    def _execute(self, plan: Plan, inventory: Inventory) -> Outcome:
-        run = None
-        if self.ledger is not None:
-            from holystone.ledger.lock import ci_job
-
-            job = ci_job(os.environ)
-            run = self.ledger.runs.begin(plan, inventory, endpoint=self.endpoint, job=job)
-        outcome = Outcome({}, {}, 0, 0.0)
-        if plan.steps:
-            from holystone.present.progress import Progress
-
-            errors = terminal.open_output(sys.stderr, os.environ, color=self.options.color)
-            with Progress(plan, errors) as progress:
-
-                def report_step(step: Step, removal: Removal) -> None:
-                    progress.step_done(step, removal)
-                    if run is not None:
-                        run.settle(step.kind, step.id, removal.result, removal.detail)
-
-                outcome = execute(plan, inventory.images, self.host, report_step)
-        if run is not None:
-            run.end(
-                freed_bytes=outcome.freed_bytes,
-                freed=outcome.freed,
-                removed=outcome.removed,
-                skipped=outcome.skipped,
-                failed=outcome.failed,
-                interrupted=outcome.interrupted,
-                disk_free_after=self.host.disk().free_bytes,
-            )
-        return outcome
-
-    def _tell(self, plan: Plan, inventory: Inventory, outcome: Outcome, disk: Disk) -> None:
+    def _tell(self, plan: Plan, outcome: Outcome, rounds: Sequence[Round]) -> None:
         """The result; with every object that went where that was asked for, or a CI log folds."""
-        look = self.output.look
+        look, last = self.output.look, rounds[-1]
         if outcome.removed:
             from holystone.present import ci
 
@@ -224,19 +290,14 @@ class Cleaning:
                 title = f"What went ({outcome.removed})"
                 folded = ci.fold(provider, "holystone_removed", title, went, time.time())
                 answer(self.output, folded)
-        answer(self.output, report.render(plan, outcome, look, disk_after=disk))
-        if short := _missed(plan, disk):
+        answer(self.output, report.render(plan, outcome, look, disk_after=last.disk))
+        if short := missed(last.plan, last.disk):
             from holystone.present.report import shortfall
 
-            answer(self.output, shortfall.render(inventory, plan, short, look))
+            left = left_after(last)
+            text = shortfall.render(left, last.plan, short, look, self.host.beside(left))
+            answer(self.output, text)
         answer(self.output, report.closing(plan, outcome, short=short))
-
-
-def _missed(plan: Plan, disk: Disk) -> int:
-    """How many bytes are missing to the target; 0 where it is reached, or there is none."""
-    if plan.target_free is None or disk.free_bytes is None:
-        return 0
-    return max(0, plan.target_free - disk.free_bytes)
 
 
 def _say_whom(holder: Holder) -> None:

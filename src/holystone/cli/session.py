@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from holystone.core.decision import Plan
     from holystone.core.inventory import Inventory
     from holystone.core.policy import Policy
+    from holystone.engine.api import Client
     from holystone.engine.host import Host
     from holystone.ledger.ledger import Ledger
     from holystone.present.terminal import Output
@@ -137,17 +138,33 @@ def opened(
         from holystone.engine.events import EventStream
 
         events = EventStream(client)
+    ledger = open_ledger(options)
+    mark = _recall_engine(client, ledger)
+    known = client.info
     lists = Lists(client, sizes=sizes, untagged=untagged_do)
 
     from holystone.engine.live import LiveHost
 
-    ledger = open_ledger(options)
     host = LiveHost(client, ledger, events=events, lists=lists)
     try:
         yield Session(host, endpoint.url, ledger, untagged_do)
     finally:
         host.close()
+        if mark and client.info is not None and client.info is not known:
+            ledger.remember_engine(mark, client.info, time.time())
         ledger.close()
+
+
+def _recall_engine(client: Client, ledger: Ledger) -> str:
+    """Tell the client what is remembered of its engine; what that is known by, if it is kept."""
+    version = client.negotiate()
+    if not version.podman or client.endpoint.scheme != "unix":
+        return ""
+    from holystone.ledger.engines import mark
+
+    known_by = mark(client.endpoint.address, version.engine)
+    client.info = ledger.recall_engine(known_by, time.time()) if known_by else None
+    return known_by
 
 
 def open_ledger(options: argparse.Namespace) -> Ledger:

@@ -30,16 +30,22 @@ def run(options: argparse.Namespace) -> int:
     policy = policy_of(options)
     with opened(options, sizes=True) as session:
         inventory, plan = survey(session.host, policy, sizes=True, layers=True)
+        beside = session.host.beside(inventory)
     if options.json:
         from holystone.present import document
 
-        told = document.status(inventory, plan, session.endpoint, policy.disk)
+        told = document.status(inventory, plan, session.endpoint, policy.disk, beside)
         answer(output, document.dump(told, indent=output.interactive))
     else:
         from holystone.present.report.status import render
 
-        answer(
-            output,
-            render(inventory, plan, output.look, endpoint=session.endpoint, marks=policy.disk),
+        text = render(
+            inventory,
+            plan,
+            output.look,
+            endpoint=session.endpoint,
+            marks=policy.disk,
+            beside=beside,
         )
+        answer(output, text)
     return exit_codes.DONE

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from holystone.config.keys import KEYS, RULES
 from holystone.config.load import Configuration
 from holystone.config.settings import Rule, Settings
+from holystone.core.digest_names import digest_names
 from holystone.core.inventory import Inventory
 from holystone.core.policy import Mark
 from holystone.core.protection import covers, first_label
@@ -60,13 +61,18 @@ def without_match(configuration: Configuration, inventory: Inventory) -> list[Re
     settings = configuration.settings
     if settings is None:
         return []
-    tags = [tag for image in inventory.images for tag in image.tags]
-    references = tags + [digest for image in inventory.images for digest in image.digests]
+    references = [name for image in inventory.images for name in image.tags + image.digests]
+    store = inventory.engine.store
+    names = [
+        name
+        for image in inventory.images
+        for name in (*image.tags, *digest_names(image, store).names)
+    ]
     said = _patterns(settings, references)
     said += _labels(settings, inventory)
-    said += _rules(settings, tags)
-    names = settings.values.get("volumes.names")
-    for file, pattern in _each(settings, "volumes.names") if names else ():
+    said += _rules(settings, names)
+    given = settings.values.get("volumes.names")
+    for file, pattern in _each(settings, "volumes.names") if given else ():
         if not any(matches_name(pattern, volume.name) for volume in inventory.volumes):
             said.append(Remark(file, "volumes.names", f"{pattern!r} matches no volume here"))
     return said + _marks(configuration, inventory.disk.total_bytes)

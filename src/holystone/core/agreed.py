@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from holystone.core.container_rules import stays_with
 from holystone.core.decision import Plan, Reason, Step, Verdict
 from holystone.core.inventory import Inventory
 from holystone.core.plan import assemble, plan
@@ -57,6 +58,9 @@ def hold_against(
     rulings: dict[Key, Ruling] = {
         key: _ruling(wanted.get(key), states[key], ruling) for key, ruling in rulings_now.items()
     }
+    stays = [c.id for c in inventory.containers if not rulings["container", c.id][0]]
+    with_them = stays_with(inventory, stays).items()
+    rulings.update((("container", each), ruling) for each, ruling in with_them)
     rulings.update(_held(inventory, rulings))
     by_id = {image.id: image for image in inventory.images}
     going = [by_id[i] for kind, i in wanted if kind == "image" and rulings.get((kind, i), _NO)[0]]

@@ -7,7 +7,7 @@ stays for any reason keeps what it needs, and its group, until nothing changes a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from holystone.core.container_groups import Group, Groups, is_of_ci_job, is_of_swarm, needs
 from holystone.core.decision import Fact, Reason
@@ -71,7 +71,7 @@ class ContainerJudgement:
         staying = {
             each.id: True for each in self.containers if each.id not in last or not last[each.id][0]
         }
-        needed = self._settle(staying)
+        needed = _settle(staying, self.by_id, self.needs, self.groups)
         rulings: dict[str, Ruling] = {}
         for container in self.containers:
             own = first[container.id]
@@ -93,26 +93,6 @@ class ContainerJudgement:
         """Whether both are of a pod that has stopped: then that says more than who needs whom."""
         pod = self.by_id[other].pod
         return bool(pod) and pod == container.pod and self.by_id[other].idle
-
-    def _settle(self, staying: dict[str, bool]) -> dict[str, str]:
-        """Add to ``staying`` what must stay with it; by ID the container that needs each one."""
-        needed: dict[str, str] = {}
-        waiting = list(staying)
-        while waiting:
-            here = waiting.pop()
-            held = sorted(self.needs[here])
-            for other in held:
-                needed.setdefault(other, here)
-            with_it = {
-                member.id
-                for _, members in self.groups.stopped(self.by_id[here])
-                for member in members
-            }
-            for other in (*held, *sorted(with_it)):
-                if other not in staying:
-                    staying[other] = True
-                    waiting.append(other)
-        return needed
 
     def _with_its_group(self, container: Container, staying: Mapping[str, bool]) -> Ruling:
         """Why a container stays that nothing but another member of its group holds."""
@@ -246,3 +226,42 @@ class ContainerJudgement:
 
 def _named(group: Group) -> dict[str, Fact]:
     return {"group": group.kind, "name": group.name}
+
+
+def stays_with(inventory: Inventory, staying: Iterable[str]) -> dict[str, Ruling]:
+    """The other containers that must stay where these do, by ID: needed ones, and their groups."""
+    by_id = {container.id: container for container in inventory.containers}
+    groups = Groups(inventory.containers, {image.id: image for image in inventory.images})
+    stays = dict.fromkeys(staying, True)
+    before = set(stays)
+    needed = _settle(stays, by_id, needs(inventory.containers), groups)
+    rulings = {}
+    for container_id in stays.keys() - before:
+        if container_id in needed:
+            other = by_id[needed[container_id]]
+            rulings[container_id] = keep("needed-by", container=other.name, state=other.state)
+        else:
+            rulings[container_id] = keep("stopped-group")
+    return rulings
+
+
+def _settle(
+    staying: dict[str, bool],
+    by_id: Mapping[str, Container],
+    needed_by: Mapping[str, Iterable[str]],
+    groups: Groups,
+) -> dict[str, str]:
+    """Add to ``staying`` what must stay with it; by ID the container that needs each one."""
+    needed: dict[str, str] = {}
+    waiting = list(staying)
+    while waiting:
+        here = waiting.pop()
+        held = sorted(needed_by[here])
+        for other in held:
+            needed.setdefault(other, here)
+        with_it = {member.id for _, members in groups.stopped(by_id[here]) for member in members}
+        for other in (*held, *sorted(with_it)):
+            if other not in staying:
+                staying[other] = True
+                waiting.append(other)
+    return needed

@@ -53,6 +53,28 @@ def freed_content(
     return freed
 
 
+def content_alone(images: Sequence[Image], count: Counter[str]) -> list[Content]:
+    """What each of these images, all of a host, would free if it went and no other."""
+    if not any(image.content_size for image in images):
+        return [Content()] * len(images)
+    if all(image.blobs is not None for image in images):
+        holders = Counter(blob.digest for image in images for blob in set(image.blobs or ()))
+        own = [
+            sum(blob.size for blob in set(image.blobs or ()) if holders[blob.digest] == 1)
+            for image in images
+        ]
+        return [Content(size, size, size) for size in own]
+    prefixes = _Prefixes(images)
+    alone = []
+    for image in images:
+        shared_depth = 0
+        for depth, layer in enumerate(image.layers or (), start=1):
+            if count[layer.chain_id] > 1:
+                shared_depth = depth
+        alone.append(_above(image, shared_depth, prefixes))
+    return alone
+
+
 def _by_blob(going: Sequence[Image], images: Iterable[Image]) -> list[Content]:
     holders = Counter(blob.digest for image in images for blob in set(image.blobs or ()))
     freed = []

@@ -54,6 +54,8 @@ class Image(NamedTuple):
     labels: Mapping[str, str] = {}
     layers: tuple[Layer, ...] | None = None
     """Bottom first; None where they were not asked for or could not be told."""
+    layer_dates: tuple[float | None, ...] = ()
+    """When the steps that made its layers ran, bottom first; empty where that was not asked for."""
     content_size: int = 0
     """Compressed bytes kept beside the unpacked layers (containerd image store only)."""
     blobs: tuple[Blob, ...] | None = None
@@ -111,7 +113,8 @@ class Container(NamedTuple):
     """When it stopped; None where it runs, never ran, or the engine was not asked."""
     exit_code: int | None = None
     writable_size: int = 0
-    """Bytes of its writable layer (``SizeRw``)."""
+    """Bytes of its writable layer: what it takes on the disk where that was measured, else
+    ``SizeRw``."""
     labels: Mapping[str, str] = {}
     volumes: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
@@ -126,6 +129,12 @@ class Container(NamedTuple):
     """The ID of its pod (Podman)."""
     infra: bool = False
     """Whether it is the infra container of its pod, which holds the namespaces of the others."""
+    writable_at_least: int | None = None
+    """Bytes of ``writable_size`` that come free for certain; None where all of them do.
+
+    The engine adds up the lengths of files; a file with holes in it takes less of the disk."""
+    writable_claimed: int = 0
+    """``SizeRw`` where the disk was measured and holds less; else 0."""
 
     @property
     def stopped(self) -> bool:
@@ -147,6 +156,8 @@ class Volume(NamedTuple):
     size: int | None = None
     labels: Mapping[str, str] = {}
     anonymous: bool = False
+    at_least: int | None = None
+    """Bytes of ``size`` that come free for certain; None where all of them do."""
 
 
 class Network(NamedTuple):
@@ -193,6 +204,8 @@ class Disk(NamedTuple):
     in sight."""
     unseen: str = ""
     """Why it is not in sight, in words; empty where it is."""
+    images: str = ""
+    """The folder that was measured, where the images are on another disk than ``folder``."""
 
 
 class Engine(NamedTuple):

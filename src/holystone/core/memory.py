@@ -41,6 +41,10 @@ class ImageFacts(NamedTuple):
     """Its references with a digest that an event or a container asked for."""
     tagged_in: tuple[str, ...] = ()
     """Repositories in which it was seen with a tag."""
+    dated_tags: tuple[str, ...] = ()
+    """The tags that ``dated`` is about, in order; empty where that was not asked."""
+    dated: float | None = None
+    """When the engine says it last got one of them."""
 
 
 class RegistryWord(NamedTuple):

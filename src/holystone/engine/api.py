@@ -16,8 +16,8 @@ from holystone.engine.transport.http import Connection, Response
 
 OLDEST_API = (1, 40)
 """Engine 19.03. Older ones lack what the plan needs of the build cache."""
-NEWEST_API = (1, 51)
-"""The newest version holystone is tested with; a newer engine is asked in this one."""
+NEWEST_API = (1, 55)
+"""The newest version holystone knows (Docker 29.7); a newer engine is asked in this one."""
 
 
 class Pending(NamedTuple):
@@ -50,6 +50,8 @@ class Client:
         self.version: Version | None = None
         self.time = ""
         """The engine's own clock when it last told it: seconds since 1970, with a fraction."""
+        self.info: dict[str, Any] | None = None
+        """What ``GET /info`` said, where it is known from before or was asked."""
         self.idle: list[Connection] = []
         self.width = 2 if endpoint.scheme == "ssh" else 8
         """Requests under way at a time; over ssh each connection is a login."""

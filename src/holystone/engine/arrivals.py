@@ -98,7 +98,7 @@ class _Learning:
         fact = self._get(image_id)
         if fact is not None:
             told = {repository(tag) for tag in tags if tag and not is_id(tag)}
-            if told:
+            if told and (fact.loaded or not told.issubset(fact.tagged_in)):
                 everywhere = tuple(sorted(told.union(fact.tagged_in)))
                 self._set(image_id, tagged_in=everywhere, loaded=False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from holystone.core.account import Beside
 from holystone.core.decision import Step
 from holystone.core.inventory import Disk, Inventory
 from holystone.core.seen import Sighting
@@ -96,6 +97,9 @@ class Host(Protocol):
 
     def disk(self) -> Disk:
         """The file system under the engine's data as it is now."""
+
+    def beside(self, inventory: Inventory) -> Beside:
+        """What the engine's data folder holds beside the objects of its lists. Never fails."""
 
     def close(self) -> None:
         """Let go of every connection."""

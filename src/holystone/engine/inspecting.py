@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from holystone.core.inventory import Container, Note
 from holystone.engine import parse
@@ -11,19 +12,21 @@ from holystone.engine.api import Client, Version
 from holystone.engine.errors import EngineRefused, SenselessAnswer
 from holystone.engine.reading import NOT_FOUND, is_gone, read_one, trouble
 from holystone.engine.transport.http import Response
+from holystone.engine.writable import weighed
 
 _OK = 200
 
 
 def inspect_containers(
-    client: Client, containers: Iterable[Container]
+    client: Client, containers: Iterable[Container], root: str = "", store: str = "classic"
 ) -> tuple[tuple[Container, ...], list[Note]]:
     """The containers with when and how they ended, what they wrote, and what they need.
 
     The others are asked only where one is idle, since any of them may need it; nobody is asked for
     the bytes that a running one wrote, which costs the engine a walk over its files. One that was
     removed in the meantime is left out; one that the engine fails to inspect (dead, its files lost)
-    stays as it was listed, with a note.
+    stays as it was listed, with a note. Where the engine's data folder, ``root``, is in sight, what
+    an idle one wrote is measured there.
     """
     listed = list(containers)
     notes: list[Note] = []
@@ -34,13 +37,18 @@ def inspect_containers(
         if is_gone(answer):
             continue
         try:
-            learn = partial(parse.inspected_container, container)
+            learn = partial(_inspected, container, root, store)
             found.append(read_one(dict, answer, learn))
         except (EngineRefused, SenselessAnswer) as error:
             said = trouble(answer, error)
             notes.append(Note("inspection", "container", container.id, container.name, said))
             found.append(container)
     return tuple(found), notes
+
+
+def _inspected(listed: Container, root: str, store: str, told: Mapping[str, Any]) -> Container:
+    container = parse.inspected_container(listed, told)
+    return weighed(container, told, root, store) if listed.idle else container
 
 
 def _ask(client: Client, containers: Sequence[Container]) -> list[Response]:

@@ -164,14 +164,21 @@ def _ask_histories(
     return Weighed(weighed, {}, odd)
 
 
-def apply_facts(image: Image, facts: ImageFacts, store: str) -> Image:
-    """The image with what is known of it."""
-    image = image._replace(
+def _with_arrival(image: Image, facts: ImageFacts) -> Image:
+    """The image with how it came, and which of the names it has were asked for."""
+    pinned = {*image.pinned, *facts.pinned}
+    return image._replace(
         arrived=facts.arrived,
         loaded=facts.loaded,
-        pinned=tuple(dict.fromkeys((*image.pinned, *facts.pinned))),
+        pinned=tuple(digest for digest in image.digests if digest in pinned),
         tagged_in=tuple(dict.fromkeys((*image.tagged_in, *facts.tagged_in))),
     )
+
+
+def apply_facts(image: Image, facts: ImageFacts, store: str) -> Image:
+    """The image with what is known of it."""
+    if facts.arrived is not None or facts.pinned or not image.tags:
+        image = _with_arrival(image, facts)
     if not facts.inspected and facts.layers is None and facts.blobs is None:
         return image
     metadata = 0

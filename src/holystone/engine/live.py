@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from holystone.core.account import Beside
 from holystone.core.decision import Step
 from holystone.core.digest_names import digest_names
 from holystone.core.inventory import Disk, Image, Inventory, Layer, Note
@@ -13,7 +14,7 @@ from holystone.core.layers import chain_ids
 from holystone.core.memory import ImageFacts, Memory
 from holystone.core.names import complete
 from holystone.core.usage import Lease, Usage
-from holystone.engine import arrivals, layer_sizes, observe
+from holystone.engine import arrivals, layer_sizes, observe, tag_times
 from holystone.engine.api import Client
 from holystone.engine.events import EventStream
 from holystone.engine.host import REMOVED, Observed, Removal
@@ -23,6 +24,7 @@ from holystone.engine.removing import Remover
 from holystone.engine.sight import Sight
 from holystone.engine.touched import Touched
 from holystone.engine.uses import Uses
+from holystone.engine.writable import weighed_volume
 
 if TYPE_CHECKING:
     from holystone.engine.confirming import Confirming
@@ -93,7 +95,7 @@ class LiveHost:
         self.workers = _WORKERS[inventory.engine.store]
         if self.client.endpoint.scheme == "ssh":
             self.workers = self.client.width
-        self.seen = Sight(inventory.disk.folder, inventory.disk.unseen)
+        self.seen = Sight(inventory.disk.folder, inventory.disk.unseen, inventory.disk.images)
         self.key = f"{inventory.engine.id}/{inventory.engine.store}"
         self.uses.begin(self.key)
         if inventory.partial:
@@ -106,14 +108,27 @@ class LiveHost:
         self._learn(self._changed(inventory.images, now), inventory)
         self.touched.observed(inventory.images)
         cache = {record.id: record for record in inventory.cache}
+        self.remover.close()
         self.remover = Remover(self.client, self.touched, cache, self.clock(), self._leases)
         self.odd, self.listed = {}, False
-        containers, odd = inspect_containers(self.client, inventory.containers)
+        containers, odd = inspect_containers(
+            self.client, inventory.containers, self.seen.root, inventory.engine.store
+        )
         inventory = inventory._replace(containers=containers, notes=(*inventory.notes, *odd))
+        if sizes:
+            weighed = (
+                weighed_volume(each, self.seen.root, inventory.engine.store)
+                for each in inventory.volumes
+            )
+            inventory = inventory._replace(volumes=tuple(weighed))
         self._note_ends(inventory)
         self.uses.look(inventory, known, lambda: self._layered(inventory))
         told = arrivals.learn(self.facts, inventory, self.uses.events, self.uses.now)
         self._learn(told, inventory)
+        if self.uses.missed:
+            self._learn(tag_times.forget_all(self.facts), inventory)
+        moved = tag_times.forget(self.uses.events, self.touched.meant_by, self.facts)
+        self._learn(moved, inventory)
         inventory = self._settle_digests(self._with_facts(inventory))
         if any(not image.tags for image in inventory.images):
             inventory = self._with_lists(inventory)
@@ -147,11 +162,12 @@ class LiveHost:
 
     def date_tagged(self, inventory: Inventory) -> Inventory:
         """The inventory with when its tagged images got their tags; see ``Host.date_tagged``."""
-        tagged = [image for image in inventory.images if image.tags]
-        found = layer_sizes.inspect_images(self.client, tagged, self.facts)
+        unknown = tag_times.to_ask(inventory.images, self.facts)
+        found = layer_sizes.inspect_images(self.client, unknown, self.facts)
         self.odd |= found.odd
-        self.tagged_at = {image_id: fact.last_tagged for image_id, fact in found.facts.items()}
-        self._read_times(inventory, [image.id for image in tagged])
+        self._learn(tag_times.learn(unknown, found.facts), inventory)
+        self.tagged_at = tag_times.remembered(inventory.images, self.facts)
+        self._read_times(inventory, [image.id for image in inventory.images if image.tags])
         self.uses.hint(inventory, self.tagged_at)
         return self._with_lists(self._with_facts(inventory))
 
@@ -176,6 +192,10 @@ class LiveHost:
             for image_id, note in weighed.odd.items()
         }
         inventory = self._with_facts(inventory)
+        if inventory.engine.store == "classic" and any(each.shared for each in inventory.cache):
+            from holystone.engine.layer_dates import with_dates
+
+            inventory = with_dates(self.client, inventory, self.seen.root)
         self.uses.weighed(inventory)
         return inventory
 
@@ -236,6 +256,16 @@ class LiveHost:
     def disk(self) -> Disk:
         """The file system under the engine's data now; unknown before ``observe``."""
         return observe.disk(self.seen)
+
+    def beside(self, inventory: Inventory) -> Beside:
+        """What the engine's data folder holds beside its objects; see ``Host.beside``."""
+        from holystone.engine.beside import look
+
+        seen = self.seen
+        try:
+            return look(seen.root, inventory.engine, inventory.containers, images=seen.images)
+        except OSError:
+            return Beside()  # A folder went while it was read.
 
     def close(self) -> None:
         """Let go of every connection, and keep what was learned of what is still there."""

@@ -15,11 +15,11 @@ from functools import partial
 from itertools import chain, repeat
 from typing import Any, TypeVar
 
-from holystone.core.inventory import CacheRecord, Disk, Image, Inventory, Note, Volume
+from holystone.core.inventory import CacheRecord, Disk, Engine, Image, Inventory, Note, Volume
 from holystone.engine import parse, sight
 from holystone.engine.api import Client
-from holystone.engine.errors import EngineError, EngineRefused, EngineUnreachable
-from holystone.engine.lists import DF_BY_TYPE, Answers, Lists, ask_buildkit
+from holystone.engine.errors import EngineError, EngineRefused, EngineUnreachable, SenselessAnswer
+from holystone.engine.lists import DF_BY_TYPE, Answers, Lists, ask_buildkit, cache_usage
 from holystone.engine.reading import (
     NOT_FOUND,
     of_kind,
@@ -43,6 +43,15 @@ def read_lists(lists: Lists, now: float) -> Inventory:
 
     An entry that makes no sense, or a ``/system/df`` that fails, is noted, and the rest goes on.
     """
+    answers, lists = _ask(lists)
+    try:
+        return _read(answers, lists, now)
+    finally:
+        lists.close()
+
+
+def _ask(lists: Lists) -> tuple[Answers, Lists]:
+    """The answers, and the lists they are of: those after the first where an engine stumbled."""
     client, sizes, untagged = lists.client, lists.sizes, lists.untagged
     again = (Lists(client, sizes=sizes, untagged=untagged) for _ in _PAUSES)
     attempts = chain([lists], again)
@@ -51,7 +60,11 @@ def read_lists(lists: Lists, now: float) -> Inventory:
         attempt = next(attempts)
         return attempt.answers(), attempt
 
-    answers, lists = _patiently(ask)
+    return _patiently(ask)
+
+
+def _read(answers: Answers, lists: Lists, now: float) -> Inventory:
+    untagged = lists.untagged
     version = lists.client.negotiate()
     read = partial(parse.engine, version=version.engine, api=version.api, podman=version.podman)
     (engine,) = read_all(read, [of_kind(dict, answers.info, "/info")], "/info")
@@ -76,6 +89,7 @@ def read_lists(lists: Lists, now: float) -> Inventory:
     notes += odd
     cache, volumes, odd = _read_usage(lists, volumes)
     cache = _doubted(lists.client, cache)
+    folder = sight.find(lists.client, answers.info, answers.containers, answers.networks)
     return Inventory(
         engine=engine,
         taken_at=now,
@@ -84,16 +98,25 @@ def read_lists(lists: Lists, now: float) -> Inventory:
         cache=tuple(cache),
         volumes=tuple(volumes),
         networks=tuple(networks),
-        disk=disk(sight.find(lists.client, answers.info, answers.containers, answers.networks)),
+        disk=disk(folder),
         notes=(*notes, *odd),
         partial=untagged,
-        image_count=_image_count(answers.info) if untagged else None,
+        image_count=_image_count(answers.info, engine, folder.root) if untagged else None,
     )
 
 
-def _image_count(info: Mapping[str, Any]) -> int | None:
-    count = info.get("Images")
-    return count if isinstance(count, int) else None
+def _image_count(info: Mapping[str, Any], engine: Engine, root: str) -> int | None:
+    """How many images the engine counts; of Podman by its files, for ``/info`` takes it long."""
+    if engine.store != "podman":
+        count = info.get("Images")
+        return count if isinstance(count, int) else None
+    if not root or "/" in engine.storage_driver:
+        return None
+    try:
+        with open(f"{root}/{engine.storage_driver}-images/images.json", "rb") as file:
+            return len(of_kind(list, json.loads(file.read()), "/info"))
+    except (OSError, ValueError, EngineError):
+        return None
 
 
 def _volumes(answers: Answers) -> Any:
@@ -116,18 +139,27 @@ def _read_usage(
         # A volume that cannot be measured says nothing of the build cache.
         usage, said = _ask_usage(lists.ask_cache, lists.ask_cache)
     elif usage and lists.sizes:
-        entries = parse.disk_usage(usage, "Volumes")
-        measured, odd = read_list(parse.volume, entries, "/system/df", "volume")
+        measured, odd = _measured(parse.volume, usage, "Volumes", "volume")
         volumes = _with_sizes(volumes, measured)
-        known = {note.id for note in odd}
-        notes += [note for note in odd if note.id in known.intersection(v.name for v in volumes)]
+        # An entry that makes no sense is noted already, unless the list of volumes has it whole.
+        names = {volume.name for volume in volumes}
+        notes += [note for note in odd if note.problem == "usage" or note.id in names]
     if usage:
-        entries = parse.disk_usage(usage, "BuildCache")
-        records, odd = read_list(parse.cache_record, entries, "/system/df", "cache")
+        records, odd = _measured(parse.cache_record, usage, "BuildCache", "cache")
         notes += odd
     elif said:
         notes.append(Note("usage", "cache", said=said))
     return records, volumes, notes
+
+
+def _measured(
+    read: Callable[[Any], T], usage: Mapping[str, Any], listed: str, kind: str
+) -> tuple[list[T], list[Note]]:
+    """The objects of one kind in ``/system/df``; none, with a note, where that makes no sense."""
+    try:
+        return read_list(read, parse.disk_usage(usage, listed), "/system/df", kind)
+    except SenselessAnswer as error:
+        return [], [Note("usage", kind, said=str(error)[:120])]
 
 
 def _ask_usage(first: Callable[[], Any], again: Callable[[], Any]) -> tuple[dict[str, Any], str]:
@@ -189,7 +221,7 @@ def _ask_cache(client: Client) -> list[CacheRecord]:
     if client.negotiate().api < DF_BY_TYPE:
         records = ask_buildkit(client)
     if records is None:
-        path = "/system/df?type=build-cache"
+        path = cache_usage(client)
         usage = of_kind(dict, _patiently(partial(client.get, path)), "/system/df")
         entries = parse.disk_usage(usage, "BuildCache")
         records, _ = read_list(parse.cache_record, entries, "/system/df", "cache")
@@ -228,7 +260,7 @@ def disk(seen: sight.Sight) -> Disk:
     if not seen.root:
         return Disk(unseen=seen.why)
     try:
-        stat = os.statvfs(seen.root)
+        stat = os.statvfs(seen.images or seen.root)
     except OSError as error:
         return Disk(unseen=f"{seen.root} cannot be read: {error.strerror}")
     # As df counts: what is reserved for root is neither used nor to be had.
@@ -239,4 +271,5 @@ def disk(seen: sight.Sight) -> Disk:
         stat.f_files or None,
         stat.f_favail if stat.f_files else None,
         folder=seen.root,
+        images=seen.images,
     )

@@ -11,6 +11,8 @@ from holystone.core.memory import ImageFacts
 
 _BUILTIN_NETWORKS = ("bridge", "host", "none", "podman", "ingress", "docker_gwbridge")
 _ANONYMOUS = "com.docker.volume.anonymous"
+_STARTING = 5.0
+"""Seconds that Podman takes at most to note a start: by then a short command has ended."""
 _NAMESPACES = ("NetworkMode", "IpcMode", "PidMode", "UTSMode", "UsernsMode", "CgroupMode")
 """Where a container says whose namespaces it uses: ``container:NAME``."""
 _HEX = frozenset("0123456789abcdef")
@@ -271,7 +273,7 @@ def inspected_container(listed: Container, told: Mapping[str, Any]) -> Container
     if now.state == "created" and began is not None:
         # Podman 4 after a power cut: it ran, and nothing tells when it ended.
         now = now._replace(state="exited")
-    if began is not None and ended is not None and ended < began:
+    if began is not None and ended is not None and ended < began - _STARTING:
         ended = None  # That was the end of an earlier run.
     return now._replace(
         finished=ended if now.stopped else None,

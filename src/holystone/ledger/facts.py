@@ -25,7 +25,7 @@ def recall(database: sqlite3.Connection, engine: str, *, layers: bool) -> dict[s
         stacks = _recall_stacks(database, engine) if layers else {}
         rows = database.execute(
             "SELECT image_id, first_seen, last_tagged, buildkit, inspected, exact, depth, top,"
-            " arrived, loaded, pinned, tagged_in FROM image WHERE engine = ?",
+            " arrived, loaded, pinned, tagged_in, dated_tags, dated FROM image WHERE engine = ?",
             (engine,),
         )
         return {image_id: _fact(tuple(row), stacks if layers else None) for image_id, *row in rows}
@@ -33,7 +33,7 @@ def recall(database: sqlite3.Connection, engine: str, *, layers: bool) -> dict[s
 
 def _fact(row: tuple[Any, ...], stacks: Mapping[int | None, Stack] | None) -> ImageFacts:
     first_seen, last_tagged, buildkit, inspected, exact, depth, top, *came = row
-    arrived, loaded, pinned, tagged_in = came
+    arrived, loaded, pinned, tagged_in, dated_tags, dated = came
     known = stacks is not None and (depth is not None or top is not None)
     stack, diff_ids = stacks[top] if stacks is not None and known else (None, None)
     return ImageFacts(
@@ -49,6 +49,8 @@ def _fact(row: tuple[Any, ...], stacks: Mapping[int | None, Stack] | None) -> Im
         loaded=bool(loaded),
         pinned=tuple(pinned.split()),
         tagged_in=tuple(tagged_in.split()),
+        dated_tags=tuple(dated_tags.split()),
+        dated=None if dated is None else float(dated),
     )
 
 
@@ -85,14 +87,15 @@ def remember(
         database.execute(
             # Layers never change: news without them do not take them away.
             "INSERT INTO image (engine, image_id, first_seen, last_tagged, buildkit, inspected,"
-            " exact, depth, top, arrived, loaded, pinned, tagged_in)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+            " exact, depth, top, arrived, loaded, pinned, tagged_in, dated_tags, dated)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
             " first_seen = excluded.first_seen, last_tagged = excluded.last_tagged,"
             " buildkit = excluded.buildkit, inspected = excluded.inspected,"
             " exact = iif(excluded.depth IS NULL, exact, excluded.exact),"
             " depth = coalesce(excluded.depth, depth), top = coalesce(excluded.top, top),"
             " arrived = excluded.arrived, loaded = excluded.loaded, pinned = excluded.pinned,"
-            " tagged_in = excluded.tagged_in",
+            " tagged_in = excluded.tagged_in, dated_tags = excluded.dated_tags,"
+            " dated = excluded.dated",
             (
                 engine,
                 image_id,
@@ -107,6 +110,8 @@ def remember(
                 fact.loaded,
                 " ".join(fact.pinned),
                 " ".join(fact.tagged_in),
+                " ".join(fact.dated_tags),
+                fact.dated,
             ),
         )
     _forget_gone(database, engine, present)

@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from holystone.core.company import Followers
 from holystone.core.folding import Folded
 from holystone.core.memory import ImageFacts, RegistryWord
 from holystone.core.seen import Read, Seen
 from holystone.core.usage import Key, Use
-from holystone.ledger import company, ends, facts, past, registries, uses
+from holystone.ledger import company, ends, engines, facts, past, registries, uses
 from holystone.ledger.database import (
     FILE,
     MEND,
@@ -78,6 +78,14 @@ class Ledger:
         from holystone.ledger.speeds import Speeds
 
         return Speeds(self)
+
+    def recall_engine(self, mark: str, now: float) -> dict[str, Any] | None:
+        """What an engine said of itself lately; None where the ledger does not have it."""
+        return self.try_read(lambda database: engines.recall(database, mark, now), None)
+
+    def remember_engine(self, mark: str, info: Mapping[str, Any], now: float) -> None:
+        """Keep what an engine said of itself."""
+        self.try_write(lambda database: engines.keep(database, mark, info, now))
 
     def recall(self, engine: str, *, layers: bool = True) -> dict[str, ImageFacts]:
         """What is known of this engine's images; nothing where the ledger fails."""

@@ -75,12 +75,7 @@ class Runs:
                     plan.disk.free_bytes,
                 ),
             ).fetchone()  # fmt: skip
-            database.executemany(
-                "INSERT INTO removal (run, place, kind, id, names, tags, digests, labels, size,"
-                " planned_bytes, platforms, result, detail)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '')",
-                ((run_id, place, *row) for place, row in enumerate(rows)),
-            )
+            _write_steps(database, run_id, 0, rows)
             return int(run_id)
 
         run_id = self.ledger.try_write(write, durable=bool(rows))
@@ -159,10 +154,34 @@ class Run:
         self.id = run_id
         self._ledger = ledger
         self._places = places
+        self._steps = len(places)
         self._clock = clock
         self._lock = threading.Lock()
         self._settled: list[tuple[str, str, float, int, int]] = []
         self._flushed = time.monotonic()
+
+    def add(self, plan: Plan, inventory: Inventory) -> None:
+        """Write down the steps of one more round of the run, before any of them is made.
+
+        What the run has planned by then is theirs and those of the rounds before.
+        """
+        rows = list(_planned(plan, inventory))
+        start = self._steps
+
+        def write(database: sqlite3.Connection) -> bool:
+            _write_steps(database, self.id, start, rows)
+            database.execute(
+                "UPDATE run SET steps = steps + ?, planned_bytes = planned_bytes + ?,"
+                " estimated = max(estimated, ?) WHERE id = ?",
+                (len(rows), plan.freed_bytes, plan.estimated, self.id),
+            )
+            return True
+
+        if self._ledger.try_write(write, durable=bool(rows)):
+            self._steps += len(rows)
+            with self._lock:
+                places = {(step.kind, step.id): at for at, step in enumerate(plan.steps, start)}
+                self._places = {**self._places, **places}
 
     def settle(self, kind: str, object_id: str, result: str, detail: str = "") -> None:
         """Note what became of a step: ``removed``, ``skipped`` or ``failed``, and why.
@@ -191,10 +210,12 @@ class Run:
         failed: int,
         interrupted: str = "",
         disk_free_after: int | None = None,
+        planned_bytes: int | None = None,
     ) -> None:
         """Close the run. ``freed`` are the bytes of each step that removed its object.
 
         ``interrupted`` says why it ended before its last step; empty where it did not.
+        ``planned_bytes`` are those of all rounds, where an object was in several of them.
         """
         with self._lock:
             batch, self._settled = self._settled, []
@@ -211,14 +232,26 @@ class Run:
             )
             database.execute(
                 "UPDATE run SET ended = ?, state = ?, interrupted = ?, freed_bytes = ?,"
-                " removed = ?, skipped = ?, failed = ?, free_after = ? WHERE id = ?",
+                " removed = ?, skipped = ?, failed = ?, free_after = ?,"
+                " planned_bytes = coalesce(?, planned_bytes) WHERE id = ?",
                 (
                     self._clock(), INTERRUPTED if interrupted else DONE, _text(interrupted),
-                    freed_bytes, removed, skipped, failed, disk_free_after, self.id,
+                    freed_bytes, removed, skipped, failed, disk_free_after, planned_bytes, self.id,
                 ),
             )  # fmt: skip
 
         self._ledger.try_write(write)
+
+
+def _write_steps(
+    database: sqlite3.Connection, run_id: int, start: int, rows: Sequence[tuple[object, ...]]
+) -> None:
+    database.executemany(
+        "INSERT INTO removal (run, place, kind, id, names, tags, digests, labels, size,"
+        " planned_bytes, platforms, result, detail)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '')",
+        ((run_id, place, *row) for place, row in enumerate(rows, start)),
+    )
 
 
 def _planned(plan: Plan, inventory: Inventory) -> Iterator[tuple[object, ...]]:

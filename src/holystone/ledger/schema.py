@@ -188,10 +188,21 @@ MIGRATIONS = (
     """
     ALTER TABLE removal ADD COLUMN platforms TEXT NOT NULL DEFAULT '[]';
     """,
+    """
+    ALTER TABLE image ADD COLUMN dated_tags TEXT NOT NULL DEFAULT '';
+    ALTER TABLE image ADD COLUMN dated REAL;
+    """,
+    """
+    CREATE TABLE engine (
+        mark TEXT PRIMARY KEY,
+        info TEXT NOT NULL,
+        at REAL NOT NULL
+    ) WITHOUT ROWID;
+    """,
 )
 """One script a version. ``image.top`` is the layer on top of an image's stack, ``layer.below``
 the one under it; a layer's size and an image's depth are null until they were weighed.
-``image.pinned`` and ``image.tagged_in`` are names with blanks between them.
+``image.pinned``, ``image.tagged_in`` and ``image.dated_tags`` are names with blanks between them.
 ``lease.reference`` is in full, ``lease.written`` as the job wrote it. ``removal.place`` counts a
 run's steps from 0; its lists and labels are JSON.
 

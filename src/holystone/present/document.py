@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from holystone.core.account import Beside
 from holystone.core.decision import Plan, Reason, Verdict
 from holystone.core.inventory import Disk, Engine, Image, Inventory, Note
 from holystone.core.policy import Watermarks
@@ -21,6 +22,7 @@ from holystone.present.wording import timestamp
 if TYPE_CHECKING:
     from holystone.core.worth import Prospects
     from holystone.engine.execute import Outcome
+    from holystone.engine.rounds import Round
     from holystone.present.explanation import Explanation
 
 SCHEMA = 1
@@ -39,11 +41,18 @@ def plan(plan: Plan) -> Document:
     return _plan(plan) | {"items": [_item(verdict) for verdict in plan.verdicts]}
 
 
-def clean(plan: Plan, outcome: Outcome, *, disk_after: Disk | None = None) -> Document:
+def clean(
+    plan: Plan,
+    outcome: Outcome,
+    *,
+    disk_after: Disk | None = None,
+    rounds: Sequence[Round] = (),
+) -> Document:
     """The document of ``clean --json``: the plan, with what became of it.
 
     An item's ``freed_bytes`` stay those planned; ``outcome_freed_bytes`` are what it freed. Where
-    an image was skipped, the others that share its layers free less than planned.
+    an image was skipped, the others that share its layers free less than planned. With ``rounds``
+    the plan and the outcome are those of all of them.
     """
     items = []
     for verdict in plan.verdicts:
@@ -66,14 +75,33 @@ def clean(plan: Plan, outcome: Outcome, *, disk_after: Disk | None = None) -> Do
         "seconds": round(outcome.seconds, 3),
         "interrupted": outcome.interrupted or None,
         "disk": None if disk_after is None else _disk(disk_after),
+        "rounds": [_round(each) for each in rounds],
     }
     return _plan(plan) | {"coalesced_with": None, "outcome": ended, "items": items}
+
+
+def _round(done: Round) -> Document:
+    return {
+        "planned_bytes": done.plan.freed_bytes,
+        "freed_bytes": done.outcome.freed_bytes,
+        "gained_bytes": done.gained,
+        "removed": done.outcome.removed,
+        "skipped": done.outcome.skipped,
+        "failed": done.outcome.failed,
+        "seconds": round(done.outcome.seconds, 3),
+    }
 
 
 def coalesced(inventory: Inventory, level: str, run: int, disk: Disk) -> Document:
     """The document of a clean whose work the run that it waited for has done."""
     none = {"freed_bytes": 0, "planned_bytes": 0, "removed": 0, "skipped": 0, "failed": 0}
-    ended = {**none, "seconds": 0.0, "interrupted": None, "disk": _disk(disk)}
+    ended: Document = {
+        **none,
+        "seconds": 0.0,
+        "interrupted": None,
+        "disk": _disk(disk),
+        "rounds": [],
+    }
     promise = {"freed_bytes": 0, "estimated": False, "at_least_bytes": 0, "at_most_bytes": 0}
     head = _about(inventory) | {"level": level}
     rest: Document = {
@@ -85,7 +113,13 @@ def coalesced(inventory: Inventory, level: str, run: int, disk: Disk) -> Documen
     return head | promise | rest | {"outcome": ended, "items": []}
 
 
-def status(inventory: Inventory, plan: Plan, endpoint: str, marks: Watermarks) -> Document:
+def status(
+    inventory: Inventory,
+    plan: Plan,
+    endpoint: str,
+    marks: Watermarks,
+    beside: Beside = Beside(),  # noqa: B008 - immutable
+) -> Document:
     """The document of ``status --json``. ``endpoint`` is the engine's address."""
     shares = figures.image_shares(inventory.images)
     stored = figures.images_stored(inventory.images, shares)
@@ -120,6 +154,7 @@ def status(inventory: Inventory, plan: Plan, endpoint: str, marks: Watermarks) -
             },
             "network": {"count": len(inventory.networks)},
         },
+        "account": _account(inventory, beside),
         "clean": _promise(plan)
         | {
             "kinds": {
@@ -131,6 +166,36 @@ def status(inventory: Inventory, plan: Plan, endpoint: str, marks: Watermarks) -
                 for tally in figures.tallies(plan)
             }
         },
+    }
+
+
+def _account(inventory: Inventory, beside: Beside) -> Document | None:
+    """Where the bytes of the disk are; None where it is not in sight."""
+    told = figures.account_of(inventory, beside)
+    if told is None:
+        return None
+    return {
+        "used_bytes": told.used,
+        "images_bytes": told.images,
+        "containers_bytes": told.containers,
+        "cache_bytes": told.cache,
+        "volumes_bytes": told.volumes,
+        "logs_bytes": told.logs if beside.read else None,
+        "orphans_bytes": told.orphans if beside.read else None,
+        "engine_bytes": told.own if beside.read else None,
+        "other_bytes": told.other,
+        "elsewhere": list(beside.elsewhere),
+        "logs": [
+            {
+                "container": log.container_id,
+                "name": log.name,
+                "path": log.path,
+                "size_bytes": log.size,
+                "limited": log.limited,
+            }
+            for log in beside.logs
+        ],
+        "orphans": [{"path": each.path, "size_bytes": each.size} for each in beside.orphans],
     }
 
 

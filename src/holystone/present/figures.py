@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from holystone.core.account import Account, Beside, account
+from holystone.core.content import content_alone
 from holystone.core.decision import KINDS, Plan
 from holystone.core.freed import free_images
 from holystone.core.inventory import CacheRecord, Container, Image, Inventory
@@ -41,24 +43,22 @@ class VolumeBytes(NamedTuple):
 def image_shares(images: Sequence[Image]) -> dict[str, Share | None]:
     """Each image's bytes told apart by who else holds them; None where its layers are not known.
 
-    Compressed content (containerd image store) counts as well. Where the engine tells only its
-    sum, it is split as the unpacked layers are.
+    ``unique`` is what a plan says of the image where no other goes. Compressed content (containerd
+    image store) counts as well.
     """
     count = holders(images)
-    blob_count = Counter(blob.digest for image in images for blob in set(image.blobs or ()))
+    by_blob = all(image.blobs is not None for image in images)
     shares: dict[str, Share | None] = {}
-    for image in images:
+    for image, alone in zip(images, content_alone(images, count), strict=True):
         if image.layers is None:
             shares[image.id] = None
             continue
         unique, shared = share(image, count)
-        unpacked = unique + shared
-        if image.blobs is not None:
-            content = sum(blob.size for blob in set(image.blobs) if blob_count[blob.digest] == 1)
-        else:
-            content = image.content_size * unique // unpacked if unpacked else image.content_size
+        whole = image.content_size
+        if by_blob and whole:
+            whole = sum(blob.size for blob in set(image.blobs or ()))
         shares[image.id] = Share(
-            unique + content + image.metadata_size, shared + image.content_size - content
+            unique + alone.freed + image.metadata_size, shared + max(0, whole - alone.freed)
         )
     return shares
 
@@ -99,6 +99,18 @@ def volume_bytes(inventory: Inventory) -> VolumeBytes:
     sizes = [volume.size for volume in inventory.volumes]
     known = [size for size in sizes if size is not None]
     return VolumeBytes(sum(known), len(sizes) - len(known))
+
+
+def account_of(inventory: Inventory, beside: Beside) -> Account | None:
+    """Where the used bytes of the engine's disk are; None where it is not in sight."""
+    return account(
+        inventory.disk,
+        beside,
+        images=stored_bytes(inventory.images) or 0,
+        containers=sum(container.writable_size for container in inventory.containers),
+        cache=cache_bytes(inventory.cache).own,
+        volumes=volume_bytes(inventory).known,
+    )
 
 
 class Tally(NamedTuple):

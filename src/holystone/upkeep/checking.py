@@ -72,6 +72,33 @@ def misnamed(archive: Archive) -> list[Damage]:
     ]
 
 
+def first_missing(archive: Archive, image_id: str) -> str:
+    """The digest of the blob that an export of the containerd store ends at, as far as it tells.
+
+    The manifest, where it is in the export, names what is missing. Blobs come in order of their
+    digests, so it is the first of these that the export could not go on with; empty where the
+    manifest is missing too, or the order is another one.
+    """
+    missing: set[str] = set()
+    _add_missing(archive, image_id, missing, 0)
+    written = [name for name in archive.parts if name.startswith(_BLOBS)]
+    last = max(written, default="")
+    after = sorted(each for each in missing if _blob(each) > last)
+    in_order = written == sorted(written) and len(after) == len(missing)
+    return after[0] if after and (in_order or len(after) == 1) else ""
+
+
+def _add_missing(archive: Archive, digest: str, missing: set[str], depth: int) -> None:
+    document = archive.document(_blob(digest))
+    if not isinstance(document, dict) or depth > _DEEPEST:
+        return
+    for each in _digests(document.get("manifests")):
+        _add_missing(archive, each, missing, depth + 1)
+    for each in (*_digests([document.get("config")]), *_digests(document.get("layers"))):
+        if archive.part(_blob(each)) is None:
+            missing.add(each)
+
+
 class _Checking:
     """One image's check under way."""
 

@@ -303,8 +303,11 @@ def _origins(
 class Pulls(Protocol):
     """Pulls images: ``engine.pulling.Puller``, or ``LimitedPuller`` no faster than a rate."""
 
-    def pull(self, reference: str, progress: Progress) -> str:
-        """Pull a reference; answers the image's ID. Raises CredentialsError, EngineError."""
+    def pull(self, reference: str, progress: Progress, *, platform: str = "") -> str:
+        """Pull a reference for a platform; answers the image's ID.
+
+        Raises CredentialsError, EngineError.
+        """
 
     def cancel(self) -> None:
         """End all pulls under way, and let none begin: each raises PullCancelled."""
@@ -360,19 +363,28 @@ def _stay(standing: Standing, outcome: Outcome) -> Outcome:
 def _pull(standing: Standing, puller: Pulls, moved: Callable[[int, int], None]) -> Outcome:
     wanted = standing.wanted
     come: int | None = None
+    before = 0
 
     def note(arrived: int, size: int) -> None:
         nonlocal come
-        come = arrived
-        moved(arrived, size)
+        come = before + arrived
+        moved(come, before + size)
 
+    # A tag that has several platforms here keeps them; with one it is the engine's own.
+    here = wanted.image.platforms if wanted.image is not None else ()
+    image_id = ""
+    lacking = []
     began = time.monotonic()
-    try:
-        image_id = puller.pull(wanted.reference, note)
-    except PullCancelled:
-        return _stay(standing, Outcome(FAILED, INTERRUPTED))
-    except (CredentialsError, EngineError) as error:
-        return _stay(standing, Outcome(FAILED, str(error)))
+    for platform in here if len(here) > 1 else ("",):
+        before = come or 0
+        try:
+            image_id = puller.pull(wanted.reference, note, platform=platform)
+        except PullCancelled:
+            return _stay(standing, Outcome(FAILED, INTERRUPTED))
+        except (CredentialsError, EngineError) as error:
+            if not image_id:
+                return _stay(standing, Outcome(FAILED, str(error)))
+            lacking.append(f"{platform} did not come: {error}")
     same = wanted.image is not None and wanted.image.id == image_id
     took = time.monotonic() - began
-    return Outcome(UNCHANGED if same else PULLED, "", image_id, come, took)
+    return Outcome(UNCHANGED if same else PULLED, "; ".join(lacking), image_id, come, took)

@@ -15,7 +15,7 @@ from holystone.engine.api import Client
 from holystone.engine.errors import EngineError, EngineUnreachable, ProtocolError
 from holystone.engine.transport.http import Connection
 from holystone.upkeep.archive import Archive, read_archive
-from holystone.upkeep.checking import Damage, Findings, check, misnamed
+from holystone.upkeep.checking import Damage, Findings, check, first_missing, misnamed
 from holystone.upkeep.side_by_side import side_by_side
 
 OK = "ok"
@@ -254,6 +254,9 @@ class Verifier:
             self._settle(subject, Verified(UNCHECKED, (), (fault,)))
             return
         damages = tuple(each._replace(words=fault) for each in misnamed(archive or _NOTHING))
+        if not damages and archive is not None and self.store == "containerd":
+            missing = first_missing(archive, subject.image.id)
+            damages = (Damage("blob", missing, "", fault),) if missing else ()
         if not damages:
             damages = (Damage("image", words=fault),)
             suspects = [each for each in subject.diff_ids if each not in self._whole]

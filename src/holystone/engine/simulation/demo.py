@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from holystone.core.account import Beside, Log, Orphan
 from holystone.core.inventory import Container, Disk, Engine, Inventory, Network, Volume
 from holystone.core.lazy import Lazy
 from holystone.core.usage import Usage
@@ -112,7 +113,7 @@ def demo_inventory(now: float) -> tuple[Inventory, Usage]:
         taken_at=now,
         images=images,
         containers=tuple(containers),
-        cache=demo_cache(now),
+        cache=demo_cache(now, images),
         volumes=tuple(
             Volume(
                 _volume_name(name),
@@ -152,7 +153,17 @@ def demo_inventory(now: float) -> tuple[Inventory, Usage]:
 def demo_host(now: float) -> SimulatedHost:
     """A simulated CI runner at ``now`` (UTC seconds): 200 GB of disk, 91 % of it used."""
     inventory, usage = demo_inventory(now)
-    return SimulatedHost(inventory, usage)
+    return SimulatedHost(inventory, usage, beside=_beside(inventory))
+
+
+def _beside(inventory: Inventory) -> Beside:
+    """A log that grew for a year, and what an engine left when it was killed."""
+    (runner,) = (each for each in inventory.containers if each.name == "gitlab-runner")
+    root = "/var/lib/docker"
+    path = f"{root}/containers/{runner.id}/{runner.id}-json.log"
+    log = Log(runner.id, runner.name, path, 5_412_003_840, limited=False)
+    orphan = Orphan(f"{root}/overlay2/{hexadecimal('orphan')}", 1_287_655_424)
+    return Beside(read=True, logs=(log,), orphans=(orphan,), own=214_683_648)
 
 
 def _volume_name(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+from holystone.core.account import Beside
 from holystone.core.decision import Step
 from holystone.core.inventory import Image, Inventory
 from holystone.core.names import Names
@@ -23,9 +24,10 @@ class SimulatedHost(SimulatedEngine):
     """A ``Host`` whose objects are those of an inventory, until they are removed or changed.
 
     ``clock`` gives the time, UTC seconds; by default it stands still at the inventory's.
-    ``compressed``: see ``SimulatedEngine``. ``before_remove`` is called with each step before it is
-    carried out, and may change the host. ``registries`` has what registries answer, and in which
-    words, by repository as the engine writes it; of all others they have every image.
+    ``compressed`` and ``record_layers``: see ``SimulatedEngine``. ``before_remove`` is called with
+    each step before it is carried out, and may change the host. ``registries`` has what
+    registries answer, and in which words, by repository as the engine writes it; of all others
+    they have every image.
     """
 
     def __init__(
@@ -35,16 +37,21 @@ class SimulatedHost(SimulatedEngine):
         *,
         clock: Callable[[], float] | None = None,
         compressed: Mapping[str, int] | None = None,
+        record_layers: Mapping[str, str] | None = None,
         before_remove: Callable[[Step], None] | None = None,
         workers: int = 4,
         registries: Mapping[str, tuple[bool | None, str]] | None = None,
+        beside: Beside = Beside(read=True),  # noqa: B008 - immutable
     ) -> None:
-        super().__init__(inventory, clock or (lambda: inventory.taken_at), compressed)
+        super().__init__(
+            inventory, clock or (lambda: inventory.taken_at), compressed, record_layers
+        )
         self.workers = workers
         self.before_remove = before_remove
         self.registries = registries or {}
         self._answers: dict[str, tuple[bool | None, str, float]] = {}
         self._inventory = inventory
+        self._beside = beside
         self._usage = usage or Usage()
         self._first_seen = dict(self._usage.first_seen)
         self._last_used = dict(self._usage.last_used)
@@ -164,6 +171,12 @@ class SimulatedHost(SimulatedEngine):
     def remove_cache(self, steps: Sequence[Step]) -> list[Removal]:
         """Carry out steps on build cache records one by one."""
         return [self.remove(step) for step in steps]
+
+    def beside(self, inventory: Inventory) -> Beside:
+        """What was given, without the logs of containers that are gone."""
+        here = {container.id for container in inventory.containers}
+        logs = tuple(log for log in self._beside.logs if log.container_id in here)
+        return self._beside._replace(logs=logs)
 
     def close(self) -> None:
         """Nothing to let go of."""

@@ -10,12 +10,21 @@ from holystone.core.policy import Policy
 from holystone.core.units import format_size
 from holystone.engine.execute import Outcome
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, Removal
+from holystone.engine.rounds import NOISE, Round, falls_short, gain
 from holystone.present import figures, notes, reasons
 from holystone.present.report import listing, remaining, unconfirmed
 from holystone.present.table import Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
-from holystone.present.wording import counted, images_of, name_of, plural, promised, safe
+from holystone.present.wording import (
+    counted,
+    counts_of,
+    images_of,
+    name_of,
+    plural,
+    promised,
+    safe,
+)
 
 FIRST_LINE = "🧹 Cleaning up temporary build artifacts only..."
 LAST_LINE = "✅ Cleaned temporary artifacts, preserved base images"
@@ -44,6 +53,17 @@ def coalesced(run: int, freed: int) -> str:
     """What is told where the run that was waited for has done this one's work."""
     said = f"Run {run} ended just now and freed {format_size(freed)}: nothing is left to do."
     return f"{said}\n{LAST_LINE}"
+
+
+def round_done(done: Round) -> str:
+    """What a round brought that another one follows."""
+    what = counts_of(Counter(kind for kind, _ in done.outcome.freed))
+    planned = format_size(done.plan.freed_bytes)
+    gained = done.gained
+    if gained is None or gained >= done.plan.freed_bytes:
+        return f"Freed {planned} with {what}; planning the rest."
+    freed = format_size(max(0, gained))
+    return f"Freed {freed} of the {planned} planned with {what}; planning again."
 
 
 def closing(plan: Plan, outcome: Outcome, *, short: int = 0) -> str:
@@ -93,7 +113,7 @@ def render(plan: Plan, outcome: Outcome, look: Look, *, disk_after: Disk | None 
     for result in (SKIPPED, FAILED, NOT_TRIED):
         lines += _troubles(plan, outcome, result, look)
     lines += unconfirmed.listing(unconfirmed.gone(plan, outcome), look, verb="removed")
-    lines += paragraph(_freed(plan, outcome), look)
+    lines += paragraph(_freed(plan, outcome, disk_after), look)
     if outcome.removed:
         lines += remaining.held(plan, look)
     lines += paragraph(_disk(plan.disk, disk_after), look)
@@ -211,8 +231,11 @@ _TROUBLES = (
 )
 
 
-def _freed(plan: Plan, outcome: Outcome) -> str:
-    """The bytes freed against those planned. Nothing to say where there was nothing to do."""
+def _freed(plan: Plan, outcome: Outcome, disk_after: Disk | None) -> str:
+    """The bytes freed against those planned. Nothing to say where there was nothing to do.
+
+    That it is as planned is said only where the disk agrees.
+    """
     if not plan.steps:
         return ""
     freed, planned = format_size(outcome.freed_bytes), format_size(plan.freed_bytes)
@@ -220,8 +243,19 @@ def _freed(plan: Plan, outcome: Outcome) -> str:
     if outcome.freed_bytes != plan.freed_bytes:
         about = "about " if plan.estimated else ""
         return f"Freed {about}{freed} {seconds}; {planned} were planned."
+    gained = None if disk_after is None else gain(plan.disk, disk_after)
     if plan.estimated:
-        return f"Freed {promised(plan)} {seconds}; this engine's interface tells no exact figure."
+        said = f"Freed {promised(plan)} {seconds}; this engine's interface tells no exact figure"
+        if gained is None or outcome.freed_bytes < NOISE:
+            return f"{said}."
+        return f"{said}. The disk gained {format_size(max(0, gained))}."
+    if gained is None:
+        return f"Freed {freed} {seconds}. The disk is not in sight."
+    if falls_short(gained, outcome.freed_bytes):
+        disk = format_size(max(0, gained))
+        return (
+            f"Freed {freed} {seconds} by the engine's figures, as planned; the disk gained {disk}."
+        )
     return f"Freed {freed} {seconds}, as planned."
 
 

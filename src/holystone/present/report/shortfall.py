@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
+from holystone.core.account import Beside
 from holystone.core.decision import Plan
 from holystone.core.inventory import Inventory
 from holystone.core.units import format_size
 from holystone.present import figures, reasons
+from holystone.present.report import account
 from holystone.present.table import Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
@@ -16,8 +18,17 @@ from holystone.present.wording import plural
 _COLUMNS = (Column("kind"), Column("bytes", right=True), Column("why", prose=True))
 
 
-def render(inventory: Inventory, plan: Plan, short: int, look: Look) -> str:
-    """How many bytes are missing, and what stays, by kind and reason, the most bytes first."""
+def render(
+    inventory: Inventory,
+    plan: Plan,
+    short: int,
+    look: Look,
+    beside: Beside = Beside(),  # noqa: B008 - immutable
+) -> str:
+    """How many bytes are missing, and what stays, by kind and reason, the most bytes first.
+
+    ``inventory`` is the host after the clean that this plan was carried out in.
+    """
     text = f"{format_size(short)} more should be free. What holds the space:"
     lines = paragraph(text, look, style="red")
     held = _held(inventory, plan)
@@ -25,9 +36,11 @@ def render(inventory: Inventory, plan: Plan, short: int, look: Look) -> str:
         (plural(kind), format_size(size), Cell(label, "dim"))
         for (kind, label), size in held.most_common()
     ]
-    other = _other(inventory, plan, sum(held.values()))
-    if other:
-        rows.append(("other", format_size(other), Cell("not Docker's, or not told by it", "dim")))
+    rows += [
+        (kind, size, Cell(str(what), "dim"))
+        for kind, _, size, what in account.rows(inventory, beside)
+        if size != format_size(0)
+    ]
     return "\n".join([*lines, *render_table(_COLUMNS, rows, look, header=False), ""])
 
 
@@ -42,22 +55,14 @@ def _held(inventory: Inventory, plan: Plan) -> Counter[tuple[str, str]]:
     sizes.update((("cache", r.id), 0 if r.shared else r.size) for r in inventory.cache)
     sizes.update((("volume", v.name), v.size or 0) for v in inventory.volumes)
     held: Counter[tuple[str, str]] = Counter()
-    for verdict in plan.kept:
+    for verdict in plan.verdicts:
         size = sizes.get((verdict.kind, verdict.id), 0)
         if size:
-            held[verdict.kind, reasons.label(verdict.reasons[0].rule)] += size
+            label = "not removed" if verdict.remove else reasons.label(verdict.reasons[0].rule)
+            held[verdict.kind, label] += size
     stored = figures.stored_bytes(inventory.images)
     if stored is not None:
-        unique = sum(size for (kind, _), size in sizes.items() if kind == "image")
-        going = sum(v.freed_bytes for v in plan.removed if v.kind == "image")
-        shared = stored - unique - going
+        shared = stored - sum(size for (kind, _), size in sizes.items() if kind == "image")
         if shared > 0:
             held["image", "layers that several images share"] += shared
     return held
-
-
-def _other(inventory: Inventory, plan: Plan, held: int) -> int:
-    disk = inventory.disk
-    if disk.total_bytes is None or disk.free_bytes is None:
-        return 0
-    return max(0, disk.total_bytes - disk.free_bytes - plan.freed_bytes - held)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from holystone.core.account import Beside
 from holystone.core.decision import Plan
 from holystone.core.inventory import Disk, Inventory
 from holystone.core.layers import Share
 from holystone.core.policy import Watermarks
 from holystone.core.units import format_size
 from holystone.present import figures, notes, reasons
-from holystone.present.report import remaining
+from holystone.present.report import account, remaining
 from holystone.present.report.plan import total
 from holystone.present.table import INDENT, Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
@@ -34,7 +35,13 @@ _IMAGES = (
 
 
 def render(
-    inventory: Inventory, plan: Plan, look: Look, *, endpoint: str, marks: Watermarks
+    inventory: Inventory,
+    plan: Plan,
+    look: Look,
+    *,
+    endpoint: str,
+    marks: Watermarks,
+    beside: Beside = Beside(),  # noqa: B008 - immutable
 ) -> str:
     """The host on one screen. ``endpoint`` is the engine's address."""
     engine = inventory.engine
@@ -46,7 +53,9 @@ def render(
     lines += paragraph(safe(endpoint), look, style="dim")
     lines += ["", *_disk(inventory.disk, marks, look), look.paint("Stored", "heading")]
     shares = figures.image_shares(inventory.images)
-    lines += render_table(_KINDS, _kinds(inventory, shares), look, header=False)
+    rows = _kinds(inventory, shares) or [("nothing", "", "", "")]
+    rows += account.rows(inventory, beside)
+    lines += render_table(_KINDS, rows, look, header=False)
     lines += ["", look.paint(f"A {plan.level} clean", "heading"), *_promise(plan, look), ""]
     lines += _largest(inventory, plan, shares, look)
     if inventory.notes:
@@ -123,7 +132,7 @@ def _kinds(inventory: Inventory, shares: dict[str, Share | None]) -> list[Row]:
         size = format_size(volumes.known) if volumes.unknown < len(inventory.volumes) else ""
         note = f"the size of {volumes.unknown} is not known" if volumes.unknown else ""
         rows.append((plural("volume"), str(len(inventory.volumes)), size, note))
-    return rows or [("nothing", "", "", "")]
+    return rows
 
 
 def _promise(plan: Plan, look: Look) -> list[str]:

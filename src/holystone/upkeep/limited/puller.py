@@ -26,7 +26,7 @@ class LimitedPuller:
         self.puller = puller
         self.gateway = gateway
 
-    def pull(self, reference: str, progress: Progress) -> str:
+    def pull(self, reference: str, progress: Progress, *, platform: str = "") -> str:
         """Pull a reference with a tag, as ``Puller.pull`` does."""
         wanted = parse(reference).complete
         try:
@@ -35,9 +35,9 @@ class LimitedPuller:
             raise PullFailed(str(error)) from None
         through = f"{repository}@{digest}"
         try:
-            self._pull_through(through, repository, wanted.name, progress)
+            self._pull_through(through, repository, wanted.name, progress, platform)
             # All its layers are here: what comes is the manifest alone, and the tag moves.
-            return self.puller.pull(reference, lambda _come, _size: None)
+            return self.puller.pull(reference, lambda _come, _size: None, platform=platform)
         finally:
             self._untag(through)
 
@@ -45,9 +45,11 @@ class LimitedPuller:
         """As ``Puller.cancel``."""
         self.puller.cancel()
 
-    def _pull_through(self, through: str, repository: str, name: str, progress: Progress) -> None:
+    def _pull_through(
+        self, through: str, repository: str, name: str, progress: Progress, platform: str
+    ) -> None:
         try:
-            self.puller.pull(through, progress, login=False)
+            self.puller.pull(through, progress, login=False, platform=platform)
         except PullCancelled:
             raise
         except EngineError as error:
