@@ -65,7 +65,9 @@ def test_weekly(
     old, new = pushed(fresh_engine, registry, unique, "1", "2")
     local = [f"localhost/{unique}:1", f"localhost/{unique}:2"]
     load(fresh_engine, *(ImageToLoad([layer(tag)], [tag]) for tag in local))
-    fresh_engine.docker("network", "create", f"{unique}-net")
+    project = "com.docker.compose.project=shop"
+    fresh_engine.docker("network", "create", "--label", project, f"{unique}-net")
+    fresh_engine.docker("network", "create", f"{unique}-by-hand")
     fresh_engine.docker("volume", "create", f"{unique}-named")
     anonymous = fresh_engine.api("POST", "/volumes/create", {})["Name"]
     before = figures(fresh_engine)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from holystone.core.inventory import Container
+from holystone.core.inventory import Container, Volume
 from holystone.engine import writable
 
 SIZE = 50_000
@@ -73,3 +73,21 @@ def test_what_cannot_be_seen_is_bounded(
 def test_the_containerd_store_counts_blocks_itself(layer: Path) -> None:
     assert weighed(container(7), layer, "containerd") == container(7)
     assert weighed(container(0), layer / "gone") == container(0)
+
+
+def test_a_volume_is_measured_like_a_layer(tmp_path: Path) -> None:
+    """Where it is the engine's own, and the folder may be read."""
+    data = tmp_path / "volumes/db/_data"
+    data.mkdir(parents=True)
+    (data / "full").write_bytes(os.urandom(SIZE))
+    with (data / "table").open("wb") as file:
+        file.truncate(40 * 10**9)
+    listed = Volume("db", size=SIZE + 40 * 10**9)
+    root = str(tmp_path)
+    assert writable.weighed_volume(listed, root, "classic") == Volume("db", size=SIZE)
+    bounded = listed._replace(at_least=0)
+    assert writable.weighed_volume(listed, "", "containerd") == bounded
+    assert writable.weighed_volume(listed, root, "podman") == bounded
+    assert writable.weighed_volume(Volume("db"), root, "classic") == Volume("db")
+    nfs = Volume("share", driver="nfs", size=7)
+    assert writable.weighed_volume(nfs, root, "classic") == nfs

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from holystone.cli.session import survey
 from holystone.core.decision import Plan
 from holystone.core.inventory import Disk, Engine, Image, Inventory, Layer
+from holystone.core.plan import plan
 from holystone.core.policy import Grace, Mark, Policy
+from holystone.core.usage import Usage
 from holystone.engine.simulation.host import SimulatedHost
 
 NOW = 1_750_000_000.0
@@ -85,3 +87,20 @@ def test_what_cannot_be_confirmed_goes_last() -> None:
 def test_a_registry_that_is_down_is_no_reason_to_take_more() -> None:
     made, _, _ = surveyed(14, 3, dict.fromkeys(range(10), SILENT))
     assert went(made) == [10, 11, 12]
+
+
+def test_answers_of_an_earlier_run_are_no_reason_to_ask_about_more() -> None:
+    """Its images were asked about an hour ago, and it lacked them."""
+    _, _, seen = surveyed(100, 5, dict.fromkeys(range(50), LACKS))
+    lacked = [image for image in seen.images if image.in_registry is False]
+    assert lacked
+    later = seen._replace(
+        taken_at=NOW + 3600,
+        images=tuple(
+            image if image.in_registry is False else image._replace(in_registry=None)
+            for image in seen.images
+        ),
+    )
+    policy = Policy(grace=Grace.uniform(0), target=Mark(free_bytes=5))
+    made = plan(later, Usage(), policy, NOW + 3600)
+    assert len(made.unconfirmed) == 5

@@ -54,6 +54,8 @@ class Image(NamedTuple):
     labels: Mapping[str, str] = {}
     layers: tuple[Layer, ...] | None = None
     """Bottom first; None where they were not asked for or could not be told."""
+    layer_dates: tuple[float | None, ...] = ()
+    """When the steps that made its layers ran, bottom first; empty where that was not asked for."""
     content_size: int = 0
     """Compressed bytes kept beside the unpacked layers (containerd image store only)."""
     blobs: tuple[Blob, ...] | None = None
@@ -154,6 +156,8 @@ class Volume(NamedTuple):
     size: int | None = None
     labels: Mapping[str, str] = {}
     anonymous: bool = False
+    at_least: int | None = None
+    """Bytes of ``size`` that come free for certain; None where all of them do."""
 
 
 class Network(NamedTuple):
@@ -200,6 +204,8 @@ class Disk(NamedTuple):
     in sight."""
     unseen: str = ""
     """Why it is not in sight, in words; empty where it is."""
+    images: str = ""
+    """The folder that was measured, where the images are on another disk than ``folder``."""
 
 
 class Engine(NamedTuple):

@@ -24,6 +24,7 @@ from holystone.engine.removing import Remover
 from holystone.engine.sight import Sight
 from holystone.engine.touched import Touched
 from holystone.engine.uses import Uses
+from holystone.engine.writable import weighed_volume
 
 if TYPE_CHECKING:
     from holystone.engine.confirming import Confirming
@@ -94,7 +95,7 @@ class LiveHost:
         self.workers = _WORKERS[inventory.engine.store]
         if self.client.endpoint.scheme == "ssh":
             self.workers = self.client.width
-        self.seen = Sight(inventory.disk.folder, inventory.disk.unseen)
+        self.seen = Sight(inventory.disk.folder, inventory.disk.unseen, inventory.disk.images)
         self.key = f"{inventory.engine.id}/{inventory.engine.store}"
         self.uses.begin(self.key)
         if inventory.partial:
@@ -114,6 +115,12 @@ class LiveHost:
             self.client, inventory.containers, self.seen.root, inventory.engine.store
         )
         inventory = inventory._replace(containers=containers, notes=(*inventory.notes, *odd))
+        if sizes:
+            weighed = (
+                weighed_volume(each, self.seen.root, inventory.engine.store)
+                for each in inventory.volumes
+            )
+            inventory = inventory._replace(volumes=tuple(weighed))
         self._note_ends(inventory)
         self.uses.look(inventory, known, lambda: self._layered(inventory))
         told = arrivals.learn(self.facts, inventory, self.uses.events, self.uses.now)
@@ -185,6 +192,10 @@ class LiveHost:
             for image_id, note in weighed.odd.items()
         }
         inventory = self._with_facts(inventory)
+        if inventory.engine.store == "classic" and any(each.shared for each in inventory.cache):
+            from holystone.engine.layer_dates import with_dates
+
+            inventory = with_dates(self.client, inventory, self.seen.root)
         self.uses.weighed(inventory)
         return inventory
 
@@ -250,7 +261,11 @@ class LiveHost:
         """What the engine's data folder holds beside its objects; see ``Host.beside``."""
         from holystone.engine.beside import look
 
-        return look(self.seen.root, inventory.engine, inventory.containers)
+        seen = self.seen
+        try:
+            return look(seen.root, inventory.engine, inventory.containers, images=seen.images)
+        except OSError:
+            return Beside()  # A folder went while it was read.
 
     def close(self) -> None:
         """Let go of every connection, and keep what was learned of what is still there."""

@@ -1,4 +1,4 @@
-"""What the writable layer of a container takes on the disk, where its files may be read.
+"""What a container's writable layer, or a volume, takes on the disk, where it may be read.
 
 An engine with overlay adds up the lengths of files (``SizeRw``). A file with holes in it, such as a
 ``lastlog`` or an image of a disk, takes less, and a file that has links elsewhere frees nothing.
@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from holystone.core.inventory import Container
+from holystone.core.inventory import Container, Volume
 
 _MOST_FILES = 200_000
 """Files looked at in one layer; of what is beyond them nothing is promised."""
@@ -38,6 +38,20 @@ def weighed(container: Container, told: Mapping[str, Any], root: str, store: str
     if size >= container.writable_size:
         return container
     return container._replace(writable_size=size, writable_claimed=container.writable_size)
+
+
+def weighed_volume(volume: Volume, root: str, store: str) -> Volume:
+    """A volume whose size was asked for, with what it frees; bounded where that is unknown."""
+    if not volume.size or volume.driver != "local":
+        return volume
+    folder = f"{root}/volumes/{volume.name}/_data"
+    found = measure(folder) if root and store != "podman" and "/" not in volume.name else None
+    if found is None:
+        return volume._replace(at_least=0)
+    size, whole = found
+    if not whole:
+        return volume._replace(at_least=min(size, volume.size))
+    return volume._replace(size=min(size, volume.size))
 
 
 def measure(folder: str) -> tuple[int, bool] | None:
