@@ -102,9 +102,29 @@ def _image(draw: st.DrawFn, number: int, parent: str, layers: tuple[Layer, ...])
 
 
 @st.composite
-def caches(draw: st.DrawFn) -> list[CacheRecord]:
-    """Build cache records in a tree with merges; parents come before their children."""
+def caches(draw: st.DrawFn, images: list[Image]) -> list[CacheRecord]:
+    """Build cache records in a tree with merges; parents come before their children.
+
+    Some hold layers of the images, each standing on the record of the layer below: their names
+    end with the chain ID, which is the truth that a plan is not told (see ``truth_of``).
+    """
     records: list[CacheRecord] = []
+    built = draw(st.lists(st.sampled_from(images), max_size=2)) if images else []
+    for turn, image in enumerate(built):
+        below: tuple[str, ...] = ()
+        pulled = draw(st.integers(0, 2))
+        for depth, (chain_id, size) in enumerate(image.layers or ()):
+            record = CacheRecord(
+                id=f"of{turn} {chain_id}",
+                parents=below,
+                description="pulled from base" if depth < pulled else "",
+                size=0 if depth < pulled else size,
+                created=draw(times),
+                last_used=draw(st.none() | times),
+                shared=True,
+            )
+            records.append(record)
+            below = (record.id,)
     for number in range(draw(st.integers(0, 9))):
         ids = [record.id for record in records]
         parents = draw(st.lists(st.sampled_from(ids), max_size=2, unique=True)) if ids else []
@@ -116,10 +136,14 @@ def caches(draw: st.DrawFn) -> list[CacheRecord]:
                 created=draw(times),
                 last_used=draw(st.none() | times),
                 in_use=draw(st.sampled_from([False, False, False, False, True])),
-                shared=draw(st.sampled_from([False, False, False, True])),
             )
         )
     return records
+
+
+def truth_of(inventory: Inventory) -> dict[str, str]:
+    """Which layer each shared record of a generated host holds."""
+    return {r.id: r.id.partition(" ")[2] for r in inventory.cache if r.shared}
 
 
 @st.composite
@@ -145,7 +169,7 @@ def inventories(draw: st.DrawFn, store: str = "classic") -> Inventory:
         taken_at=NOW,
         images=tuple(draw(st.permutations(images))),
         containers=tuple(containers),
-        cache=tuple(draw(st.permutations(draw(caches())))),
+        cache=tuple(draw(st.permutations(draw(caches(images))))),
         volumes=tuple(volumes),
         networks=tuple(networks),
         disk=draw(st.just(Disk()) | st.sampled_from([0, 1000, 10**6, 10**11]).map(_half_full)),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from holystone.core.cache_layers import ambiguous
 from holystone.core.decision import KINDS, Plan, Step
 from holystone.core.inventory import Inventory
 from holystone.core.plan import plan
@@ -14,7 +15,15 @@ from holystone.core.policy import Grace, Policy
 from holystone.core.usage import Usage
 from holystone.engine.host import REMOVED
 from holystone.engine.simulation.host import SimulatedHost
-from tests.core.hosts import NOW, any_policies, compressed_of, inventories, policies, usages
+from tests.core.hosts import (
+    NOW,
+    any_policies,
+    compressed_of,
+    inventories,
+    policies,
+    truth_of,
+    usages,
+)
 
 moderate = settings(max_examples=100, deadline=None)
 
@@ -55,8 +64,8 @@ def test_steps_are_the_removals_and_their_bytes_the_sum(
     assert made.freed_bytes == sum(step.freed_bytes for step in made.steps)
     assert made.freed_bytes == sum(verdict.freed_bytes for verdict in made.removed)
     assert all(step.freed_bytes >= 0 for step in made.steps)
-    assert made.at_least <= made.freed_bytes <= made.at_most
-    assert not made.estimated
+    assert made.at_least == made.freed_bytes <= made.at_most
+    assert made.estimated == (made.freed_bytes < made.at_most)
 
 
 @moderate
@@ -94,12 +103,15 @@ def test_a_routine_clean_leaves_every_tag(
 def test_each_step_can_be_carried_out_and_frees_what_it_says(
     inventory: Inventory, usage: Usage, policy: Policy
 ) -> None:
-    host = SimulatedHost(inventory, usage)
-    for step in plan(inventory, usage, policy, NOW).steps:
+    host = SimulatedHost(inventory, usage, record_layers=truth_of(inventory))
+    at_first = host.stored_bytes
+    made = plan(inventory, usage, policy, NOW)
+    for step in made.steps:
         before = host.stored_bytes
         assert host.remove(step).result == REMOVED
-        assert before - host.stored_bytes == step.freed_bytes
+        assert made.estimated or before - host.stored_bytes == step.freed_bytes
         assert not dangling(inventory, host)
+    assert made.at_least <= at_first - host.stored_bytes <= made.at_most
 
 
 def dangling(before: Inventory, host: SimulatedHost) -> list[str]:
@@ -124,7 +136,7 @@ def test_images_may_go_side_by_side_as_far_as_after_allows(
     inventory: Inventory, usage: Usage, policy: Policy, random: st.DataObject
 ) -> None:
     made = plan(inventory, usage, policy, NOW)
-    host = SimulatedHost(inventory, usage)
+    host = SimulatedHost(inventory, usage, record_layers=truth_of(inventory))
     before = host.stored_bytes
     for kind in KINDS:
         waiting = [step for step in made.steps if step.kind == kind]
@@ -133,7 +145,7 @@ def test_images_may_go_side_by_side_as_far_as_after_allows(
             step = random.choice(ready) if ready else waiting[0]  # type: ignore[attr-defined]
             assert host.remove(step).result == REMOVED
             waiting.remove(step)
-    assert before - host.stored_bytes == made.freed_bytes
+    assert made.at_least <= before - host.stored_bytes <= made.at_most
 
 
 def blocked(step: Step, waiting: list[Step]) -> bool:
@@ -195,7 +207,9 @@ def test_a_plan_is_the_same_each_time_and_leaves_its_input_alone(
 def test_a_second_plan_after_the_first_has_nothing_left_to_do(
     inventory: Inventory, usage: Usage, policy: Policy
 ) -> None:
-    host = SimulatedHost(inventory, usage)
+    # Which layer a record holds may only be clear when the others are gone.
+    assume(not ambiguous(inventory))
+    host = SimulatedHost(inventory, usage, record_layers=truth_of(inventory))
     made = plan(inventory, usage, policy, NOW)
     for step in made.steps:
         host.remove(step)
@@ -214,7 +228,7 @@ def test_on_the_containerd_store_the_bounds_hold(
         for image in inventory.images
         for layer in image.layers or ()
     }
-    host = SimulatedHost(inventory, usage, compressed=compressed)
+    host = SimulatedHost(inventory, usage, compressed=compressed, record_layers={})
     before = host.stored_bytes
     made = plan(inventory, usage, policy, NOW)
     for step in made.steps:

@@ -116,7 +116,7 @@ def clean(
         host.watch()
         inventory = host.weigh(host.date(host.observe()))
         made = plan(inventory, host.usage(), policy, time.time())
-        outcome = execute(made, inventory.images, host)
+        outcome = execute(made, inventory, host)
     finally:
         host.close()
     return Clean(inventory, made, outcome, before, figures(engine))

@@ -80,7 +80,7 @@ def recorded_clean(engine: Engine, state: Path, policy: Policy = EVERYTHING) -> 
         made = plan(inventory, host.usage(), policy, time.time())
         run = ledger.runs.begin(made, inventory, endpoint=engine.host)
         assert run is not None
-        outcome = execute(made, inventory.images, host)
+        outcome = execute(made, inventory, host)
         for (kind, object_id), removal in outcome.results.items():
             run.settle(kind, object_id, removal.result, removal.detail)
         run.end(

@@ -59,7 +59,7 @@ def clean_by_way_of(front: Front) -> Outcome:
         inventory = host.weigh(host.date(host.observe()))
         made = plan(inventory, host.usage(), NO_CACHE, time.time())
         front.requests.clear()
-        return execute(made, inventory.images, host)
+        return execute(made, inventory, host)
     finally:
         host.close()
 
@@ -172,7 +172,7 @@ def test_what_a_running_build_works_with_stays(
     inventory = host.weigh(host.date(host.observe()))
     made = plan(inventory, host.usage(), NO_CACHE, time.time())
     building(kept)
-    outcome = execute(made, inventory.images, host)
+    outcome = execute(made, inventory, host)
     host.close()
     results = {i: removal for (_, i), removal in outcome.results.items()}
     records = {record.id: record for record in inventory.cache}
@@ -214,7 +214,7 @@ def test_beside_a_prune_nothing_fails_and_nothing_stays(fresh_engine: Engine, un
     made = plan(inventory, host.usage(), NO_CACHE, time.time())
     other = threading.Thread(target=fresh_engine.docker, args=("builder", "prune", "-f"))
     other.start()
-    outcome = execute(made, inventory.images, host)
+    outcome = execute(made, inventory, host)
     other.join()
     host.close()
     assert left(fresh_engine) == set()

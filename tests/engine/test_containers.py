@@ -58,7 +58,7 @@ class Stage:
             host.watch()
             inventory = host.weigh(host.date(host.observe(sizes=policy.takes.volumes)))
             made = plan(inventory, host.usage(), policy, inventory.taken_at)
-            outcome = execute(made, inventory.images, host)
+            outcome = execute(made, inventory, host)
         finally:
             host.close()
         assert {removal.result for removal in outcome.results.values()} <= {REMOVED}

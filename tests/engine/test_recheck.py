@@ -58,7 +58,7 @@ def run(engine: Engine, meanwhile: Callable[[], object], policy: Policy = NO_GRA
         meanwhile()
         settle(engine)
         before = figures(engine)
-        outcome = execute(made, inventory.images, host)
+        outcome = execute(made, inventory, host)
     finally:
         host.close()
     return Run(inventory, made, outcome, before, figures(engine))
@@ -134,7 +134,7 @@ def test_a_tag_that_no_event_told_of(fresh_engine: Engine, unique: str) -> None:
     host.touched.events.close()
     host.touched.events = None
     host.touched.references_moved = True
-    outcome = execute(made, inventory.images, host)
+    outcome = execute(made, inventory, host)
     host.close()
     assert outcome.results["image", used] == Removal("skipped", f"{USED}: it is now {tag}")
     assert [outcome.results["image", other].result for other in others] == ["removed"] * 2
@@ -257,7 +257,7 @@ def test_the_engine_is_killed_in_the_middle(own_engine: Callable[..., Engine], u
             engine.stop()
 
     began = time.monotonic()
-    outcome = execute(made, inventory.images, host, report)
+    outcome = execute(made, inventory, host, report)
     host.close()
     assert time.monotonic() - began < 30
     assert outcome.interrupted == GONE
@@ -279,7 +279,7 @@ def test_an_engine_cut_off_after_seven_removals(fresh_engine: Engine, unique: st
         inventory, made = prepared(host)
         host.workers = 1
         front.cut_before = ("DELETE", 7)
-        outcome = execute(made, inventory.images, host)
+        outcome = execute(made, inventory, host)
         host.close()
     assert outcome.interrupted == GONE
     assert (outcome.removed, outcome.skipped, outcome.failed) == (7, 0, 5)
@@ -303,7 +303,7 @@ def test_ctrl_c_in_the_middle(fresh_engine: Engine, unique: str) -> None:
         if len(done) == 5:
             os.kill(os.getpid(), signal.SIGINT)
 
-    outcome = execute(made, inventory.images, host, report)
+    outcome = execute(made, inventory, host, report)
     host.close()
     assert outcome.interrupted == INTERRUPTED
     assert 5 <= outcome.removed < len(made.steps)

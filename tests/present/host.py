@@ -199,7 +199,7 @@ def cache() -> tuple[CacheRecord, ...]:
         )
         return made._replace(**fields)
 
-    base = record("[backend 1/6] FROM python:3.12-slim", 130_900_000, NOW - HOUR, shared=True)
+    base = record("[backend 1/6] FROM python:3.12-slim", 74_800_000, NOW - HOUR, shared=True)
     deps = record(
         "[backend 3/6] RUN pip install -r requirements.txt",
         2_410_000_000,

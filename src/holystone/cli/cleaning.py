@@ -244,7 +244,7 @@ class Cleaning:
                 if run is not None:
                     run.settle(step.kind, step.id, removal.result, removal.detail)
 
-            return execute(plan, inventory.images, self.host, report_step)
+            return execute(plan, inventory, self.host, report_step)
 
     def _measured(self, plan: Plan, outcome: Outcome) -> Disk:
         """The disk after these removals, once it has what it gains from them.

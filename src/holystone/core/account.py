@@ -44,7 +44,7 @@ class Beside(NamedTuple):
     holes: int = 0
     """Bytes that the engine counts in writable layers and that the disk does not hold."""
     elsewhere: tuple[str, ...] = ()
-    """Parts of the data that are on another disk: ``images``, ``volumes``."""
+    """Parts of the data that are on another disk: ``images``, ``volumes``, ``logs``."""
 
 
 class Account(NamedTuple):
@@ -75,8 +75,11 @@ def account(
     if "volumes" in beside.elsewhere:
         volumes = 0
     logs = sum(log.size for log in beside.logs)
+    own = beside.own
+    if "logs" in beside.elsewhere:
+        logs = own = 0
     orphans = sum(orphan.size for orphan in beside.orphans)
-    known = images + containers + cache + volumes + logs + orphans + beside.own
+    known = images + containers + cache + volumes + logs + orphans + own
     return Account(
         used=used,
         images=images,
@@ -85,6 +88,6 @@ def account(
         volumes=volumes,
         logs=logs,
         orphans=orphans,
-        own=beside.own,
+        own=own,
         other=used - known,
     )

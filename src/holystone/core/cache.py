@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
+from collections.abc import Callable, Iterable
+from operator import attrgetter
 
 from holystone.core.decision import Fact, Reason
 from holystone.core.inventory import CacheRecord, Inventory
@@ -19,24 +21,33 @@ from holystone.core.rules import Ruling, too_young
 class CacheJudgement:
     """The rulings on the build cache of one host, so far."""
 
-    def __init__(self, inventory: Inventory, policy: Policy, now: float) -> None:
-        """Let go what the level takes.
+    def __init__(
+        self,
+        inventory: Inventory,
+        policy: Policy,
+        now: float,
+        shared: Callable[[CacheRecord], bool] = attrgetter("shared"),
+    ) -> None:
+        """Let go what the level takes. ``shared``: whether an image that stays holds the layer.
 
-        On the classic store a record that shares its layer with an image is kept and does not
-        count: removing it frees no byte while the image is there, and the next build would have to
-        make it again. On the containerd store such a record has an unpacked copy of its own.
+        On the classic store such a record is kept and does not count: removing it frees no byte
+        while the image is there, and the next build would have to make it again. On the
+        containerd store it has an unpacked copy of its own.
         """
         self.records = inventory.cache
         self.policy = policy
         self.now = now
         self.budget = policy.cache.budget(inventory.disk.total_bytes)
         copies = inventory.engine.store == "containerd"
-        self.total = sum(r.size for r in inventory.cache if copies or not r.shared)
+        self.counted = {r.id: r.size for r in inventory.cache if copies or not shared(r)}
+        """Bytes of each record that takes space of its own."""
+        self.total = sum(self.counted.values())
         self.rulings: dict[str, Ruling] = {}
         self.order: list[str] = []
         """IDs of the records that go, in an order that can be carried out."""
         everything = policy.takes.build_cache == "all"
-        self.tree = _Tree(inventory.cache, policy, now, shared=copies or everything)
+        spared = (lambda _: False) if copies or everything else shared
+        self.tree = _Tree(inventory.cache, policy, now, spared)
         if policy.takes.build_cache != "none":
             while (record := self.tree.oldest_leaf()) is not None:
                 reason = self._taken(record)
@@ -49,11 +60,19 @@ class CacheJudgement:
         return max(0.0, self.now - _last_use(record))
 
     def cut(self, record: CacheRecord, reason: Reason) -> None:
-        """Let the tree's oldest leaf go."""
+        """Let a leaf of the tree go."""
         self.tree.cut(record)
         self.rulings[record.id] = (True, (reason,))
         self.order.append(record.id)
-        self.total -= record.size
+        self.total -= self.counted.get(record.id, 0)
+
+    def keep(self, records: Iterable[CacheRecord]) -> None:
+        """Keep records that were cut, with all that they stand on."""
+        for record in records:
+            self.tree.restore(record)
+            del self.rulings[record.id]
+            self.total += self.counted.get(record.id, 0)
+        self.order = [record_id for record_id in self.order if record_id in self.rulings]
 
     def rule_rest(self) -> None:
         """Say why the records that were not let go stay."""
@@ -72,10 +91,10 @@ class CacheJudgement:
         return Reason("idle", {"idle": idle, "unused_for": limit}) if idle > limit else None
 
     def _staying(self, record: CacheRecord) -> Reason:
-        if record.id in self.tree.spared:
-            return self.tree.spared[record.id]
         if children := self.tree.children[record.id]:
             return Reason("needed", {"children": children})
+        if (spared := self.tree.spares(record)) is not None:
+            return spared
         if self.policy.takes.build_cache == "none":
             return Reason("level", {"level": self.policy.level})
         return Reason("within-budget", {"total": self.total, "budget": self.budget})
@@ -85,17 +104,20 @@ class _Tree:
     """The records that are left, and those of them that could go next."""
 
     def __init__(
-        self, records: tuple[CacheRecord, ...], policy: Policy, now: float, *, shared: bool
+        self,
+        records: tuple[CacheRecord, ...],
+        policy: Policy,
+        now: float,
+        shared: Callable[[CacheRecord], bool],
     ) -> None:
-        """``shared``: whether records may go that share their layer with an image."""
+        """``shared``: whether a record stays because an image holds its layer."""
         self.grace = policy.grace.other
         self.keep_mounts = policy.cache.keep_mounts
         self.now = now
         self.shared = shared
         self.by_id = {record.id: record for record in records}
         self.children = Counter(parent for record in records for parent in record.parents)
-        self.spared: dict[str, Reason] = {}
-        """Leaves that stay whatever the budget says, and why."""
+        self.gone: set[str] = set()
         self.leaves: list[tuple[float, str]] = []
         for record in records:
             if not self.children[record.id]:
@@ -103,31 +125,48 @@ class _Tree:
 
     def oldest_leaf(self) -> CacheRecord | None:
         """The leaf used longest ago of those that may go."""
+        while self.leaves and self.leaves[0][1] in self.gone:
+            heapq.heappop(self.leaves)
         return self.by_id[self.leaves[0][1]] if self.leaves else None
 
     def cut(self, record: CacheRecord) -> None:
-        """Take the oldest leaf off the tree; what it stood on may become a leaf."""
-        heapq.heappop(self.leaves)
+        """Take a leaf off the tree; what it stood on may become a leaf."""
+        self.gone.add(record.id)
         for parent in record.parents:
             self.children[parent] -= 1
             if not self.children[parent] and parent in self.by_id:
                 self._add_leaf(self.by_id[parent])
 
-    def _add_leaf(self, record: CacheRecord) -> None:
-        reason = self._untouchable(record)
-        if reason is None:
-            heapq.heappush(self.leaves, (_last_use(record), record.id))
-        else:
-            self.spared[record.id] = reason
+    def restore(self, record: CacheRecord) -> None:
+        """Put a record back that was cut."""
+        self.gone.discard(record.id)
+        for parent in record.parents:
+            self.children[parent] += 1
 
-    def _untouchable(self, record: CacheRecord) -> Reason | None:
+    def spares(self, record: CacheRecord) -> Reason | None:
+        """Why a leaf stays even where the cache is over its budget; None where it may go."""
+        kept = self._kept(record)
+        if kept is None and self.shared(record):
+            return Reason("shared", {"size": record.size})
+        return kept or self._young(record)
+
+    def stays(self, record: CacheRecord) -> bool:
+        """Whether a record stays even where the image that shares its layer goes."""
+        return bool(self._kept(record) or self._young(record))
+
+    def _kept(self, record: CacheRecord) -> Reason | None:
         if record.in_use:
             return Reason("in-use", {"build": True})
         if self.keep_mounts and record.type == "exec.cachemount":
             return Reason("protected", {"cache_mounts": True})
-        if record.shared and not self.shared:
-            return Reason("shared", {"size": record.size})
+        return None
+
+    def _young(self, record: CacheRecord) -> Reason | None:
         return too_young("last used", _last_use(record) or None, self.grace, self.now)
+
+    def _add_leaf(self, record: CacheRecord) -> None:
+        if self.spares(record) is None:
+            heapq.heappush(self.leaves, (_last_use(record), record.id))
 
 
 def _last_use(record: CacheRecord) -> float:

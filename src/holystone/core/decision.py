@@ -65,7 +65,8 @@ class Plan(NamedTuple):
     at_least: int
     at_most: int
     held_by_cache: int = 0
-    """Of ``freed_bytes``, how much can stay on the disk until build cache that is kept goes too."""
+    """Bytes of the images that go which build cache keeps on the disk; ``freed_bytes`` leaves them
+    out."""
     unconfirmed: tuple[str, ...] = ()
     """IDs of images that a registry should be asked about: they stay until it says that it has
     them, or go for good."""

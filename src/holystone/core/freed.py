@@ -1,15 +1,20 @@
-"""How many bytes come free, and how sure that is."""
+"""How many bytes the disk gains when objects go, and how sure that is.
+
+A layer comes free with its last holder. Images hold layers, and on the classic store build cache
+records do as well: there the last of both frees it, whichever that is.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from holystone.core.cache_layers import RecordLayers, layers_of_records
 from holystone.core.content import freed_content
 from holystone.core.decision import Step
 from holystone.core.inventory import CacheRecord, Container, Image, Inventory, Volume
-from holystone.core.layers import freed_in_order, freed_sizes, holders
+from holystone.core.layers import holders
 
 _CONTAINER_SNAPSHOT = 65536
 """Bytes a container takes on the containerd store beside what it wrote; 28,672 were seen."""
@@ -23,19 +28,119 @@ class Slack(NamedTuple):
     above: int
 
 
-def free_images(images: Sequence[Image], going: Sequence[Image]) -> tuple[list[int], Slack]:
-    """The bytes each image frees when exactly these go in this order, and how sure that is.
+class Freed(NamedTuple):
+    """What goes, image by image and record by record, in bytes."""
 
-    The sum is what the set frees in whatever order. An image whose layers are not known counts
-    with its whole size, and may free nothing; one of those that stays may hold what the others are
-    thought to free, as far as its own size goes.
+    images: list[int]
+    records: list[int]
+    slack: Slack
+    held_by_cache: int
+    """Bytes of these images' layers that build cache keeps on the disk. They are in no figure."""
+
+
+class LayerHolders:
+    """Who holds each layer: images for certain, build cache records as far as it can be told.
+
+    A record that may hold any of several layers counts as a holder of each of them. So what comes
+    free by this account comes free for certain.
     """
-    count = holders(images)
-    contents = freed_content(going, images, count)
-    layers = freed_in_order(going, count)
+
+    def __init__(self, images: Iterable[Image], records: RecordLayers) -> None:
+        images = tuple(images)
+        self.images = holders(images)
+        self.unknown = sum(1 for image in images if image.layers is None)
+        """How many images may hold any layer, since theirs are not known."""
+        self.layers_of = records
+        self.records: Counter[str] = Counter()
+        """How many records may hold a layer."""
+        self.certain: Counter[str] = Counter()
+        """How many records hold a layer and can hold no other."""
+        for layers in records.values():
+            self._count(layers, 1)
+        self.left: dict[str, int] = {}
+        """Sizes of the layers that no image holds any more and a record may."""
+
+    def give_up_image(self, image: Image) -> int:
+        """Unpacked bytes that come free with an image."""
+        freed = 0
+        self.unknown -= image.layers is None
+        for chain_id, size in image.held:
+            self.images[chain_id] -= 1
+            if self.images[chain_id]:
+                continue
+            if self.records[chain_id]:
+                self.left[chain_id] = size
+            else:
+                freed += size
+        return freed
+
+    def give_up_record(self, record: CacheRecord) -> int:
+        """Bytes that come free with a build cache record of the classic store."""
+        if not record.shared:
+            return record.size
+        layers = self.layers_of.get(record.id, frozenset())
+        self._count(layers, -1)
+        return sum(self.left.pop(c, 0) for c in layers if not self.records[c])
+
+    def shared(self, record: CacheRecord) -> bool:
+        """Whether an image that is left may hold the layer of a record too."""
+        layers = self.layers_of.get(record.id)
+        if not record.shared or self.unknown or not layers:
+            return record.shared
+        return any(self.images[chain_id] for chain_id in layers)
+
+    def _count(self, layers: frozenset[str], change: int) -> None:
+        for chain_id in layers:
+            self.records[chain_id] += change
+        if len(layers) == 1:
+            self.certain.update(dict.fromkeys(layers, change))
+
+    @property
+    def doubtful(self) -> int:
+        """Bytes of the layers that are left of which no record holds one for certain."""
+        return sum(size for chain_id, size in self.left.items() if not self.certain[chain_id])
+
+
+def free(
+    inventory: Inventory,
+    going: Sequence[Image],
+    cut: Sequence[CacheRecord],
+    layers: RecordLayers | None = None,
+) -> Freed:
+    """The bytes each image and record frees when exactly these go, images first, in this order.
+
+    The sum is what they free in whatever order. An image whose layers are not known counts with
+    its whole size, and may free nothing; one of those that stays may hold what the others
+    are thought to free, as far as its own size goes. ``layers`` is ``layers_of_records``, where
+    the caller has it.
+    """
+    if inventory.engine.store == "containerd":
+        images, slack = free_images(inventory.images, going)
+        return Freed(images, [freed_by_record(record, copies=True) for record in cut], slack, 0)
+    if not going and not cut:
+        return Freed([], [], Slack(estimated=False, below=0, above=0), 0)
+    layers = layers_of_records(inventory) if layers is None else layers
+    account = LayerHolders(inventory.images, layers)
+    images, slack = _free_images(inventory.images, going, account)
+    records = [account.give_up_record(record) for record in cut]
+    doubtful = account.doubtful
+    slack = Slack(slack.estimated or doubtful > 0, slack.below, slack.above + doubtful)
+    return Freed(images, records, slack, sum(account.left.values()))
+
+
+def free_images(images: Sequence[Image], going: Sequence[Image]) -> tuple[list[int], Slack]:
+    """The bytes each image frees when these go in this order and no build cache holds a layer."""
+    return _free_images(images, going, LayerHolders(images, {}))
+
+
+def _free_images(
+    images: Sequence[Image], going: Sequence[Image], account: LayerHolders
+) -> tuple[list[int], Slack]:
+    contents = freed_content(going, images, account.images)
     freed = []
     below = above = 0
-    for image, unpacked, content in zip(going, layers, contents, strict=True):
+    for image, content in zip(going, contents, strict=True):
+        unpacked = account.give_up_image(image)
         whole = max(0, image.size - image.content_size)
         known = (whole if image.layers is None else unpacked) + image.metadata_size
         freed.append(known + content.freed)
@@ -51,22 +156,6 @@ def free_images(images: Sequence[Image], going: Sequence[Image]) -> tuple[list[i
         below = min(sum(freed), below + held)
     estimated = below + above > 0 or any(image.content_size for image in going)
     return freed, Slack(estimated, below, above)
-
-
-def held_by_cache(inventory: Inventory, going: Sequence[Image], cut: Collection[str]) -> int:
-    """Bytes of these images' layers that build cache may hold on to, on the classic store.
-
-    BuildKit holds the layers it made as well, and the engine's figures count them twice: once as
-    an image's, once as a record's. So they fall when the image goes, and the disk does not before
-    the record goes. A record has the size of the layer it shares, which tells the two together.
-    """
-    shared = [r.size for r in inventory.cache if r.shared and r.size and r.id not in cut]
-    if inventory.engine.store != "classic" or not shared or not going:
-        return 0
-    count = holders(inventory.images)
-    freed_in_order(going, count)
-    freed = freed_sizes(going, count)
-    return sum(size * min(n, freed[size]) for size, n in Counter(shared).items())
 
 
 def containerd_slack(inventory: Inventory, steps: Sequence[Step], slack: Slack) -> Slack:
@@ -112,11 +201,11 @@ def volume_slack(volumes: Iterable[Volume]) -> Slack:
 
 
 def freed_by_record(record: CacheRecord, *, copies: bool) -> int:
-    """The bytes a build cache record frees. ``copies``: on the containerd store.
+    """The bytes a build cache record frees that are its own. ``copies``: on the containerd store.
 
     There a record is an unpacked copy and a compressed one, and an image shares the compressed one
     alone. The interface tells but the sum, so half of it is assumed. On the classic store a record
-    that shares its layer with an image frees nothing: the layer is the image's.
+    that shares its layer with an image has nothing of its own: see ``LayerHolders``.
     """
     if not record.shared:
         return record.size

@@ -54,6 +54,8 @@ class Image(NamedTuple):
     labels: Mapping[str, str] = {}
     layers: tuple[Layer, ...] | None = None
     """Bottom first; None where they were not asked for or could not be told."""
+    layer_dates: tuple[float | None, ...] = ()
+    """When the steps that made its layers ran, bottom first; empty where that was not asked for."""
     content_size: int = 0
     """Compressed bytes kept beside the unpacked layers (containerd image store only)."""
     blobs: tuple[Blob, ...] | None = None
@@ -202,6 +204,8 @@ class Disk(NamedTuple):
     in sight."""
     unseen: str = ""
     """Why it is not in sight, in words; empty where it is."""
+    images: str = ""
+    """The folder that was measured, where the images are on another disk than ``folder``."""
 
 
 class Engine(NamedTuple):

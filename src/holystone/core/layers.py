@@ -72,17 +72,6 @@ def freed_in_order(going: Sequence[Image], count: Counter[str]) -> list[int]:
     return freed
 
 
-def freed_sizes(going: Iterable[Image], count: Counter[str]) -> Counter[int]:
-    """How many layers of each size went with these images, given ``count`` as it is after them."""
-    gone = {
-        layer.chain_id: layer.size
-        for image in going
-        for layer in image.held
-        if not count[layer.chain_id]
-    }
-    return Counter(gone.values())
-
-
 def stored_bytes(images: Iterable[Image]) -> int:
     """Unpacked bytes of all layers these images hold, each counted once."""
     sizes: dict[str, int] = {}

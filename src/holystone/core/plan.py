@@ -10,17 +10,17 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from holystone.core.cache import CacheJudgement
+from holystone.core.cache_layers import RecordLayers, layers_of_records
 from holystone.core.container_groups import removals
 from holystone.core.container_rules import ContainerJudgement
 from holystone.core.decision import Plan, Step, Verdict
 from holystone.core.driver import driver_slack
 from holystone.core.freed import (
+    LayerHolders,
     Slack,
     container_slack,
     containerd_slack,
-    free_images,
-    freed_by_record,
-    held_by_cache,
+    free,
     volume_slack,
 )
 from holystone.core.images import Judgement
@@ -46,7 +46,11 @@ def plan(inventory: Inventory, usage: Usage, policy: Policy, now: float) -> Plan
     staying = containers.staying
     images = Judgement(inventory, staying, usage, policy, protection, now)
     images.judge_all(inventory.images)
-    cache = CacheJudgement(inventory, policy, now)
+    layers = layers_of_records(inventory)
+    account = LayerHolders(inventory.images, layers)
+    for image in images.going:
+        account.give_up_image(image)
+    cache = CacheJudgement(inventory, policy, now, account.shared)
     going = containers.going
     volumes = users(staying, going, lambda container: container.volumes)
     networks = users(staying, going, lambda container: container.networks)
@@ -71,13 +75,13 @@ def plan(inventory: Inventory, usage: Usage, policy: Policy, now: float) -> Plan
     if least_free is not None and inventory.disk.free_bytes is not None:
         from holystone.core.pressure import relieve
 
-        level = assemble(inventory, policy, rulings, images.going, cache.order)
+        level = assemble(inventory, policy, rulings, images.going, cache.order, layers)
         needed = least_free - inventory.disk.free_bytes - level.freed_bytes
-        relieve(inventory, usage, images, cache, needed, least_free)
+        relieve(inventory, usage, images, cache, account, needed, least_free)
     cache.rule_rest()
     rulings.update((("image", i), ruling) for i, ruling in images.rulings.items())
     rulings.update((("cache", r), ruling) for r, ruling in cache.rulings.items())
-    made = assemble(inventory, policy, rulings, images.going, cache.order)
+    made = assemble(inventory, policy, rulings, images.going, cache.order, layers)
     return made._replace(unconfirmed=tuple(images.unconfirmed), target_free=least_free)
 
 
@@ -96,11 +100,12 @@ def assemble(
     rulings: Rulings,
     going: Sequence[Image],
     cut: Sequence[str],
+    layers: RecordLayers | None = None,
 ) -> Plan:
     """The plan that carries out these rulings; an object without one gets no verdict.
 
     ``going`` are the images that go, children before parents, ``cut`` the IDs of the build cache
-    records that go, leaves first.
+    records that go, leaves first; ``layers`` see ``free``.
     """
     gone = {key for key, (goes, _) in rulings.items() if goes}
     leaving = [c for c in inventory.containers if ("container", c.id) in gone]
@@ -108,11 +113,11 @@ def assemble(
         Step("container", c.id, targets, c.writable_size, after)
         for c, targets, after in removals(leaving, inventory.containers)
     ]
-    image_steps, slack = _image_steps(inventory.images, going)
-    steps += image_steps
     records = {record.id: record for record in inventory.cache}
-    copies = inventory.engine.store == "containerd"
-    steps += [Step("cache", r, (r,), freed_by_record(records[r], copies=copies)) for r in cut]
+    freed = free(inventory, going, [records[record_id] for record_id in cut], layers)
+    slack = freed.slack
+    steps += _image_steps(going, freed.images)
+    steps += [Step("cache", r, (r,), size) for r, size in zip(cut, freed.records, strict=True)]
     volumes = [v for v in inventory.volumes if ("volume", v.name) in gone]
     steps += [Step("volume", v.name, (v.name,), v.size or 0) for v in volumes]
     steps += [
@@ -124,9 +129,11 @@ def assemble(
     if inventory.engine.store == "containerd":
         slack = containerd_slack(inventory, steps, slack)
     slack = _added(slack, volume_slack(volumes))
-    freed = {(step.kind, step.id): step.freed_bytes for step in steps}
+    by_step = {(step.kind, step.id): step.freed_bytes for step in steps}
     verdicts = [
-        Verdict(kind, object_id, names, *rulings[kind, object_id], freed.get((kind, object_id), 0))
+        Verdict(
+            kind, object_id, names, *rulings[kind, object_id], by_step.get((kind, object_id), 0)
+        )
         for kind, object_id, names in _objects(inventory)
         if (kind, object_id) in rulings
     ]
@@ -142,7 +149,7 @@ def assemble(
         estimated=slack.estimated,
         at_least=max(0, total - slack.below),
         at_most=total + slack.above,
-        held_by_cache=held_by_cache(inventory, going, set(cut)),
+        held_by_cache=freed.held_by_cache,
         notes=inventory.notes,
         partial=inventory.partial,
         image_count=inventory.image_count,
@@ -164,6 +171,7 @@ def first_steps(plan: Plan, inventory: Inventory, kind: str) -> Plan:
         estimated=slack.estimated,
         at_least=max(0, total - slack.below),
         at_most=total + slack.above,
+        held_by_cache=0,
     )
 
 
@@ -180,21 +188,21 @@ def _objects(inventory: Inventory) -> Iterable[tuple[str, str, tuple[str, ...]]]
     yield from (("network", n.id, (n.name,)) for n in inventory.networks)
 
 
-def _image_steps(images: Sequence[Image], going: Sequence[Image]) -> tuple[list[Step], Slack]:
+def _image_steps(going: Sequence[Image], freed: Sequence[int]) -> list[Step]:
     """The steps that remove these images, with the bytes that come free at each of them."""
-    if not going:
-        return [], Slack(estimated=False, below=0, above=0)
-    freed, slack = free_images(images, going)
     children: defaultdict[str, list[str]] = defaultdict(list)
     for image in going:
         children[image.parent].append(image.id)
-    steps = []
-    for image, freed_bytes in zip(going, freed, strict=True):
-        targets = image.tags + image.digests or (image.id,)
-        steps.append(
-            Step("image", image.id, targets, freed_bytes, tuple(children.get(image.id, ())))
+    return [
+        Step(
+            "image",
+            image.id,
+            image.tags + image.digests or (image.id,),
+            freed_bytes,
+            tuple(children.get(image.id, ())),
         )
-    return steps, slack
+        for image, freed_bytes in zip(going, freed, strict=True)
+    ]
 
 
 def users(

@@ -2,17 +2,22 @@
 
 Tagged images that nothing but the level keeps and build cache within its budget are given up one
 at a time until just enough comes free, each time that whose bytes are worth the least: see
-``core.ranking``. Of the build cache it is always the leaf that was used longest ago.
+``core.ranking``. Of the build cache it is always the leaf that was used longest ago. An image goes
+together with the build cache that holds its layers too, since only both free them. In the end
+what turns out not to be needed is kept after all, images before build cache.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from holystone.core.cache import CacheJudgement
 from holystone.core.decision import Reason
-from holystone.core.freed import freed_by_record
+from holystone.core.freed import LayerHolders
 from holystone.core.images import Judgement
 from holystone.core.inventory import CacheRecord, Image, Inventory
 from holystone.core.ranking import NEVER, Entry
+from holystone.core.stored import Companions, Pieces, Stored
 from holystone.core.usage import Usage
 from holystone.core.worth import (
     Prospects,
@@ -31,18 +36,24 @@ def relieve(
     usage: Usage,
     images: Judgement,
     cache: CacheJudgement,
+    account: LayerHolders,
     needed: int,
     least_free: int,
 ) -> None:
     """Let more go than the level takes, until ``needed`` more bytes come free, if that can be.
 
-    ``least_free`` is what must be free in the end; the reasons name it. An image of which only a
-    registry could say that it can come back counts as if it went, and is noted in
-    ``images.unconfirmed``: the plan is made anew when the registry has been asked.
+    ``account`` has the holders of layers without the images that the level takes. ``least_free``
+    is what must be free in the end; the reasons name it. An image of which only a registry could
+    say that it can come back counts as if it went, and is noted in ``images.unconfirmed``: the
+    plan is made anew when the registry has been asked.
     """
-    relief = _Relief(inventory, usage, images, cache, least_free)
+    if needed <= 0:
+        return
+    relief = _Relief(inventory, usage, images, cache, account, least_free)
     while relief.freed < needed and relief.give_up_next():
         pass
+    relief.keep_what_is_not_needed(needed)
+    relief.carry_out()
     if images.unconfirmed:
         # Where registries lack images, or cannot be reached, others are wanted in their place:
         # twice as many are asked about at a time, so that few rounds are needed.
@@ -55,6 +66,15 @@ def _failed_now(image: Image, now: float) -> bool:
     return bool(image.registry_said) and asked is not None and now - asked < _THIS_RUN
 
 
+class _Choice(NamedTuple):
+    """An image that is given up with the records that hold its layers, or a record by itself."""
+
+    image: Image | None
+    records: tuple[CacheRecord, ...]
+    reason: Reason | None = None
+    """Why the image goes."""
+
+
 class _Relief:
     """Gives up one image or cache record after the other."""
 
@@ -64,14 +84,18 @@ class _Relief:
         usage: Usage,
         images: Judgement,
         cache: CacheJudgement,
+        account: LayerHolders,
         least_free: int,
     ) -> None:
         self.images = images
         self.cache = cache
+        self.account = account
         self.least_free = least_free
         self.now = images.now
-        self.copies = inventory.engine.store == "containerd"
         self.freed = 0
+        self.choices: list[_Choice] = []
+        self.cut: set[str] = set()
+        """IDs of the records that were given up."""
         self.by_id = {image.id: image for image in inventory.images}
         # Nameless steps of a build go with the last image on them: they hold nothing of their own.
         staying = [
@@ -84,6 +108,23 @@ class _Relief:
         self.ranking = rank(staying, spare, usage, images.last_sign)
         for image in self.unreached:
             self.ranking.entries[image.id].spare = False
+        self.pieces: dict[object, Pieces] = {
+            entry.key: entry.pieces for entry in self.ranking.entries.values()
+        }
+        left = [record for record in inventory.cache if record.id not in cache.rulings]
+        self.stored = Stored(
+            self.pieces.values(),
+            left,
+            account.layers_of,
+            copies=inventory.engine.store == "containerd",
+        )
+        for image in images.going:
+            self.stored.sizes.update(image.held)
+        self.companions = Companions(left, account.layers_of, cache.tree.stays)
+        # What a record holds that stays in any case does not come free with an image.
+        for record in left:
+            if record.id in self.companions.staying:
+                self.ranking.add(("cache", record.id), self.stored.pieces_of(record), spare=False)
 
     def give_up_next(self) -> bool:
         """Give up what is worth least; False where nothing is left that may go."""
@@ -91,7 +132,8 @@ class _Relief:
         record = self.cache.tree.oldest_leaf()
         worth = NEVER if entry is None else self.ranking.value(entry, self.now)
         if record is not None and (entry is None or value_of_record(record, self.now) <= worth):
-            self._give_up_record(record)
+            self._cut(record)
+            self.choices.append(_Choice(None, (record,)))
         elif entry is not None:
             self._give_up(entry)
         elif self.unreached:
@@ -100,6 +142,30 @@ class _Relief:
         else:
             return False
         return True
+
+    def keep_what_is_not_needed(self, needed: int) -> None:
+        """Keep what was given up and without which enough comes free, worth most first."""
+        kept = set()
+        for choice in [
+            *(choice for choice in reversed(self.choices) if choice.image is not None),
+            *(choice for choice in reversed(self.choices) if choice.image is None),
+        ]:
+            if self._can_stay(choice, needed):
+                kept.add(id(choice))
+        self.choices = [choice for choice in self.choices if id(choice) not in kept]
+
+    def carry_out(self) -> None:
+        """Rule on the images: those that go, and those of which a registry is to be asked."""
+        for choice in self.choices:
+            if choice.image is None or choice.reason is None:
+                continue
+            if self.images.doubtful(choice.image):
+                self.images.unconfirmed.append(choice.image.id)
+                continue
+            group = self._group(choice.image)
+            self.images.give_up(group, choice.reason)
+            for image in group:
+                self.account.give_up_image(image)
 
     def ask_ahead(self, count: int) -> None:
         """Note so many more images that a registry should be asked about, the next in order."""
@@ -110,20 +176,42 @@ class _Relief:
                 self.images.unconfirmed.append(image.id)
                 count -= 1
 
-    def _give_up_record(self, record: CacheRecord) -> None:
-        freed = freed_by_record(record, copies=self.copies)
-        self.cache.cut(record, self._reason(prospects_of_record(record, freed, self.now)))
-        self.freed += freed
-
     def _give_up(self, entry: Entry) -> None:
         image = self.by_id[str(entry.key)]
-        reason = self._reason(prospects(entry, self.now, self.ranking.soon))
-        self.freed += entry.freed
+        expected = prospects(entry, self.now, self.ranking.soon)
+        pieces = self.pieces[entry.key]
+        self.freed += self.stored.give_up(pieces)
         self.ranking.drop(entry.key)
-        if self.images.doubtful(image):
-            self.images.unconfirmed.append(image.id)
-        else:
-            self.images.give_up(self._group(image), reason)
+        records = self.companions.of_layers(self.stored.only_cached(pieces), self.cut)
+        for record in records:
+            self._cut(record)
+        self.choices.append(_Choice(image, tuple(records), self._reason(expected)))
+
+    def _cut(self, record: CacheRecord) -> None:
+        freed = self.stored.cut(record)
+        self.freed += freed
+        self.cut.add(record.id)
+        self.cache.cut(record, self._reason(prospects_of_record(record, freed, self.now)))
+
+    def _can_stay(self, choice: _Choice, needed: int) -> bool:
+        """Keep what was given up, if enough comes free without it."""
+        wanted = {record.id for record in choice.records} & self.cut
+        pieces: Pieces = ()
+        if choice.image is not None:
+            pieces = self.pieces[choice.image.id]
+            layers = [part for part, _ in pieces if isinstance(part, str)]
+            wanted |= self.companions.holding(layers) & self.cut
+        back = [self.companions.by_id[i] for i in self.companions.below(wanted, self.cut)]
+        lost = self.stored.take_back(pieces) + sum(map(self.stored.restore, back))
+        if lost and self.freed - lost < needed:
+            for record in back:
+                self.stored.cut(record)
+            self.stored.give_up(pieces)
+            return False
+        self.freed -= lost
+        self.cut.difference_update(record.id for record in back)
+        self.cache.keep(back)
+        return True
 
     def _group(self, image: Image) -> list[Image]:
         """An image with the nameless steps it was built on that nothing else keeps."""

@@ -40,10 +40,11 @@ _COUNTED = (
 """Folders whose bytes are counted otherwise: those of logs, volumes and layers."""
 
 
-def look(root: str, engine: Engine, containers: Sequence[Container]) -> Beside:
+def look(root: str, engine: Engine, containers: Sequence[Container], *, images: str = "") -> Beside:
     """What is beside the listed objects; unread where the folder may not be read.
 
-    ``root`` is the engine's data folder as it was proved to be in sight.
+    ``root`` is the engine's data folder as it was proved to be in sight, ``images`` that of the
+    images where they are on another disk, which is the one that is measured.
     """
     if not root or not os.access(root, os.R_OK | os.X_OK):
         return Beside()
@@ -57,7 +58,7 @@ def look(root: str, engine: Engine, containers: Sequence[Container]) -> Beside:
         orphans=_largest_first(orphans),
         own=_own(root, engine),
         holes=_holes(root, engine.storage_driver, containers),
-        elsewhere=_elsewhere(root, engine),
+        elsewhere=("volumes", "logs") if images else _elsewhere(root, engine),
     )
 
 
@@ -201,10 +202,7 @@ def _elsewhere(root: str, engine: Engine) -> tuple[str, ...]:
     found = []
     for part, folder in (("images", images), ("volumes", "volumes")):
         path = f"{root}/{folder}"
-        if os.path.isdir(path):
-            if os.stat(path).st_dev != os.stat(root).st_dev:
-                found.append(part)
-        elif part == "images" and engine.store == "containerd":
+        if os.path.isdir(path) and os.stat(path).st_dev != os.stat(root).st_dev:
             found.append(part)
     return tuple(found)
 

@@ -8,12 +8,12 @@ from.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from holystone.core.decision import KINDS, Plan, Step
-from holystone.core.freed import free_images
-from holystone.core.inventory import Image
+from holystone.core.freed import free
+from holystone.core.inventory import Inventory
 from holystone.engine.crew import ALREADY_GONE, Crew
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, Host, Removal
 
@@ -21,7 +21,8 @@ Key = tuple[str, str]
 """Kind and ID: what names one object on a host."""
 
 
-_STAYED = Removal(SKIPPED)
+_HOLDERS = ("image", "cache")
+"""Kinds of objects that may hold the same layer."""
 _BATCH = 1000
 """Cache records in one call to the host: as many as BuildKit is asked for at once. Ctrl-C waits for
 the call under way."""
@@ -58,11 +59,11 @@ class Outcome(NamedTuple):
 
 def execute(
     plan: Plan,
-    images: Sequence[Image],
+    inventory: Inventory,
     host: Host,
     report: Callable[[Step, Removal], None] | None = None,
 ) -> Outcome:
-    """Remove what the plan lets go. ``images`` are those of the inventory it was made from.
+    """Remove what the plan lets go. ``inventory`` is what it was made from.
 
     ``report`` is called after each step, from the thread that made it. An engine that stops
     answering, or Ctrl-C, ends the run: steps under way are waited for, and the rest is told as
@@ -81,7 +82,7 @@ def execute(
                 lambda job: [host.remove(job[0])],
                 min(host.workers, len(steps)),
             )
-    freed = _freed(plan, images, crew.results)
+    freed = _freed(plan, inventory, crew.results)
     return Outcome(
         results=crew.results,
         freed=freed,
@@ -95,24 +96,27 @@ def _silent(step: Step, removal: Removal) -> None:
     """Report to nobody."""
 
 
-def _freed(plan: Plan, images: Sequence[Image], results: dict[Key, Removal]) -> dict[Key, int]:
+def _freed(plan: Plan, inventory: Inventory, results: dict[Key, Removal]) -> dict[Key, int]:
     """Bytes freed by each step that succeeded.
 
-    A layer goes with its last holder: where an image of the plan stayed after all, or somebody
-    else removed it, the bytes of those that went are told anew for the set that went.
+    A layer goes with its last holder: where an image or a build cache record of the plan stayed
+    after all, or somebody else removed it, the bytes of those that went are told anew for the set
+    that went.
     """
     gone = [step for step in plan.steps if results[step.kind, step.id].result == REMOVED]
     freed = {(step.kind, step.id): step.freed_bytes for step in gone}
+    if all(step.kind not in _HOLDERS for step in plan.steps if (step.kind, step.id) not in freed):
+        return freed
+    missing = {key for key, removal in results.items() if removal.detail == ALREADY_GONE}
+    images = {i.id: i for i in inventory.images if ("image", i.id) not in missing}
+    cache = {r.id: r for r in inventory.cache if ("cache", r.id) not in missing}
     gone_images = [step.id for step in gone if step.kind == "image"]
-    if len(gone_images) < sum(1 for step in plan.steps if step.kind == "image"):
-        by_id = {
-            image.id: image
-            for image in images
-            if results.get(("image", image.id), _STAYED).detail != ALREADY_GONE
-        }
-        amounts, _ = free_images(list(by_id.values()), [by_id[each] for each in gone_images])
-        freed.update(
-            (("image", image_id), amount)
-            for image_id, amount in zip(gone_images, amounts, strict=True)
-        )
+    gone_records = [step.id for step in gone if step.kind == "cache"]
+    anew = free(
+        inventory._replace(images=tuple(images.values()), cache=tuple(cache.values())),
+        [images[image_id] for image_id in gone_images],
+        [cache[record_id] for record_id in gone_records],
+    )
+    freed.update((("image", i), n) for i, n in zip(gone_images, anew.images, strict=True))
+    freed.update((("cache", r), n) for r, n in zip(gone_records, anew.records, strict=True))
     return freed

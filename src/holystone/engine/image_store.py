@@ -34,7 +34,7 @@ def read_images(
     sizes: dict[str, int] = {}
     facts = {}
     for image_id in ids:
-        config = _read_config(folder, image_id)
+        config = read_config(folder, image_id)
         if config is None:
             continue
         diff_ids = tuple(str(layer) for layer in (config.get("rootfs") or {}).get("diff_ids") or ())
@@ -52,7 +52,7 @@ def read_images(
     return facts
 
 
-def _read_config(folder: str, image_id: str) -> dict[str, Any] | None:
+def read_config(folder: str, image_id: str) -> dict[str, Any] | None:
     """An image's config; None where there is none that has this ID for a digest."""
     digest = image_id.removeprefix("sha256:")
     try:

@@ -95,7 +95,7 @@ class LiveHost:
         self.workers = _WORKERS[inventory.engine.store]
         if self.client.endpoint.scheme == "ssh":
             self.workers = self.client.width
-        self.seen = Sight(inventory.disk.folder, inventory.disk.unseen)
+        self.seen = Sight(inventory.disk.folder, inventory.disk.unseen, inventory.disk.images)
         self.key = f"{inventory.engine.id}/{inventory.engine.store}"
         self.uses.begin(self.key)
         if inventory.partial:
@@ -192,6 +192,10 @@ class LiveHost:
             for image_id, note in weighed.odd.items()
         }
         inventory = self._with_facts(inventory)
+        if inventory.engine.store == "classic" and any(each.shared for each in inventory.cache):
+            from holystone.engine.layer_dates import with_dates
+
+            inventory = with_dates(self.client, inventory, self.seen.root)
         self.uses.weighed(inventory)
         return inventory
 
@@ -257,7 +261,11 @@ class LiveHost:
         """What the engine's data folder holds beside its objects; see ``Host.beside``."""
         from holystone.engine.beside import look
 
-        return look(self.seen.root, inventory.engine, inventory.containers)
+        seen = self.seen
+        try:
+            return look(seen.root, inventory.engine, inventory.containers, images=seen.images)
+        except OSError:
+            return Beside()  # A folder went while it was read.
 
     def close(self) -> None:
         """Let go of every connection, and keep what was learned of what is still there."""
@@ -398,6 +406,9 @@ class LiveHost:
 
         ids = [image.id for image in inventory.images]
         told = read_content(self.seen.root, ids, self.facts)
+        told |= {
+            i.id: layer_sizes.unpacked(i, told[i.id]) for i in inventory.images if i.id in told
+        }
         new = {
             i: fact
             for i, fact in told.items()

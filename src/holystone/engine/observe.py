@@ -257,7 +257,7 @@ def disk(seen: sight.Sight) -> Disk:
     if not seen.root:
         return Disk(unseen=seen.why)
     try:
-        stat = os.statvfs(seen.root)
+        stat = os.statvfs(seen.images or seen.root)
     except OSError as error:
         return Disk(unseen=f"{seen.root} cannot be read: {error.strerror}")
     # As df counts: what is reserved for root is neither used nor to be had.
@@ -268,4 +268,5 @@ def disk(seen: sight.Sight) -> Disk:
         stat.f_files or None,
         stat.f_favail if stat.f_files else None,
         folder=seen.root,
+        images=seen.images,
     )

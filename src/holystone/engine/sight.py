@@ -29,6 +29,9 @@ _SYSTEMD = "systemd"
 """Where a socket unit starts the engine, systemd is who listens (``SO_PEERCRED`` of ``listen``)."""
 _ASKED_AGAIN = 4
 """Objects without a file that the engine is asked about again: they may have gone meanwhile."""
+_SYSTEM_SOCKET = "/run/containerd/containerd.sock"
+_SYSTEM_ROOT = "/var/lib/containerd"
+"""Where the system's containerd keeps its data, unless its configuration says otherwise."""
 _LARGEST_NETWORKS = 64 << 20
 NOT_FOUND = 404
 
@@ -40,6 +43,8 @@ class Sight(NamedTuple):
     """Its path here; empty where it is not in sight."""
     why: str = ""
     """Why it is not in sight, in words; empty where it is."""
+    images: str = ""
+    """The folder of the images where that is another one: that of the system's containerd."""
 
 
 class _Unreadable(Exception):
@@ -63,18 +68,42 @@ def find(
         return Sight(why="the engine does not say where its data is")
     if not os.path.isdir(root):
         return Sight(why=f"there is no folder {root} here")
+    name = str(info.get("Name") or "")
     with suppress(EngineError, OSError, ValueError, struct.error):
-        same = _by_process(client, root, str(info.get("Name") or ""))
+        same = _by_process(client, root, name)
         if same is not None:
-            return Sight(root) if same else Sight(why=f"another file system is at {root} here")
+            if not same:
+                return Sight(why=f"another file system is at {root} here")
+            return _with_images(client, info, root, name)
     try:
         if _by_files(client, root, containers, networks):
-            return Sight(root)
+            return _with_images(client, info, root, name)
     except _Unreadable:
         return Sight(why=f"only root can tell whether {root} is this engine's")
     except (EngineError, OSError, TypeError, KeyError):
         pass
     return Sight(why=f"nothing shows that {root} is this engine's")
+
+
+def _with_images(client: Client, info: Mapping[str, Any], root: str, name: str) -> Sight:
+    """The sight of a folder that is the engine's, where the images are on that disk or in sight.
+
+    An engine with the containerd store either starts a containerd of its own, with its data in the
+    engine's folder, or uses the system's. Then the images are in a folder of that.
+    """
+    containerd = info.get("Containerd")
+    address = containerd.get("Address") if isinstance(containerd, dict) else None
+    status = info.get("DriverStatus") or ()
+    if ["driver-type", "io.containerd.snapshotter.v1"] not in status or not address:
+        return Sight(root)
+    if str(address).removeprefix("/var") != _SYSTEM_SOCKET:
+        return Sight(root)
+    with suppress(EngineError, OSError, ValueError, struct.error):
+        if os.stat(_SYSTEM_ROOT).st_dev == os.stat(root).st_dev:
+            return Sight(root)
+        if _by_process(client, _SYSTEM_ROOT, name):
+            return Sight(root, images=_SYSTEM_ROOT)
+    return Sight(why=f"the images are in containerd's folder, and {_SYSTEM_ROOT} may not be it")
 
 
 def _by_process(client: Client, root: str, name: str) -> bool | None:

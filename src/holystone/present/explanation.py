@@ -9,7 +9,7 @@ from typing import NamedTuple
 from holystone.core.arrival import last_sign
 from holystone.core.decision import Fact, Plan, Verdict
 from holystone.core.digest_names import digest_names
-from holystone.core.freed import free_images, freed_by_record
+from holystone.core.freed import free
 from holystone.core.inventory import Container, Image, Inventory, Note
 from holystone.core.usage import Usage
 from holystone.core.worth import Prospects, prospects, prospects_of_record, rank
@@ -77,7 +77,7 @@ def _prospects(
     now = inventory.taken_at
     if verdict.kind == "cache":
         record = next(each for each in inventory.cache if each.id == verdict.id)
-        freed = freed_by_record(record, copies=inventory.engine.store == "containerd")
+        (freed,) = free(inventory, [], [record]).records
         return prospects_of_record(record, freed, now)
     image = next((each for each in inventory.images if each.id == verdict.id), None)
     if verdict.kind != "image" or image is None or not _has_name(image, inventory.engine.store):
@@ -104,7 +104,8 @@ def _goes_along(image: Image, verdict: Verdict) -> bool:
 
 def _image(inventory: Inventory, verdict: Verdict) -> Explanation:
     image = next(each for each in inventory.images if each.id == verdict.id)
-    (freed,), slack = free_images(inventory.images, [image])
+    alone = free(inventory, [image], [])
+    (freed,), slack = alone.images, alone.slack
     return Explanation(
         verdict,
         inventory.taken_at,

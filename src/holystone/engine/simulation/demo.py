@@ -113,7 +113,7 @@ def demo_inventory(now: float) -> tuple[Inventory, Usage]:
         taken_at=now,
         images=images,
         containers=tuple(containers),
-        cache=demo_cache(now),
+        cache=demo_cache(now, images),
         volumes=tuple(
             Volume(
                 _volume_name(name),

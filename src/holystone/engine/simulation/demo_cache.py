@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from holystone.core.inventory import CacheRecord
+from collections.abc import Iterable
+
+from holystone.core.inventory import CacheRecord, Image, Layer
 from holystone.engine.simulation.demo_making import DAY, HOUR, MINUTE, base36, megabytes
 
 # Project, base image, then megabytes of: system packages, dependencies, sources, result;
@@ -37,11 +39,16 @@ _MOUNTS = (
 )
 
 
-def demo_cache(now: float) -> tuple[CacheRecord, ...]:
-    """The build cache records at ``now``, UTC seconds: trees by project, mounts, sources."""
+def demo_cache(now: float, images: Iterable[Image]) -> tuple[CacheRecord, ...]:
+    """The build cache records at ``now``, UTC seconds: trees by project, mounts, sources.
+
+    The records of bases hold the lowest layers of ``images`` that are here.
+    """
+    lowest = {tag: image.layers[0] for image in images if image.layers for tag in image.tags}
     records = []
     for project, base, sizes, builds in _BUILDS:
-        records += _project(project, base, sizes, builds, now)
+        layer = lowest[base.removeprefix("docker.io/").removeprefix("library/")]
+        records += _project(project, base, layer, sizes, builds, now)
     for path, size, since, in_use in _MOUNTS:
         records.append(
             CacheRecord(
@@ -61,6 +68,7 @@ def demo_cache(now: float) -> tuple[CacheRecord, ...]:
 def _project(
     project: str,
     base: str,
+    lowest: Layer,
     sizes: tuple[float, float, float, float],
     builds: tuple[float, ...],
     now: float,
@@ -81,7 +89,7 @@ def _project(
         )
 
     records = [
-        record("base", f"pulled from {base}", 120, newest)._replace(shared=True),
+        record("base", f"pulled from {base}", 0, newest)._replace(size=lowest.size, shared=True),
         record("system", "mount / from exec /bin/sh -c apt-get install", system, newest, "base"),
         record("context", "local source for context", sources * 2, newest)._replace(
             type="source.local"

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from holystone.core.cache_layers import layers_of_records
 from holystone.core.inventory import CacheRecord, Container, Disk, Image, Inventory
 from holystone.engine.errors import EngineRefused
 from holystone.engine.simulation.stored import StoredParts
@@ -21,12 +22,18 @@ class SimulatedEngine:
     """The objects of an inventory, until they are removed or changed.
 
     ``clock`` gives the time, UTC seconds. ``compressed`` are bytes of content by chain ID, as a
-    containerd store would keep them, where the inventory tells each image's sum only. ``touched``
+    containerd store would keep them, where the inventory tells each image's sum only.
+    ``record_layers``: the chain ID of the layer that each shared build cache record holds, where
+    that is not to be taken from what fits (classic store). ``touched``
     are the IDs an event stream would have named as used since it was last cleared.
     """
 
     def __init__(
-        self, inventory: Inventory, clock: Callable[[], float], compressed: Mapping[str, int] | None
+        self,
+        inventory: Inventory,
+        clock: Callable[[], float],
+        compressed: Mapping[str, int] | None,
+        record_layers: Mapping[str, str] | None = None,
     ) -> None:
         self.touched: set[str] = set()
         self.images = {image.id: image for image in inventory.images}
@@ -42,13 +49,25 @@ class SimulatedEngine:
         self._stored = StoredParts(compressed)
         for image in inventory.images:
             self._stored.enter(image)
+        if record_layers is None:
+            fitting = layers_of_records(inventory)
+            record_layers = {record: min(layers) for record, layers in fitting.items() if layers}
+        self._record_layers = record_layers
+        sizes = {x.chain_id: x.size for image in inventory.images for x in image.layers or ()}
+        for record_id, chain_id in record_layers.items():
+            self._stored.enter_record(record_id, chain_id, sizes[chain_id])
+        self._own_records = {
+            record.id
+            for record in inventory.cache
+            if self._own_copies or not (record.shared or record.id in record_layers)
+        }
         self._stored_at_first = self.stored_bytes
 
     # The account of bytes.
 
     @property
     def layers_bytes(self) -> int:
-        """Bytes of all layers, unpacked and compressed: each as long as an image holds it."""
+        """Bytes of all layers, unpacked and compressed: each as long as anything holds it."""
         return self._stored.total
 
     @property
@@ -57,7 +76,7 @@ class SimulatedEngine:
         return (
             self.layers_bytes
             + sum(container.writable_size for container in self.containers.values())
-            + sum(r.size for r in self.cache.values() if self._own_copies or not r.shared)
+            + sum(r.size for r in self.cache.values() if r.id in self._own_records)
             + sum(volume.size or 0 for volume in self.volumes.values())
         )
 
@@ -117,6 +136,7 @@ class SimulatedEngine:
         if record.in_use or any(record_id in other.parents for other in self.cache.values()):
             return []
         del self.cache[record_id]
+        self._stored.give_up_record(record_id)
         return [record_id]
 
     def delete_volume(self, name: str) -> None:
@@ -146,6 +166,7 @@ class SimulatedEngine:
                 self._take_tag(tag)
             self.images[image.id] = image
             self._stored.enter(image)
+            self._mark_shared()
             self.touched.add(image.id)
 
     def tag(self, image_id: str, reference: str) -> None:
@@ -174,6 +195,8 @@ class SimulatedEngine:
         """A build adds a record, which no event tells of."""
         with self._lock:
             self.cache[record.id] = record
+            if self._own_copies or not record.shared:
+                self._own_records.add(record.id)
 
     # Inside.
 
@@ -194,7 +217,16 @@ class SimulatedEngine:
             )
         del self.images[image.id]
         self._stored.give_up(image.id)
+        self._mark_shared()
         return [image.id]
+
+    def _mark_shared(self) -> None:
+        """Tell of each record whether an image holds its layer now."""
+        held = {x.chain_id for image in self.images.values() for x in image.layers or ()}
+        for record_id, chain_id in self._record_layers.items():
+            record = self.cache.get(record_id)
+            if record is not None and record.shared != (chain_id in held):
+                self.cache[record_id] = record._replace(shared=chain_id in held)
 
     def _take_tag(self, reference: str) -> None:
         for image in list(self.images.values()):

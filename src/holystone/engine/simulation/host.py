@@ -24,9 +24,10 @@ class SimulatedHost(SimulatedEngine):
     """A ``Host`` whose objects are those of an inventory, until they are removed or changed.
 
     ``clock`` gives the time, UTC seconds; by default it stands still at the inventory's.
-    ``compressed``: see ``SimulatedEngine``. ``before_remove`` is called with each step before it is
-    carried out, and may change the host. ``registries`` has what registries answer, and in which
-    words, by repository as the engine writes it; of all others they have every image.
+    ``compressed`` and ``record_layers``: see ``SimulatedEngine``. ``before_remove`` is called with
+    each step before it is carried out, and may change the host. ``registries`` has what
+    registries answer, and in which words, by repository as the engine writes it; of all others
+    they have every image.
     """
 
     def __init__(
@@ -36,12 +37,15 @@ class SimulatedHost(SimulatedEngine):
         *,
         clock: Callable[[], float] | None = None,
         compressed: Mapping[str, int] | None = None,
+        record_layers: Mapping[str, str] | None = None,
         before_remove: Callable[[Step], None] | None = None,
         workers: int = 4,
         registries: Mapping[str, tuple[bool | None, str]] | None = None,
         beside: Beside = Beside(read=True),  # noqa: B008 - immutable
     ) -> None:
-        super().__init__(inventory, clock or (lambda: inventory.taken_at), compressed)
+        super().__init__(
+            inventory, clock or (lambda: inventory.taken_at), compressed, record_layers
+        )
         self.workers = workers
         self.before_remove = before_remove
         self.registries = registries or {}

@@ -1,4 +1,4 @@
-"""The simulated host's own account of the bytes its images store: each part with its last holder.
+"""The simulated host's own account of the bytes it stores in layers: each with its last holder.
 
 Written apart from ``core.layers`` and in another way (parts are entered when an image arrives and
 given up when it goes), so that the one can be held against the other.
@@ -34,9 +34,22 @@ class StoredParts:
             if not held:
                 self.total += weight
 
-    def give_up(self, image_id: str) -> None:
+    def enter_record(self, record_id: str, chain_id: str, size: int) -> None:
+        """A build cache record holds a layer too."""
+        part = f"unpacked {chain_id}"
+        self._parts[f"record {record_id}"] = {part: size}
+        if not self._holders.get(part):
+            self.total += size
+        self._holders[part] = self._holders.get(part, 0) + 1
+
+    def give_up_record(self, record_id: str) -> None:
+        """A record goes, with its layer if nothing else holds that."""
+        if f"record {record_id}" in self._parts:
+            self.give_up(f"record {record_id}")
+
+    def give_up(self, holder: str) -> None:
         """An image goes: parts that nobody else holds go with it."""
-        for part, weight in self._parts.pop(image_id).items():
+        for part, weight in self._parts.pop(holder).items():
             self._holders[part] -= 1
             if not self._holders[part]:
                 del self._holders[part]

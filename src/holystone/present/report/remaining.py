@@ -30,7 +30,7 @@ def stays(inventory: Inventory, plan: Plan, look: Look) -> list[str]:
         if kind == "image" and plan.partial:
             rows.append(_partly(plan, group))
         elif group:
-            held = _bytes(kind, inventory, plan, {verdict.id for verdict in group})
+            held = _bytes(kind, inventory, {verdict.id for verdict in group})
             rows.append(
                 (
                     plural(kind),
@@ -88,12 +88,12 @@ def young(plan: Plan, look: Look) -> list[str]:
 
 
 def held(plan: Plan, look: Look) -> list[str]:
-    """What of the bytes the disk does not get back yet, because the build cache holds them."""
+    """The bytes of images that go which the disk does not gain, since build cache holds them."""
     if not plan.held_by_cache:
         return []
     text = (
-        f"Up to {format_size(plan.held_by_cache)} of that comes free on the disk only when build "
-        "cache made of the same layers goes as well."
+        f"Not counted: {format_size(plan.held_by_cache)} of these images' layers that build cache "
+        "holds too. They come free when that build cache goes."
     )
     return paragraph(text, look, style="yellow")
 
@@ -106,12 +106,10 @@ def _why(group: Sequence[Verdict]) -> str:
     return ", ".join(f"{count} {reasons.label(rule)}" for rule, count in rules.most_common())
 
 
-def _bytes(kind: str, inventory: Inventory, plan: Plan, kept: set[str]) -> int | None:
+def _bytes(kind: str, inventory: Inventory, kept: set[str]) -> int | None:
     """The bytes of the objects of a kind that stay; None where not known, or nothing to tell."""
     if kind == "image":
-        stored = figures.stored_bytes(inventory.images)
-        going = sum(v.freed_bytes for v in plan.removed if v.kind == "image")
-        return None if stored is None else stored - going
+        return figures.stored_bytes([image for image in inventory.images if image.id in kept])
     if kind == "cache":
         return figures.cache_bytes([r for r in inventory.cache if r.id in kept]).own
     if kind == "container":
