@@ -283,13 +283,14 @@ def _past(written: dict[str, Any]) -> dict[str, Any]:
 
 
 def _record(name: str, row: dict[str, Any]) -> CacheRecord:
-    known = {"size", "used", "made", "parents", "in_use", "shared", "type"}
+    known = {"size", "used", "made", "parents", "in_use", "shared", "type", "description"}
     if unknown := set(row) - known:
         raise ValueError(f"cache {name}: unknown {', '.join(sorted(unknown))}")
     return CacheRecord(
         id=name,
         parents=tuple(row.get("parents", ())),
         type=row.get("type", "regular"),
+        description=row.get("description", ""),
         size=parse_size(row["size"]),
         created=_time(row.get("made", "30d")) or 0.0,
         last_used=_time(row.get("used")),
