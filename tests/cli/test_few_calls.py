@@ -57,8 +57,9 @@ def test_a_young_untagged_image_costs_no_full_list(
             assert (done.code, done.err) == (0, "")
             assert full_lists(front) == []
             assert "too young" in done.out
-            if command == "clean":
-                assert kept(done.out) == str(names(fresh_engine)), (before, done)
+        # Of Podman the images are counted by its files, which are not in sight through a proxy.
+        direct = holystone("clean", "-H", fresh_engine.host)
+        assert kept(direct.out) == str(names(fresh_engine)), (before, direct)
         # A document has a verdict on each object.
         assert len(holystone("clean", "--json", *on).json["items"]) >= 4
         assert full_lists(front)

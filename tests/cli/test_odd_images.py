@@ -22,6 +22,13 @@ def pull(engine: Engine, *references: str) -> None:
         assert not [line for line in said if "error" in line], said
 
 
+def try_to_pull(engine: Engine, reference: str) -> None:
+    """Pull what the engine keeps, and then says that it cannot unpack it."""
+    engine.api("POST", f"/images/create?fromImage={reference}")
+    listed = [tag for each in engine.client.list("/images/json") for tag in each["RepoTags"] or ()]
+    assert reference in listed
+
+
 def odd_images(registry: Registry, name: str) -> dict[str, str]:
     """References of images with layers in common and a history that is none, by what is odd."""
     layers = [layer_of("a", b"a" * 100_000), layer_of(name, b"b" * 200_000)]
@@ -84,7 +91,18 @@ def test_an_artifact_holds_nothing_unpacked(
     load(fresh_engine, ImageToLoad([layer(unique)]))
     on = ("-H", fresh_engine.host)
     before = holystone("plan", "--min-age", "0s", "--json", *on).json
+    # A module of WebAssembly has a config that names its layer as an image's does.
+    module = f"{unique} module".encode() * 1000
+    wasm = push_image(
+        registry,
+        f"{unique}-wasm",
+        image_config([module]),
+        [module],
+        config_type="application/vnd.wasm.config.v0+json",
+        layer_type="application/wasm",
+    )
     pull(fresh_engine, chart)
+    try_to_pull(fresh_engine, wasm)
     for look in LOOKS:
         done = holystone(*look.split(), "--json", *on)
         assert (done.code, done.err) == (0, ""), look
@@ -106,7 +124,7 @@ def test_an_artifact_holds_nothing_unpacked(
     assert deep.code == 0
     assert rule(deep, chart) == "unused"
     assert fresh_engine.client.list("/images/json?all=1") == []
-    assert deep.json["freed_bytes"] == told["size_bytes"]
+    assert deep.json["freed_bytes"] > told["size_bytes"]
 
 
 @pytest.mark.engine("docker28c")

@@ -198,7 +198,7 @@ def _container(name: str, row: dict[str, Any]) -> Container:
     if (
         unknown := set(row)
         - known
-        - {"asked", "made", "from", "restart", "needs", "pod", "infra", "seen"}
+        - {"asked", "made", "from", "restart", "needs", "pod", "infra", "seen", "at_least"}
     ):
         raise ValueError(f"container {name}: unknown {', '.join(sorted(unknown))}")
     return Container(
@@ -219,6 +219,7 @@ def _container(name: str, row: dict[str, Any]) -> Container:
         needs=tuple(row.get("needs", ())),
         pod=row.get("pod", ""),
         infra=row.get("infra", False),
+        writable_at_least=parse_size(row["at_least"]) if "at_least" in row else None,
     )
 
 
@@ -282,13 +283,14 @@ def _past(written: dict[str, Any]) -> dict[str, Any]:
 
 
 def _record(name: str, row: dict[str, Any]) -> CacheRecord:
-    known = {"size", "used", "made", "parents", "in_use", "shared", "type"}
+    known = {"size", "used", "made", "parents", "in_use", "shared", "type", "description"}
     if unknown := set(row) - known:
         raise ValueError(f"cache {name}: unknown {', '.join(sorted(unknown))}")
     return CacheRecord(
         id=name,
         parents=tuple(row.get("parents", ())),
         type=row.get("type", "regular"),
+        description=row.get("description", ""),
         size=parse_size(row["size"]),
         created=_time(row.get("made", "30d")) or 0.0,
         last_used=_time(row.get("used")),

@@ -12,6 +12,7 @@ import pytest
 from holystone.core.decision import Step
 from holystone.core.memory import Forgetful
 from holystone.core.plan import plan
+from holystone.core.policy import CacheLimits
 from holystone.engine import buildkit, cache_removal
 from holystone.engine.api import Client
 from holystone.engine.cache_removal import BUSY
@@ -22,10 +23,19 @@ from holystone.engine.live import LiveHost
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
 from holystone.engine.transport.grpc import Channel
-from tests.engine.cleaning import NO_CACHE, clean, live_host
+from tests.engine.cleaning import NO_CACHE, NO_GRACE, clean, live_host
 from tests.engine_client.proxy import Front, proxy
 from tests.engines import Engine
-from tests.engines.images import SCRATCH, build, busybox_files, tar_of
+from tests.engines.images import (
+    SCRATCH,
+    ImageToLoad,
+    build,
+    busybox_files,
+    busybox_layer,
+    layer,
+    load,
+    tar_of,
+)
 from tests.engines.places import DOCKER
 
 pytestmark = pytest.mark.engine("docker20", "docker28c")
@@ -205,6 +215,25 @@ def test_a_record_whose_child_stays_says_which(fresh_engine: Engine, unique: str
     assert kept.result == SKIPPED
     assert kept.detail.startswith(f"another record that stays is made from it: {leaf.id} (")
     assert left(fresh_engine) == set(records)
+
+
+def test_a_large_base_image_does_not_make_the_build_cache_cold(
+    fresh_engine: Engine, unique: str
+) -> None:
+    """BuildKit lists the layers of a tagged base image as records; only the rest has a budget."""
+    base = f"localhost/{unique}:1"
+    load(fresh_engine, ImageToLoad([busybox_layer(), layer(unique, 30_000_000)], [base]))
+    mount = f"--mount=type=cache,id={unique},target=/c"
+    steps = f"RUN {mount} head -c 1000000 /dev/zero > /c/x && cp /c/x /x\n"
+    for number in range(2):
+        # The second run has a source of its own, as the next pipeline does.
+        stages = f"FROM {base} AS build\n{steps}RUN echo {number} > /y\nFROM {base}\n"
+        build(fresh_engine, f"{stages}COPY --from=build /y /y\n", "-t", unique, buildkit=True)
+        before = left(fresh_engine)
+        policy = NO_GRACE._replace(cache=CacheLimits(budget_bytes=20_000_000))
+        done = clean(fresh_engine, policy)
+        assert not [v for v in done.plan.verdicts if v.kind == "cache" and v.remove]
+        assert left(fresh_engine) == before
 
 
 def test_beside_a_prune_nothing_fails_and_nothing_stays(fresh_engine: Engine, unique: str) -> None:

@@ -82,9 +82,9 @@ def test_nearly_all_in_use_is_believed_when_it_is_said_again() -> None:
 
 
 def test_a_few_in_use_are_believed() -> None:
-    idle = [CacheRecord(f"idle{n}") for n in range(3)]
+    idle = [CacheRecord(f"idle{n}") for n in range(7)]
     with engine(listed(*idle, *BUSY_ONES), answers({})) as (host, client):
-        assert len(observe.list_cache(client)) == 5
+        assert len(observe.list_cache(client)) == 9
         assert asked(host, DF) == 1
 
 
@@ -97,7 +97,7 @@ def test_what_the_engine_keeps_without_a_reason_is_told_as_that() -> None:
 
 
 def test_what_is_in_use_is_not_named_to_the_engine() -> None:
-    idle = [CacheRecord(f"idle{n}") for n in range(3)]
+    idle = [CacheRecord(f"idle{n}") for n in range(8)]
     deleted = answers({"CachesDeleted": [record.id for record in idle]})
     df = in_turn(listed(*idle, *BUSY_ONES), listed(*BUSY_ONES))
     with engine(df, deleted) as (host, client):

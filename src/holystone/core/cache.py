@@ -18,6 +18,16 @@ from holystone.core.policy import Policy
 from holystone.core.rules import Ruling, too_young
 
 
+def of_base_image(record: CacheRecord) -> bool:
+    """Whether a record is a layer of an image that a build began with, not the result of a step.
+
+    On the containerd store such a record is the image's own unpacked layer, and the results of
+    steps have copies of their own, though BuildKit calls both shared. Of an image that was here
+    BuildKit describes the layers with nothing, of one that it pulled itself with where from.
+    """
+    return not record.description or record.description.startswith("pulled from ")
+
+
 class CacheJudgement:
     """The rulings on the build cache of one host, so far."""
 
@@ -30,23 +40,26 @@ class CacheJudgement:
     ) -> None:
         """Let go what the level takes. ``shared``: whether an image that stays holds the layer.
 
-        On the classic store such a record is kept and does not count: removing it frees no byte
-        while the image is there, and the next build would have to make it again. On the
-        containerd store it has an unpacked copy of its own.
+        Such a record is kept and does not count: removing it frees no byte while the image is
+        there, and the next build would have to make it again.
         """
         self.records = inventory.cache
         self.policy = policy
         self.now = now
         self.budget = policy.cache.budget(inventory.disk.total_bytes)
         copies = inventory.engine.store == "containerd"
-        self.counted = {r.id: r.size for r in inventory.cache if copies or not shared(r)}
+
+        def held(record: CacheRecord) -> bool:
+            return shared(record) and (not copies or of_base_image(record))
+
+        self.counted = {r.id: r.size for r in inventory.cache if not held(r)}
         """Bytes of each record that takes space of its own."""
         self.total = sum(self.counted.values())
         self.rulings: dict[str, Ruling] = {}
         self.order: list[str] = []
         """IDs of the records that go, in an order that can be carried out."""
         everything = policy.takes.build_cache == "all"
-        spared = (lambda _: False) if copies or everything else shared
+        spared = (lambda _: False) if everything else held
         self.tree = _Tree(inventory.cache, policy, now, spared)
         if policy.takes.build_cache != "none":
             while (record := self.tree.oldest_leaf()) is not None:

@@ -52,10 +52,15 @@ def inspect_images(
             continue
         learn = partial(parse.inspected_image, known[image.id])
         try:
-            inspected.facts[image.id] = read_one(dict, answer, learn)
+            inspected.facts[image.id] = unpacked(image, read_one(dict, answer, learn))
         except (EngineRefused, SenselessAnswer) as error:
             inspected.odd[image.id] = note_of(image, "inspection", trouble(answer, error))
     return inspected
+
+
+def unpacked(image: Image, facts: ImageFacts) -> ImageFacts:
+    """The facts, of an artifact without layers: it may name some, but none of it is unpacked."""
+    return facts._replace(layers=(), diff_ids=()) if image.artifact else facts
 
 
 def note_of(image: Image, problem: str, said: str = "") -> Note:
@@ -124,7 +129,7 @@ def _add_sizes(sizes: dict[str, int], facts: Iterable[ImageFacts]) -> None:
         (diff_id, layer.size)
         for fact in facts
         if fact.layers is not None and fact.exact
-        for diff_id, layer in zip(fact.diff_ids or (), fact.layers, strict=True)
+        for diff_id, layer in zip(fact.diff_ids or (), fact.layers, strict=False)
     )
 
 

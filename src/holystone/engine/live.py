@@ -406,6 +406,9 @@ class LiveHost:
 
         ids = [image.id for image in inventory.images]
         told = read_content(self.seen.root, ids, self.facts)
+        told |= {
+            i.id: layer_sizes.unpacked(i, told[i.id]) for i in inventory.images if i.id in told
+        }
         new = {
             i: fact
             for i, fact in told.items()

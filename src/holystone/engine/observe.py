@@ -33,7 +33,9 @@ T = TypeVar("T")
 _PAUSES = (0.02, 0.1, 0.3, 0.9)
 """Seconds before each further try where a list stumbled over what just went away."""
 _DOUBTS = (0.0, 0.1, 0.3, 0.9)
-"""Seconds before each further look where most of the build cache claims to be in use."""
+"""Seconds before each further look where much of the build cache claims to be in use."""
+_MUCH = 4
+"""One record in so many that claims to be in use is much."""
 
 
 def read_lists(lists: Lists, now: float) -> Inventory:
@@ -227,15 +229,16 @@ def _ask_cache(client: Client) -> list[CacheRecord]:
 
 
 def _doubted(client: Client, records: list[CacheRecord]) -> list[CacheRecord]:
-    """The records, asked for again while most of them claim to be in use.
+    """The records, asked for again while many of them claim to be in use.
 
-    BuildKit holds a record while it measures it, and says then that it is in use: after a restart
-    that can be nearly all of them. What it says twice, with a moment in between, is believed.
+    BuildKit holds a record while it measures it, for whoever asked first, and says to others that
+    it is in use: after a restart, or after large builds, that can be nearly all of them. What it
+    says twice, with a moment in between, is believed.
     Raises EngineUnreachable, ProtocolError.
     """
     for pause in _DOUBTS:
         busy = {record.id for record in records if record.in_use}
-        if len(busy) * 2 <= len(records):
+        if len(busy) * _MUCH < len(records) or not busy:
             break
         time.sleep(pause)
         try:
