@@ -83,7 +83,12 @@ def figures(engine: Engine) -> Figures:
     written = sum(container.get("SizeRw") or 0 for container in containers)
     return Figures(
         images=usage.get("LayersSize") or 0,
-        cache=sum(record["Size"] for record in usage.get("BuildCache") or ()),
+        # On the classic store a shared record's layer is an image's, and counted as that.
+        cache=sum(
+            record["Size"]
+            for record in usage.get("BuildCache") or ()
+            if engine.store == "containerd" or not record["Shared"]
+        ),
         # The containerd store counts containers' snapshots among the layers.
         containers=0 if engine.store == "containerd" else written,
     )

@@ -202,6 +202,12 @@ def test_a_target_takes_the_fewest_images_with_their_cache(
     assert gained >= needed
     assert gained == outcome.freed_bytes == 1_500_000
     assert run is not None
+    run.end(freed_bytes=outcome.freed_bytes, freed=outcome.freed, removed=outcome.removed,
+            skipped=outcome.skipped, failed=outcome.failed, interrupted="",
+            disk_free_after=None)  # fmt: skip
+    again = Cleaned(fresh_engine, policy._replace(target=None), tmp_path, remote=remote)
+    assert not again.plan.steps
+    assert sum(past.freed_bytes or 0 for past in ledger.runs.list()) == gained
     left = fresh_engine.client.list("/images/json")
     assert len({tag for image in left for tag in image["RepoTags"]} & set(tags)) == 2
 

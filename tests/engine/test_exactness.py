@@ -147,7 +147,8 @@ def test_build_cache_of_a_buildkit_build(fresh_engine: Engine, unique: str) -> N
     build(fresh_engine, dockerfile, "-t", f"localhost/{unique}:1", buildkit=True)
     build(fresh_engine, dockerfile + "COPY rootfs/ /again\n", buildkit=True)
     kept = clean(fresh_engine)
-    assert kept.after.cache <= kept.before.cache
+    if fresh_engine.store == "classic":
+        assert kept.fall == kept.plan.freed_bytes
     assert {s.kind for s in kept.plan.steps} == {"image"}
     done = clean(fresh_engine, NO_CACHE)
     assert {s.kind for s in done.plan.steps} == {"cache"}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
+from collections.abc import Callable
+from types import FrameType
 
 from holystone.core.plan import plan as make_plan
 from holystone.core.usage import Usage
@@ -32,7 +33,7 @@ def test_reports_import_nothing_heavy() -> None:
     assert ran.stdout.split() == []
 
 
-def test_a_big_host_that_stays_is_told_in_no_time() -> None:
+def test_a_big_host_that_stays_is_told_with_few_calls() -> None:
     node = host.images()[2]._replace(layers=None)
     seen = host.quiet()._replace(
         images=tuple(
@@ -41,15 +42,30 @@ def test_a_big_host_that_stays_is_told_in_no_time() -> None:
     )
     made = make_plan(seen, Usage(), host.POLICY, host.NOW)
     outcome = host.outcome(made)
-    started = time.perf_counter()
-    plan.render(seen, made, Look())
-    clean.render(made, outcome, Look(), disk_after=made.disk)
-    assert time.perf_counter() - started < 0.05  # a few milliseconds, on a machine that is busy
+    assert calls(lambda: plan.render(seen, made, Look())) < 2 * len(made.verdicts)
+    rendered = calls(lambda: clean.render(made, outcome, Look(), disk_after=made.disk))
+    assert rendered < 10 * len(made.verdicts)
 
 
-def test_a_big_document_is_written_fast() -> None:
+def test_a_big_document_is_written_with_few_calls() -> None:
     made = host.plan()
     many = made._replace(verdicts=made.verdicts * 200)
-    started = time.perf_counter()
-    document.dump(document.plan(many))
-    assert time.perf_counter() - started < 2 * len(many.verdicts) / 10_000
+    written = calls(lambda: document.dump(document.plan(many)))
+    assert written < 20 * len(many.verdicts)
+
+
+def calls(work: Callable[[], object]) -> int:
+    """How many functions of Python are called by this: a cost that no busy machine changes."""
+    count = 0
+
+    def called(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(called)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return count

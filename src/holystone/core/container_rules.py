@@ -181,7 +181,7 @@ class ContainerJudgement:
 
     def _made_to_stay(self, container: Container) -> Reason | None:
         """The reason to think that somebody will start this container again, or None."""
-        if container.state == "dead":
+        if container.state == "dead" or is_of_ci_job(container):
             return None
         image = self.images.get(container.image_id)
         row = kept_by(
@@ -193,7 +193,7 @@ class ContainerJudgement:
         )
         if row is not None:
             return Reason("tool", {"tool": row.name, "what": row.what})
-        if container.restart not in _STARTED_AGAIN or is_of_ci_job(container):
+        if container.restart not in _STARTED_AGAIN:
             return None
         least = self.policy.containers.restart_stopped_for
         since = self._end(container)

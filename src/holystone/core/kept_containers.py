@@ -112,6 +112,32 @@ TABLE: tuple[Kept, ...] = (
         what="a builder",
         source="https://github.com/docker/buildx/blob/master/driver/docker-container/factory.go",
     ),
+    Kept(
+        "ollama",
+        names=("ollama", "open-webui"),
+        what="a model server, whose models are in the container unless it has a volume",
+        source="https://docs.ollama.com/docker",
+    ),
+    Kept(
+        "model-server",
+        images=(
+            "ollama/ollama",
+            "localai/localai",
+            "quay.io/go-skynet/local-ai",
+            "ghcr.io/open-webui/open-webui",
+            "ghcr.io/ggml-org/llama.cpp",
+            "vllm/vllm-openai",
+            "ghcr.io/huggingface/text-generation-inference",
+        ),
+        what="a model server, whose models are in the container unless it has a volume",
+        source="https://localai.io/installation/docker/",
+    ),
+    Kept(
+        "jupyter",
+        images=("jupyter/*", "quay.io/jupyter/*"),
+        what="a notebook server, whose notebooks are in the container unless it has a volume",
+        source="https://jupyter-docker-stacks.readthedocs.io/en/latest/using/running.html",
+    ),
 )
 """Asked in this order."""
 

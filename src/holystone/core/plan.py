@@ -76,13 +76,21 @@ def plan(inventory: Inventory, usage: Usage, policy: Policy, now: float) -> Plan
         from holystone.core.pressure import relieve
 
         level = assemble(inventory, policy, rulings, images.going, cache.order, layers)
-        needed = least_free - inventory.disk.free_bytes - level.freed_bytes
+        certain = level.freed_bytes - _unmeasured(inventory, rulings)
+        needed = least_free - inventory.disk.free_bytes - certain
         relieve(inventory, usage, images, cache, account, needed, least_free)
     cache.rule_rest()
     rulings.update((("image", i), ruling) for i, ruling in images.rulings.items())
     rulings.update((("cache", r), ruling) for r, ruling in cache.rulings.items())
     made = assemble(inventory, policy, rulings, images.going, cache.order, layers)
     return made._replace(unconfirmed=tuple(images.unconfirmed), target_free=least_free)
+
+
+def _unmeasured(inventory: Inventory, rulings: Rulings) -> int:
+    """Bytes that containers and volumes that go may free less than the engine says."""
+    containers = (c for c in inventory.containers if rulings["container", c.id][0])
+    volumes = (v for v in inventory.volumes if rulings["volume", v.name][0])
+    return container_slack(containers).below + volume_slack(volumes).below
 
 
 def _least_free(inventory: Inventory, policy: Policy) -> int | None:
