@@ -155,7 +155,8 @@ def test_build_cache_of_a_buildkit_build(fresh_engine: Engine, unique: str) -> N
     assert {r.result for r in done.outcome.results.values()} == {"removed"}
     fall = done.before.cache - done.after.cache
     if fresh_engine.store == "containerd":
-        assert done.plan.at_least <= fall <= done.plan.at_most
+        # The engine counts a blob with each record, and with the image that has it too.
+        assert 200_000 <= done.plan.freed_bytes <= fall
     else:
         assert fall == done.plan.freed_bytes >= 200_000
     assert fresh_engine.client.list("/images/json")

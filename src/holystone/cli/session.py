@@ -266,10 +266,9 @@ def _check_target(inventory: Inventory, policy: Policy) -> None:
 def _needs_images(draft: Plan, inventory: Inventory) -> bool:
     """Whether the plan, or its bytes, take more of all images than was asked for."""
     kinds = {step.kind for step in draft.steps}
-    if not inventory.partial or "image" in kinds:
-        return "image" in kinds
-    # Build cache may share its layers with any image.
-    return inventory.engine.store == "classic" and "cache" in kinds
+    # Build cache may share its layers, or their blobs, with any image.
+    copies = inventory.engine.store == "containerd"
+    return "image" in kinds or ("cache" in kinds and (inventory.partial or copies))
 
 
 def needs_untagged_alone(policy: Policy) -> bool:

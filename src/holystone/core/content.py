@@ -10,7 +10,7 @@ is estimated from the unpacked sizes, within bounds.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from holystone.core.inventory import Image
@@ -25,18 +25,22 @@ class Content(NamedTuple):
 
 
 def freed_content(
-    going: Sequence[Image], images: Iterable[Image], count: Counter[str]
+    going: Sequence[Image],
+    images: Iterable[Image],
+    count: Counter[str],
+    cached: Collection[str] = (),
 ) -> list[Content]:
     """What each image frees when they go in this order, unpacked layers aside.
 
     ``count`` is ``layers.holders`` of every image on the host; it is not changed. Where the blobs
-    of every image are known the answer is exact: a blob goes with its last holder.
+    of every image are known the answer is exact: a blob goes with its last holder. ``cached`` are
+    the digests of blobs that build cache holds as well: they come free with no image.
     """
     if not any(image.content_size for image in going):
         return [Content()] * len(going)
     images = tuple(images)
     if all(image.blobs is not None for image in images):
-        return _by_blob(going, images)
+        return _by_blob(going, images, cached)
     left = Counter(count)
     prefixes = _Prefixes(images)
     freed = []
@@ -53,12 +57,17 @@ def freed_content(
     return freed
 
 
+def blob_holders(images: Iterable[Image]) -> Counter[str]:
+    """How many of these images hold each blob, by digest."""
+    return Counter(blob.digest for image in images for blob in set(image.blobs or ()))
+
+
 def content_alone(images: Sequence[Image], count: Counter[str]) -> list[Content]:
     """What each of these images, all of a host, would free if it went and no other."""
     if not any(image.content_size for image in images):
         return [Content()] * len(images)
     if all(image.blobs is not None for image in images):
-        holders = Counter(blob.digest for image in images for blob in set(image.blobs or ()))
+        holders = blob_holders(images)
         own = [
             sum(blob.size for blob in set(image.blobs or ()) if holders[blob.digest] == 1)
             for image in images
@@ -75,14 +84,16 @@ def content_alone(images: Sequence[Image], count: Counter[str]) -> list[Content]
     return alone
 
 
-def _by_blob(going: Sequence[Image], images: Iterable[Image]) -> list[Content]:
-    holders = Counter(blob.digest for image in images for blob in set(image.blobs or ()))
+def _by_blob(
+    going: Sequence[Image], images: Iterable[Image], cached: Collection[str]
+) -> list[Content]:
+    holders = blob_holders(images)
     freed = []
     for image in going:
         total = 0
         for blob in set(image.blobs or ()):
             holders[blob.digest] -= 1
-            if not holders[blob.digest]:
+            if not holders[blob.digest] and blob.digest not in cached:
                 total += blob.size
         freed.append(Content(total, total, total))
     return freed

@@ -7,11 +7,12 @@ records do as well: there the last of both frees it, whichever that is.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
+from holystone.core.cache_blobs import RecordBlobs, blobs_of_records, may_share
 from holystone.core.cache_layers import RecordLayers, layers_of_records
-from holystone.core.content import freed_content
+from holystone.core.content import blob_holders, freed_content
 from holystone.core.decision import Step
 from holystone.core.inventory import CacheRecord, Container, Image, Inventory, Volume
 from holystone.core.layers import holders
@@ -115,8 +116,7 @@ def free(
     the caller has it.
     """
     if inventory.engine.store == "containerd":
-        images, slack = free_images(inventory.images, going)
-        return Freed(images, [freed_by_record(record, copies=True) for record in cut], slack, 0)
+        return _free_with_copies(inventory, going, cut)
     if not going and not cut:
         return Freed([], [], Slack(estimated=False, below=0, above=0), 0)
     layers = layers_of_records(inventory) if layers is None else layers
@@ -133,10 +133,36 @@ def free_images(images: Sequence[Image], going: Sequence[Image]) -> tuple[list[i
     return _free_images(images, going, LayerHolders(images, {}))
 
 
+def _free_with_copies(
+    inventory: Inventory, going: Sequence[Image], cut: Sequence[CacheRecord]
+) -> Freed:
+    """``free`` on the containerd store, where a record shares no more than a compressed blob."""
+    blobs = blobs_of_records(inventory)
+    cached = Counter(blob.digest for blob in (blobs or {}).values())
+    account = LayerHolders(inventory.images, {})
+    images, slack = _free_images(inventory.images, going, account, cached)
+    holders = blob_holders(inventory.images)
+    left = {blob.digest: blob.size for image in going for blob in image.blobs or ()}
+    holders.subtract(blob_holders(going))
+    records = []
+    for record in cut:
+        freed = freed_by_record(record, copies=True, blobs=blobs)
+        if blobs and record.id in blobs:
+            digest, size = blobs[record.id]
+            cached[digest] -= 1
+            freed += 0 if cached[digest] or holders[digest] else size
+        records.append(freed)
+    held = sum(size for digest, size in left.items() if cached[digest] and not holders[digest])
+    return Freed(images, records, slack, held)
+
+
 def _free_images(
-    images: Sequence[Image], going: Sequence[Image], account: LayerHolders
+    images: Sequence[Image],
+    going: Sequence[Image],
+    account: LayerHolders,
+    cached: Collection[str] = (),
 ) -> tuple[list[int], Slack]:
-    contents = freed_content(going, images, account.images)
+    contents = freed_content(going, images, account.images, cached)
     freed = []
     below = above = 0
     for image, content in zip(going, contents, strict=True):
@@ -162,20 +188,21 @@ def containerd_slack(inventory: Inventory, steps: Sequence[Step], slack: Slack) 
     """What the interface does not tell of the containerd store, as bounds.
 
     Each container has a snapshot of a few files beside its writable layer, and takes whole blocks.
-    Build cache that shares content with images keeps what of theirs it needs, and keeps its own
+    Build cache that may share content with images keeps what of theirs it needs, and keeps its own
     share while they stay.
     """
-    shared = {record.id for record in inventory.cache if record.shared}
+    blobs = blobs_of_records(inventory)
+    unclear = {record.id: record for record in inventory.cache if may_share(record, blobs)}
     containers = sum(1 for step in steps if step.kind == "container")
     images = sum(step.freed_bytes for step in steps if step.kind == "image")
-    sizes = {record.id: record.size for record in inventory.cache}
-    cut = [step for step in steps if step.id in shared]
+    cut = [step for step in steps if step.kind == "cache" and step.id in unclear]
     return Slack(
         estimated=bool(steps),
-        below=max(slack.below, images if shared else 0) + sum(step.freed_bytes for step in cut),
+        below=max(slack.below, images if unclear else 0)
+        + sum(step.freed_bytes for step in cut if unclear[step.id].shared),
         above=slack.above
         + containers * _CONTAINER_SNAPSHOT
-        + sum(sizes[step.id] - step.freed_bytes for step in cut),
+        + sum(unclear[step.id].size - step.freed_bytes for step in cut),
     )
 
 
@@ -200,13 +227,16 @@ def volume_slack(volumes: Iterable[Volume]) -> Slack:
     return Slack(estimated or below > 0, below, 0)
 
 
-def freed_by_record(record: CacheRecord, *, copies: bool) -> int:
+def freed_by_record(record: CacheRecord, *, copies: bool, blobs: RecordBlobs | None = None) -> int:
     """The bytes a build cache record frees that are its own. ``copies``: on the containerd store.
 
     There a record is an unpacked copy and a compressed one, and an image shares the compressed one
-    alone. The interface tells but the sum, so half of it is assumed. On the classic store a record
-    that shares its layer with an image has nothing of its own: see ``LayerHolders``.
+    alone. Where ``blobs`` does not tell which that is, half of the record is assumed. On the
+    classic store a record that shares its layer with an image has nothing of its own: see
+    ``LayerHolders``.
     """
-    if not record.shared:
-        return record.size
-    return record.size // 2 if copies else 0
+    if not copies:
+        return 0 if record.shared else record.size
+    if blobs and record.id in blobs:
+        return record.size - blobs[record.id].size
+    return record.size // 2 if may_share(record, blobs) else record.size

@@ -9,11 +9,14 @@ what turns out not to be needed is kept after all, images before build cache.
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from holystone.core.cache import CacheJudgement
+from holystone.core.cache_blobs import blobs_of_records
 from holystone.core.decision import Reason
-from holystone.core.freed import LayerHolders
+from holystone.core.freed import LayerHolders, freed_by_record
 from holystone.core.images import Judgement
 from holystone.core.inventory import CacheRecord, Image, Inventory
 from holystone.core.ranking import NEVER, Entry
@@ -112,11 +115,16 @@ class _Relief:
             entry.key: entry.pieces for entry in self.ranking.entries.values()
         }
         left = [record for record in inventory.cache if record.id not in cache.rulings]
+        copies = inventory.engine.store == "containerd"
+        blobs = blobs_of_records(inventory) if copies else None
+        held: Mapping[str, frozenset[Hashable]] = account.layers_of
+        if blobs:
+            held = {r: frozenset({("blob", blob.digest)}) for r, blob in blobs.items()}
         self.stored = Stored(
             self.pieces.values(),
             left,
-            account.layers_of,
-            copies=inventory.engine.store == "containerd",
+            held,
+            partial(freed_by_record, copies=copies, blobs=blobs),
         )
         for image in images.going:
             self.stored.sizes.update(image.held)

@@ -7,10 +7,9 @@ plan is being looked for.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
 from holystone.core.cache_layers import RecordLayers
-from holystone.core.freed import freed_by_record
 from holystone.core.inventory import CacheRecord
 
 Part = Hashable
@@ -29,13 +28,15 @@ class Stored:
         self,
         images: Iterable[Pieces],
         records: Iterable[CacheRecord],
-        layers_of: RecordLayers,
-        *,
-        copies: bool,
+        layers_of: Mapping[str, frozenset[Part]],
+        own: Callable[[CacheRecord], int],
     ) -> None:
-        """``copies``: on the containerd store, where a record has copies of its own."""
-        self.copies = copies
+        """``layers_of``: by record ID the parts that it holds beside images.
+
+        ``own`` tells the bytes that are a record's alone.
+        """
         self.layers_of = layers_of
+        self.own = own
         self.sizes: dict[Part, int] = {}
         self._images: Counter[Part] = Counter()
         self._records: Counter[Part] = Counter()
@@ -64,12 +65,12 @@ class Stored:
         """Bytes that come free with a build cache record."""
         layers = self.layers_of.get(record.id, frozenset())
         self._records.subtract(layers)
-        return freed_by_record(record, copies=self.copies) + self._loose(layers)
+        return self.own(record) + self._loose(layers)
 
     def restore(self, record: CacheRecord) -> int:
         """Bytes that do not come free where a record stays after all."""
         layers = self.layers_of.get(record.id, frozenset())
-        lost = freed_by_record(record, copies=self.copies) + self._loose(layers)
+        lost = self.own(record) + self._loose(layers)
         self._records.update(layers)
         return lost
 

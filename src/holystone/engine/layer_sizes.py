@@ -70,11 +70,18 @@ def note_of(image: Image, problem: str, said: str = "") -> Note:
 
 
 def weigh_images(
-    client: Client, facts: Mapping[str, ImageFacts], images: Iterable[Image], store: str
+    client: Client,
+    facts: Mapping[str, ImageFacts],
+    images: Iterable[Image],
+    store: str,
+    *,
+    each_layer: bool = False,
 ) -> Weighed:
     """The facts of these images with the sizes of their layers.
 
     ``facts`` are those of every image known, whose layers help to read the histories of the new.
+    Unless ``each_layer``, layers that only one image holds may be told as one, where that saves
+    questions: what comes free with images is the same.
     """
     from holystone.engine.deduction import deduce, remainders, representatives
     from holystone.engine.history import EMPTY_LAYER
@@ -90,7 +97,7 @@ def weigh_images(
     sizes = {EMPTY_LAYER: 0} if store == "classic" else {}
     _add_sizes(sizes, facts.values())
     asked = {image.id for image in light}
-    if store == "containerd":
+    if store == "containerd" and not each_layer:
         asked = representatives(light, stacks, sizes)
     first = _ask_histories(client, facts, [i for i in light if i.id in asked], stacks, sizes)
     _add_sizes(sizes, first.known.values())

@@ -180,7 +180,9 @@ class LiveHost:
         inventory = self._inspect(inventory, [i.id for i in inventory.images if self._unknown(i)])
         light = [i for i in inventory.images if self.facts[i.id].layers is None]
         store = inventory.engine.store
-        weighed = layer_sizes.weigh_images(self.client, self.facts, light, store)
+        # What build cache shares with images is found by the sizes of single layers.
+        cached = any(record.type == "regular" for record in inventory.cache)
+        weighed = layer_sizes.weigh_images(self.client, self.facts, light, store, each_layer=cached)
         self._learn(weighed.known, inventory)
         self.facts.update(weighed.derived)
         if store == "containerd":
