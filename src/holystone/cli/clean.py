@@ -75,7 +75,9 @@ def run(options: argparse.Namespace) -> int:
     told = options.json or options.report or agreed or os.environ.get("GITHUB_STEP_SUMMARY")
     untagged_do = not told and needs_untagged_alone(policy)
     try:
-        with opened(options, watch=True, untagged_do=untagged_do) as session:
+        with opened(
+            options, watch=True, sizes=policy.takes.volumes, untagged_do=untagged_do
+        ) as session:
             from holystone.cli.cleaning import Cleaning
 
             return Cleaning(session, options, policy, agreed).run()

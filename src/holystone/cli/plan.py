@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     file = getattr(options, "out", None)
     counts_only = not (options.json or every or file or os.environ.get("GITHUB_STEP_SUMMARY"))
     untagged_do = counts_only and needs_untagged_alone(policy)
-    with opened(options, untagged_do=untagged_do) as session:
+    with opened(options, sizes=policy.takes.volumes, untagged_do=untagged_do) as session:
         from holystone.present import terminal
 
         inventory, plan = survey(session.host, policy, every=not untagged_do)
