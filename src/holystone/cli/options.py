@@ -196,9 +196,10 @@ def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
         "--min-age",
         metavar="TIME",
         type=value_of(_age),
-        help="how old everything must be to go (default: 1m for images that lost their tag, 1h "
+        help="how old an object must be to go (default: 1m for images that lost their tag, 1h "
         "for those that never had one and for tagged ones, 10m for the rest). 0s takes young "
-        "objects too: not while jobs run, for a classic build under way can lose its stages",
+        "objects too: not while jobs run, for a classic build under way can lose its stages. "
+        "Containers that were never started wait for their day all the same",
     )
     group.add_argument(
         "--cache-budget",
