@@ -148,11 +148,16 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     )
 
 
+_BYTES = 100_000
+"""From this number on, one without a unit counts bytes: nobody means so many gigabytes."""
+
+
 def _size(text: str) -> int:
     """A size with its unit. Raises ValueError."""
     size = parse_size(text)
     if size and text.strip()[-1].isdigit():
-        raise ValueError(f"{text!r} has no unit; write it like {text.strip()}GB")
+        unit = "B" if size >= _BYTES else "GB"
+        raise ValueError(f"{text!r} has no unit; write it like {text.strip()}{unit}")
     return size
 
 
