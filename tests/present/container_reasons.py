@@ -10,12 +10,12 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
     (
         "in-use",
         {"state": "created", "until": NOON + 600, "now": NOON},
-        "created and not started yet: in use until 12:10 UTC",
+        "created, never started: left until 12:10 UTC, a job may be about to start it",
     ),
     (
         "in-use",
         {"state": "created", "task": True},
-        "created and not started yet: a task of a Swarm service",
+        "created, never started: a task of a Swarm service, which may start it",
     ),
     (
         "needed-by",
@@ -51,7 +51,8 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
     (
         "restart",
         {"policy": "unless-stopped", "stopped_for": 60.0, "least": 2_592_000.0},
-        "restart policy unless-stopped: goes after 30 days without a start",
+        "restart policy unless-stopped: meant to be started again, goes after 30 days without "
+        "a start",
     ),
     (
         "stopped",
