@@ -43,14 +43,18 @@ def _stopped_group(facts: Facts) -> str:
     part = f"part of {_group(facts)}"
     if facts.get("container"):
         return f"{part}: container {safe(str(facts['container']))} stays"
-    when = "stopped"
-    if facts.get("stopped_for") is not None:
-        when = f"stopped {ago(number(facts, 'stopped_for'))}"
+    since = facts.get("stopped_for")
+    if facts.get("never_started"):
+        made = "" if since is None else f"made {ago(number(facts, 'stopped_for'))} and "
+        when = f"{made}never started"
+    else:
+        when = "stopped" if since is None else f"stopped {ago(number(facts, 'stopped_for'))}"
     if facts.get("least") is not None:
         return f"{part}, {when}: goes as a whole after {duration(facts, 'least')}"
     if facts.get("level"):
         level = safe(str(facts["level"]))
-        return f"{part}, {when}: can be started again, stays at {level}"
+        can = "can be started" if facts.get("never_started") else "can be started again"
+        return f"{part}, {when}: {can}, stays at {level}"
     return f"{part}, which could be started again"
 
 
