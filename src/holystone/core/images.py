@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from holystone.core.arrival import arrival, last_sign
+from holystone.core.arrival import arrival, sign
 from holystone.core.decision import Fact, Reason
 from holystone.core.digest_names import DigestNames, digest_names
 from holystone.core.inventory import Container, Image, Inventory
@@ -54,7 +54,7 @@ class Judgement:
         self.held_by: defaultdict[str, list[str]] = defaultdict(list)
         for container in staying:
             self.held_by[container.image_id].append(container.name)
-        self._signs: dict[str, float | None] = {}
+        self._signs: dict[str, tuple[str, float | None]] = {}
         self.kept_children: Counter[str] = Counter()
         self.rulings: dict[str, Ruling] = {}
         self.going: list[Image] = []
@@ -107,9 +107,13 @@ class Judgement:
         return self.by_digest[image.id].names if image.digests else ()
 
     def last_sign(self, image: Image) -> float | None:
-        """When anybody last had to do with the image; see ``last_sign``."""
+        """When anybody last had to do with the image; see ``arrival.last_sign``."""
+        return self.sign(image)[1]
+
+    def sign(self, image: Image) -> tuple[str, float | None]:
+        """What that was, in words, and when."""
         if image.id not in self._signs:
-            self._signs[image.id] = last_sign(image, self.usage)
+            self._signs[image.id] = sign(image, self.usage)
         return self._signs[image.id]
 
     def doubtful(self, image: Image) -> bool:
@@ -224,18 +228,18 @@ class Judgement:
         takes = self.policy.takes.tagged
         if takes == "none":
             return False, name
-        idle = self.idle(image)
+        idle, what = self.idle(image), self.sign(image)[0]
         if takes == "all":
-            return True, Reason("unused", {"idle": idle, "tags": len(image.tags)})
+            return True, Reason("unused", {"idle": idle, "sign": what, "tags": len(image.tags)})
         came = self._arrival(image)[1]
         age = None if came is None else max(0.0, self.now - came)
-        return self.retained.judge(image, idle, age)
+        return self.retained.judge(image, (what, idle), age)
 
     def _hindrance(self, image: Image, lost: Reason | None) -> Reason | None:
         """What keeps a named image at any level that is not in use and not protected, or None."""
         if children := self.kept_children[image.id]:
             return Reason("parent", {"children": children})
-        young = too_young("last used", self.last_sign(image), self.policy.grace.tagged, self.now)
+        young = too_young(*self.sign(image), self.policy.grace.tagged, self.now)
         if young is not None:
             return young
         given_up = self.policy.include_local and self.policy.level == "deep"

@@ -34,11 +34,13 @@ class Prospects(NamedTuple):
     """How long it takes to fetch that again; None where nothing has to be, or nothing tells."""
     chance: float | None = None
     """How likely it is to follow what was asked for just now; None where nothing tells."""
+    sign: str = "last used"
+    """What ``idle`` counts from: where no use is known, when it was made or came here."""
 
     @property
     def facts(self) -> dict[str, Fact]:
         """As facts of a reason."""
-        told: dict[str, Fact] = {"idle": self.idle, "gap": self.gap}
+        told: dict[str, Fact] = {"idle": self.idle, "sign": self.sign, "gap": self.gap}
         if self.chance is not None:
             told["chance"] = self.chance
         return {**told, "frees": self.freed, "seconds": self.seconds}
@@ -80,8 +82,13 @@ def rank(images: Iterable[Image], spare: Iterable[Image], usage: Usage, sign: Si
     return ranking
 
 
-def prospects(entry: Entry, now: float, soon: Mapping[str, float]) -> Prospects:
-    """What is expected of an image that may be given up; ``soon`` as the habits tell it now."""
+def prospects(
+    entry: Entry, now: float, soon: Mapping[str, float], told: tuple[str, float | None]
+) -> Prospects:
+    """What is expected of an image that may be given up.
+
+    ``soon`` is as the habits tell it now, ``told`` what was last heard of the image, and when.
+    """
     gaps = [habit.use.gap for habit in entry.habits if habit.use.gap is not None]
     last = max((habit.last for habit in entry.habits), default=entry.last)
     per_byte = max((habit.seconds_per_byte for habit in entry.habits), default=0.0)
@@ -92,6 +99,7 @@ def prospects(entry: Entry, now: float, soon: Mapping[str, float]) -> Prospects:
         freed=entry.freed,
         seconds=WAIT + entry.freed * per_byte if entry.freed else None,
         chance=max(chances, default=None),
+        sign=told[0] if last == told[1] else "last used",
     )
 
 
@@ -110,6 +118,7 @@ def prospects_of_record(record: CacheRecord, freed: int, now: float) -> Prospect
         gap=_gap(record) if used_again else None,
         freed=freed,
         seconds=None,
+        sign="made" if record.last_used is None else "last used",
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from holystone.core.arrival import last_sign
+from holystone.core.arrival import last_sign, sign
 from holystone.core.decision import Fact, Plan, Verdict
 from holystone.core.digest_names import digest_names
 from holystone.core.freed import free
@@ -89,7 +89,8 @@ def _prospects(
         if each is image or not _goes_along(each, verdicts[each.id])
     ]
     ranking = rank(holders, [image], usage, partial(last_sign, usage=usage))
-    return prospects(ranking.entries[image.id], now, ranking.habits.soon(now))
+    soon = ranking.habits.soon(now)
+    return prospects(ranking.entries[image.id], now, soon, sign(image, usage))
 
 
 def _has_name(image: Image, store: str) -> bool:
