@@ -39,3 +39,14 @@ def last_sign(image: Image, usage: Usage) -> float | None:
         usage.first_seen.get(image.id),
     )
     return max((sign for sign in signs if sign is not None), default=None)
+
+
+def once_in_registry(image: Image, store: str) -> bool:
+    """Whether a registry had the image when it was last heard of.
+
+    On the classic store an image has a repository digest only where it was pulled or pushed;
+    elsewhere every image has one.
+    """
+    if image.from_registry is None:
+        return store == "classic" and bool(image.digests)
+    return image.from_registry
