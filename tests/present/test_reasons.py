@@ -43,7 +43,7 @@ def test_an_unknown_rule_is_an_error() -> None:
 NOON = 1_760_011_200.0  # 2025-10-09T12:00:00Z
 CASES: list[tuple[str, dict[str, Fact], str]] = [
     ("in-use", {"state": "running"}, "in use: the container is running"),
-    ("in-use", {"state": "created"}, "created and not started yet: a job may be about to"),
+    ("in-use", {"state": "created"}, "created, never started: a job may be about to start it"),
     ("in-use", {"build": True}, "in use by a build that runs now"),
     ("in-use", {"containers": 1, "container": "web"}, "in use by container web"),
     ("in-use", {"containers": 3, "container": "web"}, "in use by container web and 2 more"),

@@ -71,6 +71,8 @@ def _in_use_brief(facts: Facts) -> str:
         return "in use by a build"
     if facts.get("manifest_list"):
         return _in_use(facts)
+    if state == "created":
+        return container_reasons.created_brief(facts)
     if state is not None:
         return safe(str(state))
     return _in_use(facts).replace("by container ", "by ", 1)
