@@ -48,3 +48,14 @@ def sign(image: Image, usage: Usage) -> tuple[str, float | None]:
     )
     known = [(what, at) for what, at in signs if at is not None]
     return max(known, key=lambda told: told[1], default=("last used", None))
+
+
+def once_in_registry(image: Image, store: str) -> bool:
+    """Whether a registry had the image when it was last heard of.
+
+    On the classic store an image has a repository digest only where it was pulled or pushed;
+    elsewhere every image has one.
+    """
+    if image.from_registry is None:
+        return store == "classic" and bool(image.digests)
+    return image.from_registry

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from holystone.core.arrival import arrival, sign
+from holystone.core.arrival import arrival, once_in_registry, sign
 from holystone.core.decision import Fact, Reason
 from holystone.core.digest_names import DigestNames, digest_names
 from holystone.core.inventory import Container, Image, Inventory
@@ -155,7 +155,7 @@ class Judgement:
             return False, (Reason("in-use", {"manifest_list": image.in_lists[0]}), *named)
         lost = self._lost(image)
         # Before a named image goes its registry is asked: until then it does not count as lost.
-        unasked = lost == _UNCONFIRMED and (name or self._once_in_registry(image))
+        unasked = lost == _UNCONFIRMED and (name or once_in_registry(image, self.store))
         protected = self.protection.of_image(
             image,
             self._arrival(image)[1],
@@ -251,17 +251,8 @@ class Judgement:
         Where the disk fills up meanwhile that is no reason to keep what came from there.
         """
         reached = hindrance.rule != "unconfirmed" or "said" not in hindrance.facts
-        return not reached and self.policy.target is not None and self._once_in_registry(image)
-
-    def _once_in_registry(self, image: Image) -> bool:
-        """Whether a registry had the image when it was last heard of.
-
-        On the classic store an image has a repository digest only where it was pulled or pushed;
-        elsewhere every image has one.
-        """
-        if image.from_registry is None:
-            return self.store == "classic" and bool(image.digests)
-        return image.from_registry
+        pressed = self.policy.target is not None
+        return not reached and pressed and once_in_registry(image, self.store)
 
     def _lost(self, image: Image) -> Reason | None:
         """Why no registry may be able to give an image back; None where one can."""
@@ -275,11 +266,11 @@ class Judgement:
                 facts["asked_ago"] = max(0.0, self.now - image.registry_asked)
             if image.in_registry is False:
                 return Reason("local", facts)
-            facts["once_there"] = self._once_in_registry(image)
+            facts["once_there"] = once_in_registry(image, self.store)
             return Reason("unconfirmed", facts)
         if self.policy.check_registry:
             return _UNCONFIRMED
-        return None if self._once_in_registry(image) else _UNCHECKED
+        return None if once_in_registry(image, self.store) else _UNCHECKED
 
 
 def children_first(images: Sequence[Image]) -> list[Image]:

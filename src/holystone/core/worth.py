@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+from holystone.core.arrival import once_in_registry
 from holystone.core.company import Company
 from holystone.core.decision import Fact
 from holystone.core.habits import SOON, SPEED, USUAL_GAP, Habits
@@ -31,7 +32,8 @@ class Prospects(NamedTuple):
     freed: int
     """Bytes that go with it now."""
     seconds: float | None
-    """How long it takes to fetch that again; None where nothing has to be, or nothing tells."""
+    """How long it takes to fetch that again; None where nothing has to be, or nothing tells, or no
+    registry is known to have it."""
     chance: float | None = None
     """How likely it is to follow what was asked for just now; None where nothing tells."""
     sign: str = "last used"
@@ -44,6 +46,12 @@ class Prospects(NamedTuple):
         if self.chance is not None:
             told["chance"] = self.chance
         return {**told, "frees": self.freed, "seconds": self.seconds}
+
+    def counted_from(self, sign: tuple[str, float | None], now: float) -> Prospects:
+        """The same, where ``idle`` counts from this: what it was, and when."""
+        what, at = sign
+        same = at is not None and self.idle == max(0.0, now - at)
+        return self._replace(sign=what) if same else self
 
 
 def rank(images: Iterable[Image], spare: Iterable[Image], usage: Usage, sign: Sign) -> Ranking:
@@ -83,12 +91,9 @@ def rank(images: Iterable[Image], spare: Iterable[Image], usage: Usage, sign: Si
 
 
 def prospects(
-    entry: Entry, now: float, soon: Mapping[str, float], told: tuple[str, float | None]
+    entry: Entry, image: Image, store: str, now: float, soon: Mapping[str, float]
 ) -> Prospects:
-    """What is expected of an image that may be given up.
-
-    ``soon`` is as the habits tell it now, ``told`` what was last heard of the image, and when.
-    """
+    """What is expected of an image that may be given up; ``soon`` as the habits tell it now."""
     gaps = [habit.use.gap for habit in entry.habits if habit.use.gap is not None]
     last = max((habit.last for habit in entry.habits), default=entry.last)
     per_byte = max((habit.seconds_per_byte for habit in entry.habits), default=0.0)
@@ -97,10 +102,16 @@ def prospects(
         idle=max(0.0, now - last) if last > 0 else None,
         gap=min(gaps, default=None),
         freed=entry.freed,
-        seconds=WAIT + entry.freed * per_byte if entry.freed else None,
+        seconds=WAIT + entry.freed * per_byte if entry.freed and _has(image, store) else None,
         chance=max(chances, default=None),
-        sign=told[0] if last == told[1] else "last used",
     )
+
+
+def _has(image: Image, store: str) -> bool:
+    """Whether a registry has an image, as far as is known."""
+    if image.in_registry is None:
+        return once_in_registry(image, store)
+    return image.in_registry
 
 
 def value_of_record(record: CacheRecord, now: float) -> float:
