@@ -10,6 +10,7 @@ import pytest
 from tests.cli.command import Command
 from tests.cli.test_levels import CONFIG
 from tests.docs.test_reference import codes, fields, first_cells, section
+from tests.engine.refreshing import move_tag
 from tests.engine.restoring import forget, image, login, pushed
 from tests.engines import Engine, Registry, start_registry
 from tests.engines.images import ImageToLoad, layer, load
@@ -62,6 +63,33 @@ def test_a_deep_clean_is_undone(
     assert again.code == 0
     assert again.json["outcome"]["present"] == 1
     assert [item["result"] for item in again.json["items"]] == ["present"]
+
+
+@pytest.mark.engine("docker20", "docker28")
+def test_a_digest_that_was_the_name_is_the_name_again(
+    fresh_engine: Engine, registry: Registry, holystone: Command, unique: str, config: Path
+) -> None:
+    """Where the image had a tag, its digest names it no more than before."""
+    digest, tagged = (pushed(fresh_engine, registry, f"{unique}-{n}", "1") for n in "ab")
+    fresh_engine.docker("rmi", digest.partition("@")[0] + ":1")
+    fresh_engine.docker("pull", digest)
+    on = ("--config", config, "-H", fresh_engine.host)
+    name = ("digest", {"reference": digest, "certain": True})
+
+    def because(reference: str) -> list[tuple[str, object]]:
+        reasons = holystone("explain", reference, "--json", *on).json["item"]["reasons"]
+        return [(reason["rule"], reason["facts"]) for reason in reasons]
+
+    assert because(digest) == [name]
+    clean(holystone, fresh_engine, config)
+    assert image(fresh_engine, digest) is None
+    assert holystone("restore", "-H", fresh_engine.host).code == 0
+    assert because(digest) == [name]
+    assert because(tagged) == [("tagged", {"tags": 1})]
+    move_tag(fresh_engine, registry, f"{unique}-b", "1")
+    fresh_engine.docker("pull", tagged.partition("@")[0] + ":1")
+    assert [rule for rule, _ in because(tagged)] == ["untagged"]
+    assert because(digest) == [name]
 
 
 @pytest.mark.engine("docker20", "docker28c")
