@@ -13,7 +13,10 @@ from tests.docs.test_reference import codes, fields, first_cells, section
 from tests.engine.refreshing import move_tag
 from tests.engine.restoring import forget, image, login, pushed
 from tests.engines import Engine, Registry, start_registry
+from tests.engines.artifacts import image_config, push_image
 from tests.engines.images import ImageToLoad, layer, load
+
+SIGNATURE = "application/vnd.dev.cosign.simplesigning.v1+json"
 
 
 @pytest.fixture
@@ -90,6 +93,26 @@ def test_a_digest_that_was_the_name_is_the_name_again(
     fresh_engine.docker("pull", tagged.partition("@")[0] + ":1")
     assert [rule for rule, _ in because(tagged)] == ["untagged"]
     assert because(digest) == [name]
+
+
+@pytest.mark.engine("docker28c")
+def test_what_the_engine_cannot_unpack_comes_back_with_its_tag(
+    fresh_engine: Engine, registry: Registry, holystone: Command, unique: str, config: Path
+) -> None:
+    """A signature as cosign pushes it: an image by its config, with a layer that is no archive."""
+    payload = json.dumps({"critical": unique}).encode()
+    tag = push_image(registry, unique, image_config([payload]), [payload], layer_type=SIGNATURE)
+    fresh_engine.docker("pull", tag, check=False)
+    before = image(fresh_engine, tag)
+    assert before is not None, "the engine has it, though it says that the pull failed"
+    clean(holystone, fresh_engine, config)
+    assert image(fresh_engine, tag) is None
+    done = holystone("restore", "-H", fresh_engine.host)
+    assert (done.code, done.err) == (0, ""), done
+    assert "it is not unpacked: " in done.out
+    now = image(fresh_engine, tag)
+    assert now is not None
+    assert now["Id"] == before["Id"]
 
 
 @pytest.mark.engine("docker20", "docker28c")

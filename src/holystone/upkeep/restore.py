@@ -232,6 +232,8 @@ class _Work:
         self.results = [Restored(FAILED, f"not tried: {INTERRUPTED}")] * len(plan)
         self.named: dict[str, Sequence[str]] = {}
         """See ``Undone.named``."""
+        self.not_unpacked: dict[int, str] = {}
+        """Why images that came could not be unpacked, by their place."""
 
     def run(self) -> str:
         """Work until all is done; why it ended before, else an empty text."""
@@ -252,7 +254,8 @@ class _Work:
         faults: dict[str, str] = {}
         try:
             image_id = item.image_id or self._pull_all(place, item.removed, faults)
-            detail = self._name(item.removed, image_id)
+            notes = [self._name(item.removed, image_id), self.not_unpacked.get(place, "")]
+            detail = "; ".join(filter(None, notes))
         except PullCancelled:
             return Restored(FAILED, INTERRUPTED)
         except (PullFailed, CredentialsError, EngineError) as error:
@@ -287,12 +290,19 @@ class _Work:
         for reference in removed.digests:
             try:
                 image_id = self.puller.pull(reference, moved, platform=platform)
-            except (PullFailed, CredentialsError) as error:
+            except PullFailed as error:
+                # The containerd store has what it could not unpack, as most artifacts.
+                came = self.puller.image_id(reference) if "unpack" in str(error) else None
+                if came is None:
+                    faults.append(str(error))
+                    continue
+                image_id, self.not_unpacked[place] = came, f"it is not unpacked: {error}"
+            except CredentialsError as error:
                 faults.append(str(error))
-            else:
-                if not removed.tags:
-                    self.named[image_id] = (reference,)
-                return image_id
+                continue
+            if not removed.tags:
+                self.named[image_id] = (reference,)
+            return image_id
         raise PullFailed("; ".join(dict.fromkeys(faults)))
 
     def _name(self, removed: Removed, image_id: str) -> str:
