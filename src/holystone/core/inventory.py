@@ -186,6 +186,8 @@ class CacheRecord(NamedTuple):
     in_use: bool = False
     shared: bool = False
     """True where an image holds the same bytes too (on the containerd store: some of them)."""
+    layer: str = ""
+    """Chain ID of the layer it holds, where the engine's files tell; else that is inferred."""
 
 
 class Disk(NamedTuple):

@@ -195,9 +195,11 @@ class LiveHost:
         }
         inventory = self._with_facts(inventory)
         if inventory.engine.store == "classic" and any(each.shared for each in inventory.cache):
+            from holystone.engine.cache_bases import with_layers
             from holystone.engine.layer_dates import with_dates
 
             inventory = with_dates(self.client, inventory, self.seen.root)
+            inventory = with_layers(inventory, self.seen.root)
         self.uses.weighed(inventory)
         return inventory
 
