@@ -19,8 +19,8 @@ from holystone.engine.execute import Outcome, execute
 from holystone.ledger.ledger import Ledger
 from tests.engine.cleaning import NO_CACHE, NO_GRACE, live_host
 from tests.engines import Engine, Registry
-from tests.engines.engine import DOCKER
 from tests.engines.images import ImageToLoad, build, busybox_layer, layer, load, tar_of
+from tests.engines.places import DOCKER
 
 pytestmark = pytest.mark.engine("classic")
 
