@@ -129,6 +129,8 @@ class Container(NamedTuple):
     """The ID of its pod (Podman)."""
     infra: bool = False
     """Whether it is the infra container of its pod, which holds the namespaces of the others."""
+    pod_name: str = ""
+    """The name of its pod; empty where the engine was not asked, or did not answer."""
     writable_at_least: int | None = None
     """Bytes of ``writable_size`` that come free for certain; None where all of them do.
 
