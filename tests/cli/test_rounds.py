@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -143,19 +144,28 @@ def test_what_cannot_be_measured_is_bounded(
 
 
 @pytest.mark.engine("docker20", "docker28c")
-def test_what_containers_free_beyond_the_plan_spares_images(
+def test_the_log_of_a_container_counts_and_spares_images(
     on_a_small_disk: Start, engine_kind: str, registry: Registry, holystone: Command, config: Path
 ) -> None:
-    """The log of a container goes with it, and no figure of the engine has it."""
+    """The log of a container goes with it: the plan counts it, and so do the clean and history."""
     engine = on_a_small_disk(engine_kind)
     image = pulled(engine, registry, "spared", 30 * MB)
     write = "head -c 20000000 /dev/zero | tr '\\\\0' x | fold -w 1000"
     run(engine, base(engine, "spared"), "logs", write)
+    planned = holystone("plan", "--config", config, "-H", engine.host)
+    assert re.search(r"logs +\d+ MB .* written, \d+ MB log", planned.out)
+    told = holystone("explain", "logs", "--config", config, "-H", engine.host).out
+    assert re.search(r"^ +log +\d+ MB$", told, re.MULTILINE)
+    before = free(engine)
     done = holystone(*until(engine, 15 * MB, config))
     assert (done.code, done.err) == (0, "")
     assert {kind for kind, _ in removed(check_clean(done.json))} == {"container"}
     assert image in tags(engine)
-    assert len(done.json["outcome"]["rounds"]) == 2
+    assert len(done.json["outcome"]["rounds"]) == 1
+    gained = free(engine) - before
+    assert abs(done.json["freed_bytes"] - gained) < MB
+    (run_told,) = history(holystone)
+    assert abs(run_told["freed_bytes"] - gained) < MB
 
 
 @pytest.mark.engine("docker20")

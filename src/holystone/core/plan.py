@@ -118,7 +118,7 @@ def assemble(
     gone = {key for key, (goes, _) in rulings.items() if goes}
     leaving = [c for c in inventory.containers if ("container", c.id) in gone]
     steps = [
-        Step("container", c.id, targets, c.writable_size, after)
+        Step("container", c.id, targets, c.freed_bytes, after)
         for c, targets, after in removals(leaving, inventory.containers)
     ]
     records = {record.id: record for record in inventory.cache}
