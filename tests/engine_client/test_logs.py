@@ -28,17 +28,19 @@ def counted(root: Path, engine: Engine = DOCKER, container: Container = STOPPED)
 
 
 @pytest.mark.parametrize(
-    ("engine", "names"),
+    ("engine", "folder", "names"),
     [
-        (DOCKER, (f"containers/{'c' * 64}/{'c' * 64}-json.log",)),
-        (DOCKER, tuple(f"containers/{'c' * 64}/{'c' * 64}-json.log{n}" for n in ("", ".1", ".2.gz"))),
-        (DOCKER, tuple(f"containers/{'c' * 64}/local-logs/container.log{n}" for n in ("", ".1"))),
-        (PODMAN, (f"overlay-containers/{'c' * 64}/userdata/ctr.log",)),
+        (DOCKER, f"containers/{STOPPED.id}", ["x-json.log"]),
+        (DOCKER, f"containers/{STOPPED.id}", ["x-json.log", "x-json.log.1", "x-json.log.2.gz"]),
+        (DOCKER, f"containers/{STOPPED.id}/local-logs", ["container.log", "container.log.1"]),
+        (PODMAN, f"overlay-containers/{STOPPED.id}/userdata", ["ctr.log"]),
     ],
-)  # fmt: skip
-def test_every_file_of_the_log_counts(tmp_path: Path, engine: Engine, names: tuple[str, ...]) -> None:
-    written((tmp_path / names[0]).parent / "config.v2.json", 5000)
-    size = sum(written(tmp_path / name) for name in names)
+)
+def test_every_file_of_the_log_counts(
+    tmp_path: Path, engine: Engine, folder: str, names: list[str]
+) -> None:
+    written(tmp_path / folder / "config.v2.json", 5000)
+    size = sum(written(tmp_path / folder / name) for name in names)
     assert counted(tmp_path, engine) == size
 
 

@@ -19,8 +19,8 @@ from holystone.engine.api import Client
 from holystone.engine.events import EventStream
 from holystone.engine.host import REMOVED, Observed, Removal
 from holystone.engine.inspecting import inspect_containers
-from holystone.engine.logs import with_log
 from holystone.engine.lists import Lists
+from holystone.engine.logs import with_log
 from holystone.engine.removing import Remover
 from holystone.engine.sight import Sight
 from holystone.engine.touched import Touched

@@ -66,6 +66,11 @@ def falls_short(gained: int, freed: int) -> bool:
     return freed > NOISE and gained < freed - max(NOISE, freed // 50)
 
 
+def disagrees(gained: int, freed: int) -> bool:
+    """Whether the disk gained markedly less than was freed, or markedly more."""
+    return falls_short(gained, freed) or gained > freed + max(NOISE, freed // 50)
+
+
 def part_to_begin_with(plan: Plan, inventory: Inventory, number: int) -> Plan:
     """What of a plan to carry out before the disk is measured; ``number`` counts rounds from 0.
 

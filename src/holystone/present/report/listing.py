@@ -38,8 +38,7 @@ def going(
         group.sort(key=lambda verdict: (-freed(verdict), name_of(verdict)))
         shown, folded = (group, []) if every else _folded(group)
         rows: list[Row] = [
-            (name_of(v), format_size(freed(v)), Cell(_why(v, parts), "dim"))
-            for v in shown
+            (name_of(v), format_size(freed(v)), Cell(_why(v, parts), "dim")) for v in shown
         ]
         total = sum(map(freed, group))
         heading = look.paint(plural(kind).capitalize(), "heading")
