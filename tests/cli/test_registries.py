@@ -118,6 +118,23 @@ def test_registries_are_asked_once_a_day(host: Host) -> None:
     assert "its registry cannot give it back: " in text.out
 
 
+@pytest.mark.engine("docker20", "docker28c")
+def test_explain_asks_about_what_it_explains_alone(host: Host) -> None:
+    """No registry about what is not here; only that of the image that is meant."""
+    asked = questions(host.mortal), questions(host.registry)
+    unknown = host.run("explain", "--level", "deep", "reg/unknown@sha256")
+    assert (unknown.code, unknown.out) == (1, "")
+    assert "on this host is called 'reg/unknown@sha256'" in unknown.err
+    assert (questions(host.mortal), questions(host.registry)) == asked
+    told = host.run("explain", "--level", "deep", _tag(host.there), "--json").json
+    assert (told["item"]["action"], told["facts"]["registry"]) == (GOES, "has it")
+    assert questions(host.mortal) == asked[0]
+    assert questions(host.registry) > asked[1]
+    told = host.run("explain", "--level", "deep", _tag(host.lost), "--json").json
+    assert told["item"]["action"] == STAYS
+    assert told["facts"]["registry"].startswith("lacks it: ")
+
+
 @KINDS
 def test_a_registry_that_is_down(host: Host) -> None:
     """Weekly keeps its images; a clean for space takes them last and names them.

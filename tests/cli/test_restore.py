@@ -10,9 +10,13 @@ import pytest
 from tests.cli.command import Command
 from tests.cli.test_levels import CONFIG
 from tests.docs.test_reference import codes, fields, first_cells, section
+from tests.engine.refreshing import move_tag
 from tests.engine.restoring import forget, image, login, pushed
 from tests.engines import Engine, Registry, start_registry
+from tests.engines.artifacts import image_config, push_image
 from tests.engines.images import ImageToLoad, layer, load
+
+SIGNATURE = "application/vnd.dev.cosign.simplesigning.v1+json"
 
 
 @pytest.fixture
@@ -62,6 +66,53 @@ def test_a_deep_clean_is_undone(
     assert again.code == 0
     assert again.json["outcome"]["present"] == 1
     assert [item["result"] for item in again.json["items"]] == ["present"]
+
+
+@pytest.mark.engine("docker20", "docker28")
+def test_a_digest_that_was_the_name_is_the_name_again(
+    fresh_engine: Engine, registry: Registry, holystone: Command, unique: str, config: Path
+) -> None:
+    """Where the image had a tag, its digest names it no more than before."""
+    digest, tagged = (pushed(fresh_engine, registry, f"{unique}-{n}", "1") for n in "ab")
+    fresh_engine.docker("rmi", digest.partition("@")[0] + ":1")
+    fresh_engine.docker("pull", digest)
+    on = ("--config", config, "-H", fresh_engine.host)
+    name = ("digest", {"reference": digest, "certain": True})
+
+    def because(reference: str) -> list[tuple[str, object]]:
+        reasons = holystone("explain", reference, "--json", *on).json["item"]["reasons"]
+        return [(reason["rule"], reason["facts"]) for reason in reasons]
+
+    assert because(digest) == [name]
+    clean(holystone, fresh_engine, config)
+    assert image(fresh_engine, digest) is None
+    assert holystone("restore", "-H", fresh_engine.host).code == 0
+    assert because(digest) == [name]
+    assert because(tagged) == [("tagged", {"tags": 1})]
+    move_tag(fresh_engine, registry, f"{unique}-b", "1")
+    fresh_engine.docker("pull", tagged.partition("@")[0] + ":1")
+    assert [rule for rule, _ in because(tagged)] == ["untagged"]
+    assert because(digest) == [name]
+
+
+@pytest.mark.engine("docker28c")
+def test_what_the_engine_cannot_unpack_comes_back_with_its_tag(
+    fresh_engine: Engine, registry: Registry, holystone: Command, unique: str, config: Path
+) -> None:
+    """A signature as cosign pushes it: an image by its config, with a layer that is no archive."""
+    payload = json.dumps({"critical": unique}).encode()
+    tag = push_image(registry, unique, image_config([payload]), [payload], layer_type=SIGNATURE)
+    fresh_engine.docker("pull", tag, check=False)
+    before = image(fresh_engine, tag)
+    assert before is not None, "the engine has it, though it says that the pull failed"
+    clean(holystone, fresh_engine, config)
+    assert image(fresh_engine, tag) is None
+    done = holystone("restore", "-H", fresh_engine.host)
+    assert (done.code, done.err) == (0, ""), done
+    assert "it is not unpacked: " in done.out
+    now = image(fresh_engine, tag)
+    assert now is not None
+    assert now["Id"] == before["Id"]
 
 
 @pytest.mark.engine("docker20", "docker28c")

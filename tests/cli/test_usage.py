@@ -74,6 +74,8 @@ def test_help_in_a_narrow_terminal(holystone: Command) -> None:
         (["plan", "--tim", "3"], "there is no option --tim (did you mean --timeout?)"),
         (["plan", "--js"], "there is no option --js "),
         (["status", "routine"], "unrecognized arguments: routine"),
+        (["plan", "--until-free", "40"], "'40' has no unit; write it like 40GB"),
+        (["plan", "--until-free", "77444389632"], "has no unit; write it like 77444389632B"),
         (["plan", "-x"], "unrecognized arguments: -x"),
         (["plan", "rutine"], "argument LEVEL: invalid choice: 'rutine' (choose from 'routine'"),
         (["plan", "--", "rutine"], "argument LEVEL: invalid choice: 'rutine'"),

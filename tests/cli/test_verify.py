@@ -47,6 +47,21 @@ def test_a_damaged_image_is_pulled_again(
     assert [removal["result"] for removal in run["removals"]] == ["removed"]
 
 
+@pytest.mark.engine("docker20")
+def test_a_digest_that_is_the_name_stays_the_name(
+    fresh_engine: Engine, registry: Registry, holystone: Command, unique: str
+) -> None:
+    digest = pushed(fresh_engine, registry, unique, "1")
+    fresh_engine.docker("rmi", digest.partition("@")[0] + ":1")
+    fresh_engine.docker("pull", digest)
+    on = ("-H", fresh_engine.host)
+    flip(payload(fresh_engine, layer(unique, 30_000)))
+    assert holystone("verify", "--repair", *on).code == 0
+    assert holystone("history", "--json").json["runs"], "it was removed and pulled again"
+    (reason,) = holystone("explain", digest, "--json", *on).json["item"]["reasons"]
+    assert (reason["rule"], reason["facts"]["certain"]) == ("digest", True)
+
+
 def documented() -> set[str]:
     """The fields of the document, by its description."""
     told = codes(first_cells(section("docs/json.md", "verify --json")))

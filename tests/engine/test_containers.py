@@ -183,3 +183,15 @@ def test_a_volume_never_goes_with_its_last_container(stage: Stage) -> None:
     assert told[volume] == "young"
     told = stage.clean(WEEKLY._replace(volumes=rules), later=DAY + 3700)
     assert told[volume] == "unused"
+
+
+def test_a_container_that_went_right_after_a_look_counts_for_its_volume(stage: Stage) -> None:
+    """The run that removes it is remembered, however little time has passed since the look."""
+    stage.ended("node", "--volume", "/var")
+    (volume,) = (each["Name"] for each in stage.engine.api("GET", "/volumes")["Volumes"])
+    keeps = NO_GRACE._replace(takes=NO_GRACE.takes._replace(containers=False))
+    assert stage.clean(keeps)["node"] == "level"
+    assert stage.clean(NO_GRACE, later=40)["node"] == "stopped"
+    rules = VolumeRules(unused_for=30)
+    assert stage.clean(WEEKLY._replace(volumes=rules), later=60)[volume] == "young"
+    assert stage.clean(WEEKLY._replace(volumes=rules), later=80)[volume] == "unused"

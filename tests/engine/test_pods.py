@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from holystone.core.decision import Step
+from holystone.core.plan import plan
 from holystone.engine.host import REMOVED, SKIPPED
 from tests.engine.cleaning import NO_GRACE, live_host
 from tests.engine.test_containers import DAY, DEEP, SLEEP, WEEKLY, Stage, stage
@@ -24,8 +26,8 @@ def libpod(engine: Engine, method: str, path: str, body: object = None) -> Any:
     return engine.api(method, f"/v4.0.0/libpod{path}", body)
 
 
-def pod(stage: Stage, name: str, *members: str, infra: bool = True) -> None:
-    """A pod that was started and stopped."""
+def pod(stage: Stage, name: str, *members: str, infra: bool = True, start: bool = True) -> None:
+    """A pod, started where not told otherwise."""
     setup: dict[str, object] = {"name": name, "no_infra": not infra}
     if infra:
         setup |= {
@@ -47,7 +49,8 @@ def pod(stage: Stage, name: str, *members: str, infra: bool = True) -> None:
             "/containers/create",
             made if infra else made | {"netns": {"nsmode": "none"}},
         )
-    libpod(stage.engine, "POST", f"/pods/{name}/start")
+    if start:
+        libpod(stage.engine, "POST", f"/pods/{name}/start")
 
 
 def stop(stage: Stage) -> None:
@@ -78,6 +81,21 @@ def test_a_pod_goes_as_a_whole_or_not_at_all(stage: Stage, *, infra: bool) -> No
     assert {told[name] for name in members} == {"stopped-group"}
     stage.clean(WEEKLY, later=8 * DAY)
     assert (stage.left(), pods(stage)) == (set(), set())
+
+
+def test_a_pod_that_was_never_started_is_told_by_its_name(stage: Stage) -> None:
+    pod(stage, "web", "app", infra=False, start=False)
+    host = live_host(stage.engine, stage.state)
+    host.clock = lambda: time.time() + 2 * DAY
+    try:
+        inventory = host.observe()
+        made = plan(inventory, host.usage(), NO_GRACE, inventory.taken_at)
+    finally:
+        host.close()
+    (verdict,) = (each for each in made.verdicts if "app" in each.names)
+    (reason,) = verdict.reasons
+    assert (reason.rule, verdict.remove) == ("stopped-group", False)
+    assert (reason.facts["name"], reason.facts["never_started"]) == ("web", True)
 
 
 def test_deep_takes_a_pod_with_its_infra_container(stage: Stage) -> None:

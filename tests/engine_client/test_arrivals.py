@@ -70,6 +70,14 @@ def test_what_was_deleted_and_came_again_is_new() -> None:
     assert (again.arrived, again.loaded, again.pinned, again.tagged_in) == (6.0, True, (), ())
 
 
+def test_what_came_after_it_was_deleted_keeps_its_name() -> None:
+    """The name of a restored image is remembered before the next look reads of its removal."""
+    restored = ImageFacts(7.0, arrived=7.0, pinned=(DIGEST,))
+    own = Read(own_pulls=(OwnPull(f"docker.io/library/{DIGEST}", 5.5, 7.0),))
+    seen = after(event("delete", 5), event("pull", 6, DIGEST, "python"), fact=restored, read=own)
+    assert seen.pinned == (DIGEST,)
+
+
 def test_containers_tell_what_they_asked_for() -> None:
     container = Container("c", "c", ID, DIGEST, "exited")
     assert after(containers=(container,)).pinned == (DIGEST,)

@@ -257,6 +257,38 @@ def test_a_registry_that_never_answers_is_soon_left_alone() -> None:
     assert len(requests) <= IN_FLIGHT + 3
 
 
+def test_a_registry_that_hangs_is_asked_no_second_time() -> None:
+    """Neither about the rest, nor about another digest of an image, nor in a later round."""
+    several = ["quiet.example.com/a", "quiet.example.com/b", "quiet.example.com/c"]
+    images = [image(n, "quiet.example.com/a") for n in range(1, IN_FLIGHT + 2)]
+    script: dict[str, Behaviour | InTurn] = {
+        path(each, n): silent() for each in several for n in range(IN_FLIGHT + 2)
+    }
+    with misbehaving(script) as host, confirming(host, Forgetful(), lambda: 1e9) as run:
+        first = Inventory(ENGINE, 0.0, (image(0, *several),))
+        assert told(run.confirm(first, ["image 0"]))[0][0] is None
+        assert len(questions(host)) == 1
+        rest = run.confirm(Inventory(ENGINE, 0.0, tuple(images)), [i.id for i in images])
+        assert set(told(rest)) == {(None, "no answer from quiet.example.com within 0.4 s")}
+        assert len(questions(host)) == 1
+    told_all, requests = asked(script, *images)
+    assert {has for has, _ in told_all} == {None}
+    assert len(requests) == IN_FLIGHT, "as many as were under way when the first ran out of time"
+
+
+def test_a_registry_that_answers_is_asked_on_after_a_late_answer() -> None:
+    """One question that runs out of time says nothing of the rest of a registry that answers."""
+    script: dict[str, Behaviour | InTurn] = {
+        path("r.example.com/a", 0): YES,
+        path("r.example.com/a", 1): silent(),
+        path("r.example.com/a", 2): YES,
+    }
+    with misbehaving(script) as host, confirming(host, Forgetful(), lambda: 1e9) as run:
+        for number, has in ((0, True), (1, None), (2, True)):
+            inventory = Inventory(ENGINE, 0.0, (image(number, "r.example.com/a"),))
+            assert told(run.confirm(inventory, [f"image {number}"]))[0][0] is has
+
+
 def test_a_registry_that_refuses_some_is_asked_on() -> None:
     """Access is a matter of the repository; a login of one says nothing of the next."""
     script: dict[str, Behaviour | InTurn] = {

@@ -10,12 +10,12 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
     (
         "in-use",
         {"state": "created", "until": NOON + 600, "now": NOON},
-        "created and not started yet: in use until 12:10 UTC",
+        "created, never started: left until 12:10 UTC, a job may be about to start it",
     ),
     (
         "in-use",
         {"state": "created", "task": True},
-        "created and not started yet: a task of a Swarm service",
+        "created, never started: a task of a Swarm service, which may start it",
     ),
     (
         "needed-by",
@@ -39,6 +39,22 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
     ),
     (
         "stopped-group",
+        {
+            "group": "pod",
+            "name": "web",
+            "stopped_for": 52.0,
+            "never_started": True,
+            "level": "routine",
+        },
+        "part of pod web, made 52 s ago and never started: can be started, stays at routine",
+    ),
+    (
+        "stopped-group",
+        {**_SHOP, "stopped_for": None, "never_started": True, "least": 604_800.0},
+        "part of compose project shop, never started: goes as a whole after 7 days",
+    ),
+    (
+        "stopped-group",
         {**_SHOP, "container": "shop-db-1"},
         "part of compose project shop: container shop-db-1 stays",
     ),
@@ -50,8 +66,8 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
     ),
     (
         "restart",
-        {"policy": "unless-stopped", "stopped_for": 60.0, "least": 2_592_000.0},
-        "restart policy unless-stopped: goes after 30 days without a start",
+        {"policy": "always", "stopped_for": 60.0, "least": 2_592_000.0},
+        "restart policy always: meant to be started again, goes after 30 days without a start",
     ),
     (
         "stopped",

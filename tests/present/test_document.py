@@ -194,6 +194,18 @@ def test_what_an_image_is_ranked_by_is_what_a_plan_for_room_says() -> None:
     assert followed.chance == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize(
+    ("state", "code", "told"), [("created", 0, None), ("created", 127, 127), ("exited", 0, 0)]
+)
+def test_only_what_ran_has_an_exit_code(state: str, code: int, told: int | None) -> None:
+    seen = host.inventory()
+    container = seen.containers[0]._replace(state=state, exit_code=code)
+    seen = seen._replace(containers=(container, *seen.containers[1:]))
+    plan = host.plan(seen)
+    explained = explanation(seen, Usage(), plan, "container", container.id)
+    assert explained.facts["exit_code"] == told
+
+
 def test_every_object_can_be_explained_and_nothing_else() -> None:
     seen, plan = host.inventory(), host.plan()
     for verdict in plan.verdicts:

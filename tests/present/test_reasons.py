@@ -43,7 +43,7 @@ def test_an_unknown_rule_is_an_error() -> None:
 NOON = 1_760_011_200.0  # 2025-10-09T12:00:00Z
 CASES: list[tuple[str, dict[str, Fact], str]] = [
     ("in-use", {"state": "running"}, "in use: the container is running"),
-    ("in-use", {"state": "created"}, "created and not started yet: a job may be about to"),
+    ("in-use", {"state": "created"}, "created, never started: a job may be about to start it"),
     ("in-use", {"build": True}, "in use by a build that runs now"),
     ("in-use", {"containers": 1, "container": "web"}, "in use by container web"),
     ("in-use", {"containers": 3, "container": "web"}, "in use by container web and 2 more"),
@@ -162,6 +162,13 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
     ("exit-code", {"exit_code": 137}, "exit code 137 is not among containers.exit_codes"),
     ("named", {}, "unused, but named: it can hold data, and no rule lets it go"),
     ("unused", {"idle": 7200.0}, "unused, last used 2 h ago"),
+    ("unused", {"idle": 3.0, "sign": "arrived"}, "unused, arrived 3 s ago"),
+    ("unused", {"idle": 7200.0, "sign": "made"}, "unused, made 2 h ago"),
+    (
+        "expired",
+        {"policy": "ours", "idle": 2592000.0, "sign": "first seen", "unused_for": 864000.0},
+        "let go by rule 'ours': no use known, first seen 30 days ago, over 10 days",
+    ),
     ("unused", {"idle": None}, "unused"),
     ("retained", {"reference": "app:1"}, "no retention rule lets app:1 go"),
     ("retained", {"policy": "ours", "reference": "app:1"}, "kept by rule 'ours'"),

@@ -8,7 +8,7 @@ import sys
 
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of
-from holystone.cli.session import Failure, answer, opened, survey
+from holystone.cli.session import Failure, answer, look, opened, survey
 from holystone.core.decision import KINDS
 from holystone.core.inventory import Inventory
 from holystone.core.lookup import Found, find
@@ -42,8 +42,15 @@ def run(options: argparse.Namespace) -> int:
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)
     policy = policy_of(options)
     with opened(options, sizes=True) as session:
-        inventory, plan = survey(session.host, policy, sizes=True, layers=True)
+        inventory = look(session.host, policy, sizes=True)
+        # Before a registry is asked: of what is not here it has nothing to say.
+        meant = _the_one(inventory, options.reference, options.kind)
+        about = _with_those_on_it(inventory, meant)
+        inventory, plan = survey(
+            session.host, policy, sizes=True, layers=True, inventory=inventory, about=about
+        )
         usage = session.host.usage()
+    # It can have gone since.
     found = _the_one(inventory, options.reference, options.kind)
     from holystone.present.explanation import explanation
 
@@ -58,6 +65,16 @@ def run(options: argparse.Namespace) -> int:
 
         answer(output, render(explained, output.look))
     return exit_codes.DONE
+
+
+def _with_those_on_it(inventory: Inventory, meant: Found) -> set[str]:
+    """The IDs of the images whose registries bear on a verdict: an image and those built on it."""
+    about: set[str] = set()
+    more = {meant.id} if meant.kind == "image" else set()
+    while more:
+        about |= more
+        more = {image.id for image in inventory.images if image.parent in more} - about
+    return about
 
 
 def _the_one(inventory: Inventory, reference: str, kind: str | None) -> Found:

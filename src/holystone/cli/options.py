@@ -148,11 +148,16 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     )
 
 
+_BYTES = 100_000
+"""From this number on, one without a unit counts bytes: nobody means so many gigabytes."""
+
+
 def _size(text: str) -> int:
     """A size with its unit. Raises ValueError."""
     size = parse_size(text)
     if size and text.strip()[-1].isdigit():
-        raise ValueError(f"{text!r} has no unit; write it like {text.strip()}GB")
+        unit = "B" if size >= _BYTES else "GB"
+        raise ValueError(f"{text!r} has no unit; write it like {text.strip()}{unit}")
     return size
 
 
@@ -196,9 +201,10 @@ def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
         "--min-age",
         metavar="TIME",
         type=value_of(_age),
-        help="how old everything must be to go (default: 1m for images that lost their tag, 1h "
+        help="how old an object must be to go (default: 1m for images that lost their tag, 1h "
         "for those that never had one and for tagged ones, 10m for the rest). 0s takes young "
-        "objects too: not while jobs run, for a classic build under way can lose its stages",
+        "objects too: not while jobs run, for a classic build under way can lose its stages. "
+        "Containers that were never started wait for their day all the same",
     )
     group.add_argument(
         "--cache-budget",

@@ -84,6 +84,7 @@ def _restore(
     from holystone.engine.observe import read_lists
     from holystone.ledger.database import LedgerError
     from holystone.upkeep import restore
+    from holystone.upkeep.digests import keep_names
 
     inventory = read_lists(Lists(client, sizes=False), time.time())
     ledger = open_ledger(options)
@@ -95,6 +96,8 @@ def _restore(
             names = [name for item in plan for name in item.removed.tags + item.removed.digests]
             with ledger.own_pulls(summary.engine, names):
                 undone = _carry_out(plan, client, options)
+            if inventory.engine.store == "classic":
+                keep_names(ledger, summary.engine, undone.named, time.time())
     except (restore.RestoreError, LedgerError) as error:
         raise Failure(str(error)) from None
     finally:

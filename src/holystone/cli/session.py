@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
@@ -206,6 +206,7 @@ def survey(
     layers: bool = False,
     every: bool = True,
     inventory: Inventory | None = None,
+    about: Collection[str] | None = None,
 ) -> tuple[Inventory, Plan]:
     """Observe a host, unless that was done, and plan for it. Raises EngineError, Failure.
 
@@ -213,7 +214,8 @@ def survey(
     images lost their tag, where young ones are spared, and layers, where images are to go. With
     ``layers`` the inventory has them in any case. Without ``every`` images with a tag are listed
     only where some image goes: its bytes take all that share its layers. Registries are asked about
-    the images that would go if they could come back.
+    the images that would go if they could come back; without a target about no others than those
+    in ``about``, where that is given.
     """
     from holystone.core.plan import plan
 
@@ -237,10 +239,12 @@ def survey(
     asked: set[str] = set()
     while True:
         made = plan(inventory, host.usage(), policy, inventory.taken_at)
-        if asked.issuperset(made.unconfirmed):
+        anyone = about is None or policy.target is not None
+        wanted = [each for each in made.unconfirmed if anyone or each in (about or ())]
+        if asked.issuperset(wanted):
             return inventory, made
-        asked.update(made.unconfirmed)
-        inventory = host.confirm(inventory, made.unconfirmed)
+        asked.update(wanted)
+        inventory = host.confirm(inventory, wanted)
 
 
 def _check_target(inventory: Inventory, policy: Policy) -> None:

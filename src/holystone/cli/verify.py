@@ -59,14 +59,18 @@ def run(options: argparse.Namespace) -> int:
     from holystone.engine.api import Client
     from holystone.engine.live import LiveHost
     from holystone.engine.transport.connection import connect
+    from holystone.upkeep.digests import keep_names
 
     client = Client(endpoint, options.timeout, connect)
     ledger = open_ledger(options)
     host = LiveHost(client, ledger)
+    verifying = _Verifying(host, ledger, endpoint.url, options)
     try:
-        return _Verifying(host, ledger, endpoint.url, options).run()
+        return verifying.run()
     finally:
         host.close()
+        # The host forgets what it removed, so only now.
+        keep_names(ledger, host.key, verifying.named, time.time())
         ledger.close()
 
 
@@ -82,6 +86,8 @@ class _Verifying:
         self.options = options
         self.bytes_read = 0
         self.store = ""
+        self.named: dict[str, Sequence[str]] = {}
+        """The digests that name images which were pulled again, by ID."""
 
     def run(self) -> int:
         """Verify, and mend where that was asked for; answers the exit code."""
@@ -167,7 +173,11 @@ class _Verifying:
         images = [subject.image for group in made for subject in group.subjects]
         names = [name for image in images for name in image.tags + image.digests]
         with self.ledger.own_pulls(self.host.key, names):
-            return repair.mend(made, plan, self.host, puller, self._verify, line, run)
+            mended = repair.mend(made, plan, self.host, puller, self._verify, line, run)
+        pinned = {image.id: image.pinned for image in images if image.pinned}
+        if self.store == "classic":
+            self.named = {now: pinned[was] for was, now in mended.back.items() if was in pinned}
+        return mended
 
     def _entries(
         self,

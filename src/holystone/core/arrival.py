@@ -32,10 +32,30 @@ def last_sign(image: Image, usage: Usage) -> float | None:
 
     Before it saw the image for the first time it cannot know of any use, so that counts too.
     """
+    return sign(image, usage)[1]
+
+
+def sign(image: Image, usage: Usage) -> tuple[str, float | None]:
+    """What ``last_sign`` was, in words, and when; where two came at once, the one that was first.
+
+    A pull is both an arrival and a use: then it arrived.
+    """
     signs = (
-        image.last_tagged,
-        image.arrived,
-        usage.last_used.get(("image", image.id)),
-        usage.first_seen.get(image.id),
+        ("arrived", image.arrived),
+        ("last tagged", image.last_tagged),
+        ("last used", usage.last_used.get(("image", image.id))),
+        ("first seen", usage.first_seen.get(image.id)),
     )
-    return max((sign for sign in signs if sign is not None), default=None)
+    known = [(what, at) for what, at in signs if at is not None]
+    return max(known, key=lambda told: told[1], default=("last used", None))
+
+
+def once_in_registry(image: Image, store: str) -> bool:
+    """Whether a registry had the image when it was last heard of.
+
+    On the classic store an image has a repository digest only where it was pulled or pushed;
+    elsewhere every image has one.
+    """
+    if image.from_registry is None:
+        return store == "classic" and bool(image.digests)
+    return image.from_registry

@@ -96,10 +96,10 @@ class CacheJudgement:
     def _taken(self, record: CacheRecord) -> Reason | None:
         idle = self.idle(record)
         if self.policy.takes.build_cache == "all":
-            return Reason("unused", {"idle": idle})
+            return Reason("unused", {"idle": idle, "sign": _sign(record)})
         if self.total > self.budget or not self.budget:
-            facts: dict[str, Fact] = {"idle": idle, "total": self.total, "budget": self.budget}
-            return Reason("over-budget", facts)
+            facts: dict[str, Fact] = {"idle": idle, "sign": _sign(record)}
+            return Reason("over-budget", {**facts, "total": self.total, "budget": self.budget})
         limit = self.policy.cache.unused_for
         return Reason("idle", {"idle": idle, "unused_for": limit}) if idle > limit else None
 
@@ -175,11 +175,16 @@ class _Tree:
         return None
 
     def _young(self, record: CacheRecord) -> Reason | None:
-        return too_young("last used", _last_use(record) or None, self.grace, self.now)
+        return too_young(_sign(record), _last_use(record) or None, self.grace, self.now)
 
     def _add_leaf(self, record: CacheRecord) -> None:
         if self.spares(record) is None:
             heapq.heappush(self.leaves, (_last_use(record), record.id))
+
+
+def _sign(record: CacheRecord) -> str:
+    """What ``_last_use`` is the time of."""
+    return "made" if record.last_used is None else "last used"
 
 
 def _last_use(record: CacheRecord) -> float:

@@ -86,6 +86,12 @@ def _is_sized(record: CacheRecord, size: int | None) -> bool:
     return size is None or size == record.size or (not record.size and _is_pulled(record))
 
 
+def unsized(record: CacheRecord) -> bool:
+    """Whether the bytes of a record of the classic store are unknown: no image has its layer."""
+    told = record.size or record.shared or record.size_at_most is not None
+    return not told and _is_pulled(record)
+
+
 def _is_pulled(record: CacheRecord) -> bool:
     return record.description.startswith(("pulled from ", "from "))
 

@@ -66,7 +66,8 @@ def groups_of(container: Container, of_image: Labels) -> list[Group]:
     groups = []
     labels = container.labels
     if container.pod:
-        groups.append(Group("pod", container.pod, container.pod[:12], starts_again=True))
+        name = container.pod_name or container.pod[:12]
+        groups.append(Group("pod", container.pod, name, starts_again=True))
     of_a_job = is_of_ci_job(container)
     for key, kind, starts_again, name in _LABELS:
         value = labels.get(key)

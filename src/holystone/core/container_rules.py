@@ -208,6 +208,8 @@ class ContainerJudgement:
         since = None if None in ends else max(filter(None, ends), default=None)
         age = None if since is None else max(0.0, self.now - since)
         facts: dict[str, Fact] = {**_named(group), "stopped_for": age}
+        if all(member.state == "created" for member in members):
+            facts["never_started"] = True
         if not self.policy.takes.stopped_groups:
             return Reason("stopped-group", {**facts, "level": self.policy.level})
         least = self.policy.containers.group_stopped_for

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from holystone.core.cache_blobs import RecordBlobs, blobs_of_records, may_share
-from holystone.core.cache_layers import RecordLayers, layers_of_records
+from holystone.core.cache_layers import RecordLayers, layers_of_records, unsized
 from holystone.core.content import blob_holders, freed_content
 from holystone.core.decision import Step
 from holystone.core.inventory import CacheRecord, Container, Image, Inventory, Volume
@@ -130,7 +130,9 @@ def free(
     images, slack = _free_images(inventory.images, going, account)
     records = [account.give_up_record(record) for record in cut]
     doubtful = account.doubtful
-    slack = Slack(slack.estimated or doubtful > 0, slack.below, slack.above + doubtful)
+    doubtful += sum(max(0, (r.size_at_most or 0) - r.size) for r in cut)
+    estimated = slack.estimated or doubtful > 0 or any(map(unsized, cut))
+    slack = Slack(estimated, slack.below, slack.above + doubtful)
     return Freed(images, records, slack, sum(account.left.values()))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from holystone.core.arrival import arrival, last_sign
+from holystone.core.arrival import arrival, once_in_registry, sign
 from holystone.core.decision import Fact, Reason
 from holystone.core.digest_names import DigestNames, digest_names
 from holystone.core.inventory import Container, Image, Inventory
@@ -54,7 +54,7 @@ class Judgement:
         self.held_by: defaultdict[str, list[str]] = defaultdict(list)
         for container in staying:
             self.held_by[container.image_id].append(container.name)
-        self._signs: dict[str, float | None] = {}
+        self._signs: dict[str, tuple[str, float | None]] = {}
         self.kept_children: Counter[str] = Counter()
         self.rulings: dict[str, Ruling] = {}
         self.going: list[Image] = []
@@ -107,9 +107,13 @@ class Judgement:
         return self.by_digest[image.id].names if image.digests else ()
 
     def last_sign(self, image: Image) -> float | None:
-        """When anybody last had to do with the image; see ``last_sign``."""
+        """When anybody last had to do with the image; see ``arrival.last_sign``."""
+        return self.sign(image)[1]
+
+    def sign(self, image: Image) -> tuple[str, float | None]:
+        """What that was, in words, and when."""
         if image.id not in self._signs:
-            self._signs[image.id] = last_sign(image, self.usage)
+            self._signs[image.id] = sign(image, self.usage)
         return self._signs[image.id]
 
     def doubtful(self, image: Image) -> bool:
@@ -151,7 +155,7 @@ class Judgement:
             return False, (Reason("in-use", {"manifest_list": image.in_lists[0]}), *named)
         lost = self._lost(image)
         # Before a named image goes its registry is asked: until then it does not count as lost.
-        unasked = lost == _UNCONFIRMED and (name or self._once_in_registry(image))
+        unasked = lost == _UNCONFIRMED and (name or once_in_registry(image, self.store))
         protected = self.protection.of_image(
             image,
             self._arrival(image)[1],
@@ -224,18 +228,18 @@ class Judgement:
         takes = self.policy.takes.tagged
         if takes == "none":
             return False, name
-        idle = self.idle(image)
+        idle, what = self.idle(image), self.sign(image)[0]
         if takes == "all":
-            return True, Reason("unused", {"idle": idle, "tags": len(image.tags)})
+            return True, Reason("unused", {"idle": idle, "sign": what, "tags": len(image.tags)})
         came = self._arrival(image)[1]
         age = None if came is None else max(0.0, self.now - came)
-        return self.retained.judge(image, idle, age)
+        return self.retained.judge(image, (what, idle), age)
 
     def _hindrance(self, image: Image, lost: Reason | None) -> Reason | None:
         """What keeps a named image at any level that is not in use and not protected, or None."""
         if children := self.kept_children[image.id]:
             return Reason("parent", {"children": children})
-        young = too_young("last used", self.last_sign(image), self.policy.grace.tagged, self.now)
+        young = too_young(*self.sign(image), self.policy.grace.tagged, self.now)
         if young is not None:
             return young
         given_up = self.policy.include_local and self.policy.level == "deep"
@@ -247,17 +251,8 @@ class Judgement:
         Where the disk fills up meanwhile that is no reason to keep what came from there.
         """
         reached = hindrance.rule != "unconfirmed" or "said" not in hindrance.facts
-        return not reached and self.policy.target is not None and self._once_in_registry(image)
-
-    def _once_in_registry(self, image: Image) -> bool:
-        """Whether a registry had the image when it was last heard of.
-
-        On the classic store an image has a repository digest only where it was pulled or pushed;
-        elsewhere every image has one.
-        """
-        if image.from_registry is None:
-            return self.store == "classic" and bool(image.digests)
-        return image.from_registry
+        pressed = self.policy.target is not None
+        return not reached and pressed and once_in_registry(image, self.store)
 
     def _lost(self, image: Image) -> Reason | None:
         """Why no registry may be able to give an image back; None where one can."""
@@ -271,11 +266,11 @@ class Judgement:
                 facts["asked_ago"] = max(0.0, self.now - image.registry_asked)
             if image.in_registry is False:
                 return Reason("local", facts)
-            facts["once_there"] = self._once_in_registry(image)
+            facts["once_there"] = once_in_registry(image, self.store)
             return Reason("unconfirmed", facts)
         if self.policy.check_registry:
             return _UNCONFIRMED
-        return None if self._once_in_registry(image) else _UNCHECKED
+        return None if once_in_registry(image, self.store) else _UNCHECKED
 
 
 def children_first(images: Sequence[Image]) -> list[Image]:

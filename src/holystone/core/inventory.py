@@ -129,6 +129,8 @@ class Container(NamedTuple):
     """The ID of its pod (Podman)."""
     infra: bool = False
     """Whether it is the infra container of its pod, which holds the namespaces of the others."""
+    pod_name: str = ""
+    """The name of its pod; empty where the engine was not asked, or did not answer."""
     writable_at_least: int | None = None
     """Bytes of ``writable_size`` that come free for certain; None where all of them do.
 
@@ -193,6 +195,10 @@ class CacheRecord(NamedTuple):
     in_use: bool = False
     shared: bool = False
     """True where an image holds the same bytes too (on the containerd store: some of them)."""
+    size_at_most: int | None = None
+    """The bytes of its layer by the engine's own files, where the engine tells a size of 0; they
+    are more than ``size`` where something else may hold the layer too. None where ``size`` is what
+    the engine tells."""
 
 
 class Disk(NamedTuple):

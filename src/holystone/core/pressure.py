@@ -186,7 +186,8 @@ class _Relief:
 
     def _give_up(self, entry: Entry) -> None:
         image = self.by_id[str(entry.key)]
-        expected = prospects(entry, self.now, self.ranking.soon)
+        expected = prospects(entry, image, self.images.store, self.now, self.ranking.soon)
+        expected = expected.counted_from(self.images.sign(image), self.now)
         pieces = self.pieces[entry.key]
         self.freed += self.stored.give_up(pieces)
         self.ranking.drop(entry.key)

@@ -39,20 +39,25 @@ class Retained:
             for place, name in enumerate(names, start=1)
         }
 
-    def judge(self, image: Image, idle: float | None, age: float | None) -> tuple[bool, Reason]:
+    def judge(
+        self, image: Image, unused: tuple[str, float | None], age: float | None
+    ) -> tuple[bool, Reason]:
         """Whether all names of an image are let go, and the reason: that of the name that keeps it.
 
-        ``idle`` is how long nobody is known to have used it, ``age`` how long it has been here;
-        seconds, None where nothing tells, which lets nothing go.
+        ``unused`` is what last told of it and how long ago that was, ``age`` how long it has been
+        here; seconds, None where nothing tells, which lets nothing go.
         """
         reason = Reason("retained", {})
         for name in (*image.tags, *self.digests(image)):
-            let_go, reason = self._judge_name(name, idle, age)
+            let_go, reason = self._judge_name(name, unused, age)
             if not let_go:
                 return False, reason
         return True, reason
 
-    def _judge_name(self, name: str, idle: float | None, age: float | None) -> tuple[bool, Reason]:
+    def _judge_name(
+        self, name: str, unused: tuple[str, float | None], age: float | None
+    ) -> tuple[bool, Reason]:
+        sign, idle = unused
         rule = next((r for r in self.rules if not r.images or covers(r.images, name)), None)
         if rule is None:
             return False, Reason("retained", {"reference": name})
@@ -62,7 +67,10 @@ class Retained:
         if self.rank[name] <= rule.keep_last:
             return False, Reason("retained", {**named, "newest": rule.keep_last})
         if rule.unused_for is not None and idle is not None and idle >= rule.unused_for:
-            return True, Reason("expired", {**named, "idle": idle, "unused_for": rule.unused_for})
+            unused_for = rule.unused_for
+            return True, Reason(
+                "expired", {**named, "idle": idle, "sign": sign, "unused_for": unused_for}
+            )
         if rule.max_age is not None and age is not None and age >= rule.max_age:
             return True, Reason("expired", {**named, "age": age, "max_age": rule.max_age})
         return False, Reason(
@@ -70,6 +78,7 @@ class Retained:
             {
                 **named,
                 "idle": idle,
+                "sign": sign,
                 "unused_for": rule.unused_for,
                 "age": age,
                 "max_age": rule.max_age,

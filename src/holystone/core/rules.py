@@ -77,11 +77,11 @@ def judge_volume(
     if users.going:
         return keep("released", container=min(users.going))
     least = max(policy.grace.other, rules.unused_for)
-    since = _last_use(("volume", volume.name), volume.created, usage)
-    young = too_young("last used", since, least, now)
+    sign, since = _last_use(("volume", volume.name), volume.created, usage)
+    young = too_young(sign, since, least, now)
     if young is not None:
         return False, (young,)
-    return remove("unused", idle=None if since is None else max(0.0, now - since))
+    return remove("unused", **_unused(sign, since, now))
 
 
 def judge_network(
@@ -106,11 +106,11 @@ def judge_network(
     if users.going:
         return keep("released", container=min(users.going))
     least = max(policy.grace.other, policy.networks_unused_for)
-    since = _last_use(("network", network.id), network.created, usage)
-    young = too_young("last used", since, least, now)
+    sign, since = _last_use(("network", network.id), network.created, usage)
+    young = too_young(sign, since, least, now)
     if young is not None:
         return False, (young,)
-    return remove("unused", idle=None if since is None else max(0.0, now - since))
+    return remove("unused", **_unused(sign, since, now))
 
 
 _TOOLS = (
@@ -151,6 +151,12 @@ def matches_name(pattern: str, name: str) -> bool:
     return pattern in ("*", name) or wildcard(pattern).fullmatch(name) is not None
 
 
-def _last_use(key: tuple[str, str], created: float, usage: Usage) -> float | None:
-    """When a volume or network was last used, as far as is known; its creation counts as use."""
-    return max(created, usage.last_used.get(key, 0.0)) or None
+def _unused(sign: str, since: float | None, now: float) -> dict[str, Fact]:
+    """How long it is unused; ``sign`` is what ``since`` was the time of."""
+    return {"idle": None if since is None else max(0.0, now - since), "sign": sign}
+
+
+def _last_use(key: tuple[str, str], created: float, usage: Usage) -> tuple[str, float | None]:
+    """When a volume or network was last used, or made where no use is known, and which of these."""
+    used = usage.last_used.get(key, 0.0)
+    return ("last used", used) if used > created else ("made", created or None)

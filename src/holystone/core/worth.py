@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+from holystone.core.arrival import once_in_registry
 from holystone.core.company import Company
 from holystone.core.decision import Fact
 from holystone.core.habits import SOON, SPEED, USUAL_GAP, Habits
@@ -31,17 +32,26 @@ class Prospects(NamedTuple):
     freed: int
     """Bytes that go with it now."""
     seconds: float | None
-    """How long it takes to fetch that again; None where nothing has to be, or nothing tells."""
+    """How long it takes to fetch that again; None where nothing has to be, or nothing tells, or no
+    registry is known to have it."""
     chance: float | None = None
     """How likely it is to follow what was asked for just now; None where nothing tells."""
+    sign: str = "last used"
+    """What ``idle`` counts from: where no use is known, when it was made or came here."""
 
     @property
     def facts(self) -> dict[str, Fact]:
         """As facts of a reason."""
-        told: dict[str, Fact] = {"idle": self.idle, "gap": self.gap}
+        told: dict[str, Fact] = {"idle": self.idle, "sign": self.sign, "gap": self.gap}
         if self.chance is not None:
             told["chance"] = self.chance
         return {**told, "frees": self.freed, "seconds": self.seconds}
+
+    def counted_from(self, sign: tuple[str, float | None], now: float) -> Prospects:
+        """The same, where ``idle`` counts from this: what it was, and when."""
+        what, at = sign
+        same = at is not None and self.idle == max(0.0, now - at)
+        return self._replace(sign=what) if same else self
 
 
 def rank(images: Iterable[Image], spare: Iterable[Image], usage: Usage, sign: Sign) -> Ranking:
@@ -80,7 +90,9 @@ def rank(images: Iterable[Image], spare: Iterable[Image], usage: Usage, sign: Si
     return ranking
 
 
-def prospects(entry: Entry, now: float, soon: Mapping[str, float]) -> Prospects:
+def prospects(
+    entry: Entry, image: Image, store: str, now: float, soon: Mapping[str, float]
+) -> Prospects:
     """What is expected of an image that may be given up; ``soon`` as the habits tell it now."""
     gaps = [habit.use.gap for habit in entry.habits if habit.use.gap is not None]
     last = max((habit.last for habit in entry.habits), default=entry.last)
@@ -90,9 +102,16 @@ def prospects(entry: Entry, now: float, soon: Mapping[str, float]) -> Prospects:
         idle=max(0.0, now - last) if last > 0 else None,
         gap=min(gaps, default=None),
         freed=entry.freed,
-        seconds=WAIT + entry.freed * per_byte if entry.freed else None,
+        seconds=WAIT + entry.freed * per_byte if entry.freed and _has(image, store) else None,
         chance=max(chances, default=None),
     )
+
+
+def _has(image: Image, store: str) -> bool:
+    """Whether a registry has an image, as far as is known."""
+    if image.in_registry is None:
+        return once_in_registry(image, store)
+    return image.in_registry
 
 
 def value_of_record(record: CacheRecord, now: float) -> float:
@@ -110,6 +129,7 @@ def prospects_of_record(record: CacheRecord, freed: int, now: float) -> Prospect
         gap=_gap(record) if used_again else None,
         freed=freed,
         seconds=None,
+        sign="made" if record.last_used is None else "last used",
     )
 
 

@@ -63,8 +63,10 @@ class _Learning:
             return
         image_id = full_id(event.id if is_id(event.id) else event.name)
         if event.action == "delete":
-            # What came later under this ID came anew.
-            self._set(image_id, **_UNKNOWN)
+            fact = self._get(image_id)
+            if fact is None or fact.arrived is None or fact.arrived <= event.at:
+                # What came later under this ID came anew.
+                self._set(image_id, **_UNKNOWN)
         elif event.action in _FROM_ARCHIVE:
             self._set(image_id, arrived=event.at, loaded=True)
         elif event.action in _BUILT:

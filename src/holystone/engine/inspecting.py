@@ -43,12 +43,28 @@ def inspect_containers(
             said = trouble(answer, error)
             notes.append(Note("inspection", "container", container.id, container.name, said))
             found.append(container)
-    return tuple(found), notes
+    return _with_pod_names(client, found), notes
 
 
 def _inspected(listed: Container, root: str, store: str, told: Mapping[str, Any]) -> Container:
     container = parse.inspected_container(listed, told)
     return weighed(container, told, root, store) if listed.idle else container
+
+
+def _with_pod_names(client: Client, containers: Sequence[Container]) -> tuple[Container, ...]:
+    """The containers with the names of their pods, where the engine tells these."""
+    if not any(container.pod for container in containers):
+        return tuple(containers)
+    (answer,) = client.send([("GET", f"{libpod(client.negotiate())}/pods/json")])
+    try:
+        names = read_one(list, answer, _pod_names)
+    except (EngineRefused, SenselessAnswer):
+        return tuple(containers)  # A proxy may not pass it on; the ID names a pod as well.
+    return tuple(each._replace(pod_name=names.get(each.pod, "")) for each in containers)
+
+
+def _pod_names(listed: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    return {str(pod["Id"]): str(pod["Name"]) for pod in listed}
 
 
 def _ask(client: Client, containers: Sequence[Container]) -> list[Response]:

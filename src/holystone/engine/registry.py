@@ -43,6 +43,8 @@ class Answer(NamedTuple):
     said: str = ""
     silent: bool = False
     """Whether the registry gave no answer at all."""
+    late: bool = False
+    """Whether that took all the time it had."""
     digests: frozenset[str] = frozenset()
     """What the reference means there now: the image's digest, on Podman those of all platforms.
 
@@ -52,8 +54,9 @@ class Answer(NamedTuple):
 class Asker:
     """Asks registries through one engine, several requests at a time.
 
-    A registry that gives no answer several times in a row is not asked again: what it did counts
-    for as long as this object lives. Never raises for what an engine or a registry answers.
+    A registry that gives no answer several times in a row is not asked again, nor one that lets a
+    question run out of time and has answered none: what it did counts for as long as this object
+    lives. Never raises for what an engine or a registry answers.
     """
 
     def __init__(
@@ -65,6 +68,8 @@ class Asker:
         self.patience = patience
         self._silences: dict[str, list[Answer]] = {}
         """By registry the answers since its last real one."""
+        self._heard: set[str] = set()
+        """Registries that gave a real answer."""
         self._lock = threading.Lock()
 
     def ask(self, groups: Iterable[Sequence[str]]) -> dict[str, Answer]:
@@ -107,7 +112,8 @@ class Asker:
         domain = parse(reference).domain
         with self._lock:
             silences = self._silences.setdefault(domain, [])
-            if len(silences) >= _SILENCES:
+            hangs = domain not in self._heard and any(each.late for each in silences)
+            if silences and (hangs or len(silences) >= _SILENCES):
                 return silences[-1]
         try:
             header = self.credentials.header(domain)
@@ -119,6 +125,7 @@ class Asker:
                 silences.append(answer)
             else:
                 silences.clear()
+                self._heard.add(domain)
         return answer
 
 
@@ -158,7 +165,7 @@ def _ask(client: Client, domain: str, reference: str, headers: Mapping[str, str]
     except EngineError as error:
         late = time.monotonic() - began >= client.timeout
         said = f"no answer from {domain} within {client.timeout:g} s" if late else str(error)
-        return Answer(None, said, silent=True)
+        return Answer(None, said, silent=True, late=late)
     return _judged(response, domain, podman=podman)
 
 

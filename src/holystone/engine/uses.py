@@ -65,6 +65,8 @@ class Uses:
         self._seen: list[Sighting] = []
         self._kept = 0
         """How many of these were kept already."""
+        self._released = False
+        """Whether volumes or networks lost a container in this run, which is not kept yet."""
         self._origins = Origins()
         self._images: dict[str, Image] = {}
         self._cache: dict[str, CacheRecord] = {}
@@ -191,6 +193,7 @@ class Uses:
         self.present.discard((kind, object_id))
         objects = tuple(key for key in self._held.get(object_id, ()) if key in self.present)
         if kind == "container" and objects:
+            self._released = True
             self._seen.append(Sighting(at, objects=objects, begins=False))
             self.last.update((key, max(at, self.last.get(key, 0.0))) for key in objects)
 
@@ -234,6 +237,7 @@ class Uses:
                 self.known = {**self.known, **self.last}
                 self._kept = len(self._seen)
                 self._cache = {}
+                self._released = False
                 self.now = self.saved = self.now._replace(looked=self._at)
         return Observed(self.read.looked, self.counted, self.missed, kept)
 
@@ -263,7 +267,7 @@ class Uses:
     def _is_news(self) -> bool:
         """Whether there is anything worth writing down: most runs see what is known."""
         hinted = any(each.hint for each in self._seen[self._kept :])
-        if self.now != self.saved or self._cache or hinted:
+        if self.now != self.saved or self._cache or hinted or self._released:
             return True
         return not self.present.issuperset(self.known) or any(
             at - self.known.get(key, -_WORTH_NOTING) > _WORTH_NOTING

@@ -10,12 +10,18 @@ from holystone.present.wording import ago, clock, safe
 
 def created(facts: Facts) -> str:
     """Why a container that was never started counts as in use."""
+    why = "a job may be about to start it"
     if facts.get("task"):
-        return "created and not started yet: a task of a Swarm service"
-    told = "created and not started yet: "
+        why = "a task of a Swarm service, which may start it"
+    return f"{created_brief(facts)}{', ' if facts.get('until') is not None else ': '}{why}"
+
+
+def created_brief(facts: Facts) -> str:
+    """The same for a row."""
+    told = "created, never started"
     if facts.get("until") is None:
-        return f"{told}a job may be about to"
-    return f"{told}in use until {clock(number(facts, 'until'), number(facts, 'now'))}"
+        return told
+    return f"{told}: left until {clock(number(facts, 'until'), number(facts, 'now'))}"
 
 
 def _needed_by(facts: Facts) -> str:
@@ -37,14 +43,18 @@ def _stopped_group(facts: Facts) -> str:
     part = f"part of {_group(facts)}"
     if facts.get("container"):
         return f"{part}: container {safe(str(facts['container']))} stays"
-    when = "stopped"
-    if facts.get("stopped_for") is not None:
-        when = f"stopped {ago(number(facts, 'stopped_for'))}"
+    since = facts.get("stopped_for")
+    if facts.get("never_started"):
+        made = "" if since is None else f"made {ago(number(facts, 'stopped_for'))} and "
+        when = f"{made}never started"
+    else:
+        when = "stopped" if since is None else f"stopped {ago(number(facts, 'stopped_for'))}"
     if facts.get("least") is not None:
         return f"{part}, {when}: goes as a whole after {duration(facts, 'least')}"
     if facts.get("level"):
         level = safe(str(facts["level"]))
-        return f"{part}, {when}: can be started again, stays at {level}"
+        can = "can be started" if facts.get("never_started") else "can be started again"
+        return f"{part}, {when}: {can}, stays at {level}"
     return f"{part}, which could be started again"
 
 
@@ -55,7 +65,8 @@ def _tool(facts: Facts) -> str:
 
 def _restart(facts: Facts) -> str:
     policy = safe(str(facts.get("policy")))
-    return f"restart policy {policy}: goes after {duration(facts, 'least')} without a start"
+    least = duration(facts, "least")
+    return f"restart policy {policy}: meant to be started again, goes after {least} without a start"
 
 
 def _never_started(facts: Facts) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from holystone.core.arrival import last_sign
+from holystone.core.arrival import last_sign, sign
 from holystone.core.decision import Fact, Plan, Verdict
 from holystone.core.digest_names import digest_names
 from holystone.core.freed import free
@@ -89,7 +89,9 @@ def _prospects(
         if each is image or not _goes_along(each, verdicts[each.id])
     ]
     ranking = rank(holders, [image], usage, partial(last_sign, usage=usage))
-    return prospects(ranking.entries[image.id], now, ranking.habits.soon(now))
+    entry = ranking.entries[image.id]
+    expected = prospects(entry, image, inventory.engine.store, now, ranking.habits.soon(now))
+    return expected.counted_from(sign(image, usage), now)
 
 
 def _has_name(image: Image, store: str) -> bool:
@@ -161,7 +163,8 @@ def _container(inventory: Inventory, verdict: Verdict) -> Explanation:
             "log_bytes": container.log_size or None,
             "created_at": _time(container.created),
             "finished_at": _time(container.finished),
-            "exit_code": container.exit_code,
+            # One that was never started has 0, and one that could not be started what went wrong.
+            "exit_code": container.exit_code if container.stopped else container.exit_code or None,
             "restart": container.restart or None,
             "needs": ", ".join(container.needs) or None,
             "pod": container.pod or None,

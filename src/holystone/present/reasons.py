@@ -71,6 +71,8 @@ def _in_use_brief(facts: Facts) -> str:
         return "in use by a build"
     if facts.get("manifest_list"):
         return _in_use(facts)
+    if state == "created":
+        return container_reasons.created_brief(facts)
     if state is not None:
         return safe(str(state))
     return _in_use(facts).replace("by container ", "by ", 1)
@@ -143,7 +145,18 @@ def _level(facts: Facts) -> str:
 
 
 def _idle_for(facts: Facts) -> str:
-    return "" if facts.get("idle") is None else f", last used {ago(_number(facts, 'idle'))}"
+    return "" if facts.get("idle") is None else f", {_sign(facts)} {ago(_number(facts, 'idle'))}"
+
+
+def _sign(facts: Facts) -> str:
+    """What ``idle`` counts from: where no use is known, when it was made or came here."""
+    return safe(str(facts.get("sign") or "last used"))
+
+
+def _unused_since(facts: Facts) -> str:
+    """The same beside a limit on how long it may be unused."""
+    sign = _sign(facts)
+    return sign if sign == "last used" else f"no use known, {sign}"
 
 
 def _released(facts: Facts) -> str:
@@ -162,7 +175,7 @@ def expected(facts: Facts) -> str:
     """What is expected of an image or record: its past use, what it frees, and what that costs."""
     told = []
     if facts.get("idle") is not None:
-        told.append(f"last used {ago(_number(facts, 'idle'))}")
+        told.append(f"{_sign(facts)} {ago(_number(facts, 'idle'))}")
     if facts.get("gap") is not None:
         told.append(f"used about every {age(_number(facts, 'gap'))}")
     if facts.get("chance") is not None:
@@ -225,7 +238,10 @@ def _retained(facts: Facts) -> str:
     if "idle" not in facts:
         return by
     said = []
-    for fact, limit, words in (("idle", "unused_for", "last used"), ("age", "max_age", "came")):
+    for fact, limit, words in (
+        ("idle", "unused_for", _unused_since(facts)),
+        ("age", "max_age", "came"),
+    ):
         if facts.get(limit) is not None:
             known = facts.get(fact) is not None
             when = ago(_number(facts, fact)) if known else "at a time not known"
@@ -237,7 +253,8 @@ def _expired(facts: Facts) -> str:
     by = f"let go by rule {safe(str(facts.get('policy')))!r}"
     if "age" in facts:
         return f"{by}: came {ago(_number(facts, 'age'))}, over {_duration(facts, 'max_age')}"
-    return f"{by}: last used {ago(_number(facts, 'idle'))}, over {_duration(facts, 'unused_for')}"
+    since = f"{_unused_since(facts)} {ago(_number(facts, 'idle'))}"
+    return f"{by}: {since}, over {_duration(facts, 'unused_for')}"
 
 
 def _local(facts: Facts) -> str:
@@ -263,10 +280,10 @@ def _unconfirmed(facts: Facts) -> str:
 
 def _over_budget(facts: Facts) -> str:
     total, budget = _size(facts, "total"), _size(facts, "budget")
-    used = ago(_number(facts, "idle"))
+    used = f"{_sign(facts)} {ago(_number(facts, 'idle'))}"
     if not facts.get("budget"):
-        return f"the budget of the build cache is 0 B; last used {used}"
-    return f"build cache is {total}, over its budget of {budget}; last used {used}"
+        return f"the budget of the build cache is 0 B; {used}"
+    return f"build cache is {total}, over its budget of {budget}; {used}"
 
 
 def _within_budget(facts: Facts) -> str:
@@ -330,7 +347,9 @@ RULES: Mapping[str, _Wording] = {
     "not-in-plan": _Wording(lambda _: "not in the plan", "not in the plan"),
     "builtin": _Wording(lambda _: "belongs to the engine", "the engine's own"),
     "over-budget": _Wording(
-        _over_budget, "over the budget", lambda facts: f"last used {ago(_number(facts, 'idle'))}"
+        _over_budget,
+        "over the budget",
+        lambda facts: f"{_sign(facts)} {ago(_number(facts, 'idle'))}",
     ),
     "idle": _Wording(_idle, "not used for long"),
     "within-budget": _Wording(_within_budget, "within the budget", lambda _: "within the budget"),

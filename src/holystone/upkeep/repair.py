@@ -152,6 +152,8 @@ class Mended(NamedTuple):
     verified: dict[str, Verified]
     """What the last look found, by the same."""
     interrupted: str = ""
+    back: Mapping[str, str] = {}
+    """The IDs of the images that came back, by those they had."""
 
 
 def mend(
@@ -218,7 +220,7 @@ def mend(
                 )
             else:
                 repaired[i] = Repaired(FAILED, stuck or INTERRUPTED)
-    return Mended(repaired, verified, undone.interrupted or interrupted)
+    return Mended(repaired, verified, undone.interrupted or interrupted, ids)
 
 
 def _end(run: Run | None, removals: Mapping[str, Removal]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from holystone.core.inventory import Engine, Image, Inventory
@@ -76,6 +76,8 @@ class Undone(NamedTuple):
     results: tuple[Restored, ...]
     seconds: float
     interrupted: str = ""
+    named: Mapping[str, Sequence[str]] = {}
+    """The digests that name images which came back and had no tag, by ID."""
 
     @property
     def counts(self) -> Counter[str]:
@@ -217,7 +219,7 @@ def carry_out(plan: Sequence[Restoring], puller: Puller, watcher: Watcher) -> Un
     work = _Work(plan, puller, watcher)
     began = time.monotonic()
     interrupted = work.run()
-    return Undone(tuple(work.results), time.monotonic() - began, interrupted)
+    return Undone(tuple(work.results), time.monotonic() - began, interrupted, work.named)
 
 
 class _Work:
@@ -228,6 +230,10 @@ class _Work:
         self.puller = puller
         self.watcher = watcher
         self.results = [Restored(FAILED, f"not tried: {INTERRUPTED}")] * len(plan)
+        self.named: dict[str, Sequence[str]] = {}
+        """See ``Undone.named``."""
+        self.not_unpacked: dict[int, str] = {}
+        """Why images that came could not be unpacked, by their place."""
 
     def run(self) -> str:
         """Work until all is done; why it ended before, else an empty text."""
@@ -248,7 +254,8 @@ class _Work:
         faults: dict[str, str] = {}
         try:
             image_id = item.image_id or self._pull_all(place, item.removed, faults)
-            detail = self._name(item.removed, image_id)
+            notes = [self._name(item.removed, image_id), self.not_unpacked.get(place, "")]
+            detail = "; ".join(filter(None, notes))
         except PullCancelled:
             return Restored(FAILED, INTERRUPTED)
         except (PullFailed, CredentialsError, EngineError) as error:
@@ -282,9 +289,20 @@ class _Work:
 
         for reference in removed.digests:
             try:
-                return self.puller.pull(reference, moved, platform=platform)
-            except (PullFailed, CredentialsError) as error:
+                image_id = self.puller.pull(reference, moved, platform=platform)
+            except PullFailed as error:
+                # The containerd store has what it could not unpack, as most artifacts.
+                came = self.puller.image_id(reference) if "unpack" in str(error) else None
+                if came is None:
+                    faults.append(str(error))
+                    continue
+                image_id, self.not_unpacked[place] = came, f"it is not unpacked: {error}"
+            except CredentialsError as error:
                 faults.append(str(error))
+                continue
+            if not removed.tags:
+                self.named[image_id] = (reference,)
+            return image_id
         raise PullFailed("; ".join(dict.fromkeys(faults)))
 
     def _name(self, removed: Removed, image_id: str) -> str:

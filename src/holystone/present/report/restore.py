@@ -126,7 +126,9 @@ def _row(entry: Entry) -> Row:
     name = name_of(Verdict(removed.kind, removed.id, removed.names, remove=True, reasons=()))
     size = "" if removed.size is None else format_size(removed.size)
     result = _DONE[entry.result] if entry.result else _PLANNED[entry.action]
-    return (name, size, Cell(result, _STYLES.get(entry.result, "")), safe(entry.detail))
+    # What engines say begins with the same word.
+    said = f"the engine: {entry.detail}" if entry.detail.startswith(result) else entry.detail
+    return (name, size, Cell(result, _STYLES.get(entry.result, "")), safe(said))
 
 
 def _sum(entries: Sequence[Entry], seconds: float | None) -> str:
