@@ -137,6 +137,13 @@ class Container(NamedTuple):
     The engine adds up the lengths of files; a file with holes in it takes less of the disk."""
     writable_claimed: int = 0
     """``SizeRw`` where the disk was measured and holds less; else 0."""
+    log_size: int = 0
+    """Bytes of its log files, which go with it; 0 where it runs, they are few or not in sight."""
+
+    @property
+    def freed_bytes(self) -> int:
+        """What comes free with it: its writable layer and its log."""
+        return self.writable_size + self.log_size
 
     @property
     def stopped(self) -> bool:

@@ -21,6 +21,7 @@ from holystone.engine.events import EventStream
 from holystone.engine.host import REMOVED, Observed, Removal
 from holystone.engine.inspecting import inspect_containers
 from holystone.engine.lists import Lists
+from holystone.engine.logs import with_log
 from holystone.engine.removing import Remover
 from holystone.engine.sight import Sight
 from holystone.engine.touched import Touched
@@ -115,6 +116,9 @@ class LiveHost:
         containers, odd = inspect_containers(
             self.client, inventory.containers, self.seen.root, inventory.engine.store
         )
+        # Where the images are on a disk of their own, that is the one that is measured.
+        logs = "" if self.seen.images else self.seen.root
+        containers = tuple(with_log(each, logs, inventory.engine) for each in containers)
         inventory = inventory._replace(containers=containers, notes=(*inventory.notes, *odd))
         if sizes:
             weighed = (
