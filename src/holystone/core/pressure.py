@@ -191,7 +191,7 @@ class _Relief:
                 self.images.unconfirmed.append(choice.image.id)
                 continue
             group = self._group(choice.image)
-            self.images.give_up(group, choice.reason)
+            self.images.give_up(group, self._with_records(choice, choice.reason))
             for image in group:
                 self.account.give_up_image(image)
 
@@ -251,6 +251,11 @@ class _Relief:
                 break
             group.append(parent)
         return group
+
+    def _with_records(self, choice: _Choice, reason: Reason) -> Reason:
+        """The reason with how many records that hold the image's layers go for its bytes."""
+        count = sum(1 for record in choice.records if record.id in self.cut)
+        return reason._replace(facts={**reason.facts, "with_records": count}) if count else reason
 
     def _reason(self, expected: Prospects) -> Reason:
         return Reason("pressure", {**expected.facts, "least_free": self.least_free})

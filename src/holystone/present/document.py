@@ -244,6 +244,7 @@ def explain(explanation: Explanation, plan: Plan) -> Document:
             "estimated": alone.estimated,
             "at_least_bytes": alone.at_least,
             "at_most_bytes": alone.at_most,
+            "held_by_cache_bytes": alone.held_by_cache,
         },
         "prospects": _prospects(explanation.prospects),
         "shares_with": [

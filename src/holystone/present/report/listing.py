@@ -38,7 +38,7 @@ def going(
         group.sort(key=lambda verdict: (-freed(verdict), name_of(verdict)))
         shown, folded = (group, []) if every else _folded(group)
         rows: list[Row] = [
-            (name_of(v), format_size(freed(v)), Cell(_why(v, parts), "dim")) for v in shown
+            (name_of(v), _bytes(v, freed(v)), Cell(_why(v, parts), "dim")) for v in shown
         ]
         total = sum(map(freed, group))
         heading = look.paint(plural(kind).capitalize(), "heading")
@@ -84,6 +84,12 @@ _GOING = (
     Column("why", prose=True),
 )
 _STAYING = (Column("name", gives_way=True, least=24), Column("why", prose=True))
+
+
+def _bytes(verdict: Verdict, freed: int) -> str:
+    """What comes free with an object; of an image it may be told with the build cache that goes."""
+    with_cache = not freed and verdict.reasons[0].facts.get("with_records")
+    return "with cache" if with_cache else format_size(freed)
 
 
 def _summary(group: Sequence[Verdict]) -> str:
