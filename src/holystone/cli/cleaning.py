@@ -22,6 +22,7 @@ from holystone.engine.rounds import (
     another,
     as_one,
     falls_short,
+    freed_for_certain,
     gain,
     left_after,
     missed,
@@ -211,7 +212,7 @@ class Cleaning:
         if run is not None:
             made, outcome = as_one(rounds)
             run.end(
-                freed_bytes=outcome.freed_bytes,
+                freed_bytes=freed_for_certain(made, outcome, rounds[-1].disk),
                 freed=outcome.freed,
                 removed=outcome.removed,
                 skipped=outcome.skipped,

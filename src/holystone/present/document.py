@@ -123,7 +123,7 @@ def status(
     """The document of ``status --json``. ``endpoint`` is the engine's address."""
     shares = figures.image_shares(inventory.images)
     stored = figures.images_stored(inventory.images, shares)
-    cache = figures.cache_bytes(inventory.cache)
+    cache = figures.cache_bytes(inventory)
     volumes = figures.volume_bytes(inventory)
     return _about(inventory) | {
         "endpoint": endpoint,

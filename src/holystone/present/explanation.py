@@ -160,6 +160,7 @@ def _container(inventory: Inventory, verdict: Verdict) -> Explanation:
             "state": container.state,
             "image": container.image,
             "writable_bytes": container.writable_size,
+            "log_bytes": container.log_size or None,
             "created_at": _time(container.created),
             "finished_at": _time(container.finished),
             # One that was never started has 0, and one that could not be started what went wrong.
@@ -170,7 +171,7 @@ def _container(inventory: Inventory, verdict: Verdict) -> Explanation:
             "volumes": ", ".join(container.volumes) or None,
             "networks": ", ".join(container.networks) or None,
         },
-        alone=_exactly(container.writable_size),
+        alone=_exactly(container.freed_bytes),
     )
 
 
