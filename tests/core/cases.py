@@ -284,7 +284,7 @@ def _past(written: dict[str, Any]) -> dict[str, Any]:
 
 
 def _record(name: str, row: dict[str, Any]) -> CacheRecord:
-    known = {"size", "used", "made", "parents", "in_use", "shared", "type", "description"}
+    known = {"size", "used", "made", "parents", "in_use", "shared", "type", "description", "layer"}
     if unknown := set(row) - known:
         raise ValueError(f"cache {name}: unknown {', '.join(sorted(unknown))}")
     return CacheRecord(
@@ -297,6 +297,7 @@ def _record(name: str, row: dict[str, Any]) -> CacheRecord:
         last_used=_time(row.get("used")),
         in_use=row.get("in_use", False),
         shared=row.get("shared", False),
+        layer=row.get("layer", ""),
     )
 
 

@@ -65,6 +65,8 @@ def ambiguous(inventory: Inventory) -> set[str]:
 
 def _fitting(record: CacheRecord, tree: _LayerTree, found: Mapping[str, set[str]]) -> set[str]:
     """The layers that a record may hold, as far as its own figures and what it stands on tell."""
+    if record.layer in tree.layers:
+        return {record.layer}
     options: Iterable[str] = tree.layers
     if not record.parents:
         options = tree.above[""]

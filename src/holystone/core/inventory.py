@@ -195,6 +195,8 @@ class CacheRecord(NamedTuple):
     in_use: bool = False
     shared: bool = False
     """True where an image holds the same bytes too (on the containerd store: some of them)."""
+    layer: str = ""
+    """Chain ID of the layer it holds, where the engine's files tell; else that is inferred."""
     size_at_most: int | None = None
     """The bytes of its layer by the engine's own files, where the engine tells a size of 0; they
     are more than ``size`` where something else may hold the layer too. None where ``size`` is what

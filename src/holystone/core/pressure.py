@@ -55,6 +55,8 @@ def relieve(
     relief = _Relief(inventory, usage, images, cache, account, least_free)
     while relief.freed < needed and relief.give_up_next():
         pass
+    if relief.freed < needed:
+        relief.guess()
     relief.keep_what_is_not_needed(needed)
     relief.carry_out()
     if images.unconfirmed:
@@ -161,6 +163,24 @@ class _Relief:
             if self._can_stay(choice, needed):
                 kept.add(id(choice))
         self.choices = [choice for choice in self.choices if id(choice) not in kept]
+
+    def guess(self) -> None:
+        """Take it that build cache which stays holds of the layers that fit the one worth most.
+
+        By the account a record that may hold several layers holds each of them. In truth it holds
+        one: of the others the disk gains the bytes, unless the guess is wrong. A running build
+        began with an image that is worth more than others, or with one that stays.
+        """
+        given_up: dict[Hashable, int] = {}
+        for number, choice in enumerate(self.choices):
+            if choice.image is not None:
+                given_up.update((part, number) for part, _ in self.pieces[choice.image.id])
+        for record_id in sorted(self.companions.staying):
+            layers = self.account.layers_of.get(record_id, frozenset())
+            if len(layers) > 1:
+                worth = {each: given_up.get(each, len(self.choices)) for each in layers}
+                held = max(sorted(layers), key=worth.__getitem__)
+                self.freed += self.stored.let_go(layers - {held})
 
     def carry_out(self) -> None:
         """Rule on the images: those that go, and those of which a registry is to be asked."""
