@@ -17,8 +17,11 @@ from typing import NamedTuple
 
 from holystone.core.inventory import CacheRecord, Inventory
 
-_KEY = re.compile(rb"(?<!blob)chainid:sha256:([0-9a-f]{64})::([0-9a-z]{25})")
-_LONGEST = len("blobchainid:sha256:") + 64 + len("::") + 25
+_KEY = re.compile(rb"chainid:sha256:([0-9a-f]{64})::([0-9a-z]{25})")
+"""It begins with plain letters: so ``re`` searches 100 MB in a twentieth of a second."""
+_OTHER_INDEX = b"blob"
+"""What stands before it in a key of another index."""
+_LONGEST = len(b"blobchainid:sha256:") + 64 + len("::") + 25
 _CHUNK = 1 << 22
 _PULLED = re.compile(r"[0-9a-f]{64}")
 """How the engine names the folder of a layer that it unpacked; BuildKit names one that it made
@@ -89,7 +92,8 @@ def _keys(database: str) -> Iterator[tuple[str, str]]:
             text = tail + chunk
             for key in _KEY.finditer(text):
                 # What ends in the tail was found before, and what it begins with may be cut off.
-                if key.end() > len(tail):
+                before = text[max(0, key.start() - len(_OTHER_INDEX)) : key.start()]
+                if key.end() > len(tail) and before != _OTHER_INDEX:
                     yield key[1].decode(), key[2].decode()
             tail = text[-_LONGEST:]
 

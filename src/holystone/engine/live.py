@@ -16,7 +16,6 @@ from holystone.core.names import complete
 from holystone.core.usage import Lease, Usage
 from holystone.engine import arrivals, layer_sizes, observe, tag_times
 from holystone.engine.api import Client
-from holystone.engine.base_sizes import with_base_sizes
 from holystone.engine.events import EventStream
 from holystone.engine.host import REMOVED, Observed, Removal
 from holystone.engine.inspecting import inspect_containers
@@ -126,7 +125,10 @@ class LiveHost:
                 for each in inventory.volumes
             )
             inventory = inventory._replace(volumes=tuple(weighed))
-        inventory = with_base_sizes(inventory, self.seen.root)
+        if inventory.cache and inventory.engine.store == "classic" and self.seen.root:
+            from holystone.engine.base_sizes import with_base_sizes
+
+            inventory = with_base_sizes(inventory, self.seen.root)
         self._note_ends(inventory)
         self.uses.look(inventory, known, lambda: self._layered(inventory))
         told = arrivals.learn(self.facts, inventory, self.uses.events, self.uses.now)

@@ -120,7 +120,7 @@ def table(runs: Sequence[RunSummary], look: Look) -> str:
         (
             str(run.id),
             time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(run.started)),
-            safe(run.level),
+            _level(run),
             safe(run.engine_name),
             _about(run.planned_bytes, estimated=run.estimated),
             _about(run.freed_bytes, estimated=run.estimated or run.state == KILLED),
@@ -173,6 +173,13 @@ def _row(removal: Removed) -> Row:
     return (name_of(verdict), freed, Cell(result, style), safe(removal.detail))
 
 
+def _level(run: RunSummary) -> str:
+    """The level, and of a clean for space how much was to be free."""
+    if run.target_free is None:
+        return safe(run.level)
+    return f"{safe(run.level)}, until {format_size(run.target_free)} free"
+
+
 def _about(count: int, *, estimated: bool) -> str:
     return f"~{format_size(count)}" if estimated else format_size(count)
 
@@ -220,4 +227,5 @@ def _run(run: RunSummary) -> Document:
         "failed": run.failed,
         "free_before_bytes": run.free_before,
         "free_after_bytes": run.free_after,
+        "target_free_bytes": run.target_free,
     }
