@@ -31,7 +31,7 @@ def check_plan(document: dict[str, Any]) -> dict[Key, dict[str, Any]]:
     assert is_bytes(document["freed_bytes"])
     assert document["at_least_bytes"] <= document["freed_bytes"] <= document["at_most_bytes"]
     if not document["estimated"]:
-        assert document["at_least_bytes"] == document["at_most_bytes"]
+        assert document["at_least_bytes"] == document["freed_bytes"]
     items: dict[Key, dict[str, Any]] = {}
     for item in document["items"]:
         check_item(item)

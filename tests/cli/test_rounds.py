@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.cli.contract import check_clean, removed
 from tests.cli.test_levels import tags
 from tests.cli.test_sight import closed
 from tests.engines import Engine, Registry, start_engine
-from tests.engines.images import ImageToLoad, busybox_layer, layer, load
+from tests.engines.images import ImageToLoad, build, busybox_layer, layer, load
 
 MB = 1_000_000
 DISK = 400 * MB
@@ -143,19 +144,50 @@ def test_what_cannot_be_measured_is_bounded(
 
 
 @pytest.mark.engine("docker20", "docker28c")
-def test_what_containers_free_beyond_the_plan_spares_images(
+def test_the_log_of_a_container_counts_and_spares_images(
     on_a_small_disk: Start, engine_kind: str, registry: Registry, holystone: Command, config: Path
 ) -> None:
-    """The log of a container goes with it, and no figure of the engine has it."""
+    """The log of a container goes with it: the plan counts it, and so do the clean and history."""
     engine = on_a_small_disk(engine_kind)
     image = pulled(engine, registry, "spared", 30 * MB)
     write = "head -c 20000000 /dev/zero | tr '\\\\0' x | fold -w 1000"
     run(engine, base(engine, "spared"), "logs", write)
+    planned = holystone("plan", "--config", config, "-H", engine.host)
+    assert re.search(r"logs +\d+ MB .* written, \d+ MB log", planned.out)
+    told = holystone("explain", "logs", "--config", config, "-H", engine.host).out
+    assert re.search(r"^ +log +\d+ MB$", told, re.MULTILINE)
+    before = free(engine)
     done = holystone(*until(engine, 15 * MB, config))
     assert (done.code, done.err) == (0, "")
     assert {kind for kind, _ in removed(check_clean(done.json))} == {"container"}
     assert image in tags(engine)
-    assert len(done.json["outcome"]["rounds"]) == 2
+    assert len(done.json["outcome"]["rounds"]) == 1
+    gained = free(engine) - before
+    assert abs(done.json["freed_bytes"] - gained) < MB
+    (run_told,) = history(holystone)
+    assert abs(run_told["freed_bytes"] - gained) < MB
+
+
+@pytest.mark.engine("docker28", "docker28c")
+def test_the_bounds_of_many_small_records_hold(
+    on_a_small_disk: Start, engine_kind: str, holystone: Command, config: Path
+) -> None:
+    """Each takes some files of the engine's, and no figure has them."""
+    engine = on_a_small_disk(engine_kind)
+    steps = "".join(f"COPY f /f{number}\n" for number in range(60))
+    tag = "localhost/many:1"
+    files: dict[str, bytes | str] = {"f": b"small"}
+    build(engine, f"FROM scratch\n{steps}", "-t", tag, files=files, buildkit=True)
+    engine.docker("rmi", tag)
+    before = free(engine)
+    told = ("--cache-budget", "0", "--min-age", "0s", "--config", config, "-H", engine.host)
+    done = holystone("clean", *told, "--json")
+    assert len(removed(check_clean(done.json))) > 60
+    gained = free(engine) - before
+    assert gained > done.json["freed_bytes"]
+    assert done.json["at_least_bytes"] <= gained <= done.json["at_most_bytes"]
+    (run_told,) = history(holystone)
+    assert run_told["estimated"] == (engine.store == "containerd")
 
 
 @pytest.mark.engine("docker20")

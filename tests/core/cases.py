@@ -198,7 +198,7 @@ def _container(name: str, row: dict[str, Any]) -> Container:
     if (
         unknown := set(row)
         - known
-        - {"asked", "made", "from", "restart", "needs", "pod", "infra", "seen", "at_least"}
+        - {"asked", "made", "from", "restart", "needs", "pod", "infra", "seen", "at_least", "log"}
     ):
         raise ValueError(f"container {name}: unknown {', '.join(sorted(unknown))}")
     return Container(
@@ -220,6 +220,7 @@ def _container(name: str, row: dict[str, Any]) -> Container:
         pod=row.get("pod", ""),
         infra=row.get("infra", False),
         writable_at_least=parse_size(row["at_least"]) if "at_least" in row else None,
+        log_size=parse_size(row.get("log", "0")),
     )
 
 
@@ -283,7 +284,7 @@ def _past(written: dict[str, Any]) -> dict[str, Any]:
 
 
 def _record(name: str, row: dict[str, Any]) -> CacheRecord:
-    known = {"size", "used", "made", "parents", "in_use", "shared", "type", "description"}
+    known = {"size", "used", "made", "parents", "in_use", "shared", "type", "description", "layer"}
     if unknown := set(row) - known:
         raise ValueError(f"cache {name}: unknown {', '.join(sorted(unknown))}")
     return CacheRecord(
@@ -296,6 +297,7 @@ def _record(name: str, row: dict[str, Any]) -> CacheRecord:
         last_used=_time(row.get("used")),
         in_use=row.get("in_use", False),
         shared=row.get("shared", False),
+        layer=row.get("layer", ""),
     )
 
 

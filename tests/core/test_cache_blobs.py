@@ -5,6 +5,7 @@ from __future__ import annotations
 from holystone.core.cache_blobs import blobs_of_records
 from holystone.core.freed import free
 from holystone.core.inventory import Blob, CacheRecord, Engine, Image, Inventory, Layer
+from holystone.present.figures import CacheBytes, cache_bytes
 
 STEP = Blob("sha256:step", 40)
 CONFIG = Blob("sha256:config", 3)
@@ -57,3 +58,10 @@ def test_the_last_holder_frees_the_blob() -> None:
 def test_half_of_a_record_is_assumed_where_nothing_tells() -> None:
     unknown = APP._replace(blobs=None)
     assert free(host(unknown, cache=(RECORD,)), [], [RECORD]).records == [70]
+
+
+def test_the_account_counts_a_shared_blob_with_the_images_alone() -> None:
+    used = RECORD._replace(id="used", in_use=True)
+    seen = host(APP, cache=(RECORD, used, STAGE))
+    assert cache_bytes(seen) == CacheBytes(own=100 + 100 + 700, in_use=100, shared=80)
+    assert cache_bytes(seen, {"stage"}) == CacheBytes(own=700, in_use=0, shared=0)

@@ -96,6 +96,17 @@ def test_the_sizes_of_layers_above_tell_those_below_apart() -> None:
     assert layers_of_records(inventory) == {"low": {"lower"}, "high": {"upper"}}
 
 
+def test_what_the_engine_s_files_tell_of_a_record_goes_before_what_fits() -> None:
+    """BuildKit made a record anew of a base that was here: no size, no date of the layer."""
+    a, b = Image("sha256:a", layers=(BASE, TOP)), Image("sha256:b", layers=(BASE, TWIN))
+    began = CacheRecord("began", ("one",), description="from local ", shared=True)
+    inventory = host(a, b, cache=(RECORDS[0], began))
+    assert layers_of_records(inventory)["began"] == {"top", "twin"}
+    for layer in ("top", "twin"):
+        told = host(a, b, cache=(RECORDS[0], began._replace(layer=layer)))
+        assert layers_of_records(told)["began"] == {layer}
+
+
 def test_other_stores_say_it_with_their_bounds() -> None:
     """There the records have copies of their own."""
     inventory = host(Image("sha256:a", layers=(BASE, TOP)))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +19,8 @@ from holystone.engine.execute import Outcome, execute
 from holystone.ledger.ledger import Ledger
 from tests.engine.cleaning import NO_CACHE, NO_GRACE, live_host
 from tests.engines import Engine, Registry
-from tests.engines.images import ImageToLoad, build, busybox_layer, layer, load
+from tests.engines.images import ImageToLoad, build, busybox_layer, layer, load, tar_of
+from tests.engines.places import DOCKER
 
 pytestmark = pytest.mark.engine("classic")
 
@@ -210,6 +214,61 @@ def test_a_target_takes_the_fewest_images_with_their_cache(
     assert sum(past.freed_bytes or 0 for past in ledger.runs.list()) == gained
     left = fresh_engine.client.list("/images/json")
     assert len({tag for image in left for tag in image["RepoTags"]} & set(tags)) == 2
+
+
+@contextmanager
+def running_build(engine: Engine, base: str) -> Iterator[None]:
+    """A build from this base whose step waits, from when the step runs."""
+    context = tar_of({"Dockerfile": f"FROM {base}\nRUN echo it-$((6*7)); sleep 1000\n".encode()})
+    environment = {**engine.environment, "DOCKER_BUILDKIT": "1"}
+    command = [DOCKER, "build", "--progress", "plain", "--network", "none", "-"]
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as client:
+        assert client.stdin is not None
+        assert client.stderr is not None
+        client.stdin.write(context)
+        client.stdin.close()
+        try:
+            assert any(b"it-42" in line for line in client.stderr), "the build did not begin"
+            yield
+        finally:
+            client.kill()
+    wait_for_builds(engine)
+
+
+def test_a_target_is_reached_beside_a_running_build(
+    fresh_engine: Engine, registry: Registry, unique: str, tmp_path: Path
+) -> None:
+    """What it builds on stays; the other image of the same base goes, and all its bytes come."""
+    base = base_in(registry, fresh_engine, unique)
+    tags = [f"{registry.address}/{unique}-app:{number}" for number in range(2)]
+    for number, tag in enumerate(tags):
+        build(fresh_engine, dockerfile(base, 300_000 + number * 100_000), "-t", tag, buildkit=True)
+        fresh_engine.docker("push", tag)
+    needed = 350_000
+    # Contexts would go first.
+    Cleaned(fresh_engine, NO_CACHE, tmp_path)
+    with running_build(fresh_engine, tags[0]):
+        host = live_host(fresh_engine, tmp_path)
+        try:
+            host.watch()
+            inventory = host.weigh(host.date(host.observe()))
+            before = layer_bytes(fresh_engine)
+            disk = inventory.disk._replace(total_bytes=10**12, free_bytes=10**11)
+            policy = NO_GRACE._replace(
+                target=Mark(free_bytes=10**11 + needed), cache=ALL_CACHE_STAYS, check_registry=False
+            )
+            made = plan(inventory._replace(disk=disk), host.usage(), policy, time.time())
+            outcome = execute(made, inventory, host)
+        finally:
+            host.close()
+        gained = before - layer_bytes(fresh_engine)
+    assert {
+        names for kind, _, names, remove, *_ in made.verdicts if kind == "image" and remove
+    } == {(tags[1],)}
+    assert not made.short_bytes
+    assert made.freed_bytes == outcome.freed_bytes == gained >= needed
 
 
 def _no_warning(message: str) -> None:

@@ -152,6 +152,7 @@ def test_explain_an_image() -> None:
         "estimated": False,
         "at_least_bytes": 17_900_000,
         "at_most_bytes": 17_900_000,
+        "held_by_cache_bytes": 0,
     }
     assert told["shares_with"][0] == {
         "id": host.digest("app-new"),

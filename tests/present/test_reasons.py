@@ -208,6 +208,11 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
     ),
     (
         "pressure",
+        {"idle": 7200.0, "least_free": 40_000_000_000, "frees": 40_000_000, "with_records": 3},
+        "the disk is to have 40.0 GB free; last used 2 h ago, frees 40.0 MB with 3 cache records",
+    ),
+    (
+        "pressure",
         {
             "idle": 10800.0,
             "gap": 1200.0,

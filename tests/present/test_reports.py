@@ -8,6 +8,7 @@ import pytest
 
 from holystone.core.inventory import Disk, Inventory
 from holystone.core.policy import Watermarks
+from holystone.core.units import format_size
 from holystone.core.usage import Usage
 from holystone.present.explanation import explanation
 from holystone.present.report import clean, explain, images, plan, status
@@ -148,6 +149,21 @@ def test_a_clean_with_nothing_to_do_keeps_both_lines() -> None:
     assert re.search(r"total +0 +15 +0 B", text)
     assert clean.closing(made, outcome) == clean.LAST_LINE
     assert clean.removals(made, outcome, PIPE) == ""
+
+
+@pytest.mark.parametrize("off", [-60_000_000, 60_000_000])
+def test_as_planned_is_said_only_where_the_disk_agrees(off: int) -> None:
+    """Neither where it gained markedly less nor where it gained markedly more."""
+    made = host.plan()
+    outcome = host.outcome(made)
+    free = made.disk.free_bytes or 0
+    agrees = made.disk._replace(free_bytes=free + outcome.freed_bytes + off // 10)
+    assert ", as planned." in clean.render(made, outcome, PIPE, disk_after=agrees)
+    other = made.disk._replace(free_bytes=free + outcome.freed_bytes + off)
+    text = " ".join(clean.render(made, outcome, PIPE, disk_after=other).split())
+    gained = format_size(outcome.freed_bytes + off)
+    assert f"by the engine's figures; the disk gained {gained}." in text
+    assert "as planned" not in text
 
 
 def test_the_clean_table_adds_up() -> None:

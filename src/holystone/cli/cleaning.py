@@ -22,6 +22,7 @@ from holystone.engine.rounds import (
     another,
     as_one,
     falls_short,
+    freed_for_certain,
     gain,
     left_after,
     missed,
@@ -66,9 +67,6 @@ class Cleaning:
 
     def run(self) -> int:
         """Observe, lock, plan, ask, remove, tell; answers the exit code. Raises EngineError."""
-        if not self.options.json:
-            # What a full disk does not take before the clean comes with the rest after it.
-            tell(self.output.write, report.opening(self.policy))
         inventory = look(self.host, self.policy, every=self.every)
         lock = self._lock(inventory)
         try:
@@ -77,6 +75,7 @@ class Cleaning:
                     return exit_codes.DONE
                 inventory = look(self.host, self.policy, every=self.every)
             inventory, plan = self._plan(inventory)
+            self._open()
             if self.policy.level == "deep" and self.agreed is None:
                 self._ask(inventory, plan)
             return self._carry_out(plan, inventory)
@@ -87,6 +86,12 @@ class Cleaning:
         finally:
             if lock is not None:
                 lock.release()
+
+    def _open(self) -> None:
+        """The first line. What makes a plan impossible is told without it."""
+        if not self.options.json:
+            # What a full disk does not take before the clean comes with the rest after it.
+            tell(self.output.write, report.opening(self.policy))
 
     def _lock(self, inventory: Inventory) -> Held | None:
         """The lock of this host. Raises Failure where another run has it for too long."""
@@ -126,6 +131,7 @@ class Cleaning:
 
             self._document(document.coalesced(inventory, self.policy.level, last.id, disk))
         if not self.options.json:
+            self._open()
             answer(self.output, report.coalesced(last.id, last.freed_bytes))
         return True
 
@@ -211,7 +217,7 @@ class Cleaning:
         if run is not None:
             made, outcome = as_one(rounds)
             run.end(
-                freed_bytes=outcome.freed_bytes,
+                freed_bytes=freed_for_certain(made, outcome, rounds[-1].disk),
                 freed=outcome.freed,
                 removed=outcome.removed,
                 skipped=outcome.skipped,

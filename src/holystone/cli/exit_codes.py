@@ -6,7 +6,7 @@ CHANGES_PENDING = 2
 """Only with ``plan --detailed-exitcode``."""
 STEPS_FAILED = 3
 TARGET_NOT_REACHED = 4
-"""Less of the disk is free than ``--until-free`` or ``--until-used`` asked for."""
+"""Less of the disk is free than ``--until-free``, ``--until-used`` or ``--watermarks`` asks."""
 ENGINE_UNREACHABLE = 10
 LOCKED = 11
 """Another run holds the lock of the host."""

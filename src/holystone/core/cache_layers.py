@@ -65,6 +65,8 @@ def ambiguous(inventory: Inventory) -> set[str]:
 
 def _fitting(record: CacheRecord, tree: _LayerTree, found: Mapping[str, set[str]]) -> set[str]:
     """The layers that a record may hold, as far as its own figures and what it stands on tell."""
+    if record.layer in tree.layers:
+        return {record.layer}
     options: Iterable[str] = tree.layers
     if not record.parents:
         options = tree.above[""]
@@ -84,6 +86,12 @@ def _is_sized(record: CacheRecord, size: int | None) -> bool:
     What BuildKit pulled as a base it tells with size 0.
     """
     return size is None or size == record.size or (not record.size and _is_pulled(record))
+
+
+def unsized(record: CacheRecord) -> bool:
+    """Whether the bytes of a record of the classic store are unknown: no image has its layer."""
+    told = record.size or record.shared or record.size_at_most is not None
+    return not told and _is_pulled(record)
 
 
 def _is_pulled(record: CacheRecord) -> bool:

@@ -51,7 +51,8 @@ class Plan(NamedTuple):
 
     ``freed_bytes`` are those of the whole set: a layer counts once, with its last holder. Where
     ``estimated`` is true the engine's interface cannot tell them exactly, and ``at_least`` and
-    ``at_most`` bound what will come free.
+    ``at_most`` bound what will come free. Elsewhere ``at_most`` is greater only by the engine's own
+    files where many objects go.
     """
 
     level: str

@@ -137,6 +137,13 @@ class Container(NamedTuple):
     The engine adds up the lengths of files; a file with holes in it takes less of the disk."""
     writable_claimed: int = 0
     """``SizeRw`` where the disk was measured and holds less; else 0."""
+    log_size: int = 0
+    """Bytes of its log files, which go with it; 0 where it runs, they are few or not in sight."""
+
+    @property
+    def freed_bytes(self) -> int:
+        """What comes free with it: its writable layer and its log."""
+        return self.writable_size + self.log_size
 
     @property
     def stopped(self) -> bool:
@@ -188,6 +195,12 @@ class CacheRecord(NamedTuple):
     in_use: bool = False
     shared: bool = False
     """True where an image holds the same bytes too (on the containerd store: some of them)."""
+    layer: str = ""
+    """Chain ID of the layer it holds, where the engine's files tell; else that is inferred."""
+    size_at_most: int | None = None
+    """The bytes of its layer by the engine's own files, where the engine tells a size of 0; they
+    are more than ``size`` where something else may hold the layer too. None where ``size`` is what
+    the engine tells."""
 
 
 class Disk(NamedTuple):

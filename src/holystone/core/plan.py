@@ -18,6 +18,7 @@ from holystone.core.driver import driver_slack
 from holystone.core.freed import (
     LayerHolders,
     Slack,
+    block_slack,
     container_slack,
     containerd_slack,
     free,
@@ -118,7 +119,7 @@ def assemble(
     gone = {key for key, (goes, _) in rulings.items() if goes}
     leaving = [c for c in inventory.containers if ("container", c.id) in gone]
     steps = [
-        Step("container", c.id, targets, c.writable_size, after)
+        Step("container", c.id, targets, c.freed_bytes, after)
         for c, targets, after in removals(leaving, inventory.containers)
     ]
     records = {record.id: record for record in inventory.cache}
@@ -137,6 +138,7 @@ def assemble(
     if inventory.engine.store == "containerd":
         slack = containerd_slack(inventory, steps, slack)
     slack = _added(slack, volume_slack(volumes))
+    slack = _added(slack, block_slack(inventory, going, len(cut) + len(leaving)))
     by_step = {(step.kind, step.id): step.freed_bytes for step in steps}
     verdicts = [
         Verdict(
@@ -172,6 +174,7 @@ def first_steps(plan: Plan, inventory: Inventory, kind: str) -> Plan:
     slack = _added(container_slack(leaving), driver_slack(inventory, (), leaving, steps))
     if inventory.engine.store == "containerd":
         slack = containerd_slack(inventory, steps, slack)
+    slack = _added(slack, block_slack(inventory, (), len(steps)))
     total = sum(step.freed_bytes for step in steps)
     return plan._replace(
         steps=tuple(steps),

@@ -55,6 +55,8 @@ def relieve(
     relief = _Relief(inventory, usage, images, cache, account, least_free)
     while relief.freed < needed and relief.give_up_next():
         pass
+    if relief.freed < needed:
+        relief.guess()
     relief.keep_what_is_not_needed(needed)
     relief.carry_out()
     if images.unconfirmed:
@@ -162,6 +164,24 @@ class _Relief:
                 kept.add(id(choice))
         self.choices = [choice for choice in self.choices if id(choice) not in kept]
 
+    def guess(self) -> None:
+        """Take it that build cache which stays holds of the layers that fit the one worth most.
+
+        By the account a record that may hold several layers holds each of them. In truth it holds
+        one: of the others the disk gains the bytes, unless the guess is wrong. A running build
+        began with an image that is worth more than others, or with one that stays.
+        """
+        given_up: dict[Hashable, int] = {}
+        for number, choice in enumerate(self.choices):
+            if choice.image is not None:
+                given_up.update((part, number) for part, _ in self.pieces[choice.image.id])
+        for record_id in sorted(self.companions.staying):
+            layers = self.account.layers_of.get(record_id, frozenset())
+            if len(layers) > 1:
+                worth = {each: given_up.get(each, len(self.choices)) for each in layers}
+                held = max(sorted(layers), key=worth.__getitem__)
+                self.freed += self.stored.let_go(layers - {held})
+
     def carry_out(self) -> None:
         """Rule on the images: those that go, and those of which a registry is to be asked."""
         for choice in self.choices:
@@ -171,7 +191,7 @@ class _Relief:
                 self.images.unconfirmed.append(choice.image.id)
                 continue
             group = self._group(choice.image)
-            self.images.give_up(group, choice.reason)
+            self.images.give_up(group, self._with_records(choice, choice.reason))
             for image in group:
                 self.account.give_up_image(image)
 
@@ -231,6 +251,11 @@ class _Relief:
                 break
             group.append(parent)
         return group
+
+    def _with_records(self, choice: _Choice, reason: Reason) -> Reason:
+        """The reason with how many records that hold the image's layers go for its bytes."""
+        count = sum(1 for record in choice.records if record.id in self.cut)
+        return reason._replace(facts={**reason.facts, "with_records": count}) if count else reason
 
     def _reason(self, expected: Prospects) -> Reason:
         return Reason("pressure", {**expected.facts, "least_free": self.least_free})

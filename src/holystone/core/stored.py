@@ -7,7 +7,7 @@ plan is being looked for.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 
 from holystone.core.cache_layers import RecordLayers
 from holystone.core.inventory import CacheRecord
@@ -73,6 +73,11 @@ class Stored:
         lost = self.own(record) + self._loose(layers)
         self._records.update(layers)
         return lost
+
+    def let_go(self, parts: Collection[Part]) -> int:
+        """Bytes that come free where a record does not hold these parts after all."""
+        self._records.subtract(parts)
+        return self._loose(parts)
 
     def only_cached(self, pieces: Pieces) -> list[str]:
         """Those among these parts that records alone hold."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from holystone.core.account import Beside, Log, Orphan
 from holystone.core.inventory import Container, Engine
+from holystone.engine.logs import log_files
 from holystone.engine.writable import measure
 
 _MOST_FILES = 200_000
@@ -25,8 +25,6 @@ _PAUSE = 0.3
 _BLOCK = 512
 _NOTICED = 16 << 20
 """Bytes of a running container's writable layer from which on it is measured."""
-_LOG = re.compile(r"-json\.log(\.|$)|^container\.log(\.|$)|^ctr\.log(\.|$)")
-"""Files of the drivers ``json-file`` and ``local``, and of Podman's ``k8s-file``."""
 _COUNTED = (
     "containers",
     "volumes",
@@ -66,29 +64,12 @@ def _logs(root: str, engine: Engine, containers: Iterable[Container]) -> tuple[L
     """The logs of these containers, the largest first."""
     found = []
     for container in containers:
-        for folder in _log_folders(root, engine, container.id):
-            files = sorted(_matching(folder), key=lambda file: (len(file[0]), file[0]))
-            size = sum(size for _, size in files)
+        for files in log_files(root, engine, container.id):
+            size = sum(file.size for file in files)
             if size:
                 limited = _limited(f"{root}/containers/{container.id}")
-                found.append(Log(container.id, container.name, files[0][0], size, limited))
+                found.append(Log(container.id, container.name, files[0].path, size, limited))
     return tuple(sorted(found, key=lambda log: (-log.size, log.name)))
-
-
-def _log_folders(root: str, engine: Engine, container: str) -> Iterator[str]:
-    if engine.store == "podman":
-        yield f"{root}/{engine.storage_driver}-containers/{container}/userdata"
-        return
-    yield f"{root}/containers/{container}"
-    yield f"{root}/containers/{container}/local-logs"
-
-
-def _matching(folder: str) -> Iterator[tuple[str, int]]:
-    """The log files in a folder, each with its bytes on the disk."""
-    with suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            if _LOG.search(entry.name) and entry.is_file(follow_symlinks=False):
-                yield entry.path, entry.stat(follow_symlinks=False).st_blocks * _BLOCK
 
 
 def _limited(folder: str) -> bool | None:

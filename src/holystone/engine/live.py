@@ -20,6 +20,7 @@ from holystone.engine.events import EventStream
 from holystone.engine.host import REMOVED, Observed, Removal
 from holystone.engine.inspecting import inspect_containers
 from holystone.engine.lists import Lists
+from holystone.engine.logs import with_log
 from holystone.engine.removing import Remover
 from holystone.engine.sight import Sight
 from holystone.engine.touched import Touched
@@ -114,6 +115,9 @@ class LiveHost:
         containers, odd = inspect_containers(
             self.client, inventory.containers, self.seen.root, inventory.engine.store
         )
+        # Where the images are on a disk of their own, that is the one that is measured.
+        logs = "" if self.seen.images else self.seen.root
+        containers = tuple(with_log(each, logs, inventory.engine) for each in containers)
         inventory = inventory._replace(containers=containers, notes=(*inventory.notes, *odd))
         if sizes:
             weighed = (
@@ -121,6 +125,10 @@ class LiveHost:
                 for each in inventory.volumes
             )
             inventory = inventory._replace(volumes=tuple(weighed))
+        if inventory.cache and inventory.engine.store == "classic" and self.seen.root:
+            from holystone.engine.base_sizes import with_base_sizes
+
+            inventory = with_base_sizes(inventory, self.seen.root)
         self._note_ends(inventory)
         self.uses.look(inventory, known, lambda: self._layered(inventory))
         told = arrivals.learn(self.facts, inventory, self.uses.events, self.uses.now)
@@ -195,9 +203,11 @@ class LiveHost:
         }
         inventory = self._with_facts(inventory)
         if inventory.engine.store == "classic" and any(each.shared for each in inventory.cache):
+            from holystone.engine.cache_bases import with_layers
             from holystone.engine.layer_dates import with_dates
 
             inventory = with_dates(self.client, inventory, self.seen.root)
+            inventory = with_layers(inventory, self.seen.root)
         self.uses.weighed(inventory)
         return inventory
 

@@ -66,6 +66,25 @@ def falls_short(gained: int, freed: int) -> bool:
     return freed > NOISE and gained < freed - max(NOISE, freed // 50)
 
 
+def disagrees(gained: int, freed: int) -> bool:
+    """Whether the disk gained markedly less than was freed, or markedly more."""
+    return falls_short(gained, freed) or gained > freed + max(NOISE, freed // 50)
+
+
+def freed_for_certain(plan: Plan, outcome: Outcome, disk: Disk) -> int:
+    """The bytes that came free, to be kept: where the plan was estimated what the disk tells.
+
+    That is what the disk gained, within the bounds of what went. Others write to it too. Where it
+    is not in sight it is the lower bound.
+    """
+    if not plan.estimated:
+        return outcome.freed_bytes
+    least = max(0, outcome.freed_bytes - (plan.freed_bytes - plan.at_least))
+    most = outcome.freed_bytes + plan.at_most - plan.freed_bytes
+    gained = gain(plan.disk, disk)
+    return least if gained is None else max(least, min(gained, most))
+
+
 def part_to_begin_with(plan: Plan, inventory: Inventory, number: int) -> Plan:
     """What of a plan to carry out before the disk is measured; ``number`` counts rounds from 0.
 

@@ -48,6 +48,8 @@ class RunSummary(NamedTuple):
     free_before: int | None
     """Bytes free on the disk under the engine's data; None where that was not in sight."""
     free_after: int | None
+    target_free: int | None = None
+    """How many bytes were to be free in the end; None where the level alone counted."""
 
 
 class Removed(NamedTuple):

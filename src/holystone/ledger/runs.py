@@ -34,7 +34,7 @@ _FORGOTTEN_AT_ONCE = 50
 _SUMMARY = (
     "SELECT id, engine, engine_name, endpoint, level, job, started, ended, state, interrupted,"
     " steps, planned_bytes, estimated, freed_bytes, removed, skipped, failed, free_before,"
-    " free_after, pid FROM run"
+    " free_after, target_free, pid FROM run"
 )
 
 _NUMBERS = (0, 6, 11, 13)
@@ -67,12 +67,12 @@ class Runs:
             (run_id,) = database.execute(
                 "INSERT INTO run (engine, engine_name, endpoint, level, job, pid, started, state,"
                 " interrupted, steps, planned_bytes, estimated, freed_bytes, removed, skipped,"
-                " failed, free_before)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, ?, 0, 0, 0, 0, ?) RETURNING id",
+                " failed, free_before, target_free)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, ?, 0, 0, 0, 0, ?, ?) RETURNING id",
                 (
                     engine, _text(plan.engine.name), _text(endpoint), plan.level, _text(job),
                     os.getpid(), now, RUNNING, len(rows), plan.freed_bytes, plan.estimated,
-                    plan.disk.free_bytes,
+                    plan.disk.free_bytes, plan.target_free,
                 ),
             ).fetchone()  # fmt: skip
             _write_steps(database, run_id, 0, rows)

@@ -199,6 +199,9 @@ MIGRATIONS = (
         at REAL NOT NULL
     ) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE run ADD COLUMN target_free INTEGER;
+    """,
 )
 """One script a version. ``image.top`` is the layer on top of an image's stack, ``layer.below``
 the one under it; a layer's size and an image's depth are null until they were weighed.

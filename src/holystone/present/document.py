@@ -123,7 +123,7 @@ def status(
     """The document of ``status --json``. ``endpoint`` is the engine's address."""
     shares = figures.image_shares(inventory.images)
     stored = figures.images_stored(inventory.images, shares)
-    cache = figures.cache_bytes(inventory.cache)
+    cache = figures.cache_bytes(inventory)
     volumes = figures.volume_bytes(inventory)
     return _about(inventory) | {
         "endpoint": endpoint,
@@ -244,6 +244,7 @@ def explain(explanation: Explanation, plan: Plan) -> Document:
             "estimated": alone.estimated,
             "at_least_bytes": alone.at_least,
             "at_most_bytes": alone.at_most,
+            "held_by_cache_bytes": alone.held_by_cache,
         },
         "prospects": _prospects(explanation.prospects),
         "shares_with": [

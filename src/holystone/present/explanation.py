@@ -7,6 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 from holystone.core.arrival import last_sign, sign
+from holystone.core.cache_layers import layers_of_records
 from holystone.core.decision import Fact, Plan, Verdict
 from holystone.core.digest_names import digest_names
 from holystone.core.freed import free
@@ -30,6 +31,10 @@ class Alone(NamedTuple):
     estimated: bool = False
     at_least: int = 0
     at_most: int = 0
+    held_by_cache: int = 0
+    """Bytes of an image's layers that build cache keeps, so that they are not in ``freed``."""
+    with_records: int = 0
+    """How many build cache records may hold these layers."""
 
 
 class Explanation(NamedTuple):
@@ -123,10 +128,23 @@ def _image(inventory: Inventory, verdict: Verdict) -> Explanation:
         references=image.tags + image.digests,
         containers=tuple(c for c in inventory.containers if c.image_id == image.id),
         alone=Alone(
-            freed, slack.estimated, max(0, freed - slack.below), freed + max(0, slack.above)
+            freed,
+            slack.estimated,
+            max(0, freed - slack.below),
+            freed + max(0, slack.above),
+            alone.held_by_cache,
+            _holders(inventory, image) if alone.held_by_cache else 0,
         ),
         sharers=tuple(_sharers(image, inventory.images)),
     )
+
+
+def _holders(inventory: Inventory, image: Image) -> int:
+    """How many build cache records may hold a layer that no other image holds."""
+    others = [each for each in inventory.images if each.id != image.id]
+    own = {layer.chain_id for layer in image.held}
+    own -= {layer.chain_id for each in others for layer in each.held}
+    return sum(1 for layers in layers_of_records(inventory).values() if layers & own)
 
 
 def _registry(image: Image) -> str | None:
@@ -160,6 +178,7 @@ def _container(inventory: Inventory, verdict: Verdict) -> Explanation:
             "state": container.state,
             "image": container.image,
             "writable_bytes": container.writable_size,
+            "log_bytes": container.log_size or None,
             "created_at": _time(container.created),
             "finished_at": _time(container.finished),
             # One that was never started has 0, and one that could not be started what went wrong.
@@ -170,7 +189,7 @@ def _container(inventory: Inventory, verdict: Verdict) -> Explanation:
             "volumes": ", ".join(container.volumes) or None,
             "networks": ", ".join(container.networks) or None,
         },
-        alone=_exactly(container.writable_size),
+        alone=_exactly(container.freed_bytes),
     )
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from holystone.core.account import Account, Beside, account
+from holystone.core.cache_blobs import blobs_of_records
 from holystone.core.content import content_alone
 from holystone.core.decision import KINDS, Plan
 from holystone.core.freed import free_images
-from holystone.core.inventory import CacheRecord, Container, Image, Inventory
+from holystone.core.inventory import Container, Image, Inventory
 from holystone.core.layers import Share, holders, share
 
 
@@ -85,12 +86,26 @@ def images_stored(images: Sequence[Image], shares: dict[str, Share | None]) -> S
     return Stored(stored, unique, max(0, stored - unique), estimated)
 
 
-def cache_bytes(records: Sequence[CacheRecord]) -> CacheBytes:
-    """The bytes of these build cache records, by what holds them."""
+def cache_bytes(inventory: Inventory, only: Collection[str] | None = None) -> CacheBytes:
+    """The bytes of the build cache, or of the records with these IDs, by what holds them.
+
+    On the containerd image store a record holds bytes of its own beside a blob that it shares with
+    images, which the images count.
+    """
+    records = [r for r in inventory.cache if only is None or r.id in only]
+    if inventory.engine.store == "containerd":
+        blobs = blobs_of_records(inventory) or {}
+        shared = {r.id: blobs[r.id].size for r in records if r.id in blobs}
+        for record in records:
+            if record.shared and record.id not in shared:
+                shared[record.id] = record.size
+    else:
+        shared = {record.id: record.size for record in records if record.shared}
+    own = {record.id: record.size - shared.get(record.id, 0) for record in records}
     return CacheBytes(
-        own=sum(record.size for record in records if not record.shared),
-        in_use=sum(record.size for record in records if record.in_use and not record.shared),
-        shared=sum(record.size for record in records if record.shared),
+        own=sum(own.values()),
+        in_use=sum(own[record.id] for record in records if record.in_use),
+        shared=sum(shared.values()),
     )
 
 
@@ -108,7 +123,7 @@ def account_of(inventory: Inventory, beside: Beside) -> Account | None:
         beside,
         images=stored_bytes(inventory.images) or 0,
         containers=sum(container.writable_size for container in inventory.containers),
-        cache=cache_bytes(inventory.cache).own,
+        cache=cache_bytes(inventory).own,
         volumes=volume_bytes(inventory).known,
     )
 

@@ -180,10 +180,22 @@ def expected(facts: Facts) -> str:
         told.append(f"used about every {age(_number(facts, 'gap'))}")
     if facts.get("chance") is not None:
         told.append(f"{_number(facts, 'chance'):.0%} likely to follow what was just asked for")
-    told.append(f"frees {_size(facts, 'frees')}")
+    told.append(f"frees {_freed(facts)}")
     if facts.get("seconds") is not None:
         told.append(f"would take about {age(max(1.0, _number(facts, 'seconds')))} to fetch")
     return ", ".join(told)
+
+
+def _freed(facts: Facts) -> str:
+    """The bytes, and how many build cache records that hold the same layers have to go for them."""
+    records = _count(facts, "with_records")
+    together = f" with {counted(records, 'cache record')}" if records else ""
+    return _size(facts, "frees") + together
+
+
+def _pressure_brief(facts: Facts) -> str:
+    together = f", frees {_freed(facts)}" if facts.get("with_records") else ""
+    return f"for space{_idle_for(facts)}{together}"
 
 
 def _protected(facts: Facts) -> str:
@@ -332,9 +344,7 @@ RULES: Mapping[str, _Wording] = {
     "unused": _Wording(_unused, "unused"),
     "retained": _Wording(_retained, "retained", lambda facts: _retained(facts).partition(":")[0]),
     "expired": _Wording(_expired, "expired"),
-    "pressure": _Wording(
-        _pressure, "given up for space", lambda facts: f"for space{_idle_for(facts)}"
-    ),
+    "pressure": _Wording(_pressure, "given up for space", _pressure_brief),
     "local": _Wording(_local, "only here", lambda _: "only here: no registry has it"),
     "unconfirmed": _Wording(
         _unconfirmed, "not confirmed by a registry", lambda _: "not confirmed by its registry"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from holystone.core.decision import KINDS, Plan, Verdict
-from holystone.core.inventory import Engine
+from holystone.core.inventory import Container, Engine
 from holystone.core.units import format_duration, format_size
 
 SHORT_ID = 12
@@ -136,6 +136,16 @@ def promised(plan: Plan) -> str:
         at_least=plan.at_least,
         at_most=plan.at_most,
     )
+
+
+def parts_of(containers: Iterable[Container]) -> dict[str, str]:
+    """What the bytes of containers with a log consist of, by container ID."""
+    return {
+        container.id: f"{format_size(container.writable_size)} written, "
+        f"{format_size(container.log_size)} log"
+        for container in containers
+        if container.log_size
+    }
 
 
 def ago(seconds: float) -> str:

@@ -75,7 +75,7 @@ class SimulatedEngine:
         """Bytes of everything on the host: layers, containers, build cache and volumes."""
         return (
             self.layers_bytes
-            + sum(container.writable_size for container in self.containers.values())
+            + sum(container.freed_bytes for container in self.containers.values())
             + sum(r.size for r in self.cache.values() if r.id in self._own_records)
             + sum(volume.size or 0 for volume in self.volumes.values())
         )

@@ -10,7 +10,7 @@ from holystone.core.policy import Policy
 from holystone.core.units import format_size
 from holystone.engine.execute import Outcome
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, Removal
-from holystone.engine.rounds import NOISE, Round, falls_short, gain
+from holystone.engine.rounds import NOISE, Round, disagrees, gain
 from holystone.present import figures, notes, reasons
 from holystone.present.report import listing, remaining, unconfirmed
 from holystone.present.table import Cell, Column, Row, paragraph
@@ -246,16 +246,16 @@ def _freed(plan: Plan, outcome: Outcome, disk_after: Disk | None) -> str:
     gained = None if disk_after is None else gain(plan.disk, disk_after)
     if plan.estimated:
         said = f"Freed {promised(plan)} {seconds}; this engine's interface tells no exact figure"
-        if gained is None or outcome.freed_bytes < NOISE:
+        if gained is None or (
+            outcome.freed_bytes < NOISE and not disagrees(gained, outcome.freed_bytes)
+        ):
             return f"{said}."
         return f"{said}. The disk gained {format_size(max(0, gained))}."
     if gained is None:
         return f"Freed {freed} {seconds}. The disk is not in sight."
-    if falls_short(gained, outcome.freed_bytes):
+    if disagrees(gained, outcome.freed_bytes):
         disk = format_size(max(0, gained))
-        return (
-            f"Freed {freed} {seconds} by the engine's figures, as planned; the disk gained {disk}."
-        )
+        return f"Freed {freed} {seconds} by the engine's figures; the disk gained {disk}."
     return f"Freed {freed} {seconds}, as planned."
 
 

@@ -58,7 +58,10 @@ def render(explanation: Explanation, look: Look) -> str:
 
 def _ranked_by(explanation: Explanation) -> str:
     expected = explanation.prospects
-    return "" if expected is None else reasons.expected(expected.facts)
+    if expected is None:
+        return ""
+    records = explanation.alone.with_records if explanation.alone else 0
+    return reasons.expected({**expected.facts, "with_records": records or None})
 
 
 def _alone(explanation: Explanation) -> str:
@@ -71,7 +74,10 @@ def _alone(explanation: Explanation) -> str:
         at_least=alone.at_least,
         at_most=alone.at_most,
     )
-    return f"removing only it would free {figure}"
+    text = f"removing only it would free {figure}"
+    if not alone.held_by_cache:
+        return text
+    return f"{text}: build cache holds {format_size(alone.held_by_cache)} of its layers"
 
 
 def _label(name: str) -> str:

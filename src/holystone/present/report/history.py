@@ -120,10 +120,10 @@ def table(runs: Sequence[RunSummary], look: Look) -> str:
         (
             str(run.id),
             time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(run.started)),
-            safe(run.level),
+            _level(run),
             safe(run.engine_name),
             _about(run.planned_bytes, estimated=run.estimated),
-            _about(run.freed_bytes, estimated=run.state == KILLED),
+            _about(run.freed_bytes, estimated=run.estimated or run.state == KILLED),
             str(run.removed),
             str(run.skipped),
             str(run.failed),
@@ -147,7 +147,7 @@ def render(run: RunSummary, removals: Sequence[Removed], look: Look) -> str:
             ("took", _took(run)),
             ("ended", _ended(run)),
             ("planned", _about(run.planned_bytes, estimated=run.estimated)),
-            ("freed", _about(run.freed_bytes, estimated=run.state == KILLED)),
+            ("freed", _about(run.freed_bytes, estimated=run.estimated or run.state == KILLED)),
             ("removed", counts_of(went) or "nothing"),
             ("skipped", str(run.skipped or "")),
             ("failed", str(run.failed or "")),
@@ -171,6 +171,13 @@ def _row(removal: Removed) -> Row:
     result = removal.result or "not told"
     style = "" if removal.result == REMOVED else "yellow"
     return (name_of(verdict), freed, Cell(result, style), safe(removal.detail))
+
+
+def _level(run: RunSummary) -> str:
+    """The level, and of a clean for space how much was to be free."""
+    if run.target_free is None:
+        return safe(run.level)
+    return f"{safe(run.level)}, until {format_size(run.target_free)} free"
 
 
 def _about(count: int, *, estimated: bool) -> str:
@@ -220,4 +227,5 @@ def _run(run: RunSummary) -> Document:
         "failed": run.failed,
         "free_before_bytes": run.free_before,
         "free_after_bytes": run.free_after,
+        "target_free_bytes": run.target_free,
     }

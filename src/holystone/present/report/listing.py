@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from holystone.core.decision import KINDS, Verdict
 from holystone.core.units import format_size
@@ -22,11 +23,12 @@ def going(
     every: bool = False,
     hint: str = "--all lists them",
     freed: Callable[[Verdict], int] = lambda verdict: verdict.freed_bytes,
+    parts: Mapping[str, str] = MappingProxyType({}),
 ) -> list[str]:
     """Lines for objects that go: what each frees and why, by kind, the largest first.
 
     With ``every`` nothing is folded; ``hint`` says where else to find what is. ``freed`` tells
-    the bytes of one object.
+    the bytes of one object, ``parts`` by container ID what they consist of.
     """
     lines = []
     for kind in KINDS:
@@ -36,8 +38,7 @@ def going(
         group.sort(key=lambda verdict: (-freed(verdict), name_of(verdict)))
         shown, folded = (group, []) if every else _folded(group)
         rows: list[Row] = [
-            (name_of(v), format_size(freed(v)), Cell(reasons.briefs(v.reasons), "dim"))
-            for v in shown
+            (name_of(v), _bytes(v, freed(v)), Cell(_why(v, parts), "dim")) for v in shown
         ]
         total = sum(map(freed, group))
         heading = look.paint(plural(kind).capitalize(), "heading")
@@ -52,6 +53,12 @@ def going(
             lines += paragraph(note, look, indent=INDENT, style="dim")
         lines.append("")
     return lines
+
+
+def _why(verdict: Verdict, parts: Mapping[str, str]) -> str:
+    brief = reasons.briefs(verdict.reasons)
+    made_of = parts.get(verdict.id, "") if verdict.kind == "container" else ""
+    return f"{brief}; {made_of}" if made_of else brief
 
 
 def staying(verdicts: Sequence[Verdict], look: Look) -> list[str]:
@@ -77,6 +84,12 @@ _GOING = (
     Column("why", prose=True),
 )
 _STAYING = (Column("name", gives_way=True, least=24), Column("why", prose=True))
+
+
+def _bytes(verdict: Verdict, freed: int) -> str:
+    """What comes free with an object; of an image it may be told with the build cache that goes."""
+    with_cache = not freed and verdict.reasons[0].facts.get("with_records")
+    return "with cache" if with_cache else format_size(freed)
 
 
 def _summary(group: Sequence[Verdict]) -> str:

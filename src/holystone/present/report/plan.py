@@ -11,7 +11,7 @@ from holystone.present import notes
 from holystone.present.report import listing, remaining, unconfirmed
 from holystone.present.table import paragraph
 from holystone.present.terminal import Look
-from holystone.present.wording import counts_of, engine_name, promised, safe
+from holystone.present.wording import counts_of, engine_name, parts_of, promised, safe
 
 
 def render(inventory: Inventory, plan: Plan, look: Look, *, every: bool = False) -> str:
@@ -27,7 +27,7 @@ def render(inventory: Inventory, plan: Plan, look: Look, *, every: bool = False)
         return "\n".join(lines).rstrip()
     host = f"{safe(plan.engine.name)} ({engine_name(plan.engine)})"
     lines = paragraph(f"Plan of a {plan.level} clean of {host}", look, style="bold")
-    lines += ["", *listing.going(removed, look, every=every)]
+    lines += ["", *listing.going(removed, look, every=every, parts=parts_of(inventory.containers))]
     if every:
         lines += listing.staying(plan.kept, look)
     else:

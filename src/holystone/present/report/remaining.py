@@ -111,7 +111,7 @@ def _bytes(kind: str, inventory: Inventory, kept: set[str]) -> int | None:
     if kind == "image":
         return figures.stored_bytes([image for image in inventory.images if image.id in kept])
     if kind == "cache":
-        return figures.cache_bytes([r for r in inventory.cache if r.id in kept]).own
+        return figures.cache_bytes(inventory, kept).own
     if kind == "container":
         return sum(c.writable_size for c in inventory.containers if c.id in kept) or None
     if kind == "volume":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 from holystone.core.account import Beside
 from holystone.core.decision import Plan
@@ -16,6 +16,10 @@ from holystone.present.terminal import Look
 from holystone.present.wording import plural
 
 _COLUMNS = (Column("kind"), Column("bytes", right=True), Column("why", prose=True))
+
+_SHARED = "layers that several images share"
+_SPARE = ("tagged", "digest", "parent")
+"""Rules that keep no image where space is wanted, or do so for another image's sake."""
 
 
 def render(
@@ -63,6 +67,34 @@ def _held(inventory: Inventory, plan: Plan) -> Counter[tuple[str, str]]:
     stored = figures.stored_bytes(inventory.images)
     if stored is not None:
         shared = stored - sum(size for (kind, _), size in sizes.items() if kind == "image")
+        for label, size in _shared(inventory, plan).items():
+            part = max(0, min(size, shared))
+            held["image", label] += part
+            shared -= part
         if shared > 0:
-            held["image", "layers that several images share"] += shared
-    return held
+            held["image", _SHARED] += shared
+    return +held
+
+
+def _shared(inventory: Inventory, plan: Plan) -> Counter[str]:
+    """Bytes of the layers that several images share and one of them keeps, by why that stays.
+
+    What is in use counts first. A layer is left out where only the level keeps its images.
+    """
+    kept = {
+        verdict.id: verdict.reasons[0].rule
+        for verdict in plan.verdicts
+        if verdict.kind == "image" and not verdict.remove
+    }
+    holders: defaultdict[str, list[str]] = defaultdict(list)
+    sizes: dict[str, int] = {}
+    for image in inventory.images:
+        for layer in image.held:
+            holders[layer.chain_id].append(kept.get(image.id, _SPARE[0]))
+            sizes[layer.chain_id] = layer.size
+    told: Counter[str] = Counter()
+    for chain_id, rules in holders.items():
+        why = [rule for rule in rules if rule not in _SPARE]
+        if len(rules) > 1 and why:
+            told[reasons.label("in-use" if "in-use" in why else why[0])] += sizes[chain_id]
+    return told

@@ -96,7 +96,7 @@ def _kinds(inventory: Inventory, shares: dict[str, Share | None]) -> list[Row]:
     """A row for each kind: how many, how many bytes, and what is to be known about those."""
     stored = figures.images_stored(inventory.images, shares)
     running = sum(container.state == "running" for container in inventory.containers)
-    cache = figures.cache_bytes(inventory.cache)
+    cache = figures.cache_bytes(inventory)
     volumes = figures.volume_bytes(inventory)
     rows: list[Row] = []
     if inventory.images:

@@ -1,0 +1,180 @@
+"""Base layers that the build cache alone holds: BuildKit tells their records with size 0."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from holystone.core.inventory import CacheRecord, Inventory
+from holystone.core.inventory import Engine as EngineFacts
+from holystone.core.plan import plan
+from holystone.core.policy import CacheLimits, Mark, Policy
+from holystone.engine import base_sizes
+from holystone.engine.execute import execute
+from tests.engine.cleaning import NO_CACHE, NO_GRACE, live_host
+from tests.engine.test_cache_holders import DEEP, Cleaned, base_in, layer_bytes, wait_for_builds
+from tests.engines import Engine, Registry
+from tests.engines.images import ImageToLoad, build, layer, load
+
+TOOLS = 3_000_000
+
+
+def tools_in(registry: Registry, engine: Engine, name: str, size: int = TOOLS) -> str:
+    """A base image in the registry alone, above the layers of ``base_in``."""
+    below = base_in(registry, engine, f"{name}-below")
+    engine.docker("pull", below)
+    tag = f"{registry.address}/{name}:1"
+    build(engine, f"FROM {below}\nRUN head -c {size} /dev/urandom > /tools\n", "-t", tag)
+    engine.docker("push", tag)
+    engine.docker("rmi", tag, below)
+    return tag
+
+
+def service(engine: Engine, registry: Registry, base: str, name: str, size: int) -> str:
+    """A pushed image of a multi-stage build: nothing of its base is in it."""
+    tag = f"{registry.address}/{name}:1"
+    stages = (
+        f"FROM {base} AS tools\nRUN head -c {size} /dev/urandom > /made\n"
+        "FROM scratch\nCOPY --from=tools /made /made\n"
+    )
+    build(engine, stages, "-t", tag, buildkit=True)
+    engine.docker("push", tag)
+    return tag
+
+
+def bases(records: tuple[CacheRecord, ...]) -> list[CacheRecord]:
+    """The records of layers that BuildKit pulled."""
+    return [record for record in records if record.description.startswith("pulled from ")]
+
+
+@pytest.mark.engine("classic")
+def test_without_a_budget_the_base_goes_and_counts(
+    fresh_engine: Engine, registry: Registry, unique: str
+) -> None:
+    base = tools_in(registry, fresh_engine, unique)
+    other = tools_in(registry, fresh_engine, f"{unique}-other", 1_000_000)
+    service(fresh_engine, registry, base, f"{unique}-a", 300_000)
+    service(fresh_engine, registry, other, f"{unique}-b", 200_000)
+    done = Cleaned(fresh_engine, NO_CACHE)
+    done.assert_exact()
+    assert {TOOLS, 1_000_000, 30_000, 40_000} <= {r.size for r in bases(done.inventory.cache)}
+    assert set(done.freed) == {"cache"}
+    assert done.gained >= TOOLS + 1_000_000
+    assert layer_bytes(fresh_engine) == 500_000
+
+
+@pytest.mark.engine("classic")
+def test_the_budget_counts_the_base(fresh_engine: Engine, registry: Registry, unique: str) -> None:
+    service(
+        fresh_engine, registry, tools_in(registry, fresh_engine, unique), f"{unique}-a", 300_000
+    )
+    done = Cleaned(fresh_engine, NO_GRACE._replace(cache=CacheLimits(budget_bytes=TOOLS)))
+    done.assert_exact()
+    left = sum(
+        record.size
+        for record in done.inventory.cache
+        if not record.shared and ("cache", record.id) not in done.outcome.results
+    )
+    assert 0 < left <= TOOLS
+
+
+@pytest.mark.engine("classic")
+def test_a_target_that_the_base_reaches_takes_no_image(
+    fresh_engine: Engine, registry: Registry, unique: str
+) -> None:
+    base = tools_in(registry, fresh_engine, unique)
+    service(fresh_engine, registry, base, f"{unique}-a", 300_000)
+    fresh_engine.docker("push", loaded(fresh_engine, f"{registry.address}/{unique}-b:1"))
+    wait_for_builds(fresh_engine)
+    host = live_host(fresh_engine)
+    try:
+        host.watch()
+        inventory = host.weigh(host.date(host.observe()))
+        # All that the build cache has to itself is as much as is needed.
+        needed = sum(record.size for record in inventory.cache if not record.shared)
+        policy = NO_GRACE._replace(
+            target=Mark(free_bytes=10**11 + needed),
+            cache=CacheLimits(budget_bytes=10**12),
+            check_registry=False,
+        )
+        disk = inventory.disk._replace(total_bytes=10**12, free_bytes=10**11)
+        inventory = inventory._replace(disk=disk)
+        before = layer_bytes(fresh_engine)
+        made = plan(inventory, host.usage(), policy, time.time())
+        outcome = execute(made, inventory, host)
+    finally:
+        host.close()
+    assert {step.kind for step in made.steps} == {"cache"}
+    assert not made.estimated
+    assert before - layer_bytes(fresh_engine) == made.freed_bytes == outcome.freed_bytes == needed
+    assert needed > TOOLS
+
+
+@pytest.mark.engine("classic")
+def test_a_base_that_a_container_holds_too_is_told_with_bounds(
+    fresh_engine: Engine, registry: Registry, unique: str
+) -> None:
+    """``rmi -f`` takes an image from under a stopped container; its layers stay."""
+    base = tools_in(registry, fresh_engine, unique)
+    fresh_engine.docker("create", "--network", "none", base)
+    service(fresh_engine, registry, base, f"{unique}-a", 300_000)
+    fresh_engine.docker("rmi", "-f", base)
+    done = Cleaned(fresh_engine, keep_containers(NO_CACHE))
+    assert done.plan.estimated
+    assert done.plan.freed_bytes == done.gained
+    held = [record for record in done.inventory.cache if record.size_at_most]
+    assert [record.size for record in held] == [0] * 4
+    assert done.plan.at_most == done.gained + sum(record.size_at_most or 0 for record in held)
+
+
+@pytest.mark.parametrize("policy", [NO_CACHE, DEEP], ids=["routine", "deep"])
+@pytest.mark.engine("classic")
+def test_of_a_remote_engine_no_exact_figure_is_claimed(
+    fresh_engine: Engine, registry: Registry, unique: str, policy: Policy, tmp_path: Path
+) -> None:
+    base = tools_in(registry, fresh_engine, unique)
+    service(fresh_engine, registry, base, f"{unique}-a", 300_000)
+    done = Cleaned(fresh_engine, policy, tmp_path, remote=True)
+    assert done.plan.estimated
+    assert done.plan.at_least <= done.gained
+
+
+def loaded(engine: Engine, tag: str) -> str:
+    """An image that has nothing to do with the build cache."""
+    load(engine, ImageToLoad([layer(tag, 500_000)], [tag]))
+    return tag
+
+
+def keep_containers(policy: Policy) -> Policy:
+    return policy._replace(takes=policy.takes._replace(containers=False))
+
+
+def test_keys_are_found_wherever_the_database_is_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """BuildKit's database is read in pieces; another index is left out."""
+    layers = tmp_path / "image" / "overlay2" / "layerdb"
+    (layers / "mounts").mkdir(parents=True)
+    chains = {letter: letter * 64 for letter in "abc"}
+    for number, chain in enumerate(chains.values()):
+        folder = layers / "sha256" / chain
+        folder.mkdir(parents=True)
+        (folder / "size").write_text(str(100 + number))
+        (folder / "cache-id").write_text("f" * 64)
+    ids = {letter: letter * 25 for letter in "xyz"}
+    keys = [("", "a", "x"), ("blob", "b", "x"), ("", "b", "y"), ("", "a", "z"), ("", "b", "z")]
+    text = "".join(f"{kind}chainid:sha256:{chains[c]}::{ids[r]}" for kind, c, r in keys)
+    database = tmp_path / "buildkit" / "metadata_v2.db"
+    database.parent.mkdir()
+    database.write_bytes(b"\0" * 7 + text.encode() + b"\xff" * 9)
+    records = tuple(CacheRecord(i, description="pulled from r/base:1") for i in ids.values())
+    engine = EngineFacts("id", "host", "28.5", "1.51", "overlay2")
+    inventory = Inventory(engine, 0.0, cache=records)
+    for chunk in (1, 50, 117, 4096):
+        monkeypatch.setattr(base_sizes, "_CHUNK", chunk)
+        told = base_sizes.with_base_sizes(inventory, str(tmp_path)).cache
+        assert [record.size for record in told] == [100, 101, 0]
+        assert [record.size_at_most for record in told] == [100, 101, None]
+    assert base_sizes.with_base_sizes(inventory, str(tmp_path / "none")) == inventory

@@ -1,0 +1,42 @@
+"""The table of what holds the space names what keeps a layer that images share."""
+
+from __future__ import annotations
+
+import pytest
+
+from holystone.core.decision import Plan, Reason, Verdict
+from holystone.core.inventory import Disk, Engine, Image, Inventory, Layer
+from holystone.present.report import shortfall
+from holystone.present.terminal import Look
+
+BASE = Layer("base", 162_000_000)
+HOST = Inventory(
+    Engine("e", "n", "28", "1.51", "overlay2"),
+    0.0,
+    images=(
+        Image("a", ("a:1",), size=163_000_000, layers=(BASE, Layer("a", 1_000_000))),
+        Image("b", ("b:1",), size=164_000_000, layers=(BASE, Layer("b", 2_000_000))),
+    ),
+)
+
+
+def told(rule: str) -> str:
+    verdicts = (
+        Verdict("image", "a", ("a:1",), False, (Reason("tagged", {"tags": 1}),)),
+        Verdict("image", "b", ("b:1",), False, (Reason(rule),)),
+    )
+    plan = Plan("routine", 0.0, HOST.engine, Disk(), verdicts, (), 0, False, 0, 0)
+    return shortfall.render(HOST, plan, 10**9, Look())
+
+
+@pytest.mark.parametrize(
+    ("rule", "label"),
+    [("in-use", "in use"), ("local", "only here"), ("young", "too young")],
+)
+def test_a_shared_layer_is_held_by_what_keeps_one_of_its_images(rule: str, label: str) -> None:
+    assert "164 MB  " + label in told(rule)
+    assert "several images share" not in told(rule)
+
+
+def test_images_that_nothing_keeps_share_it() -> None:
+    assert "162 MB  layers that several images share" in told("tagged")
