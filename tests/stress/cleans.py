@@ -86,6 +86,8 @@ class Cleaner:
         for name, text in (("protective", PROTECTIVE), ("impatient", IMPATIENT)):
             self.configs.append(command.home / f"{name}.toml")
             self.configs[-1].write_text(text.replace("{protected}", patterns))
+        self.ended = False
+        """Whether it makes no more cleans."""
         self.turns = 0
         """How often it made a clean, or two at once."""
         self.made: list[Made] = []
@@ -94,15 +96,18 @@ class Cleaner:
 
     def work(self, until: Callable[[], bool]) -> None:
         """Make cleans until told to stop; each fifth time two at once, one of them impatient."""
-        with ThreadPoolExecutor(2) as pool:
-            while not until():
-                config = self.configs[self.turns // len(WAYS) % 2]
-                ways = [(*WAYS[self.turns % len(WAYS)], "--config", str(config))]
-                if self.turns % 5 == 4:
-                    ways.append(("routine", "--wait", "0s" if self.turns % 2 else "30s"))
-                for made in pool.map(self.clean, ways):
-                    self.made.append(made)
-                self.turns += 1
+        try:
+            with ThreadPoolExecutor(2) as pool:
+                while not until():
+                    config = self.configs[self.turns // len(WAYS) % 2]
+                    ways = [(*WAYS[self.turns % len(WAYS)], "--config", str(config))]
+                    if self.turns % 5 == 4:
+                        ways.append(("routine", "--wait", "0s" if self.turns % 2 else "30s"))
+                    for made in pool.map(self.clean, ways):
+                        self.made.append(made)
+                    self.turns += 1
+        finally:
+            self.ended = True
 
     def clean(self, way: Sequence[str]) -> Made:
         """Make one clean, and note what is wrong with how it ended."""

@@ -240,10 +240,16 @@ def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
     )
     group.add_argument(
         "--check-registry",
-        action=argparse.BooleanOptionalAction,
+        action="store_true",
         default=None,
         help="ask the registry of a tagged image whether it can give it back before it goes "
-        "(default); with --no-check-registry the image's digest is proof enough",
+        "(default)",
+    )
+    group.add_argument(
+        "--no-check-registry",
+        action="store_false",
+        dest="check_registry",
+        help="do not ask: the image's digest is proof enough",
     )
     group.add_argument(
         "--include-local",

@@ -110,7 +110,8 @@ def another(rounds: Sequence[Round], *, whole: bool) -> bool:
         return False
     if not whole:
         return True
-    return bool(last.outcome.removed and missed(last.plan, last.disk))
+    # A plan that falls short by its own account has taken all that may go.
+    return bool(last.outcome.removed and missed(last.plan, last.disk) and not last.plan.short_bytes)
 
 
 def as_one(rounds: Sequence[Round]) -> tuple[Plan, Outcome]:
