@@ -249,6 +249,7 @@ def test_entries_that_make_no_sense_are_left_alone(holystone: Command) -> None:
         "GET /images/json": answers([IMAGE, UNTAGGED, odd, {"Size": "large"}]),
         "GET /containers/json": answers([user, STOPPED, {"Names": 5}]),
         "GET /containers/" + "3" * 64 + "/json": refuses(500, "its files are lost"),
+        "GET /containers/" + "8" * 64 + "/json": refuses(500, "its labels are no mapping"),
         "GET /volumes": answers({"Volumes": [{"Name": "a"}, {"Name": "b", "Labels": 5}, {}]}),
         "GET /networks": answers([{"Id": "n", "Name": "n"}, {"Name": 5}]),
         "GET /system/df": answers({"BuildCache": [{"ID": "c"}, {"ID": "d", "Size": "x"}, 5]}),

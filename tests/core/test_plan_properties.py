@@ -209,6 +209,11 @@ def test_a_second_plan_after_the_first_has_nothing_left_to_do(
 ) -> None:
     # Which layer a record holds may only be clear when the others are gone.
     assume(not ambiguous(inventory))
+    # No image is seen before it is built.
+    seen = usage.first_seen
+    usage = usage._replace(
+        first_seen={i.id: max(seen[i.id], i.created) for i in inventory.images if i.id in seen}
+    )
     host = SimulatedHost(inventory, usage, record_layers=truth_of(inventory))
     made = plan(inventory, usage, policy, NOW)
     for step in made.steps:

@@ -137,6 +137,9 @@ records = st.builds(
     usage_count=st.integers(0, 2**31),
     in_use=st.booleans(),
     shared=st.booleans(),
+    # What BuildKit itself does not tell.
+    layer=st.just(""),
+    size_at_most=st.none(),
 )
 
 

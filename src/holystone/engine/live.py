@@ -377,9 +377,10 @@ class LiveHost:
         return changed
 
     def _inspect(self, inventory: Inventory, ids: Sequence[str]) -> Inventory:
-        """Inspect these images; drops the ones that are gone."""
-        asked = set(ids)
-        inspected = [image for image in inventory.images if image.id in asked]
+        """Inspect these images, but for odd ones that stay; drops the ones that are gone."""
+        wanted = set(ids)
+        inspected = [i for i in inventory.images if i.id in wanted and not i.odd]
+        asked = {image.id for image in inspected}
         found = layer_sizes.inspect_images(self.client, inspected, self.facts)
         self.odd |= found.odd
         gone = asked.difference(found.facts, found.odd)
