@@ -77,7 +77,10 @@ def test_images_without_history(
     assert untagged not in {each["Id"] for each in fresh_engine.client.list("/images/json?all=1")}
     gone = holystone("clean", "deep", "--include-local", "--yes", "--min-age", "0s", "--json", *on)
     assert (gone.code, gone.err) == (0, "")
-    assert gone.json["outcome"]["removed"] == len(odd)
+    # Podman tells late of what the clean before did: that spares an image for this run.
+    outcome = gone.json["outcome"]
+    assert outcome["removed"] + outcome["skipped"] == len(odd), outcome
+    assert outcome["removed"] == len(odd) or fresh_engine.store == "podman"
     bounds = [gone.json[key] for key in ("at_least_bytes", "freed_bytes", "at_most_bytes")]
     assert bounds == sorted(bounds)
 

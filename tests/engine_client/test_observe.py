@@ -54,12 +54,15 @@ def host_behind(front: Front, memory: Memory, *, remote: bool) -> LiveHost:
 
 
 def look(front: Front, memory: Memory, *, remote: bool) -> tuple[Inventory, list[str]]:
-    """All that can be asked of a host, and the questions."""
+    """All that can be asked of a host, and the questions.
+
+    Podman is also asked which manifest lists there are, where an image has no tag.
+    """
     front.requests.clear()
     host = host_behind(front, memory, remote=remote)
     inventory = host.weigh(host.date(host.observe()))
     host.close()
-    return inventory, front.paths
+    return inventory, [path for path in front.paths if "manifest%22" not in path]
 
 
 def no_warning(message: str) -> None:

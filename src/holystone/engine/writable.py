@@ -13,6 +13,8 @@ from typing import Any
 
 from holystone.core.inventory import Container, Volume
 
+_FOLDERS = 1 << 16
+"""Bytes by which Podman may count more than the files have: it counts folders as well."""
 _MOST_FILES = 200_000
 """Files looked at in one layer; of what is beyond them nothing is promised."""
 _BLOCK = 512
@@ -35,7 +37,8 @@ def weighed(container: Container, told: Mapping[str, Any], root: str, store: str
     size, whole = found
     if not whole:
         return container._replace(writable_at_least=min(size, container.writable_size))
-    if size >= container.writable_size:
+    folders = _FOLDERS if store == "podman" else 0
+    if size >= container.writable_size - folders:
         return container
     return container._replace(writable_size=size, writable_claimed=container.writable_size)
 
