@@ -47,6 +47,10 @@ def _pods(engine: Engine) -> list[str]:
 
 
 def _images(engine: Engine) -> list[str]:
+    if engine.store == "podman":
+        # Manifest lists are in no other list.
+        found = engine.api("GET", "/v4.0.0/libpod/images/json?all=true") or []
+        return [f"/v4.0.0/libpod/images/{image['Id']}?force=true" for image in found]
     found = engine.client.list("/images/json?all=1")
     return [f"/images/{image['Id']}?force=1" for image in found]
 
