@@ -121,10 +121,10 @@ def free(
     are thought to free, as far as its own size goes. ``layers`` is ``layers_of_records``, where
     the caller has it.
     """
-    if inventory.engine.store == "containerd":
-        return _free_with_copies(inventory, going, cut)
     if not going and not cut:
         return Freed([], [], Slack(estimated=False, below=0, above=0), 0)
+    if inventory.engine.store == "containerd":
+        return _free_with_copies(inventory, going, cut)
     layers = layers_of_records(inventory) if layers is None else layers
     account = LayerHolders(inventory.images, layers)
     images, slack = _free_images(inventory.images, going, account)
@@ -199,6 +199,8 @@ def containerd_slack(inventory: Inventory, steps: Sequence[Step], slack: Slack) 
     Build cache that may share content with images keeps what of theirs it needs, and keeps its own
     share while they stay.
     """
+    if not steps:
+        return slack._replace(estimated=False)
     blobs = blobs_of_records(inventory)
     unclear = {record.id: record for record in inventory.cache if may_share(record, blobs)}
     containers = sum(1 for step in steps if step.kind == "container")
