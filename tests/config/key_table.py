@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 from holystone.config.keys import KEYS, RULE_KEYS, RULES, RULES_DOC, TABLES, Key, rule_default
 from holystone.config.kinds import toml
-from tests.docs.tracked import ROOT
+from tests.docs.generated import below, bring_up_to_date
 
 DOCUMENT = "docs/policy.md"
 HEADING = "## Every key"
@@ -37,17 +36,12 @@ def _section(title: str, doc: str, keys: list[Key], *, rule: bool = False) -> It
 
 def rewritten(text: str) -> str:
     """The document with the reference as it should be."""
-    before, heading, _ = text.partition(f"{HEADING}\n")
-    return before + heading + reference()
+    return below(text, HEADING, reference())
 
 
 def main() -> None:
     """Bring the reference up to date."""
-    path = ROOT / DOCUMENT
-    text = path.read_text(encoding="utf-8")
-    if rewritten(text) != text:
-        path.write_text(rewritten(text), encoding="utf-8")
-        sys.stdout.write(f"rewritten: {DOCUMENT}\n")
+    bring_up_to_date(DOCUMENT, rewritten)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 from holystone.core.kept_containers import TABLE
-from tests.docs.tracked import ROOT
+from tests.docs.generated import below, bring_up_to_date
 
 DOCUMENT = "docs/kept-containers.md"
 HEADING = "## The table"
@@ -28,17 +27,12 @@ def _lines() -> Iterator[str]:
 
 def rewritten(text: str) -> str:
     """The document with the table as it should be."""
-    before, heading, _ = text.partition(f"{HEADING}\n")
-    return before + heading + table()
+    return below(text, HEADING, table())
 
 
 def main() -> None:
     """Bring the table up to date."""
-    path = ROOT / DOCUMENT
-    text = path.read_text(encoding="utf-8")
-    if rewritten(text) != text:
-        path.write_text(rewritten(text), encoding="utf-8")
-        sys.stdout.write(f"rewritten: {DOCUMENT}\n")
+    bring_up_to_date(DOCUMENT, rewritten)
 
 
 if __name__ == "__main__":
