@@ -104,3 +104,11 @@ def test_the_steps_of_a_build(fresh_engine: Engine, unique: str) -> None:
     """They came by the build, of which this engine has no event: its date counts."""
     image_id = build(fresh_engine, f"{SCRATCH}LABEL of={unique}\n")
     assert reason(verdict(fresh_engine, image_id, remote=True)).facts["since"] == "built"
+
+
+@pytest.mark.engine("classic", "containerd")
+def test_a_step_of_a_classic_build_waits_the_hour(fresh_engine: Engine, unique: str) -> None:
+    """The containerd store gives every image the date of a tag, which a step never had."""
+    last = build(fresh_engine, SCRATCH + f"LABEL name={unique}\nCOPY rootfs/ /again\n")
+    for minutes, rule in ((2, "young"), (58, "young"), (61, "untagged")):
+        assert verdict(fresh_engine, last, later=minutes * 60).reasons[0].rule == rule, minutes

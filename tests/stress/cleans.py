@@ -148,5 +148,14 @@ class Cleaner:
         """How many objects were spared because somebody used them after the plan was made."""
         return sum("used since" in item["detail"] for item in self._items("skipped"))
 
+    def account(self, names: Sequence[str]) -> str:
+        """Every removal, tried or made, of an object that one of these names or IDs means."""
+        return "\n".join(
+            f"{' '.join(made.way)}: {json.dumps(item)}"
+            for made in self.made
+            for item in (made.document["items"] if made.document else ())
+            if item["result"] and any(name in json.dumps(item) for name in names)
+        )
+
     def _items(self, result: str) -> Iterator[dict[str, Any]]:
         return (item for made in self.made for item in made.items(result))

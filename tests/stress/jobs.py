@@ -25,6 +25,7 @@ _MISSING = re.compile(
     r"|pull access denied|no such file",
     re.IGNORECASE,
 )
+_ID = re.compile("sha256:[0-9a-f]{64}")
 _LONGEST_PAUSE = 3.0
 """Seconds between a job's pull and its first use of the image."""
 _SELDOM = 0.05
@@ -249,7 +250,10 @@ class Worker:
             self.failures.append(
                 Failure(
                     *(self.number, command, done.returncode, words[-2000:]),
-                    *(tuple(self._so_far), tuple(self._needed), self._began, time.time()),
+                    tuple(self._so_far),
+                    # What it says is missing may be a step of a build, which has no other name.
+                    (*self._needed, *_ID.findall(words)),
+                    *(self._began, time.time()),
                 )
             )
             raise JobFailed

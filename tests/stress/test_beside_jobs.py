@@ -75,7 +75,8 @@ def test_no_job_notices(
         f"{sum(failure.missing for failure in failures)}"
     )
     assert not failures, "\n\n".join(
-        f"{failure}\n{witness.account(failure.needed, failure.began - 1, failure.ended + 1)}"
+        f"{failure}\n{cleaner.account(failure.needed)}\n"
+        f"{witness.account(failure.needed, failure.began - 1, failure.ended + 1)}"
         for failure in failures
     )
     assert not cleaner.faults, "\n\n".join(cleaner.faults)

@@ -140,8 +140,12 @@ class Judgement:
 
     def _arrival(self, image: Image) -> tuple[str, float | None]:
         """See ``arrival``. Steps of classic builds have honest build dates on the classic store."""
-        step = self.store == "classic" and (bool(image.parent) or image.id in self.parents)
+        step = self.store == "classic" and self._is_step(image)
         return arrival(image, self.usage, step=step)
+
+    def _is_step(self, image: Image) -> bool:
+        """Whether a classic build made it on the way, or ended with it."""
+        return bool(image.parent) or image.id in self.parents
 
     def _judge(self, image: Image) -> Ruling:
         if image.odd:
@@ -187,17 +191,24 @@ class Judgement:
     def _once_tagged(self, image: Image) -> bool:
         """Whether nothing can name an untagged image any more, so that no build waits for it.
 
-        The containerd store dates every image. BuildKit, which names what it works with in other
-        ways, marks its images; but the mark says nothing of one that came long after it was built.
+        The containerd store dates every image, a step of a classic build too, so the date alone
+        does not tell that there was a tag. BuildKit, which names what it works with in other ways,
+        marks its images; but the mark says nothing of one that came long after it was built.
         """
         if image.tagged_in or image.digests:
             return True
         if image.loaded:
             return False
-        if image.last_tagged is not None:
+        if image.last_tagged is not None and not self._dated_when_built(image):
             return True
         late = image.arrived is not None and image.arrived - image.created >= _MADE_NOW
         return image.made_by_buildkit and not late
+
+    def _dated_when_built(self, image: Image) -> bool:
+        """Whether the date of an untagged image may be that of a classic build's step."""
+        if self.store != "containerd" or image.made_by_buildkit or image.last_tagged is None:
+            return False
+        return self._is_step(image) or image.last_tagged - image.created < _MADE_NOW
 
     def _judge_named(self, image: Image, name: Reason, lost: Reason | None) -> Ruling:
         if self.policy.takes.tagged == "none" and self.policy.target is None:
