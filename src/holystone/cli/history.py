@@ -24,6 +24,14 @@ def parser() -> argparse.ArgumentParser:
         description="List past runs, the newest first: what was planned, what was freed, and how "
         "each ended. With the number of a run: everything it removed. `history export` writes "
         "which images were used when, as a trace that can be replayed.",
+        examples=[
+            ("holystone history", "the last runs"),
+            ("holystone history 12", "everything run 12 removed"),
+            (
+                "holystone history export uses.jsonl.gz",
+                "which images were used when, for holystone replay",
+            ),
+        ],
     )
     made.add_argument(
         "number",
