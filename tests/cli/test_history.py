@@ -75,7 +75,12 @@ def pressed_run(folder: Path) -> None:
     """A run for space that removed two tagged images, one of which the level takes as well."""
     inventory = host(2)
     made = plan_of(inventory)._replace(target_free=40 * 10**9)
-    facts: dict[str, Fact] = {"least_free": 40 * 10**9, "idle": 3 * 86400.0, "sign": "last used", "frees": 10}
+    facts: dict[str, Fact] = {
+        "least_free": 40 * 10**9,
+        "idle": 3 * 86400.0,
+        "sign": "last used",
+        "frees": 10,
+    }
     reasons = (Reason("pressure", facts), Reason("from-the-future", {"x": 1}), Reason("unused"))
     verdicts = [v._replace(reasons=(r,)) for v, r in zip(made.verdicts, reasons, strict=True)]
     made = made._replace(verdicts=tuple(verdicts))
