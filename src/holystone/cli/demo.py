@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from holystone.engine.simulation.demo_host import DemoHost
     from holystone.ledger.ledger import Ledger
 
-KEEP = "Only with --state FOLDER (or HOLYSTONE_STATE) the demo host remembers what was done to it."
-
 
 def folder_of(options: argparse.Namespace) -> str | None:
     """The folder that was named for what holystone remembers; None where none was."""
@@ -25,22 +23,50 @@ def folder_of(options: argparse.Namespace) -> str | None:
 
 
 @contextmanager
-def opened(options: argparse.Namespace) -> Iterator[tuple[DemoHost, Ledger]]:
+def opened(options: argparse.Namespace, *, past: bool = False) -> Iterator[tuple[DemoHost, Ledger]]:
     """The demo host and its ledger: of the folder that was named, else both for this command only.
 
-    Raises DemoStateError.
+    Raises DemoStateError. ``past``: the latter knows the last run before.
     """
     from holystone.engine.simulation.demo_host import DemoHost
     from holystone.engine.simulation.demo_state import DemoState
 
     folder = folder_of(options)
     with _ledger(folder) as ledger:
+        if past and folder is None:
+            remember_last_run(ledger)
 
         def leases(now: float) -> Sequence[Lease]:
             # Else a mere look would begin a ledger.
             return ledger.recall_leases(now) if ledger.exists() else ()
 
         yield DemoHost(DemoState(folder), ledger, leases, time.time), ledger
+
+
+def remember_last_run(ledger: Ledger) -> None:
+    """Have the ledger know the last clean of the demo host, made the night before.
+
+    So that there is something to show and to restore where no folder keeps what is done now.
+    """
+    from holystone.engine.simulation.demo_run import demo_run
+    from holystone.ledger.runs import Runs
+
+    inventory, plan = demo_run(time.time())
+    moments = iter((plan.taken_at, *(plan.taken_at + 0.4 for _ in plan.steps), plan.taken_at + 0.8))
+    run = Runs(ledger, lambda: next(moments)).begin(plan, inventory, endpoint="demo:")
+    if run is None:
+        return
+    for step in plan.steps:
+        run.settle(step.kind, step.id, "removed")
+    free = plan.disk.free_bytes
+    run.end(
+        freed_bytes=plan.freed_bytes,
+        freed={(step.kind, step.id): step.freed_bytes for step in plan.steps},
+        removed=len(plan.steps),
+        skipped=0,
+        failed=0,
+        disk_free_after=None if free is None else free + plan.freed_bytes,
+    )
 
 
 @contextmanager

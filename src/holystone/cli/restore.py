@@ -92,9 +92,7 @@ def _restore_demo(
     from holystone.cli import demo
     from holystone.engine.simulation.demo_pulls import DemoPuller
 
-    with demo.opened(options) as (host, ledger):
-        if demo.folder_of(options) is None:
-            raise Failure(f"the demo host has no run to restore. {demo.KEEP}")
+    with demo.opened(options, past=True) as (host, ledger):
         inventory = host.observe()
         return _restore(inventory, DemoPuller(host), ledger, number, references, options)
 
