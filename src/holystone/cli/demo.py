@@ -40,7 +40,7 @@ def opened(options: argparse.Namespace, *, past: bool = False) -> Iterator[tuple
             # Else a mere look would begin a ledger.
             return ledger.recall_leases(now) if ledger.exists() else ()
 
-        yield DemoHost(DemoState(folder), ledger, leases, time.time), ledger
+        yield DemoHost(DemoState(folder), ledger, leases, time.time()), ledger
 
 
 def remember_last_run(ledger: Ledger) -> None:

@@ -33,7 +33,9 @@ class _Snapshot(NamedTuple):
 
 
 class DemoHost(SimulatedHost):
-    """The demo host at the moment ``clock`` tells, with what was changed on it before.
+    """The demo host at ``now`` (UTC seconds), with what was changed on it before.
+
+    Time stands still on it, so that a plan and what becomes of it tell the same ages.
 
     ``memory`` keeps the uses that are seen; ``leases`` tells those given by a moment. Raises
     DemoStateError where the kept state makes no sense.
@@ -44,15 +46,15 @@ class DemoHost(SimulatedHost):
         state: DemoState,
         memory: Memory,
         leases: Callable[[float], Sequence[Lease]],
-        clock: Callable[[], float],
+        now: float,
     ) -> None:
         kept = state.read()
-        self.began = clock() if kept is None else kept.began
+        self.began = now if kept is None else kept.began
         inventory, usage = demo_inventory(self.began)
         super().__init__(
             inventory,
             usage,
-            clock=clock,
+            clock=lambda: now,
             registries=says_no(inventory.images),
             beside=demo_beside(inventory),
         )
