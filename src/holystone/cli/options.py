@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _DAY = 86400
+_SILENCE = 10.0
+"""Seconds: how long an engine may be silent by default; see ``engine.patience``."""
 _CENTURY = 36525 * _DAY
 
 
@@ -121,8 +123,9 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         "--timeout",
         metavar="TIME",
         type=value_of(_wait),
-        default=300.0,
-        help="how long the engine may take for one answer (default 5m)",
+        default=_SILENCE,
+        help="how long the engine may be silent (default 10s); where it works silently, as while "
+        "it deletes an image, 30 times as long",
     )
     add_state(group)
 

@@ -19,6 +19,7 @@ from holystone.engine.buildkit import MOST_PRUNED, is_plain, prune
 from holystone.engine.crew import ALREADY_GONE, USED
 from holystone.engine.errors import EngineError, EngineRefused, ProtocolError
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, Removal
+from holystone.engine.patience import WORKING_GRPC
 from holystone.engine.transport.grpc import Channel
 
 BUSY = Removal(SKIPPED, "in use by a build")
@@ -164,7 +165,7 @@ class CacheRemover:
             self._over_grpc = False
             return None
         try:
-            channel = Channel(connection.sock)
+            channel = Channel(connection.upgraded(WORKING_GRPC))
         except (EngineError, OSError):
             connection.close()
             self._over_grpc = False

@@ -110,7 +110,7 @@ def read_builds(client: Client, past: Past) -> tuple[Past, tuple[Build, ...] | N
     try:
         connection = client.open()
         try:
-            told = builds_since(connection.sock, known - _OVERLAP)
+            told = builds_since(connection.upgraded("POST /grpc"), known - _OVERLAP)
         finally:
             connection.close()
     except (EngineError, OSError):
