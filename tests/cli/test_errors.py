@@ -162,8 +162,8 @@ FAULTS: dict[str, tuple[Behaviour, str]] = {
 def test_broken_answers(holystone: Command, fault: str, path: str) -> None:
     behaviour, words = FAULTS[fault]
     with misbehaving({**EMPTY, f"GET {path}": behaviour}) as host:
-        said = holystone("plan", "--json", "-H", host, "--timeout", "0.5s")
-    said = said.failed(10 if fault in ("silent", "hangs") else 1)
+        done = holystone("plan", "--json", "-H", host, "--timeout", "0.5s")
+    said = done.failed(10 if fault in ("silent", "hangs") else 1)
     assert words in said
     assert path in said
 

@@ -36,8 +36,7 @@ COMMANDS = (
 )
 """Every command that asks an engine; ``test_no_command_is_missing`` sees to that."""
 PING: Behaviour = [
-    b"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nServer: Docker/20.10.24 (linux)\r\n"
-    b"Content-Length: 2\r\n\r\nOK"
+    b"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nServer: Docker/20.10.24\r\nContent-Length: 0\r\n\r\n"
 ]
 HEAD: Behaviour = [b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", HANG]
 IMAGE = {"Id": "sha256:" + "1" * 64, "RepoTags": ["python:3.12"], "Size": 5, "Created": 9}

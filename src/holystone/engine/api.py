@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from holystone.engine.clock import EngineClock
 from holystone.engine.errors import (
     EngineError,
     EngineSilent,
@@ -60,6 +61,7 @@ class Client:
         self.info: dict[str, Any] | None = None
         """What ``GET /info`` said, where it is known from before or was asked."""
         self.idle: list[Connection] = []
+        self.clock = EngineClock()
         self.patience = Patience(endpoint, self._answers_ping)
         self.width = 2 if endpoint.scheme == "ssh" else 8
         """Requests under way at a time; over ssh each connection is a login."""
@@ -69,6 +71,7 @@ class Client:
         other = Client(self.endpoint, self.timeout, self.dial)
         other.version = self.version
         other.patience = self.patience
+        other.clock = self.clock
         return other
 
     def negotiate(self) -> Version:
@@ -183,6 +186,7 @@ class Client:
         """Read the oldest answer under way; its connection serves the next request."""
         connection = under_way[0]
         answer = connection.receive()
+        self.clock.heard(answer.headers.get("date", ""), connection.sent)
         under_way.popleft()
         if connection.reusable:
             self.idle.append(connection)

@@ -130,14 +130,17 @@ class CacheRemover:
         engine refuses.
         """
         gone: set[str] = set()
-        began = time.time()
+        began = client.clock.now()
         try:
             for deleted in self._deleted(client, record_ids):
                 gone |= deleted.intersection(record_ids)
         except ProtocolError:
             return gone, set(record_ids) - gone
         finally:
-            ended = time.time()
+            ended = client.clock.now()
+            if client.clock.ahead:
+                # Known to half a second.
+                began, ended = began - 0.5, ended + 0.5
             for parent in {parent for i in gone for parent in now[i].parents}:
                 self._bereft[parent] = self._bereft.get(parent, (began, ended))[0], ended
         return gone, set()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -71,6 +72,8 @@ class Connection:
         self.patience = patience
         self.held = bytearray()
         self.request = ""
+        self.sent = 0.0
+        """When the last request was sent, UTC seconds on this machine's clock."""
         self.reusable = True
 
     @property
@@ -95,6 +98,7 @@ class Connection:
     ) -> None:
         """Send one request without a body. Raises OSError where the connection is gone."""
         self.request = f"{method} {path}"
+        self.sent = time.time()
         head = f"{method} {path} HTTP/{version}\r\nHost: docker\r\nUser-Agent: holystone\r\n"
         if method == "POST":
             head += "Content-Length: 0\r\n"
