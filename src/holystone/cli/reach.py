@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Protocol
@@ -44,6 +45,9 @@ class Reach(Protocol):
 
     def ask(self, references: Iterable[str]) -> Mapping[str, Answer]:
         """What registries say of complete references."""
+
+    def now(self) -> float:
+        """The time by the engine's own clock, UTC seconds."""
 
     def unlimited(self, inventory: Inventory) -> str:
         """Why pulls cannot be kept to a rate; empty where they can."""
@@ -98,6 +102,10 @@ class LiveReach:
 
         return ask(self.client, self.credentials, references)
 
+    def now(self) -> float:
+        """The time by the engine's own clock."""
+        return self.client.clock.now()
+
     def unlimited(self, inventory: Inventory) -> str:
         """Why the engine cannot pull through a port of this machine; empty where it can."""
         if inventory.engine.store == "podman":
@@ -139,6 +147,10 @@ class DemoReach:
         from holystone.engine.simulation.demo_pulls import ask
 
         return ask(self.host, references)
+
+    def now(self) -> float:
+        """The time on this machine."""
+        return time.time()
 
     def unlimited(self, inventory: Inventory) -> str:  # noqa: ARG002 - whatever is on it
         """Why its pulls cannot be kept to a rate."""

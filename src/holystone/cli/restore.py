@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
@@ -75,11 +75,12 @@ def run(options: argparse.Namespace) -> int:
 
     client = Client(endpoint, options.timeout, connect)
     try:
-        inventory = read_lists(Lists(client, sizes=False), time.time())
+        now = client.clock.now
+        inventory = read_lists(Lists(client, sizes=False), now())
         ledger = open_ledger(options)
         try:
             puller = Puller(client, Credentials(os.environ))
-            return _restore(inventory, puller, ledger, number, references, options)
+            return _restore(inventory, puller, ledger, now, number, references, options)
         finally:
             ledger.close()
     finally:
@@ -94,7 +95,7 @@ def _restore_demo(
 
     with demo.opened(options, past=True) as (host, ledger):
         inventory = host.observe()
-        return _restore(inventory, DemoPuller(host), ledger, number, references, options)
+        return _restore(inventory, DemoPuller(host), ledger, time.time, number, references, options)
 
 
 def _asked(options: argparse.Namespace) -> tuple[int | None, Sequence[str]]:
@@ -111,6 +112,7 @@ def _restore(
     inventory: Inventory,
     puller: Images,
     ledger: Ledger,
+    now: Callable[[], float],
     number: int | None,
     references: Sequence[str],
     options: argparse.Namespace,
@@ -125,10 +127,10 @@ def _restore(
         undone = None
         if not options.dry_run:
             names = [name for item in plan for name in item.removed.tags + item.removed.digests]
-            with ledger.own_pulls(summary.engine, names):
+            with ledger.own_pulls(summary.engine, names, now):
                 undone = _carry_out(plan, puller, options)
             if inventory.engine.store == "classic":
-                keep_names(ledger, summary.engine, undone.named, time.time())
+                keep_names(ledger, summary.engine, undone.named, now())
     except (restore.RestoreError, LedgerError) as error:
         raise Failure(str(error)) from None
     from holystone.present.report import restore as report
