@@ -146,17 +146,22 @@ class Ledger:
         return self.try_write(lambda database: uses.remember(database, engine, seen))
 
     @contextmanager
-    def own_pulls(self, engine: str, references: Iterable[str]) -> Iterator[None]:
-        """While holystone itself pulls or tags by these references: that is no use of them."""
+    def own_pulls(
+        self, engine: str, references: Iterable[str], clock: Callable[[], float] = time.time
+    ) -> Iterator[None]:
+        """While holystone itself pulls or tags by these references: that is no use of them.
+
+        ``clock`` is the engine's, which dates the events of these pulls.
+        """
         from holystone.core.names import complete
 
         wanted = [name for name in map(complete, references) if name]
-        began = time.time()
+        began = clock()
         self.try_write(lambda database: uses.begin_pulls(database, engine, wanted, began))
         try:
             yield
         finally:
-            self.try_write(lambda database: uses.end_pulls(database, engine, began, time.time()))
+            self.try_write(lambda database: uses.end_pulls(database, engine, began, clock()))
 
     def recall_leases(self, now: float) -> tuple[Lease, ...]:
         """The leases that have not ended; none where the ledger fails."""
