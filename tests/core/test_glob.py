@@ -17,7 +17,7 @@ texts = st.text("ab/\n", max_size=10)
 
 
 def fits(pattern: str, text: str, *, inside: str) -> bool:
-    """Whether a text is as a pattern says, by the plainest rules; marks match none of ``inside``."""
+    """Whether a text is as a pattern says, by the plainest rules; no mark matches ``inside``."""
 
     @cache
     def rest(at: int, of: int) -> bool:
