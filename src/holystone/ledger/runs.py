@@ -24,6 +24,7 @@ from holystone.ledger.records import (
     Removed,
     RunSummary,
 )
+from holystone.ledger.soundness import check
 
 if TYPE_CHECKING:
     from holystone.ledger.ledger import Ledger
@@ -41,6 +42,8 @@ _SUMMARY = (
     " (SELECT count(*) FROM removal WHERE run = run.id AND kind = 'image'"
     " AND result = 'removed' AND tags != '[]' AND pressure), pid FROM run"
 )
+
+_OLDEST_OR_OPEN = "id IN (SELECT id FROM run ORDER BY id LIMIT ?) OR (engine = ? AND state = ?)"
 
 _NUMBERS = (0, 6, 11, 13)
 """Places of what is always a number: an ID, a moment, bytes."""
@@ -74,6 +77,9 @@ class Runs:
         rows = list(_planned(plan, inventory))
 
         def write(database: sqlite3.Connection) -> int:
+            check(database, "run", _OLDEST_OR_OPEN, (_FORGOTTEN_AT_ONCE, engine, RUNNING))
+            open_runs = "run IN (SELECT id FROM run WHERE engine = ? AND state = ?)"
+            check(database, "removal", open_runs, (engine, RUNNING))
             close_killed(database, engine, inventory)
             _forget_old(database, now - _KEPT_FOR)
             (run_id,) = database.execute(
@@ -146,6 +152,7 @@ class Runs:
     def _summaries(
         self, database: sqlite3.Connection, sql: str, values: tuple[object, ...]
     ) -> Sequence[RunSummary]:
+        check(database, "run", f"id IN (SELECT id FROM ({sql}))", values)  # noqa: S608 - our own
         with decoding():
             return [
                 _settled_so_far(
@@ -349,6 +356,7 @@ def _settled_so_far(
 
 
 def _removals(database: sqlite3.Connection, run_id: int) -> list[Removed]:
+    check(database, "removal", "run = ?", (run_id,))
     rows = database.execute(
         "SELECT kind, id, names, tags, digests, labels, size, planned_bytes, freed_bytes, result,"
         " detail, at, platforms, reasons FROM removal WHERE run = ? ORDER BY place",
