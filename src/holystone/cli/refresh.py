@@ -165,7 +165,7 @@ def _refresh(
     done = None
     if not options.dry_run:
         wanted_now = [each.wanted.reference for each in standings if each.to_pull]
-        with ledger.own_pulls(host.key, wanted_now):
+        with ledger.own_pulls(host.key, wanted_now, host.now):
             done = _carry_out(standings, host.client, credentials, window, options)
         for standing, outcome in zip(standings, done.outcomes, strict=True):
             if standing.wanted.image and outcome.result == refresh.PULLED:

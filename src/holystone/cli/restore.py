@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -93,7 +92,7 @@ def _restore(
     from holystone.upkeep import restore
     from holystone.upkeep.digests import keep_names
 
-    inventory = read_lists(Lists(client, sizes=False), time.time())
+    inventory = read_lists(Lists(client, sizes=False), client.clock.now())
     ledger = open_ledger(options)
     try:
         summary = restore.resolve(ledger.runs, inventory.engine, number)
@@ -101,10 +100,10 @@ def _restore(
         undone = None
         if not options.dry_run:
             names = [name for item in plan for name in item.removed.tags + item.removed.digests]
-            with ledger.own_pulls(summary.engine, names):
+            with ledger.own_pulls(summary.engine, names, client.clock.now):
                 undone = _carry_out(plan, client, options)
             if inventory.engine.store == "classic":
-                keep_names(ledger, summary.engine, undone.named, time.time())
+                keep_names(ledger, summary.engine, undone.named, client.clock.now())
     except (restore.RestoreError, LedgerError) as error:
         raise Failure(str(error)) from None
     finally:

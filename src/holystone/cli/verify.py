@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
     finally:
         host.close()
         # The host forgets what it removed, so only now.
-        keep_names(ledger, host.key, verifying.named, time.time())
+        keep_names(ledger, host.key, verifying.named, host.now())
         ledger.close()
 
 
@@ -180,7 +180,7 @@ class _Verifying:
         line = PullProgress(range(len(plan.steps)), errors)
         images = [subject.image for group in made for subject in group.subjects]
         names = [name for image in images for name in image.tags + image.digests]
-        with self.ledger.own_pulls(self.host.key, names):
+        with self.ledger.own_pulls(self.host.key, names, self.host.now):
             mended = repair.mend(made, plan, self.host, puller, self._verify, line, run)
         pinned = {image.id: image.pinned for image in images if image.pinned}
         if self.store == "classic":

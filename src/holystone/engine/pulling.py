@@ -160,13 +160,7 @@ def _messages(connection: Connection) -> Iterator[dict[str, Any]]:
         for line in lines:
             if line.strip():
                 yield _message(line)
-        try:
-            some = connection.sock.recv(1 << 16)
-        except TimeoutError:
-            raise ProtocolError(
-                f"no progress in {connection.sock.gettimeout():g} s. "
-                "Try --timeout with a longer time."
-            ) from None
+        some = connection.receive_some()
         if not some:
             break
         held += some
