@@ -9,8 +9,9 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from holystone.cli import exit_codes
-from holystone.cli.options import Parser, add_output, add_state, value_of
+from holystone.cli import exit_codes, lease_names
+from holystone.cli.listing import Listing, add_listing, asks, refuse_listing
+from holystone.cli.options import Parser, add_engine, add_output, value_of
 from holystone.cli.session import Failure, answer, warn
 from holystone.core.units import parse_duration
 from holystone.present import terminal
@@ -37,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
                 "no clean takes this image in the next two hours",
             ),
             ("holystone lease list", "every lease"),
+            ("holystone lease list --sort job --filter 'left<1h'", "those that end within an hour"),
             ("holystone lease release --job 4711", "end the leases of a job"),
         ],
     )
@@ -44,8 +46,9 @@ def parser() -> argparse.ArgumentParser:
         "images",
         nargs="*",
         metavar="IMAGE",
-        help="a reference or an image ID; the image need not be here yet. release without any: "
-        "all leases of the job",
+        help="a reference or an image ID; the image need not be here yet. A pattern like 'team/*' "
+        "means the tags on this host, of release the leases. release without any: all leases of "
+        "the job",
     )
     made.add_argument(
         "--for",
@@ -60,7 +63,8 @@ def parser() -> argparse.ArgumentParser:
         help="whose leases (default: that of the CI job: CI_JOB_ID, GITHUB_RUN_ID, BUILD_TAG)",
     )
     made.add_argument("--all", action="store_true", help="release: whosever leases they are")
-    add_state(made)
+    add_listing(made, "leases", what="list", whole="cut no name")
+    add_engine(made)
     add_output(made)
     return made
 
@@ -77,6 +81,8 @@ def run(options: argparse.Namespace) -> int:
     from holystone.ledger.lock import ci_job
 
     job = ci_job(os.environ) if options.job is None else options.job
+    if not asked:
+        images = lease_names.expanded(images, options)
     ledger = Ledger(options.state or default_folder(os.environ), warn)
     now = time.time()
     try:
@@ -86,6 +92,8 @@ def run(options: argparse.Namespace) -> int:
             leases = _release(ledger.leases, images, job, now, everyone=options.all)
         else:
             leases = ledger.leases.add(images, until=now + options.duration, job=job, now=now)
+            for note in lease_names.unlike_known(ledger, images):
+                warn(note)
     except InvalidReference as fault:
         raise Failure(str(fault), exit_codes.USAGE) from None
     except LedgerError as error:
@@ -122,6 +130,8 @@ def _check(action: str, images: Sequence[str], options: argparse.Namespace) -> N
         wrong = "say for how long: --for 2h"
     if wrong:
         raise Failure(f"{wrong}. See holystone lease --help.", exit_codes.USAGE)
+    if action != LIST:
+        refuse_listing(options, "these are for lease list")
 
 
 def _release(
@@ -132,20 +142,35 @@ def _release(
             "say which leases end: name images, give --job ID, or --all for every lease there is",
             exit_codes.USAGE,
         )
-    return leases.release(images, job=None if everyone else job, now=now)
+    every = leases.list(now)
+    meant = lease_names.leased(every, images)
+    ended = leases.release(meant, job=None if everyone else job, now=now)
+    if not ended and (near := lease_names.near(every, images)):
+        warn(f"nothing was released.{near}")
+    return ended
 
 
 def _show(word: str, leases: Sequence[Lease], now: float, options: argparse.Namespace) -> None:
     from holystone.present.report import lease as report
 
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)
+    look = output.look
+    if asks(options):
+        from holystone.present.lists.leases import TABLE, Row
+
+        listing = Listing(options, TABLE)
+        rows = listing.choose([Row(lease, now) for lease in leases])
+        if listing.formats:
+            listing.write(output, rows, lambda row: row.lease.reference)
+            return
+        leases, look = [row.lease for row in rows], listing.look(look)
     if options.json:
         from holystone.present import document
 
         told = report.document(leases, released=word == RELEASE)
         answer(output, document.dump(told, indent=output.interactive))
     elif word == LIST:
-        answer(output, report.table(leases, now, output.look))
+        answer(output, report.table(leases, now, look))
     elif word == RELEASE:
         answer(output, report.released(leases, output.look))
     else:

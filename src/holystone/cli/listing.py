@@ -119,12 +119,19 @@ class Listing(Generic[Row]):
 
     def choose(self, rows: Sequence[Row]) -> list[Row]:
         """The rows that are wanted, in the order that is wanted. Raises Failure."""
+        return self.sorted(self.filtered(rows))
+
+    def filtered(self, rows: Sequence[Row]) -> list[Row]:
+        """The rows that the filters leave. Raises Failure."""
         try:
-            test = self.table.tests(self.terms)
+            return list(filter(self.table.tests(self.terms), rows))
         except ValueError as error:
             raise Failure(f"--filter: {error}", exit_codes.USAGE) from None
+
+    def sorted(self, rows: Sequence[Row]) -> list[Row]:
+        """The rows in the order that is wanted."""
         by = self.table.read_order(self.options.sort) if self.options.sort else []
-        return self.table.ordered(filter(test, rows), by, turned=self.options.reverse)
+        return self.table.ordered(rows, by, turned=self.options.reverse)
 
     def write(self, output: Output, rows: Sequence[Row], identity: Callable[[Row], str]) -> None:
         """Write the template's lines, or each ID once. Raises Failure."""

@@ -55,33 +55,29 @@ def closest(names: Iterable[str], text: str, most: int = 3) -> list[str]:
 
     First those whose last part is the same, then those that contain it, then similar ones.
     """
-    if not text or len(text) > _LONGEST:
+    wanted = text.lower()
+    base, last = _base(wanted), _last(wanted)
+    if not base or len(text) > _LONGEST:
         return []
     from difflib import SequenceMatcher
 
-    wanted = text.lower()
-    base, last = _base(wanted), _last(wanted)
     whole, end, short = (SequenceMatcher(b=each) for each in (wanted, last, base))
     ranked = []
     for name in dict.fromkeys(names):
         lower = name.lower()
         own_base, own_last = _base(lower), _last(lower)
-        near = max(
-            _ratio(whole, lower),
-            _ratio(end, own_last),
-            _ratio(short, own_base),
-            _ratio(short, own_base[: len(base)]),
-        )
+        by_end, by_whole = _ratio(end, own_last), _ratio(whole, lower)
+        alike = by_end or by_whole or _ratio(short, own_base)
         if own_base == base:
             rank = 0
         elif len(base) > 2 and (base in own_base or own_base in base) and len(own_base) > 2:
             rank = 1
-        elif near >= _CLOSE:
+        elif alike or _ratio(short, own_base[: len(base)]):
             rank = 2
         else:
             continue
-        ranked.append((rank, -near, name))
-    return [name for _, _, name in sorted(ranked)[:most]]
+        ranked.append((rank, -by_end, -by_whole, -alike, name))
+    return [name for *_, name in sorted(ranked)[:most]]
 
 
 def did_you_mean(names: Iterable[str], text: str) -> str:

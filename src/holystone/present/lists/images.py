@@ -16,6 +16,7 @@ from holystone.present.lists.table import (
     Table,
     Term,
     by_age,
+    by_choice,
     by_flag,
     by_label,
     by_least_age,
@@ -31,6 +32,7 @@ from holystone.present.wording import ago, short_id, timestamp
 
 NONE = "<none>"
 """How the docker command writes a repository or a tag that is not there."""
+_VERDICTS = ("keep", "remove")
 
 
 class Row(NamedTuple):
@@ -246,7 +248,7 @@ TABLE: Table[Row] = Table(
         Filter("containers", "how many containers use it: containers=0",
                by_number(lambda row: len(row.containers))),
         Filter("verdict", "keep or remove",
-               by_text(lambda row: ("remove" if row.verdict.remove else "keep",))),
+               by_choice(lambda row: ("remove" if row.verdict.remove else "keep",), _VERDICTS)),
         Filter("rule", "a rule that speaks for the verdict",
                by_text(lambda row: [reason.rule for reason in row.verdict.reasons])),
         Filter("reason", "a part of the reason",

@@ -145,6 +145,23 @@ def by_text(get: Callable[[Row], Iterable[str]]) -> Callable[[str, str], Test[Ro
     return test
 
 
+def by_choice(
+    get: Callable[[Row], Iterable[str]], choices: Sequence[str]
+) -> Callable[[str, str], Test[Row]]:
+    """Words of which there are only these; a pattern of them will do."""
+
+    def test(sign: str, value: str) -> Test[Row]:
+        from holystone.core.partial_names import is_pattern
+
+        if value.lower() not in choices and not is_pattern(value):
+            near = _near(value, choices)
+            hint = f" (did you mean {near}?)" if near else ""
+            raise ValueError(f"there is no {value!r}{hint}; there are {', '.join(choices)}")
+        return by_text(get)(sign, value)
+
+    return test
+
+
 def by_start(get: Callable[[Row], str]) -> Callable[[str, str], Test[Row]]:
     """The start of an ID, with or without its algorithm."""
 

@@ -42,7 +42,7 @@ class Template(Generic[Row]):
             text = text.removeprefix("table").strip(" ")
         if text == "json":
             text = "{{json .}}"
-        self.parts = self._parts(text.replace(r"\t", "\t").replace(r"\n", "\n"))
+        self.parts = self._parts(text)
 
     @property
     def is_table(self) -> bool:
@@ -90,7 +90,7 @@ class Template(Generic[Row]):
                 other = "}}" if mark == "{{" else "{{"
                 raise ValueError(f"the template has a {mark} without a {other}")
         if text:
-            parts.append(_Part(text))
+            parts.append(_Part(text.replace(r"\t", "\t").replace(r"\n", "\n")))
 
     def _place(self, text: str) -> _Part[Row]:
         """What stands between braces: steps with a ``|`` between them."""
