@@ -7,15 +7,18 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
 from holystone.cli.listing import Listing, add_listing, asks, refuse_listing
 from holystone.cli.options import Parser, add_output, add_state, value_of
-from holystone.cli.session import Failure, answer, warn
+from holystone.cli.session import Failure, answer, open_ledger
 from holystone.present import terminal
+from holystone.present.wording import safe
 
 if TYPE_CHECKING:
+    from holystone.ledger.ledger import Ledger
     from holystone.ledger.records import RunSummary
     from holystone.present.lists.runs import Row
 
@@ -74,6 +77,13 @@ def parser() -> argparse.ArgumentParser:
         help="only runs that started since then: 7d and 12h count back from now; 2026-11-20 and "
         "2026-11-20T14:00 are UTC, unless an offset like +01:00 follows",
     )
+    made.add_argument(
+        "-H",
+        "--host",
+        metavar="URL",
+        help="only runs on the engine reached there: unix:///path, tcp://host:port, "
+        "ssh://user@host, or demo: for the built-in host",
+    )
     add_listing(made, "runs", what="list of runs", whole="cut no name")
     add_state(made)
     add_output(made)
@@ -94,23 +104,36 @@ def run(options: argparse.Namespace) -> int:
         return export(options)
     if options.file is not None or options.engine is not None:
         raise Failure("FILE and --engine go with history export", exit_codes.USAGE)
-    from holystone.ledger.database import LedgerError, default_folder
-    from holystone.ledger.ledger import Ledger
+    from holystone.engine.transport.endpoint import resolve
+
+    endpoint = resolve(options.host, None, os.environ) if options.host else None
+    if endpoint is None or endpoint.scheme != "demo":
+        with closing(open_ledger(options)) as ledger:
+            return _show(ledger, "" if endpoint is None else endpoint.url, options, listing)
+    from holystone.cli import demo
+
+    with demo.opened(options, past=True) as (_, ledger):
+        return _show(ledger, endpoint.url, options, listing)
+
+
+def _show(
+    ledger: Ledger, endpoint: str, options: argparse.Namespace, listing: Listing[Row] | None
+) -> int:
+    from holystone.ledger.database import LedgerError
     from holystone.present import document
     from holystone.present.report import history as report
 
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)
-    ledger = Ledger(options.state or default_folder(os.environ), warn)
     look, rows = output.look, None
     try:
         if options.number is None:
             # A period is listed whole: its end would say nothing of the rest.
             limit = options.limit or (_SHOWN if options.since is None else None)
-            runs = ledger.runs.list(None if listing else limit, options.since)
+            runs = ledger.runs.list(None if listing else limit, options.since, endpoint)
             if listing is not None:
                 rows = _rows(runs, listing, limit)
                 runs, look = [row.run for row in rows], listing.look(look)
-            count = ledger.runs.count(options.since)
+            count = ledger.runs.count(options.since, endpoint)
             listed = report.Listed(runs, count, options.since, listing is not None)
             told = report.document(listed)
             text = report.table(listed, look)
@@ -118,13 +141,14 @@ def run(options: argparse.Namespace) -> int:
             found = ledger.runs.get(options.number)
             if found is None:
                 raise Failure(f"there is no run {options.number}; `holystone history` lists them")
+            if endpoint not in ("", found.endpoint):
+                where = safe(found.endpoint) or "another engine"
+                raise Failure(f"run {found.id} was made on {where}, not on {options.host}")
             removals = ledger.runs.removed(options.number)
             told = report.document_of(found, removals)
             text = report.render(found, removals, output.look)
     except LedgerError as error:
         raise Failure(str(error)) from None
-    finally:
-        ledger.close()
     if listing is not None and rows is not None and listing.formats:
         listing.write(output, rows, lambda row: str(row.run.id))
     else:

@@ -7,18 +7,21 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes, lease_names
 from holystone.cli.listing import Listing, add_listing, asks, refuse_listing
 from holystone.cli.options import Parser, add_engine, add_output, value_of
-from holystone.cli.session import Failure, answer, warn
+from holystone.cli.session import Failure, answer, open_ledger, warn
+from holystone.core.partial_names import is_pattern
 from holystone.core.units import parse_duration
 from holystone.present import terminal
 
 if TYPE_CHECKING:
     from holystone.core.usage import Lease
     from holystone.ledger.leases import Leases
+    from holystone.ledger.ledger import Ledger
 
 RELEASE = "release"
 LIST = "list"
@@ -75,15 +78,32 @@ def run(options: argparse.Namespace) -> int:
     asked = word in (RELEASE, LIST)
     images: list[str] = rest if asked else options.images
     _check(word if asked else "", images, options)
+    is_demo = bool(options.host) and options.host.startswith("demo:")
+    if not asked and any(map(is_pattern, images)):
+        images = lease_names.expanded(images, options)
+    elif not is_demo and (given := _engine_options(options)):
+        message = f"{given}: a lease holds on every engine that has this state folder; leave it out"
+        raise Failure(message, exit_codes.USAGE)
+    if not is_demo:
+        with closing(open_ledger(options)) as ledger:
+            return _carry_out(ledger, word, images, options)
+    from holystone.cli import demo
+
+    with demo.opened(options) as (_, ledger):
+        code = _carry_out(ledger, word, images, options)
+    if not asked and demo.folder_of(options) is None:
+        warn("nothing keeps this lease: the demo host remembers it only with --state FOLDER")
+    return code
+
+
+def _carry_out(
+    ledger: Ledger, word: str, images: Sequence[str], options: argparse.Namespace
+) -> int:
     from holystone.core.reference import InvalidReference
-    from holystone.ledger.database import LedgerError, default_folder
-    from holystone.ledger.ledger import Ledger
+    from holystone.ledger.database import LedgerError
     from holystone.ledger.lock import ci_job
 
     job = ci_job(os.environ) if options.job is None else options.job
-    if not asked:
-        images = lease_names.expanded(images, options)
-    ledger = Ledger(options.state or default_folder(os.environ), warn)
     now = time.time()
     try:
         if word == LIST:
@@ -98,10 +118,19 @@ def run(options: argparse.Namespace) -> int:
         raise Failure(str(fault), exit_codes.USAGE) from None
     except LedgerError as error:
         raise Failure(str(error)) from None
-    finally:
-        ledger.close()
     _show(word, leases, now, options)
     return exit_codes.DONE
+
+
+def _engine_options(options: argparse.Namespace) -> str:
+    """The options that say which engine, as far as they were given."""
+    usual = parser().get_default("timeout")
+    given = {
+        "--host": options.host is not None,
+        "--context": options.context is not None,
+        "--timeout": options.timeout != usual,
+    }
+    return " and ".join(name for name, is_given in given.items() if is_given)
 
 
 def _duration(text: str) -> float:

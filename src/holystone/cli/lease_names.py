@@ -21,10 +21,8 @@ _REFERENCE = "reference"
 def expanded(images: Sequence[str], options: argparse.Namespace) -> list[str]:
     """The images, with the tags on the host in place of each pattern.
 
-    Only a pattern needs the engine. Raises EngineError, Failure for one that covers nothing.
+    Raises EngineError, Failure for a pattern that covers nothing.
     """
-    if not any(map(is_pattern, images)):
-        return list(images)
     with opened(options) as session:
         tags = [tag for image in session.host.observe().images for tag in image.tags]
     found: dict[str, None] = {}
