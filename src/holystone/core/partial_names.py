@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _CLOSE = 0.6
 """From this ratio on difflib calls two words close."""
+_BEHIND = 0.15
+"""What is less close than the best by so much is not what was meant."""
 _LONGEST = 200
 """Of a longer word nobody meant another one."""
 
@@ -67,17 +69,20 @@ def closest(names: Iterable[str], text: str, most: int = 3) -> list[str]:
         lower = name.lower()
         own_base, own_last = _base(lower), _last(lower)
         by_end, by_whole = _ratio(end, own_last), _ratio(whole, lower)
-        alike = by_end or by_whole or _ratio(short, own_base)
+        by_start = _ratio(short, own_base[: len(base)])
+        alike = max(by_end, by_whole, _ratio(short, own_base), by_start)
         if own_base == base:
             rank = 0
         elif len(base) > 2 and (base in own_base or own_base in base) and len(own_base) > 2:
             rank = 1
-        elif alike or _ratio(short, own_base[: len(base)]):
+        elif alike:
             rank = 2
         else:
             continue
         ranked.append((rank, -by_end, -by_whole, -alike, name))
-    return [name for *_, name in sorted(ranked)[:most]]
+    best = max((-alike for *_, alike, _ in ranked), default=0.0)
+    kept = [each for each in sorted(ranked) if each[0] < 2 or -each[3] > best - _BEHIND]
+    return [name for *_, name in kept[:most]]
 
 
 def did_you_mean(names: Iterable[str], text: str) -> str:
