@@ -16,7 +16,7 @@ from holystone.present import terminal
 
 if TYPE_CHECKING:
     from holystone.engine.api import Client
-    from holystone.upkeep.restore import Restoring, Undone
+    from holystone.upkeep.bring_back import Restoring, Undone
 
 
 def parser() -> argparse.ArgumentParser:
@@ -86,9 +86,12 @@ def _restore(
     from holystone.upkeep import restore
     from holystone.upkeep.digests import keep_names
 
-    inventory = read_lists(Lists(client, sizes=False), time.time())
+    lists = Lists(client, sizes=False)
+    inventory = read_lists(lists, time.time())
     ledger = open_ledger(options)
     try:
+        # Also after a run that was killed, and before any other run looks at the engine.
+        ledger.settle_open(inventory, lists.begun)
         summary = restore.resolve(ledger.runs, inventory.engine, number)
         plan = restore.plan_restore(inventory, ledger.runs.removed(summary.id), references)
         undone = None
@@ -131,7 +134,7 @@ def _carry_out(plan: Sequence[Restoring], client: Client, options: argparse.Name
     from holystone.engine.credentials import Credentials
     from holystone.engine.pulling import Puller
     from holystone.present.progress import PullProgress
-    from holystone.upkeep.restore import PULL, carry_out
+    from holystone.upkeep.bring_back import PULL, carry_out
 
     pulls = {place for place, item in enumerate(plan) if item.action == PULL}
     errors = terminal.open_output(sys.stderr, os.environ, color=options.color)
@@ -145,7 +148,7 @@ def _code(plan: Sequence[Restoring], undone: Undone | None) -> int:
         return exit_codes.DONE
     if undone.interrupted:
         return exit_codes.INTERRUPTED
-    from holystone.upkeep.restore import LOST
+    from holystone.upkeep.bring_back import LOST
 
     missed = any(item.named and item.action == LOST for item in plan)
     return exit_codes.STEPS_FAILED if missed or undone.counts["failed"] else exit_codes.DONE

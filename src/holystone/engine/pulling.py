@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from holystone.core.reference import parse
+from holystone.engine import observe
 from holystone.engine.api import Client
 from holystone.engine.credentials import Credentials
 from holystone.engine.errors import EngineError, EngineRefused, ProtocolError
@@ -95,6 +96,18 @@ class Puller:
         finally:
             client.close()
         return full_id(told.get("Id")) if isinstance(told, dict) else None
+
+    def references(self, image_id: str) -> set[str] | None:
+        """The tags and digests of an image; None where it is not there. Raises EngineError."""
+        client = self.client.sibling()
+        try:
+            return observe.references(client, image_id)
+        except EngineRefused as refusal:
+            if refusal.status == _NOT_FOUND:
+                return None
+            raise
+        finally:
+            client.close()
 
     def tag(self, image_id: str, tag: str) -> str:
         """Give an image a tag, unless another image has it; answers that image's ID, else empty.

@@ -13,6 +13,7 @@ RUNNING = "running"
 REMOVED = "removed"
 SKIPPED = "skipped"
 FAILED = "failed"
+UNKNOWN = "unknown"
 """How a removal ended, in the words of ``engine.host``, which the ledger does not know."""
 
 
@@ -50,6 +51,8 @@ class RunSummary(NamedTuple):
     free_after: int | None
     target_free: int | None = None
     """How many bytes were to be free in the end; None where the level alone counted."""
+    unknown: int = 0
+    """How many removals got no answer, and were not looked at since."""
 
 
 class Removed(NamedTuple):
@@ -68,9 +71,27 @@ class Removed(NamedTuple):
     freed_bytes: int | None
     """None where it did not go, or the run was killed before it could tell."""
     result: str
-    """``removed``, ``skipped`` or ``failed``; empty where the run never came to tell."""
+    """``removed``, ``skipped``, ``failed`` or ``unknown`` (asked for, and no answer came); empty
+    where the run never came to ask."""
     detail: str
     at: float | None
     """When it was settled."""
     platforms: tuple[str, ...] = ()
     """The platforms of an image that were here; empty where the engine did not tell."""
+    lost: tuple[str, ...] = ()
+    """The references that an image lost while it stayed."""
+    looked: bool = False
+    """Whether no answer came, and what is there told the result."""
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether the engine may have been asked, and no answer told what it did."""
+        return self.looked or self.result in ("", UNKNOWN)
+
+    @property
+    def may_lack(self) -> bool:
+        """Whether something of an object may have gone by this removal.
+
+        Also where the run never came to tell: it may have been killed.
+        """
+        return self.unanswered or self.result == REMOVED or bool(self.lost)

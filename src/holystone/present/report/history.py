@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from holystone.core.decision import KINDS, Verdict
 from holystone.core.units import format_duration, format_size
-from holystone.ledger.records import DONE, KILLED, REMOVED, RUNNING, Removed, RunSummary
+from holystone.ledger.records import DONE, KILLED, REMOVED, RUNNING, UNKNOWN, Removed, RunSummary
 from holystone.present.document import SCHEMA, Document
 from holystone.present.table import Cell, Column, Row, facts
 from holystone.present.table import render as render_table
@@ -16,6 +16,7 @@ from holystone.present.terminal import Look
 from holystone.present.wording import counted, counts_of, name_of, plural, run_name, safe, timestamp
 
 NONE_YET = "There are no runs yet: every clean is written here before it removes anything."
+_NO_ANSWER = "asked for, and no answer came; the next look at the engine tells what went"
 _STYLES = {DONE: "green", RUNNING: "cyan"}
 
 _RUNS = (
@@ -75,6 +76,7 @@ def document_of(run: RunSummary, removals: Sequence[Removed]) -> Document:
                 "freed_bytes": removal.freed_bytes,
                 "result": removal.result or None,
                 "detail": removal.detail,
+                "lost": list(removal.lost),
                 "settled_at": None if removal.at is None else timestamp(removal.at),
             }
             for removal in removals
@@ -128,7 +130,7 @@ def table(runs: Sequence[RunSummary], look: Look) -> str:
             str(run.skipped),
             str(run.failed),
             _took(run),
-            Cell(run.state, _STYLES.get(run.state, "yellow")),
+            Cell(_state(run), _STYLES.get(run.state, "yellow")),
         )
         for run in runs
     ]
@@ -151,6 +153,7 @@ def render(run: RunSummary, removals: Sequence[Removed], look: Look) -> str:
             ("removed", counts_of(went) or "nothing"),
             ("skipped", str(run.skipped or "")),
             ("failed", str(run.failed or "")),
+            ("unknown", str(run.unknown or "")),
             ("disk", _disk(run)),
         ],
         look,
@@ -170,7 +173,8 @@ def _row(removal: Removed) -> Row:
     freed = "" if removal.freed_bytes is None else format_size(removal.freed_bytes)
     result = removal.result or "not told"
     style = "" if removal.result == REMOVED else "yellow"
-    return (name_of(verdict), freed, Cell(result, style), safe(removal.detail))
+    detail = removal.detail or (_NO_ANSWER if removal.result == UNKNOWN else "")
+    return (name_of(verdict), freed, Cell(result, style), safe(detail))
 
 
 def _level(run: RunSummary) -> str:
@@ -189,6 +193,11 @@ def _took(run: RunSummary) -> str:
         return "—"
     seconds = max(0.0, run.ended - run.started)
     return f"{seconds:.1f} s" if seconds < 10 else format_duration(seconds)
+
+
+def _state(run: RunSummary) -> str:
+    """How the run ended, and how many removals nobody knows the end of."""
+    return f"{run.state}, {run.unknown} unknown" if run.unknown else run.state
 
 
 def _ended(run: RunSummary) -> str:
@@ -225,6 +234,7 @@ def _run(run: RunSummary) -> Document:
         "removed": run.removed,
         "skipped": run.skipped,
         "failed": run.failed,
+        "unknown": run.unknown,
         "free_before_bytes": run.free_before,
         "free_after_bytes": run.free_after,
         "target_free_bytes": run.target_free,

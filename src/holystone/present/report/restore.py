@@ -80,6 +80,7 @@ def document(
                 "platforms": list(entry.removed.platforms),
                 "size_bytes": entry.removed.size,
                 "action": entry.action,
+                "removal": entry.removed.result or None,
                 "result": entry.result or None,
                 "detail": entry.detail,
                 "image_id": entry.image_id or None,
