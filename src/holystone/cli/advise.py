@@ -30,6 +30,10 @@ def parser() -> argparse.ArgumentParser:
         "images should have, which watermarks keep them to it, and what that would have cost and "
         "saved in the last week. With a trace: the same of the host it was recorded on, without "
         "watermarks.",
+        examples=[
+            ("holystone advise", "the budget and watermarks for this host"),
+            ("holystone advise uses.jsonl.gz", "the same of a recorded trace"),
+        ],
     )
     made.add_argument(
         "trace",

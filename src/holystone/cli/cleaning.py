@@ -243,11 +243,17 @@ class Cleaning:
     def _begin(self, plan: Plan, inventory: Inventory) -> Run | None:
         if self.ledger is None:
             return None
+        from holystone.cli.clean import parser
+        from holystone.cli.recorded import recorded
         from holystone.ledger.lock import ci_job
 
-        job = ci_job(os.environ)
-        part = part_to_begin_with(plan, inventory, 0)
-        return self.ledger.runs.begin(part, inventory, endpoint=self.endpoint, job=job)
+        return self.ledger.runs.begin(
+            part_to_begin_with(plan, inventory, 0),
+            inventory,
+            endpoint=self.endpoint,
+            job=ci_job(os.environ),
+            options=recorded(parser(), self.options, os.environ),
+        )
 
     def _execute(self, plan: Plan, inventory: Inventory, run: Run | None) -> Outcome:
         if not plan.steps:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_output, add_state, value_of
@@ -24,6 +25,14 @@ def parser() -> argparse.ArgumentParser:
         description="List past runs, the newest first: what was planned, what was freed, and how "
         "each ended. With the number of a run: everything it removed. `history export` writes "
         "which images were used when, as a trace that can be replayed.",
+        examples=[
+            ("holystone history", "the last runs"),
+            ("holystone history 12", "everything run 12 removed"),
+            (
+                "holystone history export uses.jsonl.gz",
+                "which images were used when, for holystone replay",
+            ),
+        ],
     )
     made.add_argument(
         "number",
@@ -48,7 +57,14 @@ def parser() -> argparse.ArgumentParser:
         "--limit",
         metavar="N",
         type=value_of(_number),
-        help=f"how many runs to list (default {_SHOWN})",
+        help=f"how many runs to list (default {_SHOWN}; with --since all)",
+    )
+    made.add_argument(
+        "--since",
+        metavar="WHEN",
+        type=value_of(_moment),
+        help="only runs that started since then: 7d and 12h count back from now; 2026-11-20 and "
+        "2026-11-20T14:00 are UTC, unless an offset like +01:00 follows",
     )
     add_state(made)
     add_output(made)
@@ -57,8 +73,9 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Read the ledger and show. Raises Failure."""
-    if options.number is not None and options.limit is not None:
-        raise Failure("--limit is for the list of runs, not for one run", exit_codes.USAGE)
+    for name in ("limit", "since"):
+        if options.number is not None and getattr(options, name) is not None:
+            raise Failure(f"--{name} is for the list of runs, not for one run", exit_codes.USAGE)
     if options.number == EXPORT:
         from holystone.cli.history_export import export
 
@@ -74,9 +91,12 @@ def run(options: argparse.Namespace) -> int:
     ledger = Ledger(options.state or default_folder(os.environ), warn)
     try:
         if options.number is None:
-            runs = ledger.runs.list(options.limit or _SHOWN)
-            told = report.document(runs)
-            text = report.table(runs, output.look)
+            # A period is listed whole: its end would say nothing of the rest.
+            limit = options.limit or (_SHOWN if options.since is None else None)
+            runs = ledger.runs.list(limit, options.since)
+            listed = report.Listed(runs, ledger.runs.count(options.since), options.since)
+            told = report.document(listed)
+            text = report.table(listed, output.look)
         else:
             found = ledger.runs.get(options.number)
             if found is None:
@@ -94,6 +114,27 @@ def run(options: argparse.Namespace) -> int:
 
 def _run(text: str) -> int | str:
     return text if text == EXPORT else _number(text)
+
+
+def _moment(text: str) -> float:
+    """UTC seconds: so long ago, or a date with or without a time of day. Raises ValueError."""
+    from datetime import UTC, datetime
+
+    from holystone.core.units import parse_duration
+
+    now = time.time()
+    try:
+        moment = now - parse_duration(text)
+    except ValueError:
+        try:
+            date = datetime.fromisoformat(text.strip().removesuffix("UTC").strip())
+        except ValueError:
+            message = f"{text!r} is no time; write it like 7d, 12h, 2026-11-20 or 2026-11-20T14:00"
+            raise ValueError(message) from None
+        moment = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    if moment > now:
+        raise ValueError(f"{text!r} is in the future")
+    return max(0.0, moment)
 
 
 def _number(text: str) -> int:

@@ -16,7 +16,7 @@ from holystone.cli.session import Failure, answer, open_ledger, warn
 from holystone.present import terminal
 
 if TYPE_CHECKING:
-    from holystone.present.report.history import Exported
+    from holystone.present.report.history_export import Exported
 
 _STDOUT = "-"
 _DIGITS = 16
@@ -108,7 +108,7 @@ def write_trace(
 
     from holystone.core.names import familiar
     from holystone.ledger import past
-    from holystone.present.report.history import Exported
+    from holystone.present.report.history_export import Exported
     from holystone.replay.trace import written
 
     images = past.images(database, engine)
@@ -144,7 +144,7 @@ def _put(line: str) -> None:
 
 
 def _tell(path: str, written: Exported, options: argparse.Namespace) -> None:
-    from holystone.present.report import history as report
+    from holystone.present.report import history_export as report
 
     if path == _STDOUT:
         # Standard output has the trace.

@@ -49,6 +49,10 @@ def parser() -> argparse.ArgumentParser:
         prog="holystone init",
         description="Write the files that make holystone part of a CI system or a host. Without "
         "a target: tell what this repository uses and what would be written.",
+        examples=[
+            ("holystone init", "what this repository uses, and what would be written"),
+            ("holystone init gitlab --print", "the files for GitLab, to standard output"),
+        ],
     )
     made.add_argument(
         "target", nargs="?", choices=TARGETS, metavar="TARGET", help=", ".join(TARGETS)

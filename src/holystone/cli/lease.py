@@ -24,25 +24,21 @@ LIST = "list"
 """First words that are no image; an image of this name is written with its tag."""
 
 
-class _Parser(Parser):
-    """Takes images before and after options: argparse takes all of them from one place."""
-
-    def parse_known_args(  # type: ignore[override]
-        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
-    ) -> tuple[argparse.Namespace, list[str]]:
-        """The options, and what is neither an option nor can be an image."""
-        options, rest = super().parse_known_args(args, namespace)
-        options.images += [word for word in rest if not word.startswith("-")]
-        return options, [word for word in rest if word.startswith("-")]
-
-
 def parser() -> argparse.ArgumentParser:
     """The options of ``lease``."""
-    made = _Parser(
+    made = Parser(
         prog="holystone lease",
         description="Keep images for a job that will need them: until the lease ends no clean "
         "takes them, at any level. `lease release IMAGE...` ends leases before their time, "
         "`lease list` shows them. (An image called list or release is written with its tag.)",
+        examples=[
+            (
+                "holystone lease python:3.12-slim --for 2h",
+                "no clean takes this image in the next two hours",
+            ),
+            ("holystone lease list", "every lease"),
+            ("holystone lease release --job 4711", "end the leases of a job"),
+        ],
     )
     made.add_argument(
         "images",

@@ -33,6 +33,8 @@ COMMANDS = {
     "refresh": "pull what registries have anew under the tags that matter",
     "replay": "recorded use under other budgets and orders",
     "advise": "the disk budget and watermarks that this host's use recommends",
+    "version": "which holystone this is",
+    "help": "what there is; of a command its options and examples",
 }
 
 
@@ -62,23 +64,33 @@ def entry() -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; answers its exit code. Never raises but for Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments[:1] in (["--version"], ["-V"]):
-        return _say(f"holystone {__version__}\n")
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        return _say(_help()) if arguments else _say(_help()) or exit_codes.USAGE
-    name = arguments[0]
+    if not arguments:
+        return say(overview()) or exit_codes.USAGE
+    name, rest = arguments[0], arguments[1:]
     if name not in COMMANDS:
-        sys.stderr.write(f"holystone: {_unknown(name)}\n")
-        return exit_codes.USAGE
+        if arguments in (["--version"], ["-V"]):
+            name, rest = "version", []
+        elif arguments in (["--help"], ["-h"]):
+            name, rest = "help", []
+        elif name.startswith("-"):
+            from holystone.cli.finding import find_command
+
+            found = find_command(arguments, tuple(COMMANDS))
+            if found is None:
+                return _no_command(arguments)
+            name, rest = found
+        else:
+            return _no_command(arguments)
     import gc
 
     from holystone.cli.session import run
 
     gc.disable()  # One short run: what it makes it needs until the end.
-    return run(name, arguments[1:])
+    return run(name, rest)
 
 
-def _say(text: str) -> int:
+def say(text: str) -> int:
+    """Write an answer that needs no terminal; answers the exit code."""
     from holystone.cli.answer import tell
 
     if trouble := tell(sys.stdout.write, text):
@@ -87,7 +99,8 @@ def _say(text: str) -> int:
     return exit_codes.DONE
 
 
-def _help() -> str:
+def overview() -> str:
+    """What ``holystone --help`` says."""
     width = max(map(len, COMMANDS))
     commands = "\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())
     return (
@@ -95,19 +108,34 @@ def _help() -> str:
         "Keeps the disk of a Docker host in order: removes what is temporary, keeps\n"
         "what the next build needs, and says why.\n\n"
         f"commands:\n{commands}\n\n"
-        "  holystone COMMAND --help   the options of a command\n"
+        "  holystone help COMMAND     the options of a command, with examples\n"
         "  holystone --version        the version\n\n"
+        "Options stand before or after the command.\n\n"
+        "examples:\n"
+        "  holystone plan             what a clean would remove, and why\n"
+        "  holystone clean            remove it\n"
+        "  holystone -H demo: plan    the same on the built-in demo host\n\n"
         "exit codes: 0 done, 1 error, 2 changes pending (plan --detailed-exitcode),\n"
         "3 some steps failed, 4 target not reached, 10 engine unreachable,\n"
         "11 another run holds the lock, 64 usage, 130 interrupted\n"
     )
 
 
-def _unknown(name: str) -> str:
-    from difflib import get_close_matches
+def _no_command(words: Sequence[str]) -> int:
+    """Say that there is no command, and what was meant; a plea for help or version is heard."""
+    from holystone.cli import finding
 
-    if name.startswith("-"):
-        return f"options come after the command: holystone COMMAND {name}. See holystone --help."
-    near = get_close_matches(name, COMMANDS, 1)
-    hint = f" Did you mean {near[0]}?" if near else ""
-    return f"there is no command {name!r}.{hint} See holystone --help."
+    names = tuple(COMMANDS)
+    place = finding.first_word(words, names)
+    if place is not None:
+        said = finding.no_command(words[place:], names)
+    elif unknown := finding.unknown_option(words, names):
+        said = f"{unknown.rstrip('.')}."
+    elif not {"-V", "--version"}.isdisjoint(words):
+        return say(f"holystone {__version__}\n")
+    elif not {"-h", "--help"}.isdisjoint(words):
+        return say(overview())
+    else:
+        said = "there is no command, only options. Name one: holystone plan."
+    sys.stderr.write(f"holystone: {said} See holystone --help.\n")
+    return exit_codes.USAGE

@@ -49,6 +49,10 @@ def parser() -> argparse.ArgumentParser:
         prog="holystone refresh",
         description="Ask the registries what the protected and the recently used tags mean now, "
         "and pull what is newer. The image a tag meant before stays until a clean takes it.",
+        examples=[
+            ("holystone refresh --dry-run", "what is newer; pulls nothing"),
+            ("holystone refresh 'python:*-slim'", "only these tags"),
+        ],
     )
     made.add_argument(
         "references",

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
-from holystone.cli.options import ReferencesParser, add_engine, add_output
+from holystone.cli.options import Parser, add_engine, add_output
 from holystone.cli.session import Failure, answer, open_ledger
 from holystone.present import terminal
 
@@ -21,11 +21,18 @@ if TYPE_CHECKING:
 
 def parser() -> argparse.ArgumentParser:
     """The options of ``restore``."""
-    made = ReferencesParser(
+    made = Parser(
         prog="holystone restore",
         description="Pull the images that a run removed again, by digest, and put their tags back. "
         "A tag that is another image by now stays where it is. Containers, volumes, networks and "
         "build cache cannot come back, nor images that no registry has.",
+        examples=[
+            (
+                "holystone restore --dry-run",
+                "what could be brought back of the latest run that removed an image",
+            ),
+            ("holystone restore 12 python:3.12-slim", "one image that run 12 removed"),
+        ],
     )
     made.add_argument(
         "run",

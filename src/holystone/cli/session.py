@@ -65,7 +65,7 @@ def run(name: str, arguments: Sequence[str]) -> int:
 
 
 def _fail(message: str, code: int, options: argparse.Namespace) -> int:
-    if options.verbose and code != exit_codes.INTERRUPTED:
+    if getattr(options, "verbose", False) and code != exit_codes.INTERRUPTED:
         import traceback
 
         traceback.print_exc()

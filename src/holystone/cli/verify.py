@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
-from holystone.cli.options import ReferencesParser, add_engine, add_output
+from holystone.cli.options import Parser, add_engine, add_output
 from holystone.cli.session import Failure, answer, open_ledger, warn
 from holystone.present import terminal
 
@@ -26,10 +26,17 @@ if TYPE_CHECKING:
 
 def parser() -> argparse.ArgumentParser:
     """The options of ``verify``."""
-    made = ReferencesParser(
+    made = Parser(
         prog="holystone verify",
         description="Export images as the engine would and hold every layer and config against "
         "its digest. Nothing is changed without --repair.",
+        examples=[
+            ("holystone verify", "every image"),
+            (
+                "holystone verify python:3.12-slim --repair",
+                "one image; where it is damaged, pull it again",
+            ),
+        ],
     )
     made.add_argument(
         "references",

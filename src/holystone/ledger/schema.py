@@ -203,6 +203,11 @@ MIGRATIONS = (
     ALTER TABLE run ADD COLUMN target_free INTEGER;
     """,
     """
+    ALTER TABLE run ADD COLUMN options TEXT;
+    ALTER TABLE removal ADD COLUMN reasons TEXT;
+    ALTER TABLE removal ADD COLUMN pressure INTEGER;
+    """,
+    """
     ALTER TABLE run ADD COLUMN unknown INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE run ADD COLUMN look_until REAL;
     ALTER TABLE removal ADD COLUMN lost TEXT NOT NULL DEFAULT '[]';
@@ -215,7 +220,8 @@ MIGRATIONS = (
 the one under it; a layer's size and an image's depth are null until they were weighed.
 ``image.pinned``, ``image.tagged_in`` and ``image.dated_tags`` are names with blanks between them.
 ``lease.reference`` is in full, ``lease.written`` as the job wrote it. ``removal.place`` counts a
-run's steps from 0; its lists and labels are JSON.
+run's steps from 0; its lists and labels are JSON. ``run.options``, ``removal.reasons`` and
+``removal.pressure`` are null in what earlier versions of holystone wrote.
 
 ``removal.result`` is empty until the removal is asked for, and ``unknown`` until it is known how
 it ended; ``removal.looked`` says that a look at what is there told that, and no answer.
