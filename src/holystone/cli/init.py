@@ -97,6 +97,12 @@ def run(options: argparse.Namespace) -> int:
         answer(output, _printed(target, options))
         return exit_codes.DONE
     folder = home(target, os.environ) if options.into is None else options.into
+    if folder is None:
+        raise Failure(
+            "there is no home folder to write to: HOME has no absolute path, and the user has no "
+            "entry in the passwd database. Name a folder with --into.",
+            exit_codes.USAGE,
+        )
     found = used(target, folder)
     changes = _changes(target, folder, options)
     _agree(changes, options)

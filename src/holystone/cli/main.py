@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from holystone import __version__
@@ -15,6 +16,7 @@ from holystone.cli import exit_codes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import FrameType
 
 COMMANDS = {
     "status": "what is on the disk and what a clean would free",
@@ -48,17 +50,33 @@ def entry() -> None:
         from holystone.cli.answer import open_closed
 
         open_closed()
-    # A CI job is cancelled and a service stopped by SIGTERM: it ends a run as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Whoever ignores one, as nohup does, has holystone go on too.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
     try:
         code = main()
     except KeyboardInterrupt:
-        sys.stderr.write("holystone: interrupted\n")
+        with suppress(OSError):  # The terminal may be gone.
+            sys.stderr.write("holystone: interrupted\n")
         code = exit_codes.INTERRUPTED
     try:
-        sys.stderr.flush()
+        with suppress(OSError):
+            sys.stderr.flush()
     finally:
         os._exit(code)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """End a run as the first Ctrl-C does: the steps under way are waited for.
+
+    A CI job is cancelled and a service stopped by SIGTERM, a terminal that closes sends SIGHUP.
+    Further ones change nothing: a shell and the terminal both send SIGHUP, and systemd sends it
+    right after SIGTERM. Only Ctrl-C again waits for nothing any more.
+    """
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+    signal.default_int_handler(number, frame)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -28,6 +28,8 @@ __all__ = (
 )
 
 _DAY = 86400
+_SILENCE = 10.0
+"""Seconds: how long an engine may be silent by default; see ``engine.patience``."""
 _CENTURY = 36525 * _DAY
 
 
@@ -59,8 +61,9 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         "--timeout",
         metavar="TIME",
         type=value_of(_wait),
-        default=300.0,
-        help="how long the engine may take for one answer (default 5m)",
+        default=_SILENCE,
+        help="how long the engine may be silent (default 10s); where it works silently, as while "
+        "it deletes an image, 30 times as long",
     )
     add_state(group)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from holystone.config.errors import ConfigError, Fault
 from holystone.core.policy import TAKES, Policy
+from holystone.home import home
 
 if TYPE_CHECKING:
     from holystone.config.settings import Settings
@@ -113,16 +114,22 @@ def _wanted(explicit: str | None, environ: Mapping[str, str]) -> list[tuple[str,
         if not path or "\0" in path:
             raise ConfigError([Fault(f"{named_by} is {path!r}: that is no name of a file")])
         return [(path, named_by)]
-    return [(os.path.join(".", NAME), ""), (own_file(environ), ""), (SYSTEM, "")]
+    own = own_file(environ)
+    return [(os.path.join(".", NAME), ""), *([(own, "")] if own else []), (SYSTEM, "")]
 
 
 def own_file(environ: Mapping[str, str]) -> str:
-    """The user's own file: ``$XDG_CONFIG_HOME/holystone/holystone.toml``."""
+    """The user's own file: ``$XDG_CONFIG_HOME/holystone/holystone.toml``.
+
+    Empty where the user has no home folder.
+    """
     folder = environ.get("XDG_CONFIG_HOME", "")
     # The specification says to pass over a relative one.
     if not os.path.isabs(folder):
-        home = environ.get("HOME") or os.path.expanduser("~")
-        folder = os.path.join(home, ".config")
+        at_home = home(environ)
+        if not at_home:
+            return ""
+        folder = os.path.join(at_home, ".config")
     return os.path.join(folder, "holystone", NAME)
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 from holystone.engine.credentials import CredentialsError
 from holystone.engine.errors import EngineError
-from holystone.engine.pulling import PullCancelled, Puller, PullFailed
+from holystone.engine.pulling import Images, PullCancelled, PullFailed
 from holystone.ledger.records import Removed
 from holystone.upkeep.side_by_side import INTERRUPTED, side_by_side
 
@@ -81,7 +81,7 @@ class Watcher(Protocol):
         """The object at this place is done with."""
 
 
-def carry_out(plan: Sequence[Restoring], puller: Puller, watcher: Watcher) -> Undone:
+def carry_out(plan: Sequence[Restoring], puller: Images, watcher: Watcher) -> Undone:
     """Do what the plan says, two pulls at a time. Ctrl-C ends the pulls under way.
 
     What fails is told in the results, and the rest is done.
@@ -95,7 +95,7 @@ def carry_out(plan: Sequence[Restoring], puller: Puller, watcher: Watcher) -> Un
 class _Work:
     """The plan, and what has become of it."""
 
-    def __init__(self, plan: Sequence[Restoring], puller: Puller, watcher: Watcher) -> None:
+    def __init__(self, plan: Sequence[Restoring], puller: Images, watcher: Watcher) -> None:
         self.plan = list(plan)
         self.puller = puller
         self.watcher = watcher
@@ -248,7 +248,7 @@ class _Work:
 
     def _missing_digests(self, place: int, here: set[str]) -> list[str]:
         """The digests that an image had and lacks; Podman counts those of a manifest otherwise."""
-        if self.puller.client.negotiate().podman:
+        if not self.puller.keeps_digests:
             return []
         given = self.not_given.get(place, {})
         had = self.plan[place].removed.digests
