@@ -125,6 +125,9 @@ class Memory(Protocol):
     def settle_open(self, inventory: Inventory, looked_at: float) -> None:
         """Settle these by what is there; ``looked_at`` is when the inventory was asked for."""
 
+    def leases_unread(self) -> str:
+        """Why there may be leases that cannot be read; empty where there are none."""
+
 
 class Forgetful:
     """A memory that keeps nothing, for one look at a host."""
@@ -191,3 +194,7 @@ class Forgetful:
 
     def settle_open(self, inventory: Inventory, looked_at: float) -> None:
         """Nothing is there to settle."""
+
+    def leases_unread(self) -> str:
+        """There are none."""
+        return ""
