@@ -115,7 +115,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Hand what one of several processes has skipped to the one that tells it."""
     output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output["skipped"] = dict(session.config.stash[SKIPPED])
+        skipped = session.config.stash[SKIPPED]
+        output["skipped"] = dict(skipped)
 
 
 @pytest.hookimpl(optionalhook=True)
