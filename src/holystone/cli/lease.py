@@ -14,7 +14,7 @@ from holystone.cli import exit_codes, lease_names
 from holystone.cli.listing import Listing, add_listing, asks, refuse_listing
 from holystone.cli.options import Parser, add_engine, add_output, value_of
 from holystone.cli.session import Failure, answer, open_ledger, warn
-from holystone.core.partial_names import is_pattern
+from holystone.core.glob import has_marks
 from holystone.core.units import parse_duration
 from holystone.present import terminal
 
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
     images: list[str] = rest if asked else options.images
     _check(word if asked else "", images, options)
     is_demo = bool(options.host) and options.host.startswith("demo:")
-    if not asked and any(map(is_pattern, images)):
+    if not asked and any(map(has_marks, images)):
         images = lease_names.expanded(images, options)
     elif not is_demo and (given := _engine_options(options)):
         message = f"{given}: a lease holds on every engine that has this state folder; leave it out"

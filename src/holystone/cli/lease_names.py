@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from holystone.cli.session import Failure, opened
+from holystone.core.glob import has_marks
 from holystone.core.names import familiar
-from holystone.core.partial_names import closest, covering, did_you_mean, is_pattern
+from holystone.core.partial_names import closest, covering, did_you_mean
 
 if TYPE_CHECKING:
     from holystone.core.usage import Lease
@@ -28,7 +29,7 @@ def expanded(images: Sequence[str], options: argparse.Namespace) -> list[str]:
     found: dict[str, None] = {}
     for text in images:
         met = [text]
-        if is_pattern(text):
+        if has_marks(text):
             met = list(filter(covering(tags, text), tags))
             if not met:
                 near = did_you_mean(tags, text.strip("*?/"))
@@ -43,12 +44,12 @@ def leased(leases: Sequence[Lease], images: Sequence[str]) -> list[str]:
     own = {familiar(name) for name in names}
     found: list[str] = []
     for text in images:
-        if not is_pattern(text) and familiar(text) in own:
+        if not has_marks(text) and familiar(text) in own:
             found.append(text)
             continue
         covers = covering(names, text)
         met = [name for name in names if covers(name)]
-        if not met and is_pattern(text):
+        if not met and has_marks(text):
             raise Failure(f"there is no lease that {text!r} covers.{did_you_mean(names, text)}")
         found += met or [text]
     return list(dict.fromkeys(found))

@@ -55,19 +55,19 @@ def find(inventory: Inventory, text: str, kinds: Collection[str] = KINDS) -> lis
 
 def _in_part(inventory: Inventory, text: str, kinds: Collection[str]) -> list[Found]:
     """What a pattern covers, and images whose names end so."""
-    from holystone.core.partial_names import is_pattern, meant_in_part
-    from holystone.core.reference import wildcard
+    from holystone.core.glob import has_marks, of_text
+    from holystone.core.partial_names import meant_in_part
 
     found: list[Found] = []
-    if is_pattern(text):
-        covers = wildcard(text)
+    if has_marks(text):
+        covers = of_text(text)
         others: list[Container | Volume | Network] = []
         others += inventory.containers if "container" in kinds else ()
         others += inventory.volumes if "volume" in kinds else ()
         others += inventory.networks if "network" in kinds else ()
         kind: dict[type, str] = {Container: "container", Volume: "volume", Network: "network"}
         named = (_name(kind[type(each)], each) for each in others)
-        found = [each for each in named if any(map(covers.fullmatch, each.names))]
+        found = [each for each in named if any(map(covers.matches, each.names))]
     if "image" in kinds:
         found += [_name("image", image) for image in meant_in_part(inventory.images, text)]
     return sorted(found, key=lambda each: KINDS.index(each.kind))

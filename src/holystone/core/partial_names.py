@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from holystone.core.glob import has_marks
 from holystone.core.inventory import Image
 from holystone.core.reference import InvalidReference, Pattern, Reference, parse, parse_pattern
 
@@ -17,11 +18,6 @@ _BEHIND = 0.15
 """What is less close than the best by so much is not what was meant."""
 _LONGEST = 200
 """Of a longer word nobody meant another one."""
-
-
-def is_pattern(text: str) -> bool:
-    """Whether a text stands for several names: it has ``*`` or ``?`` in it."""
-    return "*" in text or "?" in text
 
 
 def meant_in_part(images: Sequence[Image], text: str) -> list[Image]:
@@ -41,7 +37,7 @@ def covering(names: Iterable[str], text: str) -> Callable[[str], bool]:
     Either it covers some of the names as it stands, or what they end with counts.
     """
     whole, ending = _pattern(text), _pattern(f"**/{text}")
-    if whole is not None and is_pattern(text) and any(_matches(whole, name) for name in names):
+    if whole is not None and has_marks(text) and any(_matches(whole, name) for name in names):
         return lambda name: _matches(whole, name)
     return lambda name: ending is not None and _matches(ending, name)
 

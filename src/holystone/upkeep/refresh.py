@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
+from holystone.core.glob import has_marks
 from holystone.core.inventory import Image, Inventory
-from holystone.core.partial_names import covering, did_you_mean, is_pattern
+from holystone.core.partial_names import covering, did_you_mean
 from holystone.core.policy import Protect
 from holystone.core.protection import covers
 from holystone.core.reference import InvalidReference, Pattern, Reference, parse, parse_pattern
@@ -175,7 +176,7 @@ def _named(here: Mapping[str, Image], texts: Sequence[str], *, missing: bool) ->
             chosen.setdefault(tag, Wanted(tag, NAMED, here[tag]))
         if not met:
             near = did_you_mean(here, text)
-            if is_pattern(text):
+            if has_marks(text):
                 raise RefreshError(f"there is no tag here that {text!r} covers.{near}")
             if near and not missing:
                 raise RefreshError(

@@ -134,13 +134,11 @@ def by_text(get: Callable[[Row], Iterable[str]]) -> Callable[[str, str], Test[Ro
     """Texts that are equal, or as a pattern with ``*`` and ``?`` says."""
 
     def test(sign: str, value: str) -> Test[Row]:
-        from holystone.core.reference import wildcard
+        from holystone.core.glob import of_text
 
         _refuse(sign, _EQUALITY)
-        pattern = wildcard(value.lower())
-        return lambda row: (
-            any(pattern.fullmatch(text.lower()) for text in get(row)) == (sign == "=")
-        )
+        pattern = of_text(value.lower())
+        return lambda row: any(pattern.matches(text.lower()) for text in get(row)) == (sign == "=")
 
     return test
 
@@ -151,9 +149,9 @@ def by_choice(
     """Words of which there are only these; a pattern of them will do."""
 
     def test(sign: str, value: str) -> Test[Row]:
-        from holystone.core.partial_names import is_pattern
+        from holystone.core.glob import has_marks
 
-        if value.lower() not in choices and not is_pattern(value):
+        if value.lower() not in choices and not has_marks(value):
             near = _near(value, choices)
             hint = f" (did you mean {near}?)" if near else ""
             raise ValueError(f"there is no {value!r}{hint}; there are {', '.join(choices)}")
@@ -177,9 +175,9 @@ def by_part(get: Callable[[Row], Iterable[str]]) -> Callable[[str, str], Test[Ro
     """Texts that contain a word, or are as a pattern says."""
 
     def test(sign: str, value: str) -> Test[Row]:
-        from holystone.core.partial_names import is_pattern
+        from holystone.core.glob import has_marks
 
-        return by_text(get)(sign, value if is_pattern(value) else f"*{value}*")
+        return by_text(get)(sign, value if has_marks(value) else f"*{value}*")
 
     return test
 
@@ -259,15 +257,15 @@ def by_label(get: Callable[[Row], Mapping[str, str]]) -> Callable[[str, str], Te
     """``key`` or ``key=value``; both may be patterns."""
 
     def test(sign: str, value: str) -> Test[Row]:
-        from holystone.core.reference import wildcard
+        from holystone.core.glob import of_text
 
         _refuse(sign, _EQUALITY)
         key, equals, wanted = value.partition("=")
-        keys, values = wildcard(key), wildcard(wanted)
+        keys, values = of_text(key), of_text(wanted)
 
         def has(row: Row) -> bool:
             return any(
-                keys.fullmatch(name) and (not equals or values.fullmatch(text))
+                keys.matches(name) and (not equals or values.matches(text))
                 for name, text in get(row).items()
             )
 
