@@ -94,7 +94,11 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Choose, ask, pull, tell. Raises EngineError, Failure."""
-    policy = configuration(options).policy("routine")
+    # What a checkout says is protection. What is pulled, and from where, is for the host's owner.
+    found = configuration(options, here=False)
+    if not any(place.named_by for place in found.places) and os.path.lexists(HERE):
+        warn(f"{HERE} was found in the current folder: it does not say what is pulled; {MEND_HERE}")
+    policy = found.policy("routine")
     window: Window | None = options.window or policy.refresh.window
     options.limit_rate = options.limit_rate or policy.refresh.limit_rate
     if window is not None and not options.dry_run and not window.holds(_minute()):

@@ -19,10 +19,15 @@ class Retained:
         images: Iterable[Image],
         rules: Sequence[Retention],
         digests: Callable[[Image], Sequence[str]],
+        also: Sequence[Retention] = (),
     ) -> None:
-        """``digests`` answers the digests that name an image as a tag does."""
+        """``digests`` answers the digests that name an image as a tag does.
+
+        ``also`` are rules that can only keep more: see ``Policy.also_retained``.
+        """
         self.images = images
         self.rules = rules
+        self.also = also
         self.digests = digests
 
     @cached_property
@@ -57,10 +62,21 @@ class Retained:
     def _judge_name(
         self, name: str, unused: tuple[str, float | None], age: float | None
     ) -> tuple[bool, Reason]:
-        sign, idle = unused
-        rule = next((r for r in self.rules if not r.images or covers(r.images, name)), None)
+        rule = _first(self.rules, name)
         if rule is None:
             return False, Reason("retained", {"reference": name})
+        let_go, reason = self._by(rule, name, unused, age)
+        more = _first(self.also, name) if let_go else None
+        if more is not None:
+            let_go, why = self._by(more, name, unused, age)
+            return let_go, reason if let_go else why
+        return let_go, reason
+
+    def _by(
+        self, rule: Retention, name: str, unused: tuple[str, float | None], age: float | None
+    ) -> tuple[bool, Reason]:
+        """Whether a rule lets a name go that it is for."""
+        sign, idle = unused
         named = {"policy": rule.name, "reference": name}
         if rule.keep:
             return False, Reason("retained", named)
@@ -84,3 +100,8 @@ class Retained:
                 "max_age": rule.max_age,
             },
         )
+
+
+def _first(rules: Sequence[Retention], name: str) -> Retention | None:
+    """The first rule that is for a name."""
+    return next((r for r in rules if not r.images or covers(r.images, name)), None)

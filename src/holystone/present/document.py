@@ -20,6 +20,7 @@ from holystone.present import figures, notes, reasons
 from holystone.present.wording import timestamp
 
 if TYPE_CHECKING:
+    from holystone.config.load import Configuration
     from holystone.core.worth import Prospects
     from holystone.engine.execute import Outcome
     from holystone.engine.rounds import Round
@@ -36,8 +37,20 @@ def dump(document: Document, *, indent: bool = False) -> str:
     return json.dumps(document, separators=(",", ":"))
 
 
+def configuration(found: Configuration) -> Document:
+    """The files that were read, and what the one in the current folder asks for in vain."""
+    told = {
+        "files": [source._asdict() for source in found.sources],
+        "without_effect": [
+            {"file": each.file, "line": each.line, "key": each.key, "text": each.problem}
+            for each in found.without_effect
+        ],
+    }
+    return {"configuration": told}
+
+
 def plan(plan: Plan) -> Document:
-    """The document of ``plan --json``."""
+    """The document of ``plan --json``, but for ``configuration``."""
     return _plan(plan) | {"items": [_item(verdict) for verdict in plan.verdicts]}
 
 
