@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from holystone.cli import clean
+from holystone.cli.recorded import recorded
+from holystone.core.decision import Fact, Reason
 from holystone.ledger.lock import HostLock
+from holystone.ledger.schema import MIGRATIONS
 from tests.cli.command import Command
 from tests.docs.test_reference import codes, fields, first_cells, section
 from tests.ledger.examples import KEY, host, opened, plan_of
@@ -36,7 +42,8 @@ def test_no_runs_yet(holystone: Command) -> None:
     assert done == (
         0, "There are no runs yet: every clean is written here before it removes anything.\n", ""
     )  # fmt: skip
-    assert holystone("history", "--json").json == {"schema": 1, "runs": []}
+    told = holystone("history", "--json").json
+    assert (told["runs"], told["since_at"], told["totals"]["runs"]) == ([], None, 0)
     assert not holystone.state.exists(), "looking makes no ledger"
 
 
@@ -45,16 +52,137 @@ def test_runs_are_listed_newest_first(holystone: Command) -> None:
         done_run(holystone.state, level)
     done = holystone("history")
     assert (done.code, done.err) == (0, "")
-    header, *rows = (line.split() for line in done.lines)
+    header, *rows, empty, totals = (line.split() for line in done.lines)
     assert header == [
         "RUN", "WHEN", "LEVEL", "ENGINE", "PLANNED", "FREED", "REMOVED", "SKIPPED", "FAILED",
-        "TOOK", "ENDED",
+        "TOOK", "ENDED", "NOTES",
     ]  # fmt: skip
+    assert empty == []
+    assert " ".join(totals) == "3 runs: 6 objects removed, 45.0 MB freed."
     assert [row[0] for row in rows] == ["3", "2", "1"]
     assert [row[4] for row in rows] == ["deep", "weekly", "routine"]
-    assert rows[0][5:] == ["runner", "30", "B", "15.0", "MB", "2", "1", "1", "0.0", "s", "done"]
+    assert rows[0][5:] == [
+        "runner", "30", "B", "15.0", "MB", "2", "1", "1", "0.0", "s", "done",
+        "2", "tagged", "images",
+    ]  # fmt: skip
     two = holystone("history", "--limit", "2", "--json").json["runs"]
     assert [run["id"] for run in two] == [3, 2]
+    cut = holystone("history", "--limit", "2").lines[-1]
+    assert cut == "The newest 2 of 3 runs: 4 objects removed, 30.0 MB freed."
+
+
+def pressed_run(folder: Path) -> None:
+    """A run for space that removed two tagged images, one of which the level takes as well."""
+    inventory = host(2)
+    made = plan_of(inventory)._replace(target_free=40 * 10**9)
+    facts: dict[str, Fact] = {
+        "least_free": 40 * 10**9,
+        "idle": 3 * 86400.0,
+        "sign": "last used",
+        "frees": 10,
+    }
+    reasons = (Reason("pressure", facts), Reason("from-the-future", {"x": 1}), Reason("unused"))
+    verdicts = [v._replace(reasons=(r,)) for v, r in zip(made.verdicts, reasons, strict=True)]
+    made = made._replace(verdicts=tuple(verdicts))
+    with opened(folder) as ledger:
+        run = ledger.runs.begin(
+            made, inventory, endpoint="e", options=("--until-free 40GB", "--no-check-registry")
+        )
+        assert run is not None
+        for step in made.steps[:2]:
+            run.settle(step.kind, step.id, "removed")
+        run.settle("volume", "data", "unknown", "the engine went away")
+        run.end(freed_bytes=20, freed={}, removed=2, skipped=0, failed=0)
+
+
+def test_pressure_options_and_reasons(holystone: Command) -> None:
+    """A run that took tagged images for space says so, and each object why it went."""
+    pressed_run(holystone.state)
+    row, _, totals = holystone("history").lines[1:]
+    assert " routine, until 40.0 GB free " in row
+    assert row.endswith("2 tagged images, 1 under pressure; --no-check-registry")
+    assert totals.endswith(" 1 tagged image went under pressure.")
+    one = holystone("history", "1")
+    text = " ".join(one.out.split())
+    assert text.startswith("Run 1: routine clean until 40.0 GB free of runner ")
+    for words in (
+        "options --until-free 40GB --no-check-registry",
+        "removed 2 images (2 tagged images, 1 under pressure)",
+        "removed the disk is to have 40.0 GB free; last used 3 days ago, frees 10 B",
+        "removed from-the-future",
+        "unknown the engine went away; unused",
+    ):
+        assert words in text
+    told = holystone("history", "1", "--json").json
+    assert told["run"]["options"] == ["--until-free 40GB", "--no-check-registry"]
+    first, second, third = told["removals"]
+    assert first["reasons"][0]["rule"] == "pressure"
+    assert first["reasons"][0]["facts"]["least_free"] == 40 * 10**9
+    assert second["reasons"] == [
+        {"rule": "from-the-future", "facts": {"x": 1}, "text": "from-the-future"}
+    ]
+    assert third["result"] == "unknown"
+
+
+def test_what_an_earlier_version_did_not_record(holystone: Command) -> None:
+    """Its runs are told as before, and what they lack is said to be not recorded."""
+    folder = holystone.state
+    folder.mkdir()
+    with closing(sqlite3.connect(folder / "holystone.db")) as database:
+        for script in MIGRATIONS[:12]:
+            database.executescript(script)
+        database.execute(
+            "INSERT INTO run VALUES (1, 'e/classic', 'old', 'e', 'routine', '', 1, 1e9, 1e9,"
+            " 'done', '', 1, 10, 0, 10, 1, 0, 0, NULL, NULL, 40000000000)"
+        )
+        database.execute(
+            "INSERT INTO removal VALUES (1, 0, 'image', 'sha256:1', '[\"a:1\"]', '[\"a:1\"]', '[]',"
+            " '{}', 10, 10, 10, 'removed', '', 1e9, '[]')"
+        )
+        database.execute("PRAGMA user_version = 12")
+        database.commit()
+    row = holystone("history").lines[1]
+    assert row.endswith(" 1 tagged image, reasons not recorded")
+    text = " ".join(holystone("history", "1").out.split())
+    assert "options not recorded" in text
+    assert "a:1 10 B removed reason not recorded" in text
+    told = holystone("history", "1", "--json").json
+    assert (told["run"]["options"], told["run"]["tagged_under_pressure"]) == (None, None)
+    assert told["removals"][0]["reasons"] is None
+
+
+def test_since(holystone: Command) -> None:
+    """A period is listed whole, by how long ago it began or by its date."""
+    for _ in range(22):
+        done_run(holystone.state)
+    assert len(holystone("history", "--json").json["runs"]) == 20
+    for when in ("1h", "2020-01-01", "2020-01-01T10:00", "2020-01-01 10:00:00+02:00"):
+        told = holystone("history", "--since", when, "--json").json
+        assert (len(told["runs"]), told["totals"]["removed"]) == (22, 44)
+    assert told["since_at"] == "2020-01-01T08:00:00Z"
+    said = holystone("history", "--since", "2020-01-01", "--limit", "3").lines[-1]
+    assert said.startswith("The newest 3 of 22 runs since 2020-01-01 00:00 UTC: 6 objects removed")
+    none = holystone("history", "--since", "0s")
+    assert none.out.startswith("No run has started since 20")
+
+
+def test_options_are_recorded_as_they_are_given() -> None:
+    def of(*arguments: str, **environ: str) -> tuple[str, ...]:
+        return recorded(clean.parser(), clean.parser().parse_args(arguments), environ)
+
+    assert of() == of("routine", "--json", "-H", "demo:", "--wait", "5s") == ()
+    assert of("deep", "-y", "--include-local", "--volumes") == ("--include-local", "--volumes")
+    assert of("deep", "--volumes=named", "--no-check-registry") == (
+        "--no-check-registry", "--volumes=named",
+    )  # fmt: skip
+    assert of("--check-registry", "--watermarks") == ("--watermarks", "--check-registry")
+    assert of("--min-age", "90m", "--cache-budget", "1.5GB", "--until-used", "70%") == (
+        "--min-age 90m", "--cache-budget 1500MB", "--until-used 70%",
+    )  # fmt: skip
+    assert of("--min-age", "0s", "--cache-budget", "0") == ("--min-age 0s", "--cache-budget 0B")
+    assert of("--plan", "/x/p.json") == ("--plan /x/p.json",)
+    assert of(HOLYSTONE_CONFIG="/x.toml") == ("HOLYSTONE_CONFIG=/x.toml",)
+    assert of("--config", "/y.toml", HOLYSTONE_CONFIG="/x.toml") == ("--config /y.toml",)
 
 
 def test_one_run_whole(holystone: Command) -> None:
@@ -66,7 +194,7 @@ def test_one_run_whole(holystone: Command) -> None:
     text = " ".join(done.out.split())
     assert text.startswith("Run 1: routine clean of runner engine unix:///run/docker.sock job 4711")
     for words in (
-        "planned 30 B freed 15.0 MB removed 2 images skipped 1 failed 1",
+        "planned 30 B freed 15.0 MB removed 2 images (2 tagged images) skipped 1 failed 1",
         "app:0 15.0 MB removed",
         "app:2 skipped used since planned",
         "data failed the engine answered 500: ?[31mno",
@@ -103,6 +231,9 @@ def test_a_run_that_never_ended(holystone: Command) -> None:
         (["--limit", "0"], 64, "argument --limit: '0' is not a number"),
         (["--limit", str(2**70)], 64, "is not a number from 1 on"),
         (["1", "--limit", "5"], 64, "--limit is for the list of runs"),
+        (["1", "--since", "5d"], 64, "--since is for the list of runs"),
+        (["--since", "yesterday"], 64, "'yesterday' is no time; write it like 7d, 12h, 20"),
+        (["--since", "2999-01-01"], 64, "'2999-01-01' is in the future"),
     ],
 )
 def test_errors(holystone: Command, arguments: list[str], code: int, words: str) -> None:
@@ -119,6 +250,7 @@ def test_every_field_is_documented(holystone: Command) -> None:
     told = fields(holystone("history", "--json").json)
     one = holystone("history", "1", "--json").json
     for removal in one["removals"]:
+        removal["reasons"] = [{"rule": "…", "facts": "…", "text": "…"}]
         removal["labels"] = "…"
         removal["names"] = removal["tags"] = removal["digests"] = ["…"]
     told |= fields(one)

@@ -158,6 +158,14 @@ def test_until_free(
     assert done.code == 4
     assert done.json["target_free_bytes"] == disk["total_bytes"]
     assert tags(fresh_engine) == {local}
+    run = holystone("history", "--json").json["runs"][0]
+    assert (run["tagged_removed"], run["tagged_under_pressure"]) == (3, 3)
+    assert run["options"] == [f"--config {config}", f"--until-free {disk['total_bytes']}B"]
+    assert "3 tagged images, under pressure" in holystone("history").lines[1]
+    assert holystone("history", str(run["id"])).out.count("the disk is to have ") == 3
+    back = holystone("restore", "--dry-run", str(run["id"]), "-H", fresh_engine.host)
+    assert back.out.count("removed under pressure, least valuable first") == 3
+    assert back.lines[1] == "The run removed 3 tagged images, under pressure: least valuable first."
     text = holystone("clean", "--until-used", "0%", *on)
     assert text.code == 4
     assert "What holds the space:" in text.out

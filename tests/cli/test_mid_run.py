@@ -194,6 +194,45 @@ def test_interrupted(
     assert f"Not tried: {IMAGES - asked}" in between
 
 
+def test_a_terminal_that_closes(dangling: Engine, holystone: Command, held: Held) -> None:
+    """SIGHUP, however often, and SIGTERM after it end a run as SIGTERM does, and close it."""
+    with (
+        proxied(dangling.socket, held) as proxy,
+        holystone.started(*CLEAN, "--json", "-H", proxy.host) as process,
+    ):
+        wait_until(held.reached.is_set)
+        for number in (signal.SIGHUP, signal.SIGHUP, signal.SIGTERM):
+            interrupt(process, number)
+        held.release.set()
+        done = ended(process)
+        asked = len(proxy.removals)
+    assert (done.code, done.err) == (130, "")
+    check(done.json, asked)
+    (run,) = holystone("history", "--json").json["runs"]
+    assert (run["state"], run["interrupted"]) == ("interrupted", "interrupted")
+    assert run["removed"] == asked
+    assert holystone(*CLEAN, "-H", dangling.host).code == 0, "the lock was released"
+
+
+def test_a_run_that_is_to_outlive_its_terminal(
+    dangling: Engine, holystone: Command, held: Held
+) -> None:
+    """Whoever ignores SIGHUP, as nohup does, has the run ignore it."""
+    usual = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with (
+            proxied(dangling.socket, held) as proxy,
+            holystone.started(*CLEAN, "--json", "-H", proxy.host) as process,
+        ):
+            wait_until(held.reached.is_set)
+            interrupt(process, signal.SIGHUP)
+            held.release.set()
+            done = ended(process)
+    finally:
+        signal.signal(signal.SIGHUP, usual)
+    assert (done.code, results(done)) == (0, {"removed": IMAGES})
+
+
 def test_interrupted_twice(dangling: Engine, holystone: Command, held: Held) -> None:
     """Nothing is waited for any more."""
     with (

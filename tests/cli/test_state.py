@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tests.cli.command import POWERLESS, UNPRIVILEGED, Command, Done
 from tests.cli.faulty import EMPTY
 from tests.engine_client.misbehaving import Behaviour as Answer
 from tests.engine_client.misbehaving import Host, InTurn, answers, misbehaving
+from tests.users import STRANGER, as_program, folder_for_all, needs_root
 
 ID = "sha256:" + "a" * 64
 IMAGE = {"Id": ID, "RepoTags": ["app:1"], "Created": 1, "Size": 5}
@@ -64,9 +66,15 @@ def test_the_folder_of_a_user(holystone: Command, tmp_path: Path) -> None:
     assert_ledger(tmp_path / "xdg" / "holystone")
 
 
-def test_the_demo_host_is_not_remembered(holystone: Command) -> None:
-    assert holystone("clean", "-H", "demo:").code == 0
-    assert not holystone.state.exists()
+def test_the_demo_host_is_not_remembered(holystone: Command, tmp_path: Path) -> None:
+    """Nor is anything left of the folder that served one command."""
+    (tmp_path / "tmp").mkdir()
+    for command in ("clean", "restore", "observe", "lease python --for 1h"):
+        done = holystone(
+            *command.split(), "-H", "demo:", HOLYSTONE_STATE=None, TMPDIR=str(tmp_path / "tmp")
+        )
+        assert done.code == 0
+    assert {path.name for path in tmp_path.rglob("*")} == {"tmp"}
 
 
 def one_warning(done: Done, *, locked: bool = True) -> str:
@@ -161,3 +169,50 @@ def test_a_ledger_with_another_schema(holystone: Command) -> None:
         done = clean(holystone, host)
     assert done.err.count("\n") == 1
     assert done.err.endswith(" Going on without memory of earlier runs.\n")
+
+
+@needs_root
+@pytest.mark.parametrize("home", [None, "", ".", "~"])
+def test_a_user_without_a_home(holystone: Command, home: str | None) -> None:
+    """Nothing is read from, or written into, the folder that the command runs in."""
+    variables = {"HOME": home, "HOLYSTONE_STATE": None, "XDG_STATE_HOME": "state"}
+    variables |= {"PYTHONDONTWRITEBYTECODE": "1"}
+    with folder_for_all() as place, misbehaving(SCRIPT) as host:
+        place.chmod(0o1777)
+        socket = Path(str(host).removeprefix("unix://"))
+        socket.chmod(0o666)
+        socket.parent.chmod(0o755)
+        for trap in (".docker", ".config/holystone", ".local/state/holystone"):
+            (place / trap).mkdir(parents=True)
+        (place / ".docker" / "config.json").write_text('{"currentContext": "trap"}')
+        (place / ".config" / "holystone" / "holystone.toml").write_text("trap")
+        before = sorted(place.rglob("*"))
+        there = (*as_program(STRANGER), "env", "-C", str(place))
+        for command in ("plan", "clean", "status", "config show"):
+            options = () if command.startswith("config") else ("-H", host)
+            done = holystone.under(there, *command.split(), *options, **variables)
+            assert done.code == 0, done
+            assert "Traceback" not in done.err
+            assert "trap" not in done.out + done.err
+            if command == "clean":
+                assert done.err.startswith("holystone: there is no state folder: HOME has no ")
+        for command in ("lease app --for 1h", "history"):
+            said = holystone.under(there, *command.split(), **variables).failed(1)
+            assert f"the user {STRANGER} has no entry in the passwd database" in said
+        said = holystone.under(there, "init", "docker-plugin", **variables).failed(64)
+        assert "Name a folder with --into" in said
+        assert sorted(place.rglob("*")) == before
+
+
+@needs_root
+def test_a_folder_of_somebody_else(holystone: Command, tmp_path: Path) -> None:
+    """A clean goes on without it, and writes nothing there."""
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    os.chown(folder, STRANGER, STRANGER)
+    with misbehaving(SCRIPT) as host:
+        done = clean(holystone, host, "--state", folder)
+    said, *_ = done.err.splitlines()
+    assert said.startswith(f"holystone: cannot use the state folder {folder}: it belongs to uid ")
+    assert said.endswith(" Going on without memory of earlier runs.")
+    assert list(folder.iterdir()) == []

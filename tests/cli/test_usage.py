@@ -67,8 +67,6 @@ def test_help_in_a_narrow_terminal(holystone: Command) -> None:
         (["plam"], "there is no command 'plam'. Did you mean plan?"),
         (["xyzzy"], "there is no command 'xyzzy'. See holystone --help."),
         ([""], "there is no command ''."),
-        (["--host", "demo:", "plan"], "options come after the command: holystone COMMAND --host"),
-        (["-v", "plan"], "options come after the command: holystone COMMAND -v"),
         (["plan", "--jsno"], "there is no option --jsno (did you mean --json?)"),
         (["plan", "--xyzzy", "3"], "there is no option --xyzzy. See holystone plan --help."),
         (["plan", "--tim", "3"], "there is no option --tim (did you mean --timeout?)"),
@@ -76,7 +74,7 @@ def test_help_in_a_narrow_terminal(holystone: Command) -> None:
         (["status", "routine"], "unrecognized arguments: routine"),
         (["plan", "--until-free", "40"], "'40' has no unit; write it like 40GB"),
         (["plan", "--until-free", "77444389632"], "has no unit; write it like 77444389632B"),
-        (["plan", "-x"], "unrecognized arguments: -x"),
+        (["plan", "-x"], "there is no option -x."),
         (["plan", "rutine"], "argument LEVEL: invalid choice: 'rutine' (choose from 'routine'"),
         (["plan", "--", "rutine"], "argument LEVEL: invalid choice: 'rutine'"),
         (["plan", "routine", "routine"], "unrecognized arguments: routine"),
@@ -100,7 +98,7 @@ def test_usage_errors(holystone: Command, arguments: list[str], words: str) -> N
     assert "--help." in said
 
 
-def test_the_options_of_every_engine_come_after_the_command(holystone: Command) -> None:
+def test_options_between_arguments(holystone: Command) -> None:
     done = holystone("plan", "--json", "-H", "demo:", "routine", "--min-age=0s")
     assert done.code == 0
     assert done.json["level"] == "routine"

@@ -32,6 +32,9 @@ from holystone.core.units import (
         ("4.1GB", 4_100_000_000),
         ("2TB", 2 * 10**12),
         ("1TiB", 2**40),
+        ("40gib", 40 * 2**30),
+        ("40Gi", 40 * 2**30),
+        ("300 bytes", 300),
     ],
 )
 def test_parse_size(text: str, count: int) -> None:
@@ -112,13 +115,19 @@ def test_decimals_are_exact(whole: int, hundredths: int) -> None:
         ("7d", 604_800),
         ("2W", 1_209_600),
         (" 5s ", 5),
+        ("10min", 600),
+        ("1 hour 30 minutes", 5400),
+        ("2 days", 172_800),
+        ("3weeks", 1_814_400),
     ],
 )
 def test_parse_duration(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "5", "s", "-5s", "5x", "1h30", "h1", "1..5s", "5s!"])
+@pytest.mark.parametrize(
+    "text", ["", "5", "s", "-5s", "5x", "1h30", "h1", "1..5s", "5s!", "1month"]
+)
 def test_parse_duration_says_what_it_wants(text: str) -> None:
     with pytest.raises(ValueError, match="is not a duration; write it like"):
         parse_duration(text)

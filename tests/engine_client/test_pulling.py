@@ -86,12 +86,12 @@ def test_progress_is_the_sum_of_the_layers() -> None:
         (stream("hello"), "garbled"),
         ([b"HTTP/1.0 200 OK\r\n\r\n<html>\n", CLOSE], "garbled"),
         ([b"HTTP/1.0 200", CLOSE], "closed the connection"),
-        (stream(progress("a", "Downloading", 1, 2), then=HANG), "no progress in 0.3 s"),
+        (stream(progress("a", "Downloading", 1, 2), then=HANG), "answers a ping all the while"),
     ],
 )
 def test_a_pull_that_fails(behaviour: Behaviour, words: str) -> None:
     """A status of success says nothing: what goes wrong later stands in the stream."""
-    with engine(behaviour, timeout=0.3) as puller, pytest.raises(EngineError) as error:
+    with engine(behaviour, timeout=0.05) as puller, pytest.raises(EngineError) as error:
         puller.pull(REFERENCE, lambda _come, _size: None)
     assert words in str(error.value)
     assert isinstance(error.value, PullFailed | ProtocolError)

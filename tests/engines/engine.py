@@ -105,13 +105,17 @@ class Engine:
         """End the daemon as a service manager does, start it anew, and wait until it answers."""
         again = self.data / "restart"
         again.touch()
-        os.kill(self._daemon(), signal.SIGTERM)
+        self.signal(signal.SIGTERM)
         deadline = time.monotonic() + timeout
         while again.exists():
             if time.monotonic() > deadline:
                 raise EngineFailed(f"{self.kind} did not end in {timeout:.0f} s")
             time.sleep(0.05)
         _wait(self, timeout)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the daemon."""
+        os.kill(self._daemon(), number)
 
     def _daemon(self) -> int:
         """The process that serves the socket."""

@@ -202,6 +202,7 @@ def test_a_writer_that_takes_too_long_is_not_waited_for_for_ever(
         ({"HOLYSTONE_STATE": "", "XDG_STATE_HOME": "/y", "HOME": "/h"}, True, "/var/lib/holystone"),
         ({"XDG_STATE_HOME": "/y", "HOME": "/h"}, False, "/y/holystone"),
         ({"XDG_STATE_HOME": "", "HOME": "/h"}, False, "/h/.local/state/holystone"),
+        ({"XDG_STATE_HOME": "y", "HOME": "/h"}, False, "/h/.local/state/holystone"),
         ({"HOME": "/h"}, False, "/h/.local/state/holystone"),
     ],
 )

@@ -26,7 +26,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     if os.geteuid() != 0 and os.environ.get("CI", "").lower() not in ("true", "1"):
         pytest.skip("only root can mount a small file system")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "small", folder], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "small", folder], check=True)
     try:
         yield folder
     finally:

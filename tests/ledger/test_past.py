@@ -18,7 +18,7 @@ from holystone.core.memory import ImageFacts
 from holystone.core.seen import Sighting
 from holystone.ledger import past
 from holystone.ledger.ledger import Ledger
-from holystone.present.report.history import Exported
+from holystone.present.report.history_export import Exported
 from holystone.replay.running import Job, run_job
 from holystone.replay.trace import Trace, parse
 from tests.ledger.examples import KEY, NOW, opened, seen

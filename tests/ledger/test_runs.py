@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from holystone.core.decision import Reason
 from holystone.ledger import runs
 from holystone.ledger.killed import FOUND_GONE, NOT_TRIED
 from holystone.ledger.ledger import Ledger
@@ -44,17 +45,50 @@ def test_a_run_is_told_as_it_was(tmp_path: Path) -> None:
     assert told.started <= told.ended <= time.time()
     assert told._replace(started=0, ended=0) == (
         1, KEY, "runner", "unix:///x", "weekly", "4711", 0, 0, "interrupted",
-        "the engine went away", 3, 20, False, 7, 1, 1, 1, 400, 500, 900,
+        "the engine went away", 3, 20, False, 7, 1, 1, 1, 400, 500, 900, (), 1, 0,
     )  # fmt: skip
     image = inventory.images[0]
     assert removed[0] == Removed(
         "image", image.id, image.tags, image.tags, image.digests, image.labels, image.size,
-        10, 7, "removed", "", removed[0].at,
+        10, 7, "removed", "", removed[0].at, (), (),
     )  # fmt: skip
     assert [each.result for each in removed] == ["removed", "skipped", "failed"]
     assert [each.freed_bytes for each in removed] == [7, None, None]
     assert removed[1].detail == r"half a character: \ud800"
     assert (removed[2].labels, removed[2].size) == ({"a": "b"}, None)
+
+
+def test_why_and_with_which_options(tmp_path: Path) -> None:
+    """Reasons keep their facts, and a run counts the tagged images that went for space alone."""
+    inventory = host(3)
+    plan = plan_of(inventory)
+    pressure = Reason("pressure", {"least_free": 40, "idle": 86400.0, "frees": 10})
+    reasons = ((pressure,), (Reason("untagged"),), (pressure,), (Reason("unused"),))
+    told = [v._replace(reasons=why) for v, why in zip(plan.verdicts, reasons, strict=True)]
+    plan = plan._replace(verdicts=tuple(told))
+    given = ("--min-age 0s", "--config /half/a/character/\ud800")
+    with opened(tmp_path) as ledger:
+        run = ledger.runs.begin(plan, inventory, endpoint="e", options=given)
+        assert run is not None
+        for step, result in zip(plan.steps, ("removed", "removed", "skipped", "x"), strict=True):
+            run.settle(step.kind, step.id, result)
+        run.end(freed_bytes=0, freed={}, removed=2, skipped=1, failed=0)
+        (summary,) = ledger.runs.list()
+        removed = ledger.runs.removed(summary.id)
+    assert (summary.options, summary.tagged, summary.under_pressure) == (given, 2, 1)
+    assert tuple(each.reasons for each in removed) == reasons
+    assert [each.under_pressure for each in removed] == [True, False, True, False]
+
+
+def test_runs_since_a_moment(tmp_path: Path) -> None:
+    inventory = host(1)
+    with opened(tmp_path) as ledger:
+        for moment in (100.0, 200.0, 300.0):
+            ledger.runs.clock = lambda moment=moment: moment  # type: ignore[misc]
+            assert ledger.runs.begin(plan_of(inventory), inventory, endpoint="e")
+        assert [run.started for run in ledger.runs.list(since=200.0)] == [300.0, 200.0]
+        assert [run.started for run in ledger.runs.list(1, 200.0)] == [300.0]
+        assert [ledger.runs.count(since) for since in (None, 200.0, 301.0)] == [3, 2, 0]
 
 
 def test_everything_is_written_before_the_first_removal(tmp_path: Path) -> None:

@@ -30,6 +30,10 @@ def parser() -> argparse.ArgumentParser:
         "images should have, which watermarks keep them to it, and what that would have cost and "
         "saved in the last week. With a trace: the same of the host it was recorded on, without "
         "watermarks.",
+        examples=[
+            ("holystone advise", "the budget and watermarks for this host"),
+            ("holystone advise uses.jsonl.gz", "the same of a recorded trace"),
+        ],
     )
     made.add_argument(
         "trace",
@@ -61,9 +65,10 @@ def run(options: argparse.Namespace) -> int:
         _tell(_advised(trace, None, options), None, "", _bandwidth({}, options), options)
         return exit_codes.DONE
     with opened(options) as session:
-        if session.ledger is None:
-            raise Failure("the demo host has no past; give a trace: holystone advise TRACE")
         inventory = session.host.weigh(session.host.observe())
+        if session.is_demo:
+            # The past of the demo host is built in, and comes into a ledger when it is asked for.
+            session.host.keep_uses(inventory)
         speeds = session.host.usage().speeds
         engine = inventory.engine
         trace = _own_trace(session.ledger, f"{engine.id}/{engine.store}")

@@ -7,7 +7,7 @@ import os
 
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of, value_of
-from holystone.cli.session import Failure, needs_untagged_alone, opened
+from holystone.cli.session import Failure, needs_untagged_alone, opened, warn
 from holystone.core.units import parse_duration
 
 
@@ -17,6 +17,21 @@ def parser() -> argparse.ArgumentParser:
         prog="holystone clean",
         description="Remove what is temporary and unused; at level routine every tagged image "
         "stays. `holystone plan` shows beforehand what would go.",
+        hints={
+            "-a": "everything unused goes with holystone clean deep",
+            "--all": "everything unused goes with holystone clean deep",
+            "--filter": "what stays is said by [protect] in holystone.toml, how old an object must "
+            "be by --min-age 24h",
+        },
+        examples=[
+            ("holystone clean", "after a job: what is temporary goes, every tagged image stays"),
+            ("holystone clean weekly -n", "what a weekly clean would remove; removes nothing"),
+            ("holystone clean --until-used 70%", "until no more than 70 % of the disk is used"),
+            (
+                "holystone clean deep --volumes --yes",
+                "everything unused and unused anonymous volumes, without a question",
+            ),
+        ],
     )
     add_policy(made, level=True)
     made.add_argument(
@@ -32,6 +47,13 @@ def parser() -> argparse.ArgumentParser:
         help="refuse a plan that is older (default 1h)",
     )
     made.add_argument("-y", "--yes", action="store_true", help="deep: do not ask")
+    made.add_argument(
+        "-f",
+        "--force",
+        action="store_true",
+        help="accepted for the habit of docker prune -f, and changes nothing: holystone never "
+        "forces a removal. It does not stand for --yes",
+    )
     made.add_argument(
         "--report",
         metavar="FILE",
@@ -51,6 +73,8 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Observe, plan, remove, tell. Raises EngineError where it fails before the first removal."""
+    if options.force:
+        warn(_about_force(options))
     if options.dry_run:
         if options.report is not None:
             message = "--report and --dry-run: holystone plan --json tells what would go"
@@ -85,6 +109,16 @@ def run(options: argparse.Namespace) -> int:
             return Cleaning(session, options, policy, agreed).run()
     except KeyboardInterrupt:
         raise Failure("interrupted; nothing was removed", exit_codes.INTERRUPTED) from None
+
+
+def _about_force(options: argparse.Namespace) -> str:
+    """What is said to who types -f, which removes by force or answers a question elsewhere."""
+    never = "--force changes nothing: holystone never removes by force"
+    if options.level != "deep":
+        return f"{never}, and a clean at level {options.level} does not ask."
+    if options.yes or options.dry_run:
+        return f"{never}."
+    return f"{never}, and a deep clean asks all the same. --yes goes ahead without asking."
 
 
 def _refuse_beside_a_plan(options: argparse.Namespace) -> None:

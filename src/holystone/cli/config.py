@@ -26,6 +26,11 @@ def parser() -> argparse.ArgumentParser:
     made = Parser(
         prog="holystone config",
         description="Show what is configured and which file says so, check it, or begin a file.",
+        examples=[
+            ("holystone config show", "every value, and which file says so"),
+            ("holystone config check", "what is wrong, and what matches nothing on this host"),
+            ("holystone config init", "begin a holystone.toml, all in comments"),
+        ],
     )
     made.add_argument(
         "action",

@@ -23,6 +23,10 @@ def parser() -> argparse.ArgumentParser:
         prog="holystone explain",
         description="Tell everything that bears on one object: its verdict, each reason, what it "
         "would free alone, who shares its layers, which containers use it.",
+        examples=[
+            ("holystone explain python:3.12-slim", "why an image stays or goes"),
+            ("holystone explain --kind volume data", "only a volume of this name"),
+        ],
     )
     made.add_argument(
         "reference",

@@ -17,8 +17,13 @@ def parser() -> argparse.ArgumentParser:
     made = Parser(
         prog="holystone images",
         description="List the images: repository, tag, size, shared, unique, last used, verdict.",
+        examples=[
+            ("holystone images", "every image, the largest first"),
+        ],
     )
-    made.add_argument("--all", action="store_true", help="list the steps of classic builds as well")
+    made.add_argument(
+        "-a", "--all", action="store_true", help="list the steps of classic builds as well"
+    )
     add_policy(made, level=False)
     add_engine(made)
     add_output(made)

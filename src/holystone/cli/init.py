@@ -52,6 +52,10 @@ def parser() -> argparse.ArgumentParser:
         prog="holystone init",
         description="Write the files that make holystone part of a CI system or a host. Without "
         "a target: tell what this repository uses and what would be written.",
+        examples=[
+            ("holystone init", "what this repository uses, and what would be written"),
+            ("holystone init gitlab --print", "the files for GitLab, to standard output"),
+        ],
     )
     made.add_argument(
         "target", nargs="?", choices=TARGETS, metavar="TARGET", help=", ".join(TARGETS)
@@ -96,6 +100,12 @@ def run(options: argparse.Namespace) -> int:
         answer(output, _printed(target, options))
         return exit_codes.DONE
     folder = home(target, os.environ) if options.into is None else options.into
+    if folder is None:
+        raise Failure(
+            "there is no home folder to write to: HOME has no absolute path, and the user has no "
+            "entry in the passwd database. Name a folder with --into.",
+            exit_codes.USAGE,
+        )
     found = used(target, folder)
     changes = _changes(target, folder, options)
     _agree(changes, options)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from holystone import __version__
@@ -15,6 +16,7 @@ from holystone.cli import exit_codes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import FrameType
 
 COMMANDS = {
     "status": "what is on the disk and what a clean would free",
@@ -33,6 +35,8 @@ COMMANDS = {
     "refresh": "pull what registries have anew under the tags that matter",
     "replay": "recorded use under other budgets and orders",
     "advise": "the disk budget and watermarks that this host's use recommends",
+    "version": "which holystone this is",
+    "help": "what there is; of a command its options and examples",
 }
 
 
@@ -46,39 +50,65 @@ def entry() -> None:
         from holystone.cli.answer import open_closed
 
         open_closed()
-    # A CI job is cancelled and a service stopped by SIGTERM: it ends a run as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Whoever ignores one, as nohup does, has holystone go on too.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
     try:
         code = main()
     except KeyboardInterrupt:
-        sys.stderr.write("holystone: interrupted\n")
+        with suppress(OSError):  # The terminal may be gone.
+            sys.stderr.write("holystone: interrupted\n")
         code = exit_codes.INTERRUPTED
     try:
-        sys.stderr.flush()
+        with suppress(OSError):
+            sys.stderr.flush()
     finally:
         os._exit(code)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """End a run as the first Ctrl-C does: the steps under way are waited for.
+
+    A CI job is cancelled and a service stopped by SIGTERM, a terminal that closes sends SIGHUP.
+    Further ones change nothing: a shell and the terminal both send SIGHUP, and systemd sends it
+    right after SIGTERM. Only Ctrl-C again waits for nothing any more.
+    """
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+    signal.default_int_handler(number, frame)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; answers its exit code. Never raises but for Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments[:1] in (["--version"], ["-V"]):
-        return _say(f"holystone {__version__}\n")
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        return _say(_help()) if arguments else _say(_help()) or exit_codes.USAGE
-    name = arguments[0]
+    if not arguments:
+        return say(overview()) or exit_codes.USAGE
+    name, rest = arguments[0], arguments[1:]
     if name not in COMMANDS:
-        sys.stderr.write(f"holystone: {_unknown(name)}\n")
-        return exit_codes.USAGE
+        if arguments in (["--version"], ["-V"]):
+            name, rest = "version", []
+        elif arguments in (["--help"], ["-h"]):
+            name, rest = "help", []
+        elif name.startswith("-"):
+            from holystone.cli.finding import find_command
+
+            found = find_command(arguments, tuple(COMMANDS))
+            if found is None:
+                return _no_command(arguments)
+            name, rest = found
+        else:
+            return _no_command(arguments)
     import gc
 
     from holystone.cli.session import run
 
     gc.disable()  # One short run: what it makes it needs until the end.
-    return run(name, arguments[1:])
+    return run(name, rest)
 
 
-def _say(text: str) -> int:
+def say(text: str) -> int:
+    """Write an answer that needs no terminal; answers the exit code."""
     from holystone.cli.answer import tell
 
     if trouble := tell(sys.stdout.write, text):
@@ -87,7 +117,8 @@ def _say(text: str) -> int:
     return exit_codes.DONE
 
 
-def _help() -> str:
+def overview() -> str:
+    """What ``holystone --help`` says."""
     width = max(map(len, COMMANDS))
     commands = "\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())
     return (
@@ -95,19 +126,34 @@ def _help() -> str:
         "Keeps the disk of a Docker host in order: removes what is temporary, keeps\n"
         "what the next build needs, and says why.\n\n"
         f"commands:\n{commands}\n\n"
-        "  holystone COMMAND --help   the options of a command\n"
+        "  holystone help COMMAND     the options of a command, with examples\n"
         "  holystone --version        the version\n\n"
+        "Options stand before or after the command.\n\n"
+        "examples:\n"
+        "  holystone plan             what a clean would remove, and why\n"
+        "  holystone clean            remove it\n"
+        "  holystone -H demo: plan    the same on the built-in demo host\n\n"
         "exit codes: 0 done, 1 error, 2 changes pending (plan --detailed-exitcode),\n"
         "3 some steps failed, 4 target not reached, 10 engine unreachable,\n"
         "11 another run holds the lock, 64 usage, 130 interrupted\n"
     )
 
 
-def _unknown(name: str) -> str:
-    from difflib import get_close_matches
+def _no_command(words: Sequence[str]) -> int:
+    """Say that there is no command, and what was meant; a plea for help or version is heard."""
+    from holystone.cli import finding
 
-    if name.startswith("-"):
-        return f"options come after the command: holystone COMMAND {name}. See holystone --help."
-    near = get_close_matches(name, COMMANDS, 1)
-    hint = f" Did you mean {near[0]}?" if near else ""
-    return f"there is no command {name!r}.{hint} See holystone --help."
+    names = tuple(COMMANDS)
+    place = finding.first_word(words, names)
+    if place is not None:
+        said = finding.no_command(words[place:], names)
+    elif unknown := finding.unknown_option(words, names):
+        said = f"{unknown.rstrip('.')}."
+    elif not {"-V", "--version"}.isdisjoint(words):
+        return say(f"holystone {__version__}\n")
+    elif not {"-h", "--help"}.isdisjoint(words):
+        return say(overview())
+    else:
+        said = "there is no command, only options. Name one: holystone plan."
+    sys.stderr.write(f"holystone: {said} See holystone --help.\n")
+    return exit_codes.USAGE

@@ -19,6 +19,9 @@ def parser() -> argparse.ArgumentParser:
         description="Remember which images were used since the last look, by the engine's past "
         "events, its containers and its builds. Every command does so as it looks; this one does "
         "nothing else, for a timer or a runner's hook.",
+        examples=[
+            ("holystone observe", "for a timer: remember what was used since the last look"),
+        ],
     )
     add_engine(made)
     add_output(made)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
+from holystone.cli.parser import Parser, value_of
 from holystone.cli.session import Failure, warn
 from holystone.core.policy import LEVELS, Grace, Mark, Policy
 from holystone.core.units import parse_duration, parse_size
@@ -15,82 +15,22 @@ from holystone.core.units import parse_duration, parse_size
 if TYPE_CHECKING:
     from holystone.config.load import Configuration
 
-T = TypeVar("T")
+__all__ = (
+    "Parser",
+    "add_config",
+    "add_engine",
+    "add_output",
+    "add_policy",
+    "add_state",
+    "configuration",
+    "policy_of",
+    "value_of",
+)
+
 _DAY = 86400
+_SILENCE = 10.0
+"""Seconds: how long an engine may be silent by default; see ``engine.patience``."""
 _CENTURY = 36525 * _DAY
-
-
-class _Help(argparse.HelpFormatter):
-    """Help as wide as the terminal.
-
-    argparse makes one of these for each option it is told of, and asks for the width by way of a
-    module that takes as long to import as all of argparse.
-    """
-
-    def __init__(self, prog: str) -> None:
-        columns = os.environ.get("COLUMNS", "")
-        try:
-            width = int(columns) if columns.isdecimal() else os.get_terminal_size().columns
-        except OSError:
-            width = 100
-        super().__init__(prog, max_help_position=28, width=max(40, min(width, 110) - 2))
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors end with holystone's usage code."""
-
-    def __init__(self, prog: str, description: str) -> None:
-        # An abbreviation in a script would break with the next option that begins like it.
-        super().__init__(
-            prog=prog, description=description, formatter_class=_Help, allow_abbrev=False
-        )
-
-    def parse_args(  # type: ignore[override]
-        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
-    ) -> argparse.Namespace:
-        """The options; an unknown one is named first, before its value is taken for a level."""
-        for text in args or ():
-            option = text.partition("=")[0]
-            if option == "--":
-                break
-            if option.startswith("--") and option not in self._option_string_actions:
-                from difflib import get_close_matches
-
-                near = get_close_matches(option, self._option_string_actions, 1)
-                hint = f" (did you mean {near[0]}?)" if near else ""
-                self.error(f"there is no option {option}{hint}")
-        return super().parse_args(args, namespace)
-
-    def error(self, message: str) -> None:  # type: ignore[override]
-        """Say what is wrong with the arguments and leave with code 64."""
-        self.exit(exit_codes.USAGE, f"{self.prog}: {message}. See {self.prog} --help.\n")
-
-
-class ReferencesParser(Parser):
-    """Takes references before and after options: argparse takes all of them from one place."""
-
-    def parse_known_args(  # type: ignore[override]
-        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
-    ) -> tuple[argparse.Namespace, list[str]]:
-        """The options, and what is neither an option nor can be a reference."""
-        options, rest = super().parse_known_args(args, namespace)
-        options.references = [
-            *options.references,
-            *(word for word in rest if not word.startswith("-")),
-        ]
-        return options, [word for word in rest if word.startswith("-")]
-
-
-def value_of(read: Callable[[str], T]) -> Callable[[str], T]:
-    """A reader whose ValueError text becomes the argument's error."""
-
-    def convert(text: str) -> T:
-        try:
-            return read(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return convert
 
 
 def _wait(text: str) -> float:
@@ -121,8 +61,9 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         "--timeout",
         metavar="TIME",
         type=value_of(_wait),
-        default=300.0,
-        help="how long the engine may take for one answer (default 5m)",
+        default=_SILENCE,
+        help="how long the engine may be silent (default 10s); where it works silently, as while "
+        "it deletes an image, 30 times as long",
     )
     add_state(group)
 
@@ -161,15 +102,48 @@ def _size(text: str) -> int:
     return size
 
 
+def _free(text: str) -> int:
+    """How much is to be free. A share is for --until-used. Raises ValueError."""
+    percent = _percent(text)
+    if percent is None:
+        return _size(text)
+    if not 0 <= percent <= 100:
+        raise ValueError(f"{text!r} is not a size; write it like 40GB")
+    raise ValueError(
+        f"{text!r} is a share of the disk, and --until-free takes a size like 40GB. For "
+        f"{percent:g}% free type --until-used {100 - percent:g}%"
+    )
+
+
 def _share(text: str) -> float:
-    number = text.strip().removesuffix("%").strip()
+    """How much may be used. A size is for --until-free. Raises ValueError."""
+    percent = _percent(text)
+    if percent is not None and 0 <= percent <= 100:
+        return percent / 100
+    plain = text.strip()
     try:
-        share = float(number) / 100
+        size = parse_size(plain)
     except ValueError:
-        share = -1.0
-    if not (text.strip().endswith("%") and 0 <= share <= 1):
-        raise ValueError(f"{text!r} is not a share of the disk; write it like 70%")
-    return share
+        size = 0
+    if size and plain[-1].isalpha():
+        raise ValueError(
+            f"{text!r} is a size, and --until-used takes a share of the disk like 70%. To have "
+            f"that much free type --until-free {plain.replace(' ', '')}"
+        )
+    like = f"{float(plain):g}%" if plain.isdigit() and int(plain) <= 100 else "70%"
+    raise ValueError(f"{text!r} is not a share of the disk; write it like {like}")
+
+
+def _percent(text: str) -> float | None:
+    """The number before a percent sign; None where this is none."""
+    plain = text.strip().lower()
+    for ending in ("%", "percent"):
+        if plain.endswith(ending):
+            try:
+                return float(plain.removesuffix(ending))
+            except ValueError:
+                return None
+    return None
 
 
 def add_config(group: argparse._ArgumentGroup) -> None:
@@ -223,7 +197,7 @@ def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
     group.add_argument(
         "--until-free",
         metavar="SIZE",
-        type=value_of(_size),
+        type=value_of(_free),
         help="go on beyond the level, what will be missed least first, until so much of the "
         "disk is free",
     )

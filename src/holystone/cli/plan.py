@@ -17,9 +17,30 @@ def parser() -> argparse.ArgumentParser:
     made = Parser(
         prog="holystone plan",
         description="Show what a clean would remove, with the reason and the exact bytes.",
+        examples=[
+            ("holystone plan", "what a routine clean would remove"),
+            (
+                "holystone plan weekly --all",
+                "every object at level weekly, kept ones too, each with its reasons",
+            ),
+            (
+                "holystone plan --until-free 40GB",
+                "what would go so that 40 GB of the disk are free",
+            ),
+            (
+                "holystone plan deep --out deep.plan",
+                "write the plan down; holystone clean --plan deep.plan carries out exactly that",
+            ),
+        ],
     )
     add_policy(made, level=True)
     made.add_argument("--all", action="store_true", help="list every object, kept ones too")
+    made.add_argument(
+        "-n",
+        "--dry-run",
+        action="store_true",
+        help="accepted, and changes nothing: a plan never removes anything",
+    )
     made.add_argument(
         "--out", metavar="FILE", help="write the plan into a file that clean --plan carries out"
     )

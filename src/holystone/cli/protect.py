@@ -26,6 +26,13 @@ def parser() -> argparse.ArgumentParser:
         description="Read which images a repository is built on and runs in, from its Dockerfiles, "
         "compose files, GitLab pipelines and GitHub workflows, and propose what [protect] "
         "of holystone.toml should name. Nothing is run or downloaded, and nothing guessed.",
+        examples=[
+            ("holystone protect --from .", "what this repository is built on"),
+            (
+                "holystone protect --from . --write holystone.toml",
+                "add what is missing to the configuration",
+            ),
+        ],
     )
     made.add_argument(
         "--from",

@@ -39,6 +39,12 @@ def parser() -> argparse.ArgumentParser:
         description="Replay the recorded use of a host on a simulated one: how many bytes would "
         "have been pulled, and how many jobs would have waited, under other budgets and other "
         "orders of giving images up.",
+        examples=[
+            (
+                "holystone replay uses.jsonl.gz --budget 20GB,40GB",
+                "what other disk budgets would have cost",
+            ),
+        ],
     )
     made.add_argument(
         "trace", metavar="TRACE", help="a file of recorded use, plain or .gz; - is standard input"

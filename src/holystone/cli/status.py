@@ -17,6 +17,10 @@ def parser() -> argparse.ArgumentParser:
     made = Parser(
         prog="holystone status",
         description="Show in one screen where the disk went and what a routine clean would free.",
+        examples=[
+            ("holystone status", "where the disk went"),
+            ("holystone status --host demo:", "the same of the built-in demo host"),
+        ],
     )
     add_policy(made, level=False)
     add_engine(made)

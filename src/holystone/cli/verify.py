@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
-from holystone.cli.options import ReferencesParser, add_engine, add_output
+from holystone.cli.options import Parser, add_engine, add_output
 from holystone.cli.session import Failure, answer, open_ledger, warn
 from holystone.present import terminal
 
 if TYPE_CHECKING:
+    from holystone.cli.reach import Reach
     from holystone.core.inventory import Image, Inventory
-    from holystone.engine.live import LiveHost
+    from holystone.engine.host import Host
     from holystone.ledger.ledger import Ledger
     from holystone.present.report.verify import Entry
     from holystone.upkeep.repair import Group, Mended
@@ -26,10 +27,17 @@ if TYPE_CHECKING:
 
 def parser() -> argparse.ArgumentParser:
     """The options of ``verify``."""
-    made = ReferencesParser(
+    made = Parser(
         prog="holystone verify",
         description="Export images as the engine would and hold every layer and config against "
         "its digest. Nothing is changed without --repair.",
+        examples=[
+            ("holystone verify", "every image"),
+            (
+                "holystone verify python:3.12-slim --repair",
+                "one image; where it is damaged, pull it again",
+            ),
+        ],
     )
     made.add_argument(
         "references",
@@ -55,7 +63,8 @@ def run(options: argparse.Namespace) -> int:
 
     endpoint = resolve(options.host, options.context, os.environ)
     if endpoint.scheme == "demo":
-        raise Failure("the demo host has no images that could be exported")
+        return _verify_demo(endpoint.url, options)
+    from holystone.cli.reach import LiveReach
     from holystone.engine.api import Client
     from holystone.engine.live import LiveHost
     from holystone.engine.transport.connection import connect
@@ -64,23 +73,37 @@ def run(options: argparse.Namespace) -> int:
     client = Client(endpoint, options.timeout, connect)
     ledger = open_ledger(options)
     host = LiveHost(client, ledger)
-    verifying = _Verifying(host, ledger, endpoint.url, options)
+    verifying = _Verifying(host, LiveReach(client), ledger, endpoint.url, options)
     try:
         return verifying.run()
     finally:
         host.close()
         # The host forgets what it removed, so only now.
-        keep_names(ledger, host.key, verifying.named, time.time())
+        keep_names(ledger, host.key, verifying.named, host.now())
         ledger.close()
+
+
+def _verify_demo(endpoint: str, options: argparse.Namespace) -> int:
+    from holystone.cli import demo
+    from holystone.cli.reach import DemoReach
+
+    with demo.opened(options) as (host, ledger):
+        return _Verifying(host, DemoReach(host), ledger, endpoint, options).run()
 
 
 class _Verifying:
     """One run of the command."""
 
     def __init__(
-        self, host: LiveHost, ledger: Ledger, endpoint: str, options: argparse.Namespace
+        self,
+        host: Host,
+        reach: Reach,
+        ledger: Ledger,
+        endpoint: str,
+        options: argparse.Namespace,
     ) -> None:
         self.host = host
+        self.reach = reach
         self.ledger = ledger
         self.endpoint = endpoint
         self.options = options
@@ -106,21 +129,18 @@ class _Verifying:
 
     def _look(self, inventory: Inventory) -> tuple[list[Subject], dict[str, Verified]]:
         """All images with their layers, and what was found of those asked for."""
-        from holystone.upkeep.verify import read_subjects
-
         self.store = inventory.engine.store
         chosen = _chosen(inventory, self.options.references)
-        subjects = read_subjects(self.host.client, inventory.images)
+        subjects = self.reach.subjects(inventory.images)
         return subjects, self._verify([each for each in subjects if each.image.id in chosen])
 
     def _verify(self, subjects: Sequence[Subject]) -> dict[str, Verified]:
         from holystone.present.verifying import VerifyProgress
-        from holystone.upkeep.verify import Verifier
 
         total = _bytes_of(subjects)
         errors = terminal.open_output(sys.stderr, os.environ, color=self.options.color)
         with VerifyProgress(len(subjects), total, errors) as line:
-            verifier = Verifier(self.host.client, self.store, line)
+            verifier = self.reach.verifier(self.store, line)
             try:
                 return verifier.verify(subjects)
             finally:
@@ -143,21 +163,19 @@ class _Verifying:
     def _repair(self, results: Mapping[str, Verified]) -> Mended | None:
         """Mend what is damaged; None where nothing is."""
         from holystone.upkeep import repair
-        from holystone.upkeep.verify import DAMAGED, read_subjects
+        from holystone.upkeep.verify import DAMAGED
 
         if all(told.result != DAMAGED for told in results.values()):
             return None
         # Only now: to the engine an export is a use, and what was used since is left alone.
         self.host.watch()
         inventory = self.host.observe()
-        subjects = read_subjects(self.host.client, inventory.images)
+        subjects = self.reach.subjects(inventory.images)
         made = repair.groups(results, subjects, inventory, results)
         made = repair.confirmed(made, self.host, inventory)
         return self._mend(made, inventory)
 
     def _mend(self, made: Sequence[Group], inventory: Inventory) -> Mended:
-        from holystone.engine.credentials import Credentials
-        from holystone.engine.pulling import Puller
         from holystone.ledger.lock import ci_job
         from holystone.present.progress import PullProgress
         from holystone.upkeep import repair
@@ -168,11 +186,12 @@ class _Verifying:
             job = ci_job(os.environ)
             run = self.ledger.runs.begin(plan, inventory, endpoint=self.endpoint, job=job)
         errors = terminal.open_output(sys.stderr, os.environ, color=self.options.color)
-        puller = Puller(self.host.client, Credentials(os.environ))
+        puller = self.reach.puller()
         line = PullProgress(range(len(plan.steps)), errors)
         images = [subject.image for group in made for subject in group.subjects]
         names = [name for image in images for name in image.tags + image.digests]
-        with self.ledger.own_pulls(self.host.key, names):
+        key = f"{inventory.engine.id}/{self.store}"
+        with self.ledger.own_pulls(key, names, self.reach.now):
             mended = repair.mend(made, plan, self.host, puller, self._verify, line, run)
         pinned = {image.id: image.pinned for image in images if image.pinned}
         if self.store == "classic":

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from holystone.config.errors import ConfigError, Fault
 from holystone.core.policy import TAKES, Policy
+from holystone.home import home
 from holystone.regular_file import NotRegular, read_regular
 
 if TYPE_CHECKING:
@@ -98,9 +99,7 @@ class Configuration(NamedTuple):
         return made._replace(prune_filters=self.docker.prune_filters)
 
 
-def load(
-    explicit: str | None, environ: Mapping[str, str], *, here: bool = True
-) -> Configuration:
+def load(explicit: str | None, environ: Mapping[str, str], *, here: bool = True) -> Configuration:
     """The configuration that counts. ``explicit`` is the value of ``--config``, None without it.
 
     Without ``here`` the file in the current folder is passed over, unless it is named.
@@ -155,7 +154,8 @@ def _wanted(
         if not path or "\0" in path:
             raise ConfigError([Fault(f"{named_by} is {path!r}: that is no name of a file")])
         return [(path, named_by)]
-    owners = [(own_file(environ), ""), (SYSTEM, "")]
+    own = own_file(environ)
+    owners = [*([(own, "")] if own else []), (SYSTEM, "")]
     if not here or any(_is_here(path) for path, _ in owners):
         return owners
     return [(HERE, ""), *owners]
@@ -170,12 +170,17 @@ def _is_here(path: str) -> bool:
 
 
 def own_file(environ: Mapping[str, str]) -> str:
-    """The user's own file: ``$XDG_CONFIG_HOME/holystone/holystone.toml``."""
+    """The user's own file: ``$XDG_CONFIG_HOME/holystone/holystone.toml``.
+
+    Empty where the user has no home folder.
+    """
     folder = environ.get("XDG_CONFIG_HOME", "")
     # The specification says to pass over a relative one.
     if not os.path.isabs(folder):
-        home = environ.get("HOME") or os.path.expanduser("~")
-        folder = os.path.join(home, ".config")
+        at_home = home(environ)
+        if not at_home:
+            return ""
+        folder = os.path.join(at_home, ".config")
     return os.path.join(folder, "holystone", NAME)
 
 

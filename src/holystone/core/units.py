@@ -26,11 +26,28 @@ _SIZE_UNITS = {
     "p": 1000**5,
     "pb": 1000**5,
     "pib": 1024**5,
+    # As Kubernetes and lsblk write them.
+    "ki": 1024,
+    "mi": 1024**2,
+    "gi": 1024**3,
+    "ti": 1024**4,
+    "byte": 1,
+    "bytes": 1,
 }
 _SLOWEST = 1000
-_DURATION_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_DURATION_UNITS = {
+    unit: seconds
+    for seconds, units in (
+        (1, "s sec secs second seconds"),
+        (60, "m min mins minute minutes"),
+        (3600, "h hr hrs hour hours"),
+        (86400, "d day days"),
+        (7 * 86400, "w week weeks"),
+    )
+    for unit in units.split()
+}
 _SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)")
 
 
 def parse_size(text: str) -> int:
@@ -65,7 +82,8 @@ def parse_duration(text: str) -> float:
     if compact == "0":
         return 0.0
     parts = _DURATION_PART.findall(compact)
-    if not parts or "".join(n + u for n, u in parts) != compact.replace(" ", ""):
+    known = all(unit in _DURATION_UNITS for _, unit in parts)
+    if not parts or not known or "".join(n + u for n, u in parts) != compact.replace(" ", ""):
         raise ValueError(f"{text!r} is not a duration; write it like 90s, 10m, 1h30m or 7d")
     return sum(float(number) * _DURATION_UNITS[unit] for number, unit in parts)
 

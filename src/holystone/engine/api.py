@@ -10,7 +10,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from holystone.engine.errors import EngineUnsupported, ProtocolError
+from holystone.engine.clock import EngineClock
+from holystone.engine.errors import (
+    EngineError,
+    EngineSilent,
+    EngineUnreachable,
+    EngineUnsupported,
+    ProtocolError,
+)
+from holystone.engine.patience import Patience
 from holystone.engine.transport.endpoint import Endpoint
 from holystone.engine.transport.http import Connection, Response
 
@@ -53,6 +61,8 @@ class Client:
         self.info: dict[str, Any] | None = None
         """What ``GET /info`` said, where it is known from before or was asked."""
         self.idle: list[Connection] = []
+        self.clock = EngineClock()
+        self.patience = Patience(endpoint, self._answers_ping)
         self.width = 2 if endpoint.scheme == "ssh" else 8
         """Requests under way at a time; over ssh each connection is a login."""
 
@@ -60,6 +70,8 @@ class Client:
         """A client of the same engine with connections of its own, for another thread."""
         other = Client(self.endpoint, self.timeout, self.dial)
         other.version = self.version
+        other.patience = self.patience
+        other.clock = self.clock
         return other
 
     def negotiate(self) -> Version:
@@ -111,9 +123,11 @@ class Client:
         return Version(str(answer.get("Version", "")), min(newest, NEWEST_API), podman)
 
     def told_time(self, info: Any) -> None:
-        """Note the engine's clock from its answer to ``GET /info``."""
+        """Note the engine's clock, and its number of images, from its answer to ``GET /info``."""
         from holystone.engine.parse import timestamp
 
+        count = info.get("Images") if isinstance(info, dict) else None
+        self.patience.images = count if isinstance(count, int) and count > 0 else 0
         told = timestamp(info.get("SystemTime")) if isinstance(info, dict) else None
         self.time = "" if told is None else f"{told:.6f}"
 
@@ -172,6 +186,7 @@ class Client:
         """Read the oldest answer under way; its connection serves the next request."""
         connection = under_way[0]
         answer = connection.receive()
+        self.clock.heard(answer.headers.get("date", ""), connection.sent)
         under_way.popleft()
         if connection.reusable:
             self.idle.append(connection)
@@ -190,6 +205,9 @@ class Client:
             connection = self.open()
         try:
             connection.send(method, path, headers=headers)
+        except TimeoutError:
+            connection.close()
+            raise self.patience.hung(f"{method} {path}", self.timeout) from None
         except OSError as error:
             connection.close()
             raise ProtocolError(
@@ -203,7 +221,27 @@ class Client:
 
     def open(self) -> Connection:
         """A new connection, the caller's to close. Raises EngineUnreachable."""
-        return Connection(self.dial(self.endpoint, self.timeout))
+        return Connection(self.dial(self.endpoint, self.timeout), self.patience)
+
+    def _answers_ping(self) -> bool:
+        """Whether the engine answers a ping on a new connection; True where that is not told.
+
+        Whatever it says is an answer. No connection at all is none.
+        """
+        try:
+            connection = Connection(self.dial(self.endpoint, self.timeout), self.patience)
+        except EngineUnreachable:
+            return False
+        try:
+            connection.send("GET", "/_ping")
+            connection.receive_head()
+        except EngineSilent:
+            return False
+        except (EngineError, OSError):
+            return True
+        finally:
+            connection.close()
+        return True
 
     def close(self) -> None:
         """Close the connections that wait for another request."""

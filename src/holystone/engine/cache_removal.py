@@ -19,6 +19,7 @@ from holystone.engine.buildkit import MOST_PRUNED, is_plain, prune
 from holystone.engine.crew import ALREADY_GONE, USED
 from holystone.engine.errors import EngineError, EngineRefused, ProtocolError
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, Removal
+from holystone.engine.patience import WORKING_GRPC
 from holystone.engine.transport.grpc import Channel
 
 BUSY = Removal(SKIPPED, "in use by a build")
@@ -129,14 +130,17 @@ class CacheRemover:
         engine refuses.
         """
         gone: set[str] = set()
-        began = time.time()
+        began = client.clock.now()
         try:
             for deleted in self._deleted(client, record_ids):
                 gone |= deleted.intersection(record_ids)
         except ProtocolError:
             return gone, set(record_ids) - gone
         finally:
-            ended = time.time()
+            ended = client.clock.now()
+            if client.clock.ahead:
+                # Known to half a second.
+                began, ended = began - 0.5, ended + 0.5
             for parent in {parent for i in gone for parent in now[i].parents}:
                 self._bereft[parent] = self._bereft.get(parent, (began, ended))[0], ended
         return gone, set()
@@ -164,7 +168,7 @@ class CacheRemover:
             self._over_grpc = False
             return None
         try:
-            channel = Channel(connection.sock)
+            channel = Channel(connection.upgraded(WORKING_GRPC))
         except (EngineError, OSError):
             connection.close()
             self._over_grpc = False

@@ -23,6 +23,10 @@ class ProtocolError(EngineError):
     """The answer is no HTTP, no JSON, or was cut off."""
 
 
+class EngineSilent(EngineUnreachable, ProtocolError):
+    """The engine takes connections and gives no answer: it hangs."""
+
+
 class SenselessAnswer(ProtocolError):
     """The answer came whole, and is not what the API promises."""
 

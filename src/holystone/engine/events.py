@@ -49,11 +49,15 @@ class EventStream:
     def __init__(self, client: Client, clock: Callable[[], float] = time.time) -> None:
         """Open the stream. When this returns the engine is already sending. Raises EngineError.
 
-        Of an engine on this machine, whose clock is the same, events from before are left out:
-        Podman writes them down late, and sends some that happened before it was asked.
+        Of an engine on this machine events from before are left out, on its own clock, should
+        that be another: Podman writes them down late, and sends some that happened before it was
+        asked.
         """
         client.negotiate()
-        self.opened = clock() if client.endpoint.scheme == "unix" else 0.0
+        ahead = client.clock.ahead
+        # How far it is ahead is known to half a second.
+        opened = clock() + ahead - 0.5 if ahead else clock()
+        self.opened = opened if client.endpoint.scheme == "unix" else 0.0
         self.connection: Connection = client.open()
         try:
             # HTTP/1.0: the body then comes as it is, without chunks, until the connection ends.

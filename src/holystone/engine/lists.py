@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from holystone.engine.api import Client, Pending, abandon
 from holystone.engine.errors import EngineError
+from holystone.engine.patience import WORKING_GRPC
 
 if TYPE_CHECKING:
     from holystone.core.inventory import CacheRecord
@@ -86,6 +87,9 @@ class Lists:
         self._pending: list[tuple[tuple[str, ...], Pending]] = []
         if self._asking is not None:
             self._asking.start()
+        if "info" in paths:
+            # It is read first: how many images there are says how long their list may take.
+            self._ask({"info": paths.pop("info")})
         self._ask(paths)
         self._measuring = self._begin([self._usage] if self._usage else [])
 
@@ -98,7 +102,6 @@ class Lists:
             self.close()
             raise
         info = self._told["info"]
-        self.client.told_time(info)
         self.client.info = info if isinstance(info, dict) else None
         return Answers(**self._told)
 
@@ -146,6 +149,8 @@ class Lists:
                 self._told[name] = self.client.get("/containers/json?all=1")
             else:
                 self._told[name] = answer.checked().json()
+            if name == "info":
+                self.client.told_time(self._told[name])
 
     def _ask_buildkit(self) -> None:
         """Set ``cache``, where that can be done."""
@@ -168,7 +173,7 @@ def ask_buildkit(client: Client) -> list[CacheRecord] | None:
     try:
         connection = client.open()
         try:
-            return disk_usage(connection.sock)
+            return disk_usage(connection.upgraded(WORKING_GRPC))
         finally:
             connection.close()
     except (EngineError, OSError):

@@ -50,7 +50,10 @@ class LiveHost:
         lists: Lists | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``events`` and ``lists``: what was opened and asked for beforehand, in this order."""
+        """``events`` and ``lists``: what was opened and asked for beforehand, in this order.
+
+        ``clock`` is this machine's; see ``engine.clock`` for which clock counts for what.
+        """
         self.client = client
         self.lists = lists
         self.memory = memory
@@ -80,6 +83,10 @@ class LiveHost:
         self.touched = Touched(events)
         self.remover = Remover(client, self.touched, {}, 0.0)
 
+    def now(self) -> float:
+        """The time on the engine's clock, UTC seconds."""
+        return self.clock() + self.client.clock.ahead
+
     def watch(self) -> None:
         """Open the event stream, unless that was done before. Raises EngineError."""
         if self.touched.events is None:
@@ -87,12 +94,12 @@ class LiveHost:
 
     def observe(self, *, sizes: bool = False, every: bool = True) -> Inventory:
         """Everything on the engine now; see ``Host.observe``."""
-        now = self.clock()
         lists, self.lists = self.lists, None
         if lists is not None and (lists.sizes, lists.untagged) != (sizes, not every):
             lists.close()
             lists = None
         lists = lists or Lists(self.client, sizes=sizes, untagged=not every)
+        now = self.now()
         inventory = observe.read_lists(lists, now)
         self.workers = _WORKERS[inventory.engine.store]
         if self.client.endpoint.scheme == "ssh":
@@ -111,7 +118,7 @@ class LiveHost:
         self.touched.observed(inventory.images)
         cache = {record.id: record for record in inventory.cache}
         self.remover.close()
-        self.remover = Remover(self.client, self.touched, cache, self.clock(), self._leases)
+        self.remover = Remover(self.client, self.touched, cache, self.now(), self._leases)
         self.odd, self.listed = {}, False
         containers, odd = inspect_containers(
             self.client, inventory.containers, self.seen.root, inventory.engine.store
@@ -224,16 +231,18 @@ class LiveHost:
             from holystone.engine.registry import Asker
 
             asker = Asker(self.client, Credentials(os.environ))
-            self.confirming = Confirming(asker, self.memory, self.key, self.clock)
+            self.confirming = Confirming(asker, self.memory, self.key, self.now)
         self.confirming.note_seen(self.uses.in_registries())
         return self.confirming.confirm(inventory, image_ids, anew=anew)
 
     def usage(self) -> Usage:
         """What is remembered of the objects last observed, and the leases as they are now."""
+        ahead = self.client.clock.ahead
+        leases = (each._replace(until=each.until + ahead) for each in self._leases())
         return Usage(
             first_seen={image_id: fact.first_seen for image_id, fact in self.facts.items()},
             last_used=self.uses.last,
-            leases=tuple(self._leases()),
+            leases=tuple(leases),
             references=self.uses.summaries("reference"),
             company=self.uses.company(),
             absent=self.uses.absent(),
@@ -264,7 +273,7 @@ class LiveHost:
         removal = self.remover.remove(step)
         if removal.result == REMOVED:
             self.present.discard(step.id)
-            self.uses.removed(step.kind, step.id, self.clock())
+            self.uses.removed(step.kind, step.id, self.now())
             self.ended.pop(step.id, None)
         return removal
 

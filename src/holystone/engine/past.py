@@ -8,7 +8,6 @@ are gone, and of pulls of what was here already, for which no date is kept.
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from holystone.core.seen import Read
@@ -52,7 +51,7 @@ def ask_events(client: Client, read: Read) -> Pending:
     It waits for nothing that is still to happen. Raises EngineError.
     """
     podman = client.negotiate().podman
-    now = client.time or f"{time.time():.6f}"
+    now = client.time or f"{client.clock.now():.6f}"
     # Docker tells what happened at that moment too, Podman only what came after it.
     since = min(read.events // 10**9, int(float(now)))
     if podman:
@@ -80,7 +79,8 @@ def read_events(client: Client, pending: Pending, read: Read) -> Past:
     if new:
         read = read._replace(events=new[-1].nanoseconds, anchored=True)
     elif missed:
-        read = read._replace(events=int(float(client.time or time.time()) * 1e9), anchored=False)
+        now = float(client.time or client.clock.now())
+        read = read._replace(events=int(now * 1e9), anchored=False)
     return Past(new, read, missed)
 
 
@@ -111,7 +111,7 @@ def read_builds(client: Client, past: Past) -> tuple[Past, tuple[Build, ...] | N
     try:
         connection = client.open()
         try:
-            told = builds_since(connection.sock, known - _OVERLAP)
+            told = builds_since(connection.upgraded("POST /grpc"), known - _OVERLAP)
         finally:
             connection.close()
     except (EngineError, OSError):

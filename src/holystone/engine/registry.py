@@ -83,7 +83,7 @@ class Asker:
 
         def work() -> None:
             own = self.client.sibling()
-            own.timeout = min(self.client.timeout, self.patience)
+            own.timeout = min(2 * self.client.timeout, self.patience)
             try:
                 while True:
                     try:

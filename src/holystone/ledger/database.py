@@ -9,23 +9,43 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
+from holystone.ledger.folder import (
+    FILE,
+    MEND,
+    Folder,
+    Found,
+    LedgerError,
+    UnsafeError,
+    default_folder,
+    open_folder,
+)
 from holystone.ledger.schema import MIGRATIONS
 
-FILE = "holystone.db"
-MEND = "Pass another --state folder, or set HOLYSTONE_STATE."
+__all__ = [
+    "FILE",
+    "LedgerDamagedError",
+    "LedgerError",
+    "Opened",
+    "decoding",
+    "default_folder",
+    "is_damage",
+    "open_database",
+    "roll_back",
+    "set_aside",
+]
+
+_GUARD = "holystone.guard"
+_BESIDE = ("-wal", "-shm", "-journal")
+"""What SQLite keeps beside the file, by how the names end."""
 _WAIT_SECONDS = 5.0
 _NEEDED_BYTES = 65536
 """Free bytes without which SQLite cannot open a file for writing."""
 _KEPT_ASIDE = 3
 """Damaged files that are kept: on a failing disk there could be one a run."""
-
-
-class LedgerError(Exception):
-    """The ledger cannot be used; the message says why and what to do."""
 
 
 class LedgerDamagedError(LedgerError):
@@ -41,23 +61,6 @@ class Opened(NamedTuple):
     """Why nothing can be written, where it can only be read."""
 
 
-def default_folder(environ: Mapping[str, str]) -> str:
-    """Where the ledger is kept unless ``--state`` says otherwise.
-
-    ``HOLYSTONE_STATE`` where that is set; ``/var/lib/holystone`` for root, so that every job on a
-    runner shares one memory; otherwise ``$XDG_STATE_HOME/holystone``
-    (``~/.local/state/holystone``).
-    """
-    if environ.get("HOLYSTONE_STATE"):
-        return environ["HOLYSTONE_STATE"]
-    if os.geteuid() == 0:
-        return "/var/lib/holystone"
-    state = environ.get("XDG_STATE_HOME") or os.path.join(
-        environ.get("HOME") or os.path.expanduser("~"), ".local", "state"
-    )
-    return os.path.join(state, "holystone")
-
-
 def open_database(folder: str) -> Opened:
     """The ledger in this folder, made or brought up to date as needed.
 
@@ -66,12 +69,22 @@ def open_database(folder: str) -> Opened:
     """
     path = os.path.join(folder, FILE)
     try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        with _guarded(folder, exclusive=False):
+        with open_folder(folder) as place, _guarded(place, exclusive=False):
+            trouble: OSError | sqlite3.OperationalError
             try:
-                return _open(path)
-            except sqlite3.OperationalError as error:
-                return _open_to_read(path, error)
+                found = place.secure(FILE, make=True)
+                for end in _BESIDE:
+                    place.secure(FILE + end, make=False)
+            except OSError as error:
+                found, trouble = place.secure(FILE, make=False), error
+                if found is None:
+                    raise
+            else:
+                try:
+                    return _open(place, found)
+                except sqlite3.OperationalError as error:
+                    trouble = error
+            return _open_to_read(place, found, trouble)
     except OSError as error:
         raise LedgerError(
             f"cannot use the state folder {folder}: {error.strerror}. {MEND}"
@@ -92,26 +105,27 @@ def set_aside(folder: str, inode: int | None) -> str:
     path = os.path.join(folder, FILE)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     try:
-        with _guarded(folder, exclusive=True):
-            if inode is not None and os.stat(path).st_ino != inode:
+        with open_folder(folder, make=False) as place, _guarded(place, exclusive=True):
+            here = place.descriptor
+            if inode is not None and os.stat(FILE, dir_fd=here).st_ino != inode:
                 return ""
-            aside = f"{path}.damaged-{stamp}"
+            there = set(os.listdir(here))
+            aside = f"{FILE}.damaged-{stamp}"
             number = 1
-            while os.path.lexists(aside):
+            while aside in there:
                 number += 1
-                aside = f"{path}.damaged-{stamp}-{number}"
-            for end in ("-wal", "-shm"):
-                with suppress(FileNotFoundError):
-                    os.rename(path + end, aside + end)
-            os.rename(path, aside)
-            _forget_older(folder)
+                aside = f"{FILE}.damaged-{stamp}-{number}"
+            for end in (*_BESIDE, ""):
+                if end == "" or FILE + end in there:
+                    os.rename(FILE + end, aside + end, src_dir_fd=here, dst_dir_fd=here)
+            _forget_older(place)
     except FileNotFoundError:
         return ""
     except OSError as error:
         raise LedgerError(
             f"the ledger {path} is damaged and cannot be set aside: {error.strerror}. {MEND}"
         ) from None
-    return os.path.basename(aside)
+    return aside
 
 
 def is_damage(error: sqlite3.Error) -> bool:
@@ -131,50 +145,87 @@ def decoding() -> Iterator[None]:
         raise LedgerDamagedError(f"a record makes no sense ({error})") from None
 
 
-def _open(path: str) -> Opened:
-    database = sqlite3.connect(
-        path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False
-    )
+def _open(place: Folder, found: Found | None) -> Opened:
+    path = os.path.join(place.path, FILE)
+    # It is there by now: SQLite must not make one where a link leads.
+    database = _connect(path, "mode=rw")
     try:
+        inode = _verified(database, place, found)
         _migrate(database, path)
         _use_log(database)
         # A commit survives the end of the process, though not of the machine. The log of a run
         # asks for more; and the file itself is whole in any case.
         database.execute("PRAGMA synchronous = NORMAL")
-        return Opened(database, os.stat(path).st_ino)
+        return Opened(database, inode)
     except BaseException:
         database.close()
         raise
 
 
-def _open_to_read(path: str, trouble: sqlite3.OperationalError) -> Opened:
-    """The file as it is, where it cannot be opened for writing. Raises sqlite3.Error.
+def _open_to_read(
+    place: Folder, found: Found | None, trouble: OSError | sqlite3.OperationalError
+) -> Opened:
+    """The file as it is, where it cannot be opened for writing. Raises sqlite3.Error, OSError.
 
     SQLite reads a write-ahead log by way of a file beside it, which needs a place on the disk.
     Where there is no log the database can be read without.
     """
-    if is_damage(trouble) or not os.path.isfile(path):
+    path = os.path.join(place.path, FILE)
+    broken = isinstance(trouble, sqlite3.Error) and is_damage(trouble)
+    if broken or found is None:
         raise trouble
-    from urllib.parse import quote
-
     log = f"{path}-wal"
     whole = not os.path.exists(log) or os.path.getsize(log) == 0
     for manner in ("mode=ro", "immutable=1") if whole else ("mode=ro",):
-        database = sqlite3.connect(
-            f"file:{quote(path)}?{manner}",
-            uri=True,
-            timeout=_WAIT_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
-        )
         with suppress(sqlite3.OperationalError):
-            if _version(database) == len(MIGRATIONS):
-                return Opened(database, os.stat(path).st_ino, _why(trouble, path))
-        database.close()
+            database = _connect(path, manner)
+            try:
+                if _version(database) == len(MIGRATIONS):
+                    inode = _verified(database, place, found)
+                    return Opened(database, inode, _why(trouble, path))
+            except sqlite3.OperationalError:
+                database.close()
+                raise
+            database.close()
     raise trouble
 
 
-def _why(trouble: sqlite3.OperationalError, path: str) -> str:
+def _connect(path: str, manner: str) -> sqlite3.Connection:
+    from urllib.parse import quote
+
+    return sqlite3.connect(
+        f"file:{quote(os.fsencode(path))}?{manner}",
+        uri=True,
+        timeout=_WAIT_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+def _verified(database: sqlite3.Connection, place: Folder, found: Found | None) -> int:
+    """The inode of the file that SQLite has open. Raises UnsafeError where it is not the ledger.
+
+    SQLite follows a link that took the file's name in the meantime.
+    """
+    now = place.secure(FILE, make=False)
+    allowed = {each for each in (found, now) if each is not None}
+    if os.path.isdir("/proc/self/fd") and allowed.isdisjoint(_open_files()):
+        database.close()
+        raise UnsafeError(f"{place.path}/{FILE} was changed while it was opened. {MEND}")
+    return (now or found or Found(0, 0)).inode
+
+
+def _open_files() -> set[Found]:
+    """The files that this process has open."""
+    files = set()
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(OSError):
+            status = os.stat(int(name))
+            files.add(Found(status.st_dev, status.st_ino))
+    return files
+
+
+def _why(trouble: OSError | sqlite3.OperationalError, path: str) -> str:
     """What is wrong, in words that help: for SQLite a full disk is at times an I/O error."""
     disk = os.statvfs(path)
     return "the disk is full" if disk.f_bavail * disk.f_frsize < _NEEDED_BYTES else str(trouble)
@@ -228,16 +279,16 @@ def _use_log(database: sqlite3.Connection) -> None:
 
 
 @contextmanager
-def _guarded(folder: str, *, exclusive: bool) -> Iterator[None]:
+def _guarded(place: Folder, *, exclusive: bool) -> Iterator[None]:
     """Keep the file from being set aside while it is opened, and from being opened meanwhile.
 
-    Else a process could join the damaged file and the log of the new one. Where the folder cannot
-    be locked (some network file systems) nothing is guarded.
+    Else a process could join the damaged file and the log of the new one. Where nothing can be
+    locked (some network file systems, a folder that can only be read) nothing is guarded.
     """
     import fcntl
 
     try:
-        guard = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        guard = place.open(_GUARD, os.O_RDWR | os.O_CREAT)
     except OSError:
         yield
         return
@@ -261,15 +312,14 @@ def _guarded(folder: str, *, exclusive: bool) -> Iterator[None]:
         os.close(guard)
 
 
-def _forget_older(folder: str) -> None:
+def _forget_older(place: Folder) -> None:
     """Delete the oldest of the files that were set aside, so that they do not fill the disk."""
+    here = place.descriptor
     start = f"{FILE}.damaged-"
     names = sorted(
-        name
-        for name in os.listdir(folder)
-        if name.startswith(start) and not name.endswith(("-wal", "-shm"))
+        name for name in os.listdir(here) if name.startswith(start) and not name.endswith(_BESIDE)
     )
     for name in names[:-_KEPT_ASIDE]:
-        for end in ("", "-wal", "-shm"):
+        for end in ("", *_BESIDE):
             with suppress(FileNotFoundError):
-                os.remove(os.path.join(folder, name + end))
+                os.remove(name + end, dir_fd=here)

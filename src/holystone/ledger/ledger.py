@@ -19,15 +19,14 @@ from holystone.core.usage import Key, Use
 from holystone.ledger import company, ends, engines, facts, past, registries, uses
 from holystone.ledger.database import (
     FILE,
-    MEND,
     LedgerDamagedError,
-    LedgerError,
     Opened,
     is_damage,
     open_database,
     roll_back,
     set_aside,
 )
+from holystone.ledger.folder import MEND, LedgerError
 
 if TYPE_CHECKING:
     from holystone.core.usage import Lease
@@ -50,8 +49,8 @@ class Ledger:
     """
 
     def __init__(self, folder: str, warn: Callable[[str], None]) -> None:
-        self.folder = folder
-        self.path = os.path.join(folder, FILE)
+        self.folder = os.path.abspath(folder) if folder else ""
+        self.path = os.path.join(self.folder, FILE)
         self.warn = warn
         self._opened: Opened | None = None
         self._lock = threading.RLock()
@@ -146,25 +145,30 @@ class Ledger:
         return self.try_write(lambda database: uses.remember(database, engine, seen))
 
     @contextmanager
-    def own_pulls(self, engine: str, references: Iterable[str]) -> Iterator[None]:
-        """While holystone itself pulls or tags by these references: that is no use of them."""
+    def own_pulls(
+        self, engine: str, references: Iterable[str], clock: Callable[[], float] = time.time
+    ) -> Iterator[None]:
+        """While holystone itself pulls or tags by these references: that is no use of them.
+
+        ``clock`` is the engine's, which dates the events of these pulls.
+        """
         from holystone.core.names import complete
 
         wanted = [name for name in map(complete, references) if name]
-        began = time.time()
+        began = clock()
         self.try_write(lambda database: uses.begin_pulls(database, engine, wanted, began))
         try:
             yield
         finally:
-            self.try_write(lambda database: uses.end_pulls(database, engine, began, time.time()))
+            self.try_write(lambda database: uses.end_pulls(database, engine, began, clock()))
 
     def recall_leases(self, now: float) -> tuple[Lease, ...]:
         """The leases that have not ended; none where the ledger fails."""
         return self.leases.current(now)
 
     def exists(self) -> bool:
-        """Whether there is anything to read."""
-        return self._opened is not None or os.path.exists(self.path)
+        """Whether there is anything to read; also where there is no folder, which reading tells."""
+        return self._opened is not None or not self.folder or os.path.lexists(self.path)
 
     def read(self, action: Callable[[sqlite3.Connection], T]) -> T:
         """What this reads, all of it as it is at one moment. Raises LedgerError."""

@@ -15,9 +15,16 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from holystone.ledger.folder import LedgerError, open_folder
 from holystone.ledger.records import DONE, RunSummary
 
 _ASK_AGAIN = 0.1
+_LONGEST = 4096
+_SHOWN = 120
+"""Characters of each text about a holder that are kept."""
+_MOST_PIDS = 2**22
+_LATEST = 4102444800.0
+"""2100: a moment after that is none."""
 _CLEANS = ("routine", "weekly", "deep")
 """The runs that take what a routine one would; a repair does not."""
 _JOB_VARIABLES = ("CI_JOB_ID", "GITHUB_RUN_ID", "BUILD_TAG")
@@ -89,7 +96,8 @@ class HostLock:
     def __init__(self, folder: str, engine: str, warn: Callable[[str], None] | None = None) -> None:
         """``engine`` is what tells it from others, as in ``RunSummary.engine``."""
         self.folder = folder
-        self.path = os.path.join(folder, _file_name(engine))
+        self.name = _file_name(engine)
+        self.path = os.path.join(folder, self.name)
         self.warn = warn
 
     def acquire(
@@ -113,22 +121,24 @@ class HostLock:
             except BaseException:
                 os.close(file)
                 raise
-        except OSError as error:
+        except (OSError, LedgerError) as error:
             if self.warn is not None:
+                why = f"{error.strerror}." if isinstance(error, OSError) else str(error)
                 self.warn(
-                    f"cannot lock {self.path}: {error.strerror}. Going on without: another run "
+                    f"cannot lock {self.path}: {why} Going on without: another run "
                     "may work on this engine at the same time."
                 )
             return Held(None, waited=0.0)
-        holder = Holder(os.getpid(), _user(), command, job, time.time())
+        holder = Holder(os.getpid(), _user(), _short(command), _short(job), time.time())
         _write(file, json.dumps(holder).encode())
         return Held(file, waited=waited)
 
     def holder(self) -> Holder | None:
         """Who holds it now; None where nobody does, or that cannot be told."""
         try:
-            file = os.open(self.path, os.O_RDONLY)
-        except OSError:
+            with open_folder(self.folder, make=False) as folder:
+                file = folder.open(self.name, os.O_RDONLY)
+        except (OSError, LedgerError):
             return None
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -142,15 +152,15 @@ class HostLock:
             os.close(file)
 
     def _open(self) -> int:
-        os.makedirs(self.folder, mode=0o700, exist_ok=True)
-        try:
-            return os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
-        except PermissionError as error:
-            # Somebody else's file can be locked, though not written.
+        with open_folder(self.folder) as folder:
             try:
-                return os.open(self.path, os.O_RDONLY)
-            except FileNotFoundError:
-                raise error from None
+                return folder.open(self.name, os.O_RDWR | os.O_CREAT)
+            except PermissionError as error:
+                # Somebody else's file can be locked, though not written.
+                try:
+                    return folder.open(self.name, os.O_RDONLY)
+                except FileNotFoundError:
+                    raise error from None
 
     def _wait(
         self,
@@ -230,7 +240,17 @@ def _write(file: int, content: bytes) -> None:
 
 def _read(file: int) -> Holder:
     try:
-        pid, user, command, job, since = json.loads(os.pread(file, 4096, 0))
-        return Holder(int(pid), str(user), str(command), str(job), float(since))
-    except (OSError, ValueError, TypeError):
+        told = json.loads(os.pread(file, _LONGEST, 0))
+    except (OSError, ValueError, RecursionError):
         return Holder()
+    if not isinstance(told, list) or [type(each) for each in told] != [int, str, str, str, float]:
+        return Holder()
+    pid, user, command, job, since = told
+    if not 0 <= pid < _MOST_PIDS or not 0 <= since < _LATEST:
+        return Holder()
+    return Holder(pid, _short(user), _short(command), _short(job), since)
+
+
+def _short(text: str) -> str:
+    """Text of a file that others may write: printable, and not without end."""
+    return "".join(c if c.isprintable() else "?" for c in text[:_SHOWN])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from holystone.core.decision import Reason
+
 DONE = "done"
 INTERRUPTED = "interrupted"
 KILLED = "killed"
@@ -14,6 +16,9 @@ REMOVED = "removed"
 SKIPPED = "skipped"
 FAILED = "failed"
 """How a removal ended, in the words of ``engine.host``, which the ledger does not know."""
+
+PRESSURE = "pressure"
+"""The rule that lets an object go because the disk needs space."""
 
 
 class RunSummary(NamedTuple):
@@ -50,6 +55,13 @@ class RunSummary(NamedTuple):
     free_after: int | None
     target_free: int | None = None
     """How many bytes were to be free in the end; None where the level alone counted."""
+    options: tuple[str, ...] | None = None
+    """The options that differed from their defaults, as on a command line; None where an earlier
+    version of holystone made the run and did not record them."""
+    tagged: int = 0
+    """How many of the images that were removed had a tag."""
+    under_pressure: int | None = None
+    """How many of the tagged ones went for space alone; None where that was not recorded."""
 
 
 class Removed(NamedTuple):
@@ -74,3 +86,10 @@ class Removed(NamedTuple):
     """When it was settled."""
     platforms: tuple[str, ...] = ()
     """The platforms of an image that were here; empty where the engine did not tell."""
+    reasons: tuple[Reason, ...] | None = None
+    """Why it was to go; None where an earlier version of holystone did not record it."""
+
+    @property
+    def under_pressure(self) -> bool:
+        """Whether it was to go because the disk needed space, and for no other reason."""
+        return any(reason.rule == PRESSURE for reason in self.reasons or ())

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from holystone.core.decision import Plan
+from holystone.core.decision import Plan, Reason
 from holystone.core.inventory import Inventory
 from holystone.core.usage import Key
 from holystone.ledger.database import decoding
@@ -19,6 +19,7 @@ from holystone.ledger.records import (
     DONE,
     INTERRUPTED,
     KILLED,
+    PRESSURE,
     RUNNING,
     Removed,
     RunSummary,
@@ -34,7 +35,11 @@ _FORGOTTEN_AT_ONCE = 50
 _SUMMARY = (
     "SELECT id, engine, engine_name, endpoint, level, job, started, ended, state, interrupted,"
     " steps, planned_bytes, estimated, freed_bytes, removed, skipped, failed, free_before,"
-    " free_after, target_free, pid FROM run"
+    " free_after, target_free, options,"
+    " (SELECT count(*) FROM removal WHERE run = run.id AND kind = 'image'"
+    " AND result = 'removed' AND tags != '[]'),"
+    " (SELECT count(*) FROM removal WHERE run = run.id AND kind = 'image'"
+    " AND result = 'removed' AND tags != '[]' AND pressure), pid FROM run"
 )
 
 _NUMBERS = (0, 6, 11, 13)
@@ -49,13 +54,20 @@ class Runs:
         self.clock = clock
 
     def begin(
-        self, plan: Plan, inventory: Inventory, *, endpoint: str, job: str = ""
+        self,
+        plan: Plan,
+        inventory: Inventory,
+        *,
+        endpoint: str,
+        job: str = "",
+        options: Sequence[str] = (),
     ) -> Run | None:
         """Write down a run and every step of its plan; None where the ledger fails, with a warning.
 
         To be called with the host lock held: runs of this engine that never ended are then known
         to have been killed, and are closed by what is left in the inventory of what they meant to
-        remove. ``job`` is the CI job it runs for.
+        remove. ``job`` is the CI job it runs for, ``options`` are those that differ from their
+        defaults, as on a command line.
         """
         now = self.clock()
         engine = f"{plan.engine.id}/{plan.engine.store}"
@@ -67,12 +79,12 @@ class Runs:
             (run_id,) = database.execute(
                 "INSERT INTO run (engine, engine_name, endpoint, level, job, pid, started, state,"
                 " interrupted, steps, planned_bytes, estimated, freed_bytes, removed, skipped,"
-                " failed, free_before, target_free)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, ?, 0, 0, 0, 0, ?, ?) RETURNING id",
+                " failed, free_before, target_free, options)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, ?, 0, 0, 0, 0, ?, ?, ?) RETURNING id",
                 (
                     engine, _text(plan.engine.name), _text(endpoint), plan.level, _text(job),
                     os.getpid(), now, RUNNING, len(rows), plan.freed_bytes, plan.estimated,
-                    plan.disk.free_bytes, plan.target_free,
+                    plan.disk.free_bytes, plan.target_free, json.dumps(tuple(options)),
                 ),
             ).fetchone()  # fmt: skip
             _write_steps(database, run_id, 0, rows)
@@ -84,15 +96,27 @@ class Runs:
         places = {(step.kind, step.id): place for place, step in enumerate(plan.steps)}
         return Run(self.ledger, run_id, places, self.clock)
 
-    def list(self, limit: int | None = None) -> Sequence[RunSummary]:
-        """The runs, newest first, at most so many. Raises LedgerError."""
+    def list(
+        self, limit: int | None = None, since: float | None = None, endpoint: str = ""
+    ) -> Sequence[RunSummary]:
+        """The runs, newest first, at most so many. Raises LedgerError.
+
+        ``since``: only those that started then or later, in UTC seconds. ``endpoint``: only those
+        on the engine that was reached there.
+        """
         if not self.ledger.exists():
             return []
-        return self.ledger.read(
-            lambda database: self._summaries(
-                database, f"{_SUMMARY} ORDER BY id DESC LIMIT ?", (-1 if limit is None else limit,)
-            )
-        )
+        sql = f"{_SUMMARY} WHERE started >= ? AND ? IN ('', endpoint) ORDER BY id DESC LIMIT ?"
+        values = (0.0 if since is None else since, endpoint, -1 if limit is None else limit)
+        return self.ledger.read(lambda database: self._summaries(database, sql, values))
+
+    def count(self, since: float | None = None, endpoint: str = "") -> int:
+        """How many runs ``list`` has without a limit. Raises LedgerError."""
+        if not self.ledger.exists():
+            return 0
+        sql = "SELECT count(*) FROM run WHERE started >= ? AND ? IN ('', endpoint)"
+        values = (0.0 if since is None else since, endpoint)
+        return int(self.ledger.read(lambda db: db.execute(sql, values).fetchone()[0]))
 
     def get(self, run_id: int) -> RunSummary | None:
         """One run, or None where there is none of this number. Raises LedgerError."""
@@ -248,15 +272,15 @@ def _write_steps(
 ) -> None:
     database.executemany(
         "INSERT INTO removal (run, place, kind, id, names, tags, digests, labels, size,"
-        " planned_bytes, platforms, result, detail)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '')",
+        " planned_bytes, platforms, reasons, pressure, result, detail)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '')",
         ((run_id, place, *row) for place, row in enumerate(rows, start)),
     )
 
 
 def _planned(plan: Plan, inventory: Inventory) -> Iterator[tuple[object, ...]]:
     """The steps as they are written down, with what would be lost with each object."""
-    names = {(verdict.kind, verdict.id): verdict.names for verdict in plan.verdicts}
+    verdicts = {(verdict.kind, verdict.id): verdict for verdict in plan.verdicts}
     things: dict[Key, tuple[Mapping[str, str], int | None]] = {}
     for container in inventory.containers:
         things["container", container.id] = container.labels, container.writable_size
@@ -272,17 +296,21 @@ def _planned(plan: Plan, inventory: Inventory) -> Iterator[tuple[object, ...]]:
     for step in plan.steps:
         key = (step.kind, step.id)
         labels, size = things.get(key, ({}, None))
+        verdict = verdicts.get(key)
+        reasons = () if verdict is None else verdict.reasons
         source = images.get(step.id) if step.kind == "image" else None
         yield (
             step.kind,
             step.id,
-            json.dumps([name for name in names.get(key, ()) if name]),
+            json.dumps([name for name in (verdict.names if verdict else ()) if name]),
             json.dumps(() if source is None else source.tags),
             json.dumps(() if source is None else source.digests),
             json.dumps(dict(labels)),
             size,
             step.freed_bytes,
             json.dumps(() if source is None else source.platforms),
+            json.dumps([(reason.rule, dict(reason.facts)) for reason in reasons]),
+            any(reason.rule == PRESSURE for reason in reasons),
         )
 
 
@@ -298,11 +326,15 @@ def _forget_old(database: sqlite3.Connection, before: float) -> None:
 
 def _summary(row: tuple[Any, ...]) -> tuple[RunSummary, int]:
     """A row of ``_SUMMARY`` as it is written, and the process of the run."""
-    *told, pid = row
+    *told, options, tagged, under_pressure, pid = row
     summary = RunSummary(*told)
     if [type(told[at]) for at in _NUMBERS] != [int, float, int, int]:
         raise TypeError(f"run {summary.id}")
-    return summary._replace(estimated=bool(summary.estimated)), int(pid)
+    summary = summary._replace(estimated=bool(summary.estimated), tagged=int(tagged))
+    if options is None:
+        return summary, int(pid)
+    given = tuple(map(str, json.loads(options)))
+    return summary._replace(options=given, under_pressure=int(under_pressure)), int(pid)
 
 
 def _settled_so_far(
@@ -319,7 +351,7 @@ def _settled_so_far(
 def _removals(database: sqlite3.Connection, run_id: int) -> list[Removed]:
     rows = database.execute(
         "SELECT kind, id, names, tags, digests, labels, size, planned_bytes, freed_bytes, result,"
-        " detail, at, platforms FROM removal WHERE run = ? ORDER BY place",
+        " detail, at, platforms, reasons FROM removal WHERE run = ? ORDER BY place",
         (run_id,),
     )
     with decoding():
@@ -327,7 +359,7 @@ def _removals(database: sqlite3.Connection, run_id: int) -> list[Removed]:
 
 
 def _removed(row: tuple[Any, ...]) -> Removed:
-    kind, object_id, names, tags, digests, labels, *rest, platforms = row
+    kind, object_id, names, tags, digests, labels, *rest, platforms, reasons = row
     removed = Removed(
         kind,
         object_id,
@@ -337,7 +369,11 @@ def _removed(row: tuple[Any, ...]) -> Removed:
         dict(json.loads(labels)),
         *rest,
     )
-    return removed._replace(platforms=tuple(json.loads(platforms)))
+    removed = removed._replace(platforms=tuple(json.loads(platforms)))
+    if reasons is None:
+        return removed
+    told = tuple(Reason(str(rule), dict(facts)) for rule, facts in json.loads(reasons))
+    return removed._replace(reasons=told)
 
 
 def _text(text: str) -> str:

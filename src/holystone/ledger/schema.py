@@ -202,12 +202,18 @@ MIGRATIONS = (
     """
     ALTER TABLE run ADD COLUMN target_free INTEGER;
     """,
+    """
+    ALTER TABLE run ADD COLUMN options TEXT;
+    ALTER TABLE removal ADD COLUMN reasons TEXT;
+    ALTER TABLE removal ADD COLUMN pressure INTEGER;
+    """,
 )
 """One script a version. ``image.top`` is the layer on top of an image's stack, ``layer.below``
 the one under it; a layer's size and an image's depth are null until they were weighed.
 ``image.pinned``, ``image.tagged_in`` and ``image.dated_tags`` are names with blanks between them.
 ``lease.reference`` is in full, ``lease.written`` as the job wrote it. ``removal.place`` counts a
-run's steps from 0; its lists and labels are JSON.
+run's steps from 0; its lists and labels are JSON. ``run.options``, ``removal.reasons`` and
+``removal.pressure`` are null in what earlier versions of holystone wrote.
 
 ``ended.seen`` is when a container was first seen stopped of which the engine tells no end.
 

@@ -124,8 +124,9 @@ class Replays:
         self._pool = ProcessPoolExecutor(
             self._workers, context, _begin_worker, (self.trace, self._uses)
         )
-        # Ctrl-C goes to all of a terminal's processes, and none of the new ones is to answer it.
-        signals = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        # Ctrl-C, and its end, go to all of a terminal's processes: the new ones answer neither.
+        quiet = {signal.SIGINT, signal.SIGHUP}
+        signals = signal.pthread_sigmask(signal.SIG_BLOCK, quiet)
         try:
             # They are forked with the first thing that is asked of them.
             self._pool.submit(int).result()

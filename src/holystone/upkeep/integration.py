@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from holystone import __version__
+from holystone import home as users_home
 
 
 class File(NamedTuple):
@@ -155,13 +156,18 @@ def filled(template: str, command: str) -> str:
     return template.replace("@COMMAND@", command).replace("@VERSION@", __version__)
 
 
-def home(target: Target, environ: Mapping[str, str]) -> str:
-    """The folder its files go to unless another is named; empty is the present one."""
+def home(target: Target, environ: Mapping[str, str]) -> str | None:
+    """The folder its files go to unless another is named; empty is the present one.
+
+    None where it is below the user's home folder, and there is none.
+    """
     if target.home == "systemd":
         return "/etc/systemd/system"
     if target.home == "docker":
-        folder = environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
-        return os.path.join(folder, "cli-plugins")
+        if environ.get("DOCKER_CONFIG"):
+            return os.path.join(environ["DOCKER_CONFIG"], "cli-plugins")
+        at_home = users_home.home(environ)
+        return os.path.join(at_home, ".docker", "cli-plugins") if at_home else None
     return ""
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from holystone.core.decision import Plan, Reason, Step, Verdict
 from holystone.core.inventory import Container, Image, Inventory
 from holystone.engine.host import REMOVED, Host, Removal
-from holystone.engine.pulling import Puller
+from holystone.engine.pulling import Images
 from holystone.ledger.records import Removed
 from holystone.ledger.runs import Run
 from holystone.upkeep.restore import PULL, RESTORED, Restoring, Watcher, carry_out
@@ -160,7 +160,7 @@ def mend(
     made: Sequence[Group],
     plan: Plan,
     host: Host,
-    puller: Puller,
+    puller: Images,
     verify: Callable[[Sequence[Subject]], Mapping[str, Verified]],
     watcher: Watcher,
     run: Run | None,

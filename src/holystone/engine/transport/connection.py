@@ -6,7 +6,7 @@ import os
 import socket
 import time
 
-from holystone.engine.errors import EngineUnreachable
+from holystone.engine.errors import EngineSilent, EngineUnreachable
 from holystone.engine.transport.endpoint import Endpoint
 
 _TLS_ALERT = b"\x15\x03"
@@ -39,8 +39,20 @@ def connect(endpoint: Endpoint, timeout: float) -> socket.socket:
 
 def unreachable(endpoint: Endpoint, cause: str, mend: str) -> EngineUnreachable:
     """The error that says where, why and what to do."""
+    return EngineUnreachable(f"cannot reach the engine at {_where(endpoint)}: {cause}. {mend}")
+
+
+def silent(endpoint: Endpoint, request: str, waited: float) -> EngineSilent:
+    """The error of an engine that takes a request and says nothing for so many seconds."""
+    return EngineSilent(
+        f"the engine at {_where(endpoint)} seems to hang: it did not answer {request} within "
+        f"{waited:g} s. It may be busy: try --timeout with a longer time."
+    )
+
+
+def _where(endpoint: Endpoint) -> str:
     found = "" if endpoint.source in ("--host", "default") else f" (from {endpoint.source})"
-    return EngineUnreachable(f"cannot reach the engine at {endpoint.url}{found}: {cause}. {mend}")
+    return f"{endpoint.url}{found}"
 
 
 def host_of(endpoint: Endpoint) -> str:

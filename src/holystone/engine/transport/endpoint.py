@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from holystone.engine.errors import EndpointError
+from holystone.home import NOWHERE, home
 
 DOCKER_SOCKET = "/var/run/docker.sock"
 PODMAN_SOCKET = "/run/podman/podman.sock"
@@ -163,9 +164,11 @@ def ssh_destination(address: str) -> SSHDestination:
 
 
 def config_folder(environ: Mapping[str, str]) -> str:
-    """The docker command's configuration folder: ``DOCKER_CONFIG``, or ``~/.docker``."""
-    home = environ.get("HOME") or os.path.expanduser("~")
-    return environ.get("DOCKER_CONFIG") or os.path.join(home, ".docker")
+    """The docker command's configuration folder: ``DOCKER_CONFIG``, or ``~/.docker``.
+
+    Where the user has no home folder it is one that cannot be there.
+    """
+    return environ.get("DOCKER_CONFIG") or os.path.join(home(environ) or NOWHERE, ".docker")
 
 
 def tls_in(folder: str, *, verify: bool) -> TLS:

@@ -9,10 +9,19 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from holystone.engine.errors import EngineRefused, ProtocolError, SenselessAnswer
+from holystone.engine.errors import (
+    EngineRefused,
+    EngineUnreachable,
+    ProtocolError,
+    SenselessAnswer,
+)
+
+if TYPE_CHECKING:
+    from holystone.engine.patience import Patience
 
 _CHUNK = 1 << 16
 _LONGEST_HEAD = 1 << 18
@@ -57,10 +66,14 @@ class Response(NamedTuple):
 class Connection:
     """One connection to an engine: requests out, answers in, in the same order."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, patience: Patience | None = None) -> None:
+        """``patience`` tells how long each answer may pause; without, the socket's timeout."""
         self.sock = sock
+        self.patience = patience
         self.held = bytearray()
         self.request = ""
+        self.sent = 0.0
+        """When the last request was sent, UTC seconds on this machine's clock."""
         self.reusable = True
 
     @property
@@ -85,6 +98,7 @@ class Connection:
     ) -> None:
         """Send one request without a body. Raises OSError where the connection is gone."""
         self.request = f"{method} {path}"
+        self.sent = time.time()
         head = f"{method} {path} HTTP/{version}\r\nHost: docker\r\nUser-Agent: holystone\r\n"
         if method == "POST":
             head += "Content-Length: 0\r\n"
@@ -134,7 +148,7 @@ class Connection:
             return
         if self.held:
             yield self._take(len(self.held))
-        while data := self._receive_some():
+        while data := self.receive_some():
             yield data
 
     def _pieces(self, size: int) -> Iterator[bytes]:
@@ -204,14 +218,14 @@ class Connection:
         return taken
 
     def _rest(self) -> bytes:
-        while data := self._receive_some():
+        while data := self.receive_some():
             self.held += data
         rest = bytes(self.held)
         self.held.clear()
         return rest
 
     def _more(self, wanted: int = 0) -> None:
-        data = self._receive_some()
+        data = self.receive_some()
         if not data:
             of = f" of {wanted}" if wanted else ""
             raise ProtocolError(
@@ -220,19 +234,52 @@ class Connection:
             )
         self.held += data
 
-    def _receive_some(self) -> bytes:
-        try:
-            return self.sock.recv(_CHUNK)
-        except TimeoutError:
+    def receive_some(self) -> bytes:
+        """What has come of the answer, at least a byte; nothing at its end.
+
+        Raises EngineSilent where that takes too long, and ProtocolError.
+        """
+        waited = 0.0
+        while True:
+            try:
+                return self.sock.recv(_CHUNK)
+            except TimeoutError as silence:
+                timeout = self.sock.gettimeout() or 0.0
+                waited += timeout
+                self._wait_on(silence, timeout, waited)
+            except OSError as error:
+                raise ProtocolError(
+                    f"the connection broke in the middle of the answer to {self.request}: "
+                    f"{error.strerror or error}. Is the engine being restarted?"
+                ) from None
+
+    def _wait_on(self, silence: TimeoutError, timeout: float, waited: float) -> None:
+        """Return where the silence may last longer; else raise what it means."""
+        patience = self.patience
+        if isinstance(silence, EngineUnreachable):
+            # Over ssh it is the login that may not be done.
+            if patience is None or patience.allowed(self.request, timeout) <= waited:
+                raise silence
+            return
+        if patience is None:
             raise ProtocolError(
-                f"the engine did not answer {self.request} within "
-                f"{self.sock.gettimeout():g} s. It may be busy: try --timeout with a longer time."
+                f"the engine did not answer {self.request} within {timeout:g} s. It may be busy: "
+                "try --timeout with a longer time."
             ) from None
-        except OSError as error:
-            raise ProtocolError(
-                f"the connection broke in the middle of the answer to {self.request}: "
-                f"{error.strerror or error}. Is the engine being restarted?"
-            ) from None
+        patience.wait_on(self.request, timeout, waited)
+
+    def recv(self, size: int, /) -> bytes:  # noqa: ARG002 - what a stream is asked
+        """What has come, for who speaks another protocol on the same connection."""
+        return self.receive_some()
+
+    def sendall(self, data: bytes, /) -> None:
+        """Send bytes of another protocol. Raises OSError."""
+        self.sock.sendall(data)
+
+    def upgraded(self, request: str) -> Connection:
+        """The connection as a stream, on which another protocol asks for ``request``."""
+        self.request = request
+        return self
 
     def _not_http(self, start: str = "") -> ProtocolError:
         start = start or bytes(self.held[:60]).decode("latin-1")

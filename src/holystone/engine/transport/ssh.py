@@ -80,6 +80,10 @@ _FAILURES = (
 )
 
 
+class LoginSilent(EngineUnreachable, TimeoutError):
+    """Nothing came over ssh yet: the login may hang, or the engine."""
+
+
 class _SSHSocket(socket.socket):
     """The near end of an ssh that runs. Until the first answer came, every break is ssh's."""
 
@@ -98,10 +102,12 @@ class _SSHSocket(socket.socket):
         except TimeoutError:
             if self.answered:
                 raise
-            raise unreachable(
-                self.endpoint,
-                f"no answer over ssh within {self.gettimeout():g} s",
-                f"Try '{_login(self.endpoint)}' by hand, or a longer --timeout.",
+            raise LoginSilent(
+                unreachable(
+                    self.endpoint,
+                    f"no answer over ssh within {self.gettimeout():g} s",
+                    f"Try '{_login(self.endpoint)}' by hand, or a longer --timeout.",
+                )
             ) from None
         except OSError:
             if self.answered:

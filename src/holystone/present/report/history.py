@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from holystone.core.decision import KINDS, Verdict
+from holystone.core.decision import KINDS, Reason, Verdict
 from holystone.core.units import format_duration, format_size
 from holystone.ledger.records import DONE, KILLED, REMOVED, RUNNING, Removed, RunSummary
+from holystone.present import reasons
 from holystone.present.document import SCHEMA, Document
-from holystone.present.table import Cell, Column, Row, facts
+from holystone.present.table import Cell, Column, Row, facts, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
 from holystone.present.wording import counted, counts_of, name_of, plural, run_name, safe, timestamp
 
 NONE_YET = "There are no runs yet: every clean is written here before it removes anything."
+NOT_RECORDED = "not recorded"
+"""Said of what an earlier version of holystone did not write down."""
 _STYLES = {DONE: "green", RUNNING: "cyan"}
 
 _RUNS = (
@@ -30,6 +33,7 @@ _RUNS = (
     Column("FAILED", right=True, drop=1),
     Column("TOOK", right=True, drop=2),
     Column("ENDED"),
+    Column("NOTES", prose=True),
 )
 _REMOVALS = (
     Column("name", gives_way=True, least=20),
@@ -39,21 +43,32 @@ _REMOVALS = (
 )
 
 
-class Exported(NamedTuple):
-    """What a trace has in it. Times are UTC seconds, None where it has nothing."""
+class Listed(NamedTuple):
+    """The runs of a list, newest first."""
 
-    uses: int = 0
-    references: int = 0
-    images: int = 0
-    pulls: int = 0
-    """How many uses had to pull their image."""
-    first: float | None = None
-    last: float | None = None
+    runs: Sequence[RunSummary]
+    in_period: int
+    """How many runs the period has; more than ``runs`` where the list is cut."""
+    since: float | None = None
+    """When the period begins, in UTC seconds; None: with the first run there is."""
 
 
-def document(runs: Sequence[RunSummary]) -> Document:
+def document(listed: Listed) -> Document:
     """The document of ``history --json``, newest first."""
-    return {"schema": SCHEMA, "runs": [_run(run) for run in runs]}
+    return {
+        "schema": SCHEMA,
+        "since_at": None if listed.since is None else timestamp(listed.since),
+        "runs": [_run(run) for run in listed.runs],
+        "totals": {
+            "runs": len(listed.runs),
+            "runs_of_period": listed.in_period,
+            "removed": sum(run.removed for run in listed.runs),
+            "tagged_removed": sum(run.tagged for run in listed.runs),
+            "tagged_under_pressure": sum(run.under_pressure or 0 for run in listed.runs),
+            "freed_bytes": sum(run.freed_bytes for run in listed.runs),
+            "estimated": any(map(_is_estimated, listed.runs)),
+        },
+    }
 
 
 def document_of(run: RunSummary, removals: Sequence[Removed]) -> Document:
@@ -75,6 +90,7 @@ def document_of(run: RunSummary, removals: Sequence[Removed]) -> Document:
                 "freed_bytes": removal.freed_bytes,
                 "result": removal.result or None,
                 "detail": removal.detail,
+                "reasons": reasons_of(removal),
                 "settled_at": None if removal.at is None else timestamp(removal.at),
             }
             for removal in removals
@@ -82,73 +98,49 @@ def document_of(run: RunSummary, removals: Sequence[Removed]) -> Document:
     }
 
 
-def document_of_export(path: str, written: Exported) -> Document:
-    """The document of ``history export FILE --json``."""
-    return {
-        "schema": SCHEMA,
-        "file": path,
-        "uses": written.uses,
-        "references": written.references,
-        "images": written.images,
-        "pulls": written.pulls,
-        "first_at": None if written.first is None else timestamp(written.first),
-        "last_at": None if written.last is None else timestamp(written.last),
-    }
-
-
-def exported(where: str, written: Exported) -> str:
-    """What was written, in a sentence."""
-    told = [
-        counted(written.uses, "use"),
-        counted(written.references, "reference"),
-        counted(written.images, "image"),
-    ]
-    times = ""
-    if written.first is not None and written.last is not None:
-        times = f", from {timestamp(written.first)} to {timestamp(written.last)}"
-    return (
-        f"Wrote {told[0]} of {told[1]} and {told[2]}{times}, to {safe(where)}. "
-        f"{counted(written.pulls, 'use')} had to pull the image."
-    )
-
-
-def table(runs: Sequence[RunSummary], look: Look) -> str:
-    """A row for each run, in the order given."""
-    if not runs:
+def table(listed: Listed, look: Look) -> str:
+    """A row for each run, in the order given, and what they come to."""
+    runs = listed.runs
+    if not runs and listed.since is None:
         return NONE_YET
+    if not runs:
+        return f"No run has started since {_minute(listed.since)}."
     rows: list[Row] = [
         (
             str(run.id),
-            time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(run.started)),
+            _minute(run.started),
             _level(run),
             safe(run.engine_name),
             _about(run.planned_bytes, estimated=run.estimated),
-            _about(run.freed_bytes, estimated=run.estimated or run.state == KILLED),
+            _about(run.freed_bytes, estimated=_is_estimated(run)),
             str(run.removed),
             str(run.skipped),
             str(run.failed),
             _took(run),
             Cell(run.state, _STYLES.get(run.state, "yellow")),
+            Cell(_notes(run), "yellow" if run.under_pressure else "dim"),
         )
         for run in runs
     ]
-    return "\n".join(render_table(_RUNS, rows, look))
+    return "\n".join([*render_table(_RUNS, rows, look), "", *paragraph(_totals(listed), look)])
 
 
 def render(run: RunSummary, removals: Sequence[Removed], look: Look) -> str:
     """One run with every removal it meant to make."""
     went = {kind: sum(r.kind == kind and r.result == REMOVED for r in removals) for kind in KINDS}
-    lines = [look.paint(f"Run {run.id}: {run_name(run.level)} of {safe(run.engine_name)}", "bold")]
+    title = f"Run {run.id}: {run_title(run)} of {safe(run.engine_name)}"
+    lines = [look.paint(title, "bold")]
     lines += facts(
         [
             ("engine", safe(run.endpoint)),
             ("job", safe(run.job)),
+            ("options", _options(run)),
             ("started", timestamp(run.started)),
             ("took", _took(run)),
             ("ended", _ended(run)),
             ("planned", _about(run.planned_bytes, estimated=run.estimated)),
-            ("freed", _about(run.freed_bytes, estimated=run.estimated or run.state == KILLED)),
-            ("removed", counts_of(went) or "nothing"),
+            ("freed", _about(run.freed_bytes, estimated=_is_estimated(run))),
+            ("removed", _removed(run, went)),
             ("skipped", str(run.skipped or "")),
             ("failed", str(run.failed or "")),
             ("disk", _disk(run)),
@@ -165,12 +157,100 @@ def render(run: RunSummary, removals: Sequence[Removed], look: Look) -> str:
     return "\n".join(lines)
 
 
+def run_title(run: RunSummary) -> str:
+    """What a run was: ``weekly clean``, ``routine clean until 40.0 GB free``."""
+    if run.target_free is None:
+        return run_name(run.level)
+    return f"{run_name(run.level)} until {format_size(run.target_free)} free"
+
+
+def tagged_removed(run: RunSummary) -> str:
+    """The tagged images a run removed, and whether for space alone; empty where there are none."""
+    if not run.tagged:
+        return ""
+    count = counted(run.tagged, "tagged image")
+    if run.under_pressure is None:
+        return f"{count}, reasons {NOT_RECORDED}"
+    if run.under_pressure == run.tagged:
+        return f"{count}, under pressure"
+    return f"{count}, {run.under_pressure} under pressure" if run.under_pressure else count
+
+
+def why(removal: Removed) -> str:
+    """Why an object was to go, in words."""
+    if removal.reasons is None:
+        return f"reason {NOT_RECORDED}"
+    return "; ".join(map(_words, removal.reasons))
+
+
+def reasons_of(removal: Removed) -> list[Document] | None:
+    """Why an object was to go, as ``plan --json`` has it; None where that was not recorded."""
+    if removal.reasons is None:
+        return None
+    return [
+        {"rule": each.rule, "facts": dict(each.facts), "text": _words(each)}
+        for each in removal.reasons
+    ]
+
+
+def _words(reason: Reason) -> str:
+    """A reason in words; of another version of holystone, which may have other rules, its name."""
+    if reason.rule == "damaged":  # Of a repair, and no rule of plans.
+        return "its content was damaged"
+    try:
+        return reasons.text(reason)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return safe(reason.rule)
+
+
 def _row(removal: Removed) -> Row:
     verdict = Verdict(removal.kind, removal.id, removal.names, remove=True, reasons=())
     freed = "" if removal.freed_bytes is None else format_size(removal.freed_bytes)
     result = removal.result or "not told"
     style = "" if removal.result == REMOVED else "yellow"
-    return (name_of(verdict), freed, Cell(result, style), safe(removal.detail))
+    told = "; ".join(filter(None, [safe(removal.detail), why(removal)]))
+    return (name_of(verdict), freed, Cell(result, style), told)
+
+
+def _notes(run: RunSummary) -> str:
+    """What else tells one run from another: tagged images that went, and its options."""
+    # What --until-free says stands in the column of the level.
+    options = [each for each in run.options or () if not each.startswith("--until-free ")]
+    return "; ".join(filter(None, [tagged_removed(run), safe(" ".join(options))]))
+
+
+def _removed(run: RunSummary, went: Mapping[str, int]) -> str:
+    tagged = tagged_removed(run)
+    return f"{counts_of(went) or 'nothing'}{f' ({tagged})' if tagged else ''}"
+
+
+def _options(run: RunSummary) -> str:
+    if run.options is None:
+        return NOT_RECORDED
+    return safe(" ".join(run.options)) or "defaults"
+
+
+def _totals(listed: Listed) -> str:
+    """What the runs of the list come to, in a sentence."""
+    runs = listed.runs
+    count = counted(len(runs), "run")
+    if listed.in_period > len(runs):
+        count = f"The newest {len(runs)} of {listed.in_period} runs"
+    since = "" if listed.since is None else f" since {_minute(listed.since)}"
+    removed = counted(sum(run.removed for run in runs), "object")
+    freed = _about(sum(run.freed_bytes for run in runs), estimated=any(map(_is_estimated, runs)))
+    told = f"{count}{since}: {removed} removed, {freed} freed."
+    if pressed := sum(run.under_pressure or 0 for run in runs):
+        told += f" {counted(pressed, 'tagged image')} went under pressure."
+    return told
+
+
+def _is_estimated(run: RunSummary) -> bool:
+    return run.estimated or run.state == KILLED
+
+
+def _minute(moment: float | None) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(moment))
 
 
 def _level(run: RunSummary) -> str:
@@ -228,4 +308,7 @@ def _run(run: RunSummary) -> Document:
         "free_before_bytes": run.free_before,
         "free_after_bytes": run.free_after,
         "target_free_bytes": run.target_free,
+        "options": None if run.options is None else list(run.options),
+        "tagged_removed": run.tagged,
+        "tagged_under_pressure": run.under_pressure,
     }

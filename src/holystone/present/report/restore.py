@@ -10,6 +10,7 @@ from holystone.core.decision import KINDS, Verdict
 from holystone.core.units import format_size
 from holystone.ledger.records import Removed, RunSummary
 from holystone.present.document import SCHEMA, Document
+from holystone.present.report.history import reasons_of, run_title, tagged_removed
 from holystone.present.table import Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
@@ -18,7 +19,6 @@ from holystone.present.wording import (
     counted,
     listed,
     name_of,
-    run_name,
     safe,
     timestamp,
 )
@@ -36,6 +36,7 @@ _PLANNED = {
     "nothing": "here already",
     "lost": "cannot come back",
 }
+_UNDER_PRESSURE = "removed under pressure, least valuable first"
 _COLUMNS = (
     Column("name", gives_way=True, least=20),
     Column("size", right=True),
@@ -65,7 +66,15 @@ def document(
     outcome = {name: counts[name] for name in ("restored", "present", "lost", "failed")}
     return {
         "schema": SCHEMA,
-        "run": {"id": run.id, "level": run.level, "started_at": timestamp(run.started)},
+        "run": {
+            "id": run.id,
+            "level": run.level,
+            "started_at": timestamp(run.started),
+            "target_free_bytes": run.target_free,
+            "options": None if run.options is None else list(run.options),
+            "tagged_removed": run.tagged,
+            "tagged_under_pressure": run.under_pressure,
+        },
         "dry_run": seconds is None,
         "outcome": None
         if seconds is None
@@ -82,6 +91,7 @@ def document(
                 "action": entry.action,
                 "result": entry.result or None,
                 "detail": entry.detail,
+                "reasons": reasons_of(entry.removed),
                 "image_id": entry.image_id or None,
             }
             for entry in entries
@@ -99,8 +109,11 @@ def render(
 ) -> str:
     """The images one by one, what can never come back in a few lines, and the sum."""
     verb = "Would restore" if seconds is None else "Restored"
-    title = f"{verb} what run {run.id} removed ({run_name(run.level)}, {timestamp(run.started)})"
+    title = f"{verb} what run {run.id} removed ({run_title(run)}, {timestamp(run.started)})"
     lines = [look.paint(title, "bold")]
+    if run.under_pressure:
+        told = f"The run removed {tagged_removed(run)}: least valuable first."
+        lines += paragraph(told, look, style="yellow")
     rows = [_row(entry) for entry in entries if _told_alone(entry)]
     if rows:
         lines += ["", *render_table(_COLUMNS, rows, look, header=False)]
@@ -128,7 +141,8 @@ def _row(entry: Entry) -> Row:
     result = _DONE[entry.result] if entry.result else _PLANNED[entry.action]
     # What engines say begins with the same word.
     said = f"the engine: {entry.detail}" if entry.detail.startswith(result) else entry.detail
-    return (name, size, Cell(result, _STYLES.get(entry.result, "")), safe(said))
+    told = [safe(said), _UNDER_PRESSURE if removed.under_pressure else ""]
+    return (name, size, Cell(result, _STYLES.get(entry.result, "")), "; ".join(filter(None, told)))
 
 
 def _sum(entries: Sequence[Entry], seconds: float | None) -> str:

@@ -1,0 +1,38 @@
+"""``holystone help``: what there is; of a command its options and examples."""
+
+from __future__ import annotations
+
+import argparse
+
+from holystone.cli import exit_codes
+from holystone.cli.options import Parser
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of ``help``."""
+    made = Parser(
+        prog="holystone help",
+        description="Show what there is, or the options and examples of a command.",
+        examples=[("holystone help clean", "the options of clean; holystone clean --help is it")],
+    )
+    made.add_argument("command", nargs="?", metavar="COMMAND", help="the command to tell about")
+    return made
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show the help. Raises Failure for a command that there is not."""
+    from holystone.cli.main import COMMANDS, overview, say
+    from holystone.cli.session import Failure
+
+    name: str | None = options.command
+    if name is None:
+        return say(overview())
+    if name not in COMMANDS:
+        from holystone.cli.finding import no_command
+
+        said = no_command([name], tuple(COMMANDS))
+        raise Failure(f"{said} See holystone --help.", exit_codes.USAGE)
+    from importlib import import_module
+
+    made: argparse.ArgumentParser = import_module(f"holystone.cli.{name}").parser()
+    return say(made.format_help())

@@ -1,0 +1,139 @@
+"""The parser of a command's options: holystone's errors, examples, and options in any place."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NoReturn, TypeVar
+
+from holystone import __version__
+from holystone.cli import exit_codes
+from holystone.cli.words import Options, told_apart
+
+T = TypeVar("T")
+Examples = Sequence[tuple[str, str]]
+"""Command lines, and what each does in a few words."""
+
+
+class _Help(argparse.HelpFormatter):
+    """Help as wide as the terminal.
+
+    argparse makes one of these for each option it is told of, and asks for the width by way of a
+    module that takes as long to import as all of argparse.
+    """
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28, width=_columns() - 2)
+
+
+def _columns() -> int:
+    columns = os.environ.get("COLUMNS", "")
+    try:
+        width = int(columns) if columns.isdecimal() else os.get_terminal_size().columns
+    except OSError:
+        width = 100
+    return max(40, min(width, 110))
+
+
+class Parser(argparse.ArgumentParser):
+    """The options of a command. They stand in any place; errors end with holystone's usage code."""
+
+    def __init__(
+        self,
+        prog: str,
+        description: str,
+        *,
+        examples: Examples = (),
+        hints: Mapping[str, str] | None = None,
+    ) -> None:
+        """``hints`` say what to type in place of options that other programs have."""
+        # An abbreviation in a script would break with the next option that begins like it.
+        super().__init__(
+            prog=prog, description=description, formatter_class=_Help, allow_abbrev=False
+        )
+        self.examples = examples
+        self.hints = hints or {}
+        self.add_argument(
+            "-V",
+            "--version",
+            action="version",
+            version=f"holystone {__version__}",
+            help="show the version and exit",
+        )
+
+    @property
+    def known(self) -> Options:
+        """The options by name."""
+        return self._option_string_actions
+
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        """The options; an unknown one is named first, before its value is taken for a level."""
+        words = told_apart(self.known, args or ())
+        if words.unknown:
+            self.error(self._unknown(words.unknown[0]))
+        dashed = any(word.startswith("-") and word != "-" for word in words.others)
+        mark = ("--",) if dashed else ()
+        return super().parse_args([*words.options, *mark, *words.others], namespace)
+
+    def _unknown(self, option: str) -> str:
+        if hint := self.hints.get(option):
+            return f"there is no option {option}: {hint}"
+        from holystone.cli.finding import commands_with
+        from holystone.cli.near import nearest
+
+        if others := commands_with(option):
+            return f"there is no option {option}: it is an option of {_listed(others)}"
+        near = nearest(option, self.known, 1)
+        return f"there is no option {option}" + (f" (did you mean {near[0]}?)" if near else "")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Name the closest choice as well."""
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as fault:
+            from holystone.cli.near import nearest
+
+            near = nearest(str(value), map(str, action.choices or ()), 1)
+            if not near:
+                raise
+            message = f"{fault.message}; did you mean {near[0]}?"
+            raise argparse.ArgumentError(action, message) from None
+
+    def format_help(self) -> str:
+        """The options, then the examples."""
+        text = super().format_help()
+        if not self.examples:
+            return text
+        from textwrap import wrap
+
+        lines = ["", "examples:"]
+        for command, told in self.examples:
+            lines += [f"  {command}"]
+            lines += [f"      {line}" for line in wrap(told, _columns() - 8)]
+        return text + "\n".join([*lines, ""])
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the arguments and leave with code 64."""
+        ending = "" if message.endswith(("?", ".")) else "."
+        self.exit(exit_codes.USAGE, f"{self.prog}: {message}{ending} See {self.prog} --help.\n")
+        raise AssertionError("unreachable: exit leaves")
+
+
+def _listed(names: Iterable[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def value_of(read: Callable[[str], T]) -> Callable[[str], T]:
+    """A reader whose ValueError text becomes the argument's error."""
+
+    def convert(text: str) -> T:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert

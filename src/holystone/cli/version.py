@@ -1,0 +1,39 @@
+"""``holystone version``: which holystone this is."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from holystone import __version__
+from holystone.cli import exit_codes
+from holystone.cli.options import Parser, add_output
+from holystone.cli.session import answer
+from holystone.present import terminal
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of ``version``."""
+    made = Parser(
+        prog="holystone version",
+        description="Tell which holystone this is. Asks no engine; `holystone status` tells that "
+        "one's version.",
+        examples=[("holystone version", "the version, as holystone --version tells it")],
+    )
+    add_output(made)
+    return made
+
+
+def run(options: argparse.Namespace) -> int:
+    """Tell the version."""
+    output = terminal.open_output(sys.stdout, os.environ, color=options.color)
+    text = f"holystone {__version__}"
+    if options.json:
+        from holystone.present import document
+
+        python = ".".join(map(str, sys.version_info[:3]))
+        told = {"schema": document.SCHEMA, "version": __version__, "python": python}
+        text = document.dump(told, indent=output.interactive)
+    answer(output, text)
+    return exit_codes.DONE

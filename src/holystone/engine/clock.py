@@ -1,0 +1,72 @@
+"""The engine's clock, and how far this machine's is from it.
+
+Which clock counts for what:
+
+- **Everything about the objects of an engine is told on the engine's clock**: when an inventory was
+  taken, first seen, last used, arrived, stopped, when a registry was asked, and holystone's own
+  pulls. The engine dates its objects and events so, and whoever asks the same engine from another
+  machine reads the same.
+- **What runs of holystone on this machine arrange among themselves is told on this machine's
+  clock**: leases, the lock, when a run started and ended. ``LiveHost.usage`` moves the end of a
+  lease onto the engine's clock, where it is held against ages.
+
+The difference is measured by the ``Date`` header of the engine's answers, which has whole seconds:
+each answer bounds it from both sides, and several bound it closer. Below ``SAME`` the clocks count
+as one: no age that anybody can ask for tells the difference.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+
+SAME = 2.0
+"""Seconds by which two clocks that are one may seem to differ."""
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+class EngineClock:
+    """How far the clock of one engine is ahead of this machine's, as its answers tell."""
+
+    def __init__(self) -> None:
+        self._least, self._most = -math.inf, math.inf
+
+    def heard(self, date: str, sent: float) -> None:
+        """Take the ``Date`` of an answer that has just come; it was asked for at ``sent``.
+
+        What is no date is passed over. A clock that was set in between counts as it is now.
+        """
+        moment = _moment(date)
+        if moment is None:
+            return
+        # The engine wrote it down after it was asked, and before the answer came.
+        least, most = moment - time.time(), moment + 1 - sent
+        if least > self._most or most < self._least:
+            self._least, self._most = least, most
+        else:
+            self._least, self._most = max(least, self._least), min(most, self._most)
+
+    @property
+    def ahead(self) -> float:
+        """Seconds by which the engine's clock is ahead; negative where it is behind.
+
+        0 where the two are one, or the engine told no time. Half a second from the truth at most.
+        """
+        if self._least <= SAME and self._most >= -SAME:
+            return 0.0
+        return (self._least + self._most) / 2
+
+    def now(self) -> float:
+        """The time on the engine's clock, UTC seconds."""
+        return time.time() + self.ahead
+
+
+def _moment(date: str) -> float | None:
+    """``Thu, 26 Nov 2026 07:00:29 GMT`` as UTC seconds; None for anything else."""
+    from holystone.engine.parse import timestamp
+
+    words = date.split()
+    if len(words) != 6 or words[2] not in _MONTHS or words[5] != "GMT":
+        return None
+    month = _MONTHS.index(words[2]) + 1
+    return timestamp(f"{words[3]}-{month:02}-{words[1]:0>2}T{words[4]}Z")

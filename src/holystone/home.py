@@ -1,0 +1,27 @@
+"""The home folder of the user who runs this: absolute, or none at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+NOWHERE = "/dev/null"
+"""Stands for the home folder where there is none: no file can be below it."""
+
+
+def home(environ: Mapping[str, str]) -> str:
+    """``HOME``, else what the passwd database says; empty where neither has an absolute path.
+
+    A relative one is passed over: files would be read from, and written into, whatever folder the
+    command runs in, which may be somebody else's checkout.
+    """
+    told = environ.get("HOME", "")
+    if os.path.isabs(told):
+        return told
+    import pwd
+
+    try:
+        told = pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return ""
+    return told if os.path.isabs(told) else ""

@@ -1,0 +1,50 @@
+"""``holystone history export``: what was written into a trace."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from holystone.present.document import SCHEMA, Document
+from holystone.present.wording import counted, safe, timestamp
+
+
+class Exported(NamedTuple):
+    """What a trace has in it. Times are UTC seconds, None where it has nothing."""
+
+    uses: int = 0
+    references: int = 0
+    images: int = 0
+    pulls: int = 0
+    """How many uses had to pull their image."""
+    first: float | None = None
+    last: float | None = None
+
+
+def document_of_export(path: str, written: Exported) -> Document:
+    """The document of ``history export FILE --json``."""
+    return {
+        "schema": SCHEMA,
+        "file": path,
+        "uses": written.uses,
+        "references": written.references,
+        "images": written.images,
+        "pulls": written.pulls,
+        "first_at": None if written.first is None else timestamp(written.first),
+        "last_at": None if written.last is None else timestamp(written.last),
+    }
+
+
+def exported(where: str, written: Exported) -> str:
+    """What was written, in a sentence."""
+    told = [
+        counted(written.uses, "use"),
+        counted(written.references, "reference"),
+        counted(written.images, "image"),
+    ]
+    times = ""
+    if written.first is not None and written.last is not None:
+        times = f", from {timestamp(written.first)} to {timestamp(written.last)}"
+    return (
+        f"Wrote {told[0]} of {told[1]} and {told[2]}{times}, to {safe(where)}. "
+        f"{counted(written.pulls, 'use')} had to pull the image."
+    )
