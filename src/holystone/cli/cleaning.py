@@ -284,9 +284,9 @@ class Cleaning:
 
     def _document(self, told: dict[str, Any]) -> None:
         """Answer with the document, write it into the file it was asked for in, or both."""
-        from holystone.present.document import configuration, dump
+        from holystone.present.document import configured, dump
 
-        told = told | configuration(self.options.configuration)
+        told = configured(told, self.options.configuration)
 
         if self.options.report:
             try:

@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         from holystone.present import document
 
-        told = document.plan(plan) | document.configuration(options.configuration)
+        told = document.configured(document.plan(plan), options.configuration)
         answer(output, document.dump(told, indent=output.interactive))
     else:
         from holystone.present.report.config import sources

@@ -18,7 +18,8 @@ from holystone.cli.options import (
     configuration,
     value_of,
 )
-from holystone.cli.session import Failure, Session, answer, look, opened
+from holystone.cli.session import Failure, Session, answer, look, opened, warn
+from holystone.config.load import HERE, MEND_HERE
 from holystone.core.units import parse_rate
 from holystone.core.window import Window, clock, parse_window
 from holystone.present import terminal

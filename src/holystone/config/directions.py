@@ -63,6 +63,8 @@ LONGER = Direction("lengthen it", _longer)
 BUDGET = Direction("raise it", _budget)
 TRUE = Direction("set it to true", lambda asked, owners: asked or owners)
 FALSE = Direction("set it to false", lambda asked, owners: asked and owners)
+ANY = Direction("set it", lambda asked, _: asked)
+"""What lets nothing go by itself: the name of a rule."""
 OWNER = Direction("nothing", lambda _, owners: owners, "only the owner of the host says that")
 """What is no protection: when a clean is due, how it ends, when and how fast images are pulled."""
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from holystone.config import kinds
 from holystone.config.container_keys import CONTAINERS
 from holystone.config.directions import (
+    ANY,
     BUDGET,
     EVERY,
     FALSE,
@@ -291,12 +292,12 @@ RULE_KEYS: tuple[Key, ...] = (
     Key(
         RULES, "name", kinds.TEXT,
         "What reasons call the rule. Needed, and each only once; default is [images] itself.",
-        "nightly", ("name",), OWNER,
+        "nightly", ("name",), ANY,
     ),
     Key(
         RULES, "images", kinds.IMAGES,
         "The tags it is for, as protect.images; none: every tag.",
-        ["registry.example.com/nightly/*"], ("images",), OWNER,
+        ["registry.example.com/nightly/*"], ("images",), ANY,
     ),
     Key(
         RULES, "keep", kinds.FLAG,

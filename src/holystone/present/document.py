@@ -37,20 +37,21 @@ def dump(document: Document, *, indent: bool = False) -> str:
     return json.dumps(document, separators=(",", ":"))
 
 
-def configuration(found: Configuration) -> Document:
-    """The files that were read, and what the one in the current folder asks for in vain."""
-    told = {
+def configured(told: Document, found: Configuration) -> Document:
+    """The document, with the files that were read and what the nearest asks for in vain."""
+    configuration = {
         "files": [source._asdict() for source in found.sources],
         "without_effect": [
             {"file": each.file, "line": each.line, "key": each.key, "text": each.problem}
             for each in found.without_effect
         ],
     }
-    return {"configuration": told}
+    head = ("schema", "engine", "taken_at", "disk", "notes", "level")
+    return {name: told[name] for name in head} | {"configuration": configuration} | told
 
 
 def plan(plan: Plan) -> Document:
-    """The document of ``plan --json``, but for ``configuration``."""
+    """The document of ``plan --json``, but for what ``configured`` adds."""
     return _plan(plan) | {"items": [_item(verdict) for verdict in plan.verdicts]}
 
 
