@@ -67,6 +67,7 @@ class Cleaning:
 
     def run(self) -> int:
         """Observe, lock, plan, ask, remove, tell; answers the exit code. Raises EngineError."""
+        self._check_leases()
         inventory = look(self.host, self.policy, every=self.every)
         lock = self._lock(inventory)
         try:
@@ -85,6 +86,17 @@ class Cleaning:
             raise Failure(message, exit_codes.INTERRUPTED) from None
         finally:
             lock.release()
+
+    def _check_leases(self) -> None:
+        """Raise Failure where leases cannot be read, and this clean takes what they are for."""
+        why = self.ledger.leases_unread()
+        if why and (self.policy.level == "deep" or self.policy.target is not None):
+            what = "a deep clean" if self.policy.level == "deep" else "a clean for space"
+            raise Failure(
+                f"{why} Its leases cannot be read, and {what} could take what they keep. "
+                "Nothing was removed.",
+                exit_codes.LEASES_UNREAD,
+            )
 
     def _open(self) -> None:
         """The first line. What makes a plan impossible is told without it."""

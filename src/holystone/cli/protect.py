@@ -121,9 +121,8 @@ def _text(path: str) -> str | None:
     except FileNotFoundError:
         return None
     except NotRegular as error:
-        raise Failure(
-            f"{path!r} is no file that can be written to: {error}. Name another."
-        ) from None
+        said = f"is no file that can be written to: {error}. Name another."
+        raise Failure(f"{path!r} {said}") from None
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or str(error)
         raise Failure(f"cannot read {path!r}: {said.lower()}. Name another file.") from None

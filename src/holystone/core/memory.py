@@ -119,6 +119,9 @@ class Memory(Protocol):
     def recall_leases(self, now: float) -> tuple[Lease, ...]:
         """The leases that have not ended by ``now``."""
 
+    def leases_unread(self) -> str:
+        """Why there may be leases that cannot be read; empty where there are none."""
+
 
 class Forgetful:
     """A memory that keeps nothing, for one look at a host."""
@@ -178,3 +181,7 @@ class Forgetful:
     def recall_leases(self, now: float) -> tuple[Lease, ...]:  # noqa: ARG002
         """None."""
         return ()
+
+    def leases_unread(self) -> str:
+        """There are none."""
+        return ""

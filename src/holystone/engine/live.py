@@ -118,7 +118,14 @@ class LiveHost:
         self.touched.observed(inventory.images)
         cache = {record.id: record for record in inventory.cache}
         self.remover.close()
-        self.remover = Remover(self.client, self.touched, cache, self.now(), self._leases)
+        self.remover = Remover(
+            self.client,
+            self.touched,
+            cache,
+            self.now(),
+            self._leases,
+            self.memory.leases_unread,
+        )
         self.odd, self.listed = {}, False
         containers, odd = inspect_containers(
             self.client, inventory.containers, self.seen.root, inventory.engine.store
@@ -243,6 +250,7 @@ class LiveHost:
             first_seen={image_id: fact.first_seen for image_id, fact in self.facts.items()},
             last_used=self.uses.last,
             leases=tuple(leases),
+            leases_unread=bool(self.memory.leases_unread()),
             references=self.uses.summaries("reference"),
             company=self.uses.company(),
             absent=self.uses.absent(),

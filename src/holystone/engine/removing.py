@@ -35,12 +35,14 @@ class Remover:
         cache: Mapping[str, CacheRecord],
         cache_seen: float,
         leases: Callable[[], Sequence[Lease]] = tuple,
+        leases_unread: Callable[[], str] = str,
     ) -> None:
         """``cache`` are the build cache records as planned, listed at ``cache_seen``.
 
-        ``leases`` tells those that count now.
+        ``leases`` tells those that count now, ``leases_unread`` why there may be more.
         """
         self.leases = leases
+        self.leases_unread = leases_unread
         self.client = client
         self.touched = touched
         self._cache = cache, cache_seen
@@ -101,7 +103,10 @@ class Remover:
         """
         if lease := lease_on(self.leases(), step.id, step.targets):
             job = f" by job {lease.job}" if lease.job else ""
-            return Removal(SKIPPED, f"leased{job} since planned")
+            user = f" of user {lease.user}" if lease.user else ""
+            return Removal(SKIPPED, f"leased{job}{user} since planned")
+        if self.leases_unread():
+            return Removal(SKIPPED, "perhaps leased: the leases cannot be read any more")
         if self.touched.references_moved:
             observed = self.touched.names.by_id.get(step.id)
             known = {*observed.tags, *observed.digests} if observed else set()
