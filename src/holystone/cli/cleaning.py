@@ -64,6 +64,8 @@ class Cleaning:
         self.policy = policy
         self.output = terminal.open_output(sys.stdout, os.environ, color=options.color)
         self.agreed = agreed
+        self.run_id: int | None = None
+        """The number of the run, once it is written down."""
 
     def run(self) -> int:
         """Observe, lock, plan, ask, remove, tell; answers the exit code. Raises EngineError."""
@@ -74,6 +76,9 @@ class Cleaning:
             if lock.waited:
                 if self._is_done_already(inventory, lock):
                     return exit_codes.DONE
+                inventory = look(self.host, self.policy, every=self.every)
+            elif self._is_left_open(inventory):
+                # A run that held the lock until a moment ago was killed since the lists were read.
                 inventory = look(self.host, self.policy, every=self.every)
             inventory, plan = self._plan(inventory)
             self._open()
@@ -148,6 +153,11 @@ class Cleaning:
             answer(self.output, report.coalesced(last.id, last.freed_bytes))
         return True
 
+    def _is_left_open(self, inventory: Inventory) -> bool:
+        """Whether there are removals on this engine that nobody knows the end of."""
+        key = f"{inventory.engine.id}/{inventory.engine.store}"
+        return self.ledger.has_open(key)
+
     def _has_wishes_of_its_own(self) -> bool:
         asked = (self.options.min_age, self.options.cache_budget, self.policy.target)
         return self.agreed is not None or any(wish is not None for wish in asked)
@@ -207,7 +217,7 @@ class Cleaning:
             self._tell(made, outcome, rounds)
         if outcome.interrupted == INTERRUPTED:
             return exit_codes.INTERRUPTED
-        if outcome.failed:
+        if outcome.failed or outcome.unknown:
             return exit_codes.STEPS_FAILED
         if missed(last.plan, last.disk) or outcome.interrupted:
             return exit_codes.TARGET_NOT_REACHED
@@ -216,6 +226,7 @@ class Cleaning:
     def _rounds(self, plan: Plan, inventory: Inventory) -> list[Round]:
         """Carry the plan out; with a target, plan anew as long as that can bring it nearer."""
         run = self._begin(plan, inventory)
+        self.run_id = None if run is None else run.id
         rounds: list[Round] = []
         while True:
             part = part_to_begin_with(plan, inventory, len(rounds))
@@ -243,6 +254,7 @@ class Cleaning:
                 removed=outcome.removed,
                 skipped=outcome.skipped,
                 failed=outcome.failed,
+                unknown=outcome.unknown,
                 interrupted=outcome.interrupted,
                 disk_free_after=rounds[-1].disk.free_bytes,
                 planned_bytes=made.freed_bytes,
@@ -272,10 +284,19 @@ class Cleaning:
 
             def report_step(step: Step, removal: Removal) -> None:
                 progress.step_done(step, removal)
-                if run is not None:
-                    run.settle(step.kind, step.id, removal.result, removal.detail)
+                settle(step, removal)
 
-            return execute(plan, inventory, self.host, report_step)
+            def settle(step: Step, removal: Removal) -> None:
+                if run is not None:
+                    run.settle(
+                        step.kind, step.id, removal.result, removal.detail, lost=removal.lost
+                    )
+
+            def ask(steps: Sequence[Step]) -> None:
+                if run is not None:
+                    run.ask([(step.kind, step.id) for step in steps])
+
+            return execute(plan, inventory, self.host, report_step, begin=ask, looked=settle)
 
     def _measured(self, plan: Plan, outcome: Outcome) -> Disk:
         """The disk after these removals, once it has what it gains from them.
@@ -299,7 +320,6 @@ class Cleaning:
         from holystone.present.document import configured, dump
 
         told = configured(told, self.options.configuration)
-
         if self.options.report:
             try:
                 with open(self.options.report, "w", encoding="utf-8") as file:
@@ -323,7 +343,8 @@ class Cleaning:
                 title = f"What went ({outcome.removed})"
                 folded = ci.fold(provider, "holystone_removed", title, went, time.time())
                 answer(self.output, folded)
-        answer(self.output, report.render(plan, outcome, look, disk_after=last.disk))
+        text = report.render(plan, outcome, look, disk_after=last.disk, run=self.run_id)
+        answer(self.output, text)
         if self.agreed is not None and not plan.steps:
             from holystone.cli import plan_file
 
