@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
@@ -64,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Observe, plan, show. Raises EngineError, Failure."""
+    began = time.time()
     policy = policy_of(options)
     every = getattr(options, "all", False)
     file = getattr(options, "out", None)
@@ -79,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
     if file is not None:
         from holystone.cli import plan_file
 
-        plan_file.write(file, plan, inventory)
+        plan_file.write(file, plan, inventory, options, began)
     if os.environ.get("GITHUB_STEP_SUMMARY"):
         from holystone.present import ci
 
@@ -91,19 +93,21 @@ def run(options: argparse.Namespace) -> int:
     elif options.json:
         from holystone.present import document
 
-        told = document.plan(plan)
+        told = document.configured(document.plan(plan), options.configuration)
         if rows is not None:
             items = {(item["kind"], item["id"]): item for item in told["items"]}
             told["items"] = [items[row.verdict.kind, row.verdict.id] for row in rows]
         answer(output, document.dump(told, indent=output.interactive))
-    elif listing is not None and rows is not None:
-        from holystone.present.report.plan import listed
-
-        answer(output, listed(rows, plan, listing.look(output.look), selected=listing.selects))
     else:
-        from holystone.present.report.plan import render
+        from holystone.present.report.config import sources
+        from holystone.present.report.plan import listed, render
 
-        answer(output, render(inventory, plan, output.look, every=every))
+        read = sources(options.configuration.sources)
+        if listing is not None and rows is not None:
+            look, some = listing.look(output.look), listing.selects
+            answer(output, listed(rows, plan, look, selected=some, read=read))
+        else:
+            answer(output, render(inventory, plan, output.look, every=every, read=read))
     if getattr(options, "detailed_exitcode", False) and plan.steps:
         return exit_codes.CHANGES_PENDING
     return exit_codes.DONE

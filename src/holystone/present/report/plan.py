@@ -19,11 +19,17 @@ if TYPE_CHECKING:
     from holystone.present.lists.plan import Row
 
 
-def render(inventory: Inventory, plan: Plan, look: Look, *, every: bool = False) -> str:
-    """The plan as text. With ``every`` each object has its row, kept ones too."""
+def render(
+    inventory: Inventory, plan: Plan, look: Look, *, every: bool = False, read: str = ""
+) -> str:
+    """The plan as text. With ``every`` each object has its row, kept ones too.
+
+    ``read`` is the line that names the files that were read.
+    """
     removed = plan.removed
     if not removed:
         lines = paragraph(remaining.nothing_to_do(plan), look)
+        lines += paragraph(read, look, style="dim")
         lines += remaining.young(plan, look)
         lines += _short(plan, look)
         if every:
@@ -32,6 +38,7 @@ def render(inventory: Inventory, plan: Plan, look: Look, *, every: bool = False)
         return "\n".join(lines).rstrip()
     host = f"{safe(plan.engine.name)} ({engine_name(plan.engine)})"
     lines = paragraph(f"Plan of a {plan.level} clean of {host}", look, style="bold")
+    lines += paragraph(read, look, style="dim")
     lines += ["", *listing.going(removed, look, every=every, parts=parts_of(inventory.containers))]
     if every:
         lines += listing.staying(plan.kept, look)
@@ -46,10 +53,10 @@ def render(inventory: Inventory, plan: Plan, look: Look, *, every: bool = False)
     return "\n".join(lines)
 
 
-def listed(rows: Sequence[Row], plan: Plan, look: Look, *, selected: bool) -> str:
+def listed(rows: Sequence[Row], plan: Plan, look: Look, *, selected: bool, read: str = "") -> str:
     """The rows of a list that was asked for, in its order, and what they are of the plan.
 
-    ``selected``: they are only some of those there are.
+    ``selected``: they are only some of those there are. ``read`` as in ``render``.
     """
     going = [row.verdict for row in rows if row.verdict.remove]
     cells: list[table.Row] = [
@@ -69,6 +76,7 @@ def listed(rows: Sequence[Row], plan: Plan, look: Look, *, selected: bool) -> st
     if selected and len(going) < len(plan.removed):
         note = "A filter chooses what is shown, not what a clean takes."
         lines += paragraph(note, look)
+    lines += paragraph(read, look, style="dim")
     lines += notes.lines(plan.notes, look)
     return "\n".join(lines)
 
