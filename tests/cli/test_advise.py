@@ -67,7 +67,6 @@ def test_what_cannot_be_told(holystone: Command, trace: Path) -> None:
     trace.write_text(trace.read_text() + "nonsense\n")
     assert f"{trace}:94: is no JSON" in holystone("advise", trace).failed(1)
     assert "no such file" in holystone("advise", "/nowhere").failed(1).lower()
-    assert "give a trace" in holystone("advise", "-H", "demo:").failed(1)
     assert "--bandwidth" in holystone("advise", trace, "--bandwidth", "x").failed(64)
 
 

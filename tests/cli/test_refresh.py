@@ -287,7 +287,7 @@ def test_outside_the_window_nothing_is_asked(holystone: Command, tmp_path: Path)
         (["--limit-rate", "5"], "write it like 5MB/s", 64),
         (["--limit-rate", "0MB/s"], "1kB/s at least", 64),
         (["--limit-rate", "5MB/h"], "'5MB/h' is not a rate", 64),
-        (["-H", "demo:"], "the demo host has no registry", 1),
+        (["-H", "demo:", "--limit-rate", "5MB/s"], "pulls nothing over a network", 1),
     ],
 )
 def test_what_cannot_be(holystone: Command, arguments: list[str], words: str, code: int) -> None:

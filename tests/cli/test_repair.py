@@ -163,6 +163,30 @@ def test_build_cache_that_holds_the_damaged_layer(
     assert holystone("verify", *on).code == 0
 
 
+@pytest.mark.engine("docker28c")
+@pytest.mark.parametrize("part", ["config", "manifest"])
+def test_a_build_that_is_remembered_holds_manifest_and_config(
+    fresh_engine: Engine, registry: Registry, holystone: Command, unique: str, part: str
+) -> None:
+    """BuildKit keeps both with its record of the build, where no cache record holds them."""
+    name = f"{registry.address}/{unique}:1"
+    build(fresh_engine, SCRATCH, *("-t", name), buildkit=True)
+    push(fresh_engine, name)
+    headers, manifest = registry.call("GET", f"/v2/{unique}/manifests/1", MANIFEST)
+    config = manifest["config"]["digest"]
+    digest = config if part == "config" else headers["docker-content-digest"]
+    (path,) = fresh_engine.data.rglob(f"blobs/sha256/{digest[7:]}")
+    flip(path, path.read_bytes().index(b"sha256:") + 10)
+    on = ("-H", fresh_engine.host)
+    left = holystone("verify", "--repair", "--json", *on)
+    assert left.code == 3
+    assert "--with-cache" in told(left)["repair_cure"]
+    mended = holystone("verify", "--repair", "--with-cache", "--json", *on)
+    assert mended.code == 0, mended
+    assert told(mended)["repair"] == "repaired"
+    assert holystone("verify", *on).code == 0
+
+
 def test_a_registry_that_lacks_a_layer(
     fresh_engine: Engine, registry: Registry, holystone: Command, unique: str
 ) -> None:

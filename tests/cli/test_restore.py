@@ -179,5 +179,4 @@ def test_there_is_no_such_run(fresh_engine: Engine, holystone: Command) -> None:
 
 
 def test_nowhere_to_restore_to(holystone: Command) -> None:
-    assert "nothing is remembered of the demo host" in holystone("restore", "-H", "demo:").failed(1)
     holystone("restore", "-H", "unix:///nowhere.sock").failed(10)

@@ -66,9 +66,15 @@ def test_the_folder_of_a_user(holystone: Command, tmp_path: Path) -> None:
     assert_ledger(tmp_path / "xdg" / "holystone")
 
 
-def test_the_demo_host_is_not_remembered(holystone: Command) -> None:
-    assert holystone("clean", "-H", "demo:").code == 0
-    assert not holystone.state.exists()
+def test_the_demo_host_is_not_remembered(holystone: Command, tmp_path: Path) -> None:
+    """Nor is anything left of the folder that served one command."""
+    (tmp_path / "tmp").mkdir()
+    for command in ("clean", "restore", "observe", "lease python --for 1h"):
+        done = holystone(
+            *command.split(), "-H", "demo:", HOLYSTONE_STATE=None, TMPDIR=str(tmp_path / "tmp")
+        )
+        assert done.code == 0
+    assert {path.name for path in tmp_path.rglob("*")} == {"tmp"}
 
 
 def one_warning(done: Done, *, locked: bool = True) -> str:

@@ -28,7 +28,7 @@ def test_it_is_the_same_each_time_and_moves_with_the_clock() -> None:
 def test_it_is_a_busy_runner() -> None:
     inventory = demo()
     assert len(inventory.images) >= 45
-    assert len(inventory.containers) == 12
+    assert len(inventory.containers) == 17
     assert len(inventory.cache) >= 55
     assert {container.state for container in inventory.containers} == {
         "running",
@@ -80,6 +80,10 @@ def test_a_routine_clean_of_it_frees_exactly_what_it_says() -> None:
         ("container", "stopped"),
         ("container", "young"),
         ("container", "in-use"),
+        ("container", "needed-by"),
+        ("container", "restart"),
+        ("container", "stopped-group"),
+        ("container", "tool"),
         ("image", "tagged"),
         ("image", "in-use"),
         ("image", "untagged"),

@@ -11,13 +11,18 @@ from typing import TYPE_CHECKING
 from holystone.present import terminal
 
 if TYPE_CHECKING:
-    from holystone.core.inventory import CacheRecord, Inventory
+    from holystone.cli.reach import Reach
+    from holystone.core.inventory import Inventory
     from holystone.engine.host import Host
     from holystone.upkeep.repair import Group
 
 
 def with_cache(
-    made: Sequence[Group], inventory: Inventory, host: Host, options: argparse.Namespace
+    made: Sequence[Group],
+    inventory: Inventory,
+    host: Host,
+    reach: Reach,
+    options: argparse.Namespace,
 ) -> list[Group]:
     """The groups with the build cache records that go along, or with these in the way.
 
@@ -25,16 +30,20 @@ def with_cache(
     """
     from holystone.upkeep import repair
 
-    if not inventory.cache or all(group.obstacle for group in made):
+    if all(group.obstacle for group in made):
         return list(made)
-    held = repair.held_by_cache(made, host.weigh(inventory))
-    records = list({record.id: record for group in held for record in group.cache}.values())
-    if not records or options.with_cache or _agreed(records, options):
+    weighed = host.weigh(inventory) if inventory.cache else inventory
+    held = repair.held_by_builds(made, weighed, reach.that_made)
+    records = {record.id: record.size for group in held for record in group.cache}
+    builds = {build for group in held for build in group.builds}
+    if not (records or builds) or options.with_cache:
+        return held
+    if _agreed(len(records) + len(builds), sum(records.values()), options):
         return held
     return repair.without_cache(held)
 
 
-def _agreed(records: Sequence[CacheRecord], options: argparse.Namespace) -> bool:
+def _agreed(records: int, size: int, options: argparse.Namespace) -> bool:
     """What a person at a terminal says; no where there is none."""
     from holystone.present.report.verify import cache_question
 
@@ -42,6 +51,6 @@ def _agreed(records: Sequence[CacheRecord], options: argparse.Namespace) -> bool
     asks = sys.stdin is not None and sys.stdin.isatty() and errors.interactive
     if options.json or not asks:
         return False
-    sys.stderr.write(f"{cache_question(len(records), sum(each.size for each in records))} ")
+    sys.stderr.write(f"{cache_question(records, size)} ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")

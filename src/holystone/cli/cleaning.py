@@ -70,7 +70,7 @@ class Cleaning:
         inventory = look(self.host, self.policy, every=self.every)
         lock = self._lock(inventory)
         try:
-            if lock is not None and lock.waited:
+            if lock.waited:
                 if self._is_done_already(inventory, lock):
                     return exit_codes.DONE
                 inventory = look(self.host, self.policy, every=self.every)
@@ -84,8 +84,7 @@ class Cleaning:
             message = "interrupted; `holystone plan` shows what was not removed"
             raise Failure(message, exit_codes.INTERRUPTED) from None
         finally:
-            if lock is not None:
-                lock.release()
+            lock.release()
 
     def _open(self) -> None:
         """The first line. What makes a plan impossible is told without it."""
@@ -93,10 +92,8 @@ class Cleaning:
             # What a full disk does not take before the clean comes with the rest after it.
             tell(self.output.write, report.opening(self.policy))
 
-    def _lock(self, inventory: Inventory) -> Held | None:
+    def _lock(self, inventory: Inventory) -> Held:
         """The lock of this host. Raises Failure where another run has it for too long."""
-        if self.ledger is None:
-            return None
         from holystone.ledger.lock import HostLock, LockHeld, ci_job
 
         key = f"{inventory.engine.id}/{inventory.engine.store}"
@@ -118,7 +115,7 @@ class Cleaning:
         """Whether the run that was waited for has done this one's work; then that is told."""
         from holystone.ledger.lock import coalesced
 
-        if self.ledger is None or self._has_wishes_of_its_own():
+        if self._has_wishes_of_its_own():
             return False
         key = f"{inventory.engine.id}/{inventory.engine.store}"
         last = self.ledger.runs.last_ended(key)
@@ -229,8 +226,6 @@ class Cleaning:
         return rounds
 
     def _begin(self, plan: Plan, inventory: Inventory) -> Run | None:
-        if self.ledger is None:
-            return None
         from holystone.cli.clean import parser
         from holystone.cli.recorded import recorded
         from holystone.ledger.lock import ci_job

@@ -6,11 +6,17 @@ import argparse
 import os
 import sys
 import time
+from contextlib import closing
+from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_output, add_state, value_of
-from holystone.cli.session import Failure, answer, warn
+from holystone.cli.session import Failure, answer, open_ledger
 from holystone.present import terminal
+from holystone.present.wording import safe
+
+if TYPE_CHECKING:
+    from holystone.ledger.ledger import Ledger
 
 EXPORT = "export"
 """In place of a run's number: write the uses that are known as a trace."""
@@ -66,6 +72,13 @@ def parser() -> argparse.ArgumentParser:
         help="only runs that started since then: 7d and 12h count back from now; 2026-11-20 and "
         "2026-11-20T14:00 are UTC, unless an offset like +01:00 follows",
     )
+    made.add_argument(
+        "-H",
+        "--host",
+        metavar="URL",
+        help="only runs on the engine reached there: unix:///path, tcp://host:port, "
+        "ssh://user@host, or demo: for the built-in host",
+    )
     add_state(made)
     add_output(made)
     return made
@@ -82,32 +95,45 @@ def run(options: argparse.Namespace) -> int:
         return export(options)
     if options.file is not None or options.engine is not None:
         raise Failure("FILE and --engine go with history export", exit_codes.USAGE)
-    from holystone.ledger.database import LedgerError, default_folder
-    from holystone.ledger.ledger import Ledger
+    from holystone.engine.transport.endpoint import resolve
+
+    endpoint = resolve(options.host, None, os.environ) if options.host else None
+    if endpoint is None or endpoint.scheme != "demo":
+        with closing(open_ledger(options)) as ledger:
+            return _show(ledger, "" if endpoint is None else endpoint.url, options)
+    from holystone.cli import demo
+
+    with demo.opened(options, past=True) as (_, ledger):
+        return _show(ledger, endpoint.url, options)
+
+
+def _show(ledger: Ledger, endpoint: str, options: argparse.Namespace) -> int:
+    from holystone.ledger.database import LedgerError
     from holystone.present import document
     from holystone.present.report import history as report
 
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)
-    ledger = Ledger(options.state or default_folder(os.environ), warn)
     try:
         if options.number is None:
             # A period is listed whole: its end would say nothing of the rest.
             limit = options.limit or (_SHOWN if options.since is None else None)
-            runs = ledger.runs.list(limit, options.since)
-            listed = report.Listed(runs, ledger.runs.count(options.since), options.since)
+            runs = ledger.runs.list(limit, options.since, endpoint)
+            count = ledger.runs.count(options.since, endpoint)
+            listed = report.Listed(runs, count, options.since)
             told = report.document(listed)
             text = report.table(listed, output.look)
         else:
             found = ledger.runs.get(options.number)
             if found is None:
                 raise Failure(f"there is no run {options.number}; `holystone history` lists them")
+            if endpoint not in ("", found.endpoint):
+                where = safe(found.endpoint) or "another engine"
+                raise Failure(f"run {found.id} was made on {where}, not on {options.host}")
             removals = ledger.runs.removed(options.number)
             told = report.document_of(found, removals)
             text = report.render(found, removals, output.look)
     except LedgerError as error:
         raise Failure(str(error)) from None
-    finally:
-        ledger.close()
     answer(output, document.dump(told, indent=output.interactive) if options.json else text)
     return exit_codes.DONE
 

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
@@ -16,6 +16,7 @@ from holystone.cli.session import Failure, answer, open_ledger, warn
 from holystone.present import terminal
 
 if TYPE_CHECKING:
+    from holystone.ledger.ledger import Ledger
     from holystone.present.report.history_export import Exported
 
 _STDOUT = "-"
@@ -25,19 +26,33 @@ _DIGITS = 16
 
 def export(options: argparse.Namespace) -> int:
     """Write the trace, and tell what is in it. Raises Failure."""
-    from holystone.ledger import past
-    from holystone.ledger.database import LedgerError
-
     path = options.file or _STDOUT
     if options.json and path == _STDOUT:
         raise Failure(
             "--json tells of a trace in a file: name one. Its lines are JSON in any case.",
             exit_codes.USAGE,
         )
-    ledger = open_ledger(options)
+    from holystone.engine.transport.endpoint import resolve
+
+    if options.host and resolve(options.host, None, os.environ).scheme == "demo":
+        from holystone.cli import demo
+
+        with demo.opened(options) as (host, ledger):
+            # The past of the demo host is built in, and comes into a ledger when it is asked for.
+            host.keep_uses(host.observe())
+            return _export(ledger, path, host.key, options)
+    if options.host:
+        raise Failure("history export takes --engine, not --host", exit_codes.USAGE)
+    with closing(open_ledger(options)) as ledger:
+        return _export(ledger, path, options.engine, options)
+
+
+def _export(ledger: Ledger, path: str, wanted: str | None, options: argparse.Namespace) -> int:
+    from holystone.ledger import past
+    from holystone.ledger.database import LedgerError
 
     def write(database: sqlite3.Connection) -> Exported:
-        engine = _chosen(past.engines(database), options.engine)
+        engine = _chosen(past.engines(database), wanted)
         with _opened(path) as put:
             return write_trace(database, engine, put)
 
@@ -47,8 +62,6 @@ def export(options: argparse.Namespace) -> int:
         written = ledger.read(write)
     except LedgerError as error:
         raise Failure(str(error)) from None
-    finally:
-        ledger.close()
     _tell(path, written, options)
     return exit_codes.DONE
 

@@ -7,17 +7,19 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_output, add_state, value_of
-from holystone.cli.session import Failure, answer, warn
+from holystone.cli.session import Failure, answer, open_ledger, warn
 from holystone.core.units import parse_duration
 from holystone.present import terminal
 
 if TYPE_CHECKING:
     from holystone.core.usage import Lease
     from holystone.ledger.leases import Leases
+    from holystone.ledger.ledger import Ledger
 
 RELEASE = "release"
 LIST = "list"
@@ -60,6 +62,13 @@ def parser() -> argparse.ArgumentParser:
         help="whose leases (default: that of the CI job: CI_JOB_ID, GITHUB_RUN_ID, BUILD_TAG)",
     )
     made.add_argument("--all", action="store_true", help="release: whosever leases they are")
+    made.add_argument(
+        "-H",
+        "--host",
+        metavar="demo:",
+        help="demo:, to try leases on the built-in host; else a lease holds on every engine, and "
+        "none is named",
+    )
     add_state(made)
     add_output(made)
     return made
@@ -71,13 +80,29 @@ def run(options: argparse.Namespace) -> int:
     asked = word in (RELEASE, LIST)
     images: list[str] = rest if asked else options.images
     _check(word if asked else "", images, options)
+    if not options.host:
+        with closing(open_ledger(options)) as ledger:
+            return _carry_out(ledger, word, images, options)
+    if not options.host.startswith("demo:"):
+        message = "--host: a lease holds on every engine that has this state folder; leave it out"
+        raise Failure(message, exit_codes.USAGE)
+    from holystone.cli import demo
+
+    with demo.opened(options) as (_, ledger):
+        code = _carry_out(ledger, word, images, options)
+    if not asked and demo.folder_of(options) is None:
+        warn("nothing keeps this lease: the demo host remembers it only with --state FOLDER")
+    return code
+
+
+def _carry_out(
+    ledger: Ledger, word: str, images: Sequence[str], options: argparse.Namespace
+) -> int:
     from holystone.core.reference import InvalidReference
-    from holystone.ledger.database import LedgerError, default_folder
-    from holystone.ledger.ledger import Ledger
+    from holystone.ledger.database import LedgerError
     from holystone.ledger.lock import ci_job
 
     job = ci_job(os.environ) if options.job is None else options.job
-    ledger = Ledger(options.state or default_folder(os.environ), warn)
     now = time.time()
     try:
         if word == LIST:
@@ -90,8 +115,6 @@ def run(options: argparse.Namespace) -> int:
         raise Failure(str(fault), exit_codes.USAGE) from None
     except LedgerError as error:
         raise Failure(str(error)) from None
-    finally:
-        ledger.close()
     _show(word, leases, now, options)
     return exit_codes.DONE
 

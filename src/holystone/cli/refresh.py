@@ -6,9 +6,8 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, cast
 
 from holystone.cli import exit_codes
 from holystone.cli.options import (
@@ -19,20 +18,20 @@ from holystone.cli.options import (
     configuration,
     value_of,
 )
-from holystone.cli.session import Failure, answer, look, opened
+from holystone.cli.session import Failure, Session, answer, look, opened
 from holystone.core.units import parse_rate
 from holystone.core.window import Window, clock, parse_window
 from holystone.present import terminal
 
 if TYPE_CHECKING:
-    from holystone.core.inventory import Engine, Inventory
+    from holystone.cli.reach import Reach
+    from holystone.core.inventory import Engine
     from holystone.core.policy import Policy
-    from holystone.engine.api import Client
-    from holystone.engine.credentials import Credentials
     from holystone.engine.live import LiveHost
+    from holystone.engine.simulation.demo_host import DemoHost
     from holystone.ledger.ledger import Ledger
     from holystone.ledger.speeds import Speed
-    from holystone.upkeep.refresh import Pulls, Refreshed, Standing
+    from holystone.upkeep.refresh import Refreshed, Standing
 
 _MOST_AT_A_TIME = 16
 
@@ -104,11 +103,15 @@ def run(options: argparse.Namespace) -> int:
     if window is not None and not options.dry_run and not window.holds(_minute()):
         return _outside(window, options)
     with opened(options) as session:
-        from holystone.engine.live import LiveHost
+        return _refresh(session, policy, window, options)
 
-        if session.ledger is None or not isinstance(session.host, LiveHost):
-            raise Failure("the demo host has no registry to refresh its images from")
-        return _refresh(session.host, session.ledger, policy, window, options)
+
+def _reach(session: Session) -> Reach:
+    from holystone.cli.reach import DemoReach, LiveReach
+
+    if session.is_demo:
+        return DemoReach(cast("DemoHost", session.host))
+    return LiveReach(cast("LiveHost", session.host).client)
 
 
 def _minute() -> int:
@@ -140,15 +143,15 @@ def _outside(window: Window, options: argparse.Namespace) -> int:
 
 
 def _refresh(
-    host: LiveHost,
-    ledger: Ledger,
+    session: Session,
     policy: Policy,
     window: Window | None,
     options: argparse.Namespace,
 ) -> int:
-    from holystone.engine.credentials import Credentials
     from holystone.upkeep import refresh
 
+    host, ledger = session.host, session.ledger
+    reach = _reach(session)
     inventory = look(host, policy)
     try:
         wanted = refresh.choose(
@@ -157,33 +160,32 @@ def _refresh(
     except refresh.RefreshError as error:
         raise Failure(str(error)) from None
     if options.limit_rate and not options.dry_run:
-        _check_limit(host, inventory)
-    credentials = Credentials(os.environ)
-    standings = refresh.look_up(
-        host.client, credentials, wanted, inventory.engine.store, missing=options.missing
-    )
+        _check_limit(reach.unlimited(inventory))
+    key = f"{inventory.engine.id}/{inventory.engine.store}"
+    standings = refresh.stand(reach.ask, wanted, inventory.engine.store, missing=options.missing)
     done = None
     if not options.dry_run:
         wanted_now = [each.wanted.reference for each in standings if each.to_pull]
-        with ledger.own_pulls(host.key, wanted_now, host.now):
-            done = _carry_out(standings, host.client, credentials, window, options)
+        with ledger.own_pulls(key, wanted_now, reach.now):
+            done = _carry_out(standings, reach, window, options)
         for standing, outcome in zip(standings, done.outcomes, strict=True):
             if standing.wanted.image and outcome.result == refresh.PULLED:
-                host.uses.succeed(standing.wanted.image.id, outcome.image_id)
-        if not options.limit_rate:
-            _remember(ledger, host.key, standings, done)
-    speeds = ledger.speeds.read(host.key)
+                _succeed(session, standing.wanted.image.id, outcome.image_id)
+        if not options.limit_rate and not session.is_demo:
+            _remember(ledger, key, standings, done)
+    speeds = ledger.speeds.read(key) if ledger.exists() else {}
     _tell(inventory.engine, speeds, standings, done, window, options)
     return _code(standings, done)
 
 
-def _check_limit(host: LiveHost, inventory: Inventory) -> None:
-    """Whether the engine can pull through a port of this machine. Raises Failure."""
-    reason = ""
-    if inventory.engine.store == "podman":
-        reason = "Podman does not pull from there without being configured for it"
-    elif host.client.endpoint.scheme != "unix":
-        reason = f"the engine at {host.client.endpoint.url} is elsewhere"
+def _succeed(session: Session, before: str, now: str) -> None:
+    """Have the use of an image count for the one that took its place."""
+    if not session.is_demo:
+        cast("LiveHost", session.host).uses.succeed(before, now)
+
+
+def _check_limit(reason: str) -> None:
+    """Raise Failure where there is a reason why pulls cannot be limited."""
     if reason:
         raise Failure(
             "pulling at a limited rate goes through a port of this machine, and "
@@ -193,8 +195,7 @@ def _check_limit(host: LiveHost, inventory: Inventory) -> None:
 
 def _carry_out(
     standings: Sequence[Standing],
-    client: Client,
-    credentials: Credentials,
+    reach: Reach,
     window: Window | None,
     options: argparse.Namespace,
 ) -> Refreshed:
@@ -204,7 +205,7 @@ def _carry_out(
     pulls = {place for place, standing in enumerate(standings) if standing.to_pull}
     errors = terminal.open_output(sys.stderr, os.environ, color=options.color)
     rate = options.limit_rate if pulls else None
-    with _puller(client, credentials, rate) as puller, PullProgress(pulls, errors) as line:
+    with reach.pulling(rate) as puller, PullProgress(pulls, errors) as line:
         return carry_out(
             standings,
             puller,
@@ -212,23 +213,6 @@ def _carry_out(
             parallel=options.parallel,
             may_begin=lambda: window is None or window.holds(_minute()),
         )
-
-
-@contextmanager
-def _puller(client: Client, credentials: Credentials, rate: int | None) -> Iterator[Pulls]:
-    """What pulls, no faster than ``rate`` bytes a second where there is one."""
-    from holystone.engine.pulling import Puller
-
-    puller = Puller(client, credentials)
-    if rate is None:
-        yield puller
-        return
-    from holystone.upkeep.limited.gateway import Gateway
-    from holystone.upkeep.limited.pace import Pace
-    from holystone.upkeep.limited.puller import LimitedPuller, upstreams
-
-    with Gateway(Pace(rate), upstreams(client, credentials)) as gateway:
-        yield LimitedPuller(puller, gateway)
 
 
 def _remember(ledger: Ledger, key: str, standings: Sequence[Standing], done: Refreshed) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
@@ -14,7 +15,9 @@ from holystone.cli.session import Failure, answer, open_ledger
 from holystone.present import terminal
 
 if TYPE_CHECKING:
-    from holystone.engine.api import Client
+    from holystone.core.inventory import Inventory
+    from holystone.engine.pulling import Images
+    from holystone.ledger.ledger import Ledger
     from holystone.upkeep.restore import Restoring, Undone
 
 
@@ -62,15 +65,37 @@ def run(options: argparse.Namespace) -> int:
 
     endpoint = resolve(options.host, options.context, os.environ)
     if endpoint.scheme == "demo":
-        raise Failure("nothing is remembered of the demo host, so it has no run to restore")
+        return _restore_demo(number, references, options)
     from holystone.engine.api import Client
+    from holystone.engine.credentials import Credentials
+    from holystone.engine.lists import Lists
+    from holystone.engine.observe import read_lists
+    from holystone.engine.pulling import Puller
     from holystone.engine.transport.connection import connect
 
     client = Client(endpoint, options.timeout, connect)
     try:
-        return _restore(client, number, references, options)
+        now = client.clock.now
+        inventory = read_lists(Lists(client, sizes=False), now())
+        ledger = open_ledger(options)
+        try:
+            puller = Puller(client, Credentials(os.environ))
+            return _restore(inventory, puller, ledger, now, number, references, options)
+        finally:
+            ledger.close()
     finally:
         client.close()
+
+
+def _restore_demo(
+    number: int | None, references: Sequence[str], options: argparse.Namespace
+) -> int:
+    from holystone.cli import demo
+    from holystone.engine.simulation.demo_pulls import DemoPuller
+
+    with demo.opened(options, past=True) as (host, ledger):
+        inventory = host.observe()
+        return _restore(inventory, DemoPuller(host), ledger, time.time, number, references, options)
 
 
 def _asked(options: argparse.Namespace) -> tuple[int | None, Sequence[str]]:
@@ -84,30 +109,30 @@ def _asked(options: argparse.Namespace) -> tuple[int | None, Sequence[str]]:
 
 
 def _restore(
-    client: Client, number: int | None, references: Sequence[str], options: argparse.Namespace
+    inventory: Inventory,
+    puller: Images,
+    ledger: Ledger,
+    now: Callable[[], float],
+    number: int | None,
+    references: Sequence[str],
+    options: argparse.Namespace,
 ) -> int:
-    from holystone.engine.lists import Lists
-    from holystone.engine.observe import read_lists
     from holystone.ledger.database import LedgerError
     from holystone.upkeep import restore
     from holystone.upkeep.digests import keep_names
 
-    inventory = read_lists(Lists(client, sizes=False), client.clock.now())
-    ledger = open_ledger(options)
     try:
         summary = restore.resolve(ledger.runs, inventory.engine, number)
         plan = restore.plan_restore(inventory, ledger.runs.removed(summary.id), references)
         undone = None
         if not options.dry_run:
             names = [name for item in plan for name in item.removed.tags + item.removed.digests]
-            with ledger.own_pulls(summary.engine, names, client.clock.now):
-                undone = _carry_out(plan, client, options)
+            with ledger.own_pulls(summary.engine, names, now):
+                undone = _carry_out(plan, puller, options)
             if inventory.engine.store == "classic":
-                keep_names(ledger, summary.engine, undone.named, client.clock.now())
+                keep_names(ledger, summary.engine, undone.named, now())
     except (restore.RestoreError, LedgerError) as error:
         raise Failure(str(error)) from None
-    finally:
-        ledger.close()
     from holystone.present.report import restore as report
 
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)
@@ -133,16 +158,14 @@ def _restore(
     return _code(plan, undone)
 
 
-def _carry_out(plan: Sequence[Restoring], client: Client, options: argparse.Namespace) -> Undone:
-    from holystone.engine.credentials import Credentials
-    from holystone.engine.pulling import Puller
+def _carry_out(plan: Sequence[Restoring], puller: Images, options: argparse.Namespace) -> Undone:
     from holystone.present.progress import PullProgress
     from holystone.upkeep.restore import PULL, carry_out
 
     pulls = {place for place, item in enumerate(plan) if item.action == PULL}
     errors = terminal.open_output(sys.stderr, os.environ, color=options.color)
     with PullProgress(pulls, errors) as line:
-        return carry_out(plan, Puller(client, Credentials(os.environ)), line)
+        return carry_out(plan, puller, line)
 
 
 def _code(plan: Sequence[Restoring], undone: Undone | None) -> int:

@@ -93,10 +93,11 @@ class Session(NamedTuple):
     host: Host
     endpoint: str
     """Where the host is, as people write it."""
-    ledger: Ledger | None = None
-    """None for the demo host, of which nothing is kept."""
+    ledger: Ledger
+    """Of the demo host one that is gone with the command, unless a state folder was named."""
     untagged_do: bool = False
     """Whether images with a tag need not be listed."""
+    is_demo: bool = False
 
 
 @contextmanager
@@ -117,7 +118,8 @@ def opened(
 
     endpoint = resolve(options.host, options.context, os.environ)
     if endpoint.scheme == "demo":
-        yield Session(_demo_host(), endpoint.url)
+        with _demo(options, endpoint.url) as session:
+            yield session
         return
     from holystone.engine.api import Client
     from holystone.engine.lists import Lists
@@ -131,7 +133,8 @@ def opened(
         if not getattr(options, "or_demo", False):
             raise
         warn(f"{error}\nThis is the built-in demo host instead; nothing of it is real.")
-        yield Session(_demo_host(), "demo:")
+        with _demo(options, "demo:") as session:
+            yield session
         return
     events = None
     if watch:
@@ -192,10 +195,12 @@ def _patience() -> Iterator[None]:
         said.cancel()
 
 
-def _demo_host() -> Host:
-    from holystone.engine.simulation.demo import demo_host
+@contextmanager
+def _demo(options: argparse.Namespace, endpoint: str) -> Iterator[Session]:
+    from holystone.cli import demo
 
-    return demo_host(time.time())
+    with demo.opened(options) as (host, ledger):
+        yield Session(host, endpoint, ledger, is_demo=True)
 
 
 def survey(

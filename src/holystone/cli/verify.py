@@ -16,12 +16,12 @@ from holystone.cli.session import Failure, answer, open_ledger, warn
 from holystone.present import terminal
 
 if TYPE_CHECKING:
+    from holystone.cli.reach import Reach
     from holystone.core.inventory import Image, Inventory
-    from holystone.engine.live import LiveHost
+    from holystone.engine.host import Host
     from holystone.ledger.ledger import Ledger
     from holystone.present.report.verify import Entry
     from holystone.upkeep.mending import Mended
-    from holystone.upkeep.pullable import Pullable
     from holystone.upkeep.repair import Group
     from holystone.upkeep.verify import Subject, Verified
 
@@ -72,7 +72,8 @@ def run(options: argparse.Namespace) -> int:
 
     endpoint = resolve(options.host, options.context, os.environ)
     if endpoint.scheme == "demo":
-        raise Failure("the demo host has no images that could be exported")
+        return _verify_demo(endpoint.url, options)
+    from holystone.cli.reach import LiveReach
     from holystone.engine.api import Client
     from holystone.engine.live import LiveHost
     from holystone.engine.transport.connection import connect
@@ -81,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
     client = Client(endpoint, options.timeout, connect)
     ledger = open_ledger(options)
     host = LiveHost(client, ledger)
-    verifying = _Verifying(host, ledger, endpoint.url, options)
+    verifying = _Verifying(host, LiveReach(client), ledger, endpoint.url, options)
     try:
         return verifying.run()
     finally:
@@ -91,13 +92,27 @@ def run(options: argparse.Namespace) -> int:
         ledger.close()
 
 
+def _verify_demo(endpoint: str, options: argparse.Namespace) -> int:
+    from holystone.cli import demo
+    from holystone.cli.reach import DemoReach
+
+    with demo.opened(options) as (host, ledger):
+        return _Verifying(host, DemoReach(host), ledger, endpoint, options).run()
+
+
 class _Verifying:
     """One run of the command."""
 
     def __init__(
-        self, host: LiveHost, ledger: Ledger, endpoint: str, options: argparse.Namespace
+        self,
+        host: Host,
+        reach: Reach,
+        ledger: Ledger,
+        endpoint: str,
+        options: argparse.Namespace,
     ) -> None:
         self.host = host
+        self.reach = reach
         self.ledger = ledger
         self.endpoint = endpoint
         self.options = options
@@ -123,11 +138,9 @@ class _Verifying:
 
     def _look(self, inventory: Inventory) -> tuple[list[Subject], dict[str, Verified]]:
         """All images with their layers, and what was found of those asked for."""
-        from holystone.upkeep.verify import read_subjects
-
         self.store = inventory.engine.store
         chosen = _chosen(inventory, self.options.references)
-        subjects = read_subjects(self.host.client, inventory.images)
+        subjects = self.reach.subjects(inventory.images)
         asked = [each for each in subjects if each.image.id in chosen]
         others = [each for each in subjects if each.image.id not in chosen]
         # Only a repair needs to know for certain which layers other images have in common.
@@ -137,12 +150,11 @@ class _Verifying:
         self, subjects: Sequence[Subject], beside: Sequence[Subject] = ()
     ) -> dict[str, Verified]:
         from holystone.present.verifying import VerifyProgress
-        from holystone.upkeep.verify import Verifier
 
         total = _bytes_of(subjects)
         errors = terminal.open_output(sys.stderr, os.environ, color=self.options.color)
         with VerifyProgress(len(subjects), total, errors) as line:
-            verifier = Verifier(self.host.client, self.store, line)
+            verifier = self.reach.verifier(self.store, line)
             try:
                 return verifier.verify(subjects, beside)
             finally:
@@ -166,30 +178,20 @@ class _Verifying:
         """Mend what is damaged; None where nothing is."""
         from holystone.cli.cache_question import with_cache
         from holystone.upkeep import repair
-        from holystone.upkeep.verify import DAMAGED, read_subjects
+        from holystone.upkeep.verify import DAMAGED
 
         if all(told.result != DAMAGED for told in results.values()):
             return None
         # Only now: to the engine an export is a use, and what was used since is left alone.
         self.host.watch()
         inventory = self.host.observe()
-        subjects = read_subjects(self.host.client, inventory.images)
+        subjects = self.reach.subjects(inventory.images)
         made = repair.groups(results, subjects, inventory, results)
-        made = repair.prepare(made, self.host, inventory, self._pullable)
-        made = with_cache(made, inventory, self.host, self.options)
+        made = repair.prepare(made, self.host, inventory, self.reach.pullable)
+        made = with_cache(made, inventory, self.host, self.reach, self.options)
         return self._mend(made, inventory)
 
-    def _pullable(self, image: Image) -> Pullable:
-        """Whether an image can be pulled again in whole."""
-        from holystone.engine.credentials import Credentials
-        from holystone.upkeep.limited.puller import upstreams
-        from holystone.upkeep.pullable import pullable
-
-        return pullable(image, upstreams(self.host.client, Credentials(os.environ)))
-
     def _mend(self, made: Sequence[Group], inventory: Inventory) -> Mended:
-        from holystone.engine.credentials import Credentials
-        from holystone.engine.pulling import Puller
         from holystone.ledger.lock import ci_job
         from holystone.present.progress import PullProgress
         from holystone.upkeep import mending, repair
@@ -200,13 +202,13 @@ class _Verifying:
             job = ci_job(os.environ)
             run = self.ledger.runs.begin(plan, inventory, endpoint=self.endpoint, job=job)
         errors = terminal.open_output(sys.stderr, os.environ, color=self.options.color)
-        puller = Puller(self.host.client, Credentials(os.environ))
         pulls = sum(len(group.subjects) for group in made if not group.obstacle)
         line = PullProgress(range(pulls), errors)
         images = [subject.image for group in made for subject in group.subjects]
         names = [name for image in images for name in image.tags + image.digests]
-        with self.ledger.own_pulls(self.host.key, names, self.host.now):
-            mended = mending.mend(made, plan, self.host, puller, self._verify, line, run)
+        key = f"{inventory.engine.id}/{self.store}"
+        with self.ledger.own_pulls(key, names, self.reach.now):
+            mended = mending.mend(made, plan, self.host, self.reach, self._verify, line, run)
         pinned = {image.id: image.pinned for image in images if image.pinned}
         if self.store == "classic":
             self.named = {now: pinned[was] for was, now in mended.back.items() if was in pinned}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from holystone.core.reference import parse
@@ -29,6 +29,27 @@ class PullFailed(EngineError):
 
 class PullCancelled(EngineError):
     """The pull was ended by ``Puller.cancel``."""
+
+
+class Images(Protocol):
+    """Pulls and names the images of an engine: ``Puller``, or a simulated one."""
+
+    def pull(
+        self, reference: str, progress: Progress, *, login: bool = True, platform: str = ""
+    ) -> str:
+        """Pull a reference; answers the image's ID. See ``Puller.pull``."""
+
+    def image_id(self, reference: str) -> str | None:
+        """The ID of the image a reference means now; None where there is none."""
+
+    def tag(self, image_id: str, tag: str) -> str:
+        """Give an image a tag, unless another image has it; answers that image's ID, else empty.
+
+        Raises EngineError.
+        """
+
+    def cancel(self) -> None:
+        """End all pulls under way, and let none begin: each raises PullCancelled."""
 
 
 class Puller:

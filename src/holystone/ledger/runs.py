@@ -96,24 +96,27 @@ class Runs:
         places = {(step.kind, step.id): place for place, step in enumerate(plan.steps)}
         return Run(self.ledger, run_id, places, self.clock)
 
-    def list(self, limit: int | None = None, since: float | None = None) -> Sequence[RunSummary]:
+    def list(
+        self, limit: int | None = None, since: float | None = None, endpoint: str = ""
+    ) -> Sequence[RunSummary]:
         """The runs, newest first, at most so many. Raises LedgerError.
 
-        ``since``: only those that started then or later, in UTC seconds.
+        ``since``: only those that started then or later, in UTC seconds. ``endpoint``: only those
+        on the engine that was reached there.
         """
         if not self.ledger.exists():
             return []
-        sql = f"{_SUMMARY} WHERE started >= ? ORDER BY id DESC LIMIT ?"
-        values = (0.0 if since is None else since, -1 if limit is None else limit)
+        sql = f"{_SUMMARY} WHERE started >= ? AND ? IN ('', endpoint) ORDER BY id DESC LIMIT ?"
+        values = (0.0 if since is None else since, endpoint, -1 if limit is None else limit)
         return self.ledger.read(lambda database: self._summaries(database, sql, values))
 
-    def count(self, since: float | None = None) -> int:
-        """How many runs there are, or have started since then. Raises LedgerError."""
+    def count(self, since: float | None = None, endpoint: str = "") -> int:
+        """How many runs ``list`` has without a limit. Raises LedgerError."""
         if not self.ledger.exists():
             return 0
-        sql = "SELECT count(*) FROM run WHERE started >= ?"
-        moment = (0.0 if since is None else since,)
-        return int(self.ledger.read(lambda db: db.execute(sql, moment).fetchone()[0]))
+        sql = "SELECT count(*) FROM run WHERE started >= ? AND ? IN ('', endpoint)"
+        values = (0.0 if since is None else since, endpoint)
+        return int(self.ledger.read(lambda db: db.execute(sql, values).fetchone()[0]))
 
     def get(self, run_id: int) -> RunSummary | None:
         """One run, or None where there is none of this number. Raises LedgerError."""

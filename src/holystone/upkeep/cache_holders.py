@@ -27,7 +27,9 @@ class Damaged(NamedTuple):
     layers: frozenset[str]
     """Diff IDs."""
     blobs: Mapping[str, int] = {}
-    """The sizes of blobs as they should be, by digest (containerd image store)."""
+    """The sizes of layers as blobs, as they should be, by digest (containerd image store)."""
+    documents: frozenset[str] = frozenset()
+    """The digests of manifests and configs of the images, where one of these may be damaged."""
 
 
 def holders(

@@ -10,14 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from holystone.core.decision import Plan
 from holystone.core.inventory import Image
 from holystone.engine.crew import ALREADY_GONE
 from holystone.engine.errors import EngineError
 from holystone.engine.host import REMOVED, Host, Removal
-from holystone.engine.pulling import Puller
+from holystone.engine.pulling import Images
 from holystone.ledger.records import Removed
 from holystone.ledger.runs import Run
 from holystone.upkeep.repair import FAILED, REPAIRED, Group, Repaired, name_of
@@ -33,6 +33,16 @@ _CACHE_CURE = (
     "Remove all of the build cache (docker builder prune --all) and repair again: some of it holds "
     "what is damaged."
 )
+
+
+class Brings(Protocol):
+    """What a repair needs of an engine beside ``Host``."""
+
+    def puller(self) -> Images:
+        """What pulls and names images."""
+
+    def forget_builds(self, names: Sequence[bytes]) -> None:
+        """Have BuildKit forget builds. Raises EngineError."""
 
 
 class Mended(NamedTuple):
@@ -51,7 +61,7 @@ def mend(
     made: Sequence[Group],
     plan: Plan,
     host: Host,
-    puller: Puller,
+    reach: Brings,
     verify: Callable[[Sequence[Subject]], Mapping[str, Verified]],
     watcher: Watcher,
     run: Run | None,
@@ -60,19 +70,25 @@ def mend(
 
     Ctrl-C ends the removals, and once more the pulls; the ledger knows what is missing then.
     """
-    return _Mending(made, plan, host, puller, run).mend(verify, watcher)
+    return _Mending(made, plan, host, reach, run).mend(verify, watcher)
 
 
 class _Mending:
     """One repair."""
 
     def __init__(
-        self, made: Sequence[Group], plan: Plan, host: Host, puller: Puller, run: Run | None
+        self,
+        made: Sequence[Group],
+        plan: Plan,
+        host: Host,
+        reach: Brings,
+        run: Run | None,
     ) -> None:
         self.made = made
+        self.reach = reach
         self.steps = {(step.kind, step.id): step for step in plan.steps}
         self.host = host
-        self.puller = puller
+        self.puller = reach.puller()
         self.run = run
         self.removals: dict[tuple[str, str], Removal] = {}
         self.stuck: dict[int, str] = {}
@@ -130,6 +146,8 @@ class _Mending:
 
     def _remove(self, place: int, group: Group) -> None:
         """Remove a group: its build cache records, then its images, until one stays."""
+        if group.builds:
+            self.reach.forget_builds(group.builds)
         steps = [self.steps["cache", record.id] for record in group.cache]
         left = [step for step in steps if (step.kind, step.id) not in self.removals]
         for step, removal in zip(left, self.host.remove_cache(left) if left else [], strict=True):

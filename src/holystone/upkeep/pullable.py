@@ -25,8 +25,10 @@ _NOT_FOUND = 404
 class Pullable(NamedTuple):
     """What a pull of an image would bring, or why it would fail."""
 
-    blobs: Mapping[str, int] = {}
-    """The sizes of all its blobs, by digest."""
+    layers: Mapping[str, int] = {}
+    """The sizes of its layers as blobs, by digest."""
+    documents: frozenset[str] = frozenset()
+    """The digests of its manifests and configs."""
     why: str = ""
     """Why it would fail; empty where it would not."""
     unheard: bool = False
@@ -47,12 +49,10 @@ def pullable(image: Image, reach: Callable[[str], Upstream]) -> Pullable:
     for digest in image.digests:
         reference = parse(digest).complete
         try:
-            blobs = _Asked(reach(reference.domain), reference).whole(image)
+            return _Asked(reach(reference.domain), reference).whole(image)
         except (UpstreamError, CredentialsError, _Lacking) as error:
             faults.append(str(error))
             unheard = unheard or not isinstance(error, _Lacking)
-            continue
-        return Pullable(blobs)
     why = "; ".join(dict.fromkeys(faults)) or "it has no digest of a registry"
     return Pullable(why=why, unheard=unheard)
 
@@ -64,34 +64,35 @@ class _Asked:
         self.upstream = upstream
         self.reference = reference
 
-    def whole(self, image: Image) -> dict[str, int]:
-        """The blobs that a pull takes, all of which are there. Raises _Lacking, UpstreamError."""
-        top, size = self._manifest(self.reference.digest)
-        blobs = {self.reference.digest: size}
+    def whole(self, image: Image) -> Pullable:
+        """What a pull takes, all of which is there. Raises _Lacking, UpstreamError."""
+        top = self._manifest(self.reference.digest)
+        documents = {self.reference.digest}
         manifests = [top]
         if "manifests" in top:
             manifests = []
             for digest in _wanted(top, image):
-                inner, size = self._manifest(digest)
-                blobs[digest] = size
-                manifests.append(inner)
+                manifests.append(self._manifest(digest))
+                documents.add(digest)
             own = [each for each in manifests if _config_of(each) == image.id]
             manifests = own or manifests
+        documents.update(filter(None, map(_config_of, manifests)))
+        blobs: dict[str, int] = {}
         for each in manifests:
             blobs.update(_blobs(each))
-        asked = [digest for each in manifests for digest in _blobs(each)]
-        if not asked:
+        if not blobs:
             raise _Lacking(f"{self._domain} gives a manifest of {image.id[7:19]} without layers")
-        for digest in dict.fromkeys(asked):
+        for digest in blobs:
             self._see(digest)
-        return blobs
+        layers = {digest: size for digest, size in blobs.items() if digest not in documents}
+        return Pullable(layers, frozenset(documents))
 
     @property
     def _domain(self) -> str:
         return self.reference.domain
 
-    def _manifest(self, digest: str) -> tuple[dict[str, Any], int]:
-        """A manifest, and how long it is. Raises _Lacking, UpstreamError."""
+    def _manifest(self, digest: str) -> dict[str, Any]:
+        """A manifest. Raises _Lacking, UpstreamError."""
         path = f"manifests/{digest}"
         accept = {"Accept": MANIFESTS}
         with self.upstream.open("GET", self.reference.path, path, accept) as answer:
@@ -109,7 +110,7 @@ class _Asked:
             document = None
         if not isinstance(document, dict):
             raise _Lacking(f"{self._domain} gives a manifest that is none for {_short(digest)}")
-        return document, len(body)
+        return document
 
     def _see(self, digest: str) -> None:
         """Raises _Lacking where the registry has no such blob, UpstreamError."""

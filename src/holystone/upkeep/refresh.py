@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from holystone.core.inventory import Image, Inventory
@@ -194,6 +195,10 @@ def _parsed(tag: str) -> Reference | None:
     return reference if reference.tag and not reference.digest else None
 
 
+Ask = Callable[[Iterable[str]], Mapping[str, Answer]]
+"""Asks registries about complete references. Never raises for what one answers."""
+
+
 def look_up(
     client: Client,
     credentials: Credentials,
@@ -202,7 +207,14 @@ def look_up(
     *,
     missing: bool = False,
 ) -> list[Standing]:
-    """How each reference stands, by what the registries say.
+    """How each reference stands, by what the registries say to this engine; see ``stand``."""
+    return stand(partial(ask, client, credentials), wanted, store, missing=missing)
+
+
+def stand(
+    ask: Ask, wanted: Sequence[Wanted], store: str, *, missing: bool = False
+) -> list[Standing]:
+    """How each reference stands, by what ``ask`` answers.
 
     ``store`` is that of the engine. ``missing``: what is not here is to be pulled. Never raises for
     what an engine or a registry answers.
@@ -215,7 +227,7 @@ def look_up(
             questions[each.reference] = str(parse(each.reference))
         else:
             standings[each.reference] = standing
-    answers = ask(client, credentials, questions.values())
+    answers = ask(questions.values())
     for each in wanted:
         if each.reference in questions:
             standings[each.reference] = _stands(each, answers[questions[each.reference]])
@@ -225,7 +237,7 @@ def look_up(
             for each in standings.values()
             if each.state in (NEWER, UNTOLD) and each.wanted.why != NAMED
         ]
-        standings |= _origins(client, credentials, doubtful)
+        standings |= _origins(ask, doubtful)
     return [standings[each.reference] for each in wanted]
 
 
@@ -274,15 +286,13 @@ def _stands(wanted: Wanted, answer: Answer) -> Standing:
     return Standing(wanted, NEWER if mine.isdisjoint(answer.digests) else CURRENT)
 
 
-def _origins(
-    client: Client, credentials: Credentials, doubtful: Sequence[Standing]
-) -> dict[str, Standing]:
+def _origins(ask: Ask, doubtful: Sequence[Standing]) -> dict[str, Standing]:
     """Those that did not come from their registry, as far as it can tell.
 
     On these stores an image that was built here has a digest as well: its registry is asked for it.
     """
     digests = {each.wanted.reference: _digests_of(each.wanted) for each in doubtful}
-    answers = ask(client, credentials, (one for known in digests.values() for one in known))
+    answers = ask(one for known in digests.values() for one in known)
     found = {}
     for each in doubtful:
         reference = each.wanted.reference

@@ -41,6 +41,8 @@ class Group(NamedTuple):
     damaged: Damaged = Damaged(frozenset())
     cache: tuple[CacheRecord, ...] = ()
     """The build cache records that go along, each after those made from it."""
+    builds: tuple[bytes, ...] = ()
+    """The builds that BuildKit is to forget, by name."""
 
 
 class Repaired(NamedTuple):
@@ -188,7 +190,8 @@ def prepare(
 def _seen(group: Group, known: Mapping[str, Image], look: Callable[[Image], Pullable]) -> Group:
     reasons: list[str] = []
     cures: list[str] = []
-    blobs: dict[str, int] = {}
+    layers: dict[str, int] = {}
+    documents: set[str] = set()
     for each in group.subjects:
         image = known[each.image.id]
         if not image.in_registry:
@@ -197,32 +200,57 @@ def _seen(group: Group, known: Mapping[str, Image], look: Callable[[Image], Pull
         else:
             found = look(image)
             said, cure = found.why, ANSWER if found.unheard else PUSH
-            blobs.update(found.blobs)
+            layers.update(found.layers)
+            documents |= found.documents
         if said:
             reasons.append(f"{name_of(image)}: {said}")
             cures.append(cure)
     if reasons:
         return group._replace(obstacle="; ".join(reasons), cure=cures[0])
-    # Where it is not known which blob it is, any of them may be.
-    bad = {digest: blobs[digest] for digest in group.damaged.blobs if digest in blobs}
-    return group._replace(damaged=group.damaged._replace(blobs=bad or blobs))
+    found_bad = group.damaged.blobs.keys()
+    bad = {digest: layers[digest] for digest in found_bad & layers.keys()}
+    if found_bad and found_bad <= layers.keys():
+        return group._replace(damaged=group.damaged._replace(blobs=bad))
+    # A manifest or a config; or, where it is not known which blob it is, any of them.
+    known_to_be = bad if found_bad & documents else layers
+    damaged = group.damaged._replace(blobs=known_to_be, documents=frozenset(documents))
+    return group._replace(damaged=damaged)
 
 
-def held_by_cache(made: Sequence[Group], inventory: Inventory) -> list[Group]:
-    """The groups that can be mended, with the build cache records that hold what is damaged.
+def held_by_builds(
+    made: Sequence[Group],
+    inventory: Inventory,
+    that_made: Callable[[Collection[str]], Sequence[bytes] | None],
+) -> list[Group]:
+    """The groups that can be mended, with what BuildKit has that holds what is damaged.
 
-    ``inventory`` has the layers of its images.
+    ``inventory`` has the layers of its images. ``that_made`` names the builds whose results have
+    some of these digests; None where that cannot be told. Raises EngineError.
     """
-    found = []
-    for group in made:
-        records = () if group.obstacle else holders(inventory, group.subjects, group.damaged)
-        busy = [record for record in records if record.in_use]
-        if busy:
-            said = f"a build uses build cache that holds the damaged layer ({busy[0].id})"
-            found.append(group._replace(obstacle=said, cure="Repair again once it has ended."))
-        else:
-            found.append(group._replace(cache=tuple(records)))
-    return found
+    return [
+        group if group.obstacle else _held_by_builds(group, inventory, that_made) for group in made
+    ]
+
+
+def _held_by_builds(
+    group: Group,
+    inventory: Inventory,
+    that_made: Callable[[Collection[str]], Sequence[bytes] | None],
+) -> Group:
+    records = holders(inventory, group.subjects, group.damaged)
+    busy = [record for record in records if record.in_use]
+    if busy:
+        said = f"a build uses build cache that holds the damaged layer ({busy[0].id})"
+        return group._replace(obstacle=said, cure="Repair again once the build has ended.")
+    builds: Sequence[bytes] | None = ()
+    if inventory.engine.store == "containerd" and group.damaged.documents:
+        builds = that_made(group.damaged.documents)
+    if builds is None:
+        return group._replace(
+            obstacle="nobody can tell whether BuildKit's records of builds hold what is damaged",
+            cure="Repair again through the engine's own socket, without a proxy before it.",
+        )
+    return group._replace(cache=tuple(records), builds=tuple(builds))
 
 
 def without_cache(made: Sequence[Group]) -> list[Group]:
@@ -232,19 +260,20 @@ def without_cache(made: Sequence[Group]) -> list[Group]:
     """
     return [
         group._replace(
-            obstacle=f"build cache holds what is damaged too ({_count(group.cache)}): the engine "
-            "would not fetch it again",
+            obstacle="build cache holds what is damaged too "
+            f"({_count(len(group.cache) + len(group.builds))}): the engine would not fetch it again",
             cure="Repair again with --with-cache, which removes these records as well.",
             cache=(),
+            builds=(),
         )
-        if group.cache
+        if group.cache or group.builds
         else group
         for group in made
     ]
 
 
-def _count(records: Sequence[CacheRecord]) -> str:
-    return f"{len(records)} record{'s' * (len(records) != 1)}"
+def _count(records: int) -> str:
+    return f"{records} record{'s' * (records != 1)}"
 
 
 def plan_of(made: Sequence[Group], inventory: Inventory) -> Plan:

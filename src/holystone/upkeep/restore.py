@@ -15,7 +15,7 @@ from holystone.core.inventory import Engine, Image, Inventory
 from holystone.core.lookup import SHORTEST_PREFIX, find_images
 from holystone.engine.credentials import CredentialsError
 from holystone.engine.errors import EngineError
-from holystone.engine.pulling import PullCancelled, Puller, PullFailed
+from holystone.engine.pulling import Images, PullCancelled, PullFailed
 from holystone.ledger.records import REMOVED, Removed, RunSummary
 from holystone.ledger.runs import Runs
 from holystone.upkeep.side_by_side import INTERRUPTED, side_by_side
@@ -211,7 +211,7 @@ class Watcher(Protocol):
         """The object at this place is done with."""
 
 
-def carry_out(plan: Sequence[Restoring], puller: Puller, watcher: Watcher) -> Undone:
+def carry_out(plan: Sequence[Restoring], puller: Images, watcher: Watcher) -> Undone:
     """Do what the plan says, two pulls at a time. Ctrl-C ends the pulls under way.
 
     What fails is told in the results, and the rest is done.
@@ -225,7 +225,7 @@ def carry_out(plan: Sequence[Restoring], puller: Puller, watcher: Watcher) -> Un
 class _Work:
     """The plan, and what has become of it."""
 
-    def __init__(self, plan: Sequence[Restoring], puller: Puller, watcher: Watcher) -> None:
+    def __init__(self, plan: Sequence[Restoring], puller: Images, watcher: Watcher) -> None:
         self.plan = plan
         self.puller = puller
         self.watcher = watcher

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from holystone.core.account import Beside, Log, Orphan
-from holystone.core.inventory import Container, Disk, Engine, Inventory, Network, Volume
+from holystone.core.inventory import Disk, Engine, Inventory, Network, Volume
 from holystone.core.lazy import Lazy
 from holystone.core.usage import Usage
 from holystone.engine.simulation.demo_cache import demo_cache
-from holystone.engine.simulation.demo_images import demo_images, image_named
-from holystone.engine.simulation.demo_making import DAY, HOUR, MINUTE, hexadecimal, megabytes
+from holystone.engine.simulation.demo_containers import demo_containers, volume_name
+from holystone.engine.simulation.demo_images import demo_images
+from holystone.engine.simulation.demo_making import DAY, hexadecimal, megabytes
+from holystone.engine.simulation.demo_registry import says_no
 from holystone.engine.simulation.demo_usage import (
     demo_absent,
     demo_cache_uses,
@@ -28,40 +30,6 @@ _ENGINE = Engine(
     storage_driver="overlay2",
     root="/var/lib/docker",
 )
-_JOB = "runner-t3pk2x8z-project-{}-concurrent-{}"
-
-# Name, image, state, hours since it was made, seconds since it stopped, exit code, MB written,
-# volumes (by number where anonymous), networks.
-_CONTAINERS: tuple[
-    tuple[str, str, str, float, float | None, int | None, int, tuple[str, ...], tuple[str, ...]],
-    ...,
-] = (
-    ("gitlab-runner", "gitlab/gitlab-runner:alpine-v17.2.0", "running", 410, None, None, 12,
-     ("gitlab-runner-config",), ("bridge",)),
-    (_JOB.format(114, 0) + "-build", "python:3.12-slim", "running", 0.1, None, None, 318,
-     ("0",), ("ci-backend",)),
-    (_JOB.format(114, 0) + "-postgres-0", "postgres:16", "running", 0.1, None, None, 64,
-     ("1",), ("ci-backend",)),
-    (_JOB.format(114, 0) + "-redis-1", "redis:7", "running", 0.1, None, None, 1,
-     ("2",), ("ci-backend",)),
-    ("debug-e2e-checkout", "mcr.microsoft.com/playwright:v1.45.1-jammy", "paused", 52, None, None,
-     940, (), ("bridge",)),
-    ("backend-staging-next", "registry.example.com/team/backend:1.42.3", "created", 0.4, None, None,
-     0, (), ("bridge",)),
-    (_JOB.format(114, 1) + "-build", "node:20-alpine", "exited", 0.3, 140.0, 0, 655,
-     (), ("bridge",)),
-    (_JOB.format(98, 2) + "-build", "ultralytics/yolov5:latest", "exited", 31, 29 * HOUR, 137, 3870,
-     ("3",), ("bridge",)),
-    (_JOB.format(114, 3) + "-build", "python:3.12-slim", "exited", 9, 8.7 * HOUR, 0, 402,
-     (), ("bridge",)),
-    (_JOB.format(121, 0) + "-build", "untagged backend 2", "exited", 27, 26 * HOUR, 1, 187,
-     (), ("bridge",)),
-    ("smoke-backend-48219", "untagged backend 6", "exited", 1.2, 4 * MINUTE, 0, 21,
-     (), ("bridge",)),
-    ("e2e-shop-4711", "registry.example.com/team/frontend:main", "exited", 77, 76 * HOUR, 1, 1130,
-     ("e2e-artifacts",), ("e2e-4711",)),
-)  # fmt: skip
-
 # Name, or a number where it is anonymous; MB; days since it was made.
 _VOLUMES = (
     ("gitlab-runner-config", 1, 410 / 24),
@@ -74,6 +42,8 @@ _VOLUMES = (
     ("3", 2950, 1.3),
     ("4", 11720, 19.0),
     ("5", 36, 33.0),
+    ("shop_db-data", 1340, 26.0),
+    ("6", 2110, 34.0),
 )
 # Name, driver, days since it was made, whether it is the engine's own, the compose project.
 _NETWORKS = (
@@ -83,40 +53,23 @@ _NETWORKS = (
     ("ci-backend", "bridge", 0.004, False, ""),
     ("e2e-4711", "bridge", 3.2, False, ""),
     ("legacy-reports_default", "bridge", 44.0, False, "legacy-reports"),
+    ("shop_default", "bridge", 26.0, False, "shop"),
+    ("kind", "bridge", 34.0, False, ""),
 )
 
 
 def demo_inventory(now: float) -> tuple[Inventory, Usage]:
     """What is on the demo host at ``now`` (UTC seconds), and what is known of its past."""
     images, first_seen = demo_images(now)
-    containers = []
-    for name, image, state, hours, stopped, exit_code, written, volumes, networks in _CONTAINERS:
-        found = image_named(images, image)
-        containers.append(
-            Container(
-                id=hexadecimal(f"container {name}"),
-                name=name,
-                image_id=found.id,
-                image=image if found.tags else found.id,
-                state=state,
-                created=now - hours * HOUR,
-                finished=None if stopped is None else now - stopped,
-                exit_code=exit_code,
-                writable_size=megabytes(written, name),
-                labels=_job_labels(name),
-                volumes=tuple(map(_volume_name, volumes)),
-                networks=networks,
-            )
-        )
     inventory = Inventory(
         engine=_ENGINE,
         taken_at=now,
         images=images,
-        containers=tuple(containers),
+        containers=demo_containers(now, images),
         cache=demo_cache(now, images),
         volumes=tuple(
             Volume(
-                _volume_name(name),
+                volume_name(name),
                 created=now - days * DAY,
                 size=megabytes(size, f"volume {name}"),
                 anonymous=name.isdecimal(),
@@ -153,10 +106,12 @@ def demo_inventory(now: float) -> tuple[Inventory, Usage]:
 def demo_host(now: float) -> SimulatedHost:
     """A simulated CI runner at ``now`` (UTC seconds): 200 GB of disk, 91 % of it used."""
     inventory, usage = demo_inventory(now)
-    return SimulatedHost(inventory, usage, beside=_beside(inventory))
+    return SimulatedHost(
+        inventory, usage, registries=says_no(inventory.images), beside=demo_beside(inventory)
+    )
 
 
-def _beside(inventory: Inventory) -> Beside:
+def demo_beside(inventory: Inventory) -> Beside:
     """A log that grew for a year, and what an engine left when it was killed."""
     (runner,) = (each for each in inventory.containers if each.name == "gitlab-runner")
     root = "/var/lib/docker"
@@ -164,19 +119,3 @@ def _beside(inventory: Inventory) -> Beside:
     log = Log(runner.id, runner.name, path, 5_412_003_840, limited=False)
     orphan = Orphan(f"{root}/overlay2/{hexadecimal('orphan')}", 1_287_655_424)
     return Beside(read=True, logs=(log,), orphans=(orphan,), own=214_683_648)
-
-
-def _volume_name(name: str) -> str:
-    return hexadecimal(f"volume {name}") if name.isdecimal() else name
-
-
-def _job_labels(name: str) -> dict[str, str]:
-    """What GitLab Runner writes on the containers of its jobs."""
-    if not name.startswith("runner-"):
-        return {}
-    project = name.split("-")[3]
-    return {
-        "com.gitlab.gitlab-runner.managed": "true",
-        "com.gitlab.gitlab-runner.project.id": project,
-        "com.gitlab.gitlab-runner.job.id": str(48000 + int(hexadecimal(name)[:2], 16)),
-    }

@@ -16,10 +16,13 @@ _STACKS: dict[str, _Stack] = {
     "alpine": ("", (("alpine 3.20", 7.8),)),
     "ubuntu": ("", (("ubuntu 22.04", 77.9),)),
     "python 3.12": ("debian", (("ca-certificates", 9.2), ("python 3.12.4", 41.6), ("pip", 0.0))),
+    "python 3.12 new": ("", (("debian 12.6", 74.9), ("python 3.12.5", 41.7), ("pip", 0.0))),
     "python 3.12 old": ("", (("debian 12.5", 74.7), ("python 3.12.3", 41.3), ("pip", 0.0))),
+    "node 16": ("alpine", (("node 16.20.2", 106.0), ("yarn 1.22", 5.3))),
     "node 18": ("alpine", (("node 18.20.4", 114.0), ("yarn 1.22", 5.3))),
     "node 18 old": ("", (("alpine 3.19", 7.4), ("node 18.20.2", 113.4), ("yarn 1.22", 5.3))),
     "node 20": ("alpine", (("node 20.15.1", 123.0), ("yarn 1.22", 5.3))),
+    "node 20 new": ("alpine", (("node 20.16.0", 123.4), ("yarn 1.22", 5.3))),
     "cuda": ("ubuntu", (("cuda 12.2 runtime", 2190.0), ("cudnn 8", 1430.0))),
     "yolov5": ("cuda", (("torch 2.3", 6310.0), ("yolov5 requirements", 1590.0), ("yolov5", 402.0))),
     "backend deps": ("python 3.12", (("apt libpq", 31.0), ("pip install", 388.0))),
@@ -45,6 +48,9 @@ _FROM_REGISTRIES: tuple[tuple[str, str, float, float, float], ...] = (
     ("mcr.microsoft.com/playwright:v1.45.1-jammy", "ubuntu", 2020, 30, 27),
     ("gitlab/gitlab-runner:alpine-v17.2.0", "alpine", 183, 24, 17),
     ("aquasec/trivy:0.53.0", "alpine", 127, 35, 26),
+    ("kindest/node:v1.30.2", "debian", 880, 52, 34),
+    ("registry:2", "alpine", 18, 60, 34),
+    ("alpine/socat:1.8.0.0", "alpine", 1.4, 90, 34),
 )
 # Reference, stack, its own layer in MB, hours since it was built. Built here and pushed.
 _TEAM: tuple[tuple[str, str, float, float], ...] = (
@@ -127,6 +133,14 @@ def demo_images(now: float) -> tuple[tuple[Image, ...], dict[str, float]]:
 def image_named(images: Iterable[Image], name: str) -> Image:
     """The image of the demo host with this reference, or made under this name."""
     return next(i for i in images if name in i.tags or i.id == _image_id(name))
+
+
+def pushed_image(name: str, references: str, stack: str, own: float, created: float) -> Image:
+    """An image of a registry that shares references, not its ID, with one of the demo host."""
+    image = _image(references, stack, own, created, pushed=True)
+    repository = references.split(maxsplit=1)[0].rpartition(":")[0]
+    digest = f"{repository}@sha256:{hexadecimal(f'pushed {name}')}"
+    return image._replace(id=_image_id(name), digests=(digest,))
 
 
 def _image(references: str, stack: str, own: float, created: float, *, pushed: bool) -> Image:

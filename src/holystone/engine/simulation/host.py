@@ -14,7 +14,7 @@ from holystone.engine.errors import EngineRefused
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, Observed, Removal
 from holystone.engine.simulation.engine import SimulatedEngine
 
-_SINCE_LAST_LOOK = 900.0
+SINCE_LAST_LOOK = 900.0
 """Seconds between the looks at a simulated host."""
 USED = "used since planned"
 """The reason to skip what an event touched, in the words of the host behind a real engine."""
@@ -26,8 +26,8 @@ class SimulatedHost(SimulatedEngine):
     ``clock`` gives the time, UTC seconds; by default it stands still at the inventory's.
     ``compressed`` and ``record_layers``: see ``SimulatedEngine``. ``before_remove`` is called with
     each step before it is carried out, and may change the host. ``registries`` has what
-    registries answer, and in which words, by repository as the engine writes it; of all others
-    they have every image.
+    registries answer, and in which words, by repository or digest as the engine writes it; of all
+    others they have every image.
     """
 
     def __init__(
@@ -118,8 +118,9 @@ class SimulatedHost(SimulatedEngine):
     def _ask(self, image: Image) -> tuple[bool | None, str]:
         for name in image.digests:
             repository = name.partition("@")[0]
-            if repository in self.registries:
-                return self.registries[repository]
+            for known in (name, repository):
+                if known in self.registries:
+                    return self.registries[known]
         return True, ""
 
     def usage(self) -> Usage:
@@ -145,7 +146,7 @@ class SimulatedHost(SimulatedEngine):
 
     def keep_uses(self, inventory: Inventory) -> Observed:
         """The uses of the last while, as if the look before had been then; nothing is kept."""
-        since = inventory.taken_at - _SINCE_LAST_LOOK
+        since = inventory.taken_at - SINCE_LAST_LOOK
         names = Names(inventory.images)
         counted = [
             Sighting(use.latest, reference, names.behind(reference))

@@ -1,0 +1,204 @@
+"""How images are verified, asked about and pulled: on a real engine, or on the demo host."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Protocol
+
+from holystone.engine.pulling import Images
+
+if TYPE_CHECKING:
+    from holystone.core.inventory import Image, Inventory
+    from holystone.engine.api import Client
+    from holystone.engine.registry import Answer
+    from holystone.engine.simulation.demo_host import DemoHost
+    from holystone.upkeep.pullable import Pullable
+    from holystone.upkeep.refresh import Pulls
+    from holystone.upkeep.verify import Subject, Verified, Watcher
+
+
+class Verifies(Protocol):
+    """Verifies images: ``upkeep.verify.Verifier``, or a simulated one."""
+
+    bytes_read: int
+
+    def verify(
+        self, subjects: Sequence[Subject], beside: Sequence[Subject] = ()
+    ) -> dict[str, Verified]:
+        """What is with each image, by ID; ``beside`` are others that may tell more of them."""
+
+
+class Reach(Protocol):
+    """What ``verify`` and ``refresh`` need of a host beside ``Host``."""
+
+    def subjects(self, images: Sequence[Image]) -> list[Subject]:
+        """The images with what they are held against. Raises EngineError."""
+
+    def verifier(self, store: str, watcher: Watcher) -> Verifies:
+        """What verifies the images of this kind of store."""
+
+    def puller(self) -> Images:
+        """What pulls and names images."""
+
+    def pullable(self, image: Image) -> Pullable:
+        """Whether an image can be pulled in whole. Raises EngineError."""
+
+    def that_made(self, digests: Collection[str]) -> Sequence[bytes] | None:
+        """The builds, by name, whose results have any of these digests; None where none can tell.
+
+        Raises EngineError.
+        """
+
+    def forget_builds(self, names: Sequence[bytes]) -> None:
+        """Have BuildKit forget builds. Raises EngineError."""
+
+    def pulling(self, rate: int | None) -> AbstractContextManager[Pulls]:
+        """What pulls, no faster than ``rate`` bytes a second where there is one."""
+
+    def ask(self, references: Iterable[str]) -> Mapping[str, Answer]:
+        """What registries say of complete references."""
+
+    def now(self) -> float:
+        """The time by the engine's own clock, UTC seconds."""
+
+    def unlimited(self, inventory: Inventory) -> str:
+        """Why pulls cannot be kept to a rate; empty where they can."""
+
+
+class LiveReach:
+    """The images of a real engine."""
+
+    def __init__(self, client: Client) -> None:
+        from holystone.engine.credentials import Credentials
+
+        self.client = client
+        self.credentials = Credentials(os.environ)
+
+    def subjects(self, images: Sequence[Image]) -> list[Subject]:
+        """The images with their diff IDs, an inspection each."""
+        from holystone.upkeep.verify import read_subjects
+
+        return read_subjects(self.client, images)
+
+    def verifier(self, store: str, watcher: Watcher) -> Verifies:
+        """What exports images and holds them to their digests."""
+        from holystone.upkeep.verify import Verifier
+
+        return Verifier(self.client, store, watcher)
+
+    def puller(self) -> Images:
+        """What has the engine pull."""
+        from holystone.engine.pulling import Puller
+
+        return Puller(self.client, self.credentials)
+
+    def pullable(self, image: Image) -> Pullable:
+        """What its registry says, asked from here."""
+        from holystone.upkeep.limited.puller import upstreams
+        from holystone.upkeep.pullable import pullable
+
+        return pullable(image, upstreams(self.client, self.credentials))
+
+    def that_made(self, digests: Collection[str]) -> Sequence[bytes] | None:
+        """What BuildKit remembers."""
+        from holystone.engine.build_records import BuildRecords
+
+        return BuildRecords(self.client).that_made(digests)
+
+    def forget_builds(self, names: Sequence[bytes]) -> None:
+        """Delete the records of these builds."""
+        from holystone.engine.build_records import BuildRecords
+
+        BuildRecords(self.client).forget(names)
+
+    @contextmanager
+    def pulling(self, rate: int | None) -> Iterator[Pulls]:
+        """What has the engine pull, through a port of this machine where there is a rate."""
+        from holystone.engine.pulling import Puller
+
+        puller = Puller(self.client, self.credentials)
+        if rate is None:
+            yield puller
+            return
+        from holystone.upkeep.limited.gateway import Gateway
+        from holystone.upkeep.limited.pace import Pace
+        from holystone.upkeep.limited.puller import LimitedPuller, upstreams
+
+        with Gateway(Pace(rate), upstreams(self.client, self.credentials)) as gateway:
+            yield LimitedPuller(puller, gateway)
+
+    def ask(self, references: Iterable[str]) -> Mapping[str, Answer]:
+        """What registries say, asked by the engine."""
+        from holystone.engine.registry import ask
+
+        return ask(self.client, self.credentials, references)
+
+    def now(self) -> float:
+        """The time by the engine's own clock."""
+        return self.client.clock.now()
+
+    def unlimited(self, inventory: Inventory) -> str:
+        """Why the engine cannot pull through a port of this machine; empty where it can."""
+        if inventory.engine.store == "podman":
+            return "Podman does not pull from there without being configured for it"
+        endpoint = self.client.endpoint
+        return "" if endpoint.scheme == "unix" else f"the engine at {endpoint.url} is elsewhere"
+
+
+class DemoReach:
+    """The images of the demo host."""
+
+    def __init__(self, host: DemoHost) -> None:
+        self.host = host
+
+    def subjects(self, images: Sequence[Image]) -> list[Subject]:
+        """The images, with their layers."""
+        from holystone.upkeep.simulated import subjects_of
+
+        return subjects_of(images)
+
+    def verifier(self, store: str, watcher: Watcher) -> Verifies:  # noqa: ARG002 - it has one store
+        """What knows which of them is damaged."""
+        from holystone.upkeep.simulated import SimulatedVerifier
+
+        return SimulatedVerifier(self.host, watcher)
+
+    def puller(self) -> Images:
+        """What pulls, at once."""
+        from holystone.engine.simulation.demo_pulls import DemoPuller
+
+        return DemoPuller(self.host)
+
+    def pullable(self, image: Image) -> Pullable:  # noqa: ARG002 - its registries are whole
+        """What its registries have, they have in whole."""
+        from holystone.upkeep.pullable import Pullable
+
+        return Pullable()
+
+    def that_made(self, digests: Collection[str]) -> Sequence[bytes]:  # noqa: ARG002 - see below
+        """It remembers no builds."""
+        return ()
+
+    def forget_builds(self, names: Sequence[bytes]) -> None:
+        """There are none."""
+
+    def pulling(self, rate: int | None) -> AbstractContextManager[Pulls]:  # noqa: ARG002 - see below
+        """What pulls, at once."""
+        return nullcontext(self.puller())
+
+    def ask(self, references: Iterable[str]) -> Mapping[str, Answer]:
+        """What its registries say."""
+        from holystone.engine.simulation.demo_pulls import ask
+
+        return ask(self.host, references)
+
+    def now(self) -> float:
+        """The time on this machine."""
+        return time.time()
+
+    def unlimited(self, inventory: Inventory) -> str:  # noqa: ARG002 - whatever is on it
+        """Why its pulls cannot be kept to a rate."""
+        return "the demo host pulls nothing over a network"
