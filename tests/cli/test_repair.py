@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.cli.command import Command, Done
-from tests.cli.faulty import proxied
+from tests.cli.faulty import Dead, proxied
 from tests.engine.damage import flip, payload
 from tests.engine.restoring import MANIFEST, image, pushed
 from tests.engines import Engine, Registry
@@ -249,6 +249,30 @@ def test_a_registry_that_dies_between_removal_and_pull(
     assert restored.code == 0, restored
     assert image(fresh_engine, name)
     assert holystone("verify", "-H", fresh_engine.host).code == 0
+
+
+@pytest.mark.engine("docker20")
+def test_an_engine_that_goes_away_at_the_removal(
+    fresh_engine: Engine, registry: Registry, holystone: Command, unique: str
+) -> None:
+    """Nobody knows whether it was made: the history says so, and ``restore`` looks."""
+    name = f"{registry.address}/{unique}:1"
+    part = layer(unique, 30_000)
+    load(fresh_engine, ImageToLoad([part], [name]))
+    push(fresh_engine, name)
+    flip(payload(fresh_engine, part))
+
+    def die(_number: int) -> None:
+        raise Dead
+
+    with proxied(fresh_engine.socket, die) as proxy:
+        done = holystone("verify", "--repair", "--json", "-H", proxy.host)
+    assert done.code == 3, done
+    assert told(done)["repair"] == "failed"
+    assert [each["result"] for each in removals(holystone)] == ["unknown"]
+    cure = told(done)["repair_cure"].split("`")[1].split()
+    assert holystone(*cure[1:], "-H", fresh_engine.host).code == 0
+    assert image(fresh_engine, name)
 
 
 def test_a_tag_that_moved_in_the_registry(

@@ -16,17 +16,25 @@ from holystone.core.decision import Plan
 from holystone.core.inventory import Image
 from holystone.engine.crew import ALREADY_GONE
 from holystone.engine.errors import EngineError
-from holystone.engine.host import REMOVED, Host, Removal
+from holystone.engine.host import REMOVED, UNKNOWN, Host, Removal
 from holystone.engine.pulling import Images
 from holystone.ledger.records import Removed
 from holystone.ledger.runs import Run
+from holystone.upkeep.bring_back import (
+    PRESENT,
+    PULL,
+    RESTORED,
+    Restored,
+    Restoring,
+    Watcher,
+    carry_out,
+)
 from holystone.upkeep.repair import FAILED, REPAIRED, Group, Repaired, name_of
-from holystone.upkeep.restore import PULL, RESTORED, Restored, Restoring, Watcher, carry_out
 from holystone.upkeep.side_by_side import INTERRUPTED
 from holystone.upkeep.verify import OK, Subject, Verified
 
-_UNKNOWN = "unknown"
-_MAY_BE_GONE = (REMOVED, _UNKNOWN)
+_MAY_BE_GONE = (REMOVED, UNKNOWN)
+_HERE = (RESTORED, PRESENT)
 _PAUSES = (1.0, 4.0)
 """Seconds before each further try of pulls that failed: a registry or an engine may be starting."""
 _CACHE_CURE = (
@@ -113,6 +121,7 @@ class _Mending:
         except EngineError as error:
             gone = str(error)
             self.stuck |= {at: gone for at, group in enumerate(self.made) if not group.obstacle}
+        self._look()
         # From here on ``holystone restore`` can bring back what was removed, should this be killed.
         self._end()
         gone_images = [
@@ -122,14 +131,16 @@ class _Mending:
         back = dict(zip((each.image.id for each in gone_images), self._pull(gone_images, watcher),
                         strict=True))  # fmt: skip
         self._put_tags_back()
-        ids = {i: done.image_id for i, done in back.items() if done.result == RESTORED}
+        ids = {i: done.image_id for i, done in back.items() if done.result in _HERE}
         again = [
             each._replace(image=each.image._replace(id=ids[each.image.id]))
             for each in gone_images if each.image.id in ids
         ]  # fmt: skip
         for i, done in back.items():
-            if done.result != RESTORED:
-                self._settle("image", i, Removal(REMOVED, f"not pulled again: {done.detail}"))
+            if done.result not in _HERE:
+                removal = self.removals["image", i]
+                detail = f"not pulled again: {done.detail}"
+                self._settle("image", i, removal._replace(detail=detail))
         self._end()
         looked = {} if self.interrupted else verify(again)
         verified = {i: looked[now] for i, now in ids.items() if now in looked}
@@ -161,7 +172,9 @@ class _Mending:
         for subject in group.subjects:
             key = ("image", subject.image.id)
             # Until more is known: it is pulled again also where something comes between.
-            self.removals[key] = Removal(_UNKNOWN)
+            self.removals[key] = Removal(UNKNOWN)
+            if self.run is not None:
+                self.run.ask([key])
             removal = self.host.remove(self.steps[key])
             self._settle(*key, removal)
             if removal.result != REMOVED:
@@ -172,7 +185,21 @@ class _Mending:
     def _settle(self, kind: str, object_id: str, removal: Removal) -> None:
         self.removals[kind, object_id] = removal
         if self.run is not None:
-            self.run.settle(kind, object_id, removal.result, removal.detail)
+            self.run.settle(kind, object_id, removal.result, removal.detail, removal.lost)
+
+    def _look(self) -> None:
+        """Settle what got no answer by what is there now, where the engine answers again."""
+        unknown = [key for key, removal in self.removals.items() if removal.result == UNKNOWN]
+        if not unknown:
+            return
+        steps, removals = [self.steps[key] for key in unknown], [self.removals[k] for k in unknown]
+        try:
+            told = self.host.look(steps, removals)
+        except KeyboardInterrupt:
+            self.interrupted = INTERRUPTED
+            return
+        for key, removal in zip(unknown, told, strict=True):
+            self._settle(*key, removal)
 
     def _end(self) -> None:
         """Close the run, by what is known so far."""
@@ -180,23 +207,25 @@ class _Mending:
             return
         results = [removal.result for removal in self.removals.values()]
         removed, failed = results.count(REMOVED), results.count(FAILED)
+        unknown = results.count(UNKNOWN)
         self.run.end(
             freed_bytes=0,
             freed={key: 0 for key, told in self.removals.items() if told.result == REMOVED},
             removed=removed,
-            skipped=len(results) - removed - failed,
+            skipped=len(results) - removed - failed - unknown,
             failed=failed,
+            unknown=unknown,
             interrupted=self.interrupted,
         )
 
     def _pull(self, gone: Sequence[Subject], watcher: Watcher) -> list[Restored]:
         """Pull these images again; those that fail a few times more."""
-        todo = [_restoring(each.image) for each in gone]
+        todo = [_restoring(each.image, self._result(each)) for each in gone]
         undone = carry_out(todo, self.puller, watcher)
         results = list(undone.results)
         stopped = undone.interrupted
         for pause in _PAUSES:
-            missing = [at for at, done in enumerate(results) if done.result != RESTORED]
+            missing = [at for at, done in enumerate(results) if done.result not in _HERE]
             if not missing or stopped:
                 break
             try:
@@ -235,7 +264,7 @@ class _Mending:
         done = back.get(image_id)
         if image_id in verified and verified[image_id].result == OK and done is not None:
             return Repaired(REPAIRED, done.detail)
-        if done is not None and done.result != RESTORED:
+        if done is not None and done.result not in _HERE:
             number = f" {self.run.id}" if self.run is not None else ""
             cure = f"`holystone restore{number}` brings it back once its registry answers."
             return Repaired(FAILED, f"removed, and not pulled again: {done.detail}", cure)
@@ -256,10 +285,10 @@ class _Quiet:
         """Nothing is counted."""
 
 
-def _restoring(image: Image) -> Restoring:
+def _restoring(image: Image, result: str) -> Restoring:
     names = image.tags or image.digests
     removed = Removed(
         "image", image.id, names, image.tags, image.digests, image.labels, image.size, 0, 0,
-        REMOVED, "", None, image.platforms,
+        result, "", None, image.platforms,
     )  # fmt: skip
     return Restoring(removed, PULL, image.digests[0], named=True)

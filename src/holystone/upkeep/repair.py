@@ -148,8 +148,9 @@ def _obstacle(
         elif not image.digests:
             reasons.append(f"{name} has no digest of a registry: build it again")
             cures.append(
-                f"Remove {name}, build it again"
-                + (", and repair what shares its layers." if len(subjects) > 1 else ".")
+                f"Remove {name}, repair again, and then build {name} again."
+                if len(subjects) > 1
+                else f"Build {name} again without build cache (docker build --no-cache)."
             )
     return "; ".join(reasons), cures[0] if cures else ""
 
@@ -260,8 +261,8 @@ def without_cache(made: Sequence[Group]) -> list[Group]:
     """
     return [
         group._replace(
-            obstacle="build cache holds what is damaged too "
-            f"({_count(len(group.cache) + len(group.builds))}): the engine would not fetch it again",
+            obstacle=f"build cache holds what is damaged too ({_count(group)}): the engine would "
+            "not fetch it again",
             cure="Repair again with --with-cache, which removes these records as well.",
             cache=(),
             builds=(),
@@ -272,7 +273,8 @@ def without_cache(made: Sequence[Group]) -> list[Group]:
     ]
 
 
-def _count(records: int) -> str:
+def _count(group: Group) -> str:
+    records = len(group.cache) + len(group.builds)
     return f"{records} record{'s' * (records != 1)}"
 
 
