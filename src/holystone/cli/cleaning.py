@@ -296,7 +296,7 @@ class Cleaning:
                 went = report.removals(plan, outcome, look, every=True)
                 title = f"What went ({outcome.removed})"
                 folded = ci.fold(provider, "holystone_removed", title, went, time.time())
-                answer(self.output, folded)
+                answer(self.output, folded, marked=True)
         answer(self.output, report.render(plan, outcome, look, disk_after=last.disk))
         if short := missed(last.plan, last.disk):
             from holystone.present.report import shortfall

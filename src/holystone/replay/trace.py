@@ -18,6 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO, NamedTuple, NoReturn
 
+from holystone.core.outside import safe_json
+
 STDIN = "-"
 LONGEST_LINE = 1 << 20
 """Bytes of a line. An image has 127 layers at most (moby, ``layer/layer_store.go``), which with
@@ -112,7 +114,7 @@ def _whole(seconds: float) -> float:
 
 
 def _line(record: dict[str, Any]) -> str:
-    return json.dumps(record, separators=(",", ":"))
+    return safe_json(json.dumps(record, separators=(",", ":")))
 
 
 @contextmanager
