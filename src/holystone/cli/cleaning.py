@@ -272,12 +272,12 @@ class Cleaning:
 
     def _document(self, told: dict[str, Any]) -> None:
         """Answer with the document, write it into the file it was asked for in, or both."""
+        from holystone.cli.writing import write
         from holystone.present.document import dump
 
         if self.options.report:
             try:
-                with open(self.options.report, "w", encoding="utf-8") as file:
-                    file.write(f"{dump(told)}\n")
+                write(self.options.report, f"{dump(told)}\n")
             except (OSError, ValueError) as error:
                 # What was removed is removed: that is told in any case.
                 said = getattr(error, "strerror", None) or str(error)

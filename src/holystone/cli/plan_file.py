@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any, NamedTuple
 
 from holystone import __version__
+from holystone.cli import writing
 from holystone.cli.session import Failure
 from holystone.core.agreed import Agreed, agreed_on
 from holystone.core.decision import KINDS, Plan
 from holystone.core.inventory import Engine, Inventory
+from holystone.core.outside import safe_json
 from holystone.core.policy import LEVELS
 from holystone.core.units import format_duration
 from holystone.present.wording import safe
@@ -42,13 +43,11 @@ def write(path: str, made: Plan, inventory: Inventory) -> None:
         "steps": [step._asdict() for step in agreed_on(made, inventory)],
     }
     told["checksum"] = _checksum(told)
-    beside = f"{path}.{os.getpid()}.part"
     try:
-        with open(beside, "w", encoding="ascii") as file:
-            file.write(json.dumps(told, indent=2) + "\n")
-        os.replace(beside, path)
-    except OSError as error:
-        raise Failure(f"cannot write the plan to {path}: {error.strerror}") from None
+        writing.write(path, safe_json(json.dumps(told, indent=2)) + "\n")
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or str(error)
+        raise Failure(f"cannot write the plan to {safe(path)}: {said}") from None
 
 
 def read(path: str) -> PlanFile:
