@@ -12,7 +12,7 @@ import pytest
 
 from holystone.cli import writing
 from tests.cli.command import Command, Done
-from tests.cli.test_replay import SMALL
+from tests.replay.recorded import SMALL
 
 
 def run(holystone: Command, what: str, path: Path) -> Done:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from holystone.core.decision import Reason
+from holystone.core.decision import Fact, Reason
 from holystone.core.digest_names import repository
 from holystone.core.inventory import Image, Inventory
 from holystone.core.policy import Policy, Protect
@@ -67,9 +67,11 @@ class Protection:
         if self.protect.labels or self.filters:
             self._read_labels()
         self.leases = tuple(lease for lease in usage.leases if lease.until > now)
+        self.leases_unread = usage.leases_unread
         self.now = now
         self.newest = _newest(inventory.images, self.protect.newest)
-        self.any = bool(self.leases or self.filters or self.protect != Protect())
+        leased = bool(self.leases) or self.leases_unread
+        self.any = leased or bool(self.filters) or self.protect != Protect()
         """Whether there is anything that could protect an image."""
 
     def _read_labels(self) -> None:
@@ -144,8 +146,9 @@ class Protection:
     def _leased(self, image: Image, names: Iterable[str]) -> Reason | None:
         lease = lease_on(self.leases, image.id, names)
         if lease is None:
-            return None
-        return Reason("leased", {"until": lease.until, "job": lease.job, "now": self.now})
+            return Reason("leased", {"unread": True}) if self.leases_unread else None
+        facts: dict[str, Fact] = {"until": lease.until, "job": lease.job, "now": self.now}
+        return Reason("leased", facts | ({"user": lease.user} if lease.user else {}))
 
     def _by_name(self, image: Image) -> Reason | None:
         for name in image.tags + image.digests:
