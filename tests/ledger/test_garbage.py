@@ -51,7 +51,7 @@ GARBAGE = {
 }
 """By what a column holds."""
 JSON = {"followers", "info", "layers", "names", "tags", "digests", "labels", "platforms",
-    "reasons", "options"}  # fmt: skip
+    "reasons", "options", "lost"}  # fmt: skip
 
 
 def fill(ledger: Ledger) -> None:
@@ -127,7 +127,9 @@ def written(folder: Path) -> Iterator[sqlite3.Connection]:
     """The database, without what it demands of its columns."""
     with sqlite3.connect(folder / FILE) as connection:
         connection.execute("PRAGMA writable_schema = ON")
-        connection.execute("UPDATE sqlite_schema SET sql = replace(sql, ' NOT NULL', '')")
+        connection.execute(
+            "UPDATE sqlite_schema SET sql = replace(sql, ' NOT NULL', '') WHERE type = 'table'"
+        )
     connection.close()
     with sqlite3.connect(folder / FILE) as connection:
         yield connection

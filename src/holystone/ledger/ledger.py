@@ -16,7 +16,17 @@ from holystone.core.folding import Folded
 from holystone.core.memory import ImageFacts, RegistryWord
 from holystone.core.seen import Read, Seen
 from holystone.core.usage import Key, Use
-from holystone.ledger import company, ends, engines, facts, lease_file, past, registries, uses
+from holystone.ledger import (
+    company,
+    ends,
+    engines,
+    facts,
+    killed,
+    lease_file,
+    past,
+    registries,
+    uses,
+)
 from holystone.ledger.database import (
     FILE,
     LedgerDamagedError,
@@ -31,6 +41,7 @@ from holystone.ledger.folder import MEND, LedgerError
 from holystone.ledger.soundness import Mended, SpoiledError, in_words, mend, pass_over
 
 if TYPE_CHECKING:
+    from holystone.core.inventory import Inventory
     from holystone.core.usage import Lease
     from holystone.ledger.leases import Leases
     from holystone.ledger.runs import Runs
@@ -171,6 +182,16 @@ class Ledger:
     def recall_leases(self, now: float) -> tuple[Lease, ...]:
         """The leases that have not ended; none where the ledger fails."""
         return self.leases.current(now)
+
+    def has_open(self, engine: str) -> bool:
+        """Whether removals on this engine are to be settled; no where the ledger fails."""
+        return self.exists() and self.try_read(
+            lambda database: killed.is_open(database, engine), otherwise=False
+        )
+
+    def settle_open(self, inventory: Inventory, looked_at: float) -> None:
+        """Settle them by what is there; see ``Runs.settle``."""
+        self.runs.settle(inventory, looked_at)
 
     def leases_unread(self) -> str:
         """Why there may be leases that cannot be read; empty where they can, or there are none."""

@@ -86,12 +86,14 @@ _RULES = {
     ("removal", "platforms"): _ARRAY,
     ("removal", "labels"): _LABELS,
     ("removal", "reasons"): _REASONS,
+    ("removal", "lost"): _ARRAY,
     ("run", "options"): _ARRAY,
     ("lease", "reference"): "{0} != ''",
 }
 """What a value must be beyond its type."""
 _BOUNDS = {
     ("watch", "events"): (0, _LAST_MOMENT * 10**9),
+    ("run", "look_until"): (_FIRST_MOMENT, 1e16),
     ("pull", "seconds"): (1e-9, 1e9),
     ("pull", "size"): (0, _MOST),
     ("layer", "size"): (0, _MOST),
@@ -113,6 +115,9 @@ _NEEDED = {
 """Without these a row of them says nothing."""
 _INSTEAD = {
     ("removal", "labels"): "'{}'",
+    ("removal", "result"): "'unknown'",
+    # It is looked at once more.
+    ("run", "look_until"): "9e15",
     # Most ledgers have one engine of a name.
     ("run", "engine"): "coalesce((SELECT o.engine FROM main.run AS o WHERE o.id != run.id"
     " AND typeof(o.engine) = 'text' AND o.engine_name = run.engine_name"
