@@ -195,7 +195,7 @@ class Ledger:
 
     def leases_unread(self) -> str:
         """Why there may be leases that cannot be read; empty where they can, or there are none."""
-        if not self._leases_lost and self.folder and os.path.lexists(self.path):
+        if not self._leases_lost and self._may_have_leases():
             with self._lock:
                 try:
                     self.read(lambda database: database.execute("SELECT * FROM lease").fetchall())
@@ -275,10 +275,20 @@ class Ledger:
 
     def _stays(self, error: LedgerError) -> str:
         """What follows for leases from a ledger that cannot be read, in words."""
-        if not self.folder or not os.path.lexists(self.path):
+        if not self._may_have_leases():
             return ""
         self._leases_lost = str(error)
         return " Its leases cannot be read, so every image stays."
+
+    def _may_have_leases(self) -> bool:
+        """Whether there is a file; also where that is not for this user to see."""
+        try:
+            os.lstat(self.path)
+        except PermissionError:
+            return bool(self.folder)
+        except OSError:
+            return False
+        return bool(self.folder)
 
     def close(self) -> None:
         """Close the file."""
