@@ -119,7 +119,7 @@ def _show(ledger: Ledger, endpoint: str, options: argparse.Namespace) -> int:
             limit = options.limit or (_SHOWN if options.since is None else None)
             runs = ledger.runs.list(limit, options.since, endpoint)
             count = ledger.runs.count(options.since, endpoint)
-            listed = report.Listed(runs, count, options.since)
+            listed = report.Listed(runs, count, options.since, endpoint)
             told = report.document(listed)
             text = report.table(listed, output.look)
         else:

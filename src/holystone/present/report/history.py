@@ -51,6 +51,8 @@ class Listed(NamedTuple):
     """How many runs the period has; more than ``runs`` where the list is cut."""
     since: float | None = None
     """When the period begins, in UTC seconds; None: with the first run there is."""
+    endpoint: str = ""
+    """Where the engine is reached, where only its runs are listed."""
 
 
 def document(listed: Listed) -> Document:
@@ -101,10 +103,11 @@ def document_of(run: RunSummary, removals: Sequence[Removed]) -> Document:
 def table(listed: Listed, look: Look) -> str:
     """A row for each run, in the order given, and what they come to."""
     runs = listed.runs
-    if not runs and listed.since is None:
-        return NONE_YET
     if not runs:
-        return f"No run has started since {_minute(listed.since)}."
+        on = f" on {safe(listed.endpoint)}" if listed.endpoint else ""
+        if listed.since is not None:
+            return f"No run has started{on} since {_minute(listed.since)}."
+        return f"No run was made{on} yet." if on else NONE_YET
     rows: list[Row] = [
         (
             str(run.id),
