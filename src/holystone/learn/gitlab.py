@@ -9,8 +9,9 @@ from __future__ import annotations
 import itertools
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
+from holystone.learn.compose import Composes
 from holystone.learn.files import root_of
 from holystone.learn.found import (
     ELSEWHERE,
@@ -21,6 +22,8 @@ from holystone.learn.found import (
     Unreadable,
     template_mark,
 )
+from holystone.learn.gitlab_values import Values
+from holystone.learn.job_scripts import SCRIPTS, JobScripts, no_values
 from holystone.learn.nodes import Items, Scalar, Table, Value, leave_odd, texts
 from holystone.learn.pipeline import Pipeline, Unknown
 from holystone.learn.variables import GITLAB, NoValue, expand
@@ -34,53 +37,14 @@ _GLOBAL = frozenset(
 _MOST_JOBS = 200
 """Of one matrix: GitLab's own limit."""
 _MOST_STEPS = 1_000_000
-_DEEPEST = 20
-_SET_BY_GITLAB = ("CI_", "GITLAB_", "CHAT_", "FF_", "TRIGGER_")
-
-Variables = Mapping[str, "str | None"]
-"""Their values, None for one that has no plain value."""
-
-
-class _Values:
-    """The variables of a job in one of the ways it may run."""
-
-    def __init__(self, given: Variables, raw: set[str]) -> None:
-        """Nothing is filled in into the values of those that are ``raw``."""
-        self.given = given
-        self.raw = raw
-        self._known: dict[str, str] = {}
-        self._open: list[str] = []
-
-    def __call__(self, name: str) -> str | None:
-        """The value with the variables in it filled in, None without one. Raises NoValue."""
-        if name in self._known:
-            return self._known[name]
-        if name in self._open:
-            raise NoValue(f"{name} is made of itself")
-        if len(self._open) > _DEEPEST:
-            raise NoValue("its variables are nested too deeply")
-        if name not in self.given:
-            if name.startswith(_SET_BY_GITLAB) or name == "CI":
-                raise NoValue(f"{name} is known only to a running job")
-            return None
-        found = self.given[name]
-        if found is None:
-            raise NoValue(f"{name} has no plain value here")
-        if name not in self.raw:
-            self._open.append(name)
-            try:
-                found = expand(found, self, GITLAB)
-            finally:
-                self._open.pop()
-        self._known[name] = found
-        return found
 
 
 class Pipelines:
     """Reads the pipelines of a repository, each once."""
 
-    def __init__(self, learned: Learned) -> None:
+    def __init__(self, learned: Learned, composes: Composes) -> None:
         self.learned = learned
+        self.composes = composes
         self.seen: set[str] = set()
         """Real paths of all files that were read, included ones too."""
 
@@ -92,7 +56,7 @@ class Pipelines:
             pipeline = Pipeline(self.learned, root_of(at), self.seen.add)
             try:
                 pipeline.load(at)
-                children = _Jobs(self.learned, pipeline).read()
+                children = _Jobs(self.learned, pipeline, self.composes).read()
             except Unreadable as fault:
                 if not named.file:
                     raise
@@ -108,12 +72,13 @@ class Pipelines:
 class _Jobs:
     """Learns the images of all jobs of one pipeline."""
 
-    def __init__(self, learned: Learned, pipeline: Pipeline) -> None:
+    def __init__(self, learned: Learned, pipeline: Pipeline, composes: Composes) -> None:
         self.learned = learned
         self.pipeline = pipeline
         self._left = _MOST_STEPS
-        self.used: set[Place] = set()
-        """Where images stand that jobs use."""
+        self.used: set[tuple[Place, str]] = set()
+        """Images that jobs use, as they are written, and where."""
+        self.scripts = JobScripts(learned, pipeline, composes)
 
     def read(self) -> list[tuple[str, Place]]:
         """Learn the images; answers the child pipelines, and where they are named."""
@@ -149,6 +114,23 @@ class _Jobs:
                 value = default.get(key)
             for each in self._images(value):
                 self._image(each, job)
+        self._scripts(job, default)
+
+    def _scripts(self, job: Table, default: Table) -> None:
+        """What the scripts of a job ask docker for; what runs after them begins anew."""
+        given = {
+            key: default.get(key)
+            if job.get(key) is None and self._inherits(job, "default", key)
+            else job.get(key)
+            for key in SCRIPTS
+        }
+        for keys in (("before_script", "script"), ("after_script",)):
+            parts = self.scripts.parts([given[key] for key in keys])
+            if self.scripts.asks(parts):
+                # Compose reads its own: COMPOSE_FILE.
+                varies = any("$" in part.text or "compose" in part.text for part in parts)
+                for values in self._ways(job) if varies else [no_values]:
+                    self.scripts.read(parts, values)
 
     def _untold(self, name: str, key: str) -> None:
         """Note that a job has its image from a template that is not in these files."""
@@ -160,7 +142,8 @@ class _Jobs:
     def _defaults(self) -> Table:
         """What jobs have that say nothing themselves."""
         config = self.pipeline.config
-        old = {key: each for key in ("image", "services") if (each := config.get(key))}
+        keys = ("image", "services", *SCRIPTS)
+        old = {key: each for key in keys if (each := config.get(key))}
         default = config.get("default")
         return Table(old | (default.values if isinstance(default, Table) else {}), config.place)
 
@@ -194,10 +177,11 @@ class _Jobs:
 
     def _image(self, image: Value, job: Table) -> None:
         self._count(1)
-        is_plain = not isinstance(image, Scalar) or "$" not in image.text
-        if is_plain and image.place in self.used:
+        text = image.text if isinstance(image, Scalar) else ""
+        # One line can have several images: services: [postgres:16, redis:7].
+        if "$" not in text and (image.place, text) in self.used:
             return
-        self.used.add(image.place)
+        self.used.add((image.place, text))
         if not isinstance(image, Scalar) or image.kind != "str":
             leave_odd(self.learned, image)
             return
@@ -214,7 +198,7 @@ class _Jobs:
             else:
                 self.learned.use(written, image.place)
 
-    def _ways(self, job: Table) -> Iterator[_Values]:
+    def _ways(self, job: Table) -> Iterator[Values]:
         """Every way in which a job may run, by its matrix and its rules."""
         raw: set[str] = set()
         config = self.pipeline.config
@@ -235,7 +219,7 @@ class _Jobs:
         matrix = itertools.islice(self._matrix(job), _MOST_JOBS)
         for each, rule in itertools.product(matrix, ruled[:_MOST_JOBS]):
             self._count(1 + len(common))
-            yield _Values(common | each | rule, raw)
+            yield Values(common | each | rule, raw)
 
     def _count(self, steps: int) -> None:
         self._left -= steps
@@ -289,8 +273,10 @@ class _Jobs:
         """Note the images of a template that no job uses."""
         for key in ("image", "services"):
             for image in self._images(template.get(key)):
-                if image.place not in self.used and isinstance(image, Scalar) and image.text:
-                    self.used.add(image.place)
+                if not isinstance(image, Scalar) or not image.text:
+                    continue
+                if (image.place, image.text) not in self.used:
+                    self.used.add((image.place, image.text))
                     why = f"only in {name}, which no job in these files uses"
                     self.learned.leave(image.text, image.place, UNUSED, why)
 

@@ -30,6 +30,8 @@ class Scalar(NamedTuple):
     kind: str
     """``str``, ``int``, ``float``, ``bool``, ``null``, ``template``, or a tag of its own."""
     place: Place
+    literal: bool = False
+    """Whether it is a block that keeps its lines, which begin after that of its key."""
 
     @property
     def plain(self) -> str | None:
@@ -159,7 +161,7 @@ class _Composer:
         elif isinstance(event, yaml.MappingStartEvent):
             value = self._table(place, depth)
         else:
-            value = Scalar(event.value, self._kind(event), place)
+            value = Scalar(event.value, self._kind(event), place, event.style == "|")
         if anchor:
             self.anchors[anchor] = value
         return value

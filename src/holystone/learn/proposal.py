@@ -55,7 +55,7 @@ class _Reader:
     def __init__(self) -> None:
         self.learned = Learned()
         self.composes = Composes(self.learned)
-        self.pipelines = Pipelines(self.learned)
+        self.pipelines = Pipelines(self.learned, self.composes)
         self.dockerfiles: dict[str, tuple[str, dockerfile.Dockerfile]] = {}
         """By real path, with the path they are called by."""
         self.met: set[str] = set()

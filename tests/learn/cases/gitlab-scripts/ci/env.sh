@@ -1,0 +1,1 @@
+export VAULT_IMAGE=vault:1.13.3
