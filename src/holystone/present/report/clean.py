@@ -12,6 +12,7 @@ from holystone.engine.execute import Outcome
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, Removal
 from holystone.engine.rounds import NOISE, Round, disagrees, gain
 from holystone.present import figures, notes, reasons
+from holystone.present.apart import names_of
 from holystone.present.report import listing, remaining, unconfirmed
 from holystone.present.table import Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
@@ -20,7 +21,6 @@ from holystone.present.wording import (
     counted,
     counts_of,
     images_of,
-    name_of,
     plural,
     promised,
     safe,
@@ -178,8 +178,9 @@ def _not_as_agreed(plan: Plan, look: Look) -> list[str]:
     """What was in the plan that is carried out, and stays after all, each with the reason."""
     if not any(verdict.reasons[0].rule in ("agreed", "not-in-plan") for verdict in plan.verdicts):
         return []
+    name = names_of(plan.kept)
     rows: list[Row] = [
-        (verdict.kind, name_of(verdict), Cell(reasons.texts(verdict.reasons), "yellow"))
+        (verdict.kind, name(verdict), Cell(reasons.texts(verdict.reasons), "yellow"))
         for verdict in plan.kept
         if verdict.reasons[0].rule != "not-in-plan"
     ]
@@ -208,8 +209,9 @@ def _troubles(plan: Plan, outcome: Outcome, result: str, look: Look) -> list[str
         return [look.paint(f"{NOT_TRIED}: {len(found)}", "red"), ""]
     style = "red" if result == FAILED else "yellow"
     shown = found if len(found) <= SHOWN_SKIPS + 2 else found[:SHOWN_SKIPS]
+    name = names_of(verdict for verdict, _ in shown)
     rows: list[Row] = [
-        (verdict.kind, name_of(verdict), Cell(safe(detail), style)) for verdict, detail in shown
+        (verdict.kind, name(verdict), Cell(safe(detail), style)) for verdict, detail in shown
     ]
     lines = [look.paint(f"{result.capitalize()}: {len(found)}", style)]
     lines += render_table(_TROUBLES, rows, look, header=False)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from holystone.core.decision import Plan, Verdict
 from holystone.core.inventory import Image, Inventory
 from holystone.core.layers import Share
 from holystone.core.units import format_size
 from holystone.present import figures, notes, reasons
+from holystone.present.apart import shortened
 from holystone.present.report.listing import FOLD_AFTER
-from holystone.present.table import INDENT, Cell, Column, Row, paragraph
+from holystone.present.table import INDENT, Cell, Column, Row, paragraph, shows
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
-from holystone.present.wording import age, count_of, counted, safe, short_id
+from holystone.present.wording import SHORT_ID, age, count_of, counted, safe
 
 NONE = "<none>"
 """How the docker command writes a repository or a tag that is not there."""
@@ -46,12 +49,17 @@ def render(inventory: Inventory, plan: Plan, look: Look, *, every: bool = False)
     fold = not every and len(nameless) > FOLD_AFTER + 2
     folded = {image.id for image in nameless[FOLD_AFTER:]} if fold else set()
     hidden = folded if every else folded | steps
+    shown = [image for image in images if image.id not in hidden]
+    short = shortened(image.id for image in shown)
     rows: list[Row] = []
-    for image in images:
-        if image.id not in hidden:
-            used = figures.last_use(users.get(image.id, []), inventory.taken_at)
-            rows += _rows(image, shares[image.id], used, verdicts[image.id], inventory.taken_at)
-    lines = render_table(_COLUMNS, rows, look)
+    for image in shown:
+        used = figures.last_use(users.get(image.id, []), inventory.taken_at)
+        verdict = verdicts[image.id]
+        rows += _rows(image, short(image.id), shares[image.id], used, verdict, inventory.taken_at)
+    columns: Sequence[Column] = _COLUMNS
+    if "ID" not in shows(columns, rows, look):
+        columns, rows = _without_ids(rows)
+    lines = render_table(columns, rows, look)
     if steps and not every:
         note = f"{look.ellipsis} and {counted(len(steps), 'step')} of classic builds"
         lines += paragraph(f"{note} (--all lists them)", look, indent=INDENT, style="dim")
@@ -64,8 +72,33 @@ def render(inventory: Inventory, plan: Plan, look: Look, *, every: bool = False)
     return "\n".join([*lines, *notes.lines(inventory.notes, look)])
 
 
+_TAG, _ID = 1, 2
+"""Places of columns."""
+
+
+def _without_ids(rows: Sequence[Row]) -> tuple[list[Column], list[Row]]:
+    """The table where there is no room for IDs: what has no tag shows its ID in place of one."""
+    columns = [column for place, column in enumerate(_COLUMNS) if place != _ID]
+    # An ID that is cut in its middle is of no use.
+    columns[0] = columns[0]._replace(least=15)
+    columns[_TAG] = columns[_TAG]._replace(least=SHORT_ID)
+    told: list[Row] = []
+    for row in rows:
+        cells = list(row)
+        identifier = cells.pop(_ID)
+        if cells[_TAG] == NONE:
+            cells[_TAG] = identifier
+        told.append(tuple(cells))
+    return columns, told
+
+
 def _rows(
-    image: Image, share: Share | None, used: float | None, verdict: Verdict, now: float
+    image: Image,
+    short: str,
+    share: Share | None,
+    used: float | None,
+    verdict: Verdict,
+    now: float,
 ) -> list[Row]:
     """A row for each tag of the image; where it has none, one with its repository if it has one."""
     names = [split_tag(tag) for tag in image.tags]
@@ -73,7 +106,7 @@ def _rows(
         repositories = {digest.partition("@")[0]: None for digest in image.digests}
         names = [(repository, NONE) for repository in repositories] or [(NONE, NONE)]
     rest = (
-        short_id(image.id),
+        short,
         format_size(image.size),
         UNKNOWN if share is None else format_size(share.unique),
         UNKNOWN if share is None else format_size(share.shared),

@@ -10,6 +10,7 @@ from holystone.core.seen import Sighting
 from holystone.core.units import format_duration
 from holystone.core.usage import Usage, Use
 from holystone.engine.host import Observed
+from holystone.present.apart import shortened
 from holystone.present.document import Document, preamble
 from holystone.present.table import Column, paragraph
 from holystone.present.table import render as render_table
@@ -21,7 +22,6 @@ from holystone.present.wording import (
     engine_name,
     listed,
     safe,
-    short_id,
     short_reference,
     timestamp,
 )
@@ -78,15 +78,18 @@ def render(inventory: Inventory, observed: Observed, usage: Usage, look: Look) -
     title = f"Use of {safe(inventory.engine.name)} ({engine_name(inventory.engine)}): {since}"
     lines = paragraph(title, look, style="bold")
     rows = _rows(observed, usage)
+    short = shortened(
+        each for row in rows for each in (row.image, row.reference.partition("@")[2]) if each
+    )
     if rows:
         table = [
             (
-                short_reference(row.reference),
+                short_reference(row.reference, short),
                 str(row.uses),
                 str(row.ever.count),
                 ago(now - row.ever.last),
                 "—" if row.ever.gap is None else about(row.ever.gap),
-                short_id(row.image) or "—",
+                short(row.image) or "—",
             )
             for row in rows
         ]
