@@ -65,15 +65,21 @@ class Cleaning:
         self.policy = policy
         self.output = terminal.open_output(sys.stdout, os.environ, color=options.color)
         self.agreed = agreed
+        self.run_id: int | None = None
+        """The number of the run, once it is written down."""
 
     def run(self) -> int:
         """Observe, lock, plan, ask, remove, tell; answers the exit code. Raises EngineError."""
+        self._check_leases()
         inventory = look(self.host, self.policy, every=self.every)
         lock = self._lock(inventory)
         try:
             if lock.waited:
                 if self._is_done_already(inventory, lock):
                     return exit_codes.DONE
+                inventory = look(self.host, self.policy, every=self.every)
+            elif self._is_left_open(inventory):
+                # A run that held the lock until a moment ago was killed since the lists were read.
                 inventory = look(self.host, self.policy, every=self.every)
             inventory, plan = self._plan(inventory)
             self._open()
@@ -86,6 +92,17 @@ class Cleaning:
             raise Failure(message, exit_codes.INTERRUPTED) from None
         finally:
             lock.release()
+
+    def _check_leases(self) -> None:
+        """Raise Failure where leases cannot be read, and this clean takes what they are for."""
+        why = self.ledger.leases_unread()
+        if why and (self.policy.level == "deep" or self.policy.target is not None):
+            what = "a deep clean" if self.policy.level == "deep" else "a clean for space"
+            raise Failure(
+                f"{why} Its leases cannot be read, and {what} could take what they keep. "
+                "Nothing was removed.",
+                exit_codes.LEASES_UNREAD,
+            )
 
     def _open(self) -> None:
         """The first line. What makes a plan impossible is told without it."""
@@ -132,6 +149,11 @@ class Cleaning:
             self._open()
             answer(self.output, report.coalesced(last.id, last.freed_bytes))
         return True
+
+    def _is_left_open(self, inventory: Inventory) -> bool:
+        """Whether there are removals on this engine that nobody knows the end of."""
+        key = f"{inventory.engine.id}/{inventory.engine.store}"
+        return self.ledger.has_open(key)
 
     def _has_wishes_of_its_own(self) -> bool:
         asked = (self.options.min_age, self.options.cache_budget, self.policy.target)
@@ -184,7 +206,7 @@ class Cleaning:
             self._tell(made, outcome, rounds)
         if outcome.interrupted == INTERRUPTED:
             return exit_codes.INTERRUPTED
-        if outcome.failed:
+        if outcome.failed or outcome.unknown:
             return exit_codes.STEPS_FAILED
         if missed(last.plan, last.disk) or outcome.interrupted:
             return exit_codes.TARGET_NOT_REACHED
@@ -193,6 +215,7 @@ class Cleaning:
     def _rounds(self, plan: Plan, inventory: Inventory) -> list[Round]:
         """Carry the plan out; with a target, plan anew as long as that can bring it nearer."""
         run = self._begin(plan, inventory)
+        self.run_id = None if run is None else run.id
         rounds: list[Round] = []
         progress: Progress | None = None
         while True:
@@ -221,6 +244,7 @@ class Cleaning:
                 removed=outcome.removed,
                 skipped=outcome.skipped,
                 failed=outcome.failed,
+                unknown=outcome.unknown,
                 interrupted=outcome.interrupted,
                 disk_free_after=rounds[-1].disk.free_bytes,
                 planned_bytes=made.freed_bytes,
@@ -258,10 +282,20 @@ class Cleaning:
 
             def report_step(step: Step, removal: Removal) -> None:
                 progress.step_done(step, removal)
-                if run is not None:
-                    run.settle(step.kind, step.id, removal.result, removal.detail)
+                settle(step, removal)
 
-            return execute(plan, inventory, self.host, report_step), progress
+            def settle(step: Step, removal: Removal) -> None:
+                if run is not None:
+                    run.settle(
+                        step.kind, step.id, removal.result, removal.detail, lost=removal.lost
+                    )
+
+            def ask(steps: Sequence[Step]) -> None:
+                if run is not None:
+                    run.ask([(step.kind, step.id) for step in steps])
+
+            outcome = execute(plan, inventory, self.host, report_step, begin=ask, looked=settle)
+            return outcome, progress
 
     def _measured(self, plan: Plan, outcome: Outcome) -> Disk:
         """The disk after these removals, once it has what it gains from them.
@@ -307,7 +341,8 @@ class Cleaning:
                 title = f"What went ({outcome.removed})"
                 folded = ci.fold(provider, "holystone_removed", title, went, time.time())
                 answer(self.output, folded)
-        answer(self.output, report.render(plan, outcome, look, disk_after=last.disk))
+        text = report.render(plan, outcome, look, disk_after=last.disk, run=self.run_id)
+        answer(self.output, text)
         if short := missed(last.plan, last.disk):
             from holystone.present.report import shortfall
 

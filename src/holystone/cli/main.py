@@ -135,7 +135,8 @@ def overview() -> str:
         "  holystone -H demo: plan    the same on the built-in demo host\n\n"
         "exit codes: 0 done, 1 error, 2 changes pending (plan --detailed-exitcode),\n"
         "3 some steps failed, 4 target not reached, 10 engine unreachable,\n"
-        "11 another run holds the lock, 64 usage, 130 interrupted\n"
+        "11 another run holds the lock, 12 leases cannot be read (deep, a target),\n"
+        "64 usage, 130 interrupted\n"
     )
 
 

@@ -10,9 +10,11 @@ from holystone.config.load import Configuration
 from holystone.config.settings import Rule, Settings
 from holystone.core.digest_names import digest_names
 from holystone.core.inventory import Inventory
+from holystone.core.patterns import Labels
+from holystone.core.patterns import names as names_of
+from holystone.core.patterns import references as ready
 from holystone.core.policy import Mark
-from holystone.core.protection import covers, first_label
-from holystone.core.rules import matches_name
+from holystone.core.protection import covers, parsed_or_none
 
 
 class Remark(NamedTuple):
@@ -72,8 +74,11 @@ def without_match(configuration: Configuration, inventory: Inventory) -> list[Re
     said += _labels(settings, inventory)
     said += _rules(settings, names)
     given = settings.values.get("volumes.names")
-    for file, pattern in _each(settings, "volumes.names") if given else ():
-        if not any(matches_name(pattern, volume.name) for volume in inventory.volumes):
+    told = list(_each(settings, "volumes.names")) if given else []
+    patterns = names_of([pattern for _, pattern in told])
+    matched = {at for volume in inventory.volumes for at in patterns.matching(volume.name)}
+    for at, (file, pattern) in enumerate(told):
+        if at not in matched:
             said.append(Remark(file, "volumes.names", f"{pattern!r} matches no volume here"))
     return said + _marks(configuration, inventory.disk.total_bytes)
 
@@ -81,15 +86,21 @@ def without_match(configuration: Configuration, inventory: Inventory) -> list[Re
 def _patterns(settings: Settings, references: Sequence[str]) -> list[Remark]:
     key, said = "protect.images", []
     given = settings.values[key].given if key in settings.values else ()
+    here = [parsed for each in references if (parsed := parsed_or_none(each)) is not None]
     for file, patterns in given:
+        matched: set[int] = set()
+        excepted: set[int] = set()
+        for reference in here:
+            covered = False
+            for at in ready(patterns).matching(reference):
+                matched.add(at)
+                if patterns[at][0] == "!" and covered:
+                    excepted.add(at)
+                covered = patterns[at][0] != "!"
         for at, pattern in enumerate(patterns):
-            plain = pattern.removeprefix("!")
-            if not any(covers([plain], reference) for reference in references):
+            if at not in matched:
                 said.append(Remark(file, key, f"{pattern!r} matches no image here"))
-            elif plain != pattern and not any(
-                covers(patterns[:at], reference) and covers([plain], reference)
-                for reference in references
-            ):
+            elif pattern[0] == "!" and at not in excepted:
                 text = f"{pattern!r} excepts no image here that a pattern before it covers"
                 said.append(Remark(file, key, text))
     return said
@@ -103,15 +114,20 @@ def _labels(settings: Settings, inventory: Inventory) -> list[Remark]:
         *(each.labels for each in inventory.volumes),
         *(each.labels for each in inventory.networks),
     ]
-    return [
-        Remark(file, key, f"no {what} here has a label like {pattern!r}")
-        for key, labelled, what in (
-            ("protect.labels", everything, "object"),
-            ("containers.keep_labels", containers, "container"),
-        )
-        for file, pattern in _each(settings, key)
-        if not any(first_label([pattern], labels) for labels in labelled)
-    ]
+    said = []
+    for key, labelled, what in (
+        ("protect.labels", everything, "object"),
+        ("containers.keep_labels", containers, "container"),
+    ):
+        told = list(_each(settings, key))
+        patterns = Labels(pattern for _, pattern in told)
+        matched = {at for labels in labelled for at in patterns.matching(labels)}
+        said += [
+            Remark(file, key, f"no {what} here has a label like {pattern!r}")
+            for at, (file, pattern) in enumerate(told)
+            if at not in matched
+        ]
+    return said
 
 
 def _rules(settings: Settings, tags: Sequence[str]) -> list[Remark]:

@@ -14,13 +14,17 @@ from holystone.core.usage import Usage
 REMOVED = "removed"
 SKIPPED = "skipped"
 FAILED = "failed"
+UNKNOWN = "unknown"
+"""How a removal ends. ``unknown``: it was asked for, and no answer came: it may have been made."""
 
 
 class Removal(NamedTuple):
-    """How one step ended: ``removed``, ``skipped`` or ``failed``, and why."""
+    """How one step ended: ``removed``, ``skipped``, ``failed`` or ``unknown``, and why."""
 
     result: str
     detail: str = ""
+    lost: tuple[str, ...] = ()
+    """The references that an image lost by this step, where the image itself was not removed."""
 
 
 class Observed(NamedTuple):
@@ -93,6 +97,13 @@ class Host(Protocol):
 
         Children come before parents: in the same call, or in an earlier one. Raises EngineError as
         ``remove``.
+        """
+
+    def look(self, steps: Sequence[Step], removals: Sequence[Removal]) -> list[Removal]:
+        """What became of steps whose removal got no answer, by what is there now.
+
+        ``removals`` are the results so far. One stays ``unknown`` where the engine still does not
+        answer. Never fails.
         """
 
     def disk(self) -> Disk:

@@ -200,7 +200,7 @@ def coalesced(last: RunSummary | None, *, level: str, waited_since: float | None
         and last is not None
         and last.level in _CLEANS
         and last.state == DONE
-        and last.failed == 0
+        and last.failed == last.unknown == 0
         and last.ended is not None
         and last.ended >= waited_since
     )

@@ -64,6 +64,7 @@ def clean(
             removal = Removal(SKIPPED, "not tried") if verdict.remove else Removal("kept")
         item["result"] = removal.result
         item["detail"] = removal.detail
+        item["lost"] = list(removal.lost)
         item["outcome_freed_bytes"] = outcome.freed.get(key, 0)
         items.append(item)
     ended = {
@@ -72,6 +73,7 @@ def clean(
         "removed": outcome.removed,
         "skipped": outcome.skipped,
         "failed": outcome.failed,
+        "unknown": outcome.unknown,
         "seconds": round(outcome.seconds, 3),
         "interrupted": outcome.interrupted or None,
         "disk": None if disk_after is None else _disk(disk_after),
@@ -88,6 +90,7 @@ def _round(done: Round) -> Document:
         "removed": done.outcome.removed,
         "skipped": done.outcome.skipped,
         "failed": done.outcome.failed,
+        "unknown": done.outcome.unknown,
         "seconds": round(done.outcome.seconds, 3),
     }
 
@@ -97,6 +100,7 @@ def coalesced(inventory: Inventory, level: str, run: int, disk: Disk) -> Documen
     none = {"freed_bytes": 0, "planned_bytes": 0, "removed": 0, "skipped": 0, "failed": 0}
     ended: Document = {
         **none,
+        "unknown": 0,
         "seconds": 0.0,
         "interrupted": None,
         "disk": _disk(disk),

@@ -225,9 +225,12 @@ def _protected_by(facts: Facts) -> str:
 
 
 def _leased(facts: Facts) -> str:
+    if facts.get("unread"):
+        return "perhaps leased: the leases cannot be read"
     until = _number(facts, "until")
     job = f" by job {safe(str(facts['job']))}" if facts.get("job") else ""
-    return f"leased{job} until {clock(until, _number(facts, 'now'))}"
+    user = f" of user {safe(str(facts['user']))}" if facts.get("user") else ""
+    return f"leased{job}{user} until {clock(until, _number(facts, 'now'))}"
 
 
 def _prune_filter(facts: Facts) -> str:

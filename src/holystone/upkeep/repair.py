@@ -16,7 +16,7 @@ from holystone.engine.host import REMOVED, Host, Removal
 from holystone.engine.pulling import Images
 from holystone.ledger.records import Removed
 from holystone.ledger.runs import Run
-from holystone.upkeep.restore import PULL, RESTORED, Restoring, Watcher, carry_out
+from holystone.upkeep.bring_back import PULL, RESTORED, Restoring, Watcher, carry_out
 from holystone.upkeep.side_by_side import INTERRUPTED
 from holystone.upkeep.verify import DAMAGED, OK, Subject, Verified
 
