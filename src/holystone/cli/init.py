@@ -13,6 +13,7 @@ from holystone.cli.options import Parser, add_output
 from holystone.cli.session import Failure, answer
 from holystone.cli.writing import create, replace
 from holystone.present import terminal
+from holystone.regular_file import NotRegular, read_regular
 from holystone.upkeep.integration import TARGETS, File, Target, filled, home, text, used
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 WRITE = "write"
 REPLACE = "replace"
 UNCHANGED = "unchanged"
+_LARGEST = 10_000_000
+"""Bytes of a file that is there already."""
 LEAVE = "leave"
 """The repository has one of its own, and that stays as it is."""
 
@@ -172,10 +175,11 @@ def _changes(target: Target, folder: str, options: argparse.Namespace) -> list[C
 def _read(path: str) -> str | None:
     """What is in a file; None where that is no text. Raises Failure where it cannot be read."""
     try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
+        return read_regular(path, _LARGEST).decode("utf-8")
     except UnicodeDecodeError:
         return None
+    except NotRegular as error:
+        raise Failure(f"cannot read {path!r}: {error}. Nothing was written.") from None
     except FileNotFoundError:
         return None  # A link that leads nowhere: replacing it is for the user to say.
     except OSError as error:
