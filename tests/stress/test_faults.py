@@ -70,14 +70,17 @@ class Faults:
 
     def present(self) -> Whole:
         """What is there now."""
+        for _ in range(50):
+            try:
+                return self._listed()
+            except ApiError:
+                time.sleep(0.1)  # The engine is still at work on what it was asked.
+        return self._listed()
+
+    def _listed(self) -> Whole:
         found: Whole = {}
         for entry in self.engine.client.list("/images/json?all=1"):
-            try:
-                told = self.engine.api("GET", f"/images/{entry['Id']}/json")
-            except ApiError as error:
-                if error.status == 404:
-                    continue  # The engine is still at work on what it was asked.
-                raise
+            told = self.engine.api("GET", f"/images/{entry['Id']}/json")
             tags, digests = (
                 {name for name in told.get(key) or () if "<none>" not in name}
                 for key in ("RepoTags", "RepoDigests")
