@@ -20,7 +20,7 @@ clean: $(READY) ## DOCKER: safe clean of this host; every tagged image, volume a
 
 test: $(READY) ## Run all tests; as root on Debian the missing engines are installed first
 	scripts/install-engines
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
 
 stress: $(READY) ## Cleans without pause beside ten workers' jobs, two minutes on each engine, with figures
 	scripts/install-engines

@@ -159,6 +159,65 @@ def test_a_ledger_of_a_newer_holystone(holystone: Command) -> None:
     assert done.err.count("\n") == 1
 
 
+UNTAGGED = {"Id": "sha256:" + "d" * 64, "RepoTags": None, "Created": 1, "Size": 5}
+
+
+def newer(holystone: Command) -> None:
+    """A ledger of the next version."""
+    holystone.state.mkdir()
+    with sqlite3.connect(holystone.state / LEDGER) as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["deep", "--yes"],
+        ["--until-free", "1kB"],
+        ["weekly", "--until-used", "99%"],
+        ["--watermarks"],
+    ],
+)
+def test_with_leases_that_cannot_be_read_no_deep_clean(
+    holystone: Command, options: list[str]
+) -> None:
+    """Nor one for space: nothing is so much as asked for."""
+    newer(holystone)
+    with misbehaving(SCRIPT) as host:
+        said = holystone("clean", *options, "-H", host).failed(12)
+    assert "is of a newer holystone (version 99" in said
+    assert said.endswith("could take what they keep. Nothing was removed.\n")
+
+
+@pytest.mark.parametrize("level", ["routine", "weekly", "deep"])
+def test_with_leases_that_cannot_be_read_every_image_stays(holystone: Command, level: str) -> None:
+    """One note says so; the plan of any level can be looked at."""
+    newer(holystone)
+    script = SCRIPT | {
+        "GET /images/json": answers([IMAGE, UNTAGGED]),
+        f"GET /images/{UNTAGGED['Id']}/json": answers(UNTAGGED | LAYERS),
+        f"GET /images/{UNTAGGED['Id']}/history": answers([{"Id": "x", "Created": 1, "Size": 5}]),
+    }
+    commands = ["plan", *(["clean"] if level != "deep" else [])]
+    with misbehaving(script) as host:
+        for command in commands:
+            done = holystone(command, level, "--json", "--min-age", "0s", "-H", host)
+            assert done.code == 0, done
+            items = [item for item in done.json["items"] if item["kind"] == "image"]
+            assert [item["action"] for item in items] == ["keep", "keep"]
+            texts = [reason["text"] for item in items for reason in item["reasons"]]
+            assert "perhaps leased: the leases cannot be read" in texts
+            assert done.err.count("\n") == 1
+            assert "Its leases cannot be read, so every image stays." in done.err
+        for command in ("status", "images", "explain app"):
+            done = holystone(*command.split(), "-H", host)
+            assert done.code == 0
+            assert done.err.count("\n") == 1
+    for command in ("history", "lease list", "lease app --for 1h"):
+        assert "is of a newer holystone" in holystone(*command.split()).failed(1)
+
+
 def test_a_ledger_with_another_schema(holystone: Command) -> None:
     holystone.state.mkdir()
     with sqlite3.connect(holystone.state / LEDGER) as database:

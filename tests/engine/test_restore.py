@@ -15,17 +15,16 @@ from holystone.engine.pulling import Puller
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
 from holystone.ledger.ledger import Ledger
-from holystone.upkeep.restore import (
+from holystone.upkeep.bring_back import (
     FAILED,
     LOST,
     PRESENT,
     RESTORED,
     Restored,
-    RestoreError,
     Undone,
     carry_out,
-    plan_restore,
 )
+from holystone.upkeep.restore import RestoreError, plan_restore
 from holystone.upkeep.restore import resolve as resolve_run
 from tests.engine.restoring import forget, image, login, pushed, recorded_clean
 from tests.engines import Engine, Registry, start_registry

@@ -19,7 +19,7 @@ from holystone.engine.pulling import PullCancelled, Puller, PullFailed
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import parse_host
 from holystone.ledger.records import REMOVED, Removed
-from holystone.upkeep.restore import FAILED, PULL, Restored, Restoring, carry_out
+from holystone.upkeep.bring_back import FAILED, PULL, Restored, Restoring, carry_out
 from holystone.upkeep.side_by_side import INTERRUPTED
 from tests.engine_client.misbehaving import (
     CLOSE,

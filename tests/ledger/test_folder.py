@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from holystone.core import reference  # noqa: F401 - the same
-from holystone.ledger import leases, runs, speeds  # noqa: F401 - the same
+from holystone.ledger import lease_file, leases, runs, speeds  # noqa: F401 - the same
 from holystone.ledger.database import FILE
 from holystone.ledger.folder import GROUP, LedgerError, UnsafeError, default_folder, open_folder
 from holystone.ledger.ledger import Ledger
@@ -56,8 +56,9 @@ def rights(folder: Path) -> dict[str, int]:
 
 
 def files_of(folder: Path) -> list[str]:
-    """The names of all that is in it after a use, with those that SQLite makes for a while."""
-    return sorted({*rights(folder), *(FILE + end for end in ("-wal", "-shm", "-journal"))})
+    """The names of what each run opens in it, with those that SQLite makes for a while."""
+    found = {*rights(folder), *(FILE + end for end in ("-wal", "-shm", "-journal"))}
+    return sorted(found - {lease_file.NAME})
 
 
 def test_a_new_one_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -144,6 +145,26 @@ def test_a_link_in_place_of_any_file_is_not_followed(tmp_path: Path) -> None:
         assert stat.S_IMODE(target.stat().st_mode) == 0o640
         assert not (tmp_path / "missing").exists()
     use(folder)
+
+
+def test_a_link_in_place_of_the_leases_is_not_followed(tmp_path: Path) -> None:
+    """It is replaced; one in the way of the new file is an error."""
+    folder = tmp_path / "state"
+    use(folder)
+    target = tmp_path / "target"
+    target.write_text(SECRET)
+    file = folder / lease_file.NAME
+    file.unlink()
+    file.symlink_to(target)
+    with pytest.raises(LedgerError, match="it is a symbolic link"):
+        lease_file.read(str(folder))
+    use(folder)
+    assert not file.is_symlink()
+    assert len(lease_file.read(str(folder)).leases) == 1
+    Path(f"{file}.new").symlink_to(target)
+    with opened(folder) as ledger, pytest.raises(LedgerError, match="it is a symbolic link"):
+        ledger.leases.add(["node"], until=NOW + 60, job="7", now=NOW)
+    assert target.read_text() == SECRET
 
 
 def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_a_run_is_told_as_it_was(tmp_path: Path) -> None:
     assert told.started <= told.ended <= time.time()
     assert told._replace(started=0, ended=0) == (
         1, KEY, "runner", "unix:///x", "weekly", "4711", 0, 0, "interrupted",
-        "the engine went away", 3, 20, False, 7, 1, 1, 1, 400, 500, 900, (), 1, 0,
+        "the engine went away", 3, 20, False, 7, 1, 1, 1, 400, 500, 900, (), 1, 0, 0,
     )  # fmt: skip
     image = inventory.images[0]
     assert removed[0] == Removed(

@@ -82,6 +82,7 @@ def test_clean_tells_what_became_of_every_item() -> None:
         "removed": results.count("removed"),
         "skipped": 2,
         "failed": 1,
+        "unknown": 0,
         "seconds": 1.26,
         "interrupted": None,
         "disk": {"total_bytes": 100, "free_bytes": 50, "not_in_sight": None},

@@ -32,7 +32,7 @@ from holystone.present import terminal
 from holystone.present.report import clean as report
 
 if TYPE_CHECKING:
-    from holystone.cli.plan_file import PlanFile
+    from holystone.cli.plan_fields import PlanFile
     from holystone.core.inventory import Disk, Inventory
     from holystone.core.policy import Policy
     from holystone.ledger.lock import Held, Holder
@@ -64,15 +64,21 @@ class Cleaning:
         self.policy = policy
         self.output = terminal.open_output(sys.stdout, os.environ, color=options.color)
         self.agreed = agreed
+        self.run_id: int | None = None
+        """The number of the run, once it is written down."""
 
     def run(self) -> int:
         """Observe, lock, plan, ask, remove, tell; answers the exit code. Raises EngineError."""
+        self._check_leases()
         inventory = look(self.host, self.policy, every=self.every)
         lock = self._lock(inventory)
         try:
             if lock.waited:
                 if self._is_done_already(inventory, lock):
                     return exit_codes.DONE
+                inventory = look(self.host, self.policy, every=self.every)
+            elif self._is_left_open(inventory):
+                # A run that held the lock until a moment ago was killed since the lists were read.
                 inventory = look(self.host, self.policy, every=self.every)
             inventory, plan = self._plan(inventory)
             self._open()
@@ -86,11 +92,26 @@ class Cleaning:
         finally:
             lock.release()
 
+    def _check_leases(self) -> None:
+        """Raise Failure where leases cannot be read, and this clean takes what they are for."""
+        why = self.ledger.leases_unread()
+        if why and (self.policy.level == "deep" or self.policy.target is not None):
+            what = "a deep clean" if self.policy.level == "deep" else "a clean for space"
+            raise Failure(
+                f"{why} Its leases cannot be read, and {what} could take what they keep. "
+                "Nothing was removed.",
+                exit_codes.LEASES_UNREAD,
+            )
+
     def _open(self) -> None:
         """The first line. What makes a plan impossible is told without it."""
         if not self.options.json:
             # What a full disk does not take before the clean comes with the rest after it.
             tell(self.output.write, report.opening(self.policy))
+            if read := self.options.configuration.sources:
+                from holystone.present.report.config import sources
+
+                tell(self.output.write, self.output.look.paint(sources(read), "dim"))
 
     def _lock(self, inventory: Inventory) -> Held:
         """The lock of this host. Raises Failure where another run has it for too long."""
@@ -132,6 +153,11 @@ class Cleaning:
             answer(self.output, report.coalesced(last.id, last.freed_bytes))
         return True
 
+    def _is_left_open(self, inventory: Inventory) -> bool:
+        """Whether there are removals on this engine that nobody knows the end of."""
+        key = f"{inventory.engine.id}/{inventory.engine.store}"
+        return self.ledger.has_open(key)
+
     def _has_wishes_of_its_own(self) -> bool:
         asked = (self.options.min_age, self.options.cache_budget, self.policy.target)
         return self.agreed is not None or any(wish is not None for wish in asked)
@@ -145,9 +171,17 @@ class Cleaning:
         now = inventory.taken_at
         path, max_age = self.options.plan, self.options.max_plan_age
         plan_file.check(self.agreed, path, inventory.engine, now, max_age)
-        inventory = self.host.confirm(self.host.weigh(self.host.date(inventory)), ())
-        usage = self.host.usage()
-        return inventory, hold_against(self.agreed.steps, inventory, usage, self.policy, now)
+        inventory = self.host.date(self.host.date_tagged(inventory))
+        inventory = self.host.confirm(self.host.weigh(inventory), ())
+        since = self.host.used_since(inventory, self.agreed.since)
+        asked: set[str] = set()
+        while True:
+            usage = self.host.usage()
+            made = hold_against(self.agreed.steps, inventory, usage, self.policy, now, since)
+            if asked.issuperset(made.unconfirmed):
+                return inventory, made
+            asked.update(made.unconfirmed)
+            inventory = self.host.confirm(inventory, made.unconfirmed)
 
     def _ask(self, inventory: Inventory, plan: Plan) -> None:
         """Show what a deep clean takes, and go on only with a yes. Raises Failure."""
@@ -183,7 +217,7 @@ class Cleaning:
             self._tell(made, outcome, rounds)
         if outcome.interrupted == INTERRUPTED:
             return exit_codes.INTERRUPTED
-        if outcome.failed:
+        if outcome.failed or outcome.unknown:
             return exit_codes.STEPS_FAILED
         if missed(last.plan, last.disk) or outcome.interrupted:
             return exit_codes.TARGET_NOT_REACHED
@@ -192,6 +226,7 @@ class Cleaning:
     def _rounds(self, plan: Plan, inventory: Inventory) -> list[Round]:
         """Carry the plan out; with a target, plan anew as long as that can bring it nearer."""
         run = self._begin(plan, inventory)
+        self.run_id = None if run is None else run.id
         rounds: list[Round] = []
         while True:
             part = part_to_begin_with(plan, inventory, len(rounds))
@@ -219,6 +254,7 @@ class Cleaning:
                 removed=outcome.removed,
                 skipped=outcome.skipped,
                 failed=outcome.failed,
+                unknown=outcome.unknown,
                 interrupted=outcome.interrupted,
                 disk_free_after=rounds[-1].disk.free_bytes,
                 planned_bytes=made.freed_bytes,
@@ -248,10 +284,19 @@ class Cleaning:
 
             def report_step(step: Step, removal: Removal) -> None:
                 progress.step_done(step, removal)
-                if run is not None:
-                    run.settle(step.kind, step.id, removal.result, removal.detail)
+                settle(step, removal)
 
-            return execute(plan, inventory, self.host, report_step)
+            def settle(step: Step, removal: Removal) -> None:
+                if run is not None:
+                    run.settle(
+                        step.kind, step.id, removal.result, removal.detail, lost=removal.lost
+                    )
+
+            def ask(steps: Sequence[Step]) -> None:
+                if run is not None:
+                    run.ask([(step.kind, step.id) for step in steps])
+
+            return execute(plan, inventory, self.host, report_step, begin=ask, looked=settle)
 
     def _measured(self, plan: Plan, outcome: Outcome) -> Disk:
         """The disk after these removals, once it has what it gains from them.
@@ -272,12 +317,13 @@ class Cleaning:
 
     def _document(self, told: dict[str, Any]) -> None:
         """Answer with the document, write it into the file it was asked for in, or both."""
-        from holystone.present.document import dump
+        from holystone.cli.writing import write
+        from holystone.present.document import configured, dump
 
+        told = configured(told, self.options.configuration)
         if self.options.report:
             try:
-                with open(self.options.report, "w", encoding="utf-8") as file:
-                    file.write(f"{dump(told)}\n")
+                write(self.options.report, f"{dump(told)}\n")
             except (OSError, ValueError) as error:
                 # What was removed is removed: that is told in any case.
                 said = getattr(error, "strerror", None) or str(error)
@@ -296,8 +342,13 @@ class Cleaning:
                 went = report.removals(plan, outcome, look, every=True)
                 title = f"What went ({outcome.removed})"
                 folded = ci.fold(provider, "holystone_removed", title, went, time.time())
-                answer(self.output, folded)
-        answer(self.output, report.render(plan, outcome, look, disk_after=last.disk))
+                answer(self.output, folded, marked=True)
+        text = report.render(plan, outcome, look, disk_after=last.disk, run=self.run_id)
+        answer(self.output, text)
+        if self.agreed is not None and not plan.steps:
+            from holystone.cli import plan_file
+
+            answer(self.output, plan_file.nothing_left(plan, self.agreed))
         if short := missed(last.plan, last.disk):
             from holystone.present.report import shortfall
 

@@ -10,5 +10,7 @@ TARGET_NOT_REACHED = 4
 ENGINE_UNREACHABLE = 10
 LOCKED = 11
 """Another run holds the lock of the host."""
+LEASES_UNREAD = 12
+"""Nothing was removed: there may be leases that cannot be read, and what they keep would go."""
 USAGE = 64
 INTERRUPTED = 130

@@ -9,12 +9,16 @@ from typing import NamedTuple
 
 from holystone.cli.session import Failure
 from holystone.cli.writing import create, replace
+from holystone.core.outside import safe
 from holystone.present import terminal
+from holystone.regular_file import NotRegular, read_regular
 from holystone.upkeep.integration import File, Target, text, used
 
 WRITE = "write"
 REPLACE = "replace"
 UNCHANGED = "unchanged"
+_LARGEST = 10_000_000
+"""Bytes of a file that is there already."""
 LEAVE = "leave"
 """The repository has one of its own, and that stays as it is."""
 
@@ -50,10 +54,11 @@ def changes(target: Target, folder: str, command: str) -> list[Change]:
 def _read(path: str) -> str | None:
     """What is in a file; None where that is no text. Raises Failure where it cannot be read."""
     try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
+        return read_regular(path, _LARGEST).decode("utf-8")
     except UnicodeDecodeError:
         return None
+    except NotRegular as error:
+        raise Failure(f"cannot read {path!r}: {error}. Nothing was written.") from None
     except FileNotFoundError:
         return None  # A link that leads nowhere: replacing it is for the user to say.
     except OSError as error:
@@ -74,7 +79,7 @@ def agree(changes: list[Change], options: argparse.Namespace) -> None:
             if len(paths) == 1
             else f"{names} exist and are different. Nothing was written; --force replaces them."
         )
-    sys.stderr.write(f"Replace {names}? [y/N] ")
+    sys.stderr.write(f"Replace {safe(names)}? [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise Failure("nothing was written")

@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 from holystone.cli.answer import tell
 from holystone.cli.session import Failure, answer
 from holystone.cli.writing import rewrite
+from holystone.core.outside import safe, safe_lines
 from holystone.learn.after_scripts import OwnScript, own_after_scripts
 from holystone.present import terminal
 from holystone.present.terminal import Output
-from holystone.present.wording import counted, safe
+from holystone.present.wording import counted
+from holystone.regular_file import read_regular
 from holystone.upkeep.integration import Target
-from holystone.upkeep.prune_lines import PruneFile, find
+from holystone.upkeep.prune_lines import LARGEST, PruneFile, find
 
 _SHARED = ".holystone-clean"
 _TEMPLATE = os.path.join("templates", "holystone-clean.yml")
@@ -116,7 +118,7 @@ def difference(file: PruneFile) -> list[str]:
         n=1,
         lineterm="",
     )
-    return [safe(line) for line in changes]
+    return [safe_lines(line) for line in changes]
 
 
 def replace(found: Found, options: argparse.Namespace) -> bool:
@@ -125,9 +127,8 @@ def replace(found: Found, options: argparse.Namespace) -> bool:
         return False
     for file in found.changeable:
         try:
-            with open(file.path, encoding="utf-8", newline="") as there:
-                if there.read() != file.before:
-                    raise Failure(f"{file.path!r} was changed meanwhile; run this again")
+            if read_regular(file.path, LARGEST).decode() != file.before:
+                raise Failure(f"{file.path!r} was changed meanwhile; run this again")
             rewrite(file.path, file.after)
         except (OSError, ValueError) as error:
             said = getattr(error, "strerror", None) or str(error)

@@ -135,7 +135,8 @@ def overview() -> str:
         "  holystone -H demo: plan    the same on the built-in demo host\n\n"
         "exit codes: 0 done, 1 error, 2 changes pending (plan --detailed-exitcode),\n"
         "3 some steps failed, 4 target not reached, 10 engine unreachable,\n"
-        "11 another run holds the lock, 64 usage, 130 interrupted\n"
+        "11 another run holds the lock, 12 leases cannot be read (deep, a target),\n"
+        "64 usage, 130 interrupted\n"
     )
 
 
@@ -155,5 +156,7 @@ def _no_command(words: Sequence[str]) -> int:
         return say(overview())
     else:
         said = "there is no command, only options. Name one: holystone plan."
-    sys.stderr.write(f"holystone: {said} See holystone --help.\n")
+    from holystone.core.outside import safe
+
+    sys.stderr.write(f"holystone: {safe(said)} See holystone --help.\n")
     return exit_codes.USAGE

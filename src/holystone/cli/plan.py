@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of
@@ -56,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Observe, plan, show. Raises EngineError."""
+    began = time.time()
     policy = policy_of(options)
     every = getattr(options, "all", False)
     file = getattr(options, "out", None)
@@ -68,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     if file is not None:
         from holystone.cli import plan_file
 
-        plan_file.write(file, plan, inventory)
+        plan_file.write(file, plan, inventory, options, began)
     if os.environ.get("GITHUB_STEP_SUMMARY"):
         from holystone.present import ci
 
@@ -78,11 +80,14 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         from holystone.present import document
 
-        answer(output, document.dump(document.plan(plan), indent=output.interactive))
+        told = document.configured(document.plan(plan), options.configuration)
+        answer(output, document.dump(told, indent=output.interactive))
     else:
+        from holystone.present.report.config import sources
         from holystone.present.report.plan import render
 
-        answer(output, render(inventory, plan, output.look, every=every))
+        read = sources(options.configuration.sources)
+        answer(output, render(inventory, plan, output.look, every=every, read=read))
     if getattr(options, "detailed_exitcode", False) and plan.steps:
         return exit_codes.CHANGES_PENDING
     return exit_codes.DONE

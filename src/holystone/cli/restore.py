@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from holystone.core.inventory import Inventory
     from holystone.engine.pulling import Images
     from holystone.ledger.ledger import Ledger
-    from holystone.upkeep.restore import Restoring, Undone
+    from holystone.upkeep.bring_back import Restoring, Undone
 
 
 def parser() -> argparse.ArgumentParser:
@@ -76,9 +76,12 @@ def run(options: argparse.Namespace) -> int:
     client = Client(endpoint, options.timeout, connect)
     try:
         now = client.clock.now
-        inventory = read_lists(Lists(client, sizes=False), now())
+        lists = Lists(client, sizes=False)
+        inventory = read_lists(lists, now())
         ledger = open_ledger(options)
         try:
+            # Also after a run that was killed, and before any other run looks at the engine.
+            ledger.settle_open(inventory, lists.begun)
             puller = Puller(client, Credentials(os.environ))
             return _restore(inventory, puller, ledger, now, number, references, options)
         finally:
@@ -160,7 +163,7 @@ def _restore(
 
 def _carry_out(plan: Sequence[Restoring], puller: Images, options: argparse.Namespace) -> Undone:
     from holystone.present.progress import PullProgress
-    from holystone.upkeep.restore import PULL, carry_out
+    from holystone.upkeep.bring_back import PULL, carry_out
 
     pulls = {place for place, item in enumerate(plan) if item.action == PULL}
     errors = terminal.open_output(sys.stderr, os.environ, color=options.color)
@@ -174,7 +177,7 @@ def _code(plan: Sequence[Restoring], undone: Undone | None) -> int:
         return exit_codes.DONE
     if undone.interrupted:
         return exit_codes.INTERRUPTED
-    from holystone.upkeep.restore import LOST
+    from holystone.upkeep.bring_back import LOST
 
     missed = any(item.named and item.action == LOST for item in plan)
     return exit_codes.STEPS_FAILED if missed or undone.counts["failed"] else exit_codes.DONE

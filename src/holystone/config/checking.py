@@ -6,13 +6,17 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from holystone.config.keys import KEYS, RULES
-from holystone.config.load import Configuration
+from holystone.config.load import MEND_HERE, Configuration
 from holystone.config.settings import Rule, Settings
 from holystone.core.digest_names import digest_names
 from holystone.core.inventory import Inventory
+from holystone.core.patterns import Labels
+from holystone.core.patterns import names as names_of
+from holystone.core.patterns import references as ready
 from holystone.core.policy import Mark
-from holystone.core.protection import covers, first_label
-from holystone.core.rules import matches_name
+from holystone.core.protection import covers, parsed_or_none
+
+FULL_SAY = f"A file found in the current folder can only protect more; {MEND_HERE}"
 
 
 class Remark(NamedTuple):
@@ -36,13 +40,16 @@ def remarks(configuration: Configuration) -> list[Remark]:
     settings = configuration.settings
     if settings is None:
         return said
+    for fault in settings.without_effect:
+        text = f"line {fault.line}: {fault.problem}. {FULL_SAY}"
+        said.append(Remark(fault.file, fault.key, text))
     policy = configuration.policy("routine")
     names = settings.values.get("volumes.names")
     if names and names.value and policy.volumes.remove != "named":
         text = f"without effect, since volumes.remove is {policy.volumes.remove!r}, not 'named'"
-        said.append(Remark(names.given[0].file, "volumes.names", text))
+        said.append(Remark(names.file, "volumes.names", text))
     if policy.volumes.remove == "named" and not policy.volumes.names:
-        given = settings.values["volumes.remove"].given[0].file
+        given = settings.values["volumes.remove"].file
         text = "named, but volumes.names is empty: only anonymous volumes go"
         said.append(Remark(given, "volumes.remove", text))
     for rule in settings.replaced:
@@ -72,8 +79,11 @@ def without_match(configuration: Configuration, inventory: Inventory) -> list[Re
     said += _labels(settings, inventory)
     said += _rules(settings, names)
     given = settings.values.get("volumes.names")
-    for file, pattern in _each(settings, "volumes.names") if given else ():
-        if not any(matches_name(pattern, volume.name) for volume in inventory.volumes):
+    told = list(_each(settings, "volumes.names")) if given else []
+    patterns = names_of([pattern for _, pattern in told])
+    matched = {at for volume in inventory.volumes for at in patterns.matching(volume.name)}
+    for at, (file, pattern) in enumerate(told):
+        if at not in matched:
             said.append(Remark(file, "volumes.names", f"{pattern!r} matches no volume here"))
     return said + _marks(configuration, inventory.disk.total_bytes)
 
@@ -81,15 +91,21 @@ def without_match(configuration: Configuration, inventory: Inventory) -> list[Re
 def _patterns(settings: Settings, references: Sequence[str]) -> list[Remark]:
     key, said = "protect.images", []
     given = settings.values[key].given if key in settings.values else ()
+    here = [parsed for each in references if (parsed := parsed_or_none(each)) is not None]
     for file, patterns in given:
+        matched: set[int] = set()
+        excepted: set[int] = set()
+        for reference in here:
+            covered = False
+            for at in ready(patterns).matching(reference):
+                matched.add(at)
+                if patterns[at][0] == "!" and covered:
+                    excepted.add(at)
+                covered = patterns[at][0] != "!"
         for at, pattern in enumerate(patterns):
-            plain = pattern.removeprefix("!")
-            if not any(covers([plain], reference) for reference in references):
+            if at not in matched:
                 said.append(Remark(file, key, f"{pattern!r} matches no image here"))
-            elif plain != pattern and not any(
-                covers(patterns[:at], reference) and covers([plain], reference)
-                for reference in references
-            ):
+            elif pattern[0] == "!" and at not in excepted:
                 text = f"{pattern!r} excepts no image here that a pattern before it covers"
                 said.append(Remark(file, key, text))
     return said
@@ -103,15 +119,20 @@ def _labels(settings: Settings, inventory: Inventory) -> list[Remark]:
         *(each.labels for each in inventory.volumes),
         *(each.labels for each in inventory.networks),
     ]
-    return [
-        Remark(file, key, f"no {what} here has a label like {pattern!r}")
-        for key, labelled, what in (
-            ("protect.labels", everything, "object"),
-            ("containers.keep_labels", containers, "container"),
-        )
-        for file, pattern in _each(settings, key)
-        if not any(first_label([pattern], labels) for labels in labelled)
-    ]
+    said = []
+    for key, labelled, what in (
+        ("protect.labels", everything, "object"),
+        ("containers.keep_labels", containers, "container"),
+    ):
+        told = list(_each(settings, key))
+        patterns = Labels(pattern for _, pattern in told)
+        matched = {at for labels in labelled for at in patterns.matching(labels)}
+        said += [
+            Remark(file, key, f"no {what} here has a label like {pattern!r}")
+            for at, (file, pattern) in enumerate(told)
+            if at not in matched
+        ]
+    return said
 
 
 def _rules(settings: Settings, tags: Sequence[str]) -> list[Remark]:
@@ -129,6 +150,11 @@ def _rules(settings: Settings, tags: Sequence[str]) -> list[Remark]:
             said.append(Remark(rule.file, _called(rule), text))
         for tag in mine:
             decided.setdefault(tag, rule)
+    said += [
+        Remark(rule.file, _called(rule), "no tag here matches it")
+        for rule in settings.also
+        if not any(_matches(rule, tag) for tag in tags)
+    ]
     return said
 
 
@@ -150,7 +176,7 @@ def _marks(configuration: Configuration, total: int | None) -> list[Remark]:
             f"on this disk {_told(mark)} leaves {'no more' if more else 'no less'} free than "
             f"disk.high, {_told(disk.high)}"
         )
-        said.append(Remark(given.given[0].file, f"disk.{name}", text))
+        said.append(Remark(given.file, f"disk.{name}", text))
     return said
 
 

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from holystone.core.container_groups import Group, Groups, is_of_ci_job, is_of_swarm, needs
 from holystone.core.decision import Fact, Reason
 from holystone.core.inventory import Container, Image, Inventory
-from holystone.core.kept_containers import kept_by, rows
+from holystone.core.kept_containers import KeptContainers
+from holystone.core.patterns import labels, names
 from holystone.core.policy import Policy
-from holystone.core.protection import Protection, covers, first_label
-from holystone.core.rules import Ruling, keep, matches_name, too_young
+from holystone.core.protection import Protection, covers
+from holystone.core.rules import Ruling, keep, too_young
 from holystone.core.usage import Usage
 
 _STARTED_AGAIN = ("always", "unless-stopped")
@@ -40,7 +41,7 @@ class ContainerJudgement:
         self.now = now
         self.images: Mapping[str, Image] = {image.id: image for image in inventory.images}
         self.groups = Groups(inventory.containers, self.images)
-        self.rows = rows(policy.containers.tools, policy.containers.tools_off)
+        self.kept = KeptContainers(policy.containers.tools, policy.containers.tools_off)
         self.needs = needs(inventory.containers)
         """By ID the IDs of the containers that each one needs."""
         self.rulings = self._judge()
@@ -120,11 +121,12 @@ class ContainerJudgement:
     def _kept_by_owner(self, container: Container) -> Ruling | None:
         """The ruling on what the policy keeps by name, image or label, or None."""
         rules = self.policy.containers
-        if label := first_label(rules.keep_labels, container.labels):
+        if rules.keep_labels and (label := labels(rules.keep_labels).first(container.labels)):
             return keep("protected", label=label)
-        for pattern in rules.keep_names:
-            if matches_name(pattern, container.name):
-                return keep("protected", pattern=pattern, reference=container.name)
+        named = names(rules.keep_names).first(container.name) if rules.keep_names else None
+        if named is not None:
+            pattern = rules.keep_names[named]
+            return keep("protected", pattern=pattern, reference=container.name)
         references = self._references(container)
         for reference in references if rules.keep_images else ():
             if pattern := covers(rules.keep_images, reference):
@@ -184,8 +186,7 @@ class ContainerJudgement:
         if container.state == "dead" or is_of_ci_job(container):
             return None
         image = self.images.get(container.image_id)
-        row = kept_by(
-            self.rows,
+        row = self.kept.by(
             name=container.name,
             labels=container.labels,
             of_image=image.labels if image else {},

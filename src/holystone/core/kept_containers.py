@@ -6,11 +6,11 @@ owner turned off. ``docs/kept-containers.md`` shows the table.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from holystone.core.protection import covers, first_label
+from holystone.core import patterns
+from holystone.core.protection import covers, first_label, parsed_or_none
 from holystone.core.rules import matches_name
 
 
@@ -142,43 +142,60 @@ TABLE: tuple[Kept, ...] = (
 """Asked in this order."""
 
 
-def kept_by(
-    rows: Iterable[Kept],
-    *,
-    name: str,
-    labels: Mapping[str, str],
-    of_image: Mapping[str, str],
-    references: Collection[str],
-) -> Kept | None:
-    """The first row that a container matches, or None.
+class KeptContainers:
+    """The rows of the table that count, and those an owner adds as ``containers.tools``."""
 
-    ``references`` are those of its image. A label that it has from its image (``of_image``) says
-    nothing, unless the row says otherwise.
-    """
-    own = {key: value for key, value in labels.items() if of_image.get(key) != value}
-    for row in rows:
-        if first_label(row.labels, labels if row.of_images else own):
-            return row
-        if not row.names and not row.images:
-            continue
-        by_name = not row.names or any(matches_name(each, name) for each in row.names)
-        if by_name and (not row.images or any(covers(row.images, ref) for ref in references)):
-            return row
-    return None
+    def __init__(self, more: Sequence[str], off: Collection[str]) -> None:
+        """``more`` are ``label=KEY=VALUE``, ``name=PATTERN`` or ``image=PATTERN``."""
+        self.rows = tuple(row for row in TABLE if row.name not in off)
+        self.more = more
+        told = [text.partition("=") for text in more]
+        self.numbers: dict[str, list[int]] = {"label": [], "name": [], "image": []}
+        """The places of the owner's rows of each kind."""
+        for number, (by, _, _) in enumerate(told):
+            self.numbers[by if by in ("label", "name") else "image"].append(number)
+        self.labels, self.names, self.images = (
+            tuple(told[number][2] for number in self.numbers[by])
+            for by in ("label", "name", "image")
+        )
 
+    def by(
+        self,
+        *,
+        name: str,
+        labels: Mapping[str, str],
+        of_image: Mapping[str, str],
+        references: Collection[str],
+    ) -> Kept | None:
+        """The first row that a container matches, or None.
 
-@lru_cache(maxsize=8)
-def rows(more: tuple[str, ...], off: tuple[str, ...]) -> tuple[Kept, ...]:
-    """The rows of the table that count, with those an owner adds as ``containers.tools``."""
-    return (*(row for row in TABLE if row.name not in off), *map(_added, more))
+        ``references`` are those of its image. A label that it has from its image (``of_image``)
+        says nothing, unless the row says otherwise.
+        """
+        own = {key: value for key, value in labels.items() if of_image.get(key) != value}
+        for row in self.rows:
+            if first_label(row.labels, labels if row.of_images else own):
+                return row
+            if not row.names and not row.images:
+                continue
+            by_name = not row.names or any(matches_name(each, name) for each in row.names)
+            if by_name and (not row.images or any(covers(row.images, ref) for ref in references)):
+                return row
+        return self._added(name, labels, references) if self.more else None
 
-
-def _added(text: str) -> Kept:
-    """A row of an owner: ``label=KEY=VALUE``, ``name=PATTERN`` or ``image=PATTERN``."""
-    by, _, pattern = text.partition("=")
-    what = "named in containers.tools"
-    if by == "label":
-        return Kept(text, labels=(pattern,), what=what, of_images=True)
-    if by == "name":
-        return Kept(text, names=(pattern,), what=what)
-    return Kept(text, images=(pattern,), what=what)
+    def _added(
+        self, name: str, labels: Mapping[str, str], references: Collection[str]
+    ) -> Kept | None:
+        """The first row of the owner that a container matches, or None."""
+        parsed = [found for each in references if (found := parsed_or_none(each))]
+        matching = {
+            "label": patterns.labels(self.labels).matching(labels),
+            "name": patterns.names(self.names).matching(name),
+            "image": (
+                at for ref in parsed for at in patterns.references(self.images).matching(ref)
+            ),
+        }
+        places = [self.numbers[by][at] for by, found in matching.items() for at in found]
+        if not places:
+            return None
+        return Kept(self.more[min(places)], what="named in containers.tools")

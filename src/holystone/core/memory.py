@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from holystone.core.company import Followers
 from holystone.core.folding import Folded
-from holystone.core.inventory import Blob, Layer
+from holystone.core.inventory import Blob, Inventory, Layer
 from holystone.core.seen import Read, Seen
 from holystone.core.usage import Key, Lease, Use
 
@@ -119,6 +119,15 @@ class Memory(Protocol):
     def recall_leases(self, now: float) -> tuple[Lease, ...]:
         """The leases that have not ended by ``now``."""
 
+    def has_open(self, engine: str) -> bool:
+        """Whether there are removals on this engine that nobody knows the end of."""
+
+    def settle_open(self, inventory: Inventory, looked_at: float) -> None:
+        """Settle these by what is there; ``looked_at`` is when the inventory was asked for."""
+
+    def leases_unread(self) -> str:
+        """Why there may be leases that cannot be read; empty where there are none."""
+
 
 class Forgetful:
     """A memory that keeps nothing, for one look at a host."""
@@ -178,3 +187,14 @@ class Forgetful:
     def recall_leases(self, now: float) -> tuple[Lease, ...]:  # noqa: ARG002
         """None."""
         return ()
+
+    def has_open(self, engine: str) -> bool:  # noqa: ARG002
+        """None are remembered."""
+        return False
+
+    def settle_open(self, inventory: Inventory, looked_at: float) -> None:
+        """Nothing is there to settle."""
+
+    def leases_unread(self) -> str:
+        """There are none."""
+        return ""

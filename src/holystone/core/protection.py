@@ -6,33 +6,32 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from holystone.core.decision import Reason
+from holystone.core.decision import Fact, Reason
 from holystone.core.digest_names import repository
 from holystone.core.inventory import Image, Inventory
 from holystone.core.policy import Policy, Protect
 from holystone.core.usage import Lease, Usage
 
 if TYPE_CHECKING:
-    from holystone.core.reference import Pattern, Reference
-
-Labels = Mapping[str, str]
+    from holystone.core.patterns import Labels, References
+    from holystone.core.reference import Reference
 
 _SHORTEST_ID = 12
 """How many characters of an ID a lease must have: less may be the name of a repository."""
 
 
-def label_matches(pattern: str, labels: Labels) -> bool:
+def label_matches(pattern: str, labels: Mapping[str, str]) -> bool:
     """True where one of the labels is as the pattern says: ``key`` or ``key=value``, ``*?``."""
-    from holystone.core.reference import wildcard
-
     key, with_value, value = pattern.partition("=")
     if not ("*" in pattern or "?" in pattern):
         return key in labels and (not with_value or labels[key] == value)
-    named = (told for name, told in labels.items() if wildcard(key).fullmatch(name))
-    return any(not with_value or wildcard(value).fullmatch(told) for told in named)
+    from holystone.core.glob import of_text
+
+    named = [told for name, told in labels.items() if of_text(key).matches(name)]
+    return any(not with_value or of_text(value).matches(told) for told in named)
 
 
-def first_label(patterns: Iterable[str], labels: Labels) -> str:
+def first_label(patterns: Iterable[str], labels: Mapping[str, str]) -> str:
     """The first pattern that one of the labels matches; empty where none does."""
     return next((each for each in patterns if labels and label_matches(each, labels)), "")
 
@@ -42,12 +41,12 @@ def covers(patterns: Sequence[str], reference: str) -> str:
 
     Empty where none matches, or where the last one takes the reference back (``!``).
     """
-    decided = ""
-    for pattern in patterns:
-        excepted = pattern.startswith("!")
-        if bool(decided) is excepted and _matches(pattern.removeprefix("!"), reference):
-            decided = "" if excepted else pattern
-    return decided
+    if not patterns:
+        return ""
+    from holystone.core.patterns import references
+
+    parsed = parsed_or_none(reference)
+    return "" if parsed is None else references(patterns).covering(parsed)
 
 
 class Protection:
@@ -56,20 +55,46 @@ class Protection:
     def __init__(self, inventory: Inventory, usage: Usage, policy: Policy, now: float) -> None:
         self.protect: Protect = policy.protect
         self.filters = policy.prune_filters
+        self._lists: tuple[References, ...] = ()
+        """The lists of patterns of images."""
+        self._labels: Labels | None = None
+        self._unlike: tuple[Labels, Labels] | None = None
+        """The labels that prune filters spare, and those without which they do."""
+        if given := [each for each in (self.protect.images, *self.protect.other_images) if each]:
+            from holystone.core.patterns import references
+
+            self._lists = tuple(map(references, given))
+        if self.protect.labels or self.filters:
+            self._read_labels()
         self.leases = tuple(lease for lease in usage.leases if lease.until > now)
+        self.leases_unread = usage.leases_unread
         self.now = now
         self.newest = _newest(inventory.images, self.protect.newest)
-        self.any = bool(self.leases or self.filters or self.protect != Protect())
+        leased = bool(self.leases) or self.leases_unread
+        self.any = leased or bool(self.filters) or self.protect != Protect()
         """Whether there is anything that could protect an image."""
 
-    def of_labels(self, labels: Labels) -> Reason | None:
+    def _read_labels(self) -> None:
+        from holystone.core.patterns import Labels
+
+        self._labels = Labels(self.protect.labels)
+        told = [text.partition("=") for text in self.filters]
+        self._unlike = (
+            Labels(label for wanted, _, label in told if wanted.endswith("!")),
+            Labels(label for wanted, _, label in told if not wanted.endswith("!")),
+        )
+
+    def of_labels(self, labels: Mapping[str, str]) -> Reason | None:
         """Why an object with these labels stays, or None."""
-        if pattern := first_label(self.protect.labels, labels):
+        if self._labels is None or self._unlike is None:
+            return None
+        if pattern := self._labels.first(labels):
             return Reason("protected", {"label": pattern})
-        for text in self.filters:
-            wanted, _, label = text.partition("=")
-            if label_matches(label, labels) is wanted.endswith("!"):
-                return Reason("prune-filter", {"filter": text})
+        spared, wanted = self._unlike
+        if pattern := spared.first(labels):
+            return Reason("prune-filter", {"filter": f"label!={pattern}"})
+        if (missing := wanted.first_missing(labels)) is not None:
+            return Reason("prune-filter", {"filter": f"label={missing}"})
         return None
 
     def of_image(
@@ -108,18 +133,22 @@ class Protection:
 
         Patterns speak of an image's tags; of its digests only those that name digests.
         """
-        for patterns in (self.protect.images, *self.protect.other_images):
-            by_tag = "@" not in name or not tagged
-            counting = patterns if by_tag else [each for each in patterns if "@" in each]
-            if pattern := covers(counting, name):
-                return pattern
-        return ""
+        parsed = parsed_or_none(name) if self._lists else None
+        if parsed is None:
+            return ""
+        by_tag = "@" not in name or not tagged
+        found = (
+            each.covering(parsed) if by_tag else each.covering_digest(parsed)
+            for each in self._lists
+        )
+        return next((pattern for pattern in found if pattern), "")
 
     def _leased(self, image: Image, names: Iterable[str]) -> Reason | None:
         lease = lease_on(self.leases, image.id, names)
         if lease is None:
-            return None
-        return Reason("leased", {"until": lease.until, "job": lease.job, "now": self.now})
+            return Reason("leased", {"unread": True}) if self.leases_unread else None
+        facts: dict[str, Fact] = {"until": lease.until, "job": lease.job, "now": self.now}
+        return Reason("leased", facts | ({"user": lease.user} if lease.user else {}))
 
     def _by_name(self, image: Image) -> Reason | None:
         for name in image.tags + image.digests:
@@ -196,13 +225,8 @@ def _counting(version: str) -> list[tuple[int, str]]:
     return [(int(number or 0), rest) for number, rest in parts]
 
 
-def _matches(pattern: str, reference: str) -> bool:
-    parsed = _parsed(reference)
-    return parsed is not None and _pattern(pattern).matches(parsed)
-
-
-@lru_cache(maxsize=4096)
-def _parsed(reference: str) -> Reference | None:
+@lru_cache(maxsize=65_536)
+def parsed_or_none(reference: str) -> Reference | None:
     """The reference; None where it is none by docker's grammar."""
     from holystone.core.reference import InvalidReference, parse
 
@@ -212,17 +236,10 @@ def _parsed(reference: str) -> Reference | None:
         return None
 
 
-@lru_cache(maxsize=1024)
-def _pattern(text: str) -> Pattern:
-    from holystone.core.reference import parse_pattern
-
-    return parse_pattern(text)
-
-
 def _is_official(reference: str) -> bool:
     from holystone.core.reference import HUB
 
-    parsed = _parsed(reference)
+    parsed = parsed_or_none(reference)
     return parsed is not None and parsed.domain == HUB and parsed.path.startswith("library/")
 
 
@@ -231,11 +248,11 @@ def _means(lease: Lease, image_id: str, names: Iterable[str]) -> bool:
     bare = lease.reference.removeprefix("sha256:")
     if len(bare) >= _SHORTEST_ID and image_id.startswith(f"sha256:{bare}"):
         return True
-    wanted = _parsed(lease.reference)
+    wanted = parsed_or_none(lease.reference)
     if wanted is None:
         return False
     wanted = wanted.complete
-    return any(_same(wanted, _parsed(name)) for name in names)
+    return any(_same(wanted, parsed_or_none(name)) for name in names)
 
 
 def _same(wanted: Reference, other: Reference | None) -> bool:

@@ -10,6 +10,8 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from holystone.core.glob import Glob, of_path, of_text
+
 HUB = "docker.io"
 _LEGACY_HUB = "index.docker.io"
 _OFFICIAL = "library/"
@@ -70,22 +72,21 @@ class Reference(NamedTuple):
 
 
 class Pattern(NamedTuple):
-    """A pattern of references; see ``parse_pattern``. Empty ``tag`` and ``digest`` match any."""
+    """A pattern of references; see ``parse_pattern``. ``tag`` and ``digest`` may match any."""
 
     text: str
-    names: str
-    """What a name must look like, as a regular expression."""
-    tag: str = ""
-    digest: str = ""
+    names: Glob
+    """What a name must look like, in one of its spellings."""
+    tag: Glob | None = None
+    digest: Glob | None = None
 
     def matches(self, reference: Reference) -> bool:
         """True where the pattern covers this reference."""
-        if self.tag and not (reference.tag and wildcard(self.tag).fullmatch(reference.tag)):
+        if self.tag is not None and not (reference.tag and self.tag.matches(reference.tag)):
             return False
-        if self.digest and not wildcard(self.digest).fullmatch(reference.digest):
+        if self.digest is not None and not self.digest.matches(reference.digest):
             return False
-        expression = re.compile(self.names)
-        return any(expression.fullmatch(name) for name in _spellings(reference))
+        return any(map(self.names.matches, spellings(reference)))
 
 
 def parse(text: str) -> Reference:
@@ -125,7 +126,12 @@ def parse_pattern(text: str) -> Pattern:
         # ``docker.io/*`` means all of Docker Hub, not the official images alone.
         name = name if "*" in path or "?" in path else f"{domain}/{path}"
     name = name.replace(f"{_LEGACY_HUB}/", f"{HUB}/", 1) if name.startswith(_LEGACY_HUB) else name
-    return Pattern(text, _name_expression(name), tag or "", digest or "")
+    return Pattern(
+        text,
+        of_path(name),
+        of_text(tag) if tag else None,
+        of_text(digest) if digest else None,
+    )
 
 
 def matches(pattern: str, reference: str) -> bool:
@@ -150,7 +156,7 @@ def _check_pattern(text: str, name: str, tag: str | None, digest: str | None) ->
         )
 
 
-def _spellings(reference: Reference) -> tuple[str, ...]:
+def spellings(reference: Reference) -> tuple[str, ...]:
     """Every way docker lets one write the name of this reference."""
     if reference.domain != HUB:
         return (reference.name,)
@@ -158,23 +164,6 @@ def _spellings(reference: Reference) -> tuple[str, ...]:
     if familiar == reference.path:
         return (familiar, reference.name)
     return (familiar, reference.path, f"{HUB}/{familiar}", reference.name)
-
-
-def _name_expression(name: str) -> str:
-    if name == "*":
-        return ".*"
-    below = name.endswith("/*")
-    parts = re.split(r"(\*\*|\*|\?)", name.removesuffix("/*") if below else name)
-    wild = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return "".join(wild.get(part) or re.escape(part) for part in parts) + ("/.+" if below else "")
-
-
-@lru_cache(maxsize=256)
-def wildcard(text: str) -> re.Pattern[str]:
-    """What ``*`` (any text) and ``?`` (one character) in a text stand for, as an expression."""
-    parts = re.split(r"(\*|\?)", text)
-    wild = {"*": ".*", "?": "."}
-    return re.compile("".join(wild.get(part) or re.escape(part) for part in parts))
 
 
 def _split(text: str) -> tuple[str, str | None, str | None]:

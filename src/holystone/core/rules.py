@@ -10,7 +10,9 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from holystone.core.decision import Fact, Reason
+from holystone.core.glob import of_text
 from holystone.core.inventory import Network, Volume
+from holystone.core.patterns import names
 from holystone.core.policy import Policy
 from holystone.core.protection import Protection, first_label
 from holystone.core.usage import Usage
@@ -71,7 +73,7 @@ def judge_volume(
     if not policy.takes.volumes or rules.remove == "never":
         return keep("level", level=policy.level, anonymous=volume.anonymous)
     if not volume.anonymous and not (
-        rules.remove == "named" and any(matches_name(each, volume.name) for each in rules.names)
+        rules.remove == "named" and names(rules.names).first(volume.name) is not None
     ):
         return keep("named", level=policy.level)
     if users.going:
@@ -146,9 +148,7 @@ def made_by_tool(network: Network) -> bool:
 
 def matches_name(pattern: str, name: str) -> bool:
     """True where a name is as the pattern says: ``*`` any text, ``?`` one character."""
-    from holystone.core.reference import wildcard
-
-    return pattern in ("*", name) or wildcard(pattern).fullmatch(name) is not None
+    return pattern in ("*", name) or of_text(pattern).matches(name)
 
 
 def _unused(sign: str, since: float | None, now: float) -> dict[str, Fact]:

@@ -23,6 +23,8 @@ class Lease(NamedTuple):
     """A tag, a digest or an image ID, as the job wrote it; the image need not be here yet."""
     until: float
     job: str = ""
+    user: str = ""
+    """The other user of this machine whose it is; empty where it is in this ledger."""
 
 
 class Use(NamedTuple):
@@ -90,6 +92,8 @@ class Usage(NamedTuple):
     """By image ID, of images that are here."""
     cache: Mapping[str, Use] = {}
     """By the ID of the build cache record."""
+    leases_unread: bool = False
+    """Whether there may be leases that cannot be read: then any image may have one."""
     ended: Mapping[str, float] = {}
     """By container ID when one was first seen stopped of which the engine does not know when it
     stopped."""

@@ -16,10 +16,11 @@ from holystone.core.inventory import CacheRecord
 from holystone.engine import observe
 from holystone.engine.api import Client
 from holystone.engine.buildkit import MOST_PRUNED, is_plain, prune
-from holystone.engine.crew import ALREADY_GONE, USED
+from holystone.engine.crew import ALREADY_GONE, GONE, USED
 from holystone.engine.errors import EngineError, EngineRefused, ProtocolError
-from holystone.engine.host import FAILED, REMOVED, SKIPPED, Removal
+from holystone.engine.host import FAILED, REMOVED, SKIPPED, UNKNOWN, Removal
 from holystone.engine.patience import WORKING_GRPC
+from holystone.engine.reading import FAULT
 from holystone.engine.transport.grpc import Channel
 
 BUSY = Removal(SKIPPED, "in use by a build")
@@ -45,6 +46,8 @@ class CacheRemover:
         self._bereft: dict[str, tuple[float, float]] = {}
         """Records that lost a child here, by ID, and between which moments."""
         self._over_grpc = True
+        self._fault = ""
+        """What the engine said in place of deleting records, where it was at fault."""
 
     def remove(self, client: Client, record_ids: Sequence[str]) -> list[Removal]:
         """Delete these records, each after those made from it; what was done with each.
@@ -52,18 +55,23 @@ class CacheRemover:
         Raises EngineError where the engine does not answer at all.
         """
         done = {i: UNNAMEABLE for i in record_ids if not is_plain(i)}
+        asked: set[str] = set()
         try:
-            self._remove(client, [i for i in record_ids if i not in done], done)
+            self._remove(client, [i for i in record_ids if i not in done], done, asked)
         except EngineError as error:
-            if not any(removal.result == REMOVED for removal in done.values()):
+            if not asked and not any(removal.result == REMOVED for removal in done.values()):
                 raise
-            return [done.get(i) or Removal(FAILED, str(error)) for i in record_ids]
+            maybe, never = (Removal(how, f"{GONE}: {error}") for how in (UNKNOWN, FAILED))
+            return [done.get(i) or (maybe if i in asked else never) for i in record_ids]
         return [done[i] for i in record_ids]
 
-    def _remove(self, client: Client, left: list[str], done: dict[str, Removal]) -> None:
-        """Delete what is left, round by round, and note in ``done`` what was done with each."""
-        asked: set[str] = set()
-        """Records that a call which broke off may have deleted."""
+    def _remove(
+        self, client: Client, left: list[str], done: dict[str, Removal], asked: set[str]
+    ) -> None:
+        """Delete what is left, round by round, and note in ``done`` what was done with each.
+
+        ``asked`` gets the records that a call which broke off may have deleted.
+        """
         free: list[str] = []
         unchanged = 0
         for pause in _PAUSES:
@@ -87,7 +95,12 @@ class CacheRemover:
             now = observe.list_cache(client)
             children = _children(now)
             for i in left:
-                done[i] = self._why_it_stays(now.get(i), children[i])
+                if i in asked and i not in now:
+                    done[i] = Removal(REMOVED)
+                elif i in asked and self._fault:
+                    done[i] = Removal(FAILED, self._fault)
+                else:
+                    done[i] = self._why_it_stays(now.get(i), children[i])
 
     def _free(self, record_ids: Sequence[str], now: Mapping[str, CacheRecord]) -> list[str]:
         """Those of the records that can go as things are, children before parents."""
@@ -135,6 +148,11 @@ class CacheRemover:
             for deleted in self._deleted(client, record_ids):
                 gone |= deleted.intersection(record_ids)
         except ProtocolError:
+            return gone, set(record_ids) - gone
+        except EngineRefused as refusal:
+            if refusal.status < FAULT:
+                raise
+            self._fault = f"the engine answered {refusal.status}: {refusal.words}"
             return gone, set(record_ids) - gone
         finally:
             ended = client.clock.now()

@@ -8,13 +8,15 @@ from collections.abc import Callable, Sequence
 
 from holystone.core.decision import Step
 from holystone.engine.errors import EngineError
-from holystone.engine.host import FAILED, Removal
+from holystone.engine.host import FAILED, UNKNOWN, Removal
 
 Job = Sequence[Step]
 """Steps that are asked of the engine in one call."""
 
 GONE = "the engine went away"
 INTERRUPTED = "interrupted"
+NOT_WAITED = "interrupted before the engine answered"
+"""The detail of a step that was under way at the second Ctrl-C."""
 ALREADY_GONE = "already gone"
 """The detail of a step whose object somebody else has removed."""
 USED = "used since planned"
@@ -25,14 +27,27 @@ class Crew:
     """Carries out jobs and keeps what became of each step, by kind and ID.
 
     An engine that stops answering, or Ctrl-C, stops the crew: jobs under way are waited for, and
-    the steps of all others are told as not tried. A second Ctrl-C waits for nothing any more.
+    the steps of all others are told as not tried. A second Ctrl-C waits for nothing any more: what
+    is under way then is told as unknown.
     """
 
-    def __init__(self, report: Callable[[Step, Removal], None]) -> None:
-        """``report`` is called after each step, from the thread that made it."""
+    def __init__(
+        self,
+        report: Callable[[Step, Removal], None],
+        begin: Callable[[Job], None] = lambda _: None,
+    ) -> None:
+        """``begin`` is called before each job and ``report`` after each of its steps.
+
+        Both are called from the thread that works on it.
+        """
         self.report = report
+        self.begin = begin
         self.results: dict[tuple[str, str], Removal] = {}
+        self.taken = 0
+        """How many jobs were begun."""
         self.stopped = ""
+        self.abandoned = False
+        """Whether a second Ctrl-C came: nothing is waited for any more."""
         self.crash: BaseException | None = None
         self.changed = threading.Condition()
 
@@ -45,7 +60,8 @@ class Crew:
         self.waiting: dict[str, set[str]] = {}
         self.blocked: defaultdict[str, list[Job]] = defaultdict(list)
         self.left = len(jobs)
-        self.under_way = 0
+        self.under_way: dict[int, Job] = {}
+        """The jobs that threads work on, by a number for each."""
         self._arrange(jobs)
         threads = [threading.Thread(target=self._take_jobs, daemon=True) for _ in range(workers)]
         try:
@@ -54,12 +70,23 @@ class Crew:
             self._wait()
         except KeyboardInterrupt:
             self._stop(INTERRUPTED)
-            self._wait()
+            try:
+                self._wait()
+            except KeyboardInterrupt:
+                self._abandon()
         if self.crash is not None:
             raise self.crash
         for job in jobs:
             if (job[0].kind, job[0].id) not in self.results:
                 self._settle(job, [Removal(FAILED, f"not tried: {self.stopped}")] * len(job))
+
+    def _abandon(self) -> None:
+        """Tell of the jobs under way that nobody waited for their answers."""
+        with self.changed:
+            self.abandoned = True
+            jobs = list(self.under_way.values())
+        for job in jobs:
+            self._settle(job, [Removal(UNKNOWN, NOT_WAITED)] * len(job))
 
     def _arrange(self, jobs: Sequence[Job]) -> None:
         """Tell the jobs that can start from those that wait for others.
@@ -94,34 +121,44 @@ class Crew:
             self.changed.notify_all()
 
     def _take_jobs(self) -> None:
-        while (job := self._next()) is not None:
+        while (taken := self._next()) is not None:
+            number, job = taken
             try:
-                self._settle(job, self._carry_out(job))
+                removals = self._carry_out(job)
+                with self.changed:
+                    late = self.abandoned
+                if not late:
+                    self._settle(job, removals)
             except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
                 self.crash = error
                 self._stop("an error in holystone")
             finally:
                 with self.changed:
-                    self.under_way -= 1
+                    self.under_way.pop(number, None)
                     # Each thread that is woken for nothing takes time from those that work.
                     if not self.under_way:
                         self.changed.notify_all()
 
     def _carry_out(self, job: Job) -> list[Removal]:
         try:
-            return self.carry_out(job)
+            self.begin(job)
+            removals = self.carry_out(job)
         except EngineError as error:
             self._stop(GONE)
             return [Removal(FAILED, f"{GONE}: {error}")] * len(job)
+        if any(removal.result == UNKNOWN for removal in removals):
+            self._stop(GONE)
+        return removals
 
-    def _next(self) -> Job | None:
+    def _next(self) -> tuple[int, Job] | None:
         with self.changed:
             while not self.ready and self.left and not self.stopped:
                 self.changed.wait()
             if not self.ready or self.stopped:
                 return None
-            self.under_way += 1
-            return self.ready.popleft()
+            self.taken += 1
+            job = self.under_way[self.taken] = self.ready.popleft()
+            return self.taken, job
 
     def _settle(self, job: Job, removals: list[Removal]) -> None:
         """Note what became of a job's steps, and free those that wait for them.

@@ -8,14 +8,14 @@ from.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from holystone.core.decision import KINDS, Plan, Step
 from holystone.core.freed import free
 from holystone.core.inventory import Inventory
-from holystone.engine.crew import ALREADY_GONE, Crew
-from holystone.engine.host import FAILED, REMOVED, SKIPPED, Host, Removal
+from holystone.engine.crew import ALREADY_GONE, INTERRUPTED, Crew
+from holystone.engine.host import FAILED, REMOVED, SKIPPED, UNKNOWN, Host, Removal
 
 Key = tuple[str, str]
 """Kind and ID: what names one object on a host."""
@@ -56,21 +56,29 @@ class Outcome(NamedTuple):
         """How many removals failed or could not be tried."""
         return self._count(FAILED)
 
+    @property
+    def unknown(self) -> int:
+        """How many removals got no answer, and could not be looked at since."""
+        return self._count(UNKNOWN)
+
 
 def execute(
     plan: Plan,
     inventory: Inventory,
     host: Host,
     report: Callable[[Step, Removal], None] | None = None,
+    begin: Callable[[Sequence[Step]], None] | None = None,
+    looked: Callable[[Step, Removal], None] | None = None,
 ) -> Outcome:
     """Remove what the plan lets go. ``inventory`` is what it was made from.
 
-    ``report`` is called after each step, from the thread that made it. An engine that stops
-    answering, or Ctrl-C, ends the run: steps under way are waited for, and the rest is told as
-    not tried.
+    ``begin`` is called before steps are asked of the engine and ``report`` after each step, from
+    the thread that makes them. An engine that stops answering, or Ctrl-C, ends the run: steps under
+    way are waited for, and the rest is told as not tried. What got no answer is looked at in the
+    end; ``looked`` is called with what that tells.
     """
     started = time.monotonic()
-    crew = Crew(report or _silent)
+    crew = Crew(report or _silent, begin) if begin else Crew(report or _silent)
     for kind in KINDS:
         steps = [step for step in plan.steps if step.kind == kind]
         if kind == "cache":
@@ -82,6 +90,8 @@ def execute(
                 lambda job: [host.remove(job[0])],
                 min(host.workers, len(steps)),
             )
+    if not crew.abandoned:
+        _look(plan, host, crew, looked or _silent)
     freed = _freed(plan, inventory, crew.results)
     return Outcome(
         results=crew.results,
@@ -94,6 +104,24 @@ def execute(
 
 def _silent(step: Step, removal: Removal) -> None:
     """Report to nobody."""
+
+
+def _look(plan: Plan, host: Host, crew: Crew, looked: Callable[[Step, Removal], None]) -> None:
+    """Settle what got no answer by what is there now, where the engine answers again."""
+    unknown = [s for s in plan.steps if crew.results[s.kind, s.id].result == UNKNOWN]
+    if not unknown:
+        return
+    try:
+        told = host.look(unknown, [crew.results[step.kind, step.id] for step in unknown])
+    except KeyboardInterrupt:
+        crew.stopped = INTERRUPTED
+        return
+    for step, removal in zip(unknown, told, strict=True):
+        if removal.result != UNKNOWN:
+            crew.results[step.kind, step.id] = removal
+            looked(step, removal)
+    if all(removal.result in (REMOVED, SKIPPED) for removal in crew.results.values()):
+        crew.stopped = ""  # Nothing was left to do.
 
 
 def _freed(plan: Plan, inventory: Inventory, results: dict[Key, Removal]) -> dict[Key, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from holystone.core.account import Beside
 from holystone.core.decision import Step
@@ -11,16 +11,23 @@ from holystone.core.inventory import Disk, Inventory
 from holystone.core.seen import Sighting
 from holystone.core.usage import Usage
 
+if TYPE_CHECKING:
+    from holystone.core.agreed import Since
+
 REMOVED = "removed"
 SKIPPED = "skipped"
 FAILED = "failed"
+UNKNOWN = "unknown"
+"""How a removal ends. ``unknown``: it was asked for, and no answer came: it may have been made."""
 
 
 class Removal(NamedTuple):
-    """How one step ended: ``removed``, ``skipped`` or ``failed``, and why."""
+    """How one step ended: ``removed``, ``skipped``, ``failed`` or ``unknown``, and why."""
 
     result: str
     detail: str = ""
+    lost: tuple[str, ...] = ()
+    """The references that an image lost by this step, where the image itself was not removed."""
 
 
 class Observed(NamedTuple):
@@ -76,6 +83,9 @@ class Host(Protocol):
     def usage(self) -> Usage:
         """What is remembered of the objects last observed."""
 
+    def used_since(self, inventory: Inventory, moment: float) -> Since:
+        """What the host's events tell of use since then (UTC seconds). Raises EngineError."""
+
     def keep_uses(self, inventory: Inventory) -> Observed:
         """Remember what was seen of use, which else ``close`` does; what it was.
 
@@ -93,6 +103,13 @@ class Host(Protocol):
 
         Children come before parents: in the same call, or in an earlier one. Raises EngineError as
         ``remove``.
+        """
+
+    def look(self, steps: Sequence[Step], removals: Sequence[Removal]) -> list[Removal]:
+        """What became of steps whose removal got no answer, by what is there now.
+
+        ``removals`` are the results so far. One stays ``unknown`` where the engine still does not
+        answer. Never fails.
         """
 
     def disk(self) -> Disk:

@@ -7,6 +7,7 @@ module therefore imports next to nothing.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -47,6 +48,8 @@ class Lists:
         have no tag. A containerd store weighs each image that it lists, which takes it about 8 ms.
         Raises EngineError where the engine cannot be asked.
         """
+        self.begun = time.time()
+        """When they were asked for, by the clock of this machine."""
         self.client = client
         self.sizes = sizes
         self.untagged = untagged

@@ -28,6 +28,7 @@ from holystone.engine.uses import Uses
 from holystone.engine.writable import weighed_volume
 
 if TYPE_CHECKING:
+    from holystone.core.agreed import Since
     from holystone.engine.confirming import Confirming
 
 _WORKERS = {"classic": 4, "containerd": 32, "podman": 4}
@@ -98,6 +99,7 @@ class LiveHost:
             lists.close()
             lists = None
         lists = lists or Lists(self.client, sizes=sizes, untagged=not every)
+        begun = lists.begun
         now = self.now()
         inventory = observe.read_lists(lists, now)
         self.workers = _WORKERS[inventory.engine.store]
@@ -106,6 +108,10 @@ class LiveHost:
         self.seen = Sight(inventory.disk.folder, inventory.disk.unseen, inventory.disk.images)
         self.key = f"{inventory.engine.id}/{inventory.engine.store}"
         self.uses.begin(self.key)
+        if self.memory.has_open(self.key):
+            if inventory.partial:
+                return self.observe(sizes=sizes)
+            self.memory.settle_open(inventory, begun)
         if inventory.partial:
             named = self._named(inventory)
             if named is None:
@@ -117,7 +123,14 @@ class LiveHost:
         self.touched.observed(inventory.images)
         cache = {record.id: record for record in inventory.cache}
         self.remover.close()
-        self.remover = Remover(self.client, self.touched, cache, self.now(), self._leases)
+        self.remover = Remover(
+            self.client,
+            self.touched,
+            cache,
+            self.now(),
+            self._leases,
+            self.memory.leases_unread,
+        )
         self.odd, self.listed = {}, False
         containers, odd = inspect_containers(
             self.client, inventory.containers, self.seen.root, inventory.engine.store
@@ -242,6 +255,7 @@ class LiveHost:
             first_seen={image_id: fact.first_seen for image_id, fact in self.facts.items()},
             last_used=self.uses.last,
             leases=tuple(leases),
+            leases_unread=bool(self.memory.leases_unread()),
             references=self.uses.summaries("reference"),
             company=self.uses.company(),
             absent=self.uses.absent(),
@@ -250,6 +264,12 @@ class LiveHost:
             cache=self.uses.summaries("cache"),
             ended=self.ended,
         )
+
+    def used_since(self, inventory: Inventory, moment: float) -> Since:
+        """What the engine's events tell of use since then; see ``Host.used_since``."""
+        from holystone.engine.since import used_since
+
+        return used_since(self.client, inventory, moment)
 
     def keep_uses(self, inventory: Inventory) -> Observed:
         """Remember what was seen of use; see ``Host.keep_uses``."""
@@ -265,14 +285,28 @@ class LiveHost:
         """Carry out one step; see ``Host.remove``."""
         removal = self.remover.remove(step)
         if removal.result == REMOVED:
-            self.present.discard(step.id)
-            self.uses.removed(step.kind, step.id, self.now())
-            self.ended.pop(step.id, None)
+            self._went(step)
         return removal
+
+    def _went(self, step: Step) -> None:
+        """Take note that an object is gone."""
+        self.present.discard(step.id)
+        self.uses.removed(step.kind, step.id, self.now())
+        self.ended.pop(step.id, None)
 
     def remove_cache(self, steps: Sequence[Step]) -> list[Removal]:
         """Carry out steps on build cache records; see ``Host.remove_cache``."""
         return self.remover.remove_cache(steps)
+
+    def look(self, steps: Sequence[Step], removals: Sequence[Removal]) -> list[Removal]:
+        """What became of steps without an answer; see ``Host.look``."""
+        from holystone.engine.looking import look
+
+        told = look(self.client.sibling(), steps, removals)
+        for step, removal in zip(steps, told, strict=True):
+            if removal.result == REMOVED:
+                self._went(step)
+        return told
 
     def disk(self) -> Disk:
         """The file system under the engine's data now; unknown before ``observe``."""

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from holystone.core.reference import parse
+from holystone.engine import observe
 from holystone.engine.api import Client
 from holystone.engine.credentials import Credentials
 from holystone.engine.errors import EngineError, EngineRefused, ProtocolError
@@ -34,6 +35,10 @@ class PullCancelled(EngineError):
 class Images(Protocol):
     """Pulls and names the images of an engine: ``Puller``, or a simulated one."""
 
+    keeps_digests: bool
+    """Whether an image that was pulled by a digest has it. Podman counts those of a manifest
+    otherwise."""
+
     def pull(
         self, reference: str, progress: Progress, *, login: bool = True, platform: str = ""
     ) -> str:
@@ -41,6 +46,9 @@ class Images(Protocol):
 
     def image_id(self, reference: str) -> str | None:
         """The ID of the image a reference means now; None where there is none."""
+
+    def references(self, image_id: str) -> set[str] | None:
+        """The tags and digests of an image; None where it is not there. Raises EngineError."""
 
     def tag(self, image_id: str, tag: str) -> str:
         """Give an image a tag, unless another image has it; answers that image's ID, else empty.
@@ -56,7 +64,7 @@ class Puller:
     """Pulls and names images of one engine. Safe to use from several threads."""
 
     def __init__(self, client: Client, credentials: Credentials) -> None:
-        client.negotiate()
+        self.keeps_digests = not client.negotiate().podman
         self.client = client
         self.credentials = credentials
         self._lock = threading.Lock()
@@ -116,6 +124,18 @@ class Puller:
         finally:
             client.close()
         return full_id(told.get("Id")) if isinstance(told, dict) else None
+
+    def references(self, image_id: str) -> set[str] | None:
+        """The tags and digests of an image; None where it is not there. Raises EngineError."""
+        client = self.client.sibling()
+        try:
+            return observe.references(client, image_id)
+        except EngineRefused as refusal:
+            if refusal.status == _NOT_FOUND:
+                return None
+            raise
+        finally:
+            client.close()
 
     def tag(self, image_id: str, tag: str) -> str:
         """Give an image a tag, unless another image has it; answers that image's ID, else empty.

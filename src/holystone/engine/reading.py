@@ -15,6 +15,8 @@ NOT_FOUND = 404
 FAULT = 500
 _PODMAN_GONE = ("not known", "no such", "64-byte hexadecimal")
 """What Podman says in a 500 of an image that went a moment ago."""
+_GONE = ("no such", "not known", "not found", "does not exist", "unrecognized image")
+"""What engines say, whatever the status, of something that went a moment ago."""
 _SENSELESS = (KeyError, TypeError, ValueError, AttributeError, OverflowError, IndexError)
 """What reading an answer of another shape than the API's raises."""
 _SHOWN = 120
@@ -96,6 +98,12 @@ def is_gone(answer: Response) -> bool:
     return answer.status == NOT_FOUND or (
         answer.status >= FAULT and any(words in answer.words() for words in _PODMAN_GONE)
     )
+
+
+def says_gone(words: str) -> bool:
+    """Whether an engine says by this that the object was not there when it was to be removed."""
+    lower = words.lower()
+    return any(sign in lower for sign in _GONE)
 
 
 def image_is_gone(answer: Response) -> bool:

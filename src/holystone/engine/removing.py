@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from holystone.core.decision import Step
 from holystone.core.inventory import CacheRecord
@@ -12,10 +12,12 @@ from holystone.core.protection import lease_on
 from holystone.core.usage import Lease
 from holystone.engine import observe
 from holystone.engine.api import Client
-from holystone.engine.crew import ALREADY_GONE, USED
-from holystone.engine.errors import EngineRefused
-from holystone.engine.host import FAILED, REMOVED, SKIPPED, Removal
-from holystone.engine.reading import FAULT, NOT_FOUND, is_gone
+from holystone.engine.crew import ALREADY_GONE, GONE, USED
+from holystone.engine.deleting import NoAnswer, delete
+from holystone.engine.errors import EngineError, EngineRefused
+from holystone.engine.host import FAILED, REMOVED, SKIPPED, UNKNOWN, Removal
+from holystone.engine.looking import left_of, path_of
+from holystone.engine.reading import FAULT, NOT_FOUND, says_gone
 from holystone.engine.removing_containers import is_untouched, remove_container
 from holystone.engine.touched import Touched
 
@@ -35,12 +37,14 @@ class Remover:
         cache: Mapping[str, CacheRecord],
         cache_seen: float,
         leases: Callable[[], Sequence[Lease]] = tuple,
+        leases_unread: Callable[[], str] = str,
     ) -> None:
         """``cache`` are the build cache records as planned, listed at ``cache_seen``.
 
-        ``leases`` tells those that count now.
+        ``leases`` tells those that count now, ``leases_unread`` why there may be more.
         """
         self.leases = leases
+        self.leases_unread = leases_unread
         self.client = client
         self.touched = touched
         self._cache = cache, cache_seen
@@ -59,10 +63,12 @@ class Remover:
             if step.kind == "image":
                 return self._remove_image(client, step)
             if step.kind in ("volume", "network"):
-                client.delete(f"/{step.kind}s/{step.id}")
+                delete(client, f"/{step.kind}s/{step.id}")
                 return Removal(REMOVED)
         except EngineRefused as refusal:
             return _settled(client, step, refusal)
+        except NoAnswer as error:
+            return Removal(UNKNOWN, f"{GONE}: {error}")
         return Removal(FAILED, f"holystone cannot remove a {step.kind}")
 
     def remove_cache(self, steps: Sequence[Step]) -> list[Removal]:
@@ -101,38 +107,81 @@ class Remover:
         """
         if lease := lease_on(self.leases(), step.id, step.targets):
             job = f" by job {lease.job}" if lease.job else ""
-            return Removal(SKIPPED, f"leased{job} since planned")
+            user = f" of user {lease.user}" if lease.user else ""
+            return Removal(SKIPPED, f"leased{job}{user} since planned")
+        if self.leases_unread():
+            return Removal(SKIPPED, "perhaps leased: the leases cannot be read any more")
         if self.touched.references_moved:
             observed = self.touched.names.by_id.get(step.id)
             known = {*observed.tags, *observed.digests} if observed else set()
             if new := observe.references(client, step.id).difference(known):
                 return Removal(SKIPPED, f"{USED}: it is now {min(new)}")
+        lost: list[str] = []
         for target in step.targets:
-            answer = client.delete(f"/images/{target}?noprune=1")
+            try:
+                answer = delete(client, f"/images/{target}?noprune=1")
+            except EngineRefused as refusal:
+                settled = _settled(client, step, refusal)
+                return settled._replace(lost=_also(lost, settled))
+            except NoAnswer as error:
+                return Removal(UNKNOWN, f"{GONE}: {error}", tuple(lost))
+            except EngineError as error:
+                if not lost:
+                    raise
+                return Removal(FAILED, f"{GONE}: {error}", tuple(lost))
             if not answer or "Deleted" in str(answer):
                 # With the last tag of a repository its digests go too. Podman's answer is empty
                 # where other images hold the same layers.
                 return Removal(REMOVED)
-        return Removal(SKIPPED, "it has another reference by now, and lost only the old one")
+            lost += [name for name in _untagged(answer, target) if name not in lost]
+        said = "it has another reference by now, and lost only the old one"
+        return Removal(SKIPPED, said, tuple(lost))
+
+
+def _untagged(answer: Any, target: str) -> list[str]:
+    """The references that an image lost with one of them, as the engine tells."""
+    told = answer if isinstance(answer, list) else ()
+    return [target, *(str(each["Untagged"]) for each in told if "Untagged" in each)]
+
+
+def _also(lost: Sequence[str], settled: Removal) -> tuple[str, ...]:
+    """What an image lost in all; nothing where it went altogether."""
+    return () if settled.result == REMOVED else tuple(dict.fromkeys((*lost, *settled.lost)))
 
 
 def _settled(client: Client, step: Step, refusal: EngineRefused) -> Removal:
     """What became of an object whose removal the engine refused: it may be gone all the same.
 
-    Another run may have taken it at the same moment, which engines answer with all kinds of
-    errors. And Podman 4 takes untagged parents along with their last child, and then complains of
-    the parents it could not take.
+    After a fault the engine may have carried out all of it or a part. Another run may have taken
+    the object at the same moment, which engines answer with all kinds of errors. And Podman 4
+    takes untagged parents along with their last child, and then complains of the parents it could
+    not take.
     """
     podman = client.negotiate().podman
-    if podman or refusal.status >= FAULT:
-        (now,) = client.send([("GET", client.versioned(f"/{step.kind}s/{step.id}/json"))])
-        if is_gone(now):
-            of_images = podman and step.kind == "image"
-            taken_along = of_images and (step.after or refusal.status == _CONFLICT)
-            return Removal(REMOVED) if taken_along else Removal(SKIPPED, ALREADY_GONE)
-        if podman and step.kind == "container" and is_untouched(now):
-            return Removal(SKIPPED, f"the engine refused: {refusal.words}")
-    return _refused(refusal)
+    fault = refusal.status >= FAULT
+    if not (podman or fault):
+        return _refused(refusal)
+    try:
+        (now,) = client.send([("GET", client.versioned(path_of(step.kind, step.id)))])
+        left = left_of(step, now)
+    except EngineError as error:
+        left, now = None, None
+        said = f"; then {error}"
+    else:
+        said = ""
+    if left is None or now is None:
+        told = _refused(refusal)
+        return Removal(UNKNOWN, told.detail + said) if fault else told
+    if not left.there:
+        of_images = podman and step.kind == "image"
+        if of_images and (step.after or refusal.status == _CONFLICT):
+            return Removal(REMOVED)
+        if says_gone(refusal.words) or not fault:
+            return Removal(SKIPPED, ALREADY_GONE)
+        return Removal(REMOVED, f"the engine answered {refusal.status}, and it is gone")
+    if podman and step.kind == "container" and is_untouched(now):
+        return Removal(SKIPPED, f"the engine refused: {refusal.words}")
+    return _refused(refusal)._replace(lost=left.lost if fault else ())
 
 
 def _refused(refusal: EngineRefused) -> Removal:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from holystone.core.container_groups import POD
 from holystone.core.decision import Step
 from holystone.engine.api import Client
+from holystone.engine.deleting import ask, delete
 from holystone.engine.errors import EngineRefused
 from holystone.engine.host import REMOVED, SKIPPED, Removal
 from holystone.engine.inspecting import libpod
@@ -18,7 +19,7 @@ NEEDED = "a container that needs it stayed"
 
 
 def remove_container(client: Client, step: Step) -> Removal:
-    """Delete a container, and its pod where the step says so. Raises EngineRefused.
+    """Delete a container, and its pod where the step says so. Raises EngineRefused, NoAnswer.
 
     What needs it went before; where one of these is still there, it stays too.
     """
@@ -29,7 +30,7 @@ def remove_container(client: Client, step: Step) -> Removal:
         return Removal(SKIPPED, NEEDED)
     for target in step.targets:
         if not target.startswith(POD):
-            client.delete(f"/containers/{target}")
+            delete(client, f"/containers/{target}")
         elif step.targets == (target,):
             return _remove_pod(client, step, target.removeprefix(POD))
         else:
@@ -46,7 +47,7 @@ def _remove_pod(client: Client, step: Step, pod: str) -> Removal:
     members = (told.get("Containers") or ()) if isinstance(told, dict) else ()
     if any(str(each.get("Id")) != step.id for each in members if isinstance(each, dict)):
         return Removal(SKIPPED, "its pod has other containers by now")
-    client.request("DELETE", path)
+    ask(client, path)
     return Removal(REMOVED)
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "FILE",
     "LedgerDamagedError",
     "LedgerError",
+    "LedgerNewerError",
     "Opened",
     "decoding",
     "default_folder",
@@ -50,6 +51,10 @@ _KEPT_ASIDE = 3
 
 class LedgerDamagedError(LedgerError):
     """What is in the file cannot be what holystone wrote there; the message says what is wrong."""
+
+
+class LedgerNewerError(LedgerError):
+    """The file is of a newer holystone, which this one cannot read."""
 
 
 class Opened(NamedTuple):
@@ -239,7 +244,7 @@ def _version(database: sqlite3.Connection) -> int:
 def _migrate(database: sqlite3.Connection, path: str) -> None:
     version = _version(database)
     if version > len(MIGRATIONS):
-        raise LedgerError(
+        raise LedgerNewerError(
             f"the ledger {path} is of a newer holystone (version {version}; this one knows "
             f"{len(MIGRATIONS)}). Update holystone, or pass another --state folder."
         )

@@ -8,7 +8,9 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from holystone.core.usage import Lease
+from holystone.ledger import lease_file
 from holystone.ledger.database import decoding
+from holystone.ledger.others import Others
 
 if TYPE_CHECKING:
     from holystone.ledger.ledger import Ledger
@@ -23,6 +25,7 @@ class Leases:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
+        self.others = Others(ledger.folder, ledger.warn)
 
     def add(self, references: Sequence[str], *, until: float, job: str, now: float) -> list[Lease]:
         """Give a job leases on these images until then; answers them as they are now.
@@ -34,7 +37,7 @@ class Leases:
 
         def write(database: sqlite3.Connection) -> list[Lease]:
             _purge(database, now)
-            return [
+            given = [
                 _lease(
                     database.execute(
                         "INSERT INTO lease VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
@@ -45,6 +48,8 @@ class Leases:
                 )
                 for row in rows
             ]
+            publish(database, self.ledger.folder)
+            return given
 
         return self.ledger.write(write)
 
@@ -69,22 +74,31 @@ class Leases:
                 "DELETE FROM lease WHERE reference = ? AND job = ?",
                 [(key, rest[2]) for key, rest in ended],
             )
+            publish(database, self.ledger.folder)
             return [_lease(rest) for _, rest in ended]
 
         return self.ledger.write(write)
 
     def list(self, now: float) -> Sequence[Lease]:
-        """The leases that have not ended, the first to end first. Raises LedgerError."""
-        if not self.ledger.exists():
-            return []
-        return self.ledger.read(lambda database: _current(database, now))
+        """The leases that have not ended, the first to end first. Raises LedgerError.
+
+        With those of other users, where they can be read.
+        """
+        own: Sequence[Lease] = ()
+        if self.ledger.exists():
+            own = self.ledger.read(lambda database: _current(database, now))
+        return sorted([*own, *self.others.current(now)], key=lambda lease: lease.until)
 
     def current(self, now: float) -> tuple[Lease, ...]:
         """The leases that have not ended; none, with a warning, where the ledger fails.
 
-        Reads the file anew in some 20 microseconds, so it can be asked before each removal.
+        With those of other users, where they can be read. Reads the file anew in some 20
+        microseconds, and looks whether one of the others changed, so it can be asked before each
+        removal.
         """
-        return tuple(self.ledger.try_read(lambda database: _current(database, now), []))
+        none: Sequence[Lease] = ()
+        own = self.ledger.try_read(lambda database: _current(database, now), none)
+        return (*own, *self.others.current(now))
 
 
 def key_of(text: str) -> str:
@@ -123,6 +137,12 @@ def _lease(row: Sequence[object]) -> Lease:
     if not (isinstance(written, str) and isinstance(until, float | int) and isinstance(job, str)):
         raise TypeError(f"lease {written!r}")
     return Lease(written, float(until), job)
+
+
+def publish(database: sqlite3.Connection, folder: str) -> None:
+    """Write the leases into their own file as well. Raises LedgerError."""
+    rows = database.execute("SELECT reference, job, written, until FROM lease")
+    lease_file.write(folder, (lease_file.Kept(*row) for row in rows))
 
 
 def _purge(database: sqlite3.Connection, now: float) -> None:

@@ -16,7 +16,17 @@ from holystone.core.folding import Folded
 from holystone.core.memory import ImageFacts, RegistryWord
 from holystone.core.seen import Read, Seen
 from holystone.core.usage import Key, Use
-from holystone.ledger import company, ends, engines, facts, past, registries, uses
+from holystone.ledger import (
+    company,
+    ends,
+    engines,
+    facts,
+    killed,
+    lease_file,
+    past,
+    registries,
+    uses,
+)
 from holystone.ledger.database import (
     FILE,
     LedgerDamagedError,
@@ -29,6 +39,7 @@ from holystone.ledger.database import (
 from holystone.ledger.folder import MEND, LedgerError
 
 if TYPE_CHECKING:
+    from holystone.core.inventory import Inventory
     from holystone.core.usage import Lease
     from holystone.ledger.leases import Leases
     from holystone.ledger.runs import Runs
@@ -56,6 +67,7 @@ class Ledger:
         self._lock = threading.RLock()
         self._usable = True
         self._writable = True
+        self._leases_lost = ""
 
     @cached_property
     def runs(self) -> Runs:
@@ -166,6 +178,26 @@ class Ledger:
         """The leases that have not ended; none where the ledger fails."""
         return self.leases.current(now)
 
+    def has_open(self, engine: str) -> bool:
+        """Whether removals on this engine are to be settled; no where the ledger fails."""
+        return self.exists() and self.try_read(
+            lambda database: killed.is_open(database, engine), otherwise=False
+        )
+
+    def settle_open(self, inventory: Inventory, looked_at: float) -> None:
+        """Settle them by what is there; see ``Runs.settle``."""
+        self.runs.settle(inventory, looked_at)
+
+    def leases_unread(self) -> str:
+        """Why there may be leases that cannot be read; empty where they can, or there are none."""
+        if not self._leases_lost and self.folder and os.path.lexists(self.path):
+            with self._lock:
+                try:
+                    self.read(lambda database: database.execute("SELECT * FROM lease").fetchall())
+                except LedgerError as error:
+                    self._leases_lost = str(error)
+        return self._leases_lost
+
     def exists(self) -> bool:
         """Whether there is anything to read; also where there is no folder, which reading tells."""
         return self._opened is not None or not self.folder or os.path.lexists(self.path)
@@ -214,7 +246,7 @@ class Ledger:
                 return self.read(action)
             except LedgerError as error:
                 self._usable = self._writable = False
-                self.warn(f"{error} Going on without memory of earlier runs.")
+                self.warn(f"{error}{self._stays(error)} Going on without memory of earlier runs.")
                 return otherwise
 
     def try_write(
@@ -230,10 +262,18 @@ class Ledger:
                 self._writable = False
                 if self._opened is None:
                     self._usable = False
-                    self.warn(f"{error} Going on without memory of earlier runs.")
+                    stays = self._stays(error)
+                    self.warn(f"{error}{stays} Going on without memory of earlier runs.")
                 else:
                     self.warn(f"{error} Going on; nothing of this run is remembered.")
                 return None
+
+    def _stays(self, error: LedgerError) -> str:
+        """What follows for leases from a ledger that cannot be read, in words."""
+        if not self.folder or not os.path.lexists(self.path):
+            return ""
+        self._leases_lost = str(error)
+        return " Its leases cannot be read, so every image stays."
 
     def close(self) -> None:
         """Close the file."""
@@ -273,35 +313,47 @@ class Ledger:
         return is_damage(error)
 
     def _set_aside(self, fault: str) -> None:
-        """Make room for a new file, and take the leases along if they can be read.
-
-        Raises LedgerError.
-        """
+        """Make room for a new file, and take the leases along. Raises LedgerError."""
         leases = self._readable_leases()
         fault = "".join(c if c.isprintable() else "?" for c in fault.partition(" with text ")[0])
         inode = None if self._opened is None else self._opened.inode
         self.close()
         if name := set_aside(self.folder, inode):
+            lost = " Leases that were in it may be lost." if self._leases_lost else ""
             self.warn(
                 f"the ledger {self.path} is damaged: {fault}. "
-                f"It is now {name}, and a new one is begun."
+                f"It is now {name}, and a new one is begun.{lost}"
             )
         if leases:
-            self.write(
-                lambda database: database.executemany(
-                    "INSERT OR IGNORE INTO lease VALUES (?, ?, ?, ?)", leases
-                )
-            )
 
-    def _readable_leases(self) -> list[tuple[str, str, str, float]]:
-        """The leases as they are in the file, which is damaged somewhere."""
-        if self._opened is None:
-            return []
+            def take_along(database: sqlite3.Connection) -> None:
+                database.executemany("INSERT OR IGNORE INTO lease VALUES (?, ?, ?, ?)", leases)
+                publish(database, self.folder)
+
+            from holystone.ledger.leases import publish
+
+            self.write(take_along)
+
+    def _readable_leases(self) -> list[lease_file.Kept]:
+        """The leases of a file that is damaged somewhere: from it, and from the file beside it.
+
+        Notes where neither can be read.
+        """
+        found: list[lease_file.Kept] = []
         try:
-            rows = self._opened.database.execute(
-                "SELECT reference, job, written, until FROM lease"
-            ).fetchall()
+            if self._opened is not None:
+                rows = self._opened.database.execute(
+                    "SELECT reference, job, written, until FROM lease"
+                ).fetchall()
+                types = [str, str, str, float]
+                found = [
+                    lease_file.Kept(*row) for row in rows if [type(each) for each in row] == types
+                ]
         except sqlite3.Error:
-            return []
-        types = [str, str, str, float]
-        return [row for row in rows if [type(value) for value in row] == types]
+            pass
+        try:
+            beside = lease_file.read(self.folder)
+        except LedgerError as error:
+            self._leases_lost = str(error)
+            return found
+        return [*beside.leases, *found]

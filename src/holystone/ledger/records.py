@@ -15,6 +15,7 @@ RUNNING = "running"
 REMOVED = "removed"
 SKIPPED = "skipped"
 FAILED = "failed"
+UNKNOWN = "unknown"
 """How a removal ended, in the words of ``engine.host``, which the ledger does not know."""
 
 PRESSURE = "pressure"
@@ -62,6 +63,8 @@ class RunSummary(NamedTuple):
     """How many of the images that were removed had a tag."""
     under_pressure: int | None = None
     """How many of the tagged ones went for space alone; None where that was not recorded."""
+    unknown: int = 0
+    """How many removals got no answer, and were not looked at since."""
 
 
 class Removed(NamedTuple):
@@ -80,7 +83,8 @@ class Removed(NamedTuple):
     freed_bytes: int | None
     """None where it did not go, or the run was killed before it could tell."""
     result: str
-    """``removed``, ``skipped`` or ``failed``; empty where the run never came to tell."""
+    """``removed``, ``skipped``, ``failed`` or ``unknown`` (asked for, and no answer came); empty
+    where the run never came to ask."""
     detail: str
     at: float | None
     """When it was settled."""
@@ -88,6 +92,23 @@ class Removed(NamedTuple):
     """The platforms of an image that were here; empty where the engine did not tell."""
     reasons: tuple[Reason, ...] | None = None
     """Why it was to go; None where an earlier version of holystone did not record it."""
+    lost: tuple[str, ...] = ()
+    """The references that an image lost while it stayed."""
+    looked: bool = False
+    """Whether no answer came, and what is there told the result."""
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether the engine may have been asked, and no answer told what it did."""
+        return self.looked or self.result in ("", UNKNOWN)
+
+    @property
+    def may_lack(self) -> bool:
+        """Whether something of an object may have gone by this removal.
+
+        Also where the run never came to tell: it may have been killed.
+        """
+        return self.unanswered or self.result == REMOVED or bool(self.lost)
 
     @property
     def under_pressure(self) -> bool:

@@ -14,7 +14,14 @@ from holystone.core.decision import Plan, Reason
 from holystone.core.inventory import Inventory
 from holystone.core.usage import Key
 from holystone.ledger.database import decoding
-from holystone.ledger.killed import close_killed, counts, settle
+from holystone.ledger.killed import (
+    FOR_EVER,
+    ask,
+    close_killed,
+    counts,
+    inherit,
+    settle,
+)
 from holystone.ledger.records import (
     DONE,
     INTERRUPTED,
@@ -39,7 +46,8 @@ _SUMMARY = (
     " (SELECT count(*) FROM removal WHERE run = run.id AND kind = 'image'"
     " AND result = 'removed' AND tags != '[]'),"
     " (SELECT count(*) FROM removal WHERE run = run.id AND kind = 'image'"
-    " AND result = 'removed' AND tags != '[]' AND pressure), pid FROM run"
+    " AND result = 'removed' AND tags != '[]' AND pressure),"
+    " unknown, pid FROM run"
 )
 
 _NUMBERS = (0, 6, 11, 13)
@@ -74,7 +82,7 @@ class Runs:
         rows = list(_planned(plan, inventory))
 
         def write(database: sqlite3.Connection) -> int:
-            close_killed(database, engine, inventory)
+            close_killed(database, engine, inventory, now)
             _forget_old(database, now - _KEPT_FOR)
             (run_id,) = database.execute(
                 "INSERT INTO run (engine, engine_name, endpoint, level, job, pid, started, state,"
@@ -88,6 +96,7 @@ class Runs:
                 ),
             ).fetchone()  # fmt: skip
             _write_steps(database, run_id, 0, rows)
+            inherit(database, engine, run_id)
             return int(run_id)
 
         run_id = self.ledger.try_write(write, durable=bool(rows))
@@ -95,6 +104,23 @@ class Runs:
             return None
         places = {(step.kind, step.id): place for place, step in enumerate(plan.steps)}
         return Run(self.ledger, run_id, places, self.clock)
+
+    def settle(self, inventory: Inventory, looked_at: float) -> None:
+        """Settle the removals on this engine that nobody knows the end of, by what is there.
+
+        ``looked_at`` is when the inventory was asked for: what was asked of the engine since stays
+        as it is, and so does a run that is under way. Never fails: it warns.
+        """
+        engine = f"{inventory.engine.id}/{inventory.engine.store}"
+        if not self.ledger.has_open(engine):
+            return
+
+        def write(database: sqlite3.Connection) -> None:
+            close_killed(
+                database, engine, inventory, looked_at, lambda pid: self._is_under_way(engine, pid)
+            )
+
+        self.ledger.try_write(write)
 
     def list(
         self, limit: int | None = None, since: float | None = None, endpoint: str = ""
@@ -181,7 +207,7 @@ class Run:
         self._steps = len(places)
         self._clock = clock
         self._lock = threading.Lock()
-        self._settled: list[tuple[str, str, float, int, int]] = []
+        self._settled: list[tuple[str, str, str, float, int, int]] = []
         self._flushed = time.monotonic()
 
     def add(self, plan: Plan, inventory: Inventory) -> None:
@@ -194,6 +220,7 @@ class Run:
 
         def write(database: sqlite3.Connection) -> bool:
             _write_steps(database, self.id, start, rows)
+            inherit(database, f"{plan.engine.id}/{plan.engine.store}", self.id)
             database.execute(
                 "UPDATE run SET steps = steps + ?, planned_bytes = planned_bytes + ?,"
                 " estimated = max(estimated, ?) WHERE id = ?",
@@ -207,17 +234,43 @@ class Run:
                 places = {(step.kind, step.id): at for at, step in enumerate(plan.steps, start)}
                 self._places = {**self._places, **places}
 
-    def settle(self, kind: str, object_id: str, result: str, detail: str = "") -> None:
-        """Note what became of a step: ``removed``, ``skipped`` or ``failed``, and why.
+    def ask(self, keys: Sequence[Key]) -> None:
+        """Note, before the engine is asked, that these steps are asked for: they count as unknown.
 
-        Safe to call from several threads. Written a few times a second: what a kill takes away is
-        settled by the next run.
+        Written at once, with all that was settled before: what a kill leaves unknown is no more
+        than was under way. Safe to call from several threads.
+        """
+        now = self._clock()
+        places = [(now, self.id, self._places[key]) for key in keys if key in self._places]
+        with self._lock:
+            batch, self._settled = self._settled, []
+            self._flushed = time.monotonic()
+
+            def write(database: sqlite3.Connection) -> None:
+                settle(database, batch)
+                ask(database, places)
+
+            self._ledger.try_write(write)
+
+    def settle(
+        self,
+        kind: str,
+        object_id: str,
+        result: str,
+        detail: str = "",
+        lost: Sequence[str] = (),
+    ) -> None:
+        """Note what became of a step: ``removed``, ``skipped``, ``failed`` or ``unknown``, and why.
+
+        ``lost`` are the references that an image lost while it stayed. Safe to call from several
+        threads. Written a few times a second: what a kill takes away is settled by the next run.
         """
         place = self._places.get((kind, object_id))
         if place is None:
             return
         with self._lock:
-            self._settled.append((result, _text(detail), self._clock(), self.id, place))
+            names = json.dumps(tuple(lost))
+            self._settled.append((result, _text(detail), names, self._clock(), self.id, place))
             if time.monotonic() - self._flushed < _FLUSH_SECONDS:
                 return
             self._flushed = time.monotonic()
@@ -232,6 +285,7 @@ class Run:
         removed: int,
         skipped: int,
         failed: int,
+        unknown: int = 0,
         interrupted: str = "",
         disk_free_after: int | None = None,
         planned_bytes: int | None = None,
@@ -256,11 +310,12 @@ class Run:
             )
             database.execute(
                 "UPDATE run SET ended = ?, state = ?, interrupted = ?, freed_bytes = ?,"
-                " removed = ?, skipped = ?, failed = ?, free_after = ?,"
-                " planned_bytes = coalesce(?, planned_bytes) WHERE id = ?",
+                " removed = ?, skipped = ?, failed = ?, unknown = ?, look_until = ?,"
+                " free_after = ?, planned_bytes = coalesce(?, planned_bytes) WHERE id = ?",
                 (
                     self._clock(), INTERRUPTED if interrupted else DONE, _text(interrupted),
-                    freed_bytes, removed, skipped, failed, disk_free_after, planned_bytes, self.id,
+                    freed_bytes, removed, skipped, failed, unknown, FOR_EVER if unknown else None,
+                    disk_free_after, planned_bytes, self.id,
                 ),
             )  # fmt: skip
 
@@ -326,11 +381,13 @@ def _forget_old(database: sqlite3.Connection, before: float) -> None:
 
 def _summary(row: tuple[Any, ...]) -> tuple[RunSummary, int]:
     """A row of ``_SUMMARY`` as it is written, and the process of the run."""
-    *told, options, tagged, under_pressure, pid = row
+    *told, options, tagged, under_pressure, unknown, pid = row
     summary = RunSummary(*told)
     if [type(told[at]) for at in _NUMBERS] != [int, float, int, int]:
         raise TypeError(f"run {summary.id}")
-    summary = summary._replace(estimated=bool(summary.estimated), tagged=int(tagged))
+    summary = summary._replace(
+        estimated=bool(summary.estimated), tagged=int(tagged), unknown=int(unknown)
+    )
     if options is None:
         return summary, int(pid)
     given = tuple(map(str, json.loads(options)))
@@ -341,8 +398,10 @@ def _settled_so_far(
     database: sqlite3.Connection, summary: RunSummary, *, under_way: bool
 ) -> RunSummary:
     """A run that has not ended: running, or killed and not yet closed by a next run."""
-    removed, skipped, failed, freed, heard = counts(database, summary.id)
-    summary = summary._replace(freed_bytes=freed, removed=removed, skipped=skipped, failed=failed)
+    removed, skipped, failed, unknown, freed, heard = counts(database, summary.id)
+    summary = summary._replace(
+        freed_bytes=freed, removed=removed, skipped=skipped, failed=failed, unknown=unknown
+    )
     if under_way:
         return summary
     return summary._replace(state=KILLED, interrupted=KILLED, ended=heard or summary.started)
@@ -351,7 +410,7 @@ def _settled_so_far(
 def _removals(database: sqlite3.Connection, run_id: int) -> list[Removed]:
     rows = database.execute(
         "SELECT kind, id, names, tags, digests, labels, size, planned_bytes, freed_bytes, result,"
-        " detail, at, platforms, reasons FROM removal WHERE run = ? ORDER BY place",
+        " detail, at, platforms, reasons, lost, looked FROM removal WHERE run = ? ORDER BY place",
         (run_id,),
     )
     with decoding():
@@ -359,7 +418,7 @@ def _removals(database: sqlite3.Connection, run_id: int) -> list[Removed]:
 
 
 def _removed(row: tuple[Any, ...]) -> Removed:
-    kind, object_id, names, tags, digests, labels, *rest, platforms, reasons = row
+    kind, object_id, names, tags, digests, labels, *rest, platforms, reasons, lost, looked = row
     removed = Removed(
         kind,
         object_id,
@@ -369,7 +428,9 @@ def _removed(row: tuple[Any, ...]) -> Removed:
         dict(json.loads(labels)),
         *rest,
     )
-    removed = removed._replace(platforms=tuple(json.loads(platforms)))
+    removed = removed._replace(
+        platforms=tuple(json.loads(platforms)), lost=tuple(json.loads(lost)), looked=bool(looked)
+    )
     if reasons is None:
         return removed
     told = tuple(Reason(str(rule), dict(facts)) for rule, facts in json.loads(reasons))

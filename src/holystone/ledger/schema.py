@@ -207,6 +207,14 @@ MIGRATIONS = (
     ALTER TABLE removal ADD COLUMN reasons TEXT;
     ALTER TABLE removal ADD COLUMN pressure INTEGER;
     """,
+    """
+    ALTER TABLE run ADD COLUMN unknown INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE run ADD COLUMN look_until REAL;
+    ALTER TABLE removal ADD COLUMN lost TEXT NOT NULL DEFAULT '[]';
+    ALTER TABLE removal ADD COLUMN looked INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX run_to_look_at ON run (engine) WHERE look_until IS NOT NULL;
+    CREATE INDEX removal_with_losses ON removal (id) WHERE lost != '[]';
+    """,
 )
 """One script a version. ``image.top`` is the layer on top of an image's stack, ``layer.below``
 the one under it; a layer's size and an image's depth are null until they were weighed.
@@ -214,6 +222,11 @@ the one under it; a layer's size and an image's depth are null until they were w
 ``lease.reference`` is in full, ``lease.written`` as the job wrote it. ``removal.place`` counts a
 run's steps from 0; its lists and labels are JSON. ``run.options``, ``removal.reasons`` and
 ``removal.pressure`` are null in what earlier versions of holystone wrote.
+
+``removal.result`` is empty until the removal is asked for, and ``unknown`` until it is known how
+it ended; ``removal.looked`` says that a look at what is there told that, and no answer.
+``removal.lost`` are the references that an image lost while it stayed. ``run.look_until`` is how
+long a run that has ended is looked at again for what became of its removals, null for not at all.
 
 ``ended.seen`` is when a container was first seen stopped of which the engine tells no end.
 

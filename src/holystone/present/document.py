@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 from holystone.core.account import Beside
 from holystone.core.decision import Plan, Reason, Verdict
 from holystone.core.inventory import Disk, Engine, Image, Inventory, Note
+from holystone.core.outside import safe_json
 from holystone.core.policy import Watermarks
 from holystone.engine.host import SKIPPED, Removal
 from holystone.present import figures, notes, reasons
 from holystone.present.wording import timestamp
 
 if TYPE_CHECKING:
+    from holystone.config.load import Configuration
     from holystone.core.worth import Prospects
     from holystone.engine.execute import Outcome
     from holystone.engine.rounds import Round
@@ -32,12 +34,25 @@ Document = dict[str, Any]
 def dump(document: Document, *, indent: bool = False) -> str:
     """The document as JSON text in ASCII, without an end of line."""
     if indent:
-        return json.dumps(document, indent=2)
-    return json.dumps(document, separators=(",", ":"))
+        return safe_json(json.dumps(document, indent=2))
+    return safe_json(json.dumps(document, separators=(",", ":")))
+
+
+def configured(told: Document, found: Configuration) -> Document:
+    """The document, with the files that were read and what the nearest asks for in vain."""
+    configuration = {
+        "files": [source._asdict() for source in found.sources],
+        "without_effect": [
+            {"file": each.file, "line": each.line, "key": each.key, "text": each.problem}
+            for each in found.without_effect
+        ],
+    }
+    head = ("schema", "engine", "taken_at", "disk", "notes", "level")
+    return {name: told[name] for name in head} | {"configuration": configuration} | told
 
 
 def plan(plan: Plan) -> Document:
-    """The document of ``plan --json``."""
+    """The document of ``plan --json``, but for what ``configured`` adds."""
     return _plan(plan) | {"items": [_item(verdict) for verdict in plan.verdicts]}
 
 
@@ -64,6 +79,7 @@ def clean(
             removal = Removal(SKIPPED, "not tried") if verdict.remove else Removal("kept")
         item["result"] = removal.result
         item["detail"] = removal.detail
+        item["lost"] = list(removal.lost)
         item["outcome_freed_bytes"] = outcome.freed.get(key, 0)
         items.append(item)
     ended = {
@@ -72,6 +88,7 @@ def clean(
         "removed": outcome.removed,
         "skipped": outcome.skipped,
         "failed": outcome.failed,
+        "unknown": outcome.unknown,
         "seconds": round(outcome.seconds, 3),
         "interrupted": outcome.interrupted or None,
         "disk": None if disk_after is None else _disk(disk_after),
@@ -88,6 +105,7 @@ def _round(done: Round) -> Document:
         "removed": done.outcome.removed,
         "skipped": done.outcome.skipped,
         "failed": done.outcome.failed,
+        "unknown": done.outcome.unknown,
         "seconds": round(done.outcome.seconds, 3),
     }
 
@@ -97,6 +115,7 @@ def coalesced(inventory: Inventory, level: str, run: int, disk: Disk) -> Documen
     none = {"freed_bytes": 0, "planned_bytes": 0, "removed": 0, "skipped": 0, "failed": 0}
     ended: Document = {
         **none,
+        "unknown": 0,
         "seconds": 0.0,
         "interrupted": None,
         "disk": _disk(disk),

@@ -225,9 +225,12 @@ def _protected_by(facts: Facts) -> str:
 
 
 def _leased(facts: Facts) -> str:
+    if facts.get("unread"):
+        return "perhaps leased: the leases cannot be read"
     until = _number(facts, "until")
     job = f" by job {safe(str(facts['job']))}" if facts.get("job") else ""
-    return f"leased{job} until {clock(until, _number(facts, 'now'))}"
+    user = f" of user {safe(str(facts['user']))}" if facts.get("user") else ""
+    return f"leased{job}{user} until {clock(until, _number(facts, 'now'))}"
 
 
 def _prune_filter(facts: Facts) -> str:
@@ -352,6 +355,10 @@ RULES: Mapping[str, _Wording] = {
     "changed": _Wording(
         lambda facts: f"changed since the plan was made: {safe(str(facts.get('what')))}",
         "changed since planned",
+    ),
+    "use-unknown": _Wording(
+        lambda _: "the engine no longer tells what used it since the plan was made",
+        "use since planned not known",
     ),
     "agreed": _Wording(lambda _: "in the plan that was agreed on", "as planned"),
     "not-in-plan": _Wording(lambda _: "not in the plan", "not in the plan"),

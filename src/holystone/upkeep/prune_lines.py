@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from holystone.learn.files import kind_of, walk
+from holystone.regular_file import read_regular
 
-_LARGEST = 1_000_000
+LARGEST = 1_000_000
+"""Bytes of a file that is looked at."""
 _GAP = r"(?:[ \t]|\\\r?\n)+"
 _VALUE = r"(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s;&|\"')]+)"
 _OPTION = rf"(?:{_GAP}(?:--filter(?:=|{_GAP}){_VALUE}|-[^\s;&|\"')\],]+))*"
@@ -104,11 +106,7 @@ def _is_candidate(path: str, folder: str) -> bool:
 
 def _read(path: str, command: str) -> PruneFile | None:
     try:
-        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(number, encoding="utf-8", newline="") as file:
-            if not os.path.isfile(path) or os.fstat(number).st_size > _LARGEST:
-                return None
-            text = file.read()
+        text = read_regular(path, LARGEST).decode()
     except (OSError, ValueError):
         return None
     lines = tuple(_lines(path, text)) if _QUICK.search(text) else ()

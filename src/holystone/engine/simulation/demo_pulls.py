@@ -14,6 +14,8 @@ from holystone.engine.simulation.demo_host import DemoHost
 class DemoPuller:
     """Pulls and names the images of the demo host; see ``engine.pulling.Images``."""
 
+    keeps_digests = True
+
     def __init__(self, host: DemoHost) -> None:
         self.host = host
         self._cancelled = False
@@ -40,6 +42,11 @@ class DemoPuller:
     def image_id(self, reference: str) -> str | None:
         """The ID of the image a reference means now; None where there is none."""
         return Names(tuple(self.host.images.values())).behind(reference) or None
+
+    def references(self, image_id: str) -> set[str] | None:
+        """The tags and digests of an image; None where it is not there."""
+        image = self.host.images.get(image_id)
+        return None if image is None else {*image.tags, *image.digests}
 
     def tag(self, image_id: str, tag: str) -> str:
         """Give an image a tag, unless another image has it; answers that image's ID, else empty."""

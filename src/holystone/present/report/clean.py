@@ -9,7 +9,7 @@ from holystone.core.inventory import Disk
 from holystone.core.policy import Policy
 from holystone.core.units import format_size
 from holystone.engine.execute import Outcome
-from holystone.engine.host import FAILED, REMOVED, SKIPPED, Removal
+from holystone.engine.host import FAILED, REMOVED, SKIPPED, UNKNOWN, Removal
 from holystone.engine.rounds import NOISE, Round, disagrees, gain
 from holystone.present import figures, notes, reasons
 from holystone.present.report import listing, remaining, unconfirmed
@@ -74,8 +74,11 @@ def closing(plan: Plan, outcome: Outcome, *, short: int = 0) -> str:
     if outcome.interrupted:
         done = f"{outcome.removed} of {counted(len(plan.steps), 'step')} done"
         return f"❌ Clean-up ended early, {done}: {safe(outcome.interrupted)}"
-    if outcome.failed:
-        return f"❌ Clean-up incomplete: {counted(outcome.failed, 'removal')} failed"
+    if outcome.failed or outcome.unknown:
+        told = [f"{counted(outcome.failed, 'removal')} failed"] if outcome.failed else []
+        if outcome.unknown:
+            told.append(f"{counted(outcome.unknown, 'removal')} got no answer")
+        return f"❌ Clean-up incomplete: {', '.join(told)}"
     also = unconfirmed.ending(unconfirmed.gone(plan, outcome))
     if short:
         return f"❌ Target not reached: {format_size(short)} more should be free{also}"
@@ -88,7 +91,7 @@ def closing(plan: Plan, outcome: Outcome, *, short: int = 0) -> str:
 
 def _is_kept_dear(verdict: Verdict) -> bool:
     """Whether a routine clean goes beyond temporary things with this: a tag, or a volume."""
-    named = any(reason.rule in ("unused", "expired") for reason in verdict.reasons)
+    named = any(reason.rule in ("unused", "expired", "pressure") for reason in verdict.reasons)
     return verdict.kind == "volume" or (verdict.kind == "image" and named)
 
 
@@ -106,12 +109,23 @@ def removals(plan: Plan, outcome: Outcome, look: Look, *, every: bool = False) -
     return "\n".join(lines).rstrip()
 
 
-def render(plan: Plan, outcome: Outcome, look: Look, *, disk_after: Disk | None = None) -> str:
-    """What became of the plan: everything between the first line and the last."""
+def render(
+    plan: Plan,
+    outcome: Outcome,
+    look: Look,
+    *,
+    disk_after: Disk | None = None,
+    run: int | None = None,
+) -> str:
+    """What became of the plan: everything between the first line and the last.
+
+    ``run`` is the number of the run in the history, where it is written down.
+    """
     lines = [*_table(plan, outcome, look), ""]
     lines += _not_as_agreed(plan, look)
-    for result in (SKIPPED, FAILED, NOT_TRIED):
+    for result in (SKIPPED, FAILED, UNKNOWN, NOT_TRIED):
         lines += _troubles(plan, outcome, result, look)
+    lines += _restorable(outcome, run, look)
     lines += unconfirmed.listing(unconfirmed.gone(plan, outcome), look, verb="removed")
     lines += paragraph(_freed(plan, outcome, disk_after), look)
     if outcome.removed:
@@ -178,15 +192,19 @@ def _not_as_agreed(plan: Plan, look: Look) -> list[str]:
     """What was in the plan that is carried out, and stays after all, each with the reason."""
     if not any(verdict.reasons[0].rule in ("agreed", "not-in-plan") for verdict in plan.verdicts):
         return []
+    stay = [verdict for verdict in plan.kept if verdict.reasons[0].rule != "not-in-plan"]
     rows: list[Row] = [
         (verdict.kind, name_of(verdict), Cell(reasons.texts(verdict.reasons), "yellow"))
-        for verdict in plan.kept
-        if verdict.reasons[0].rule != "not-in-plan"
+        for verdict in stay
+        if not is_gone(verdict)
     ]
-    if not rows:
-        return []
-    heading = look.paint(f"In the plan, and not removed: {len(rows)}", "yellow")
-    return [heading, *render_table(_TROUBLES, rows, look, header=False), ""]
+    lines = []
+    if rows:
+        lines += [look.paint(f"In the plan, and not removed: {len(rows)}", "yellow")]
+        lines += [*render_table(_TROUBLES, rows, look, header=False), ""]
+    if gone := len(stay) - len(rows):
+        lines += [f"In the plan, and gone already: {gone}", ""]
+    return lines
 
 
 def is_gone(verdict: Verdict) -> bool:
@@ -206,7 +224,7 @@ def _troubles(plan: Plan, outcome: Outcome, result: str, look: Look) -> list[str
         return []
     if result == NOT_TRIED:
         return [look.paint(f"{NOT_TRIED}: {len(found)}", "red"), ""]
-    style = "red" if result == FAILED else "yellow"
+    style = "red" if result in (FAILED, UNKNOWN) else "yellow"
     shown = found if len(found) <= SHOWN_SKIPS + 2 else found[:SHOWN_SKIPS]
     rows: list[Row] = [
         (verdict.kind, name_of(verdict), Cell(safe(detail), style)) for verdict, detail in shown
@@ -217,6 +235,19 @@ def _troubles(plan: Plan, outcome: Outcome, result: str, look: Look) -> list[str
         more = f"  {look.ellipsis} and {len(found) - len(shown)} more (--json has them all)"
         lines.append(look.paint(more, "dim"))
     return [*lines, ""]
+
+
+def _restorable(outcome: Outcome, run: int | None, look: Look) -> list[str]:
+    """How to get back what went without an answer, or lost its references and stayed."""
+    if run is None:
+        return []
+    images = [told for (kind, _), told in outcome.results.items() if kind == "image"]
+    told = []
+    if outcome.unknown:
+        told.append("The engine gave no answer; the next look at it tells what went.")
+    if any(each.result == UNKNOWN or each.lost for each in images):
+        told.append(f"`holystone restore {run}` brings back what these images lost.")
+    return [*paragraph(" ".join(told), look, style="yellow"), ""] if told else []
 
 
 def _told_as(removal: Removal) -> str:

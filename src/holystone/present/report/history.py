@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from holystone.core.decision import KINDS, Reason, Verdict
 from holystone.core.units import format_duration, format_size
-from holystone.ledger.records import DONE, KILLED, REMOVED, RUNNING, Removed, RunSummary
+from holystone.ledger.records import DONE, KILLED, REMOVED, RUNNING, UNKNOWN, Removed, RunSummary
 from holystone.present import reasons
 from holystone.present.document import SCHEMA, Document
 from holystone.present.table import Cell, Column, Row, facts, paragraph
@@ -17,6 +17,7 @@ from holystone.present.terminal import Look
 from holystone.present.wording import counted, counts_of, name_of, plural, run_name, safe, timestamp
 
 NONE_YET = "There are no runs yet: every clean is written here before it removes anything."
+_NO_ANSWER = "asked for, and no answer came; the next look at the engine tells what went"
 NOT_RECORDED = "not recorded"
 """Said of what an earlier version of holystone did not write down."""
 _STYLES = {DONE: "green", RUNNING: "cyan"}
@@ -90,6 +91,7 @@ def document_of(run: RunSummary, removals: Sequence[Removed]) -> Document:
                 "freed_bytes": removal.freed_bytes,
                 "result": removal.result or None,
                 "detail": removal.detail,
+                "lost": list(removal.lost),
                 "reasons": reasons_of(removal),
                 "settled_at": None if removal.at is None else timestamp(removal.at),
             }
@@ -117,7 +119,7 @@ def table(listed: Listed, look: Look) -> str:
             str(run.skipped),
             str(run.failed),
             _took(run),
-            Cell(run.state, _STYLES.get(run.state, "yellow")),
+            Cell(_state(run), _STYLES.get(run.state, "yellow")),
             Cell(_notes(run), "yellow" if run.under_pressure else "dim"),
         )
         for run in runs
@@ -143,6 +145,7 @@ def render(run: RunSummary, removals: Sequence[Removed], look: Look) -> str:
             ("removed", _removed(run, went)),
             ("skipped", str(run.skipped or "")),
             ("failed", str(run.failed or "")),
+            ("unknown", str(run.unknown or "")),
             ("disk", _disk(run)),
         ],
         look,
@@ -208,7 +211,8 @@ def _row(removal: Removed) -> Row:
     freed = "" if removal.freed_bytes is None else format_size(removal.freed_bytes)
     result = removal.result or "not told"
     style = "" if removal.result == REMOVED else "yellow"
-    told = "; ".join(filter(None, [safe(removal.detail), why(removal)]))
+    said = removal.detail or (_NO_ANSWER if removal.result == UNKNOWN else "")
+    told = "; ".join(filter(None, [safe(said), why(removal)]))
     return (name_of(verdict), freed, Cell(result, style), told)
 
 
@@ -271,6 +275,11 @@ def _took(run: RunSummary) -> str:
     return f"{seconds:.1f} s" if seconds < 10 else format_duration(seconds)
 
 
+def _state(run: RunSummary) -> str:
+    """How the run ended, and how many removals nobody knows the end of."""
+    return f"{run.state}, {run.unknown} unknown" if run.unknown else run.state
+
+
 def _ended(run: RunSummary) -> str:
     if run.state == KILLED:
         return "killed, or its machine went down"
@@ -305,6 +314,7 @@ def _run(run: RunSummary) -> Document:
         "removed": run.removed,
         "skipped": run.skipped,
         "failed": run.failed,
+        "unknown": run.unknown,
         "free_before_bytes": run.free_before,
         "free_after_bytes": run.free_after,
         "target_free_bytes": run.target_free,

@@ -18,6 +18,9 @@ _COLUMNS = (
     Column("JOB", gives_way=True, least=8),
 )
 
+_USER = Column("USER", gives_way=True, least=8)
+"""Shown where a lease is another user's."""
+
 
 def document(leases: Sequence[Lease], *, released: bool) -> Document:
     """The document of ``lease --json``: of the leases there are, or of those that were ended."""
@@ -26,6 +29,7 @@ def document(leases: Sequence[Lease], *, released: bool) -> Document:
             "reference": lease.reference,
             "until_at": timestamp(lease.until),
             "job": lease.job or None,
+            "user": lease.user or None,
         }
         for lease in leases
     ]
@@ -61,10 +65,13 @@ def table(leases: Sequence[Lease], now: float, look: Look) -> str:
             clock(lease.until, now),
             age(lease.until - now),
             safe(lease.job) or "—",
+            safe(lease.user) or "—",
         )
         for lease in leases
     ]
-    return "\n".join(render(_COLUMNS, rows, look))
+    if any(lease.user for lease in leases):
+        return "\n".join(render((*_COLUMNS, _USER), rows, look))
+    return "\n".join(render(_COLUMNS, [row[:-1] for row in rows], look))
 
 
 def _for(lease: Lease) -> str:

@@ -14,11 +14,17 @@ from holystone.present.terminal import Look
 from holystone.present.wording import counts_of, engine_name, parts_of, promised, safe
 
 
-def render(inventory: Inventory, plan: Plan, look: Look, *, every: bool = False) -> str:
-    """The plan as text. With ``every`` each object has its row, kept ones too."""
+def render(
+    inventory: Inventory, plan: Plan, look: Look, *, every: bool = False, read: str = ""
+) -> str:
+    """The plan as text. With ``every`` each object has its row, kept ones too.
+
+    ``read`` is the line that names the files that were read.
+    """
     removed = plan.removed
     if not removed:
         lines = paragraph(remaining.nothing_to_do(plan), look)
+        lines += paragraph(read, look, style="dim")
         lines += remaining.young(plan, look)
         lines += _short(plan, look)
         if every:
@@ -27,6 +33,7 @@ def render(inventory: Inventory, plan: Plan, look: Look, *, every: bool = False)
         return "\n".join(lines).rstrip()
     host = f"{safe(plan.engine.name)} ({engine_name(plan.engine)})"
     lines = paragraph(f"Plan of a {plan.level} clean of {host}", look, style="bold")
+    lines += paragraph(read, look, style="dim")
     lines += ["", *listing.going(removed, look, every=every, parts=parts_of(inventory.containers))]
     if every:
         lines += listing.staying(plan.kept, look)

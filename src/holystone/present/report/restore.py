@@ -89,6 +89,7 @@ def document(
                 "platforms": list(entry.removed.platforms),
                 "size_bytes": entry.removed.size,
                 "action": entry.action,
+                "removal": entry.removed.result or None,
                 "result": entry.result or None,
                 "detail": entry.detail,
                 "reasons": reasons_of(entry.removed),
