@@ -317,13 +317,13 @@ class Cleaning:
 
     def _document(self, told: dict[str, Any]) -> None:
         """Answer with the document, write it into the file it was asked for in, or both."""
+        from holystone.cli.writing import write
         from holystone.present.document import configured, dump
 
         told = configured(told, self.options.configuration)
         if self.options.report:
             try:
-                with open(self.options.report, "w", encoding="utf-8") as file:
-                    file.write(f"{dump(told)}\n")
+                write(self.options.report, f"{dump(told)}\n")
             except (OSError, ValueError) as error:
                 # What was removed is removed: that is told in any case.
                 said = getattr(error, "strerror", None) or str(error)
@@ -342,7 +342,7 @@ class Cleaning:
                 went = report.removals(plan, outcome, look, every=True)
                 title = f"What went ({outcome.removed})"
                 folded = ci.fold(provider, "holystone_removed", title, went, time.time())
-                answer(self.output, folded)
+                answer(self.output, folded, marked=True)
         text = report.render(plan, outcome, look, disk_after=last.disk, run=self.run_id)
         answer(self.output, text)
         if self.agreed is not None and not plan.steps:

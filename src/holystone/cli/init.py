@@ -12,6 +12,7 @@ from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_output
 from holystone.cli.session import Failure, answer
 from holystone.cli.writing import create, replace
+from holystone.core.outside import safe
 from holystone.present import terminal
 from holystone.regular_file import NotRegular, read_regular
 from holystone.upkeep.integration import TARGETS, File, Target, filled, home, text, used
@@ -200,7 +201,7 @@ def _agree(changes: list[Change], options: argparse.Namespace) -> None:
             if len(paths) == 1
             else f"{names} exist and are different. Nothing was written; --force replaces them."
         )
-    sys.stderr.write(f"Replace {names}? [y/N] ")
+    sys.stderr.write(f"Replace {safe(names)}? [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise Failure("nothing was written")
