@@ -49,6 +49,7 @@ fmt: $(READY) ## Format the code and mend what ruff can mend
 examples: $(READY) ## Write the present output into the examples of README.md and docs/
 	$(BIN)/python -m tests.config.key_table
 	$(BIN)/python -m tests.docs.kept_table
+	$(BIN)/python -m tests.docs.list_tables
 	$(BIN)/python -m tests.integrations.copies
 	$(BIN)/python -m tests.docs.examples
 
