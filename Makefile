@@ -20,7 +20,7 @@ clean: $(READY) ## DOCKER: safe clean of this host; every tagged image, volume a
 
 test: $(READY) ## Run all tests; as root on Debian the missing engines are installed first
 	scripts/install-engines
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
 
 stress: $(READY) ## Cleans beside ten workers' jobs, two minutes on each engine, and 102 faults, with figures
 	scripts/install-engines
@@ -49,6 +49,7 @@ fmt: $(READY) ## Format the code and mend what ruff can mend
 examples: $(READY) ## Write the present output into the examples of README.md and docs/
 	$(BIN)/python -m tests.config.key_table
 	$(BIN)/python -m tests.docs.kept_table
+	$(BIN)/python -m tests.docs.list_tables
 	$(BIN)/python -m tests.integrations.copies
 	$(BIN)/python -m tests.docs.examples
 

@@ -13,7 +13,7 @@ import re
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import hypothesis
 import pytest
@@ -90,13 +90,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what uses an engine or a registry, and leave out what no chosen kind is for."""
+    """Mark what uses an engine or a registry, and leave out what no chosen kind is for.
+
+    Tests of one kind of engine are a group of pytest-xdist: its engine starts in one process only.
+    """
     kept: list[pytest.Item] = []
     left: list[pytest.Item] = []
     for item in items:
         if {"engines", "registry"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("engine")
         parameters = getattr(getattr(item, "callspec", None), "params", {})
+        if "engine_kind" in parameters:
+            item.add_marker(pytest.mark.xdist_group(str(parameters["engine_kind"])))
         runs = "engine_kind" not in parameters or parameters["engine_kind"] in KINDS
         (kept if runs else left).append(item)
     if left:
@@ -110,6 +115,22 @@ def _unavailable(config: pytest.Config, reason: str) -> NoReturn:
         pytest.fail(f"{reason} (in CI a skipped engine test is a failure)", pytrace=False)
     config.stash[SKIPPED][reason] += 1
     pytest.skip(reason)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand what one of several processes has skipped to the one that tells it."""
+    output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        skipped = session.config.stash[SKIPPED]
+        output["skipped"] = dict(skipped)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add up what the processes of pytest-xdist have skipped."""
+    output: dict[str, Any] = getattr(node, "workeroutput", {})
+    skipped = node.config.stash[SKIPPED]
+    skipped.update(output.get("skipped", {}))
 
 
 def pytest_terminal_summary(

@@ -10,6 +10,7 @@ from tests.docs.generated import below, bring_up_to_date
 
 DOCUMENT = "docs/policy.md"
 HEADING = "## Every key"
+COLUMNS = ("key", "value", "default", "example", "a file in a repository can", "")
 
 
 def reference() -> str:
@@ -25,12 +26,13 @@ def _lines() -> Iterator[str]:
 
 
 def _section(title: str, doc: str, keys: list[Key], *, rule: bool = False) -> Iterator[str]:
-    yield from ("", f"### {title}", "", doc, "", "| key | value | default | example | |")
-    yield "|---|---|---|---|---|"
+    yield from ("", f"### {title}", "", doc, "", f"| {' | '.join(COLUMNS)} |")
+    yield "|---|---|---|---|---|---|"
     for key in keys:
         default = rule_default(key) if rule else key.default
         written = "" if default is None else f"`{toml(key.kind.write(default))}`"
-        cells = (f"`{key.name}`", key.kind.name, written, f"`{toml(key.example)}`", key.doc)
+        example, can = f"`{toml(key.example)}`", key.direction.name
+        cells = (f"`{key.name}`", key.kind.name, written, example, can, key.doc)
         yield f"| {' | '.join(cells)} |"
 
 

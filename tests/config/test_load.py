@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -54,7 +55,9 @@ def test_the_nearest_file_counts(host: Path) -> None:
     assert budget(host, XDG_CONFIG_HOME=str(host / "xdg")) == 5
     assert budget(host, XDG_CONFIG_HOME="relative") == 2
     (host / "work/holystone.toml").write_text(BUDGET.format(1))
-    assert budget(host) == 1
+    assert budget(host) == 2, "a file in the current folder only protects more"
+    (host / "work/holystone.toml").write_text(BUDGET.format(9))
+    assert budget(host) == 9
 
 
 def test_a_named_file_counts_alone(host: Path) -> None:
@@ -66,7 +69,7 @@ def test_a_named_file_counts_alone(host: Path) -> None:
     assert found.policy("routine").protect.newest == 0
     assert found.places == ((str(host / "a.toml"), True, "--config"),)
     assert budget(host, HOLYSTONE_CONFIG=str(host / "b.toml")) == 8
-    assert budget(host, HOLYSTONE_CONFIG="") == 1
+    assert budget(host, HOLYSTONE_CONFIG="./holystone.toml") == 1
 
 
 def test_an_empty_file_is_one(host: Path) -> None:
@@ -80,8 +83,10 @@ def test_an_empty_file_is_one(host: Path) -> None:
     ("make", "words"),
     [
         (lambda path: None, ": --config names this file, and there is none. Correct it, or write"),
-        (lambda path: path.mkdir(), ": cannot read it: is a directory. Mend that, or name another"),
-        (lambda path: path.symlink_to("/dev/zero"), ": it is larger than 1 MB: no holystone.toml"),
+        (lambda path: path.mkdir(), ": it is a directory, not a regular file. Mend that, or name"),
+        (os.mkfifo, ": it is a FIFO, not a regular file. Mend that, or name"),
+        (lambda path: path.symlink_to("/dev/zero"), ": it is a device, not a regular file. Mend"),
+        (lambda path: path.write_bytes(b"#" * 1_000_001), ": it is larger than 1 MB. Mend that"),
         (lambda path: path.symlink_to(path), ": cannot read it: too many levels of symbolic links"),
         (lambda path: path.write_bytes(b"\n[protect]\n# \xff"), ":3: it is not UTF-8; save it as"),
         (

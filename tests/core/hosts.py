@@ -213,6 +213,8 @@ limits = st.builds(
     fallback_bytes=st.sampled_from([0, 10_000]),
     unused_for=st.sampled_from([0.0, 600.0, 604_800.0]),
     keep_mounts=st.booleans(),
+    least_bytes=st.sampled_from([0, 100, 10**9]),
+    least_share=st.sampled_from([0.0, 0.5, 1.0]),
 )
 policies = st.builds(
     lambda grace, cache: Policy(grace=grace, cache=cache), grace=graces, cache=limits

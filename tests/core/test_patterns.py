@@ -93,7 +93,7 @@ def test_labels_are_found_as_one_by_one(patterns: list[str], labels: dict[str, s
 def test_the_first_rule_that_covers_a_tag_decides(rules: list[list[str]], name: str) -> None:
     given_ = [Retention(str(at), images=tuple(each)) for at, each in enumerate(rules)]
     wanted = next((r for r in given_ if not r.images or covers(r.images, name)), None)
-    assert Retained((), given_, lambda _: ())._rule(name) == wanted
+    assert Retained((), given_, lambda _: ()).rules.first_for(name) == wanted
 
 
 def test_the_first_row_of_an_owner_keeps_a_container() -> None:

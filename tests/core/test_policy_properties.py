@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holystone.core.agreed import agreed_on, hold_against
-from holystone.core.decision import Plan
+from holystone.core.agreed import Since, agreed_on, hold_against
+from holystone.core.decision import Plan, Step
 from holystone.core.inventory import Inventory
 from holystone.core.plan import plan
 from holystone.core.policy import TAKES, Mark, Policy, Protect
@@ -144,6 +144,54 @@ def test_an_agreed_plan_held_against_the_same_host_is_the_same(
     again = hold_against(agreed_on(made, inventory), inventory, usage, policy, NOW)
     assert again.steps == made.steps
     assert again.freed_bytes == made.freed_bytes
+
+
+@moderate
+@given(inventories(), usages(), any_policies(), any_policies())
+def test_an_agreed_plan_takes_only_what_a_plan_of_today_would(
+    inventory: Inventory, usage: Usage, policy: Policy, today: Policy
+) -> None:
+    """Whatever is in it: everything there is, as if somebody had written it by hand."""
+    everything = plan(inventory, usage, policy, NOW)
+    kinds = {(v.kind, v.id): v for v in everything.verdicts}
+    steps = tuple(Step(kind, object_id, (), 0) for kind, object_id in kinds)
+    hostile = agreed_on(everything._replace(steps=steps), inventory)
+    today = today._replace(target=None)
+    made = hold_against(hostile, inventory, usage, today, NOW)
+    assert gone(made) <= gone(plan(inventory, usage, today, NOW))
+
+
+@moderate
+@given(inventories(), usages(), any_policies(), st.data())
+def test_what_was_used_since_a_plan_was_made_stays(
+    inventory: Inventory, usage: Usage, policy: Policy, data: st.DataObject
+) -> None:
+    made = plan(inventory, usage, policy, NOW)
+    agreed = agreed_on(made, inventory)
+    used = frozenset(key for key in gone(made) if data.draw(st.booleans()))
+    reach = data.draw(st.booleans())
+    later = hold_against(
+        agreed, inventory, usage, policy, NOW, Since(NOW + 10_000, used, complete=reach)
+    )
+    assert gone(later).isdisjoint(used)
+    if not reach:
+        assert not any(kind == "volume" for kind, _ in gone(later))
+    elif not used:
+        assert gone(later) == gone(made)
+
+
+@moderate
+@given(inventories(), usages(), any_policies(), any_policies())
+def test_what_can_only_keep_more_never_lets_more_go(
+    inventory: Inventory, usage: Usage, policy: Policy, other: Policy
+) -> None:
+    policy = policy._replace(target=None)
+    cache = policy.cache._replace(
+        least_bytes=max(policy.cache.least_bytes, other.cache.least_bytes),
+        least_share=max(policy.cache.least_share, other.cache.least_share),
+    )
+    more = policy._replace(also_retained=other.retention, cache=cache)
+    assert gone(plan(inventory, usage, more, NOW)) <= gone(plan(inventory, usage, policy, NOW))
 
 
 @moderate

@@ -8,8 +8,9 @@ A fenced block marked ``console`` holds commands and what they print::
 Each is run. No engine is in reach of it but the demo host. Two things may differ: moments and
 durations, and whatever stands where the example has a line with nothing but ``…``. What needs a
 real engine is marked ``text``, what is only to be typed ``sh``: neither is run. A ``toml`` block
-is ``./holystone.toml`` for the ``console`` block that follows it; so is one whose first line is a
-comment with nothing but the name of a file that file, and several may stand before the console.
+is the owner's file for the ``console`` block that follows it: ``holystone.toml``, which
+``HOLYSTONE_CONFIG`` names. A block whose first line is a comment with nothing but the name of a
+file is that file there, and several may stand before the console.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import NamedTuple
 from tests.docs.tracked import ROOT, documents
 
 LEFT_OUT = "…"
+OWNERS = "holystone.toml"
 _FENCE = re.compile(r"^ *(`{3,}|~{3,}) *(\w*)")
 _DATE = r"\d{4}-\d\d-\d\d"
 _DATED = re.compile(rf"{_DATE} \d\d:\d\d UTC")
@@ -61,7 +63,7 @@ def examples(text: str) -> Iterator[Example]:
             fence, language, opened = mark[1], mark[2], at
         elif mark and mark[1].startswith(fence):
             body = lines[opened + 1 : at]
-            name = "holystone.toml" if language == "toml" else _named(language, body)
+            name = _named(language, body) or (OWNERS if language == "toml" else "")
             files = {**files, name: "\n".join([*body, ""])} if name else {}
             fence = language = ""
         elif language == "console" and lines[at].startswith("$ "):
@@ -75,7 +77,7 @@ def examples(text: str) -> Iterator[Example]:
 def _named(language: str, body: list[str]) -> str:
     """The file that a block is, by its first line; empty where it is none."""
     name = re.fullmatch(r"# ([\w./-]+)", body[0]) if body else None
-    return name[1] if name and language in ("dockerfile", "yaml") else ""
+    return name[1] if name and language in ("dockerfile", "yaml", "toml") else ""
 
 
 def _example(lines: list[str], at: int, fence: str) -> Example:
@@ -105,6 +107,7 @@ def run(example: Example) -> list[str]:
                 "DOCKER_HOST": "unix:///nowhere/docker.sock",
                 "LANG": "C.UTF-8",
                 "PYTHONUNBUFFERED": "1",
+                **({"HOLYSTONE_CONFIG": OWNERS} if OWNERS in example.files else {}),
             },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -401,7 +401,9 @@ def test_an_unreadable_config_json(home: Home) -> None:
     """A folder in its place stands for every file that cannot be read."""
     path = home.docker / "config.json"
     path.mkdir()
-    assert home.error() == f"cannot read {path}: is a directory. Mend that, or pass --host."
+    assert home.error() == (
+        f"cannot read {path}: it is a directory, not a regular file. Mend that, or pass --host."
+    )
 
 
 def test_contexts_the_docker_command_makes(home: Home) -> None:

@@ -68,7 +68,9 @@ def pipeline(
         path = project / file.path
         path.parent.mkdir(exist_ok=True)
         path.write_text(text(TARGETS["gitlab"], file, "holystone"))
-    (project / "holystone.toml").write_text('[grace]\nuntagged = "0s"\nnever_tagged = "0s"\n')
+    owners = Path(on_path["HOME"], ".config", "holystone")
+    owners.mkdir(parents=True, exist_ok=True)
+    (owners / "holystone.toml").write_text('[grace]\nuntagged = "0s"\nnever_tagged = "0s"\n')
     (project / "rootfs").mkdir()
     shutil.copy(BUSYBOX, project / "rootfs")
     git = ["git", "-c", "user.name=test", "-c", "user.email=test@example.com"]

@@ -98,7 +98,7 @@ def test_named_files_that_cannot_be_read(tmp_path: Path) -> None:
     proposal = learn([str(tmp_path / name) for name in names])
     assert references(proposal) == ["a:1"]
     assert [each.why.partition(":")[0] for each in proposal.unread] == [
-        "it is no regular file",
+        "it is a FIFO, not a regular file, and is not read",
         "cannot be read",
         "it is no Dockerfile, compose file, GitLab pipeline or GitHub workflow by its name",
         "it is no Dockerfile",

@@ -276,6 +276,11 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
         "no registry is asked (check_registry is off), and none is known to have had it",
     ),
     ("agreed", {}, "in the plan that was agreed on"),
+    (
+        "use-unknown",
+        {},
+        "the engine no longer tells what used it since the plan was made",
+    ),
     ("not-in-plan", {}, "not in the plan"),
     ("changed", {"what": "it is gone"}, "changed since the plan was made: it is gone"),
     *container_reasons.CASES,

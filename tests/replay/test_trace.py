@@ -171,7 +171,7 @@ def test_a_line_as_long_as_may_be() -> None:
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(TraceError, match=r"^cannot read the trace .*/no: No such file"):
         read(str(tmp_path / "no"))
-    with pytest.raises(TraceError, match="Is a directory"):
+    with pytest.raises(TraceError, match="it is a directory, not a regular file"):
         read(str(tmp_path))
 
 

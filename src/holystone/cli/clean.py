@@ -90,12 +90,14 @@ def run(options: argparse.Namespace) -> int:
 
         _refuse_beside_a_plan(options)
         agreed = plan_file.read(options.plan)
-        options.level = agreed.level
+        plan_file.take_options(agreed, options)
         if options.max_plan_age is None:
             options.max_plan_age = 3600.0
     elif options.max_plan_age is not None:
         raise Failure("--max-plan-age goes with --plan FILE", exit_codes.USAGE)
     policy = policy_of(options)
+    if agreed is not None:
+        plan_file.check_level(agreed, options.plan, policy)
     told = options.json or options.report or agreed or os.environ.get("GITHUB_STEP_SUMMARY")
     untagged_do = not told and needs_untagged_alone(policy)
     try:

@@ -32,7 +32,7 @@ from holystone.present import terminal
 from holystone.present.report import clean as report
 
 if TYPE_CHECKING:
-    from holystone.cli.plan_file import PlanFile
+    from holystone.cli.plan_fields import PlanFile
     from holystone.core.inventory import Disk, Inventory
     from holystone.core.policy import Policy
     from holystone.ledger.lock import Held, Holder
@@ -108,6 +108,10 @@ class Cleaning:
         if not self.options.json:
             # What a full disk does not take before the clean comes with the rest after it.
             tell(self.output.write, report.opening(self.policy))
+            if read := self.options.configuration.sources:
+                from holystone.present.report.config import sources
+
+                tell(self.output.write, self.output.look.paint(sources(read), "dim"))
 
     def _lock(self, inventory: Inventory) -> Held:
         """The lock of this host. Raises Failure where another run has it for too long."""
@@ -167,9 +171,17 @@ class Cleaning:
         now = inventory.taken_at
         path, max_age = self.options.plan, self.options.max_plan_age
         plan_file.check(self.agreed, path, inventory.engine, now, max_age)
-        inventory = self.host.confirm(self.host.weigh(self.host.date(inventory)), ())
-        usage = self.host.usage()
-        return inventory, hold_against(self.agreed.steps, inventory, usage, self.policy, now)
+        inventory = self.host.date(self.host.date_tagged(inventory))
+        inventory = self.host.confirm(self.host.weigh(inventory), ())
+        since = self.host.used_since(inventory, self.agreed.since)
+        asked: set[str] = set()
+        while True:
+            usage = self.host.usage()
+            made = hold_against(self.agreed.steps, inventory, usage, self.policy, now, since)
+            if asked.issuperset(made.unconfirmed):
+                return inventory, made
+            asked.update(made.unconfirmed)
+            inventory = self.host.confirm(inventory, made.unconfirmed)
 
     def _ask(self, inventory: Inventory, plan: Plan) -> None:
         """Show what a deep clean takes, and go on only with a yes. Raises Failure."""
@@ -305,12 +317,13 @@ class Cleaning:
 
     def _document(self, told: dict[str, Any]) -> None:
         """Answer with the document, write it into the file it was asked for in, or both."""
-        from holystone.present.document import dump
+        from holystone.cli.writing import write
+        from holystone.present.document import configured, dump
 
+        told = configured(told, self.options.configuration)
         if self.options.report:
             try:
-                with open(self.options.report, "w", encoding="utf-8") as file:
-                    file.write(f"{dump(told)}\n")
+                write(self.options.report, f"{dump(told)}\n")
             except (OSError, ValueError) as error:
                 # What was removed is removed: that is told in any case.
                 said = getattr(error, "strerror", None) or str(error)
@@ -329,9 +342,13 @@ class Cleaning:
                 went = report.removals(plan, outcome, look, every=True)
                 title = f"What went ({outcome.removed})"
                 folded = ci.fold(provider, "holystone_removed", title, went, time.time())
-                answer(self.output, folded)
+                answer(self.output, folded, marked=True)
         text = report.render(plan, outcome, look, disk_after=last.disk, run=self.run_id)
         answer(self.output, text)
+        if self.agreed is not None and not plan.steps:
+            from holystone.cli import plan_file
+
+            answer(self.output, plan_file.nothing_left(plan, self.agreed))
         if short := missed(last.plan, last.disk):
             from holystone.present.report import shortfall
 

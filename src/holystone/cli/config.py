@@ -89,7 +89,7 @@ def _refuse_what_does_not_apply(options: argparse.Namespace) -> None:
 def _show(options: argparse.Namespace, output: Output) -> None:
     from holystone.config.effective import effective
 
-    found = configuration(options)
+    found = configuration(options, quiet=True)
     values = effective(found)
     if options.json:
         told = [
@@ -111,7 +111,7 @@ def _show(options: argparse.Namespace, output: Output) -> None:
 def _check(options: argparse.Namespace, output: Output) -> None:
     from holystone.config.checking import remarks
 
-    found = configuration(options)
+    found = configuration(options, quiet=True)
     said = remarks(found)
     host, trouble = "", ""
     try:
@@ -169,7 +169,10 @@ def _init(options: argparse.Namespace, output: Output) -> None:
 
 
 def _files(found: Configuration) -> list[dict[str, Any]]:
-    return [{"path": place.path, "found": place.found} for place in found.places]
+    return [
+        {"path": place.path, "found": place.found, "only_protects": place.only_protects}
+        for place in found.places
+    ]
 
 
 def _answer_json(output: Output, document: dict[str, Any]) -> None:

@@ -151,8 +151,8 @@ def add_config(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--config",
         metavar="FILE",
-        help="read this holystone.toml and no other (or HOLYSTONE_CONFIG); by default "
-        "./holystone.toml, the user's own and the system's come together",
+        help="read this holystone.toml and no other (or HOLYSTONE_CONFIG); by default the user's "
+        "own and the system's come together, and ./holystone.toml can protect more",
     )
 
 
@@ -245,7 +245,10 @@ def policy_of(options: argparse.Namespace) -> Policy:
     if options.min_age is not None:
         policy = policy._replace(grace=Grace.uniform(options.min_age))
     if options.cache_budget is not None:
-        policy = policy._replace(cache=policy.cache._replace(budget_bytes=options.cache_budget))
+        cache = policy.cache._replace(
+            budget_bytes=options.cache_budget, least_bytes=0, least_share=0.0
+        )
+        policy = policy._replace(cache=cache)
     return _extended(policy, options) if hasattr(options, "until_free") else policy
 
 
@@ -293,13 +296,19 @@ def _configured(level: str, options: argparse.Namespace) -> Policy:
     return found.policy(level)
 
 
-def configuration(options: argparse.Namespace) -> Configuration:
-    """What ``holystone.toml`` says. Raises Failure with everything that is wrong with it."""
+def configuration(
+    options: argparse.Namespace, *, quiet: bool = False, here: bool = True
+) -> Configuration:
+    """What ``holystone.toml`` says, kept in ``options`` as well.
+
+    Unless ``quiet`` what the file in the current folder asks for in vain is told; without ``here``
+    that file is passed over. Raises Failure with everything that is wrong with any file.
+    """
     from holystone.config.errors import ConfigError
     from holystone.config.load import load
 
     try:
-        return load(options.config, os.environ)
+        found = options.configuration = load(options.config, os.environ, here=here)
     except ConfigError as error:
         from holystone.present.wording import safe
 
@@ -307,3 +316,8 @@ def configuration(options: argparse.Namespace) -> Configuration:
         # What is in a file may come from anybody; the indentation is ours.
         lines = [f"  {safe(line.strip())}" if line[:1] == " " else safe(line) for line in told]
         raise Failure("\n".join(lines)) from None
+    if found.without_effect and not quiet:
+        from holystone.present.report.config import without_effect
+
+        warn(without_effect(found.without_effect))
+    return found

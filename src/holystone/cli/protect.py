@@ -100,7 +100,7 @@ def _write(path: str, proposal: Proposal) -> Written:
         ) from None
     try:
         if text is None:
-            create(os.path.realpath(path), changed)
+            create(path, changed)
         else:
             rewrite(path, changed)
     except (OSError, ValueError) as error:
@@ -113,14 +113,16 @@ def _text(path: str) -> str | None:
     """The text of a file that is right; None where there is none. Raises Failure."""
     from holystone.config.errors import ConfigError
     from holystone.config.files import read_all
+    from holystone.config.load import LARGEST
+    from holystone.regular_file import NotRegular, read_regular
 
     try:
-        if os.path.exists(path) and not os.path.isfile(path):
-            raise Failure(f"{path!r} is no file that can be written to. Name another file.")
-        with open(path, "rb") as file:
-            content = file.read()
+        content = read_regular(path, LARGEST)
     except FileNotFoundError:
         return None
+    except NotRegular as error:
+        said = f"is no file that can be written to: {error}. Name another."
+        raise Failure(f"{path!r} {said}") from None
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or str(error)
         raise Failure(f"cannot read {path!r}: {said.lower()}. Name another file.") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from holystone.engine.api import Client
     from holystone.engine.registry import Answer
     from holystone.engine.simulation.demo_host import DemoHost
+    from holystone.upkeep.pullable import Pullable
     from holystone.upkeep.refresh import Pulls
     from holystone.upkeep.verify import Subject, Verified, Watcher
 
@@ -24,8 +25,10 @@ class Verifies(Protocol):
 
     bytes_read: int
 
-    def verify(self, subjects: Sequence[Subject]) -> dict[str, Verified]:
-        """What is with each image, by ID."""
+    def verify(
+        self, subjects: Sequence[Subject], beside: Sequence[Subject] = ()
+    ) -> dict[str, Verified]:
+        """What is with each image, by ID; ``beside`` are others that may tell more of them."""
 
 
 class Reach(Protocol):
@@ -39,6 +42,18 @@ class Reach(Protocol):
 
     def puller(self) -> Images:
         """What pulls and names images."""
+
+    def pullable(self, image: Image) -> Pullable:
+        """Whether an image can be pulled in whole. Raises EngineError."""
+
+    def that_made(self, digests: Collection[str]) -> Sequence[bytes] | None:
+        """The builds, by name, whose results have any of these digests; None where none can tell.
+
+        Raises EngineError.
+        """
+
+    def forget_builds(self, names: Sequence[bytes]) -> None:
+        """Have BuildKit forget builds. Raises EngineError."""
 
     def pulling(self, rate: int | None) -> AbstractContextManager[Pulls]:
         """What pulls, no faster than ``rate`` bytes a second where there is one."""
@@ -79,6 +94,25 @@ class LiveReach:
         from holystone.engine.pulling import Puller
 
         return Puller(self.client, self.credentials)
+
+    def pullable(self, image: Image) -> Pullable:
+        """What its registry says, asked from here."""
+        from holystone.upkeep.limited.puller import upstreams
+        from holystone.upkeep.pullable import pullable
+
+        return pullable(image, upstreams(self.client, self.credentials))
+
+    def that_made(self, digests: Collection[str]) -> Sequence[bytes] | None:
+        """What BuildKit remembers."""
+        from holystone.engine.build_records import BuildRecords
+
+        return BuildRecords(self.client).that_made(digests)
+
+    def forget_builds(self, names: Sequence[bytes]) -> None:
+        """Delete the records of these builds."""
+        from holystone.engine.build_records import BuildRecords
+
+        BuildRecords(self.client).forget(names)
 
     @contextmanager
     def pulling(self, rate: int | None) -> Iterator[Pulls]:
@@ -137,6 +171,19 @@ class DemoReach:
         from holystone.engine.simulation.demo_pulls import DemoPuller
 
         return DemoPuller(self.host)
+
+    def pullable(self, image: Image) -> Pullable:  # noqa: ARG002 - its registries are whole
+        """What its registries have, they have in whole."""
+        from holystone.upkeep.pullable import Pullable
+
+        return Pullable()
+
+    def that_made(self, digests: Collection[str]) -> Sequence[bytes]:  # noqa: ARG002 - see below
+        """It remembers no builds."""
+        return ()
+
+    def forget_builds(self, names: Sequence[bytes]) -> None:
+        """There are none."""
 
     def pulling(self, rate: int | None) -> AbstractContextManager[Pulls]:  # noqa: ARG002 - see below
         """What pulls, at once."""

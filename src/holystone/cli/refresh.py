@@ -18,7 +18,8 @@ from holystone.cli.options import (
     configuration,
     value_of,
 )
-from holystone.cli.session import Failure, Session, answer, look, opened
+from holystone.cli.session import Failure, Session, answer, look, opened, warn
+from holystone.config.load import HERE, MEND_HERE
 from holystone.core.units import parse_rate
 from holystone.core.window import Window, clock, parse_window
 from holystone.present import terminal
@@ -97,7 +98,11 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Choose, ask, pull, tell. Raises EngineError, Failure."""
-    policy = configuration(options).policy("routine")
+    # What a checkout says is protection. What is pulled, and from where, is for the host's owner.
+    found = configuration(options, here=False)
+    if not any(place.named_by for place in found.places) and os.path.lexists(HERE):
+        warn(f"{HERE} was found in the current folder: it does not say what is pulled; {MEND_HERE}")
+    policy = found.policy("routine")
     window: Window | None = options.window or policy.refresh.window
     options.limit_rate = options.limit_rate or policy.refresh.limit_rate
     if window is not None and not options.dry_run and not window.holds(_minute()):

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from holystone.engine.host import Host
     from holystone.ledger.ledger import Ledger
     from holystone.present.report.verify import Entry
-    from holystone.upkeep.repair import Group, Mended
+    from holystone.upkeep.mending import Mended
+    from holystone.upkeep.repair import Group
     from holystone.upkeep.verify import Subject, Verified
 
 
@@ -44,13 +45,20 @@ def parser() -> argparse.ArgumentParser:
         nargs="*",
         default=[],
         metavar="REFERENCE",
-        help="only these: a tag, a repository, a digest, or the start of an ID (default: all)",
+        help="only these: a tag, a repository, a pattern like 'team/*', the end of a name, a "
+        "digest, or the start of an ID (default: all)",
     )
     made.add_argument(
         "--repair",
         action="store_true",
         help="remove a damaged image, never by force, and pull it again by digest, where its "
-        "registry has it and no container uses it",
+        "registry has all of it and no container uses it",
+    )
+    made.add_argument(
+        "--with-cache",
+        action="store_true",
+        help="repair: also remove the build cache records that hold what is damaged (default: "
+        "ask on a terminal, else leave both)",
     )
     add_engine(made)
     add_output(made)
@@ -59,6 +67,8 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Look, verify, repair where asked, tell. Raises EngineError, Failure."""
+    if options.with_cache and not options.repair:
+        raise Failure("--with-cache: only a repair takes it; add --repair", exit_codes.USAGE)
     from holystone.engine.transport.endpoint import resolve
 
     endpoint = resolve(options.host, options.context, os.environ)
@@ -132,9 +142,14 @@ class _Verifying:
         self.store = inventory.engine.store
         chosen = _chosen(inventory, self.options.references)
         subjects = self.reach.subjects(inventory.images)
-        return subjects, self._verify([each for each in subjects if each.image.id in chosen])
+        asked = [each for each in subjects if each.image.id in chosen]
+        others = [each for each in subjects if each.image.id not in chosen]
+        # Only a repair needs to know for certain which layers other images have in common.
+        return subjects, self._verify(asked, others if self.options.repair else ())
 
-    def _verify(self, subjects: Sequence[Subject]) -> dict[str, Verified]:
+    def _verify(
+        self, subjects: Sequence[Subject], beside: Sequence[Subject] = ()
+    ) -> dict[str, Verified]:
         from holystone.present.verifying import VerifyProgress
 
         total = _bytes_of(subjects)
@@ -142,7 +157,7 @@ class _Verifying:
         with VerifyProgress(len(subjects), total, errors) as line:
             verifier = self.reach.verifier(self.store, line)
             try:
-                return verifier.verify(subjects)
+                return verifier.verify(subjects, beside)
             finally:
                 self.bytes_read += verifier.bytes_read
 
@@ -162,6 +177,7 @@ class _Verifying:
 
     def _repair(self, results: Mapping[str, Verified]) -> Mended | None:
         """Mend what is damaged; None where nothing is."""
+        from holystone.cli.cache_question import with_cache
         from holystone.upkeep import repair
         from holystone.upkeep.verify import DAMAGED
 
@@ -172,13 +188,14 @@ class _Verifying:
         inventory = self.host.observe()
         subjects = self.reach.subjects(inventory.images)
         made = repair.groups(results, subjects, inventory, results)
-        made = repair.confirmed(made, self.host, inventory)
+        made = repair.prepare(made, self.host, inventory, self.reach.pullable)
+        made = with_cache(made, inventory, self.host, self.reach, self.options)
         return self._mend(made, inventory)
 
     def _mend(self, made: Sequence[Group], inventory: Inventory) -> Mended:
         from holystone.ledger.lock import ci_job
         from holystone.present.progress import PullProgress
-        from holystone.upkeep import repair
+        from holystone.upkeep import mending, repair
 
         plan = repair.plan_of(made, inventory)
         run = None
@@ -186,13 +203,13 @@ class _Verifying:
             job = ci_job(os.environ)
             run = self.ledger.runs.begin(plan, inventory, endpoint=self.endpoint, job=job)
         errors = terminal.open_output(sys.stderr, os.environ, color=self.options.color)
-        puller = self.reach.puller()
-        line = PullProgress(range(len(plan.steps)), errors)
+        pulls = sum(len(group.subjects) for group in made if not group.obstacle)
+        line = PullProgress(range(pulls), errors)
         images = [subject.image for group in made for subject in group.subjects]
         names = [name for image in images for name in image.tags + image.digests]
         key = f"{inventory.engine.id}/{self.store}"
         with self.ledger.own_pulls(key, names, self.reach.now):
-            mended = repair.mend(made, plan, self.host, puller, self._verify, line, run)
+            mended = mending.mend(made, plan, self.host, self.reach, self._verify, line, run)
         pinned = {image.id: image.pinned for image in images if image.pinned}
         if self.store == "classic":
             self.named = {now: pinned[was] for was, now in mended.back.items() if was in pinned}
@@ -235,6 +252,7 @@ class _Verifying:
                     tuple(c.name or c.id for c in users_of(inventory.containers, hit)),
                     repaired.result if repaired and told.result == DAMAGED else "",
                     repaired.detail if repaired and told.result == DAMAGED else "",
+                    repaired.cure if repaired and told.result == DAMAGED else "",
                 )
             )
         return sorted(entries, key=lambda e: (e.result == OK, e.result, name_of(e.image)))
@@ -267,15 +285,9 @@ def _chosen(inventory: Inventory, references: Sequence[str]) -> set[str]:
         # A step of a build is whole where the image above it is.
         parents = {image.parent for image in inventory.images}
         return {i.id for i in inventory.images if i.tags or i.digests or i.id not in parents}
-    from holystone.core.lookup import find_images
+    from holystone.cli.meaning import images_meant
 
-    chosen: set[str] = set()
-    for text in references:
-        found = find_images(inventory.images, text)
-        if not found:
-            raise Failure(f"there is no image {text!r}; `holystone images` lists them")
-        chosen |= {image.id for image in found}
-    return chosen
+    return images_meant(inventory.images, references)
 
 
 def _bytes_of(subjects: Sequence[Subject]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from holystone.config.keys import KEYS, RULES
-from holystone.config.load import Configuration
+from holystone.config.load import MEND_HERE, Configuration
 from holystone.config.settings import Rule, Settings
 from holystone.core.digest_names import digest_names
 from holystone.core.inventory import Inventory
@@ -15,6 +15,8 @@ from holystone.core.patterns import names as names_of
 from holystone.core.patterns import references as ready
 from holystone.core.policy import Mark
 from holystone.core.protection import covers, parsed_or_none
+
+FULL_SAY = f"A file found in the current folder can only protect more; {MEND_HERE}"
 
 
 class Remark(NamedTuple):
@@ -38,13 +40,16 @@ def remarks(configuration: Configuration) -> list[Remark]:
     settings = configuration.settings
     if settings is None:
         return said
+    for fault in settings.without_effect:
+        text = f"line {fault.line}: {fault.problem}. {FULL_SAY}"
+        said.append(Remark(fault.file, fault.key, text))
     policy = configuration.policy("routine")
     names = settings.values.get("volumes.names")
     if names and names.value and policy.volumes.remove != "named":
         text = f"without effect, since volumes.remove is {policy.volumes.remove!r}, not 'named'"
-        said.append(Remark(names.given[0].file, "volumes.names", text))
+        said.append(Remark(names.file, "volumes.names", text))
     if policy.volumes.remove == "named" and not policy.volumes.names:
-        given = settings.values["volumes.remove"].given[0].file
+        given = settings.values["volumes.remove"].file
         text = "named, but volumes.names is empty: only anonymous volumes go"
         said.append(Remark(given, "volumes.remove", text))
     for rule in settings.replaced:
@@ -145,6 +150,11 @@ def _rules(settings: Settings, tags: Sequence[str]) -> list[Remark]:
             said.append(Remark(rule.file, _called(rule), text))
         for tag in mine:
             decided.setdefault(tag, rule)
+    said += [
+        Remark(rule.file, _called(rule), "no tag here matches it")
+        for rule in settings.also
+        if not any(_matches(rule, tag) for tag in tags)
+    ]
     return said
 
 
@@ -166,7 +176,7 @@ def _marks(configuration: Configuration, total: int | None) -> list[Remark]:
             f"on this disk {_told(mark)} leaves {'no more' if more else 'no less'} free than "
             f"disk.high, {_told(disk.high)}"
         )
-        said.append(Remark(given.given[0].file, f"disk.{name}", text))
+        said.append(Remark(given.file, f"disk.{name}", text))
     return said
 
 

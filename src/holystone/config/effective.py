@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from holystone.config.keys import KEYS, RULE_KEYS, RULES
-from holystone.config.load import Configuration
-from holystone.config.settings import Settings
+from holystone.config.keys import KEYS, RULE_KEYS, RULES, Key
+from holystone.config.kinds import toml
+from holystone.config.load import HERE, Configuration
+from holystone.config.settings import Given, Setting, Settings
 
 DEFAULT = "default"
 
@@ -25,6 +26,9 @@ class Value(NamedTuple):
     """What other files say and why it does not count."""
 
 
+_KEEPS = "it can keep tags longer, not shorter"
+
+
 def effective(configuration: Configuration) -> list[Value]:
     """Every value in the order of the tables, with those of each rule before those of [images]."""
     settings = configuration.settings or Settings({})
@@ -37,17 +41,15 @@ def effective(configuration: Configuration) -> list[Value]:
             continue
         told = None if setting.value is None else key.kind.write(setting.value)
         counted = ", ".join(each.file for each in setting.given if each.value or not told)
-        others = [
-            f"{each.file} says {'never' if each.value is None else key.kind.write(each.value)}"
-            for each in setting.outweighed
-            if each.value != setting.value
-        ]
-        why = "the strictest counts" if key.adds else "the nearest file counts"
-        note = f"{', '.join(others)}: {why}" if others else ""
-        values.append(Value(key.table, key.name, told, counted, note))
+        values.append(Value(key.table, key.name, told, counted or DEFAULT, _note(key, setting)))
     rules = [
-        Value(f"{RULES}[{at}]", key.name, key.kind.write(value), each.file)
-        for at, each in enumerate(settings.rules)
+        Value(f"{RULES}[{at}]", key.name, key.kind.write(value), each.file, note)
+        for at, (each, note) in enumerate(
+            [
+                *((each, _KEEPS) for each in settings.also),
+                *((each, "") for each in settings.rules),
+            ]
+        )
         for key in RULE_KEYS
         if (value := getattr(each.rule, key.field[0])) or key.name == "name"
     ]
@@ -56,3 +58,27 @@ def effective(configuration: Configuration) -> list[Value]:
     if docker.prune_filters:
         values.append(Value("", "pruneFilters", list(docker.prune_filters), docker.path))
     return values[:first] + rules + values[first:]
+
+
+def _note(key: Key, setting: Setting) -> str:
+    """What other files say, and why that does not count or counts beside the value."""
+    notes = []
+    others = [each for each in setting.outweighed if each.value != setting.value]
+    for here in (True, False):
+        said = [_said(key, each) for each in others if (each.file == HERE) == here]
+        if not said:
+            continue
+        why = "the nearest file counts"
+        if key.together or setting.file == HERE:
+            why = "the strictest counts"
+        if here:
+            why = "it can only protect more"
+        notes.append(f"{', '.join(said)}: {why}")
+    if setting.floor is not None:
+        notes.append(f"{_said(key, setting.floor)}: the larger of both counts on a disk")
+    return "; ".join(notes)
+
+
+def _said(key: Key, given: Given) -> str:
+    told = "never" if given.value is None else key.kind.write(given.value)
+    return f"{given.file} says {told if isinstance(told, str) else toml(told)}"

@@ -11,9 +11,12 @@ from holystone.config.reading import Found, Reading, read
 from holystone.config.settings import Settings, contradictions, merged
 
 
-def read_all(files: Sequence[tuple[str, bytes]], faults: Sequence[Fault] = ()) -> Settings:
+def read_all(
+    files: Sequence[tuple[str, bytes]], faults: Sequence[Fault] = (), *, here: str = ""
+) -> Settings:
     """What files with this content say together, the nearest first.
 
+    ``here`` is the path of the one that was found in the current folder, if it is among them.
     ``faults`` are known already. Raises ConfigError with them and all others.
     """
     found = list(faults)
@@ -29,12 +32,14 @@ def read_all(files: Sequence[tuple[str, bytes]], faults: Sequence[Fault] = ()) -
         readings.append((path, reading))
         if reading.faults:
             found += _located(path, texts[path], tables, reading.faults)
-    settings = merged(readings)
+    full = [(path, reading) for path, reading in readings if path != here]
+    settings = merged(full, next((each for each in readings if each[0] == here), None))
     if not found:
         found = [_placed(fault, texts) for fault in contradictions(settings)]
     if found:
         raise ConfigError(found)
-    return settings
+    vain = tuple(_placed(fault, texts) for fault in settings.without_effect)
+    return settings._replace(without_effect=vain)
 
 
 def _parsed(path: str, content: bytes) -> tuple[str, dict[str, Any]]:
@@ -75,4 +80,6 @@ def _at(content: Any, path: Sequence[str | int]) -> Any:
 def _placed(fault: Fault, texts: dict[str, str]) -> Fault:
     from holystone.config.places import Lines
 
-    return fault._replace(line=Lines(texts[fault.file]).of(fault.key.split(".")))
+    parts = fault.key.replace("[", ".").replace("]", "").split(".")
+    path = [int(part) if part.isdecimal() else part for part in parts]
+    return fault._replace(line=Lines(texts[fault.file]).of(path))

@@ -11,6 +11,20 @@ from typing import Any, NamedTuple
 
 from holystone.config import kinds
 from holystone.config.container_keys import CONTAINERS
+from holystone.config.directions import (
+    ANY,
+    BUDGET,
+    EVERY,
+    FALSE,
+    FEWER,
+    LARGER,
+    LONGER,
+    OWNER,
+    SMALLER,
+    TRUE,
+    Direction,
+    first_of,
+)
 from holystone.config.kinds import Kind
 from holystone.core.policy import DEFAULT_RETENTION, LEVELS, TAKES, Policy, Retention
 
@@ -29,12 +43,11 @@ class Key(NamedTuple):
     field: Path
     """Where it goes: a path of fields that begins in ``Policy``, in the ``default`` retention rule
     or in what a level ``takes``."""
-    adds: str = ""
-    """How files come together, for protection: ``all``, ``any``, ``most`` or ``least``.
-
-    ``all`` lists add up, ``any`` file that says true counts, or the largest or the smallest value.
-    Empty: the nearest file's value counts.
-    """
+    direction: Direction
+    """Which value protects more: all that a file in the current folder can do with the key."""
+    together: bool = False
+    """Whether the owner's files come together like that as well: the one that protects most counts.
+    Else the nearest file's value does."""
 
     @property
     def path(self) -> str:
@@ -79,44 +92,50 @@ _RETENTION = (
         kinds.DURATION_OR_NEVER,
         "Let a tag go that was not used for so long.",
         "14d",
+        LONGER,
     ),
     (
         "max_age",
         kinds.DURATION_OR_NEVER,
         "Let a tag go that came here longer ago than this, used or not.",
         "90d",
+        LONGER,
     ),
     (
         "keep_last",
         kinds.COUNT,
         "Keep so many tags of each repository in any case, the newest.",
         3,
+        LARGER,
     ),
 )
 
 _LEVEL = (
-    ("containers", kinds.FLAG, "Stopped containers.", True),
+    ("containers", kinds.FLAG, "Stopped containers.", True, FALSE),
     (
         "stopped_groups",
         kinds.FLAG,
         "Compose projects and pods whose containers have all been stopped for a while.",
         True,
+        FALSE,
     ),
-    ("untagged", kinds.FLAG, "Untagged images.", True),
+    ("untagged", kinds.FLAG, "Untagged images.", True, FALSE),
     (
         "tagged",
         kinds.choice("none", "retention", "all"),
         "Unused tagged images: none, those that the rules of [images] let go, or all.",
         "retention",
+        first_of("none", "retention", "all"),
     ),
     (
         "build_cache",
         kinds.choice("none", "budget", "all"),
         "Build cache: none, down to the limits of [build_cache], or all that is unused.",
         "budget",
+        first_of("none", "budget", "all"),
     ),
-    ("networks", kinds.FLAG, "Unused networks that [networks] lets go.", True),
-    ("volumes", kinds.FLAG, "Unused volumes that [volumes] lets go.", False),
+    ("networks", kinds.FLAG, "Unused networks that [networks] lets go.", True, FALSE),
+    ("volumes", kinds.FLAG, "Unused volumes that [volumes] lets go.", False, FALSE),
 )
 
 KEYS: tuple[Key, ...] = (
@@ -125,146 +144,146 @@ KEYS: tuple[Key, ...] = (
         "Images one of whose references matches. With ! a pattern excepts what those before it "
         "in the same list cover.",
         ["python:*-slim", "registry.example.com/team/*", "!registry.example.com/team/scratch"],
-        ("protect", "images"), "all",
+        ("protect", "images"), EVERY, together=True,
     ),
     Key(
         "protect", "labels", kinds.LABELS,
         "Objects of any kind with such a label: key or key=value, * for any text.",
-        ["keep", "com.example.stage=prod*"], ("protect", "labels"), "all",
+        ["keep", "com.example.stage=prod*"], ("protect", "labels"), EVERY, together=True,
     ),
     Key(
         "protect", "official", kinds.FLAG, "The official images of Docker Hub.",
-        example=True, field=("protect", "official"), adds="any",
+        example=True, field=("protect", "official"), direction=TRUE, together=True,
     ),
     Key(
         "protect", "larger_than", kinds.SIZE,
         "Images larger than this: they take long to come back.",
-        "5GB", ("protect", "larger_than"), "least",
+        "5GB", ("protect", "larger_than"), SMALLER, together=True,
     ),
     Key(
         "protect", "local", kinds.FLAG,
         "Images that no registry can give back, whatever options say.",
-        example=True, field=("protect", "local"), adds="any",
+        example=True, field=("protect", "local"), direction=TRUE, together=True,
     ),
     Key(
         "protect", "newest", kinds.COUNT, "So many tags of each repository, the newest.",
-        2, ("protect", "newest"), "most",
+        2, ("protect", "newest"), LARGER, together=True,
     ),
     Key(
         "protect", "used_within", kinds.DURATION, "Images that were used within this time.",
-        "7d", ("protect", "used_within"), "most",
+        "7d", ("protect", "used_within"), LARGER, together=True,
     ),
     Key(
         "protect", "min_age", kinds.DURATION, "Images that came here less than so long ago.",
-        "1d", ("protect", "min_age"), "most",
+        "1d", ("protect", "min_age"), LARGER, together=True,
     ),
     *(
-        Key("images", name, kind, doc, example, ("default", name))
-        for name, kind, doc, example in _RETENTION
+        Key("images", name, kind, doc, example, ("default", name), direction)
+        for name, kind, doc, example, direction in _RETENTION
     ),
     Key(
         "images", "check_registry", kinds.FLAG,
         "Whether registries are asked, before a tagged image goes, if they have it.",
-        example=False, field=("check_registry",), adds="any",
+        example=False, field=("check_registry",), direction=TRUE, together=True,
     ),
     *(
-        Key("containers", name, kind, doc, example, ("containers", name), adds)
-        for name, kind, doc, example, adds in CONTAINERS
+        Key("containers", name, kind, doc, example, ("containers", name), direction, together)
+        for name, kind, doc, example, direction, together in CONTAINERS
     ),
     Key(
         "build_cache", "budget", kinds.BUDGET,
         "How much may stay: bytes, or a share of the disk (10GB where the disk is not in sight).",
-        "20GB", ("cache", "budget_share"),
+        "20GB", ("cache", "budget_share"), BUDGET,
     ),
     Key(
         "build_cache", "unused_for", kinds.DURATION,
         "What was not used for so long goes even inside the budget.",
-        "14d", ("cache", "unused_for"),
+        "14d", ("cache", "unused_for"), LARGER,
     ),
     Key(
         "build_cache", "keep_mounts", kinds.FLAG,
         "Whether cache mounts (RUN --mount=type=cache) stay in any case.",
-        example=True, field=("cache", "keep_mounts"),
+        example=True, field=("cache", "keep_mounts"), direction=TRUE,
     ),
     Key(
         "volumes", "remove", kinds.choice("never", "anonymous", "named"),
         "never, anonymous ones, or named: anonymous ones and those that names match.",
-        "named", ("volumes", "remove"),
+        "named", ("volumes", "remove"), first_of("never", "anonymous", "named"),
     ),
     Key(
         "volumes", "names", kinds.NAMES,
         "Volumes that may go, where remove is named: names with * and ?.",
-        ["runner-*-cache-*"], ("volumes", "names"),
+        ["runner-*-cache-*"], ("volumes", "names"), FEWER,
     ),
     Key(
         "volumes", "unused_for", kinds.DURATION,
         "How long they must have been unused, where that is more than grace.other.",
-        "7d", ("volumes", "unused_for"),
+        "7d", ("volumes", "unused_for"), LARGER,
     ),
     Key(
         "networks", "unused_for", kinds.DURATION,
         "How long they must have been unused, where that is more than grace.other.",
-        "1d", ("networks_unused_for",),
+        "1d", ("networks_unused_for",), LARGER,
     ),
     Key(
         "networks", "by_hand", kinds.FLAG,
         "Whether networks go as well that no tool and no CI job made.",
-        example=True, field=("networks_by_hand",),
+        example=True, field=("networks_by_hand",), direction=FALSE,
     ),
     Key(
         "grace", "untagged", kinds.DURATION,
         "Untagged images that had a tag: nothing can name them any more.",
-        "5m", ("grace", "once_tagged"),
+        "5m", ("grace", "once_tagged"), LARGER,
     ),
     Key(
         "grace", "never_tagged", kinds.DURATION,
         "Untagged images that never had a tag: a stage of a running classic build looks like this.",
-        "2h", ("grace", "never_tagged"),
+        "2h", ("grace", "never_tagged"), LARGER,
     ),
     Key(
         "grace", "tagged", kinds.DURATION,
         "Tagged images since they were pulled, tagged or used.",
-        "4h", ("grace", "tagged"),
+        "4h", ("grace", "tagged"), LARGER,
     ),
     Key(
         "grace", "other", kinds.DURATION,
         "Containers since they stopped; build cache, volumes and networks since their last use.",
-        "30m", ("grace", "other"),
+        "30m", ("grace", "other"), LARGER,
     ),
     Key(
         "disk", "high", kinds.MARK,
         "Above this a clean is due: a share in use, or bytes free.",
-        "85%", ("disk", "high"),
+        "85%", ("disk", "high"), OWNER,
     ),
     Key(
         "disk", "low", kinds.MARK,
         "A clean for room goes on until so much is free; without it 2 GB more than at high.",
-        "60GB free", ("disk", "low"),
+        "60GB free", ("disk", "low"), OWNER,
     ),
     Key(
         "disk", "critical", kinds.MARK,
         "Above this builds are about to fail; less is free than at high.",
-        "5GB free", ("disk", "critical"),
+        "5GB free", ("disk", "critical"), OWNER,
     ),
     Key(
         "disk", "inodes", kinds.SHARE,
         "The share of the inodes in use that counts as high.",
-        "80%", ("disk", "inodes"),
+        "80%", ("disk", "inodes"), OWNER,
     ),
     Key(
         "refresh", "window", kinds.WINDOW,
         "The part of the day in which it may pull, local time; without it at any time.",
-        "22:00-06:00", ("refresh", "window"),
+        "22:00-06:00", ("refresh", "window"), OWNER,
     ),
     Key(
         "refresh", "limit_rate", kinds.RATE,
         "How much may come in a second, all pulls together (Docker on this machine).",
-        "5MB/s", ("refresh", "limit_rate"),
+        "5MB/s", ("refresh", "limit_rate"), OWNER,
     ),
     *(
-        Key(f"levels.{level}", name, kind, doc, example, ("takes", name))
+        Key(f"levels.{level}", name, kind, doc, example, ("takes", name), direction)
         for level in LEVELS
-        for name, kind, doc, example in _LEVEL
+        for name, kind, doc, example, direction in _LEVEL
     ),
 )  # fmt: skip
 """Every key but those of the rules, in the order in which they are shown."""
@@ -273,21 +292,21 @@ RULE_KEYS: tuple[Key, ...] = (
     Key(
         RULES, "name", kinds.TEXT,
         "What reasons call the rule. Needed, and each only once; default is [images] itself.",
-        "nightly", ("name",),
+        "nightly", ("name",), ANY,
     ),
     Key(
         RULES, "images", kinds.IMAGES,
         "The tags it is for, as protect.images; none: every tag.",
-        ["registry.example.com/nightly/*"], ("images",),
+        ["registry.example.com/nightly/*"], ("images",), ANY,
     ),
     Key(
         RULES, "keep", kinds.FLAG,
         "Whether its tags stay at weekly. Then it has nothing of what follows.",
-        example=True, field=("keep",),
+        example=True, field=("keep",), direction=TRUE,
     ),
     *(
-        Key(RULES, name, kind, doc, example, (name,))
-        for name, kind, doc, example in _RETENTION
+        Key(RULES, name, kind, doc, example, (name,), direction)
+        for name, kind, doc, example, direction in _RETENTION
     ),
 )  # fmt: skip
 """The keys of one of ``[[images.rules]]``."""

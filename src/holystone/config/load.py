@@ -13,13 +13,18 @@ from typing import TYPE_CHECKING, NamedTuple
 from holystone.config.errors import ConfigError, Fault
 from holystone.core.policy import TAKES, Policy
 from holystone.home import home
+from holystone.regular_file import NotRegular, read_regular
 
 if TYPE_CHECKING:
     from holystone.config.settings import Settings
 
 NAME = "holystone.toml"
+HERE = f"./{NAME}"
+"""The file in the current folder: it comes with a checkout, and can only protect more."""
+MEND_HERE = f"--config {NAME} gives it full say"
 SYSTEM = f"/etc/holystone/{NAME}"
-_LARGEST_FILE = 1_000_000
+LARGEST = 1_000_000
+"""Bytes of a file."""
 _MEND = "Mend that, or name another file with --config."
 
 
@@ -30,6 +35,19 @@ class Place(NamedTuple):
     found: bool
     named_by: str = ""
     """``--config`` or ``HOLYSTONE_CONFIG``, where one of them says to read this file alone."""
+
+    @property
+    def only_protects(self) -> bool:
+        """Whether what it says counts only where that protects more."""
+        return self.path == HERE and not self.named_by
+
+
+class Source(NamedTuple):
+    """A file that was read, and what it can say."""
+
+    path: str
+    says: str
+    """``everything``, ``protection`` or ``pruneFilters``."""
 
 
 class Docker(NamedTuple):
@@ -53,6 +71,23 @@ class Configuration(NamedTuple):
     """None where there is no file."""
     docker: Docker
 
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The files that count, the nearest first; docker's where it has filters."""
+        read = [
+            Source(place.path, "protection" if place.only_protects else "everything")
+            for place in self.places
+            if place.found
+        ]
+        if self.docker.prune_filters:
+            read.append(Source(self.docker.path, "pruneFilters"))
+        return tuple(read)
+
+    @property
+    def without_effect(self) -> tuple[Fault, ...]:
+        """What the file in the current folder asks for in vain: it would let more go."""
+        return self.settings.without_effect if self.settings else ()
+
     def policy(self, level: str) -> Policy:
         """The owner's policy for a level."""
         if self.settings is None:
@@ -64,17 +99,19 @@ class Configuration(NamedTuple):
         return made._replace(prune_filters=self.docker.prune_filters)
 
 
-def load(explicit: str | None, environ: Mapping[str, str]) -> Configuration:
+def load(explicit: str | None, environ: Mapping[str, str], *, here: bool = True) -> Configuration:
     """The configuration that counts. ``explicit`` is the value of ``--config``, None without it.
+
+    Without ``here`` the file in the current folder is passed over, unless it is named.
 
     Raises ConfigError with everything that is wrong with any of the files.
     """
     faults: list[Fault] = []
     places = []
     files = []
-    for path, named_by in _wanted(explicit, environ):
+    for path, named_by in _wanted(explicit, environ, here=here):
         try:
-            content = _content(path)
+            content = read_regular(path, LARGEST)
         except (FileNotFoundError, NotADirectoryError):
             content = None
             if os.path.islink(path) and not named_by:
@@ -99,11 +136,14 @@ def load(explicit: str | None, environ: Mapping[str, str]) -> Configuration:
     if files or any(place.found for place in places) or faults:
         from holystone.config.files import read_all
 
-        settings = read_all(files, faults)
+        checkout = HERE if any(place.only_protects for place in places) else ""
+        settings = read_all(files, faults, here=checkout)
     return Configuration(tuple(places), settings, _docker(environ))
 
 
-def _wanted(explicit: str | None, environ: Mapping[str, str]) -> list[tuple[str, str]]:
+def _wanted(
+    explicit: str | None, environ: Mapping[str, str], *, here: bool
+) -> list[tuple[str, str]]:
     """The files to look for, the nearest first, and what names them. Raises ConfigError."""
     for path, named_by in (
         (explicit, "--config"),
@@ -115,7 +155,18 @@ def _wanted(explicit: str | None, environ: Mapping[str, str]) -> list[tuple[str,
             raise ConfigError([Fault(f"{named_by} is {path!r}: that is no name of a file")])
         return [(path, named_by)]
     own = own_file(environ)
-    return [(os.path.join(".", NAME), ""), *([(own, "")] if own else []), (SYSTEM, "")]
+    owners = [*([(own, "")] if own else []), (SYSTEM, "")]
+    if not here or any(_is_here(path) for path, _ in owners):
+        return owners
+    return [(HERE, ""), *owners]
+
+
+def _is_here(path: str) -> bool:
+    """Whether the file in the current folder is this one."""
+    try:
+        return os.path.samefile(HERE, path)
+    except (OSError, ValueError):
+        return False
 
 
 def own_file(environ: Mapping[str, str]) -> str:
@@ -131,15 +182,6 @@ def own_file(environ: Mapping[str, str]) -> str:
             return ""
         folder = os.path.join(at_home, ".config")
     return os.path.join(folder, "holystone", NAME)
-
-
-def _content(path: str) -> bytes:
-    """The bytes of a file. Raises OSError, and ValueError for one that is too large."""
-    with open(path, "rb") as file:
-        content = file.read(_LARGEST_FILE + 1)
-    if len(content) > _LARGEST_FILE:
-        raise ValueError(f"it is larger than {_LARGEST_FILE // 1_000_000} MB: no {NAME} is")
-    return content
 
 
 def _hidden(error: OSError, path: str, environ: Mapping[str, str]) -> bool:
@@ -160,11 +202,13 @@ def _docker(environ: Mapping[str, str]) -> Docker:
 
     What else is wrong with that file, the search for the engine tells.
     """
-    from holystone.engine.transport.endpoint import config_folder
+    from holystone.engine.transport.endpoint import LARGEST_CONFIG, config_folder
 
     path = os.path.join(config_folder(environ), "config.json")
     try:
-        content = _content(path)
+        content = read_regular(path, LARGEST_CONFIG)
+    except NotRegular as error:
+        return Docker(path, problem=str(error))
     except (OSError, ValueError):
         return Docker(path)
     if b"pruneFilters" not in content:

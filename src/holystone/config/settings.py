@@ -1,17 +1,23 @@
-"""What several files say together: the value that counts for each key, and the policy of it."""
+"""What several files say together: the value that counts for each key, and the policy of it.
+
+The owner's files have full say, the nearest first. One that was found in the current folder can
+only protect more: see ``directions``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Any, NamedTuple
 
+from holystone.config.directions import BUDGET, EVERY, LONGER
 from holystone.config.errors import ConfigError, Fault
-from holystone.config.keys import KEYS, Key
+from holystone.config.keys import KEYS, RULE_KEYS, RULES, Key
+from holystone.config.kinds import DURATION_OR_NEVER, toml
 from holystone.config.reading import Reading, read
 from holystone.core.policy import DEFAULT_RETENTION, TAKES, Mark, Policy, Retention
 
 _BY_PATH = {key.path: key for key in KEYS}
-_STRICTEST: Mapping[str, Callable[[Iterable[Any]], Any]] = {"any": any, "most": max, "least": min}
 
 
 class Given(NamedTuple):
@@ -27,9 +33,18 @@ class Setting(NamedTuple):
     value: Any
     """As the policy has it. For lists that add up those of all files, the farthest file's first."""
     given: tuple[Given, ...]
-    """What counted, the nearest file first: more than one file only where lists add up."""
+    """What counted, the nearest file first: more than one file only where lists add up, none where
+    the default counts after all."""
     outweighed: tuple[Given, ...] = ()
     """What other files say, the nearest first."""
+    floor: Given | None = None
+    """A budget of the file in the current folder that cannot be compared with the value without a
+    disk, for one is a share of it: the larger counts there."""
+
+    @property
+    def file(self) -> str:
+        """The nearest file that counted; empty where the default does."""
+        return self.given[0].file if self.given else ""
 
 
 class Rule(NamedTuple):
@@ -48,10 +63,19 @@ class Settings(NamedTuple):
     """In the order in which they are asked."""
     replaced: tuple[Rule, ...] = ()
     """Those whose place a nearer file's rule of the same name takes."""
+    also: tuple[Rule, ...] = ()
+    """Those of the file in the current folder: a tag goes only where they let it go as well."""
+    without_effect: tuple[Fault, ...] = ()
+    """What that file asks for in vain: it would let more go."""
 
 
-def merged(readings: Sequence[tuple[str, Reading]]) -> Settings:
-    """What files say together, given by path, the nearest first."""
+def merged(
+    readings: Sequence[tuple[str, Reading]], here: tuple[str, Reading] | None = None
+) -> Settings:
+    """What files with full say make together, given by path, the nearest first.
+
+    ``here`` is the file that was found in the current folder.
+    """
     values: dict[str, Setting] = {}
     for key in KEYS:
         given = [
@@ -64,20 +88,89 @@ def merged(readings: Sequence[tuple[str, Reading]]) -> Settings:
     every = [Rule(rule, file) for file, reading in readings for rule in reading.rules]
     rules: dict[str, Rule] = {}
     replaced = [each for each in every if rules.setdefault(each.rule.name, each) is not each]
-    return Settings(values, tuple(rules.values()), tuple(replaced))
+    settings = Settings(values, tuple(rules.values()), tuple(replaced))
+    return settings if here is None else _protecting_more(settings, *here)
 
 
 def _setting(key: Key, given: list[Given]) -> Setting:
-    if key.adds == "all":
+    if key.together and key.direction is EVERY:
         every = (element for each in reversed(given) for element in each.value)
         return Setting(tuple(dict.fromkeys(every)), tuple(given))
     value = given[0].value
-    if key.adds:
-        value = _STRICTEST[key.adds](each.value for each in given)
+    if key.together:
+        value = reduce(key.direction.of, (each.value for each in given))
     # Where files say the same, the farthest one did not need the others to say it.
-    counts = next(each for each in (reversed(given) if key.adds else given) if each.value == value)
+    counts = next(
+        each for each in (reversed(given) if key.together else given) if each.value == value
+    )
     others = tuple(each for each in given if each is not counts)
     return Setting(value, (counts,), others)
+
+
+def _protecting_more(settings: Settings, file: str, reading: Reading) -> Settings:
+    """The settings with what the file in the current folder protects beyond them."""
+    values = dict(settings.values)
+    vain = []
+    for key in KEYS:
+        if key.path not in reading.values:
+            continue
+        asked = Given(file, reading.values[key.path])
+        owners = values.get(key.path) or Setting(key.default, ())
+        if asked.value == owners.value:
+            continue
+        stricter = _stricter(key, asked, owners)
+        if stricter == owners and key.direction is not EVERY:
+            vain.append(Fault(_in_vain(key, asked.value, owners), file, key.path))
+            stricter = owners._replace(outweighed=(asked, *owners.outweighed))
+        values[key.path] = stricter
+    rules = [Rule(rule, file) for rule in reading.rules]
+    default = policy(settings, "routine").retention[-1]
+    for at, each in enumerate(reading.rules):
+        if problem := _sooner(each, default):
+            vain.append(Fault(problem, file, f"{RULES}[{at}]"))
+    return settings._replace(values=values, also=tuple(rules), without_effect=tuple(vain))
+
+
+def _stricter(key: Key, asked: Given, owners: Setting) -> Setting:
+    """What counts of the value asked for and the owner's: the owner's, unless it protects more."""
+    value = owners.value
+    if key.direction is BUDGET and isinstance(asked.value, int) != isinstance(value, int):
+        return owners._replace(floor=asked)
+    counts = key.direction.of(asked.value, value)
+    if counts == value:
+        return owners
+    if key.direction is EVERY:
+        return Setting(counts, (asked, *owners.given), owners.outweighed)
+    return Setting(counts, (asked,), (*owners.given, *owners.outweighed))
+
+
+def _in_vain(key: Key, asked: Any, owners: Setting) -> str:
+    counts = f"{written(key, owners.value)} counts ({owners.file or 'the default'})"
+    return f"{written(key, asked)} has no effect: {key.direction.why}. {counts}"
+
+
+def written(key: Key, value: Any) -> str:
+    """A value of a key as people write it in a file."""
+    if value is None:
+        return "never" if key.kind is DURATION_OR_NEVER else "nothing"
+    return toml(key.kind.write(value))
+
+
+def _sooner(rule: Retention, default: Retention) -> str:
+    """What of a rule is less than the owner's [images] keep; empty where nothing is."""
+    less = [
+        f"{key.name} {written(key, asked)}"
+        for key in RULE_KEYS
+        if key.direction is LONGER and not rule.keep
+        for asked, owners in [(getattr(rule, key.field[0]), getattr(default, key.field[0]))]
+        if key.direction.of(asked, owners) != asked
+    ]
+    if not less:
+        return ""
+    return (
+        f"{' and '.join(less)} would let more go. A tag goes only where the rules of the host's "
+        "owner let it go as well"
+    )
 
 
 def contradictions(settings: Settings) -> list[Fault]:
@@ -113,7 +206,7 @@ def _mark_fault(settings: Settings, name: str, wrong: str) -> Fault:
     nearest = settings.values.get(f"disk.{name}") or settings.values["disk.high"]
     key = f"disk.{name}" if f"disk.{name}" in settings.values else "disk.high"
     problem = f"{told(name)} {wrong} {told('high')}; change one of them"
-    return Fault(problem, nearest.given[0].file, key)
+    return Fault(problem, nearest.file, key)
 
 
 def policy(settings: Settings, level: str) -> Policy:
@@ -130,13 +223,22 @@ def policy(settings: Settings, level: str) -> Policy:
             default = default._replace(**{fields[0]: setting.value})
         else:
             made = _with(made, root, fields, setting.value)
+        if setting.floor is not None:
+            made = made._replace(cache=made.cache._replace(**_floor(setting.floor.value)))
     images = settings.values.get("protect.images")
     if images is not None:
         first, *others = (each.value for each in images.given)
         made = made._replace(
             protect=made.protect._replace(images=first, other_images=tuple(others))
         )
-    return made._replace(retention=(*(each.rule for each in settings.rules), default))
+    return made._replace(
+        retention=(*(each.rule for each in settings.rules), default),
+        also_retained=tuple(each.rule for each in settings.also),
+    )
+
+
+def _floor(value: float) -> dict[str, Any]:
+    return {"least_bytes" if isinstance(value, int) else "least_share": value}
 
 
 def _with(made: Policy, root: str, fields: Sequence[str], value: Any) -> Policy:
@@ -148,14 +250,17 @@ def _with(made: Policy, root: str, fields: Sequence[str], value: Any) -> Policy:
     return made._replace(**{root: getattr(made, root)._replace(**{field: value})})
 
 
-def policy_from(tables: Mapping[str, Any], level: str) -> Policy:
+def policy_from(
+    tables: Mapping[str, Any], level: str, here: Mapping[str, Any] | None = None
+) -> Policy:
     """The policy that one mapping in the form of ``holystone.toml`` asks for.
 
-    Raises ConfigError with everything that is wrong with it.
+    ``here`` is what a file in the current folder says. Raises ConfigError with everything that is
+    wrong with them.
     """
-    reading = read(tables)
-    settings = merged([("", reading)])
-    faults = [found.told("", None) for found in reading.faults]
+    reading, nearest = read(tables), read(here or {})
+    settings = merged([("", reading)], None if here is None else ("here", nearest))
+    faults = [found.told("", None) for each in (reading, nearest) for found in each.faults]
     if not faults:
         faults = contradictions(settings)
     if faults:

@@ -1,7 +1,7 @@
 """A plan that was agreed on earlier, held against the host as it is now: that and nothing else.
 
-What changed since stays, and so does what may not go any more: in use, leased, protected, or held
-by something that was not in the plan.
+What changed or was used since stays, and so does what a plan of that level would not have in it by
+now: in use, leased, protected, or held by something that was not in the plan.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from holystone.core.container_rules import stays_with
 from holystone.core.decision import Plan, Reason, Step, Verdict
 from holystone.core.inventory import Inventory
 from holystone.core.plan import assemble, plan
-from holystone.core.policy import TAKES, Grace, Policy
+from holystone.core.policy import Mark, Policy
 from holystone.core.rules import Ruling, keep
-from holystone.core.usage import Usage
+from holystone.core.usage import Key, Usage
 
-Key = tuple[str, str]
 State = tuple[str | int | float | None, ...]
 """What an object looked like; another one afterwards means that somebody had to do with it."""
 
@@ -42,22 +41,66 @@ def agreed_on(made: Plan, inventory: Inventory) -> list[Agreed]:
     ]
 
 
+class Since(NamedTuple):
+    """What is known of the time since a plan was made."""
+
+    moment: float
+    """When its objects were looked at, UTC seconds."""
+    used: frozenset[Key] = frozenset()
+    """What the engine's events say was used."""
+    complete: bool = True
+    """Whether the events reach back to that moment."""
+
+
+def beyond(agreed: Sequence[Agreed], policy: Policy) -> tuple[int, str] | None:
+    """The first removal that no plan of this policy's level can have: its number, and what it is.
+
+    None where every one is of a kind that the level takes. What a single object may be is for
+    ``hold_against``.
+    """
+    takes, pressed = policy.takes, policy.target is not None
+    taken = {
+        "container": takes.containers,
+        "untagged image": takes.untagged or pressed,
+        "tagged image": takes.tagged != "none" or pressed,
+        "cache": takes.build_cache != "none" or pressed,
+        "volume": takes.volumes and policy.volumes.remove != "never",
+        "network": takes.networks,
+    }
+    for at, each in enumerate(agreed):
+        what = each.kind
+        if what == "image":
+            tagged = any("@" not in str(reference) for reference in each.state)
+            what = "tagged image" if tagged else "untagged image"
+        if not taken[what]:
+            return at, "build cache record" if what == "cache" else what
+    return None
+
+
 def hold_against(
-    agreed: Sequence[Agreed], inventory: Inventory, usage: Usage, policy: Policy, now: float
+    agreed: Sequence[Agreed],
+    inventory: Inventory,
+    usage: Usage,
+    policy: Policy,
+    now: float,
+    since: Since | None = None,
 ) -> Plan:
     """The plan that carries out what was agreed on, as far as that is still right.
 
-    ``policy`` is the owner's of today, with the level that was planned: what it protects stays,
-    while its limits and graces counted when the plan was made. An object that is gone has a verdict
-    too, which keeps it.
+    ``policy`` is that of today for the level and the options that were planned with: only what a
+    plan of it can have in it goes. ``unconfirmed`` are the images of the plan that registries have
+    to be asked about. An object that is gone has a verdict too, which keeps it.
     """
-    allowed = plan(inventory, usage, _whatever_is_safe(policy), now)
+    allowed = plan(inventory, usage, _however_little_is_free(policy), now)
     rulings_now = {(v.kind, v.id): (v.remove, v.reasons) for v in allowed.verdicts}
     states = _states(inventory)
     wanted = {(each.kind, each.id): each for each in agreed}
     rulings: dict[Key, Ruling] = {
         key: _ruling(wanted.get(key), states[key], ruling) for key, ruling in rulings_now.items()
     }
+    if since is not None:
+        leaving = [key for key, (goes, _) in rulings.items() if goes]
+        rulings.update((key, use) for key in leaving if (use := _use(key, usage, since)))
     stays = [c.id for c in inventory.containers if not rulings["container", c.id][0]]
     with_them = stays_with(inventory, stays).items()
     rulings.update((("container", each), ruling) for each, ruling in with_them)
@@ -68,9 +111,14 @@ def hold_against(
     made = assemble(inventory, policy, rulings, going, cut)
     gone = [each for key, each in wanted.items() if key not in rulings]
     told = [Verdict(each.kind, each.id, each.names, remove=False, reasons=_GONE) for each in gone]
-    return made._replace(verdicts=(*made.verdicts, *told), steps=_in_order(made.steps, wanted))
+    return made._replace(
+        verdicts=(*made.verdicts, *told),
+        steps=_in_order(made.steps, wanted),
+        unconfirmed=tuple(i for i in allowed.unconfirmed if ("image", i) in wanted),
+    )
 
 
+_MORE_THAN_ANY_DISK = 10**18
 _NO: Ruling = (False, ())
 _GONE = (Reason("changed", {"what": "it is gone", "gone": True}),)
 
@@ -90,21 +138,14 @@ def _held(inventory: Inventory, rulings: Mapping[Key, Ruling]) -> dict[Key, Ruli
     return held
 
 
-def _whatever_is_safe(policy: Policy) -> Policy:
-    """A policy that lets go whatever is not in use, leased or protected."""
-    return policy._replace(
-        takes=TAKES["deep"]._replace(volumes=True),
-        level="deep",
-        grace=Grace.uniform(0),
-        volumes=policy.volumes._replace(remove="named", names=("*",), unused_for=0.0),
-        containers=policy.containers._replace(
-            stopped_for=0.0, created_for=0.0, group_stopped_for=0.0
-        ),
-        networks_unused_for=0.0,
-        include_local=True,
-        check_registry=False,
-        target=None,
-    )
+def _however_little_is_free(policy: Policy) -> Policy:
+    """The same policy, by which as much goes for room as ever may.
+
+    What is worth least changes as time passes, and how much is free with every job.
+    """
+    if policy.target is None:
+        return policy
+    return policy._replace(target=Mark(free_bytes=_MORE_THAN_ANY_DISK), only_when_high=False)
 
 
 def _ruling(agreed: Agreed | None, state: State, now: Ruling) -> Ruling:
@@ -113,7 +154,17 @@ def _ruling(agreed: Agreed | None, state: State, now: Ruling) -> Ruling:
     if agreed.state != state:
         return False, (Reason("changed", {"what": _difference(agreed, state)}),)
     goes, reasons = now
-    return (True, (Reason("agreed"),)) if goes else (False, reasons)
+    return (True, (Reason("agreed"), *reasons)) if goes else (False, reasons)
+
+
+def _use(key: Key, usage: Usage, since: Since) -> Ruling | None:
+    """The ruling on an object of the plan that was used since, or may have been."""
+    if key in since.used or usage.last_used.get(key, 0.0) > since.moment:
+        return False, (Reason("changed", {"what": "it was used"}),)
+    # A volume can hold data that was written since, and nothing of it shows that.
+    if key[0] == "volume" and not since.complete:
+        return False, (Reason("use-unknown"),)
+    return None
 
 
 def _difference(agreed: Agreed, state: State) -> str:

@@ -50,7 +50,9 @@ class Judgement:
         }
         """The digests that name an image as a tag does, by its ID."""
         self.parents = {image.parent for image in inventory.images}
-        self.retained = Retained(inventory.images, policy.retention, self.digests_of)
+        self.retained = Retained(
+            inventory.images, policy.retention, self.digests_of, policy.also_retained
+        )
         self.held_by: defaultdict[str, list[str]] = defaultdict(list)
         for container in staying:
             self.held_by[container.image_id].append(container.name)

@@ -74,12 +74,20 @@ class CacheLimits(NamedTuple):
     """Records not used for this long go even inside the budget."""
     keep_mounts: bool = False
     """Whether cache mounts (``RUN --mount=type=cache``) stay in any case."""
+    least_bytes: int = 0
+    """The limit is never below this, nor below ``least_share`` of the disk."""
+    least_share: float = 0.0
 
     def budget(self, disk_total: int | None) -> int:
         """The limit in bytes on a disk of this size."""
-        if self.budget_bytes is not None:
-            return self.budget_bytes
-        return self.fallback_bytes if disk_total is None else int(disk_total * self.budget_share)
+        limit = self.budget_bytes
+        if limit is None:
+            limit = self._of(self.budget_share, disk_total)
+        least = self._of(self.least_share, disk_total) if self.least_share else 0
+        return max(limit, least, self.least_bytes)
+
+    def _of(self, share: float, disk_total: int | None) -> int:
+        return self.fallback_bytes if disk_total is None else int(disk_total * share)
 
 
 class Protect(NamedTuple):
@@ -233,6 +241,9 @@ class Policy(NamedTuple):
     protect: Protect = Protect()
     retention: tuple[Retention, ...] = (DEFAULT_RETENTION,)
     """Asked in this order."""
+    also_retained: tuple[Retention, ...] = ()
+    """Rules that can only keep more: a tag goes where ``retention`` lets it go, and the first of
+    these that matches it, if there is one, as well."""
     containers: ContainerRules = ContainerRules()
     volumes: VolumeRules = VolumeRules()
     networks_unused_for: float = 0.0

@@ -17,6 +17,33 @@ from holystone.core.protection import (
 )
 
 
+class _Rules:
+    """Rules in the order in which they are asked."""
+
+    def __init__(self, rules: Sequence[Retention]) -> None:
+        self.rules = rules
+
+    @cached_property
+    def _patterns(self) -> tuple[References, list[int], int]:
+        """The patterns of all rules, the rule of each, and the first rule for every image."""
+        owners = [at for at, rule in enumerate(self.rules) for _ in rule.images]
+        general = next((at for at, rule in enumerate(self.rules) if not rule.images), -1)
+        texts = tuple(text for rule in self.rules for text in rule.images)
+        return references(texts), owners, general
+
+    def first_for(self, name: str) -> Retention | None:
+        """The first rule for a name; None where there is none."""
+        patterns, owners, general = self._patterns
+        parsed = parsed_or_none(name) if owners else None
+        matching = [] if parsed is None else patterns.matching(parsed)
+        for at, numbers in groupby(matching, key=owners.__getitem__):
+            if 0 <= general < at:
+                break
+            if decided(patterns.texts[number] for number in numbers):
+                return self.rules[at]
+        return self.rules[general] if general >= 0 else None
+
+
 class Retained:
     """The retention rules, applied to the images of one host."""
 
@@ -25,10 +52,15 @@ class Retained:
         images: Iterable[Image],
         rules: Sequence[Retention],
         digests: Callable[[Image], Sequence[str]],
+        also: Sequence[Retention] = (),
     ) -> None:
-        """``digests`` answers the digests that name an image as a tag does."""
+        """``digests`` answers the digests that name an image as a tag does.
+
+        ``also`` are rules that can only keep more: see ``Policy.also_retained``.
+        """
         self.images = images
-        self.rules = rules
+        self.rules = _Rules(rules)
+        self.also = _Rules(also)
         self.digests = digests
 
     @cached_property
@@ -60,33 +92,24 @@ class Retained:
                 return False, reason
         return True, reason
 
-    @cached_property
-    def _patterns(self) -> tuple[References, list[int], int]:
-        """The patterns of all rules, the rule of each, and the first rule for every image."""
-        owners = [at for at, rule in enumerate(self.rules) for _ in rule.images]
-        general = next((at for at, rule in enumerate(self.rules) if not rule.images), -1)
-        texts = tuple(text for rule in self.rules for text in rule.images)
-        return references(texts), owners, general
-
-    def _rule(self, name: str) -> Retention | None:
-        """The first rule for a name; None where there is none."""
-        patterns, owners, general = self._patterns
-        parsed = parsed_or_none(name) if owners else None
-        matching = [] if parsed is None else patterns.matching(parsed)
-        for at, numbers in groupby(matching, key=owners.__getitem__):
-            if 0 <= general < at:
-                break
-            if decided(patterns.texts[number] for number in numbers):
-                return self.rules[at]
-        return self.rules[general] if general >= 0 else None
-
     def _judge_name(
         self, name: str, unused: tuple[str, float | None], age: float | None
     ) -> tuple[bool, Reason]:
-        sign, idle = unused
-        rule = self._rule(name)
+        rule = self.rules.first_for(name)
         if rule is None:
             return False, Reason("retained", {"reference": name})
+        let_go, reason = self._by(rule, name, unused, age)
+        more = self.also.first_for(name) if let_go else None
+        if more is not None:
+            let_go, why = self._by(more, name, unused, age)
+            return let_go, reason if let_go else why
+        return let_go, reason
+
+    def _by(
+        self, rule: Retention, name: str, unused: tuple[str, float | None], age: float | None
+    ) -> tuple[bool, Reason]:
+        """Whether a rule lets a name go that it is for."""
+        sign, idle = unused
         named = {"policy": rule.name, "reference": name}
         if rule.keep:
             return False, Reason("retained", named)

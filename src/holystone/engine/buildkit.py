@@ -10,7 +10,7 @@ Which images a build began with (``FROM``, ``COPY --from``) no event tells. Buil
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from holystone.core.inventory import CacheRecord
@@ -108,6 +108,40 @@ def builds_since(stream: Stream, moment: float) -> Builds:
     oldest = min((end for _, end in ended.values()), default=0.0)
     return Builds(tuple(builds), oldest, len(ended))
 
+
+def builds_that_made(stream: Stream, digests: Collection[str]) -> list[bytes]:
+    """The names of the remembered builds whose results have any of these digests.
+
+    Their records hold manifests and configs of images in the containerd store, also where the image
+    is gone. Uses up the connection. Raises as ``builds_since``.
+    """
+    told = Channel(stream).call("/moby.buildkit.v1.Control/ListenBuildHistory", _EARLY_EXIT)
+    wanted = [digest.encode() for digest in digests]
+    names = []
+    for event in told:
+        fields = dict(_fields(event))
+        record = fields.get(_EVENT_RECORD)
+        if fields.get(_EVENT_TYPE, 0) == _DELETED or not isinstance(record, bytes):
+            continue
+        name = _ended_build(record)[0]
+        if name and any(digest in record for digest in wanted):
+            names.append(name)
+    return names
+
+
+def forget_builds(stream: Stream, names: Sequence[bytes]) -> None:
+    """Have BuildKit forget these builds, and let go of what their records hold.
+
+    Uses up the connection. Raises EngineRefused, ProtocolError, OSError.
+    """
+    channel = Channel(stream)
+    for name in names:
+        request = bytes([_REF << 3 | _BYTES, len(name)]) + name + bytes([_DELETE << 3, 1])
+        channel.call("/moby.buildkit.v1.Control/UpdateBuildHistory", request)
+
+
+_DELETE = 3
+"""The field of UpdateBuildHistoryRequest that asks for that."""
 
 # The fields of BuildHistoryRequest, BuildHistoryEvent, BuildHistoryRecord and StatusResponse.
 _EARLY_EXIT = b"\x18\x01"

@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from holystone.core.reference import HUB
-from holystone.engine.transport.endpoint import config_folder
+from holystone.engine.transport.endpoint import LARGEST_CONFIG, config_folder
+from holystone.regular_file import NotRegular, read_regular
 
 _HUB_KEY = "https://index.docker.io/v1/"
 """What Docker Hub is called in the configuration file and by helpers."""
@@ -138,10 +139,11 @@ def _encoded(login: Mapping[str, str]) -> str:
 
 def _read(path: str) -> dict[str, Any]:
     try:
-        with open(path, encoding="utf-8") as file:
-            content = json.load(file)
+        content = json.loads(read_regular(path, LARGEST_CONFIG))
     except FileNotFoundError:
         return {}
+    except NotRegular as error:
+        raise CredentialsError(f"cannot read {path}: {error}. Mend that.") from None
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise CredentialsError(f"cannot read {path}: {why}. Mend that.") from None

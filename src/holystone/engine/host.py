@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from holystone.core.account import Beside
 from holystone.core.decision import Step
 from holystone.core.inventory import Disk, Inventory
 from holystone.core.seen import Sighting
 from holystone.core.usage import Usage
+
+if TYPE_CHECKING:
+    from holystone.core.agreed import Since
 
 REMOVED = "removed"
 SKIPPED = "skipped"
@@ -79,6 +82,9 @@ class Host(Protocol):
 
     def usage(self) -> Usage:
         """What is remembered of the objects last observed."""
+
+    def used_since(self, inventory: Inventory, moment: float) -> Since:
+        """What the host's events tell of use since then (UTC seconds). Raises EngineError."""
 
     def keep_uses(self, inventory: Inventory) -> Observed:
         """Remember what was seen of use, which else ``close`` does; what it was.

@@ -28,6 +28,7 @@ from holystone.engine.uses import Uses
 from holystone.engine.writable import weighed_volume
 
 if TYPE_CHECKING:
+    from holystone.core.agreed import Since
     from holystone.engine.confirming import Confirming
 
 _WORKERS = {"classic": 4, "containerd": 32, "podman": 4}
@@ -263,6 +264,12 @@ class LiveHost:
             cache=self.uses.summaries("cache"),
             ended=self.ended,
         )
+
+    def used_since(self, inventory: Inventory, moment: float) -> Since:
+        """What the engine's events tell of use since then; see ``Host.used_since``."""
+        from holystone.engine.since import used_since
+
+        return used_since(self.client, inventory, moment)
 
     def keep_uses(self, inventory: Inventory) -> Observed:
         """Remember what was seen of use; see ``Host.keep_uses``."""

@@ -67,7 +67,7 @@ def read_events(client: Client, pending: Pending, read: Read) -> Past:
         body = client.finish(pending)[0].checked().body
     except EngineRefused:
         return Past((), read, (REFUSED,))
-    told = sorted(_events(body), key=lambda event: event.nanoseconds)
+    told = sorted(parsed(body), key=lambda event: event.nanoseconds)
     new = tuple(event for event in told if event.nanoseconds > read.events)
     if not read.events or len(new) < len(told):
         missed: tuple[str, ...] = ()
@@ -84,7 +84,8 @@ def read_events(client: Client, pending: Pending, read: Read) -> Past:
     return Past(new, read, missed)
 
 
-def _events(body: bytes) -> list[Event]:
+def parsed(body: bytes) -> list[Event]:
+    """The events in an answer to ``GET /events``, in its order; what is garbled is passed over."""
     events = []
     for line in body.splitlines():
         try:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Callable, Iterator
 
 from holystone.learn.found import Unreadable
+from holystone.regular_file import NotRegular, read_regular
 
 DOCKERFILE = "Dockerfile"
 COMPOSE = "compose file"
@@ -76,16 +76,11 @@ def walk(folder: str, fault: Callable[[str, str], None]) -> Iterator[str]:
 def read_text(path: str) -> str:
     """The text of a file. Raises Unreadable."""
     try:
-        # A pipe that nobody writes to would be waited for.
-        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(number, "rb") as file:
-            if not stat.S_ISREG(os.fstat(number).st_mode):
-                raise Unreadable("it is no regular file")
-            content = file.read(LARGEST + 1)
+        content = read_regular(path, LARGEST)
+    except NotRegular as error:
+        raise Unreadable(f"{error}, and is not read") from None
     except (OSError, ValueError) as error:
         raise Unreadable(f"cannot be read: {_said(error)}") from None
-    if len(content) > LARGEST:
-        raise Unreadable(f"it is larger than {LARGEST // 1_000_000} MB, and is not read")
     if b"\0" in content:
         raise Unreadable("it is binary")
     try:

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 from holystone.core.account import Beside
 from holystone.core.decision import Plan, Reason, Verdict
 from holystone.core.inventory import Disk, Engine, Image, Inventory, Note
+from holystone.core.outside import safe_json
 from holystone.core.policy import Watermarks
 from holystone.engine.host import SKIPPED, Removal
 from holystone.present import figures, notes, reasons
 from holystone.present.wording import timestamp
 
 if TYPE_CHECKING:
+    from holystone.config.load import Configuration
     from holystone.core.worth import Prospects
     from holystone.engine.execute import Outcome
     from holystone.engine.rounds import Round
@@ -32,12 +34,25 @@ Document = dict[str, Any]
 def dump(document: Document, *, indent: bool = False) -> str:
     """The document as JSON text in ASCII, without an end of line."""
     if indent:
-        return json.dumps(document, indent=2)
-    return json.dumps(document, separators=(",", ":"))
+        return safe_json(json.dumps(document, indent=2))
+    return safe_json(json.dumps(document, separators=(",", ":")))
+
+
+def configured(told: Document, found: Configuration) -> Document:
+    """The document, with the files that were read and what the nearest asks for in vain."""
+    configuration = {
+        "files": [source._asdict() for source in found.sources],
+        "without_effect": [
+            {"file": each.file, "line": each.line, "key": each.key, "text": each.problem}
+            for each in found.without_effect
+        ],
+    }
+    head = ("schema", "engine", "taken_at", "disk", "notes", "level")
+    return {name: told[name] for name in head} | {"configuration": configuration} | told
 
 
 def plan(plan: Plan) -> Document:
-    """The document of ``plan --json``."""
+    """The document of ``plan --json``, but for what ``configured`` adds."""
     return _plan(plan) | {"items": [_item(verdict) for verdict in plan.verdicts]}
 
 

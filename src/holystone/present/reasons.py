@@ -356,6 +356,10 @@ RULES: Mapping[str, _Wording] = {
         lambda facts: f"changed since the plan was made: {safe(str(facts.get('what')))}",
         "changed since planned",
     ),
+    "use-unknown": _Wording(
+        lambda _: "the engine no longer tells what used it since the plan was made",
+        "use since planned not known",
+    ),
     "agreed": _Wording(lambda _: "in the plan that was agreed on", "as planned"),
     "not-in-plan": _Wording(lambda _: "not in the plan", "not in the plan"),
     "builtin": _Wording(lambda _: "belongs to the engine", "the engine's own"),

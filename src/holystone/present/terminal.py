@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TextIO
 
+from holystone.core.outside import safe_lines
+
 WIDTH = 100
 """Columns where there is no terminal to ask: a pipe, a file, a CI log."""
 NARROWEST = 20
@@ -65,10 +67,14 @@ class Output(NamedTuple):
     """A person sits there: questions may be asked and progress drawn."""
 
     def write(self, text: str) -> None:
-        """Write text and the end of its line. Never fails for a character.
+        """Write text and the end of its line, made safe. Never fails for a character.
 
         What the stream's encoding lacks is replaced by something it has.
         """
+        self.write_marked(safe_lines(text, colour=self.look.colour))
+
+    def write_marked(self, text: str) -> None:
+        """Write text that was made safe before it got marks for a CI system's log."""
         if not text.endswith("\n"):
             text += "\n"
         if not self.look.unicode:

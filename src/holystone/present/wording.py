@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from holystone.core.decision import KINDS, Plan, Verdict
 from holystone.core.inventory import Container, Engine
+from holystone.core.outside import safe as safe  # noqa: PLC0414 - for those who render
 from holystone.core.units import format_duration, format_size
 
 SHORT_ID = 12
@@ -57,21 +58,6 @@ def counts_of(counts: Mapping[str, int], *, images: str = "") -> str:
 def listed(parts: list[str]) -> str:
     """The parts as a phrase: ``a``, ``a and b``, ``a, b and c``."""
     return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else "".join(parts)
-
-
-def safe(text: str) -> str:
-    """The text on one line and without control characters.
-
-    Names, build steps and an engine's words come from outside: none of them may move the cursor
-    of a terminal, open a section of a GitLab log or give GitHub's runner a command. That looks
-    for ``::`` where a line starts and for ``##[`` anywhere (actions/runner, ActionCommand.cs).
-    """
-    if not text.isprintable():
-        text = "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
-    if "##[" in text:
-        text = text.replace("##[", "# #[")
-    start = text.lstrip()
-    return f": :{start[2:]}" if start.startswith("::") else text
 
 
 def run_name(level: str) -> str:

@@ -18,13 +18,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO, NamedTuple, NoReturn
 
+from holystone.core.outside import safe_json
+from holystone.regular_file import NotRegular, open_regular
+
 STDIN = "-"
 LONGEST_LINE = 1 << 20
 """Bytes of a line. An image has 127 layers at most (moby, ``layer/layer_store.go``), which with
 whole digests is a sixtieth of this."""
+LARGEST = 1 << 32
+"""Bytes of a trace, unpacked: twenty million uses."""
 LARGEST_LAYER = 10**15
 LAST_TIME = 253_402_300_799.0
 """The end of the year 9999: what comes later was not meant as seconds."""
+_MEND = "Name a file, or - for standard input."
 _GZIP = b"\x1f\x8b"
 
 
@@ -63,6 +69,8 @@ def read(path: str) -> Trace:
     try:
         with _opened(path) as stream:
             return parse(_lines(stream, name), name)
+    except NotRegular as error:
+        raise TraceError(f"cannot read the trace {name}: {error}. {_MEND}") from None
     except OSError as error:
         raise TraceError(f"cannot read the trace {name}: {error.strerror or error}") from None
 
@@ -112,7 +120,7 @@ def _whole(seconds: float) -> float:
 
 
 def _line(record: dict[str, Any]) -> str:
-    return json.dumps(record, separators=(",", ":"))
+    return safe_json(json.dumps(record, separators=(",", ":")))
 
 
 @contextmanager
@@ -122,7 +130,7 @@ def _opened(path: str) -> Iterator[BinaryIO]:
         with _unpacked(sys.stdin.buffer) as stream:
             yield stream
         return
-    with open(path, "rb") as file, _unpacked(file, packed=path.endswith(".gz")) as stream:
+    with open_regular(path) as file, _unpacked(file, packed=path.endswith(".gz")) as stream:
         yield stream
 
 
@@ -142,7 +150,7 @@ def _lines(stream: BinaryIO, name: str) -> Iterator[bytes]:
     """Each line with its end. Raises TraceError for one that is too long, and for damage."""
     import zlib
 
-    number = 0
+    number = read = 0
     while True:
         number += 1
         try:
@@ -158,6 +166,11 @@ def _lines(stream: BinaryIO, name: str) -> Iterator[bytes]:
             raise TraceError(
                 f"{name}:{number}: the line is longer than {LONGEST_LINE} bytes. A trace has one "
                 "image or one use a line."
+            )
+        read += len(line)
+        if read > LARGEST:
+            raise TraceError(
+                f"{name}:{number}: the trace is longer than {LARGEST >> 30} GiB. Give a part of it."
             )
         yield line
 

@@ -1,36 +1,48 @@
 """Mending damaged images: removed, never by force, and pulled again by digest.
 
 A layer goes with its last holder, so all images that hold a damaged one go together and come back
-together; where one of them cannot, none is touched.
+together, and build cache records that hold it go before them; where one of these cannot, none is
+touched. Nothing is removed before ``prepare`` has seen that every image can be pulled in whole.
+
+What was removed and did not come back is in the history as removed, for ``restore`` to bring back.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from holystone.core.decision import Plan, Reason, Step, Verdict
-from holystone.core.inventory import Container, Image, Inventory
-from holystone.engine.host import REMOVED, Host, Removal
-from holystone.engine.pulling import Images
-from holystone.ledger.records import Removed
-from holystone.ledger.runs import Run
-from holystone.upkeep.bring_back import PULL, RESTORED, Restoring, Watcher, carry_out
-from holystone.upkeep.side_by_side import INTERRUPTED
-from holystone.upkeep.verify import DAMAGED, OK, Subject, Verified
+from holystone.core.inventory import CacheRecord, Container, Image, Inventory
+from holystone.engine.host import Host
+from holystone.upkeep.cache_holders import Damaged, holders
+from holystone.upkeep.pullable import Pullable
+from holystone.upkeep.verify import DAMAGED, Subject, Verified
 
 REPAIRED = "repaired"
 FAILED = "failed"
 LEVEL = "repair"
 """What the run is called in the ledger."""
+PUSH = "Push the image again from a host where it is whole, or build it again."
+ANSWER = (
+    "Repair again where and when the registry answers, with a login (docker login) where it wants "
+    "one."
+)
 
 
 class Group(NamedTuple):
-    """Images that hold the same damaged layers, and what keeps them from being mended."""
+    """Images that hold the same damaged parts, and what keeps them from being mended."""
 
     subjects: tuple[Subject, ...]
     obstacle: str = ""
+    """Why it cannot be mended as things are; empty where it can."""
+    cure: str = ""
+    """What to do about it: a sentence."""
+    damaged: Damaged = Damaged(frozenset())
+    cache: tuple[CacheRecord, ...] = ()
+    """The build cache records that go along, each after those made from it."""
+    builds: tuple[bytes, ...] = ()
+    """The builds that BuildKit is to forget, by name."""
 
 
 class Repaired(NamedTuple):
@@ -38,6 +50,8 @@ class Repaired(NamedTuple):
 
     result: str
     detail: str = ""
+    cure: str = ""
+    """What to do where it failed: a sentence."""
 
 
 class Verify(Protocol):
@@ -63,44 +77,82 @@ def groups(
     taken: set[str] = set()
     for subject in subjects:
         if subject.image.id in damaged and subject.image.id not in taken:
-            together = _together(subject, damaged, subjects)
+            together, bad = _together(subject, damaged, subjects)
             taken |= {each.image.id for each in together}
-            made.append(Group(tuple(together), _obstacle(together, inventory, chosen)))
+            obstacle, cure = _obstacle(together, inventory, chosen)
+            layers = frozenset(bad)
+            blobs = dict.fromkeys(_blobs_of(together, damaged), 0)
+            made.append(Group(tuple(together), obstacle, cure, Damaged(layers, blobs)))
     return made
 
 
 def _together(
     first: Subject, damaged: Mapping[str, Verified], subjects: Sequence[Subject]
-) -> list[Subject]:
-    """The image and all that hold a layer that may be damaged, and so on from the damaged ones."""
+) -> tuple[list[Subject], set[str]]:
+    """The image and all that hold a part that may be damaged, and so on from the damaged ones.
+
+    And the digests of those parts: diff IDs, and blobs.
+    """
     found = {first.image.id}
-    suspects = set(damaged[first.image.id].suspects)
+    suspects = _parts(damaged[first.image.id])
     while True:
         more = {
             each.image.id
             for each in subjects
-            if each.image.id not in found and not suspects.isdisjoint(each.diff_ids)
+            if each.image.id not in found and not suspects.isdisjoint(_held(each))
         }
         if not more:
-            return [each for each in subjects if each.image.id in found]
+            return [each for each in subjects if each.image.id in found], suspects
         found |= more
-        suspects |= {layer for i in more & damaged.keys() for layer in damaged[i].suspects}
+        suspects |= {part for i in more & damaged.keys() for part in _parts(damaged[i])}
 
 
-def _obstacle(subjects: Sequence[Subject], inventory: Inventory, chosen: Collection[str]) -> str:
-    """Why a group cannot be removed and pulled again, by what is on the host; else empty."""
-    reasons = []
+def _parts(told: Verified) -> set[str]:
+    """The digests of what may be damaged of an image."""
+    return {*told.suspects, *(damage.expected for damage in told.damages if damage.expected)}
+
+
+def _held(subject: Subject) -> set[str]:
+    return {*subject.diff_ids, *(blob.digest for blob in subject.image.blobs or ())}
+
+
+def _blobs_of(subjects: Sequence[Subject], damaged: Mapping[str, Verified]) -> set[str]:
+    """The digests of blobs that were found damaged of these."""
+    told = (damaged[each.image.id] for each in subjects if each.image.id in damaged)
+    parts = ("blob", "manifest", "config")
+    return {
+        damage.expected
+        for each in told
+        for damage in each.damages
+        if damage.part in parts and damage.expected
+    }
+
+
+def _obstacle(
+    subjects: Sequence[Subject], inventory: Inventory, chosen: Collection[str]
+) -> tuple[str, str]:
+    """Why a group cannot be removed and pulled again, by what is on the host, and the cure."""
+    reasons: list[str] = []
+    cures: list[str] = []
     for subject in subjects:
         image = subject.image
         name = name_of(image)
         users = [each.name or each.id[:12] for each in users_of(inventory.containers, [image.id])]
         if users:
             reasons.append(f"{name} is used by container {', '.join(users)}")
+            cures.append(f"Remove container {', '.join(users)} and repair again.")
         elif image.id not in chosen:
             reasons.append(f"{name} may hold the damaged layer too: ask for it as well")
+            names = " ".join(name_of(each.image) for each in subjects)
+            cures.append(f"Repair them together: holystone verify --repair {names}.")
         elif not image.digests:
             reasons.append(f"{name} has no digest of a registry: build it again")
-    return "; ".join(reasons)
+            cures.append(
+                f"Remove {name}, repair again, and then build {name} again."
+                if len(subjects) > 1
+                else f"Build {name} again without build cache (docker build --no-cache)."
+            )
+    return "; ".join(reasons), cures[0] if cures else ""
 
 
 def users_of(containers: Iterable[Container], image_ids: Collection[str]) -> list[Container]:
@@ -113,34 +165,136 @@ def name_of(image: Image) -> str:
     return (image.tags or image.digests or (image.id.removeprefix("sha256:")[:12],))[0]
 
 
-def confirmed(made: Sequence[Group], host: Host, inventory: Inventory) -> list[Group]:
-    """The groups, those with an obstacle that a registry does not have an image of."""
+def prepare(
+    made: Sequence[Group],
+    host: Host,
+    inventory: Inventory,
+    look: Callable[[Image], Pullable],
+) -> list[Group]:
+    """The groups; those get an obstacle of which an image could not be pulled again.
+
+    The engine asks each registry, and so does ``look``, for every blob. The groups that can be
+    pulled have the sizes of their damaged blobs.
+    """
     asked = [each.image.id for group in made if not group.obstacle for each in group.subjects]
     if not asked:
         return list(made)
     known = {image.id: image for image in host.confirm(inventory, asked, anew=True).images}
     told = []
     for group in made:
-        reasons = [
-            f"{name_of(each.image)}: {known[each.image.id].registry_said or 'no registry has it'}"
-            for each in group.subjects
-            if not group.obstacle and not known[each.image.id].in_registry
-        ]
-        told.append(group._replace(obstacle="; ".join(reasons) or group.obstacle))
+        if not group.obstacle:
+            group = _seen(group, known, look)  # noqa: PLW2901 - the group with what is known by now
+        told.append(group)
     return told
 
 
+def _seen(group: Group, known: Mapping[str, Image], look: Callable[[Image], Pullable]) -> Group:
+    reasons: list[str] = []
+    cures: list[str] = []
+    layers: dict[str, int] = {}
+    documents: set[str] = set()
+    for each in group.subjects:
+        image = known[each.image.id]
+        if not image.in_registry:
+            said = image.registry_said or "no registry has it"
+            cure = PUSH if image.in_registry is False else ANSWER
+        else:
+            found = look(image)
+            said, cure = found.why, ANSWER if found.unheard else PUSH
+            layers.update(found.layers)
+            documents |= found.documents
+        if said:
+            reasons.append(f"{name_of(image)}: {said}")
+            cures.append(cure)
+    if reasons:
+        return group._replace(obstacle="; ".join(reasons), cure=cures[0])
+    found_bad = group.damaged.blobs.keys()
+    bad = {digest: layers[digest] for digest in found_bad & layers.keys()}
+    if found_bad and found_bad <= layers.keys():
+        return group._replace(damaged=group.damaged._replace(blobs=bad))
+    # A manifest or a config; or, where it is not known which blob it is, any of them.
+    known_to_be = bad if found_bad & documents else layers
+    damaged = group.damaged._replace(blobs=known_to_be, documents=frozenset(documents))
+    return group._replace(damaged=damaged)
+
+
+def held_by_builds(
+    made: Sequence[Group],
+    inventory: Inventory,
+    that_made: Callable[[Collection[str]], Sequence[bytes] | None],
+) -> list[Group]:
+    """The groups that can be mended, with what BuildKit has that holds what is damaged.
+
+    ``inventory`` has the layers of its images. ``that_made`` names the builds whose results have
+    some of these digests; None where that cannot be told. Raises EngineError.
+    """
+    return [
+        group if group.obstacle else _held_by_builds(group, inventory, that_made) for group in made
+    ]
+
+
+def _held_by_builds(
+    group: Group,
+    inventory: Inventory,
+    that_made: Callable[[Collection[str]], Sequence[bytes] | None],
+) -> Group:
+    records = holders(inventory, group.subjects, group.damaged)
+    busy = [record for record in records if record.in_use]
+    if busy:
+        said = f"a build uses build cache that holds the damaged layer ({busy[0].id})"
+        return group._replace(obstacle=said, cure="Repair again once the build has ended.")
+    builds: Sequence[bytes] | None = ()
+    if inventory.engine.store == "containerd" and group.damaged.documents:
+        builds = that_made(group.damaged.documents)
+    if builds is None:
+        return group._replace(
+            obstacle="nobody can tell whether BuildKit's records of builds hold what is damaged",
+            cure="Repair again through the engine's own socket, without a proxy before it.",
+        )
+    return group._replace(cache=tuple(records), builds=tuple(builds))
+
+
+def without_cache(made: Sequence[Group]) -> list[Group]:
+    """The groups, where no build cache record may go: one that holds what is damaged is in the way.
+
+    The engine would find the layer there, and not fetch it again.
+    """
+    return [
+        group._replace(
+            obstacle=f"build cache holds what is damaged too ({_count(group)}): the engine would "
+            "not fetch it again",
+            cure="Repair again with --with-cache, which removes these records as well.",
+            cache=(),
+            builds=(),
+        )
+        if group.cache or group.builds
+        else group
+        for group in made
+    ]
+
+
+def _count(group: Group) -> str:
+    records = len(group.cache) + len(group.builds)
+    return f"{records} record{'s' * (records != 1)}"
+
+
 def plan_of(made: Sequence[Group], inventory: Inventory) -> Plan:
-    """The removals of all groups that can be mended, as the ledger takes them."""
-    images = [each.image for group in made if not group.obstacle for each in group.subjects]
-    steps = tuple(Step("image", image.id, image.tags + image.digests, 0) for image in images)
-    verdicts = tuple(
-        Verdict("image", i.id, i.tags or i.digests, remove=True, reasons=(Reason("damaged"),))
-        for i in images
-    )
+    """The removals of all groups, as the ledger takes them: also those that are not made."""
+    records = {record.id: record for group in made for record in group.cache}
+    images = [each.image for group in made for each in group.subjects]
+    reason = (Reason("damaged"),)
+    steps = [Step("cache", record_id, (record_id,), 0) for record_id in records]
+    steps += [Step("image", image.id, image.tags + image.digests, 0) for image in images]
+    verdicts = [
+        Verdict("cache", each.id, (each.description,), remove=True, reasons=reason)
+        for each in records.values()
+    ]
+    verdicts += [
+        Verdict("image", i.id, i.tags or i.digests, remove=True, reasons=reason) for i in images
+    ]
     return Plan(
-        LEVEL, time.time(), inventory.engine, inventory.disk, verdicts, steps, 0,
-        estimated=True, at_least=0, at_most=0,
+        LEVEL, inventory.taken_at, inventory.engine, inventory.disk, tuple(verdicts), tuple(steps),
+        0, estimated=True, at_least=0, at_most=0,
     )  # fmt: skip
 
 
@@ -154,94 +308,3 @@ class Mended(NamedTuple):
     interrupted: str = ""
     back: Mapping[str, str] = {}
     """The IDs of the images that came back, by those they had."""
-
-
-def mend(
-    made: Sequence[Group],
-    plan: Plan,
-    host: Host,
-    puller: Images,
-    verify: Callable[[Sequence[Subject]], Mapping[str, Verified]],
-    watcher: Watcher,
-    run: Run | None,
-) -> Mended:
-    """Remove, pull, tag and verify again the groups that have no obstacle.
-
-    Whatever was removed is pulled again, also where another of its group would not go. Ctrl-C
-    ends the removals, and once more the pulls; the ledger knows what is missing then.
-    """
-    steps = {step.id: step for step in plan.steps}
-    interrupted = ""
-    removals: dict[str, Removal] = {}
-    try:
-        for group in made:
-            for subject in group.subjects if not group.obstacle else ():
-                # Until more is known: it is pulled again also where Ctrl-C comes meanwhile.
-                removals[subject.image.id] = Removal(REMOVED)
-                removal = host.remove(steps[subject.image.id])
-                removals[subject.image.id] = removal
-                if run is not None:
-                    run.settle("image", subject.image.id, removal.result, removal.detail)
-                if removal.result != REMOVED:
-                    break
-    except KeyboardInterrupt:
-        interrupted = INTERRUPTED
-    _end(run, removals)
-    gone = [
-        each for group in made for each in group.subjects
-        if each.image.id in removals and removals[each.image.id].result == REMOVED
-    ]  # fmt: skip
-    undone = carry_out([_restoring(each.image) for each in gone], puller, watcher)
-    back = dict(zip((each.image.id for each in gone), undone.results, strict=True))
-    ids = {i: done.image_id for i, done in back.items() if done.result == RESTORED}
-    again = [each._replace(image=each.image._replace(id=ids[each.image.id]))
-             for each in gone if each.image.id in ids]  # fmt: skip
-    looked = {} if undone.interrupted else verify(again)
-    verified = {i: looked[now] for i, now in ids.items() if now in looked}
-    repaired: dict[str, Repaired] = {}
-    for group in made:
-        stuck = next(
-            (f"{name_of(each.image)} could not be removed: {removals[each.image.id].detail}"
-             for each in group.subjects
-             if each.image.id in removals and removals[each.image.id].result != REMOVED),
-            "",
-        )  # fmt: skip
-        for each in group.subjects:
-            i = each.image.id
-            if group.obstacle:
-                repaired[i] = Repaired(FAILED, group.obstacle)
-            elif i in verified and verified[i].result == OK:
-                repaired[i] = Repaired(REPAIRED, back[i].detail)
-            elif i in back and back[i].result != RESTORED:
-                repaired[i] = Repaired(FAILED, f"removed, and not pulled again: {back[i].detail}")
-            elif i in back and not stuck:
-                repaired[i] = Repaired(
-                    FAILED, "pulled again and no better: something else holds what is damaged"
-                )
-            else:
-                repaired[i] = Repaired(FAILED, stuck or INTERRUPTED)
-    return Mended(repaired, verified, undone.interrupted or interrupted, ids)
-
-
-def _end(run: Run | None, removals: Mapping[str, Removal]) -> None:
-    """Close the run: from here on ``holystone restore`` can bring back what was removed."""
-    if run is None:
-        return
-    results = [removal.result for removal in removals.values()]
-    removed, failed = results.count(REMOVED), results.count("failed")
-    run.end(
-        freed_bytes=0,
-        freed={("image", i): 0 for i, told in removals.items() if told.result == REMOVED},
-        removed=removed,
-        skipped=len(results) - removed - failed,
-        failed=failed,
-    )
-
-
-def _restoring(image: Image) -> Restoring:
-    names = image.tags or image.digests
-    removed = Removed(
-        "image", image.id, names, image.tags, image.digests, image.labels, image.size, 0, 0,
-        REMOVED, "", None, image.platforms,
-    )  # fmt: skip
-    return Restoring(removed, PULL, image.digests[0], named=True)

@@ -26,7 +26,11 @@ class SimulatedVerifier:
         self.watcher = watcher
         self.bytes_read = 0
 
-    def verify(self, subjects: Sequence[Subject]) -> dict[str, Verified]:
+    def verify(
+        self,
+        subjects: Sequence[Subject],
+        beside: Sequence[Subject] = (),  # noqa: ARG002 - it knows which layer is damaged
+    ) -> dict[str, Verified]:
         """What is with each image, by ID; each layer is read once."""
         layers = {
             layer.chain_id: layer.size for each in subjects for layer in each.image.layers or ()

@@ -26,6 +26,8 @@ _LARGEST_EXPORT = 4 << 30
 """Bytes of the layers of images exported together: classic engines and Podman write them to their
 disk first."""
 _MOST_TOGETHER = 40
+_ROUNDS_BESIDE = 2
+"""How often other images are exported to tell which layer is damaged."""
 PODMAN = "podman"
 _NOT_FOUND = 404
 _NO_DAMAGE = ("no space left", "disk quota", "too many open files", "cannot allocate memory")
@@ -110,6 +112,8 @@ class Verifier:
         self.watcher = watcher
         self.bytes_read = 0
         self.results: dict[str, Verified] = {}
+        self._asked: set[str] = set()
+        """The IDs of the images that were asked for."""
         self._whole: set[str] = set()
         """Diff IDs of layers found whole in this run."""
         self._damaged: dict[str, Damage] = {}
@@ -118,11 +122,38 @@ class Verifier:
         self._under_way: set[Connection] = set()
         self._stopped = False
 
-    def verify(self, subjects: Sequence[Subject]) -> dict[str, Verified]:
+    def verify(
+        self, subjects: Sequence[Subject], beside: Sequence[Subject] = ()
+    ) -> dict[str, Verified]:
         """What is with each image, by ID; two exports at a time.
 
-        Raises EngineUnreachable where the engine is gone, KeyboardInterrupt once all has ended.
+        ``beside`` are other images. Where it is not known which layer of a damaged image it is,
+        some of these are exported too: a layer that one of them has whole is not it. Raises
+        EngineUnreachable where the engine is gone, KeyboardInterrupt once all has ended.
         """
+        by_id = {subject.image.id: subject for subject in subjects}
+        self._asked = set(by_id)
+        self._verify_all(subjects)
+        for _ in range(_ROUNDS_BESIDE):
+            if not (telling := self._telling(subjects, beside)):
+                break
+            self._verify_all(telling)
+        return {i: self._settled(by_id[i], self.results[i]) for i in by_id}
+
+    def _telling(self, subjects: Sequence[Subject], beside: Sequence[Subject]) -> list[Subject]:
+        """Of the others the smallest that hold a layer of which it is not known if it is whole."""
+        damaged = [each for each in subjects if self.results[each.image.id].result == DAMAGED]
+        unclear = [set(each.diff_ids) - self._whole - self._damaged.keys() for each in damaged]
+        wanted = set[str]().union(*unclear)
+        found: dict[str, Subject] = {}
+        for each in sorted(beside, key=lambda subject: subject.weight):
+            if each.image.id not in self.results and (new := wanted.intersection(each.diff_ids)):
+                found[each.image.id] = each
+                wanted -= new
+        return list(found.values())
+
+    def _verify_all(self, subjects: Sequence[Subject]) -> None:
+        """Settle these images. Raises as ``verify``."""
         work = list(batches(subjects))
 
         def verify_batch(place: int) -> None:
@@ -132,8 +163,6 @@ class Verifier:
         count = 1 if self.client.endpoint.scheme == "ssh" else EXPORTS_AT_A_TIME
         if side_by_side(len(work), verify_batch, parallel=count, cancel=self._stop):
             raise KeyboardInterrupt
-        by_id = {subject.image.id: subject for subject in subjects}
-        return {i: self._settled(by_id[i], self.results[i]) for i in by_id}
 
     def _settled(self, subject: Subject, told: Verified) -> Verified:
         """A result with what is known at the end of which layers it can be."""
@@ -279,7 +308,8 @@ class Verifier:
 
     def _settle(self, subject: Subject, verified: Verified) -> None:
         self.results[subject.image.id] = verified
-        self.watcher.settled(1)
+        if subject.image.id in self._asked:
+            self.watcher.settled(1)
 
 
 _NOTHING = Archive({}, {}, {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from holystone.core.account import Beside
+from holystone.core.agreed import Since
 from holystone.core.decision import Step
 from holystone.core.inventory import Image, Inventory
 from holystone.core.names import Names
@@ -143,6 +144,12 @@ class SimulatedHost(SimulatedEngine):
             images=self._usage.images,
             cache=self._usage.cache,
         )
+
+    def used_since(self, inventory: Inventory, moment: float) -> Since:  # noqa: ARG002
+        """What was used since then, by what is remembered: every use is."""
+        with self._lock:
+            used = {key for key, at in self._last_used.items() if at > moment}
+        return Since(moment, frozenset(used))
 
     def keep_uses(self, inventory: Inventory) -> Observed:
         """The uses of the last while, as if the look before had been then; nothing is kept."""

@@ -7,7 +7,8 @@ import os
 from typing import Any, NamedTuple
 
 from holystone.engine.errors import EndpointError
-from holystone.engine.transport.endpoint import TLS, tls_in
+from holystone.engine.transport.endpoint import LARGEST_CONFIG, TLS, tls_in
+from holystone.regular_file import NotRegular, read_regular
 
 
 class Context(NamedTuple):
@@ -96,12 +97,13 @@ def _unknown(name: str, named_by: str, folder: str) -> str:
 def _read(path: str) -> dict[str, Any]:
     """A JSON file that holds an object. Raises EndpointError."""
     try:
-        with open(path, encoding="utf-8") as file:
-            content = json.load(file)
+        content = json.loads(read_regular(path, LARGEST_CONFIG))
+    except NotRegular as error:
+        raise EndpointError(f"cannot read {path}: {error}. Mend that, or pass --host.") from None
     except OSError as error:
         problem = (error.strerror or str(error)).lower()
         raise EndpointError(f"cannot read {path}: {problem}. Mend that, or pass --host.") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise EndpointError(f"{path} is no JSON: {error}. Mend it, or pass --host.") from None
     if not isinstance(content, dict):
         raise EndpointError(f"{path} holds no JSON object. Mend it, or pass --host.")

@@ -17,6 +17,8 @@ from holystone.home import NOWHERE, home
 DOCKER_SOCKET = "/var/run/docker.sock"
 PODMAN_SOCKET = "/run/podman/podman.sock"
 USER_SOCKETS = "/run/user"
+LARGEST_CONFIG = 10_000_000
+"""Bytes of a file of the docker command's configuration. One with a thousand logins has a tenth."""
 """Folder with one folder of sockets per user ID, where XDG_RUNTIME_DIR does not say."""
 
 _PLAIN_PORT, _TLS_PORT = 2375, 2376

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+from collections.abc import Iterable
 
 from holystone.engine.errors import EngineUnreachable
 from holystone.engine.transport.connection import host_of, unreachable
 from holystone.engine.transport.endpoint import TLS, Endpoint
+from holystone.regular_file import NotRegular, read_regular
 
+_LARGEST = 10_000_000
+"""Bytes of a file of certificates. All authorities that a system trusts are a quarter of a MB."""
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")
 """What OpenSSL says of bytes that are no TLS; which of them depends on its version."""
 _REFUSED_CERTIFICATE = ("CERTIFICATE", "UNKNOWN_CA", "HANDSHAKE_FAILURE", "ACCESS_DENIED")
@@ -92,8 +96,22 @@ def wrap(plain: socket.socket, endpoint: Endpoint, timeout: float) -> socket.soc
     return sock
 
 
+def _check_files(endpoint: Endpoint, paths: Iterable[str | None]) -> None:
+    """Refuse what is no regular file: OpenSSL would wait for a FIFO's writer for good."""
+    for path in filter(None, paths):
+        try:
+            read_regular(path, _LARGEST)
+        except NotRegular as error:
+            raise unreachable(
+                endpoint, f"cannot read {path}: {error}", "Mend that, or pass --host."
+            ) from None
+        except OSError:
+            continue  # OpenSSL's own error is told.
+
+
 def _context(endpoint: Endpoint) -> ssl.SSLContext:
     wanted = _tls(endpoint)
+    _check_files(endpoint, (wanted.ca, wanted.cert, wanted.key))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.sslsocket_class = _TLSSocket
     if not wanted.verify:

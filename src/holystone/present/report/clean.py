@@ -91,7 +91,7 @@ def closing(plan: Plan, outcome: Outcome, *, short: int = 0) -> str:
 
 def _is_kept_dear(verdict: Verdict) -> bool:
     """Whether a routine clean goes beyond temporary things with this: a tag, or a volume."""
-    named = any(reason.rule in ("unused", "expired") for reason in verdict.reasons)
+    named = any(reason.rule in ("unused", "expired", "pressure") for reason in verdict.reasons)
     return verdict.kind == "volume" or (verdict.kind == "image" and named)
 
 
@@ -192,15 +192,19 @@ def _not_as_agreed(plan: Plan, look: Look) -> list[str]:
     """What was in the plan that is carried out, and stays after all, each with the reason."""
     if not any(verdict.reasons[0].rule in ("agreed", "not-in-plan") for verdict in plan.verdicts):
         return []
+    stay = [verdict for verdict in plan.kept if verdict.reasons[0].rule != "not-in-plan"]
     rows: list[Row] = [
         (verdict.kind, name_of(verdict), Cell(reasons.texts(verdict.reasons), "yellow"))
-        for verdict in plan.kept
-        if verdict.reasons[0].rule != "not-in-plan"
+        for verdict in stay
+        if not is_gone(verdict)
     ]
-    if not rows:
-        return []
-    heading = look.paint(f"In the plan, and not removed: {len(rows)}", "yellow")
-    return [heading, *render_table(_TROUBLES, rows, look, header=False), ""]
+    lines = []
+    if rows:
+        lines += [look.paint(f"In the plan, and not removed: {len(rows)}", "yellow")]
+        lines += [*render_table(_TROUBLES, rows, look, header=False), ""]
+    if gone := len(stay) - len(rows):
+        lines += [f"In the plan, and gone already: {gone}", ""]
+    return lines
 
 
 def is_gone(verdict: Verdict) -> bool:

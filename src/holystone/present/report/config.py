@@ -7,9 +7,10 @@ from itertools import groupby
 
 from holystone.config.checking import Remark
 from holystone.config.effective import DEFAULT, Value
+from holystone.config.errors import Fault
 from holystone.config.keys import RULES
 from holystone.config.kinds import toml
-from holystone.config.load import Place
+from holystone.config.load import HERE, MEND_HERE, Place, Source
 from holystone.present.table import INDENT, Cell, Column, Row, paragraph, render
 from holystone.present.terminal import Look
 from holystone.present.wording import safe
@@ -24,6 +25,25 @@ _STRICTEST = (
     "Of [protect] the strictest of all files counts and lists add up; of everything else the "
     "nearest file's value counts."
 )
+_HERE = f"{HERE} was found in the current folder: it can only protect more; {MEND_HERE}."
+_SHOWN = 10
+"""What has no effect is told so often; ``config check`` tells all of it."""
+_SAYS = {"everything": "", "protection": " (can only protect more)"}
+
+
+def sources(read: Sequence[Source]) -> str:
+    """One line that names every file that was read; empty where none was."""
+    told = [f"{safe(each.path)}{_SAYS.get(each.says, f' ({each.says})')}" for each in read]
+    return f"Configuration: {', '.join(told)}" if told else ""
+
+
+def without_effect(faults: Sequence[Fault]) -> str:
+    """What the file in the current folder asks for in vain, and the mend."""
+    lines = [f"a file found in the current folder can only protect more; {MEND_HERE}:"]
+    lines += [f"  {safe(str(fault))}" for fault in faults[:_SHOWN]]
+    if len(faults) > _SHOWN:
+        lines.append(f"  and {len(faults) - _SHOWN} more (holystone config check tells them)")
+    return "\n".join(lines)
 
 
 def show(places: Sequence[Place], values: Sequence[Value], look: Look) -> str:
@@ -35,6 +55,8 @@ def show(places: Sequence[Place], values: Sequence[Value], look: Look) -> str:
     lines += render((Column("file"), Column("state")), rows, look, header=False)
     if sum(place.found for place in places) > 1:
         lines += paragraph(_STRICTEST, look, indent=INDENT, style="dim")
+    if any(place.found and place.only_protects for place in places):
+        lines += paragraph(_HERE, look, indent=INDENT, style="dim")
     for table, group in groupby(values, lambda value: value.table):
         heading = f"[{table}]" if table else "The docker command's configuration"
         if table.startswith(RULES):

@@ -52,6 +52,8 @@ class Listed(NamedTuple):
     """How many runs the period has; more than ``runs`` where the list is cut."""
     since: float | None = None
     """When the period begins, in UTC seconds; None: with the first run there is."""
+    selected: bool = False
+    """Whether they were asked for by a filter, or in another order."""
 
 
 def document(listed: Listed) -> Document:
@@ -103,6 +105,8 @@ def document_of(run: RunSummary, removals: Sequence[Removed]) -> Document:
 def table(listed: Listed, look: Look) -> str:
     """A row for each run, in the order given, and what they come to."""
     runs = listed.runs
+    if not runs and listed.in_period:
+        return f"None of {counted(listed.in_period, 'run')} is meant."
     if not runs and listed.since is None:
         return NONE_YET
     if not runs:
@@ -238,7 +242,9 @@ def _totals(listed: Listed) -> str:
     """What the runs of the list come to, in a sentence."""
     runs = listed.runs
     count = counted(len(runs), "run")
-    if listed.in_period > len(runs):
+    if listed.selected:
+        count = f"{len(runs)} of {listed.in_period} runs"
+    elif listed.in_period > len(runs):
         count = f"The newest {len(runs)} of {listed.in_period} runs"
     since = "" if listed.since is None else f" since {_minute(listed.since)}"
     removed = counted(sum(run.removed for run in runs), "object")

@@ -48,6 +48,8 @@ class Entry(NamedTuple):
     repair: str = ""
     """``repaired`` or ``failed``; empty where none was tried."""
     repair_detail: str = ""
+    repair_cure: str = ""
+    """What to do where it failed: a sentence."""
 
 
 def document(
@@ -88,6 +90,7 @@ def document(
                 "containers": list(entry.containers),
                 "repair": entry.repair or None,
                 "repair_detail": entry.repair_detail,
+                "repair_cure": entry.repair_cure or None,
             }
             for entry in entries
         ],
@@ -103,6 +106,15 @@ def render(
     if lines:
         lines.append("")
     return "\n".join([*lines, *paragraph(_sum(entries, bytes_read, seconds), look)])
+
+
+def cache_question(count: int, size: int) -> str:
+    """What a repair asks before it takes build cache along."""
+    holds = "holds" if count == 1 else "hold"
+    return (
+        f"{count_of(count, 'build cache record')} ({format_size(size)}) {holds} what is damaged as "
+        "well, and the engine fetches nothing anew that it has. Remove the build cache too? [y/N]"
+    )
 
 
 def _row(entry: Entry) -> Row:
@@ -125,6 +137,8 @@ def _detail(entry: Entry) -> str:
         parts.append(unchecked if entry.result == "unchecked" else f"not checked: {unchecked}")
     if entry.repair == "failed":
         parts.append(f"not repaired: {safe(entry.repair_detail)}")
+        if entry.repair_cure:
+            parts.append(safe(entry.repair_cure).removesuffix("."))
     elif entry.repair_detail:
         parts.append(safe(entry.repair_detail))
     return ". ".join(parts)

@@ -24,7 +24,7 @@ from holystone.core.reference import HUB
 _CERTIFICATES = "/etc/docker/certs.d"
 """Where an engine has authorities and certificates for a registry, in a folder of its name."""
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
-_MANIFESTS = (
+MANIFESTS = (
     "application/vnd.oci.image.index.v1+json, "
     "application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.docker.distribution.manifest.list.v2+json, "
@@ -64,7 +64,7 @@ class Upstream:
 
     def digest(self, repository: str, tag: str) -> str:
         """What a tag means there now. Raises UpstreamError."""
-        with self.open("HEAD", repository, f"manifests/{tag}", {"Accept": _MANIFESTS}) as answer:
+        with self.open("HEAD", repository, f"manifests/{tag}", {"Accept": MANIFESTS}) as answer:
             found = answer.headers.get("Docker-Content-Digest") or ""
             if answer.status >= 400:
                 raise UpstreamError(f"{self.domain} answers {answer.status} for {repository}:{tag}")

@@ -1,0 +1,304 @@
+"""``verify --repair`` on real stores: it helps, or leaves all there was and says what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.cli.command import Command, Done
+from tests.cli.faulty import Dead, proxied
+from tests.engine.damage import flip, payload
+from tests.engine.restoring import MANIFEST, image, pushed
+from tests.engines import Engine, Registry
+from tests.engines.images import SCRATCH, ImageToLoad, build, busybox_layer, layer, load
+
+pytestmark = pytest.mark.engine("docker20", "docker28c")
+
+
+class Line:
+    """A port before a registry that can be cut."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self.cut = False
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        self.threads = [threading.Thread(target=self._accept, daemon=True)]
+        self.threads[0].start()
+
+    def close(self) -> None:
+        """Cut it for good."""
+        self.cut = True
+        self.listener.shutdown(socket.SHUT_RDWR)
+        for thread in self.threads:
+            thread.join(5)
+        self.listener.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self.listener.accept()
+                if self.cut:
+                    near.close()
+                    continue
+                far = socket.create_connection(("127.0.0.1", self.registry.port))
+                thread = threading.Thread(target=self._serve, args=(near, far), daemon=True)
+                self.threads.append(thread)
+                thread.start()
+
+    def _serve(self, near: socket.socket, far: socket.socket) -> None:
+        """Copy both ways until one side ends, or the line is cut."""
+        with near, far, contextlib.suppress(OSError):
+            while not self.cut:
+                ready, _, _ = select.select([near, far], [], [], 0.05)
+                for source in ready:
+                    data = source.recv(1 << 16)
+                    if not data:
+                        return
+                    (far if source is near else near).sendall(data)
+
+
+@pytest.fixture
+def line(registry: Registry) -> Iterator[Line]:
+    """A way to the registry that a test may cut."""
+    made = Line(registry)
+    yield made
+    made.close()
+
+
+def told(done: Done) -> dict[str, Any]:
+    """What the document says of the one damaged image."""
+    (found,) = (each for each in done.json["images"] if each["result"] == "damaged")
+    assert isinstance(found, dict)
+    return found
+
+
+def removals(holystone: Command) -> list[dict[str, Any]]:
+    """Those of the latest run, which was a repair."""
+    run = holystone("history", "--json").json["runs"][0]
+    assert run["level"] == "repair"
+    listed = holystone("history", run["id"], "--json").json["removals"]
+    assert isinstance(listed, list)
+    return listed
+
+
+def push(engine: Engine, name: str) -> str:
+    """Push a reference; the digest that the registry then has of it."""
+    engine.docker("push", name)
+    found = image(engine, name)
+    assert found is not None
+    digests = [each for each in found["RepoDigests"] if each.startswith(name.rpartition(":")[0])]
+    return str(digests[0])
+
+
+def test_one_image_where_others_share_its_base(
+    fresh_engine: Engine, registry: Registry, holystone: Command, unique: str
+) -> None:
+    """The base is whole: the others prove it, and stay as they are, one in use and one local."""
+    name = f"{registry.address}/{unique}:1"
+    base, own = busybox_layer(), layer(unique, 30_000)
+    other = f"localhost/{unique}:other"
+    load(
+        fresh_engine,
+        ImageToLoad([base, own], [name]),
+        ImageToLoad([base, layer(f"{unique} other")], [other]),
+    )
+    push(fresh_engine, name)
+    fresh_engine.docker("create", "--name", unique, "--network", "none", other)
+    before = image(fresh_engine, other)
+    flip(payload(fresh_engine, own))
+    on = ("-H", fresh_engine.host)
+    done = holystone("verify", name, "--repair", "--json", *on)
+    assert done.code == 0, done
+    assert told(done)["repair"] == "repaired"
+    assert image(fresh_engine, other) == before
+    assert holystone("verify", *on).code == 0
+
+
+def damage_built(engine: Engine, registry: Registry, name: str, file: str) -> None:
+    """Damage the layer of a built image that has this file."""
+    if engine.store == "classic":
+        (found,) = (engine.data / "root/overlay2").glob(f"*/diff/{file}")
+    else:
+        repository, _, tag = name.removeprefix(f"{registry.address}/").partition(":")
+        _, manifest = registry.call("GET", f"/v2/{repository}/manifests/{tag}", MANIFEST)
+        digest = manifest["layers"][-1]["digest"]
+        (found,) = engine.data.rglob(f"blobs/sha256/{digest[7:]}")
+    flip(found)
+
+
+def test_build_cache_that_holds_the_damaged_layer(
+    fresh_engine: Engine, registry: Registry, holystone: Command, unique: str
+) -> None:
+    """Left alone it would make the repair fail; it goes where that is allowed, or agreed to."""
+    name = f"{registry.address}/{unique}:1"
+    build(
+        fresh_engine,
+        f"{SCRATCH}RUN head -c 300000 /dev/urandom > /{unique}\n",
+        *("-t", name),
+        buildkit=True,
+    )
+    push(fresh_engine, name)
+    damage_built(fresh_engine, registry, name, unique)
+    on = ("-H", fresh_engine.host)
+    left = holystone("verify", "--repair", "--json", *on)
+    assert left.code == 3
+    assert "build cache holds what is damaged too" in told(left)["repair_detail"]
+    assert "--with-cache" in told(left)["repair_cure"]
+    assert image(fresh_engine, name), "nothing was touched"
+    assert [each["result"] for each in removals(holystone)] == ["failed"]
+    with holystone.asking("verify", "--repair", *on) as answer:
+        assert answer("n\n").code == 3
+    assert image(fresh_engine, name), "nothing was touched"
+    mended = holystone("verify", "--repair", "--with-cache", "--json", *on)
+    assert mended.code == 0, mended
+    assert told(mended)["repair"] == "repaired"
+    assert {"cache", "image"} == {each["kind"] for each in removals(holystone)}
+    assert holystone("verify", *on).code == 0
+
+
+@pytest.mark.engine("docker28c")
+@pytest.mark.parametrize("part", ["config", "manifest"])
+def test_a_build_that_is_remembered_holds_manifest_and_config(
+    fresh_engine: Engine, registry: Registry, holystone: Command, unique: str, part: str
+) -> None:
+    """BuildKit keeps both with its record of the build, where no cache record holds them."""
+    name = f"{registry.address}/{unique}:1"
+    build(fresh_engine, SCRATCH, *("-t", name), buildkit=True)
+    push(fresh_engine, name)
+    headers, manifest = registry.call("GET", f"/v2/{unique}/manifests/1", MANIFEST)
+    config = manifest["config"]["digest"]
+    digest = config if part == "config" else headers["docker-content-digest"]
+    (path,) = fresh_engine.data.rglob(f"blobs/sha256/{digest[7:]}")
+    flip(path, path.read_bytes().index(b"sha256:") + 10)
+    on = ("-H", fresh_engine.host)
+    left = holystone("verify", "--repair", "--json", *on)
+    assert left.code == 3
+    assert "--with-cache" in told(left)["repair_cure"]
+    mended = holystone("verify", "--repair", "--with-cache", "--json", *on)
+    assert mended.code == 0, mended
+    assert told(mended)["repair"] == "repaired"
+    assert holystone("verify", *on).code == 0
+
+
+def test_a_registry_that_lacks_a_layer(
+    fresh_engine: Engine, registry: Registry, holystone: Command, unique: str
+) -> None:
+    """It has the manifest, and says so when the engine asks."""
+    pushed(fresh_engine, registry, unique, "1")
+    before = image(fresh_engine, f"{registry.address}/{unique}:1")
+    flip(payload(fresh_engine, layer(unique, 30_000)))
+    _, manifest = registry.call("GET", f"/v2/{unique}/manifests/1", MANIFEST)
+    lost = manifest["layers"][0]["digest"]
+    registry.call("DELETE", f"/v2/{unique}/blobs/{lost}")
+    done = holystone("verify", "--repair", "--json", "-H", fresh_engine.host)
+    assert done.code == 3
+    assert f"lacks blob {lost[7:19]}" in told(done)["repair_detail"]
+    assert told(done)["repair_cure"].startswith("Push the image again")
+    assert image(fresh_engine, f"{registry.address}/{unique}:1") == before
+
+
+def test_a_registry_that_is_gone(
+    fresh_engine: Engine, line: Line, holystone: Command, unique: str
+) -> None:
+    name = f"{line.address}/{unique}:1"
+    part = layer(unique, 30_000)
+    load(fresh_engine, ImageToLoad([part], [name]))
+    push(fresh_engine, name)
+    before = image(fresh_engine, name)
+    flip(payload(fresh_engine, part))
+    line.cut = True
+    done = holystone("verify", "--repair", "--json", "-H", fresh_engine.host)
+    assert done.code == 3
+    assert f"{name}: no answer from {line.address}" in told(done)["repair_detail"]
+    assert told(done)["repair_cure"].startswith("Repair again")
+    assert image(fresh_engine, name) == before
+    assert [each["result"] for each in removals(holystone)] == ["failed"]
+
+
+def test_a_registry_that_dies_between_removal_and_pull(
+    fresh_engine: Engine, line: Line, holystone: Command, unique: str
+) -> None:
+    """What is gone is in the history, and ``restore`` brings it back as the message says."""
+    name = f"{line.address}/{unique}:1"
+    part = layer(unique, 30_000)
+    load(fresh_engine, ImageToLoad([part], [name]))
+    push(fresh_engine, name)
+    flip(payload(fresh_engine, part))
+
+    def cut(_number: int) -> None:
+        line.cut = True
+
+    with proxied(fresh_engine.socket, cut) as proxy:
+        done = holystone("verify", "--repair", "--json", "-H", proxy.host)
+    assert done.code == 3
+    assert "removed, and not pulled again" in told(done)["repair_detail"]
+    (removal,) = removals(holystone)
+    assert removal["result"] == "removed"
+    assert "not pulled again" in removal["detail"]
+    line.cut = False
+    cure = told(done)["repair_cure"].split("`")[1].split()
+    assert cure[:2] == ["holystone", "restore"]
+    restored = holystone(*cure[1:], "-H", fresh_engine.host)
+    assert restored.code == 0, restored
+    assert image(fresh_engine, name)
+    assert holystone("verify", "-H", fresh_engine.host).code == 0
+
+
+@pytest.mark.engine("docker20")
+def test_an_engine_that_goes_away_at_the_removal(
+    fresh_engine: Engine, registry: Registry, holystone: Command, unique: str
+) -> None:
+    """Nobody knows whether it was made: the history says so, and ``restore`` looks."""
+    name = f"{registry.address}/{unique}:1"
+    part = layer(unique, 30_000)
+    load(fresh_engine, ImageToLoad([part], [name]))
+    push(fresh_engine, name)
+    flip(payload(fresh_engine, part))
+
+    def die(_number: int) -> None:
+        raise Dead
+
+    with proxied(fresh_engine.socket, die) as proxy:
+        done = holystone("verify", "--repair", "--json", "-H", proxy.host)
+    assert done.code == 3, done
+    assert told(done)["repair"] == "failed"
+    assert [each["result"] for each in removals(holystone)] == ["unknown"]
+    cure = told(done)["repair_cure"].split("`")[1].split()
+    assert holystone(*cure[1:], "-H", fresh_engine.host).code == 0
+    assert image(fresh_engine, name)
+
+
+def test_a_tag_that_moved_in_the_registry(
+    fresh_engine: Engine, registry: Registry, holystone: Command, unique: str
+) -> None:
+    """The image comes back by its digest, and keeps its tag here."""
+    name = f"{registry.address}/{unique}:1"
+    part = layer(unique, 30_000)
+    load(fresh_engine, ImageToLoad([layer(f"{unique} newer", 20_000)], [f"localhost/{unique}:new"]))
+    load(fresh_engine, ImageToLoad([part], [name]))
+    push(fresh_engine, name)
+    before = image(fresh_engine, name)
+    fresh_engine.docker("tag", name, f"localhost/{unique}:kept")
+    fresh_engine.docker("tag", f"localhost/{unique}:new", name)
+    fresh_engine.docker("push", name)
+    fresh_engine.docker("tag", f"localhost/{unique}:kept", name)
+    flip(payload(fresh_engine, part))
+    on = ("-H", fresh_engine.host)
+    done = holystone("verify", f"localhost/{unique}:kept", "--repair", "--json", *on)
+    assert done.code == 0, done
+    assert before is not None
+    for tag in (name, f"localhost/{unique}:kept"):
+        after = image(fresh_engine, tag)
+        assert after is not None
+        assert after["Id"] == before["Id"]
+
+
+def test_cache_goes_only_with_a_repair(holystone: Command) -> None:
+    assert "add --repair" in holystone("verify", "--with-cache", "-H", "demo:").failed(64)
