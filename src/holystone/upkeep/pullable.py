@@ -2,8 +2,9 @@
 
 The engine's own question to a registry (``/distribution``) is answered by the manifest alone, and a
 registry that was cleaned, or whose disk failed, may lack a layer. So the registry is asked from
-here as well, with the user's login: for the manifests, each held to its digest, and by a ``HEAD``
-for each blob. Nothing of a blob is downloaded.
+here as well, with the user's login: for the manifests, each held to its digest, and for the first
+byte of each blob. (``HEAD`` would do in theory. Registries that keep blobs elsewhere answer it with
+an address that takes no ``HEAD``, and one whose disk lost a blob answers from what it remembers.)
 """
 
 from __future__ import annotations
@@ -114,7 +115,8 @@ class _Asked:
 
     def _see(self, digest: str) -> None:
         """Raises _Lacking where the registry has no such blob, UpstreamError."""
-        with self.upstream.open("HEAD", self.reference.path, f"blobs/{digest}", {}) as answer:
+        path, first = f"blobs/{digest}", {"Range": "bytes=0-0"}
+        with self.upstream.open("GET", self.reference.path, path, first) as answer:
             if answer.status >= 300:
                 raise _Lacking(self._answered(answer.status, f"blob {_short(digest)}"))
 
