@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from holystone.cli import exit_codes
 from holystone.cli.answer import tell
 from holystone.cli.session import Failure, answer, open_ledger, warn
+from holystone.cli.writing import writing
+from holystone.core.outside import safe
 from holystone.present import terminal
 
 if TYPE_CHECKING:
@@ -94,23 +96,18 @@ def _opened(path: str) -> Iterator[Callable[[str], object]]:
     if path == _STDOUT:
         yield _put
         return
-    beside = f"{path}.{os.getpid()}.part"
     try:
-        try:
+        with writing(path) as file:
             if path.endswith(".gz"):
                 import gzip
 
-                with gzip.open(beside, "wt", encoding="ascii") as compressed:
-                    yield compressed.write
+                with gzip.open(file, "wb") as compressed:
+                    yield lambda line: compressed.write(line.encode("ascii"))
             else:
-                with open(beside, "w", encoding="ascii") as plain:
-                    yield plain.write
-            os.replace(beside, path)
-        finally:
-            if os.path.exists(beside):
-                os.remove(beside)
-    except OSError as error:
-        raise Failure(f"cannot write the trace to {path}: {error.strerror}") from None
+                yield lambda line: file.write(line.encode("ascii"))
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or str(error)
+        raise Failure(f"cannot write the trace to {safe(path)}: {said}") from None
 
 
 def write_trace(

@@ -156,5 +156,7 @@ def _no_command(words: Sequence[str]) -> int:
         return say(overview())
     else:
         said = "there is no command, only options. Name one: holystone plan."
-    sys.stderr.write(f"holystone: {said} See holystone --help.\n")
+    from holystone.core.outside import safe
+
+    sys.stderr.write(f"holystone: {safe(said)} See holystone --help.\n")
     return exit_codes.USAGE

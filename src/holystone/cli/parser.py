@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar
 from holystone import __version__
 from holystone.cli import exit_codes
 from holystone.cli.words import Options, told_apart
+from holystone.core.outside import safe
 
 T = TypeVar("T")
 Examples = Sequence[tuple[str, str]]
@@ -117,6 +118,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong with the arguments and leave with code 64."""
+        message = safe(message)
         ending = "" if message.endswith(("?", ".")) else "."
         self.exit(exit_codes.USAGE, f"{self.prog}: {message}{ending} See {self.prog} --help.\n")
         raise AssertionError("unreachable: exit leaves")

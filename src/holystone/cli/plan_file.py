@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 from typing import Any
 
 from holystone import __version__
+from holystone.cli import writing
 from holystone.cli.plan_fields import OPTIONS, FieldError, PlanFile, parsed, plan_file
 from holystone.cli.session import Failure
 from holystone.core.agreed import agreed_on, beyond
 from holystone.core.decision import Plan
 from holystone.core.inventory import Engine, Inventory
+from holystone.core.outside import safe_json
 from holystone.core.policy import Policy
 from holystone.core.units import format_duration
 from holystone.present.report.clean import is_gone
@@ -58,13 +59,11 @@ def write(
         "steps": [step._asdict() for step in agreed_on(made, inventory)],
     }
     told["checksum"] = _checksum(told)
-    beside = f"{path}.{os.getpid()}.part"
     try:
-        with open(beside, "w", encoding="ascii") as file:
-            file.write(json.dumps(told, indent=2) + "\n")
-        os.replace(beside, path)
-    except OSError as error:
-        raise Failure(f"cannot write the plan to {path}: {error.strerror}") from None
+        writing.write(path, safe_json(json.dumps(told, indent=2)) + "\n")
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or str(error)
+        raise Failure(f"cannot write the plan to {safe(path)}: {said}") from None
 
 
 def read(path: str) -> PlanFile:

@@ -100,7 +100,7 @@ def _write(path: str, proposal: Proposal) -> Written:
         ) from None
     try:
         if text is None:
-            create(os.path.realpath(path), changed)
+            create(path, changed)
         else:
             rewrite(path, changed)
     except (OSError, ValueError) as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_output, value_of
 from holystone.cli.session import Failure, answer
+from holystone.core.outside import safe
 from holystone.core.units import parse_rate, parse_size
 from holystone.present import terminal
 from holystone.replay.orders import DEFAULT, ORDERS, UNKNOWN
@@ -165,11 +166,13 @@ def _tell(replay: Replay, options: argparse.Namespace) -> None:
 
 
 def _write(path: str, picture: str) -> None:
+    from holystone.cli.writing import write
+
     try:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(picture)
-    except OSError as error:
-        raise Failure(f"cannot write the picture to {path}: {error.strerror}") from None
+        write(path, picture)
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or str(error)
+        raise Failure(f"cannot write the picture to {safe(path)}: {said}") from None
 
 
 def _budgets(text: str) -> list[Budget]:

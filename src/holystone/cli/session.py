@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 from holystone.cli import exit_codes
+from holystone.core.outside import safe_lines, safe_message
 from holystone.core.units import format_size
 from holystone.engine.errors import EngineError, EngineUnreachable
 
@@ -68,22 +69,26 @@ def _fail(message: str, code: int, options: argparse.Namespace) -> int:
     if getattr(options, "verbose", False) and code != exit_codes.INTERRUPTED:
         import traceback
 
-        traceback.print_exc()
+        with suppress(OSError):
+            sys.stderr.write(safe_lines(traceback.format_exc()))
     warn(message)
     return code
 
 
 def warn(message: str) -> None:
-    """A note on standard error that does not end the run."""
+    """A note on standard error that does not end the run, made safe."""
     with suppress(OSError):
-        sys.stderr.write(f"holystone: {message}\n")
+        sys.stderr.write(f"{safe_message(f'holystone: {message}')}\n")
 
 
-def answer(output: Output, text: str) -> None:
-    """Write what the command was asked for. Raises Failure where nothing takes it."""
+def answer(output: Output, text: str, *, marked: bool = False) -> None:
+    """Write what the command was asked for. Raises Failure where nothing takes it.
+
+    ``marked``: it is safe, and has marks for a CI system's log.
+    """
     from holystone.cli.answer import tell
 
-    if trouble := tell(output.write, text):
+    if trouble := tell(output.write_marked if marked else output.write, text):
         raise Failure(trouble)
 
 

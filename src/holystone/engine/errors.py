@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from holystone.core.outside import safe
+
 
 class EngineError(Exception):
     """The engine could not be asked, or gave no usable answer."""
+
+    def __init__(self, message: object) -> None:
+        """The message may have words of the engine in it, and is made safe."""
+        super().__init__(safe(str(message)))
 
 
 class EndpointError(EngineError):
@@ -35,6 +41,7 @@ class EngineRefused(EngineError):
     """The engine answered with an error status; ``status`` is HTTP's, ``words`` the engine's."""
 
     def __init__(self, status: int, words: str, request: str) -> None:
+        words = safe(words)
         mend = " The engine's own log may say more." if status >= 500 else ""
         super().__init__(f"the engine answered {status} to {request}: {words}.{mend}")
         self.status = status

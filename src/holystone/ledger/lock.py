@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from holystone.core.outside import safe
 from holystone.ledger.folder import LedgerError, open_folder
 from holystone.ledger.records import DONE, RunSummary
 
@@ -27,6 +28,8 @@ _LATEST = 4102444800.0
 """2100: a moment after that is none."""
 _CLEANS = ("routine", "weekly", "deep")
 """The runs that take what a routine one would; a repair does not."""
+_LONGEST_JOB = 200
+"""Characters of a job's name."""
 _JOB_VARIABLES = ("CI_JOB_ID", "GITHUB_RUN_ID", "BUILD_TAG")
 
 
@@ -43,10 +46,10 @@ class Holder(NamedTuple):
 
     def __str__(self) -> str:
         """Who it is in words, without since when."""
-        said = f"holystone {self.command}".rstrip() if self.command else "another run"
+        said = f"holystone {safe(self.command)}".rstrip() if self.command else "another run"
         about = [f"process {self.pid}"] if self.pid else []
-        about += [f"user {self.user}"] if self.user else []
-        about += [f"job {self.job}"] if self.job else []
+        about += [f"user {safe(self.user)}"] if self.user else []
+        about += [f"job {safe(self.job, _LONGEST_JOB)}"] if self.job else []
         return f"{said} ({', '.join(about)})" if about else said
 
 
@@ -207,8 +210,12 @@ def coalesced(last: RunSummary | None, *, level: str, waited_since: float | None
 
 
 def ci_job(environ: Mapping[str, str]) -> str:
-    """The CI job this process runs for, as GitLab, GitHub or Jenkins name it; else empty."""
-    return next((environ[name] for name in _JOB_VARIABLES if environ.get(name)), "")
+    """The CI job this process runs for, as GitLab, GitHub or Jenkins name it; else empty.
+
+    Made safe: what a job sets there is shown to others.
+    """
+    job = next((environ[name] for name in _JOB_VARIABLES if environ.get(name)), "")
+    return safe(job, _LONGEST_JOB)
 
 
 def _file_name(engine: str) -> str:

@@ -1,7 +1,7 @@
 """CI logs: collapsible sections for GitLab and GitHub, and GitHub's Markdown step summary.
 
 GitLab reads section marks from the job log, GitHub workflow commands at the start of lines.
-Names on a host may come from somebody else's job: ``wording.safe`` sees to it that what they
+Names on a host may come from somebody else's job: ``core.outside`` sees to it that what they
 contain never acts as such a mark.
 """
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from holystone.core.decision import Plan
 from holystone.core.inventory import Disk
+from holystone.core.outside import safe_lines
 from holystone.core.units import format_size
 from holystone.present import figures
 from holystone.present.wording import counted, engine_name, name_of, plural, promised, safe
@@ -36,8 +37,10 @@ def detect(environ: Mapping[str, str]) -> str:
 def fold(provider: str, name: str, title: str, body: str, now: float) -> str:
     """The body as a collapsed section with a title; elsewhere just both, and an empty line.
 
-    ``name`` is letters, digits, ``_``, ``.`` and ``-``, and unique within the job.
+    ``name`` is letters, digits, ``_``, ``.`` and ``-``, and unique within the job. Title and body
+    are made safe; the marks are to be written with ``Output.write_marked``.
     """
+    title, body = safe_lines(title), safe_lines(body, colour=True)
     if provider == GITLAB:
         at = int(now)
         return (

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from holystone.core.account import Beside
 from holystone.core.decision import Plan, Reason, Verdict
 from holystone.core.inventory import Disk, Engine, Image, Inventory, Note
+from holystone.core.outside import safe_json
 from holystone.core.policy import Watermarks
 from holystone.engine.host import SKIPPED, Removal
 from holystone.present import figures, notes, reasons
@@ -33,8 +34,8 @@ Document = dict[str, Any]
 def dump(document: Document, *, indent: bool = False) -> str:
     """The document as JSON text in ASCII, without an end of line."""
     if indent:
-        return json.dumps(document, indent=2)
-    return json.dumps(document, separators=(",", ":"))
+        return safe_json(json.dumps(document, indent=2))
+    return safe_json(json.dumps(document, separators=(",", ":")))
 
 
 def configured(told: Document, found: Configuration) -> Document:

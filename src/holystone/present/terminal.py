@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TextIO
 
+from holystone.core.outside import safe_lines
+
 WIDTH = 100
-"""Columns where there is no terminal to ask: a pipe, a file, a CI log."""
+"""Columns where there is no terminal to ask, for what is drawn: nothing is broken there."""
 NARROWEST = 20
 
 _STYLES = {
@@ -43,6 +45,8 @@ class Look(NamedTuple):
     unicode: bool = True
     elide: bool = False
     """Cut what is too long for the width. Only for terminals: elsewhere someone may search it."""
+    wrap: bool = True
+    """Break sentences at the width. Only for terminals: elsewhere a line is read by a program."""
 
     def paint(self, text: str, style: str) -> str:
         """The text in a style, or as it is where there is no colour, no style or no text."""
@@ -65,10 +69,14 @@ class Output(NamedTuple):
     """A person sits there: questions may be asked and progress drawn."""
 
     def write(self, text: str) -> None:
-        """Write text and the end of its line. Never fails for a character.
+        """Write text and the end of its line, made safe. Never fails for a character.
 
         What the stream's encoding lacks is replaced by something it has.
         """
+        self.write_marked(safe_lines(text, colour=self.look.colour))
+
+    def write_marked(self, text: str) -> None:
+        """Write text that was made safe before it got marks for a CI system's log."""
         if not text.endswith("\n"):
             text += "\n"
         if not self.look.unicode:
@@ -104,6 +112,7 @@ def open_output(stream: TextIO, environ: Mapping[str, str], *, color: str = "aut
         colour=_colour(environ, color, terminal=terminal and not dumb),
         unicode=_shows_unicode(encoding, stream),
         elide=terminal and not automated,
+        wrap=terminal and not automated,
     )
     return Output(stream, look, interactive=terminal and not automated and not dumb)
 

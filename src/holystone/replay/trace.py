@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO, NamedTuple, NoReturn
 
+from holystone.core.outside import safe_json
 from holystone.regular_file import NotRegular, open_regular
 
 STDIN = "-"
@@ -119,7 +120,7 @@ def _whole(seconds: float) -> float:
 
 
 def _line(record: dict[str, Any]) -> str:
-    return json.dumps(record, separators=(",", ":"))
+    return safe_json(json.dumps(record, separators=(",", ":")))
 
 
 @contextmanager
