@@ -106,10 +106,12 @@ def test_each_step_can_be_carried_out_and_frees_what_it_says(
     host = SimulatedHost(inventory, usage, record_layers=truth_of(inventory))
     at_first = host.stored_bytes
     made = plan(inventory, usage, policy, NOW)
+    # Where a record may hold any of several layers, the sum can be certain and no step be.
+    unclear = made.estimated or ambiguous(inventory)
     for step in made.steps:
         before = host.stored_bytes
         assert host.remove(step).result == REMOVED
-        assert made.estimated or before - host.stored_bytes == step.freed_bytes
+        assert unclear or before - host.stored_bytes == step.freed_bytes
         assert not dangling(inventory, host)
     assert made.at_least <= at_first - host.stored_bytes <= made.at_most
 
