@@ -41,6 +41,9 @@ def test_filters_of_images(holystone: Command) -> None:
         words = [word for text in filters for word in ("--filter", text)]
         return set(lines(holystone("images", "-qa", "--no-trunc", *words, *DEMO)))
 
+    assert lines(holystone("images", "-q", "-f", "dangling=true", *DEMO)) == lines(
+        holystone("images", "-q", "--filter=dangling=true", *DEMO)
+    )
     assert ids("dangling=true") == {i["id"] for i in told if not i["tags"]}
     assert ids("size>1GB") == {i["id"] for i in told if i["size_bytes"] > 10**9}
     assert ids("verdict=remove") == {i["id"] for i in told if i["action"] == "remove"}
