@@ -81,7 +81,7 @@ def inside(path: str, roots: Sequence[str] | None) -> bool:
     )
 
 
-def read_text(path: str, roots: Sequence[str] | None) -> str:
+def read_text(path: str, roots: Sequence[str] | None = None) -> str:
     """The text of a file in one of these folders. Raises Unreadable, without a word of the file.
 
     A repository may be anybody's: what it names is read with the rights of whoever reads it.
