@@ -22,9 +22,9 @@ test: $(READY) ## Run all tests; as root on Debian the missing engines are insta
 	scripts/install-engines
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
 
-stress: $(READY) ## Cleans without pause beside ten workers' jobs, two minutes on each engine, with figures
+stress: $(READY) ## Cleans beside ten workers' jobs, two minutes on each engine, and 102 faults, with figures
 	scripts/install-engines
-	$(BIN)/pytest tests/stress --stress-seconds 120 $(ARGS)
+	$(BIN)/pytest tests/stress --stress-seconds 120 --stress-faults 17 $(ARGS)
 
 check: lint types imports docs ## Lint, format, types, imports, documentation: quick, needs no engine
 
@@ -49,6 +49,7 @@ fmt: $(READY) ## Format the code and mend what ruff can mend
 examples: $(READY) ## Write the present output into the examples of README.md and docs/
 	$(BIN)/python -m tests.config.key_table
 	$(BIN)/python -m tests.docs.kept_table
+	$(BIN)/python -m tests.docs.list_tables
 	$(BIN)/python -m tests.integrations.copies
 	$(BIN)/python -m tests.docs.examples
 

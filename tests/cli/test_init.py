@@ -143,7 +143,7 @@ def test_a_command_that_means_something_else_in_some_file(holystone: Command, co
     holystone("init", "make", "--print", "--command", command).failed(64)
 
 
-@pytest.mark.parametrize("option", ["--print", "--force"])
+@pytest.mark.parametrize("option", ["--print", "--force", "--replace-prune"])
 def test_needs_a_target(holystone: Command, option: str) -> None:
     assert "name the target" in holystone("init", option).failed(64)
 
@@ -162,8 +162,154 @@ def test_the_docker_command_s_own_folder(holystone: Command, tmp_path: Path) -> 
 
 def test_json_is_documented(holystone: Command, tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM python:3.12-slim")
+    (tmp_path / ".gitlab-ci.yml").write_text("a: {after_script: [docker system prune -f]}")
     done = holystone("init", "make", "--into", tmp_path, "--json")
     told = fields(done.json) | fields(holystone("init", "--into", tmp_path, "--json").json)
     assert told == codes(first_cells(section("docs/json.md", "init --json")))
     actions = section("docs/json.md", "init --json")
     assert [a for a in ("write", "replace", "unchanged", "leave") if f"`{a}`" not in actions] == []
+
+
+PIPELINE = """\
+include: [{local: ci/deploy.yml}]
+default:
+  after_script:
+    - docker system prune -af --volumes || true
+    - docker builder prune -f
+taken:
+  after_script: [x, !reference [.holystone-clean, after_script]]
+none:
+  after_script: []
+own:
+  script: make
+  after_script:
+    - ./collect
+.template:
+  after_script: |
+    ./collect
+"""
+DEPLOY = "deploy: {script: x, after_script: [./collect]}\n"
+
+
+def repository(folder: Path) -> None:
+    """A repository with prunes, and with jobs that have an ``after_script``."""
+    for name, text in {
+        ".gitlab-ci.yml": PIPELINE,
+        "ci/deploy.yml": DEPLOY,
+        "Makefile": "clean:\r\n\t-@docker image prune -f\r\n",
+        "ci/end.sh": "#!/bin/sh\n# docker system prune\ndocker rmi $(docker images -q)\n",
+        "README.md": "docker system prune -af\n",
+        "lib/node_modules/x/a.sh": "docker system prune -f\n",
+    }.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode())
+    (folder / "ci" / "end.sh").chmod(0o750)
+
+
+def test_warns_of_jobs_with_an_after_script_of_their_own(
+    holystone: Command, tmp_path: Path
+) -> None:
+    repository(tmp_path)
+    done = holystone("init", "gitlab", "--into", tmp_path)
+    assert done.code == 0
+    at = done.lines.index(
+        "Warning: an after_script of a job's own takes the place of the clean's. These have one:"
+    )
+    told = [line.removeprefix(f"  {tmp_path}/") for line in done.lines[at + 2 : at + 6]]
+    assert [line.split(maxsplit=1) for line in told] == [
+        [".gitlab-ci.yml:3", "default, for all jobs"],
+        [".gitlab-ci.yml:12", "job own"],
+        [".gitlab-ci.yml:15", "template .template"],
+        ["ci/deploy.yml:1", "job deploy"],
+    ]
+    assert "    - !reference [.holystone-clean, after_script]" in done.lines
+    again = holystone("init", "--into", tmp_path, "--json").json
+    gitlab, make = again["targets"]
+    assert (gitlab["target"], [each["job"] for each in gitlab["warnings"]]) == (
+        "gitlab", ["default", "own", ".template", "deploy"],
+    )  # fmt: skip
+    assert make["warnings"] == []
+
+
+def test_says_how_holystone_gets_to_the_jobs(holystone: Command, tmp_path: Path) -> None:
+    done = holystone("init", "gitlab", "--into", tmp_path, "--command", "python3 /opt/hs.pyz")
+    text = " ".join(done.out.split())
+    assert (
+        "Next: the jobs call `python3 /opt/hs.pyz`; it has to be where their scripts run." in text
+    )
+    for words in (
+        "Shell executor: install it on the runner's host",
+        "Docker executor: install it in the image of the jobs",
+        '"/var/run/docker.sock:/var/run/docker.sock"',
+        "script is: python3 /opt/hs.pyz status",
+    ):
+        assert words in text
+    template = (tmp_path / "templates" / "holystone-clean.yml").read_text()
+    assert "# - shell executor: on the runner's host" in template
+
+
+def test_prunes_are_shown_and_left(holystone: Command, tmp_path: Path) -> None:
+    """As a change, without a terminal and without the option."""
+    repository(tmp_path)
+    done = holystone("init", "gitlab", "--into", tmp_path)
+    assert "4 commands of this repository prune the host, and take what the next job needs:" in (
+        done.lines
+    )
+    assert "-    - docker system prune -af --volumes || true" in done.lines
+    assert "+    - holystone clean weekly || true" in done.lines
+    assert done.lines[-1] == (
+        "Left as they are: holystone init gitlab --replace-prune replaces them."
+    )
+    assert (tmp_path / ".gitlab-ci.yml").read_text() == PIPELINE
+    told = holystone("init", "gitlab", "--into", tmp_path, "--json").json["prunes"]
+    assert {each["action"] for each in told} == {"left"}
+    assert sorted(each["line"] for each in told) == [2, 3, 4, 5]
+    assert "README" not in str(told)
+    assert "node_modules" not in str(told)
+
+
+def test_prunes_are_replaced_when_told(holystone: Command, tmp_path: Path) -> None:
+    """Lines one below the other become one clean; line ends and rights stay."""
+    repository(tmp_path)
+    done = holystone("init", "gitlab", "--into", tmp_path, "--replace-prune")
+    assert (done.code, done.lines[-1]) == (0, "Replaced.")
+    assert (tmp_path / ".gitlab-ci.yml").read_text() == PIPELINE.replace(
+        "docker system prune -af --volumes || true\n    - docker builder prune -f",
+        "holystone clean weekly || true",
+    )
+    said = "holystone clean || echo HOLYSTONE DID NOT CLEAN THIS HOST"
+    assert (tmp_path / "Makefile").read_bytes() == f"clean:\r\n\t-@{said}\r\n".encode()
+    script = tmp_path / "ci" / "end.sh"
+    assert script.read_text() == f"#!/bin/sh\n# docker system prune\n{said}\n"
+    assert stat.S_IMODE(script.stat().st_mode) == 0o750
+    assert "default, for all jobs" not in done.out, "its after_script cleans by now"
+    again = holystone("init", "gitlab", "--into", tmp_path, "--replace-prune", "--json")
+    assert again.json["prunes"] == []
+
+
+def test_asks_at_a_terminal_before_prunes_are_replaced(holystone: Command, tmp_path: Path) -> None:
+    repository(tmp_path)
+    for answer, replaced in (("n\n", False), ("y\n", True)):
+        with holystone.asking("init", "gitlab", "--into", tmp_path) as reply:
+            done = reply(answer)
+        assert done.code == 0
+        assert "Replace 4 commands that prune the host by holystone's clean? [y/N]" in done.out
+        assert ("prune" not in (tmp_path / "Makefile").read_text()) == replaced
+
+
+def test_a_link_out_of_the_repository_is_left(holystone: Command, tmp_path: Path) -> None:
+    inside = tmp_path / "repository"
+    inside.mkdir()
+    (tmp_path / "out.sh").write_text("docker system prune -f\n")
+    (inside / "clean.sh").symlink_to(tmp_path / "out.sh")
+    done = holystone("init", "make", "--into", inside, "--replace-prune")
+    assert "(a link: change it by hand)" in done.out
+    assert (tmp_path / "out.sh").read_text() == "docker system prune -f\n"
+
+
+@pytest.mark.parametrize("arguments", [
+    ("make", "--print", "--replace-prune"), ("systemd", "--replace-prune"),
+])  # fmt: skip
+def test_replace_prune_needs_a_repository(holystone: Command, arguments: tuple[str, ...]) -> None:
+    assert "--replace-prune" in holystone("init", *arguments).failed(64)

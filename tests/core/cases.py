@@ -8,7 +8,8 @@ A case is a host, a policy and the verdicts that must come of them. One line is 
     [cache]       deps = { size = "2GB", used = "3h", parents = ["base"], in_use = false }
     [volumes]     data = { size = "1GB" }          [networks]  front = { builtin = false }
     [policy]      level = "weekly", min_age = "0s", cache_budget = "10GB", until_free = "5GB"
-    [config]      what a holystone.toml says
+    [config]      what a holystone.toml of the owner says
+    [here]        what one says that was found in the current folder
     [[leases]]    reference = "app:1", for = "2h", job = "417"
     [references]  "app:1" = { first = "30d", last = "3h", uses = 9, gap = "20m" }
     [company]     "app:1" = { uses = 10, then = { "db:1" = 9 } }
@@ -75,7 +76,7 @@ class Case(NamedTuple):
 def read_case(path: Path) -> Case:
     """The case in this file. Raises ValueError or KeyError where it makes no sense."""
     written = tomllib.loads(path.read_text())
-    known = {"title", "host", "policy", "config", "leases", "expect", *_SECTIONS, *_PAST}
+    known = {"title", "host", "policy", "config", "here", "leases", "expect", *_SECTIONS, *_PAST}
     if unknown := set(written) - known:
         raise ValueError(f"{path.name}: unknown {', '.join(sorted(unknown))}")
     host = written.get("host", {})
@@ -113,7 +114,7 @@ def read_case(path: Path) -> Case:
             },
             **_past(written),
         ),
-        policy=_policy(written.get("policy", {}), written.get("config", {})),
+        policy=_policy(written.get("policy", {}), written.get("config", {}), written.get("here")),
         verdicts={
             f"{kind} {name}": verdict
             for section, kind in _SECTIONS.items()
@@ -301,7 +302,7 @@ def _record(name: str, row: dict[str, Any]) -> CacheRecord:
     )
 
 
-def _policy(row: dict[str, Any], config: dict[str, Any]) -> Policy:
+def _policy(row: dict[str, Any], config: dict[str, Any], here: dict[str, Any] | None) -> Policy:
     """The policy of the configuration, with what options would add to it."""
     known = {"level", "min_age", "cache_budget", "cache_unused_for"}
     if (
@@ -310,7 +311,7 @@ def _policy(row: dict[str, Any], config: dict[str, Any]) -> Policy:
         - {"until_free", "include_local", "check_registry", "prune_filters"}
     ):
         raise ValueError(f"policy: unknown {', '.join(sorted(unknown))}")
-    policy = policy_from(config, row.get("level", "routine"))
+    policy = policy_from(config, row.get("level", "routine"), here)
     cache = policy.cache
     if "cache_budget" in row:
         cache = cache._replace(budget_bytes=parse_size(row["cache_budget"]))

@@ -32,6 +32,9 @@ FIELDS = {
 """Sections of docs/json.md, and the command that prints their document."""
 COMMON = "Options of every command"
 SHARED = "Options of plan and clean"
+LISTS = "Options of lists"
+LISTING = ("images", "plan", "history", "observe", "lease")
+"""The commands that have them."""
 
 
 def section(document: str, heading: str) -> str:
@@ -82,6 +85,8 @@ def test_every_option_is_documented(command: str) -> None:
     common = documented_options(COMMON) & options
     if command in ("plan", "clean"):
         common |= documented_options(SHARED)
+    if command in LISTING:
+        common |= documented_options(LISTS)
     assert documented_options(f"holystone {command}") | common == options
     assert documented_options(COMMON) - set(options_of("status")) == set()
 

@@ -69,9 +69,10 @@ def test_systemd_units(tmp_path: Path) -> None:
 
 def test_every_clean_of_a_job_runs_whatever_became_of_it() -> None:
     """What no schema tells: the words of each system for that are there."""
+    always = "always()\n        continue-on-error: true\n        uses: ./.github/actions"
     for name, words in {
-        "github/.github/workflows/backend.yml": "if: always()\n        uses: ./.github/actions",
-        "jenkins/Jenkinsfile": "always {\n            sh '$HOLYSTONE clean",
+        "github/.github/workflows/backend.yml": always,
+        "jenkins/Jenkinsfile": "always {\n            sh '''",
         "woodpecker/.woodpecker.yml": "status: [success, failure]",
         "drone/.drone.yml": "status: [success, failure]",
     }.items():

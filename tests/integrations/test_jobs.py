@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
+from holystone.ledger.lock import HostLock
 from tests.cli.test_text import FIRST, LAST
 from tests.engines import Engine
 from tests.engines.places import DOCKER
@@ -71,30 +75,110 @@ def test_github_action_fails_as_the_clean_does(on_path: dict[str, str], tmp_path
     assert not (tmp_path / REPORT).exists()
 
 
-@pytest.mark.parametrize(("host", "ending"), [
-    ("demo:", LAST), ("unix:///nowhere.sock", "holystone ended with exit code 10"),
-])  # fmt: skip
-def test_buildkite_hook(on_path: dict[str, str], tmp_path: Path, host: str, ending: str) -> None:
-    """It never changes how the job ends."""
-    hook = FOLDER / "buildkite" / ".buildkite" / "hooks" / "pre-exit"
-    code, log = shell(str(hook), tmp_path, on_path | {"DOCKER_HOST": host, "BUILDKITE": "true"})
-    assert code == 0
-    assert log.startswith("--- :soap: holystone\n")
-    assert log.endswith(f"{ending}\n")
+def gitlab() -> str:
+    """The script of the component, its inputs filled in with their defaults."""
+    spec, jobs = yaml.safe_load_all(
+        (FOLDER / "gitlab" / "templates" / "holystone-clean.yml").read_text()
+    )
+    (script,) = jobs[".holystone-clean"]["$[[ inputs.when ]]_script"]
+    for name, given in spec["spec"]["inputs"].items():
+        script = script.replace(f"$[[ inputs.{name} ]]", str(given["default"]))
+    assert "$[[" not in script
+    return str(script)
 
 
-@pytest.mark.parametrize(("host", "ending"), [
-    ("demo:", LAST), ("unix:///nowhere.sock", "holystone ended with exit code 10"),
-])  # fmt: skip
-def test_jenkins_step(on_path: dict[str, str], tmp_path: Path, host: str, ending: str) -> None:
+def jenkins() -> str:
+    """What the Jenkinsfile's clean gives sh, with the variable that it sets."""
     text = (FOLDER / "jenkins" / "Jenkinsfile").read_text()
-    (line,) = re.findall(r"^ +sh '(.* clean .*)'$", text, re.MULTILINE)
+    (script,) = re.findall(r"sh '''(.*clean.*?)'''", text, re.DOTALL)
     (command,) = re.findall(r"HOLYSTONE = '(.*)'", text)
-    jenkins = {"JENKINS_URL": "http://jenkins.example.com", "HOLYSTONE": command}
-    code, log = shell(line, tmp_path, on_path | jenkins | {"DOCKER_HOST": host})
+    assert "\\" not in script, "Groovy takes a backslash for itself"
+    return f"export HOLYSTONE={command} JENKINS_URL=http://jenkins.example.com\n{script}"
+
+
+def github() -> str:
+    """What the action runs, whose step does not decide about the job."""
+    given = {
+        "COMMAND": "holystone", "LEVEL": "routine", "HOLYSTONE_CONFIG": "", "OPTIONS": "",
+        "REPORT": REPORT, "GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": "outputs",
+        "GITHUB_STEP_SUMMARY": "summary",
+    }  # fmt: skip
+    exports = "".join(f"export {name}='{value}'\n" for name, value in given.items())
+    return f"{exports}sh '{ACTION}/clean.sh' || echo \"step: $?\""
+
+
+def buildkite() -> str:
+    return f"sh '{FOLDER}/buildkite/.buildkite/hooks/pre-exit'"
+
+
+SYSTEMS: dict[str, Callable[[], str]] = {
+    "gitlab": gitlab, "github": github, "jenkins": jenkins, "buildkite": buildkite,
+}  # fmt: skip
+LOUD = "HOLYSTONE DID NOT CLEAN THIS HOST (exit code "
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_clean_says_nothing_more(on_path: dict[str, str], tmp_path: Path, system: str) -> None:
+    code, log = shell(SYSTEMS[system](), tmp_path, on_path)
     assert code == 0
-    assert log.endswith(f"{ending}\n")
-    assert (tmp_path / REPORT).exists() == (host == "demo:")
+    assert log.endswith(f"{LAST}\n")
+    assert (tmp_path / REPORT).exists()
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize(("trouble", "number", "why"), [
+    ("no holystone", 127, "there is no holystone here. Install it where this job runs"),
+    ("no python", 127, "there is no holystone here."),
+    ("no file for python", 2, "there is no holystone here."),
+    ("no socket", 10, "no Docker engine answers here. Mount the host's /var/run/docker.sock"),
+    ("odd state", 1, "it ended early; see above"),
+])  # fmt: skip
+def test_a_clean_that_could_not_start_says_so(
+    on_path: dict[str, str], tmp_path: Path, system: str, trouble: str, number: int, why: str
+) -> None:
+    """In a line that stands out, and the job ends as it would have."""
+    program = tmp_path / "bin" / "holystone"
+    if trouble == "no holystone":
+        program.unlink()
+    elif trouble == "no python":
+        program.write_text("#!/usr/bin/env python9\n")
+    elif trouble == "no file for python":
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" /opt/no-such/holystone.pyz "$@"\n')
+    elif trouble == "no socket":
+        on_path |= {"DOCKER_HOST": "unix:///nowhere.sock"}
+    else:
+        on_path |= {"HOLYSTONE_CONFIG": "/no-such/holystone.toml"}
+    script = SYSTEMS[system]()
+    if trouble == "odd state":
+        script = script.replace("export HOLYSTONE_CONFIG=''\n", "")
+    code, log = shell(f"{script}\necho 'the job goes on'", tmp_path, on_path)
+    assert code == 0
+    assert log.endswith("the job goes on\n")
+    if trouble == "odd state":
+        number = int(re.findall(r"exit code (\d+)", log)[0])
+        assert number not in (0, 2, 3, 4, 10, 11, 64, 126, 127)
+    assert f"{LOUD}{number})" in log
+    assert why in log
+    assert log.count("exit code") == 1
+    if system == "github":
+        assert re.search(r"^::warning title=holystone::", log, re.MULTILINE)
+
+
+@pytest.mark.engine("docker20")
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_clean_that_could_not_lock_says_so(
+    engine: Engine, on_path: dict[str, str], tmp_path: Path, system: str
+) -> None:
+    program = tmp_path / "bin" / "holystone"
+    program.write_text(program.read_text().replace('"$@"', '"$@" --wait 0s'))
+    about = engine.client.call("GET", "/info")
+    store = "containerd" if engine.store == "containerd" else "classic"
+    on_path |= {"DOCKER_HOST": engine.host}
+    with HostLock(on_path["HOLYSTONE_STATE"], f"{about['ID']}/{store}").acquire("clean weekly"):
+        code, log = shell(SYSTEMS[system](), tmp_path, on_path)
+    assert code == 0
+    assert f"{LOUD}11)" in log
+    assert "another run has the lock of this host for too long" in log
 
 
 @pytest.mark.parametrize("name", ["woodpecker/.woodpecker.yml", "drone/.drone.yml"])

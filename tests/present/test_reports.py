@@ -11,6 +11,7 @@ from holystone.core.policy import Watermarks
 from holystone.core.units import format_size
 from holystone.core.usage import Usage
 from holystone.present.explanation import explanation
+from holystone.present.lists import images as list_of
 from holystone.present.report import clean, explain, images, plan, status
 from holystone.present.table import display_width
 from holystone.present.terminal import Look, Output
@@ -231,7 +232,7 @@ def test_names_from_outside_cannot_draw_on_the_terminal() -> None:
     ],
 )
 def test_split_tag(reference: str, expected: tuple[str, str]) -> None:
-    assert images.split_tag(reference) == expected
+    assert list_of.split_tag(reference) == expected
 
 
 @pytest.mark.parametrize(

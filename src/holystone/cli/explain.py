@@ -11,7 +11,7 @@ from holystone.cli.options import Parser, add_engine, add_output, add_policy, po
 from holystone.cli.session import Failure, answer, look, opened, survey
 from holystone.core.decision import KINDS
 from holystone.core.inventory import Inventory
-from holystone.core.lookup import Found, find
+from holystone.core.lookup import Found, find, names_of
 from holystone.present import terminal
 
 _SHOWN = 8
@@ -31,8 +31,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "reference",
         metavar="REFERENCE",
-        help="an image by tag, digest or ID; a container, volume, network or cache record by "
-        "name or ID",
+        help="an image by tag, digest or ID, by a pattern like 'team/*' or the end of its name; a "
+        "container, volume, network or cache record by name or ID",
     )
     made.add_argument("--kind", choices=KINDS, help="only objects of this kind")
     add_policy(made, level=False)
@@ -89,8 +89,13 @@ def _the_one(inventory: Inventory, reference: str, kind: str | None) -> Found:
         return found[0]
     if not found:
         what = "image, container, volume, network or build cache record" if kind is None else kind
+        from holystone.core.partial_names import did_you_mean
+        from holystone.present.wording import safe
+
+        near = safe(did_you_mean(names_of(inventory, kinds), reference))
         raise Failure(
-            f"no {what} on this host is called {reference!r}. `holystone plan --all` lists them."
+            f"no {what} on this host is called {reference!r}.{near} `holystone plan --all` lists "
+            "them."
         )
     meant = "\n".join(f"  {_told(each)}" for each in found[:_SHOWN])
     more = f"\n  and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""

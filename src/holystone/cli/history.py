@@ -6,10 +6,12 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
+from holystone.cli.listing import Listing, add_listing, asks, refuse_listing
 from holystone.cli.options import Parser, add_output, add_state, value_of
 from holystone.cli.session import Failure, answer, open_ledger
 from holystone.present import terminal
@@ -17,6 +19,8 @@ from holystone.present.wording import safe
 
 if TYPE_CHECKING:
     from holystone.ledger.ledger import Ledger
+    from holystone.ledger.records import RunSummary
+    from holystone.present.lists.runs import Row
 
 EXPORT = "export"
 """In place of a run's number: write the uses that are known as a trace."""
@@ -33,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
         "which images were used when, as a trace that can be replayed.",
         examples=[
             ("holystone history", "the last runs"),
+            ("holystone history --filter 'freed>10GB' --sort -freed", "the runs that freed most"),
             ("holystone history 12", "everything run 12 removed"),
             (
                 "holystone history export uses.jsonl.gz",
@@ -79,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
         help="only runs on the engine reached there: unix:///path, tcp://host:port, "
         "ssh://user@host, or demo: for the built-in host",
     )
+    add_listing(made, "runs", what="list of runs", whole="cut no name")
     add_state(made)
     add_output(made)
     return made
@@ -89,6 +95,9 @@ def run(options: argparse.Namespace) -> int:
     for name in ("limit", "since"):
         if options.number is not None and getattr(options, name) is not None:
             raise Failure(f"--{name} is for the list of runs, not for one run", exit_codes.USAGE)
+    if options.number is not None:
+        refuse_listing(options, "these are for the list of runs")
+    listing = _listing(options)
     if options.number == EXPORT:
         from holystone.cli.history_export import export
 
@@ -100,28 +109,34 @@ def run(options: argparse.Namespace) -> int:
     endpoint = resolve(options.host, None, os.environ) if options.host else None
     if endpoint is None or endpoint.scheme != "demo":
         with closing(open_ledger(options)) as ledger:
-            return _show(ledger, "" if endpoint is None else endpoint.url, options)
+            return _show(ledger, "" if endpoint is None else endpoint.url, options, listing)
     from holystone.cli import demo
 
     with demo.opened(options, past=True) as (_, ledger):
-        return _show(ledger, endpoint.url, options)
+        return _show(ledger, endpoint.url, options, listing)
 
 
-def _show(ledger: Ledger, endpoint: str, options: argparse.Namespace) -> int:
+def _show(
+    ledger: Ledger, endpoint: str, options: argparse.Namespace, listing: Listing[Row] | None
+) -> int:
     from holystone.ledger.database import LedgerError
     from holystone.present import document
     from holystone.present.report import history as report
 
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)
+    look, rows = output.look, None
     try:
         if options.number is None:
             # A period is listed whole: its end would say nothing of the rest.
             limit = options.limit or (_SHOWN if options.since is None else None)
-            runs = ledger.runs.list(limit, options.since, endpoint)
+            runs = ledger.runs.list(None if listing else limit, options.since, endpoint)
+            if listing is not None:
+                rows = _rows(runs, listing, limit)
+                runs, look = [row.run for row in rows], listing.look(look)
             count = ledger.runs.count(options.since, endpoint)
-            listed = report.Listed(runs, count, options.since)
+            listed = report.Listed(runs, count, options.since, listing is not None, endpoint)
             told = report.document(listed)
-            text = report.table(listed, output.look)
+            text = report.table(listed, look)
         else:
             found = ledger.runs.get(options.number)
             if found is None:
@@ -134,8 +149,30 @@ def _show(ledger: Ledger, endpoint: str, options: argparse.Namespace) -> int:
             text = report.render(found, removals, output.look)
     except LedgerError as error:
         raise Failure(str(error)) from None
-    answer(output, document.dump(told, indent=output.interactive) if options.json else text)
+    if listing is not None and rows is not None and listing.formats:
+        listing.write(output, rows, lambda row: str(row.run.id))
+    else:
+        answer(output, document.dump(told, indent=output.interactive) if options.json else text)
     return exit_codes.DONE
+
+
+def _listing(options: argparse.Namespace) -> Listing[Row] | None:
+    """What was asked of the list; None where it is wanted as it is. Raises Failure."""
+    if not asks(options):
+        return None
+    from holystone.present.lists.runs import TABLE
+
+    return Listing(options, TABLE)
+
+
+def _rows(runs: Sequence[RunSummary], listing: Listing[Row], limit: int | None) -> list[Row]:
+    """The runs that are wanted: of those the filters leave the newest, then sorted."""
+    from holystone.present.lists import runs as list_of
+
+    now = time.time()
+    every = [list_of.Row(run, now) for run in runs]
+    kept = listing.filtered(every)[:limit]
+    return listing.sorted(kept)
 
 
 def _run(text: str) -> int | str:

@@ -5,11 +5,19 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
+from holystone.cli.listing import Listing, add_listing, asks
 from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of
-from holystone.cli.session import answer, opened, survey
+from holystone.cli.session import Failure, answer, opened, survey
 from holystone.present import terminal
+
+if TYPE_CHECKING:
+    from holystone.core.decision import Plan
+    from holystone.core.inventory import Inventory
+    from holystone.present.lists.images import Row
 
 
 def parser() -> argparse.ArgumentParser:
@@ -22,8 +30,19 @@ def parser() -> argparse.ArgumentParser:
         ],
     )
     made.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="only these: a tag, a repository, a pattern like 'team/*', the end of a name, a "
+        "digest, or the start of an ID",
+    )
+    made.add_argument(
         "-a", "--all", action="store_true", help="list the steps of classic builds as well"
     )
+    made.add_argument(
+        "-q", "--quiet", action="store_true", help="only the IDs, each once, for xargs"
+    )
+    add_listing(made, "images")
     add_policy(made, level=False)
     add_engine(made)
     add_output(made)
@@ -31,17 +50,61 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Observe with layers, plan, show. Raises EngineError."""
+    """Observe with layers, plan, show. Raises EngineError, Failure."""
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)
     policy = policy_of(options)
+    listing = _listing(options)
     with opened(options) as session:
         inventory, plan = survey(session.host, policy, layers=True)
-    if options.json:
+    rows = None if listing is None else _rows(inventory, plan, options, listing)
+    if rows is not None and listing is not None and listing.formats:
+        listing.write(output, rows, _id_of(options))
+    elif options.json:
         from holystone.present import document
 
-        answer(output, document.dump(document.images(inventory, plan), indent=output.interactive))
+        told = document.images(inventory, plan)
+        if rows is not None:
+            listed = {entry["id"]: entry for entry in told["images"]}
+            told["images"] = [listed[i] for i in dict.fromkeys(row.image.id for row in rows)]
+        answer(output, document.dump(told, indent=output.interactive))
     else:
         from holystone.present.report.images import render
 
-        answer(output, render(inventory, plan, output.look, every=options.all))
+        look = output.look if listing is None else listing.look(output.look)
+        answer(output, render(inventory, plan, look, every=options.all, listed=rows))
     return exit_codes.DONE
+
+
+def _listing(options: argparse.Namespace) -> Listing[Row] | None:
+    """What was asked of the list; None where it is wanted as it is. Raises Failure."""
+    if not (options.names or options.quiet or asks(options)):
+        return None
+    from holystone.present.lists.images import TABLE
+
+    return Listing(options, TABLE)
+
+
+def _rows(
+    inventory: Inventory, plan: Plan, options: argparse.Namespace, listing: Listing[Row]
+) -> list[Row]:
+    """The rows that are wanted. Raises Failure for a name that means no image."""
+    from holystone.present.lists import images
+
+    rows = images.rows(inventory, plan, whole=listing.whole)
+    if options.names:
+        from holystone.cli.meaning import images_meant
+
+        rows = images.chosen(rows, images_meant(inventory.images, options.names))
+    elif not options.all:
+        rows = [row for row in rows if not images.is_step(row)]
+    try:
+        listing.terms = images.resolved(listing.terms, inventory.images)
+    except ValueError as error:
+        raise Failure(f"--filter: {error}", exit_codes.USAGE) from None
+    return listing.choose(rows)
+
+
+def _id_of(options: argparse.Namespace) -> Callable[[Row], str]:
+    from holystone.present.wording import short_id
+
+    return lambda row: row.image.id if options.no_trunc else short_id(row.image.id)

@@ -6,27 +6,18 @@ import argparse
 import os
 import re
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from holystone.cli import exit_codes
+from holystone.cli import exit_codes, init_repository
+from holystone.cli.init_files import LEAVE, REPLACE, UNCHANGED, WRITE, Change, agree, write
+from holystone.cli.init_files import changes as changes_of
 from holystone.cli.options import Parser, add_output
 from holystone.cli.session import Failure, answer
-from holystone.cli.writing import create, replace
-from holystone.core.outside import safe
 from holystone.present import terminal
-from holystone.regular_file import NotRegular, read_regular
-from holystone.upkeep.integration import TARGETS, File, Target, filled, home, text, used
+from holystone.upkeep.integration import TARGETS, Target, filled, home, text, used
 
 if TYPE_CHECKING:
     from holystone.present.terminal import Output
-
-WRITE = "write"
-REPLACE = "replace"
-UNCHANGED = "unchanged"
-_LARGEST = 10_000_000
-"""Bytes of a file that is there already."""
-LEAVE = "leave"
-"""The repository has one of its own, and that stays as it is."""
 
 _PLAIN = re.compile(r"[\w./@+:=-]+( [\w./@+:=-]+)*", re.ASCII)
 """Commands that mean the same in YAML, sh, make, Groovy and systemd."""
@@ -36,15 +27,6 @@ _TOLD = {
     UNCHANGED: ("is there already", "is there already"),
     LEAVE: ("stays as it is", "stays as it is"),
 }
-
-
-class Change(NamedTuple):
-    """What becomes of one file."""
-
-    file: File
-    path: str
-    action: str
-    text: str
 
 
 def parser() -> argparse.ArgumentParser:
@@ -77,6 +59,12 @@ def parser() -> argparse.ArgumentParser:
         "holystone on PATH; for docker-plugin and systemd the program that runs now)",
     )
     made.add_argument("--force", action="store_true", help="replace files without asking")
+    made.add_argument(
+        "--replace-prune",
+        action="store_true",
+        help="also replace commands of this repository that prune the host, like docker system "
+        "prune, by holystone's clean; without it they are shown, and at a terminal it asks",
+    )
     add_output(made)
     return made
 
@@ -95,9 +83,17 @@ def run(options: argparse.Namespace) -> int:
         _tell(options, output)
         return exit_codes.DONE
     target = TARGETS[options.target]
+    if options.replace_prune and target.home:
+        raise Failure(
+            f"--replace-prune changes files of a repository, and {target.name} is for a host",
+            exit_codes.USAGE,
+        )
     if options.print:
-        if options.json or options.force:
-            raise Failure("--print: the files alone; not with --json or --force", exit_codes.USAGE)
+        if options.json or options.force or options.replace_prune:
+            raise Failure(
+                "--print: the files alone; not with --json, --force or --replace-prune",
+                exit_codes.USAGE,
+            )
         answer(output, _printed(target, options))
         return exit_codes.DONE
     folder = home(target, os.environ) if options.into is None else options.into
@@ -108,21 +104,28 @@ def run(options: argparse.Namespace) -> int:
             exit_codes.USAGE,
         )
     found = used(target, folder)
-    changes = _changes(target, folder, options)
-    _agree(changes, options)
+    changes = changes_of(target, folder, _command(target, options))
+    agree(changes, options)
     for change in changes:
         if change.action in (WRITE, REPLACE):
-            _write(change)
-    if options.json:
-        _answer_json(output, [(target, found, changes)])
-    else:
+            write(change)
+    beside = init_repository.look([target], folder, _command(target, options))
+    if not options.json:
         answer(output, _done(target, changes, _command(target, options)))
+    replaced = init_repository.replace(beside, options)
+    if replaced:
+        own = init_repository.look([target], folder, _command(target, options)).own
+        beside = beside._replace(own=own)
+    if options.json:
+        _answer_json(output, [(target, found, changes)], beside, replaced=replaced)
+    else:
+        init_repository.say(output, beside, target.name, replaced=replaced)
     return exit_codes.DONE
 
 
 def _refuse_without_target(options: argparse.Namespace) -> None:
-    for name in ("print", "force"):
-        if getattr(options, name):
+    for name in ("print", "force", "replace-prune"):
+        if getattr(options, name.replace("-", "_")):
             raise Failure(
                 f"--{name}: name the target: {', '.join(TARGETS)}",
                 exit_codes.USAGE,
@@ -153,81 +156,14 @@ def _printed(target: Target, options: argparse.Namespace) -> str:
     return "\n".join(f"==> {path} <==\n{body}" for path, body in texts)
 
 
-def _changes(target: Target, folder: str, options: argparse.Namespace) -> list[Change]:
-    """What becomes of each file. Raises Failure."""
-    command = _command(target, options)
-    mark = used(target, folder)
-    changes = []
-    for file in target.files:
-        path = os.path.join(folder, file.path)
-        body = text(target, file, command)
-        if file.example and mark and not os.path.lexists(path):
-            action, path = LEAVE, os.path.join(folder, mark)
-        elif not os.path.lexists(path):
-            action = WRITE
-        elif _read(path) == body:
-            action = UNCHANGED
-        else:
-            action = LEAVE if file.example else REPLACE
-        changes.append(Change(file, path, action, body))
-    return changes
-
-
-def _read(path: str) -> str | None:
-    """What is in a file; None where that is no text. Raises Failure where it cannot be read."""
-    try:
-        return read_regular(path, _LARGEST).decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    except NotRegular as error:
-        raise Failure(f"cannot read {path!r}: {error}. Nothing was written.") from None
-    except FileNotFoundError:
-        return None  # A link that leads nowhere: replacing it is for the user to say.
-    except OSError as error:
-        raise _cannot("read", path, error) from None
-
-
-def _agree(changes: list[Change], options: argparse.Namespace) -> None:
-    """Ask before files are replaced. Raises Failure without a yes."""
-    paths = [change.path for change in changes if change.action == REPLACE]
-    if not paths or options.force:
-        return
-    errors = terminal.open_output(sys.stderr, os.environ, color=options.color)
-    asks = sys.stdin is not None and sys.stdin.isatty() and errors.interactive
-    names = ", ".join(map(repr, paths))
-    if options.json or not asks:
-        raise Failure(
-            f"{names} exists and is different. Nothing was written; --force replaces it."
-            if len(paths) == 1
-            else f"{names} exist and are different. Nothing was written; --force replaces them."
-        )
-    sys.stderr.write(f"Replace {safe(names)}? [y/N] ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise Failure("nothing was written")
-
-
-def _write(change: Change) -> None:
-    """Write one file, whole or not at all. Raises Failure."""
-    write = replace if change.action == REPLACE else create
-    try:
-        write(change.path, change.text, executable=change.file.executable)
-    except (OSError, ValueError) as error:
-        raise _cannot("write", change.path, error) from None
-
-
-def _cannot(verb: str, path: str, error: Exception) -> Failure:
-    said = getattr(error, "strerror", None) or str(error)
-    return Failure(f"cannot {verb} {path!r}: {said.lower()}. Name another folder with --into.")
-
-
 def _done(target: Target, changes: list[Change], command: str) -> str:
     lines = [_line(change, done=True) for change in changes]
     if any(change.action == LEAVE for change in changes):
         lines += ["", "Add there:", ""]
         lines += [f"  {line}".rstrip() for line in filled(target.addition, command).splitlines()]
     if target.next:
-        lines += ["", f"Next: {target.next}"]
+        first, *more = filled(target.next, command).splitlines()
+        lines += ["", f"Next: {first}", *more]
     return "\n".join(lines)
 
 
@@ -246,23 +182,36 @@ def _tell(options: argparse.Namespace, output: Output) -> None:
     folder = options.into or ""
     found = [target for target in TARGETS.values() if used(target, folder)]
     proposal = learn([folder or "."])
+    beside = init_repository.look(found, folder, options.command or "holystone")
     if options.json:
         _answer_json(
             output,
-            [(target, used(target, folder), _changes(target, folder, options)) for target in found],
-            {"base_images": [image.reference for image in proposal.images]},
+            [
+                (
+                    target,
+                    used(target, folder),
+                    changes_of(target, folder, _command(target, options)),
+                )
+                for target in found
+            ],
+            beside,
+            more={"base_images": [image.reference for image in proposal.images]},
         )
         return
     lines = []
     for target in found:
         lines.append(f"{target.about} ({used(target, folder)}): holystone init {target.name}")
-        for change in _changes(target, folder, options):
+        for change in changes_of(target, folder, _command(target, options)):
             told = _TOLD[change.action][0]
             is_verb = change.action in (WRITE, REPLACE)
             lines.append(f"  {told} {change.path}" if is_verb else f"  {change.path} {told}")
         lines.append("")
     if proposal.images:
         lines += [*in_short(proposal, folder or ".", output.look), ""]
+    if found:
+        name = found[0].name
+        more = [*init_repository.warnings(beside), *init_repository.prunes(beside, name)]
+        lines += [*more[1:], ""] if more else []
     others = [target for target in TARGETS.values() if target not in found]
     if not found:
         lines += ["Nothing here tells which CI system this repository uses.", ""]
@@ -276,10 +225,14 @@ def _tell(options: argparse.Namespace, output: Output) -> None:
 def _answer_json(
     output: Output,
     told: list[tuple[Target, str | None, list[Change]]],
+    beside: init_repository.Found,
+    *,
+    replaced: bool = False,
     more: dict[str, Any] | None = None,
 ) -> None:
     from holystone.present.document import dump
 
+    warnings, prunes = init_repository.documents(beside, replaced=replaced)
     document: dict[str, Any] = {
         "schema": 1,
         "targets": [
@@ -287,9 +240,11 @@ def _answer_json(
                 "target": target.name,
                 "found": mark,
                 "files": [{"path": each.path, "action": each.action} for each in changes],
+                "warnings": warnings if target.name == "gitlab" else [],
             }
             for target, mark, changes in told
         ],
+        "prunes": prunes,
         **(more or {}),
     }
     answer(output, dump(document, indent=output.interactive))

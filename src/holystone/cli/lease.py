@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from holystone.cli import exit_codes
-from holystone.cli.options import Parser, add_output, add_state, value_of
+from holystone.cli import exit_codes, lease_names
+from holystone.cli.listing import Listing, add_listing, asks, refuse_listing
+from holystone.cli.options import Parser, add_engine, add_output, value_of
 from holystone.cli.session import Failure, answer, open_ledger, warn
+from holystone.core.glob import has_marks
 from holystone.core.units import parse_duration
 from holystone.present import terminal
 
@@ -39,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
                 "no clean takes this image in the next two hours",
             ),
             ("holystone lease list", "every lease"),
+            ("holystone lease list --sort job --filter 'left<1h'", "those that end within an hour"),
             ("holystone lease release --job 4711", "end the leases of a job"),
         ],
     )
@@ -46,8 +49,9 @@ def parser() -> argparse.ArgumentParser:
         "images",
         nargs="*",
         metavar="IMAGE",
-        help="a reference or an image ID; the image need not be here yet. release without any: "
-        "all leases of the job",
+        help="a reference or an image ID; the image need not be here yet. A pattern like 'team/*' "
+        "means the tags on this host, of release the leases. release without any: all leases of "
+        "the job",
     )
     made.add_argument(
         "--for",
@@ -62,14 +66,8 @@ def parser() -> argparse.ArgumentParser:
         help="whose leases (default: that of the CI job: CI_JOB_ID, GITHUB_RUN_ID, BUILD_TAG)",
     )
     made.add_argument("--all", action="store_true", help="release: whosever leases they are")
-    made.add_argument(
-        "-H",
-        "--host",
-        metavar="demo:",
-        help="demo:, to try leases on the built-in host; else a lease holds on every engine, and "
-        "none is named",
-    )
-    add_state(made)
+    add_listing(made, "leases", what="list", whole="cut no name")
+    add_engine(made)
     add_output(made)
     return made
 
@@ -80,12 +78,15 @@ def run(options: argparse.Namespace) -> int:
     asked = word in (RELEASE, LIST)
     images: list[str] = rest if asked else options.images
     _check(word if asked else "", images, options)
-    if not options.host:
+    is_demo = bool(options.host) and options.host.startswith("demo:")
+    if not asked and any(map(has_marks, images)):
+        images = lease_names.expanded(images, options)
+    elif not is_demo and (given := _engine_options(options)):
+        message = f"{given}: a lease holds on every engine that has this state folder; leave it out"
+        raise Failure(message, exit_codes.USAGE)
+    if not is_demo:
         with closing(open_ledger(options)) as ledger:
             return _carry_out(ledger, word, images, options)
-    if not options.host.startswith("demo:"):
-        message = "--host: a lease holds on every engine that has this state folder; leave it out"
-        raise Failure(message, exit_codes.USAGE)
     from holystone.cli import demo
 
     with demo.opened(options) as (_, ledger):
@@ -111,12 +112,25 @@ def _carry_out(
             leases = _release(ledger.leases, images, job, now, everyone=options.all)
         else:
             leases = ledger.leases.add(images, until=now + options.duration, job=job, now=now)
+            for note in lease_names.unlike_known(ledger, images):
+                warn(note)
     except InvalidReference as fault:
         raise Failure(str(fault), exit_codes.USAGE) from None
     except LedgerError as error:
         raise Failure(str(error)) from None
     _show(word, leases, now, options)
     return exit_codes.DONE
+
+
+def _engine_options(options: argparse.Namespace) -> str:
+    """The options that say which engine, as far as they were given."""
+    usual = parser().get_default("timeout")
+    given = {
+        "--host": options.host is not None,
+        "--context": options.context is not None,
+        "--timeout": options.timeout != usual,
+    }
+    return " and ".join(name for name, is_given in given.items() if is_given)
 
 
 def _duration(text: str) -> float:
@@ -145,6 +159,8 @@ def _check(action: str, images: Sequence[str], options: argparse.Namespace) -> N
         wrong = "say for how long: --for 2h"
     if wrong:
         raise Failure(f"{wrong}. See holystone lease --help.", exit_codes.USAGE)
+    if action != LIST:
+        refuse_listing(options, "these are for lease list")
 
 
 def _release(
@@ -155,20 +171,35 @@ def _release(
             "say which leases end: name images, give --job ID, or --all for every lease there is",
             exit_codes.USAGE,
         )
-    return leases.release(images, job=None if everyone else job, now=now)
+    every = leases.list(now)
+    meant = lease_names.leased(every, images)
+    ended = leases.release(meant, job=None if everyone else job, now=now)
+    if not ended and (near := lease_names.near(every, images)):
+        warn(f"nothing was released.{near}")
+    return ended
 
 
 def _show(word: str, leases: Sequence[Lease], now: float, options: argparse.Namespace) -> None:
     from holystone.present.report import lease as report
 
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)
+    look = output.look
+    if asks(options):
+        from holystone.present.lists.leases import TABLE, Row
+
+        listing = Listing(options, TABLE)
+        rows = listing.choose([Row(lease, now) for lease in leases])
+        if listing.formats:
+            listing.write(output, rows, lambda row: row.lease.reference)
+            return
+        leases, look = [row.lease for row in rows], listing.look(look)
     if options.json:
         from holystone.present import document
 
         told = report.document(leases, released=word == RELEASE)
         answer(output, document.dump(told, indent=output.interactive))
     elif word == LIST:
-        answer(output, report.table(leases, now, output.look))
+        answer(output, report.table(leases, now, look))
     elif word == RELEASE:
         answer(output, report.released(leases, output.look))
     else:

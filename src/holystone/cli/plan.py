@@ -6,10 +6,17 @@ import argparse
 import os
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
+from holystone.cli.listing import Listing, add_listing, asks
 from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of
-from holystone.cli.session import answer, needs_untagged_alone, opened, survey, warn
+from holystone.cli.session import Failure, answer, needs_untagged_alone, opened, survey, warn
+
+if TYPE_CHECKING:
+    from holystone.core.decision import Plan
+    from holystone.core.inventory import Inventory
+    from holystone.present.lists.plan import Row
 
 
 def parser() -> argparse.ArgumentParser:
@@ -50,23 +57,27 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--or-demo", action="store_true", help="where no engine answers, plan for the demo host"
     )
+    add_listing(made, "plan")
     add_engine(made)
     add_output(made)
     return made
 
 
 def run(options: argparse.Namespace) -> int:
-    """Observe, plan, show. Raises EngineError."""
+    """Observe, plan, show. Raises EngineError, Failure."""
     began = time.time()
     policy = policy_of(options)
     every = getattr(options, "all", False)
     file = getattr(options, "out", None)
-    counts_only = not (options.json or every or file or os.environ.get("GITHUB_STEP_SUMMARY"))
-    untagged_do = counts_only and needs_untagged_alone(policy)
+    # A dry run of a clean comes here as well.
+    listing = _listing(options) if hasattr(options, "filter") else None
+    whole = options.json or every or file or listing or os.environ.get("GITHUB_STEP_SUMMARY")
+    untagged_do = not whole and needs_untagged_alone(policy)
     with opened(options, sizes=policy.takes.volumes, untagged_do=untagged_do) as session:
         from holystone.present import terminal
 
         inventory, plan = survey(session.host, policy, every=not untagged_do)
+    rows = None if listing is None else _rows(inventory, plan, listing, every=every)
     if file is not None:
         from holystone.cli import plan_file
 
@@ -77,17 +88,50 @@ def run(options: argparse.Namespace) -> int:
         if trouble := ci.append_summary(os.environ, ci.plan_summary(plan)):
             warn(trouble)
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)
-    if options.json:
+    if listing is not None and rows is not None and listing.formats:
+        listing.write(output, rows, lambda row: row.identifier)
+    elif options.json:
         from holystone.present import document
 
         told = document.configured(document.plan(plan), options.configuration)
+        if rows is not None:
+            items = {(item["kind"], item["id"]): item for item in told["items"]}
+            told["items"] = [items[row.verdict.kind, row.verdict.id] for row in rows]
         answer(output, document.dump(told, indent=output.interactive))
     else:
         from holystone.present.report.config import sources
-        from holystone.present.report.plan import render
+        from holystone.present.report.plan import listed, render
 
         read = sources(options.configuration.sources)
-        answer(output, render(inventory, plan, output.look, every=every, read=read))
+        if listing is not None and rows is not None:
+            look, some = listing.look(output.look), listing.selects
+            answer(output, listed(rows, plan, look, selected=some, read=read))
+        else:
+            answer(output, render(inventory, plan, output.look, every=every, read=read))
     if getattr(options, "detailed_exitcode", False) and plan.steps:
         return exit_codes.CHANGES_PENDING
     return exit_codes.DONE
+
+
+def _listing(options: argparse.Namespace) -> Listing[Row] | None:
+    """What was asked of the list; None where it is wanted as it is. Raises Failure."""
+    if not asks(options):
+        return None
+    if options.out is not None and options.filter:
+        raise Failure("--out writes the whole plan: leave out --filter", exit_codes.USAGE)
+    from holystone.present.lists.plan import TABLE
+
+    return Listing(options, TABLE)
+
+
+def _rows(inventory: Inventory, plan: Plan, listing: Listing[Row], *, every: bool) -> list[Row]:
+    """The rows that are wanted: of what goes, of all where all or a verdict was asked for."""
+    from holystone.present.lists.images import resolved
+    from holystone.present.lists.plan import OF_KEPT, rows
+
+    kept_too = every or not OF_KEPT.isdisjoint(term.name for term in listing.terms)
+    try:
+        listing.terms = resolved(listing.terms, inventory.images)
+    except ValueError as error:
+        raise Failure(f"--filter: {error}", exit_codes.USAGE) from None
+    return listing.choose(rows(inventory, plan, whole=listing.whole, going=not kept_too))

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 _LEFT_OUT = frozenset(
     (
-        "context", "dry_run", "help", "host", "json", "color", "level", "max_plan_age", "report",
-        "state", "timeout", "verbose", "wait", "yes",
+        "context", "dry_run", "force", "help", "host", "json", "color", "level", "max_plan_age",
+        "report", "state", "timeout", "verbose", "version", "wait", "yes",
     )
 )  # fmt: skip
 """What changes nothing of what goes, or is recorded by itself: the level and the engine."""

@@ -47,8 +47,8 @@ def parser() -> argparse.ArgumentParser:
         nargs="*",
         default=[],
         metavar="REFERENCE",
-        help="only this: a tag, a repository, a digest, or the start of an ID (one of digits "
-        "alone is written sha256:1234)",
+        help="only this: a tag, a repository, a pattern like 'team/*', the end of a name, a "
+        "digest, or the start of an ID (one of digits alone is written sha256:1234)",
     )
     made.add_argument(
         "-n", "--dry-run", action="store_true", help="pull nothing, only tell what would be"

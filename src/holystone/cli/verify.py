@@ -45,7 +45,8 @@ def parser() -> argparse.ArgumentParser:
         nargs="*",
         default=[],
         metavar="REFERENCE",
-        help="only these: a tag, a repository, a digest, or the start of an ID (default: all)",
+        help="only these: a tag, a repository, a pattern like 'team/*', the end of a name, a "
+        "digest, or the start of an ID (default: all)",
     )
     made.add_argument(
         "--repair",
@@ -200,7 +201,10 @@ class _Verifying:
         run = None
         if plan.steps:
             job = ci_job(os.environ)
-            run = self.ledger.runs.begin(plan, inventory, endpoint=self.endpoint, job=job)
+            given = ("--with-cache",) if self.options.with_cache else ()
+            run = self.ledger.runs.begin(
+                plan, inventory, endpoint=self.endpoint, job=job, options=given
+            )
         errors = terminal.open_output(sys.stderr, os.environ, color=self.options.color)
         pulls = sum(len(group.subjects) for group in made if not group.obstacle)
         line = PullProgress(range(pulls), errors)
@@ -284,15 +288,9 @@ def _chosen(inventory: Inventory, references: Sequence[str]) -> set[str]:
         # A step of a build is whole where the image above it is.
         parents = {image.parent for image in inventory.images}
         return {i.id for i in inventory.images if i.tags or i.digests or i.id not in parents}
-    from holystone.core.lookup import find_images
+    from holystone.cli.meaning import images_meant
 
-    chosen: set[str] = set()
-    for text in references:
-        found = find_images(inventory.images, text)
-        if not found:
-            raise Failure(f"there is no image {text!r}; `holystone images` lists them")
-        chosen |= {image.id for image in found}
-    return chosen
+    return images_meant(inventory.images, references)
 
 
 def _bytes_of(subjects: Sequence[Subject]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from holystone.config.keys import KEYS, RULE_KEYS, RULES, Key
+from holystone.config.kinds import toml
 from holystone.config.load import HERE, Configuration
 from holystone.config.settings import Given, Setting, Settings
 
@@ -79,4 +80,5 @@ def _note(key: Key, setting: Setting) -> str:
 
 
 def _said(key: Key, given: Given) -> str:
-    return f"{given.file} says {'never' if given.value is None else key.kind.write(given.value)}"
+    told = "never" if given.value is None else key.kind.write(given.value)
+    return f"{given.file} says {told if isinstance(told, str) else toml(told)}"

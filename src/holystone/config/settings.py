@@ -250,14 +250,17 @@ def _with(made: Policy, root: str, fields: Sequence[str], value: Any) -> Policy:
     return made._replace(**{root: getattr(made, root)._replace(**{field: value})})
 
 
-def policy_from(tables: Mapping[str, Any], level: str) -> Policy:
+def policy_from(
+    tables: Mapping[str, Any], level: str, here: Mapping[str, Any] | None = None
+) -> Policy:
     """The policy that one mapping in the form of ``holystone.toml`` asks for.
 
-    Raises ConfigError with everything that is wrong with it.
+    ``here`` is what a file in the current folder says. Raises ConfigError with everything that is
+    wrong with them.
     """
-    reading = read(tables)
-    settings = merged([("", reading)])
-    faults = [found.told("", None) for found in reading.faults]
+    reading, nearest = read(tables), read(here or {})
+    settings = merged([("", reading)], None if here is None else ("here", nearest))
+    faults = [found.told("", None) for each in (reading, nearest) for found in each.faults]
     if not faults:
         faults = contradictions(settings)
     if faults:

@@ -2,6 +2,7 @@
 
 Every function answers a list, so that the caller can tell none from one from ambiguous. Exact
 matches come before looser ones: an object called ``cafe`` wins over an ID that starts with it.
+Patterns and the ends of names count where nothing else does.
 """
 
 from __future__ import annotations
@@ -49,7 +50,37 @@ def find(inventory: Inventory, text: str, kinds: Collection[str] = KINDS) -> lis
     note("cache", _found("cache", _cache(inventory.cache, text)))
     note("volume", _found("volume", _volumes(inventory.volumes, text)))
     note("network", _found("network", _networks(inventory.networks, text)))
-    return exact or loose
+    return exact or loose or _in_part(inventory, text, kinds)
+
+
+def _in_part(inventory: Inventory, text: str, kinds: Collection[str]) -> list[Found]:
+    """What a pattern covers, and images whose names end so."""
+    from holystone.core.glob import has_marks, of_text
+    from holystone.core.partial_names import meant_in_part
+
+    found: list[Found] = []
+    if has_marks(text):
+        covers = of_text(text)
+        others: list[Container | Volume | Network] = []
+        others += inventory.containers if "container" in kinds else ()
+        others += inventory.volumes if "volume" in kinds else ()
+        others += inventory.networks if "network" in kinds else ()
+        kind: dict[type, str] = {Container: "container", Volume: "volume", Network: "network"}
+        named = (_name(kind[type(each)], each) for each in others)
+        found = [each for each in named if any(map(covers.matches, each.names))]
+    if "image" in kinds:
+        found += [_name("image", image) for image in meant_in_part(inventory.images, text)]
+    return sorted(found, key=lambda each: KINDS.index(each.kind))
+
+
+def names_of(inventory: Inventory, kinds: Collection[str] = KINDS) -> list[str]:
+    """What somebody can have meant by a wrong name: the names of the objects of these kinds."""
+    names: list[str] = []
+    names += (name for i in inventory.images for name in i.tags if "image" in kinds)
+    names += (each.name for each in inventory.containers if "container" in kinds)
+    names += (v.name for v in inventory.volumes if "volume" in kinds and not v.anonymous)
+    names += (each.name for each in inventory.networks if "network" in kinds)
+    return names
 
 
 def find_images(images: Sequence[Image], text: str) -> list[Image]:
@@ -57,10 +88,15 @@ def find_images(images: Sequence[Image], text: str) -> list[Image]:
 
     First by reference with tag (``latest`` where none is given) or digest, or by whole ID; where
     that finds nothing, by the start of an ID, by a repository (``node`` for ``node:20-alpine``),
-    or as Podman names what was built here (``app`` for ``localhost/app:latest``).
+    or as Podman names what was built here (``app`` for ``localhost/app:latest``). Last come
+    patterns (``team/*``) and the end of a name (``app:1`` for ``registry.example.com/app:1``).
     """
     exact, loose = _images(images, text)
-    return exact or loose
+    if exact or loose:
+        return exact or loose
+    from holystone.core.partial_names import meant_in_part
+
+    return meant_in_part(images, text)
 
 
 def _images(images: Sequence[Image], text: str) -> _Hits[Image]:

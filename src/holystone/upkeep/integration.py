@@ -1,7 +1,8 @@
 """The files that make holystone part of a CI system or a host: which, and where they go.
 
 Their text is in ``holystone/integrations``, a folder for each target. In it ``@COMMAND@`` stands
-for how holystone is called and ``@VERSION@`` for its version.
+for how holystone is called, ``@VERSION@`` for its version, and ``@NOT_CLEANED@`` for the lines of
+``not-cleaned.sh``.
 """
 
 from __future__ import annotations
@@ -54,7 +55,20 @@ TARGETS = {
                 File("gitlab-ci.yml", ".gitlab-ci.yml", example=True),
             ),
             (".gitlab-ci.yml",),
-            "Make two pipeline schedules, with HOLYSTONE_SCHEDULE = weekly and = monthly.",
+            "the jobs call `@COMMAND@`; it has to be where their scripts run.\n"
+            "\n"
+            "  1. Shell executor: install it on the runner's host, for the user gitlab-runner.\n"
+            "       install -m 755 holystone.pyz /usr/local/bin/holystone\n"
+            "       usermod -aG docker gitlab-runner\n"
+            "     Docker executor: install it in the image of the jobs. In the runner's\n"
+            "     config.toml, mount into them:\n"
+            '       environment = ["HOLYSTONE_STATE=/var/lib/holystone"]\n'
+            "       [runners.docker]\n"
+            '         volumes = ["/var/run/docker.sock:/var/run/docker.sock",\n'
+            '                    "/var/lib/holystone:/var/lib/holystone"]\n'
+            "     Where neither can be: clean from the host, by timers: holystone init systemd\n"
+            "  2. Try it in a job whose script is: @COMMAND@ status\n"
+            "  3. Make two pipeline schedules, with HOLYSTONE_SCHEDULE = weekly and = monthly.",
             "include:\n  - local: templates/holystone-clean.yml\n\n"
             "JOB:\n  extends: .holystone-clean",
         ),
@@ -67,16 +81,18 @@ TARGETS = {
                 File("workflow.yml", ".github/workflows/backend.yml", example=True),
             ),
             (".github/workflows",),
-            "",
-            "- if: always()\n  uses: ./.github/actions/holystone-clean",
+            "install `@COMMAND@` on the runner, on the PATH of the user that runs the jobs, who\n"
+            "may use Docker. Jobs in containers need it in their image, and the socket mounted.",
+            "- if: always()\n  continue-on-error: true\n  uses: ./.github/actions/holystone-clean",
         ),
         Target(
             "jenkins",
             "Jenkins",
             (File("Jenkinsfile", "Jenkinsfile", example=True),),
             ("Jenkinsfile",),
-            "",
-            "post {\n    always {\n        sh '@COMMAND@ clean || true'\n    }\n}",
+            "install `@COMMAND@` on the agents, on the PATH of their user, who may use Docker.",
+            "post {\n    always {\n        sh '@COMMAND@ clean || "
+            'echo "HOLYSTONE DID NOT CLEAN THIS HOST (exit code $?)"\'\n    }\n}',
         ),
         Target(
             "woodpecker",
@@ -153,7 +169,20 @@ def text(target: Target, file: File, command: str) -> str:
 
 def filled(template: str, command: str) -> str:
     """The text with the command and the version in it."""
-    return template.replace("@COMMAND@", command).replace("@VERSION@", __version__)
+    lines = []
+    for line in template.split("\n"):
+        if line.strip() == "@NOT_CLEANED@":
+            indent = line[: len(line) - len(line.lstrip())]
+            lines += [f"{indent}{each}" for each in _not_cleaned().splitlines()]
+        else:
+            lines.append(line)
+    whole = "\n".join(lines)
+    return whole.replace("@COMMAND@", command).replace("@VERSION@", __version__)
+
+
+def _not_cleaned() -> str:
+    """Lines of sh that tell by ``$holystone_code`` why a clean did not do its work."""
+    return files("holystone").joinpath("integrations", "not-cleaned.sh").read_text("utf-8")
 
 
 def home(target: Target, environ: Mapping[str, str]) -> str | None:

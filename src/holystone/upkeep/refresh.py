@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
+from holystone.core.glob import has_marks
 from holystone.core.inventory import Image, Inventory
+from holystone.core.partial_names import covering, did_you_mean
 from holystone.core.policy import Protect
 from holystone.core.protection import covers
 from holystone.core.reference import InvalidReference, Pattern, Reference, parse, parse_pattern
@@ -123,7 +125,7 @@ def choose(
     here = {tag: image for image in inventory.images for tag in image.tags}
     lists = (protect.images, *protect.other_images)
     if patterns:
-        return _named(here, patterns)
+        return _named(here, patterns, missing=missing)
     chosen = [
         Wanted(tag, why, image)
         for tag, image in here.items()
@@ -161,16 +163,25 @@ def _definite(patterns: Sequence[str]) -> list[str]:
     return found
 
 
-def _named(here: Mapping[str, Image], texts: Sequence[str]) -> list[Wanted]:
+def _named(here: Mapping[str, Image], texts: Sequence[str], *, missing: bool) -> list[Wanted]:
     chosen: dict[str, Wanted] = {}
     for text in texts:
         pattern = _tag_pattern(text)
         met = [tag for tag in here if (each := _parsed(tag)) and pattern.matches(each)]
+        if not met and not missing:
+            # With --missing the name is that of an image somewhere else.
+            covers = covering(here, text)
+            met = [tag for tag in here if _parsed(tag) and covers(tag)]
         for tag in met:
             chosen.setdefault(tag, Wanted(tag, NAMED, here[tag]))
         if not met:
-            if "*" in text or "?" in text:
-                raise RefreshError(f"there is no tag here that {text!r} covers")
+            near = did_you_mean(here, text)
+            if has_marks(text):
+                raise RefreshError(f"there is no tag here that {text!r} covers.{near}")
+            if near and not missing:
+                raise RefreshError(
+                    f"there is no tag {text!r} here.{near} (--missing pulls what is not here.)"
+                )
             reference = parse(text).complete.familiar
             chosen.setdefault(reference, Wanted(reference, NAMED))
     return [chosen[reference] for reference in sorted(chosen)]

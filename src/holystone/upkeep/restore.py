@@ -107,17 +107,22 @@ def _chosen(gone: Sequence[Removed], references: Sequence[str]) -> list[Removed]
     images = [Image(each.id, each.tags, each.digests) for each in gone if each.kind == "image"]
     wanted: set[tuple[str, str]] = set()
     unknown = []
+    hint = ""
     for text in references:
         found = {("image", image.id) for image in find_images(images, text)}
         found |= {(each.kind, each.id) for each in gone if _is_called(each, text)}
         wanted |= found
         if not found:
+            from holystone.core.partial_names import did_you_mean
+
             unknown.append(repr(text))
+            hint = hint or did_you_mean([name for each in gone for name in each.names], text)
     if unknown:
         names = [name for each in gone for name in each.tags or each.digests]
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         has = f"; it removed {', '.join(names[:_NAMED])}{more}" if names else ""
-        raise RestoreError(f"the run removed nothing called {', '.join(unknown)}{has}")
+        said = f"the run removed nothing called {', '.join(unknown)}{has}"
+        raise RestoreError(f"{said}.{hint}" if hint else said)
     return [each for each in gone if (each.kind, each.id) in wanted]
 
 

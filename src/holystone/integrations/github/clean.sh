@@ -17,4 +17,10 @@ if [ -e "$REPORT" ]; then
     echo "removed=$(number removed)"
   } >>"$GITHUB_OUTPUT"
 fi
+holystone_code=$code
+@NOT_CLEANED@
+if [ -n "$holystone_why" ]; then
+  # An annotation, which the page of the run shows too.
+  echo "::warning title=holystone::$holystone_what (exit code $holystone_code): $holystone_why."
+fi
 exit "$code"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from holystone.core.inventory import Inventory
 from holystone.core.names import familiar
@@ -10,7 +10,9 @@ from holystone.core.seen import Sighting
 from holystone.core.units import format_duration
 from holystone.core.usage import Usage, Use
 from holystone.engine.host import Observed
+from holystone.present.apart import shortened
 from holystone.present.document import Document, preamble
+from holystone.present.lists.uses import Row
 from holystone.present.table import Column, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
@@ -21,7 +23,6 @@ from holystone.present.wording import (
     engine_name,
     listed,
     safe,
-    short_id,
     short_reference,
     timestamp,
 )
@@ -36,18 +37,10 @@ _COLUMNS = (
 )
 
 
-class _Row(NamedTuple):
-    """A reference that was used since the last look."""
-
-    reference: str
-    uses: int
-    ever: Use
-    image: str
-    """The ID of the image behind it at the latest of these; empty where it was not here."""
-
-
-def document(inventory: Inventory, observed: Observed, usage: Usage) -> Document:
-    """The document of ``observe --json``."""
+def document(
+    inventory: Inventory, observed: Observed, usage: Usage, chosen: Sequence[Row] | None = None
+) -> Document:
+    """The document of ``observe --json``; ``chosen`` are the rows that are wanted."""
     return preamble(inventory.engine, inventory.taken_at, inventory.disk, inventory.notes) | {
         "since_at": timestamp(observed.since) if observed.since else None,
         "remembered": observed.kept,
@@ -62,37 +55,52 @@ def document(inventory: Inventory, observed: Observed, usage: Usage) -> Document
                 "used_about_every_seconds": row.ever.gap,
                 "image_id": row.image or None,
             }
-            for row in _rows(observed, usage)
+            for row in (rows(inventory, observed, usage) if chosen is None else chosen)
         ],
         "known_references": len(usage.references),
         "missed": list(observed.missed),
     }
 
 
-def render(inventory: Inventory, observed: Observed, usage: Usage, look: Look) -> str:
-    """What was used, with how often, and what may have been missed."""
+def render(
+    inventory: Inventory,
+    observed: Observed,
+    usage: Usage,
+    look: Look,
+    chosen: Sequence[Row] | None = None,
+) -> str:
+    """What was used, with how often, and what may have been missed.
+
+    ``chosen`` are the rows that are wanted, in their order.
+    """
     now = inventory.taken_at
     since = "first look"
     if observed.since:
         since = f"since {timestamp(observed.since)}, {ago(now - observed.since)}"
     title = f"Use of {safe(inventory.engine.name)} ({engine_name(inventory.engine)}): {since}"
     lines = paragraph(title, look, style="bold")
-    rows = _rows(observed, usage)
-    if rows:
+    every = rows(inventory, observed, usage)
+    if chosen is None:
+        chosen = every
+    if chosen:
+        short = shortened(
+            each for row in chosen for each in (row.image, row.reference.partition("@")[2]) if each
+        )
         table = [
             (
-                short_reference(row.reference),
+                safe(row.reference) if row.whole else short_reference(row.reference, short),
                 str(row.uses),
                 str(row.ever.count),
                 ago(now - row.ever.last),
                 "—" if row.ever.gap is None else about(row.ever.gap),
-                short_id(row.image) or "—",
+                (row.image if row.whole else short(row.image)) or "—",
             )
-            for row in rows
+            for row in chosen
         ]
         lines += ["", *render_table(_COLUMNS, table, look)]
-    told = f"{counted(len(observed.counted), 'use')} of {counted(len(rows), 'reference')}"
+    told = f"{counted(len(observed.counted), 'use')} of {counted(len(every), 'reference')}"
     known = counted(len(usage.references), "reference")
+    told += f" (listed: {len(chosen)})" if len(chosen) < len(every) else ""
     lines += ["", *paragraph(f"{told}; {known} known by now.", look)]
     if observed.missed:
         why = listed([safe(reason) for reason in observed.missed])
@@ -106,14 +114,17 @@ def about(gap: float) -> str:
     return format_duration(gap) if gap < 60 else age(gap)
 
 
-def _rows(observed: Observed, usage: Usage) -> list[_Row]:
+def rows(
+    inventory: Inventory, observed: Observed, usage: Usage, *, whole: bool = False
+) -> list[Row]:
     """The references used, the most often used first."""
     uses: dict[str, list[Sighting]] = {}
     for sighting in observed.counted:
         uses.setdefault(sighting.reference, []).append(sighting)
-    rows = []
+    made = []
     for reference, seen in sorted(uses.items(), key=lambda item: (-len(item[1]), item[0])):
         # Where nothing can be kept there is only what was seen now.
         ever = usage.references.get(reference) or Use(seen[0].at, seen[-1].at, len(seen))
-        rows.append(_Row(familiar(reference), len(seen), ever, seen[-1].image))
-    return rows
+        now, image = inventory.taken_at, seen[-1].image
+        made.append(Row(familiar(reference), len(seen), ever, image, now, whole))
+    return made

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from holystone.core.decision import Plan
 from holystone.core.inventory import Inventory
 from holystone.core.units import format_size
-from holystone.present import notes
+from holystone.present import notes, reasons, table
 from holystone.present.report import listing, remaining, unconfirmed
 from holystone.present.table import paragraph
 from holystone.present.terminal import Look
 from holystone.present.wording import counts_of, engine_name, parts_of, promised, safe
+
+if TYPE_CHECKING:
+    from holystone.present.lists.plan import Row
 
 
 def render(
@@ -46,6 +51,43 @@ def render(
     lines += _short(plan, look)
     lines += notes.lines(plan.notes, look)
     return "\n".join(lines)
+
+
+def listed(rows: Sequence[Row], plan: Plan, look: Look, *, selected: bool, read: str = "") -> str:
+    """The rows of a list that was asked for, in its order, and what they are of the plan.
+
+    ``selected``: they are only some of those there are. ``read`` as in ``render``.
+    """
+    going = [row.verdict for row in rows if row.verdict.remove]
+    cells: list[table.Row] = [
+        (
+            row.verdict.kind,
+            row.call,
+            format_size(row.verdict.freed_bytes) if row.verdict.remove else "",
+            table.Cell("remove", "yellow") if row.verdict.remove else "keep",
+            table.Cell(reasons.briefs(row.verdict.reasons), "dim"),
+        )
+        for row in rows
+    ]
+    lines = [*table.render(_LISTED, cells, look), ""] if rows else ["Nothing of this kind.", ""]
+    freed = format_size(sum(verdict.freed_bytes for verdict in going))
+    some = f"Listed: {len(rows)} of {len(plan.verdicts)} objects. Of them {len(going)} would go, "
+    lines += paragraph(f"{some}{freed} of {format_size(plan.freed_bytes)}.", look, style="bold")
+    if selected and len(going) < len(plan.removed):
+        note = "A filter chooses what is shown, not what a clean takes."
+        lines += paragraph(note, look)
+    lines += paragraph(read, look, style="dim")
+    lines += notes.lines(plan.notes, look)
+    return "\n".join(lines)
+
+
+_LISTED = (
+    table.Column("KIND"),
+    table.Column("NAME", gives_way=True, least=20),
+    table.Column("FREES", right=True),
+    table.Column("VERDICT"),
+    table.Column("WHY", prose=True),
+)
 
 
 def _short(plan: Plan, look: Look) -> list[str]:

@@ -1,0 +1,1 @@
+"""What a list of a command can be asked for: fields of its rows, orders, filters."""

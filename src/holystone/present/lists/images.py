@@ -1,0 +1,257 @@
+"""The rows of ``holystone images``: one for each tag, and one for an image without any."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from holystone.core.decision import Plan, Verdict
+from holystone.core.inventory import Image, Inventory
+from holystone.core.layers import Share
+from holystone.core.units import format_size
+from holystone.present import figures, reasons
+from holystone.present.lists.table import (
+    Field,
+    Filter,
+    Table,
+    Term,
+    by_age,
+    by_choice,
+    by_flag,
+    by_label,
+    by_least_age,
+    by_moment,
+    by_number,
+    by_part,
+    by_reference,
+    by_size,
+    by_start,
+    by_text,
+)
+from holystone.present.wording import ago, short_id, timestamp
+
+NONE = "<none>"
+"""How the docker command writes a repository or a tag that is not there."""
+_VERDICTS = ("keep", "remove")
+
+
+class Row(NamedTuple):
+    """An image under one of its names."""
+
+    image: Image
+    repository: str
+    tag: str
+    share: Share | None
+    used: float | None
+    """When a container last used it, UTC seconds; None where none tells."""
+    containers: tuple[str, ...]
+    verdict: Verdict
+    now: float
+    whole: bool = False
+    """Whether IDs are written in full."""
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since it was built; None where that is not known."""
+        return self.now - self.image.created if self.image.created > 0 else None
+
+    @property
+    def idle(self) -> float | None:
+        """Seconds since its last use; None where none is known."""
+        return None if self.used is None else max(0.0, self.now - self.used)
+
+    @property
+    def name(self) -> str:
+        """The reference, else the start of the ID."""
+        if self.tag != NONE:
+            return f"{self.repository}:{self.tag}"
+        return self.digest_reference or short_id(self.image.id)
+
+    @property
+    def digest_reference(self) -> str:
+        """The reference with a digest in this repository; empty where there is none."""
+        start = f"{self.repository}@"
+        return next((text for text in self.image.digests if text.startswith(start)), "")
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """What a filter for references looks at."""
+        digest = self.digest_reference
+        named = () if self.tag == NONE else (self.name,)
+        return (*named, digest) if digest else named
+
+
+def rows(inventory: Inventory, plan: Plan, *, whole: bool = False) -> list[Row]:
+    """The rows of all images, the largest image first."""
+    shares = figures.image_shares(inventory.images)
+    users = figures.containers_of(inventory)
+    verdicts = {verdict.id: verdict for verdict in plan.verdicts if verdict.kind == "image"}
+    listed = []
+    for image in sorted(inventory.images, key=lambda each: (-each.size, each.tags, each.id)):
+        containers = users.get(image.id, [])
+        used = figures.last_use(containers, inventory.taken_at)
+        names = tuple(container.name for container in containers)
+        listed += [
+            Row(image, repository, tag, shares[image.id], used, names, verdicts[image.id],
+                inventory.taken_at, whole)
+            for repository, tag in names_of(image)
+        ]  # fmt: skip
+    return listed
+
+
+def names_of(image: Image) -> list[tuple[str, str]]:
+    """Repository and tag of each of its tags; where it has none, its repositories."""
+    if image.tags:
+        return [split_tag(tag) for tag in image.tags]
+    repositories = {digest.partition("@")[0]: None for digest in image.digests}
+    return [(repository, NONE) for repository in repositories] or [(NONE, NONE)]
+
+
+def split_tag(reference: str) -> tuple[str, str]:
+    """Repository and tag of a reference: ``("localhost:5000/app", "v1")``."""
+    repository, colon, tag = reference.rpartition(":")
+    if not colon or "/" in tag:
+        return reference, NONE
+    return repository, tag
+
+
+def is_step(row: Row) -> bool:
+    """Whether it is a step of a classic build, which docker does not list either."""
+    return row.verdict.reasons[0].rule == "parent"
+
+
+def resolved(terms: Sequence[Term], images: Sequence[Image]) -> list[Term]:
+    """The filters with the time of the image that ``before`` and ``since`` name.
+
+    Raises ValueError where that is none of these images.
+    """
+    from holystone.core.lookup import find_images
+    from holystone.core.partial_names import did_you_mean
+
+    told = []
+    for term in terms:
+        if term.name not in ("before", "since"):
+            told.append(term)
+            continue
+        found = find_images(images, term.value)
+        if not found:
+            near = did_you_mean((tag for image in images for tag in image.tags), term.value)
+            raise ValueError(f"{term.name}={term.value}: there is no such image here.{near}")
+        if len({image.created for image in found}) > 1:
+            names = ", ".join(image.tags[0] if image.tags else image.id for image in found[:4])
+            raise ValueError(f"{term.name}={term.value} means several images: {names}")
+        told.append(term._replace(value=repr(found[0].created)))
+    return told
+
+
+def chosen(every: Sequence[Row], images: Collection[str]) -> list[Row]:
+    """The rows of the images with these IDs."""
+    return [row for row in every if row.image.id in images]
+
+
+def _identifier(row: Row) -> str:
+    return row.image.id if row.whole else short_id(row.image.id)
+
+
+def _unique(row: Row) -> int | None:
+    return row.share.unique if row.share else None
+
+
+def _shared(row: Row) -> int | None:
+    return row.share.shared if row.share else None
+
+
+def _bytes(count: int | None) -> str | None:
+    return None if count is None else format_size(count)
+
+
+def _ever_idle(row: Row) -> float:
+    """Seconds since its last use; one that nobody is known to have used is idle for ever."""
+    return float("inf") if row.idle is None else row.idle
+
+
+_FIELDS: Sequence[Field[Row]] = (
+    Field("ID", "its ID, 12 digits of it without --no-trunc", _identifier),
+    Field("Name", "repository and tag, else a digest, else the ID", lambda row: row.name),
+    Field("Repository", "its repository, or <none>", lambda row: row.repository),
+    Field("Tag", "its tag, or <none>", lambda row: row.tag),
+    Field(
+        "Digest",
+        "its digest in this repository, or <none>",
+        lambda row: row.digest_reference.partition("@")[2] or NONE,
+    ),
+    Field("Size", "what the engine says, shared layers included", lambda r: _bytes(r.image.size)),
+    Field("SizeBytes", "the same in bytes", lambda row: row.image.size),
+    Field("UniqueSize", "what it alone holds", lambda row: _bytes(_unique(row))),
+    Field("UniqueBytes", "the same in bytes", _unique),
+    Field("SharedSize", "what other images hold as well", lambda row: _bytes(_shared(row))),
+    Field("SharedBytes", "the same in bytes", _shared),
+    Field(
+        "CreatedAt",
+        "when it was built",
+        lambda row: timestamp(row.image.created) if row.image.created > 0 else None,
+    ),
+    Field("CreatedSince", "how long ago that is", lambda r: None if r.age is None else ago(r.age)),
+    Field(
+        "LastUsedAt",
+        "when a container last used it",
+        lambda row: None if row.used is None else timestamp(row.used),
+    ),
+    Field(
+        "LastUsedSince",
+        "how long ago that is",
+        lambda row: None if row.idle is None else ago(row.idle),
+    ),
+    Field("Containers", "how many containers use it", lambda row: len(row.containers)),
+    Field("ContainerNames", "what they are called", lambda row: row.containers),
+    Field("Labels", "its labels", lambda row: row.image.labels),
+    Field("Verdict", "keep or remove", lambda row: "remove" if row.verdict.remove else "keep"),
+    Field("Rule", "the rule that decides", lambda row: row.verdict.reasons[0].rule),
+    Field("Reason", "the same in words", lambda row: reasons.texts(row.verdict.reasons)),
+    Field("FreedBytes", "what comes free with it, in the plan", lambda r: r.verdict.freed_bytes),
+)  # fmt: skip
+
+TABLE: Table[Row] = Table(
+    _FIELDS,
+    {
+        "size": lambda row: row.image.size,
+        "unique": _unique,
+        "shared": _shared,
+        "name": lambda row: (row.repository == NONE, row.repository, row.tag),
+        "tag": lambda row: row.tag,
+        "id": lambda row: row.image.id,
+        "age": lambda row: row.age,
+        "created": lambda row: row.image.created or None,
+        "last-use": lambda row: row.idle,
+        "used": lambda row: row.idle,
+        "containers": lambda row: len(row.containers),
+        "verdict": lambda row: (row.verdict.remove, row.verdict.reasons[0].rule),
+    },
+    (
+        Filter("reference", "a reference, a pattern of it, or the end of its name",
+               by_reference(lambda row: row.references)),
+        Filter("name", "a part of the reference, or a pattern", by_part(lambda row: (row.name,))),
+        Filter("id", "the start of the ID", by_start(lambda row: row.image.id)),
+        Filter("label", "a label: key or key=value; several must all be there",
+               by_label(lambda row: row.image.labels), all_of=True),
+        Filter("dangling", "true: without a tag", by_flag(lambda row: not row.image.tags)),
+        Filter("before", "built before this image",
+               by_moment(lambda row: row.image.created or None, later=False)),
+        Filter("since", "built after this image",
+               by_moment(lambda row: row.image.created or None, later=True)),
+        Filter("until", "built longer ago than this: 24h", by_least_age(lambda row: row.age)),
+        Filter("age", "how long ago it was built: 'age>7d'", by_age(lambda row: row.age)),
+        Filter("used", "how long ago a container last used it: 'used>7d'",
+               by_age(_ever_idle)),
+        Filter("size", "its size: 'size>1GB'", by_size(lambda row: row.image.size)),
+        Filter("unique", "what it alone holds: 'unique>1GB'", by_size(_unique)),
+        Filter("containers", "how many containers use it: containers=0",
+               by_number(lambda row: len(row.containers))),
+        Filter("verdict", "keep or remove",
+               by_choice(lambda row: ("remove" if row.verdict.remove else "keep",), _VERDICTS)),
+        Filter("rule", "a rule that speaks for the verdict",
+               by_text(lambda row: [reason.rule for reason in row.verdict.reasons])),
+        Filter("reason", "a part of the reason",
+               by_part(lambda row: (reasons.texts(row.verdict.reasons),))),
+    ),
+)  # fmt: skip

@@ -1,0 +1,199 @@
+"""The rows of ``holystone plan``: every object with its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from holystone.core.decision import KINDS, Plan, Verdict
+from holystone.core.inventory import Inventory
+from holystone.core.units import format_size
+from holystone.present import figures, reasons
+from holystone.present.lists.table import (
+    Field,
+    Filter,
+    Table,
+    by_age,
+    by_choice,
+    by_flag,
+    by_label,
+    by_least_age,
+    by_moment,
+    by_part,
+    by_reference,
+    by_size,
+    by_start,
+    by_text,
+)
+from holystone.present.wording import ago, name_of, short_id, timestamp
+
+
+class Row(NamedTuple):
+    """An object of the host, and what becomes of it."""
+
+    verdict: Verdict
+    size: int | None
+    """Bytes, as the engine tells them; None where it does not."""
+    created: float | None
+    used: float | None
+    """Its last use: of a container its end; None where it is not known."""
+    labels: Mapping[str, str]
+    tagged: bool
+    now: float
+    whole: bool = False
+    """Whether IDs are written in full."""
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since it was made; None where that is not known."""
+        return None if self.created is None else max(0.0, self.now - self.created)
+
+    @property
+    def idle(self) -> float | None:
+        """Seconds since its last use; None where none is known."""
+        return None if self.used is None else max(0.0, self.now - self.used)
+
+    @property
+    def name(self) -> str:
+        """Its name, else its ID."""
+        if self.verdict.kind == "cache" or not any(self.verdict.names):
+            return self.identifier
+        return self.verdict.names[0]
+
+    @property
+    def identifier(self) -> str:
+        """Its ID, shortened where that was not refused; a volume has its name."""
+        is_short = self.whole or self.verdict.kind == "volume"
+        return self.verdict.id if is_short else short_id(self.verdict.id)
+
+    @property
+    def call(self) -> str:
+        """What a table calls it."""
+        return self.name if self.whole and not any(self.verdict.names) else name_of(self.verdict)
+
+
+def rows(
+    inventory: Inventory, plan: Plan, *, whole: bool = False, going: bool = False
+) -> list[Row]:
+    """The rows in the order of the kinds, of each the largest first; ``going``: no others."""
+    users = figures.containers_of(inventory)
+    now = inventory.taken_at
+    of: dict[tuple[str, str], tuple[int | None, float, float | None, Mapping[str, str], bool]] = {}
+    for image in inventory.images:
+        used = figures.last_use(users.get(image.id, []), now)
+        of["image", image.id] = (image.size, image.created, used, image.labels, bool(image.tags))
+    for each in inventory.containers:
+        used = each.finished if each.idle else now
+        of["container", each.id] = (each.freed_bytes, each.created, used, each.labels, True)
+    for record in inventory.cache:
+        of["cache", record.id] = (record.size, record.created, record.last_used, {}, True)
+    for volume in inventory.volumes:
+        of["volume", volume.name] = (volume.size, volume.created, None, volume.labels, True)
+    for network in inventory.networks:
+        of["network", network.id] = (None, network.created, None, network.labels, True)
+    listed = []
+    for verdict in plan.removed if going else plan.verdicts:
+        size, created, used, labels, tagged = of.get(
+            (verdict.kind, verdict.id), (None, 0.0, None, {}, True)
+        )
+        listed.append(Row(verdict, size, created or None, used, labels, tagged, now, whole))
+    return sorted(listed, key=_usual)
+
+
+def _usual(row: Row) -> tuple[int, bool, int, str]:
+    """What goes before what stays, the largest first."""
+    verdict = row.verdict
+    return (KINDS.index(verdict.kind), not verdict.remove, -verdict.freed_bytes, row.name)
+
+
+def _action(row: Row) -> str:
+    return "remove" if row.verdict.remove else "keep"
+
+
+def _references(row: Row) -> Sequence[str]:
+    return row.verdict.names if row.verdict.kind == "image" else ()
+
+
+_FIELDS: Sequence[Field[Row]] = (
+    Field("Kind", "container, image, cache, volume or network", lambda row: row.verdict.kind),
+    Field("ID", "its ID, 12 digits of it without --no-trunc", lambda row: row.identifier),
+    Field("Name", "its first name, else its ID", lambda row: row.name),
+    Field("Names", "all of its names", lambda row: [name for name in row.verdict.names if name]),
+    Field("Verdict", "keep or remove", _action),
+    Field("Freed", "what comes free with it", lambda row: format_size(row.verdict.freed_bytes)),
+    Field("FreedBytes", "the same in bytes", lambda row: row.verdict.freed_bytes),
+    Field(
+        "Size",
+        "what the engine says of its size",
+        lambda row: None if row.size is None else format_size(row.size),
+    ),
+    Field("SizeBytes", "the same in bytes", lambda row: row.size),
+    Field(
+        "CreatedAt",
+        "when it was made",
+        lambda row: None if row.created is None else timestamp(row.created),
+    ),
+    Field(
+        "CreatedSince",
+        "how long ago that is",
+        lambda row: None if row.age is None else ago(row.age),
+    ),
+    Field(
+        "LastUsedAt",
+        "its last use, of a container its end",
+        lambda row: None if row.used is None else timestamp(row.used),
+    ),
+    Field(
+        "LastUsedSince",
+        "how long ago that is",
+        lambda row: None if row.idle is None else ago(row.idle),
+    ),
+    Field("Labels", "its labels", lambda row: row.labels),
+    Field("Rule", "the rule that decides", lambda row: row.verdict.reasons[0].rule),
+    Field("Reason", "why, in words", lambda row: reasons.texts(row.verdict.reasons)),
+)
+
+TABLE: Table[Row] = Table(
+    _FIELDS,
+    {
+        "size": lambda row: row.size,
+        "freed": lambda row: row.verdict.freed_bytes,
+        "name": lambda row: row.name,
+        "kind": lambda row: KINDS.index(row.verdict.kind),
+        "id": lambda row: row.verdict.id,
+        "age": lambda row: row.age,
+        "created": lambda row: row.created,
+        "last-use": lambda row: row.idle,
+        "used": lambda row: row.idle,
+        "verdict": _action,
+        "rule": lambda row: row.verdict.reasons[0].rule,
+    },
+    (
+        Filter("kind", "container, image, cache, volume or network",
+               by_choice(lambda row: (row.verdict.kind,), KINDS)),
+        Filter("verdict", "keep or remove",
+               by_choice(lambda row: (_action(row),), ("keep", "remove"))),
+        Filter("rule", "a rule that speaks for the verdict",
+               by_text(lambda row: [reason.rule for reason in row.verdict.reasons])),
+        Filter("reason", "a part of the reason",
+               by_part(lambda row: (reasons.texts(row.verdict.reasons),))),
+        Filter("reference", "an image: its reference, a pattern of it, or the end of its name",
+               by_reference(_references)),
+        Filter("name", "a part of the name, or a pattern", by_part(lambda row: row.verdict.names)),
+        Filter("id", "the start of the ID", by_start(lambda row: row.verdict.id)),
+        Filter("label", "a label: key or key=value; several must all be there",
+               by_label(lambda row: row.labels), all_of=True),
+        Filter("dangling", "true: images without a tag", by_flag(lambda row: not row.tagged)),
+        Filter("before", "made before this image", by_moment(lambda r: r.created, later=False)),
+        Filter("since", "made after this image", by_moment(lambda row: row.created, later=True)),
+        Filter("until", "made longer ago than this: 24h", by_least_age(lambda row: row.age)),
+        Filter("age", "how long ago it was made: 'age>7d'", by_age(lambda row: row.age)),
+        Filter("used", "how long ago it was used: 'used>7d'", by_age(lambda row: row.idle)),
+        Filter("size", "its size: 'size>1GB'", by_size(lambda row: row.size)),
+        Filter("freed", "what comes free with it: 'freed>1GB'",
+               by_size(lambda row: row.verdict.freed_bytes)),
+    ),
+)  # fmt: skip
+
+OF_KEPT = frozenset(("verdict", "rule", "reason"))
+"""Filters that ask for objects that stay as well."""

@@ -1,0 +1,122 @@
+"""The rows of ``holystone history``: past runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from holystone.core.units import format_duration, format_size
+from holystone.ledger.records import KILLED, RunSummary
+from holystone.present.lists.table import (
+    Field,
+    Filter,
+    Table,
+    by_age,
+    by_choice,
+    by_flag,
+    by_least_age,
+    by_number,
+    by_part,
+    by_size,
+    by_text,
+)
+from holystone.present.wording import ago, timestamp
+
+_STATES = ("done", "interrupted", "killed", "running")
+
+
+class Row(NamedTuple):
+    """A run, seen at a moment."""
+
+    run: RunSummary
+    now: float
+
+    @property
+    def age(self) -> float:
+        """Seconds since it started."""
+        return max(0.0, self.now - self.run.started)
+
+    @property
+    def took(self) -> float | None:
+        """Seconds; None where it runs, or was killed."""
+        ended = None if self.run.state == KILLED else self.run.ended
+        return None if ended is None else max(0.0, ended - self.run.started)
+
+
+_FIELDS: Sequence[Field[Row]] = (
+    Field("ID", "its number", lambda row: row.run.id),
+    Field("Level", "its level", lambda row: row.run.level),
+    Field("Options", "its options", lambda row: row.run.options),
+    Field("State", "done, interrupted, killed or running", lambda row: row.run.state),
+    Field("Engine", "the name of the host", lambda row: row.run.engine_name),
+    Field("EngineID", "the engine's ID and image store", lambda row: row.run.engine),
+    Field("Endpoint", "where the engine was", lambda row: row.run.endpoint),
+    Field("Job", "the CI job that ran it", lambda row: row.run.job),
+    Field("StartedAt", "when it started", lambda row: timestamp(row.run.started)),
+    Field("StartedSince", "how long ago that is", lambda row: ago(row.age)),
+    Field(
+        "EndedAt",
+        "when it ended",
+        lambda row: None if row.run.ended is None else timestamp(row.run.ended),
+    ),
+    Field(
+        "Took",
+        "how long it took",
+        lambda row: None if row.took is None else format_duration(row.took),
+    ),
+    Field("TookSeconds", "the same in seconds", lambda row: row.took),
+    Field("Planned", "what was planned", lambda row: format_size(row.run.planned_bytes)),
+    Field("PlannedBytes", "the same in bytes", lambda row: row.run.planned_bytes),
+    Field("Freed", "what was freed", lambda row: format_size(row.run.freed_bytes)),
+    Field("FreedBytes", "the same in bytes", lambda row: row.run.freed_bytes),
+    Field("Removed", "how many objects went", lambda row: row.run.removed),
+    Field("Skipped", "how many were skipped", lambda row: row.run.skipped),
+    Field("Failed", "how many removals failed", lambda row: row.run.failed),
+    Field("Tagged", "how many images with a tag went", lambda row: row.run.tagged),
+    Field("UnderPressure", "how many of those for space alone", lambda r: r.run.under_pressure),
+    Field("TargetBytes", "how much was to be free in the end", lambda row: row.run.target_free),
+    Field("Interrupted", "why it ended early", lambda row: row.run.interrupted),
+)
+
+TABLE: Table[Row] = Table(
+    _FIELDS,
+    {
+        "id": lambda row: row.run.id,
+        "age": lambda row: row.age,
+        "started": lambda row: row.run.started,
+        "size": lambda row: row.run.freed_bytes,
+        "freed": lambda row: row.run.freed_bytes,
+        "planned": lambda row: row.run.planned_bytes,
+        "removed": lambda row: row.run.removed,
+        "failed": lambda row: row.run.failed,
+        "took": lambda row: row.took,
+        "level": lambda row: row.run.level,
+        "state": lambda row: row.run.state,
+        "name": lambda row: row.run.engine_name,
+        "engine": lambda row: row.run.engine_name,
+        "job": lambda row: row.run.job or None,
+    },
+    (
+        Filter("level", "its level; repair is one too", by_text(lambda row: (row.run.level,))),
+        Filter("state", "done, interrupted, killed or running",
+               by_choice(lambda row: (row.run.state,), _STATES)),
+        Filter("engine", "the name of the host, the engine's ID, or where it was",
+               by_part(lambda row: (row.run.engine_name, row.run.engine, row.run.endpoint))),
+        Filter("job", "the CI job that ran it", by_text(lambda row: (row.run.job,))),
+        Filter("option", "a part of its options", by_part(lambda row: row.run.options or ())),
+        Filter("id", "its number: 'id>12'", by_number(lambda row: row.run.id)),
+        Filter("until", "started longer ago than this: 24h", by_least_age(lambda row: row.age)),
+        Filter("age", "how long ago it started: 'age<7d'", by_age(lambda row: row.age)),
+        Filter("took", "how long it took: 'took>1m'", by_age(lambda row: row.took)),
+        Filter("freed", "what was freed: 'freed>1GB'", by_size(lambda row: row.run.freed_bytes)),
+        Filter("planned", "what was planned", by_size(lambda row: row.run.planned_bytes)),
+        Filter("removed", "how many objects went: 'removed>0'",
+               by_number(lambda row: row.run.removed)),
+        Filter("skipped", "how many were skipped", by_number(lambda row: row.run.skipped)),
+        Filter("failed", "how many removals failed: 'failed>0'",
+               by_number(lambda row: row.run.failed)),
+        Filter("tagged", "how many images with a tag went", by_number(lambda row: row.run.tagged)),
+        Filter("pressure", "true: images with a tag went for space alone",
+               by_flag(lambda row: bool(row.run.under_pressure))),
+    ),
+)  # fmt: skip

@@ -1,0 +1,66 @@
+"""The tables of docs/lists.md, which ``make examples`` writes: what each list can be asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+from holystone.present.lists.table import Table
+from tests.docs.generated import below, bring_up_to_date
+
+DOCUMENT = "docs/lists.md"
+HEADING = "## What each list has"
+LISTS = {
+    "images": "holystone images",
+    "plan": "holystone plan",
+    "runs": "holystone history",
+    "uses": "holystone observe",
+    "leases": "holystone lease list",
+}
+"""The module of each list, and the command that makes it."""
+
+
+def table_of(name: str) -> Table[Any]:
+    """What the list of this module can be asked for."""
+    table: Table[Any] = import_module(f"holystone.present.lists.{name}").TABLE
+    return table
+
+
+def content() -> str:
+    """Everything below the heading."""
+    return "\n".join(line for name in LISTS for line in _lines(name)) + "\n"
+
+
+def _lines(name: str) -> Iterator[str]:
+    table = table_of(name)
+    yield from ("", f"### {LISTS[name]}", "")
+    yield f"`--sort`: {', '.join(f'`{key}`' for key in table.orders)}."
+    yield from ("", "| `--filter` | |", "|---|---|")
+    for each in table.filters:
+        yield f"| `{each.name}` | {_marked(each.told)} |"
+    yield from ("", "| `--format` | |", "|---|---|")
+    for field in table.fields:
+        yield f"| `.{field.name}` | {_marked(field.told)} |"
+
+
+def _marked(told: str) -> str:
+    """A text whose examples in quotes stand as code."""
+    parts = told.split("'")
+    return "".join(f"`'{part}'`" if n % 2 else part for n, part in enumerate(parts)).replace(
+        "<none>", "`<none>`"
+    )
+
+
+def rewritten(text: str) -> str:
+    """The document with the tables as they should be."""
+    return below(text, HEADING, content())
+
+
+def main() -> None:
+    """Bring the tables up to date."""
+    bring_up_to_date(DOCUMENT, rewritten)
+
+
+if __name__ == "__main__":
+    main()
