@@ -79,7 +79,14 @@ class DemoHost(SimulatedHost):
 
     def usage(self) -> Usage:
         """What is known of the objects that are here, and the leases as they are now."""
-        return super().usage()._replace(leases=tuple(self.leases(self._clock())))
+        return (
+            super()
+            .usage()
+            ._replace(
+                leases=tuple(self.leases(self._clock())),
+                leases_unread=bool(self.memory.leases_unread()),
+            )
+        )
 
     def keep_uses(self, inventory: Inventory) -> Observed:
         """Remember the uses since the last look; at the first all that are known of."""
