@@ -74,6 +74,22 @@ def test_the_environment_names_the_folder_too(holystone: Command) -> None:
     assert "run 1 was made on demo:, not on unix:///elsewhere.sock" in said
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_plan_in_a_file_is_carried_out(holystone: Command, tmp_path: Path, kept: bool) -> None:
+    """All of it, with a state folder and without; a second time nothing is left to do."""
+    state = None if not kept else str(holystone.state)
+    plan = tmp_path / "plan.json"
+    made = holystone("plan", "weekly", "--out", plan, "--json", *DEMO, HOLYSTONE_STATE=state).json
+    going = {item["id"] for item in made["items"] if item["action"] == "remove"}
+    clean = ("clean", "--plan", plan, *DEMO)
+    done = holystone(*clean, "--json", HOLYSTONE_STATE=state)
+    assert (done.code, done.err) == (0, "")
+    assert {i["id"] for i in done.json["items"] if i.get("result") == "removed"} == going
+    again = holystone(*clean, HOLYSTONE_STATE=state)
+    assert again.code == 0
+    assert ("Nothing was left to do" in again.out) is kept
+
+
 def test_looking_changes_nothing(holystone: Command) -> None:
     for command in ("plan", "status", "images", "explain redis:7", "verify", "refresh -n"):
         holystone(*command.split(), *DEMO)

@@ -28,6 +28,7 @@ COMMANDS = (
     "clean",
     "explain python:3.12",
     "images",
+    "lease python:* --for 1h",
     "observe",
     "plan",
     "refresh python:3.12",

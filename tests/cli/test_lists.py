@@ -41,6 +41,9 @@ def test_filters_of_images(holystone: Command) -> None:
         words = [word for text in filters for word in ("--filter", text)]
         return set(lines(holystone("images", "-qa", "--no-trunc", *words, *DEMO)))
 
+    assert lines(holystone("images", "-q", "-f", "dangling=true", *DEMO)) == lines(
+        holystone("images", "-q", "--filter=dangling=true", *DEMO)
+    )
     assert ids("dangling=true") == {i["id"] for i in told if not i["tags"]}
     assert ids("size>1GB") == {i["id"] for i in told if i["size_bytes"] > 10**9}
     assert ids("verdict=remove") == {i["id"] for i in told if i["action"] == "remove"}
@@ -216,5 +219,7 @@ def test_lists_and_names_on_an_engine(
     said = holystone("explain", "app-nod:1.5", *on).failed(1)
     assert f"Did you mean {tags[0]} or {tags[1]}?" in said
     assert f"Did you mean {tags[0]}" in holystone("verify", "app-nod:1.5", *on).failed(1)
-    assert f"Did you mean {tags[0]}" in holystone("refresh", "-n", "app-nod:1.5", *on).failed(1)
+    absent = holystone("refresh", "-n", "app-nod:1.5", *on)
+    assert absent.code == 3
+    assert f"--missing pulls it. Did you mean {tags[0]}" in " ".join(absent.out.split())
     assert "Verified 2 images" in holystone(*on, "verify", f"{unique}/app-*").out

@@ -81,7 +81,7 @@ def test_every_option_stands_in_every_place(command: str, name: str) -> None:
     option = [name]
     if action.nargs != 0:
         value = next(iter(action.choices)) if action.choices else VALUES.get(name, "word")
-        if name == "--filter":
+        if action.dest == "filter":
             value = "age>1d" if command == "history" else "name=-x"
         option += [next((VALUES[n] for n in action.option_strings if n in VALUES), value)]
     needed = [
@@ -153,6 +153,9 @@ def test_words_that_could_be_several_things(words: str, same: str) -> None:
         ("help df", "there is no command 'df'. Type holystone status."),
         ("clean -a", "there is no option -a: everything unused goes with holystone clean deep."),
         ("clean --filter until=24h", "there is no option --filter: what stays is said by ["),
+        ("protect redis:7", "unrecognized arguments: redis:7. protect reads a repository: holysto"),
+        ("status redis", "unrecognized arguments: redis. One image is shown by holystone explain"),
+        ("observe redis", "unrecognized arguments: redis. See holystone observe --help."),
         ("clean wekly", "did you mean weekly? See holystone clean --help."),
         ("plan --until-free 50%", "For 50% free type --until-used 50%."),
         ("clean --until-free 20%", "For 20% free type --until-used 80%."),

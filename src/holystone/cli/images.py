@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "-q", "--quiet", action="store_true", help="only the IDs, each once, for xargs"
     )
-    add_listing(made, "images")
+    add_listing(made, "images", short=["-f"])
     add_policy(made, level=False)
     add_engine(made)
     add_output(made)

@@ -20,15 +20,22 @@ if TYPE_CHECKING:
 
 
 def add_listing(
-    parser: argparse.ArgumentParser, name: str, *, what: str = "", whole: str = ""
+    parser: argparse.ArgumentParser,
+    name: str,
+    *,
+    what: str = "",
+    whole: str = "",
+    short: Sequence[str] = (),
 ) -> None:
     """The options of a list; ``name`` is its module in ``present.lists``.
 
-    ``what`` says which action of the command lists, ``whole`` what ``--no-trunc`` leaves uncut.
+    ``what`` says which action of the command lists, ``whole`` what ``--no-trunc`` leaves uncut,
+    ``short`` other names of ``--filter``.
     """
     lead = f"{what}: " if what else ""
     group = parser.add_argument_group("list")
     group.add_argument(
+        *short,
         "--filter",
         metavar="KEY=VALUE",
         action="append",

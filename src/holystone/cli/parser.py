@@ -48,7 +48,10 @@ class Parser(argparse.ArgumentParser):
         examples: Examples = (),
         hints: Mapping[str, str] | None = None,
     ) -> None:
-        """``hints`` say what to type in place of options that other programs have."""
+        """``hints`` say what to type in place of options that other programs have.
+
+        That of the empty name is for arguments, where the command takes none.
+        """
         # An abbreviation in a script would break with the next option that begins like it.
         super().__init__(
             prog=prog, description=description, formatter_class=_Help, allow_abbrev=False
@@ -75,6 +78,9 @@ class Parser(argparse.ArgumentParser):
         words = told_apart(self.known, args or ())
         if words.unknown:
             self.error(self._unknown(words.unknown[0]))
+        if words.others and not any(not each.option_strings for each in self._actions):
+            hint = f". {self.hints['']}" if "" in self.hints else ""
+            self.error(f"unrecognized arguments: {' '.join(words.others)}{hint}")
         dashed = any(word.startswith("-") and word != "-" for word in words.others)
         mark = ("--",) if dashed else ()
         return super().parse_args([*words.options, *mark, *words.others], namespace)

@@ -26,6 +26,11 @@ def parser() -> argparse.ArgumentParser:
         description="Read which images a repository is built on and runs in, from its Dockerfiles, "
         "compose files, GitLab pipelines and GitHub workflows, and propose what [protect] "
         "of holystone.toml should name. Nothing is run or downloaded, and nothing guessed.",
+        hints={
+            "": "protect reads a repository: holystone protect --from PATH. An image of your own "
+            "choice belongs under [protect] images in holystone.toml, which takes patterns like "
+            "'team/*'; holystone lease keeps one for a time"
+        },
         examples=[
             ("holystone protect --from .", "what this repository is built on"),
             (

@@ -16,6 +16,7 @@ def parser() -> argparse.ArgumentParser:
     """The options of ``status``."""
     made = Parser(
         prog="holystone status",
+        hints={"": "One image is shown by holystone explain NAME"},
         description="Show in one screen where the disk went and what a routine clean would free.",
         examples=[
             ("holystone status", "where the disk went"),

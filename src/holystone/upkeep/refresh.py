@@ -67,6 +67,8 @@ class Wanted(NamedTuple):
     """``named``, ``protected`` or ``used``."""
     image: Image | None = None
     """What it means here; None where it is not here."""
+    near: str = ""
+    """Which of the tags here are closest, as a question; empty where none is, or it is here."""
 
 
 class Standing(NamedTuple):
@@ -178,12 +180,8 @@ def _named(here: Mapping[str, Image], texts: Sequence[str], *, missing: bool) ->
             near = did_you_mean(here, text)
             if has_marks(text):
                 raise RefreshError(f"there is no tag here that {text!r} covers.{near}")
-            if near and not missing:
-                raise RefreshError(
-                    f"there is no tag {text!r} here.{near} (--missing pulls what is not here.)"
-                )
             reference = parse(text).complete.familiar
-            chosen.setdefault(reference, Wanted(reference, NAMED))
+            chosen.setdefault(reference, Wanted(reference, NAMED, near=near))
     return [chosen[reference] for reference in sorted(chosen)]
 
 
@@ -257,7 +255,7 @@ def _unasked(wanted: Wanted, *, missing: bool) -> Standing | None:
     if wanted.image is None:
         if missing:
             return None
-        return Standing(wanted, ABSENT, "--missing pulls it")
+        return Standing(wanted, ABSENT, f"--missing pulls it.{wanted.near}".rstrip("."))
     if wanted.why == NAMED:
         return None
     domain = parse(wanted.reference).domain

@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
+from holystone.core.outside import safe, safe_json, safe_lines
 from holystone.present.lists.table import Field, Table, Value
-from holystone.present.wording import safe
 
 Row = TypeVar("Row")
 _PLACE = re.compile(r"\{\{(-\s)?\s*(.*?)\s*(\s-)?\}\}", re.DOTALL)
@@ -51,9 +51,7 @@ class Template(Generic[Row]):
 
     def lines(self, rows: Sequence[Row]) -> list[str]:
         """A line for each row, with a heading where the template begins with ``table``."""
-        own = "".join(part.text for part in self.parts if part.value is None)
-        told = [self._guarded("".join(self._told(part, row) for part in self.parts), own)
-                for row in rows]  # fmt: skip
+        told = [safe_lines("".join(self._told(part, row) for part in self.parts)) for row in rows]
         if not self.headed:
             return told
         return _aligned(["".join(part.text for part in self.parts), *told])
@@ -61,14 +59,6 @@ class Template(Generic[Row]):
     @staticmethod
     def _told(part: _Part[Row], row: Row) -> str:
         return part.text if part.value is None else part.value(row)
-
-    @staticmethod
-    def _guarded(line: str, own: str) -> str:
-        """The line, unless what comes from outside makes a command of it for a CI system."""
-        if line.lstrip().startswith("::") and not own.lstrip().startswith("::"):
-            start = line.index("::")
-            line = f"{line[:start]}: :{line[start + 2 :]}"
-        return line.replace("##[", "# #[") if "##[" not in own else line
 
     def _parts(self, text: str) -> list[_Part[Row]]:
         parts: list[_Part[Row]] = []
@@ -189,7 +179,7 @@ class _Ready(str):
 
 def _json(value: object) -> _Ready:
     told = value.values if isinstance(value, _Whole) else value
-    return _Ready(json.dumps(told, separators=(",", ":")))
+    return _Ready(safe_json(json.dumps(told, separators=(",", ":"))))
 
 
 def _joined(value: object, between: object) -> str:
