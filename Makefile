@@ -22,9 +22,9 @@ test: $(READY) ## Run all tests; as root on Debian the missing engines are insta
 	scripts/install-engines
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
 
-stress: $(READY) ## Cleans without pause beside ten workers' jobs, two minutes on each engine, with figures
+stress: $(READY) ## Cleans beside ten workers' jobs, two minutes on each engine, and 102 faults, with figures
 	scripts/install-engines
-	$(BIN)/pytest tests/stress --stress-seconds 120 $(ARGS)
+	$(BIN)/pytest tests/stress --stress-seconds 120 --stress-faults 17 $(ARGS)
 
 check: lint types imports docs ## Lint, format, types, imports, documentation: quick, needs no engine
 

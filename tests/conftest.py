@@ -49,6 +49,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=15.0,
         help="for how long the stress test goes on, on each engine (15)",
     )
+    parser.addoption(
+        "--stress-faults",
+        type=int,
+        default=2,
+        help="how many faults of each kind the stress test makes, on each engine (2)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -181,14 +181,18 @@ def test_an_entry_that_makes_no_sense(holystone: Command) -> None:
     assert "an entry of GET /images/json makes no sense" in said
 
 
+FAULTS_AT_ONCE = ("page", "cut", "500", "null")
 IMAGE = {"Id": "sha256:" + "1" * 64, "RepoTags": ["a:1"], "Size": 5, "Created": 9}
 UNTAGGED = {**IMAGE, "Id": "sha256:" + "2" * 64, "RepoTags": None}
 STOPPED = {"Id": "3" * 64, "Names": ["/job"], "State": "exited", "ImageID": "x", "Created": 9}
 ONE = {**EMPTY, "GET /images/json": answers([IMAGE, UNTAGGED])}
 
 
-@pytest.mark.parametrize("command", ["plan", "status", "clean"])
-@pytest.mark.parametrize("fault", ["page", "silent", "cut", "500", "null"])
+@pytest.mark.parametrize(
+    ("command", "fault"),
+    [("plan", "silent")]
+    + [(each, fault) for each in ("plan", "status", "clean") for fault in FAULTS_AT_ONCE],
+)
 def test_a_failing_disk_usage_is_noted(holystone: Command, fault: str, command: str) -> None:
     """The build cache is left out, and all else goes on."""
     host = {**EMPTY, "GET /containers/json": answers([STOPPED])}
@@ -197,8 +201,10 @@ def test_a_failing_disk_usage_is_noted(holystone: Command, fault: str, command: 
         "GET /containers/" + "3" * 64 + "/json": answers({}),
     }
     with misbehaving(host) as engine:
-        done = holystone(*command.split(), "--json", "-H", engine, "--timeout", "0.05s")
-        shown = holystone(*command.split(), "-H", engine, "--timeout", "0.05s")
+        # The engine is given thirty times as long for its disk usage, while it answers a ping.
+        short = ("--timeout", "0.2s" if fault == "silent" else "9s")
+        done = holystone(*command.split(), "--json", "-H", engine, *short)
+        shown = holystone(*command.split(), "-H", engine, *short)
     assert done.code == 0, done.err
     assert {"usage"} <= {note["problem"] for note in done.json["notes"]}
     assert "does not tell the size of the build cache" in " ".join(shown.out.split())

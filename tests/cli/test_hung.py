@@ -21,6 +21,8 @@ from tests.engine_client.misbehaving import HANG, Behaviour, InTurn, answers, mi
 from tests.engines import Engine
 
 SHORT = ("--timeout", "0.3s")
+LONGER = ("--timeout", "1.5s")
+"""For engines that do answer, on a machine that may be busy."""
 COMMANDS = (
     "advise",
     "clean",
@@ -104,7 +106,7 @@ def test_a_configuration_is_checked_without_an_answer(
 def test_a_silent_event_stream_is_no_hang(holystone: Command) -> None:
     """Nothing happens on that host: its stream has a head, and no event ever."""
     with misbehaving({"GET /_ping": PING, **EMPTY}) as host:
-        done = holystone("clean", "-H", host, *SHORT)
+        done = holystone("clean", "-H", host, *LONGER)
     assert (done.code, done.err) == (0, "")
 
 
@@ -116,10 +118,10 @@ def test_an_event_stream_that_does_not_begin(holystone: Command) -> None:
 def test_an_engine_at_work_is_waited_for(holystone: Command) -> None:
     """A disk usage that takes longer than the time-out, while a ping is answered, counts."""
     mount = {"ID": "abc", "Type": "exec.cachemount", "Size": 7_000, "InUse": False}
-    usage: Any = [1.0, *answers({"BuildCache": [mount], "Volumes": []})]
+    usage: Any = [2.5, *answers({"BuildCache": [mount], "Volumes": []})]
     script = {"GET /_ping": PING, **EMPTY, "GET /system/df": usage}
     with misbehaving(script) as host:
-        done = holystone("status", "--json", "-H", host, *SHORT)
+        done = holystone("status", "--json", "-H", host, *LONGER)
     assert (done.code, done.err) == (0, "")
     assert done.json["kinds"]["cache"]["count"] == 1
 
@@ -136,12 +138,12 @@ def test_an_engine_that_hangs_at_work_is_not(holystone: Command) -> None:
 def test_many_images_may_take_their_time(holystone: Command) -> None:
     """A store that weighs each image is given time for each that ``/info`` counts."""
     info = {"ID": "x", "Name": "x", "Driver": "overlay2", "Images": 100}
-    listed: Any = [0.8, *answers([IMAGE, UNTAGGED])]
+    listed: Any = [2.5, *answers([IMAGE, UNTAGGED])]
     script = {
         "GET /_ping": PING, **EMPTY, "GET /info": answers(info), "GET /images/json": listed,
     }  # fmt: skip
     with misbehaving(script) as host:
-        done = holystone("images", "--json", "-H", host, *SHORT)
+        done = holystone("images", "--json", "-H", host, *LONGER)
         lists = [each for each in host.requests if "/images/json" in each]
     assert (done.code, done.err) == (0, "")
     assert len(lists) == 1

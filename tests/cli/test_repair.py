@@ -187,6 +187,26 @@ def test_a_build_that_is_remembered_holds_manifest_and_config(
     assert holystone("verify", *on).code == 0
 
 
+@pytest.mark.engine("docker20")
+def test_steps_of_a_classic_build(
+    fresh_engine: Engine, registry: Registry, holystone: Command, unique: str
+) -> None:
+    """Images without a name, which hold the damaged layer, and which no registry has."""
+    name = f"{registry.address}/{unique}:1"
+    lines = f"{SCRATCH}RUN head -c 300000 /dev/urandom > /{unique}\nENV A=1\nRUN echo b > /b\n"
+    build(fresh_engine, lines, *("-t", name))
+    push(fresh_engine, name)
+    damage_built(fresh_engine, registry, name, unique)
+    on = ("-H", fresh_engine.host)
+    left = holystone("verify", "--repair", "--json", *on)
+    assert left.code == 3
+    assert "--with-cache" in told(left)["repair_cure"]
+    mended = holystone("verify", "--repair", "--with-cache", "--json", *on)
+    assert mended.code == 0, mended
+    assert told(mended)["repair"] == "repaired"
+    assert holystone("verify", *on).code == 0
+
+
 def test_a_registry_that_lacks_a_layer(
     fresh_engine: Engine, registry: Registry, holystone: Command, unique: str
 ) -> None:

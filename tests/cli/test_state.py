@@ -190,6 +190,25 @@ def test_with_leases_that_cannot_be_read_no_deep_clean(
     assert said.endswith("could take what they keep. Nothing was removed.\n")
 
 
+def test_the_demo_host_keeps_its_images_as_well(holystone: Command) -> None:
+    newer(holystone)
+    done = holystone("clean", "--json", "-H", "demo:")
+    assert done.code == 0
+    images = [item["action"] for item in done.json["items"] if item["kind"] == "image"]
+    assert set(images) == {"keep"}
+    assert "so every image stays" in done.err
+    assert "leases cannot be read" in holystone("clean", "deep", "--yes", "-H", "demo:").failed(12)
+
+
+def test_a_folder_that_is_refused_may_have_leases(holystone: Command) -> None:
+    """They cannot be trusted, and not be passed over either."""
+    with misbehaving(SCRIPT) as host:
+        clean(holystone, host)
+        holystone.state.chmod(0o777)
+        said = holystone("clean", "deep", "--yes", "-H", host).failed(12)
+    assert f"cannot use the state folder {holystone.state}: everybody can write into it" in said
+
+
 @pytest.mark.parametrize("level", ["routine", "weekly", "deep"])
 def test_with_leases_that_cannot_be_read_every_image_stays(holystone: Command, level: str) -> None:
     """One note says so; the plan of any level can be looked at."""

@@ -69,7 +69,7 @@ def test_every_file_that_is_named_is_refused_by_that(
     with pytest.raises(TraceError, match=f"odd: it is {odd}"):
         read("odd")
     with pytest.raises(Unreadable, match=f"it is {odd}"):
-        read_text("odd")
+        read_text("odd", None)
     docker = tmp_path / "docker"
     docker.mkdir()
     os.rename("odd", docker / "config.json")

@@ -5,10 +5,11 @@ A fenced block marked ``console`` holds commands and what they print::
     $ holystone plan --host demo:
     Plan of a routine clean of ...
 
-Each is run. No engine is in reach of it but the demo host. Two things may differ: moments and
-durations, and whatever stands where the example has a line with nothing but ``…``. What needs a
-real engine is marked ``text``, what is only to be typed ``sh``: neither is run. A ``toml`` block
-is the owner's file for the ``console`` block that follows it: ``holystone.toml``, which
+Each is run. No engine is in reach of it but the demo host. Those of a document that name the same
+``--state`` folder are one session: what the ones before did is there. Two things may differ:
+moments and durations, and whatever stands where the example has a line with nothing but ``…``. What
+needs a real engine is marked ``text``, what is only to be typed ``sh``: neither is run. A ``toml``
+block is the owner's file for the ``console`` block that follows it: ``holystone.toml``, which
 ``HOLYSTONE_CONFIG`` names. A block whose first line is a comment with nothing but the name of a
 file is that file there, and several may stand before the console.
 """
@@ -48,6 +49,8 @@ class Example(NamedTuple):
     """Index of the first line of output."""
     files: Mapping[str, str] = {}
     """What is in the files that are there."""
+    before: tuple[str, ...] = ()
+    """The commands before it that keep what they do in the same folder."""
 
 
 def examples(text: str) -> Iterator[Example]:
@@ -55,6 +58,7 @@ def examples(text: str) -> Iterator[Example]:
     lines = text.splitlines()
     fence, language = "", ""
     files: dict[str, str] = {}
+    sessions: dict[str, tuple[str, ...]] = {}
     opened = 0
     at = 0
     while at < len(lines):
@@ -68,6 +72,10 @@ def examples(text: str) -> Iterator[Example]:
             fence = language = ""
         elif language == "console" and lines[at].startswith("$ "):
             example = _example(lines, at, fence)._replace(files=files)
+            if state := re.search(r"--state (\S+)", example.command):
+                before = sessions.get(state[1], ())
+                sessions[state[1]] = (*before, example.command)
+                example = example._replace(before=before)
             yield example
             at = example.output_at + len(example.output)
             continue
@@ -97,24 +105,25 @@ def run(example: Example) -> list[str]:
         for name, content in example.files.items():
             Path(home, name).parent.mkdir(parents=True, exist_ok=True)
             Path(home, name).write_text(content, encoding="utf-8")
-        done = subprocess.run(
-            ["bash", "-c", example.command],
-            cwd=home,
-            env={
-                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-                "HOME": home,
-                "HOLYSTONE_STATE": home,
-                "DOCKER_HOST": "unix:///nowhere/docker.sock",
-                "LANG": "C.UTF-8",
-                "PYTHONUNBUFFERED": "1",
-                **({"HOLYSTONE_CONFIG": OWNERS} if OWNERS in example.files else {}),
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=60,
-            check=False,
-        )
+        for command in (*example.before, example.command):
+            done = subprocess.run(
+                ["bash", "-c", command],
+                cwd=home,
+                env={
+                    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+                    "HOME": home,
+                    "HOLYSTONE_STATE": home,
+                    "DOCKER_HOST": "unix:///nowhere/docker.sock",
+                    "LANG": "C.UTF-8",
+                    "PYTHONUNBUFFERED": "1",
+                    **({"HOLYSTONE_CONFIG": OWNERS} if OWNERS in example.files else {}),
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=60,
+                check=False,
+            )
     return done.stdout.decode().rstrip("\n").splitlines()
 
 

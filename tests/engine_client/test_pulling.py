@@ -91,7 +91,7 @@ def test_progress_is_the_sum_of_the_layers() -> None:
 )
 def test_a_pull_that_fails(behaviour: Behaviour, words: str) -> None:
     """A status of success says nothing: what goes wrong later stands in the stream."""
-    with engine(behaviour, timeout=0.05) as puller, pytest.raises(EngineError) as error:
+    with engine(behaviour, timeout=0.1) as puller, pytest.raises(EngineError) as error:
         puller.pull(REFERENCE, lambda _come, _size: None)
     assert words in str(error.value)
     assert isinstance(error.value, PullFailed | ProtocolError)

@@ -103,9 +103,20 @@ class Engine:
 
     def restart(self, timeout: float = 90.0) -> None:
         """End the daemon as a service manager does, start it anew, and wait until it answers."""
+        self._start_anew(signal.SIGTERM, [self._daemon()], timeout)
+
+    def crash(self, timeout: float = 90.0) -> None:
+        """Kill the daemon and its containerd, start it anew, and wait until it answers."""
+        daemon = self._daemon()
+        children = Path(f"/proc/{daemon}/task").glob("*/children")
+        pids = {int(pid) for file in children for pid in file.read_text().split()}
+        self._start_anew(signal.SIGKILL, [daemon, *pids], timeout)
+
+    def _start_anew(self, number: signal.Signals, pids: Sequence[int], timeout: float) -> None:
         again = self.data / "restart"
         again.touch()
-        self.signal(signal.SIGTERM)
+        for pid in pids:
+            os.kill(pid, number)
         deadline = time.monotonic() + timeout
         while again.exists():
             if time.monotonic() > deadline:

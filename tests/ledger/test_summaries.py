@@ -175,7 +175,7 @@ def test_last_uses_of_an_older_ledger_are_taken_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("column", ["first", "last", "count"])
-def test_a_summary_that_makes_no_sense_is_damage(tmp_path: Path, column: str) -> None:
+def test_a_summary_that_makes_no_sense_is_forgotten(tmp_path: Path, column: str) -> None:
     warnings: list[str] = []
     with opened(tmp_path) as ledger:
         ledger.fold(KEY, seen(Sighting(NOW, NODE, "i")))
@@ -185,7 +185,7 @@ def test_a_summary_that_makes_no_sense_is_damage(tmp_path: Path, column: str) ->
         assert ledger.fold(KEY, seen(Sighting(NOW, NODE, "i"))) is not None
         assert set(ledger.recall_summaries(KEY, "reference")) == {NODE}
     (warning,) = warnings
-    assert "is damaged: a record makes no sense" in warning
+    assert "Lost, by table: used (the last use of 2 objects)." in warning
 
 
 def test_the_bounds_are_what_the_documentation_says() -> None:

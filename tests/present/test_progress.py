@@ -4,13 +4,16 @@ import io
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from holystone.engine.host import Removal
 from holystone.present import progress
-from holystone.present.progress import Progress
+from holystone.present.progress import Progress, ProgressLine, PullProgress
 from holystone.present.replaying import ReplayProgress
 from holystone.present.table import display_width
 from holystone.present.terminal import Look, Output
+from holystone.present.verifying import VerifyProgress
 from tests.present import host
 
 
@@ -76,3 +79,77 @@ def test_replays_are_counted_by_their_uses() -> None:
     assert (bar.count("█"), bar.count("░")) == (9, 15)
     nothing = ReplayProgress(0, 0, lambda: 0, output(io.StringIO()), clock=lambda: 7.0)
     assert nothing.line().endswith("replayed 0 of 0 times  0 s")
+
+
+def bar(shown: ProgressLine) -> tuple[int, int]:
+    """How many columns of the bar are full, and how many it has."""
+    drawn = shown.line().partition("  ")[0]
+    return drawn.count("█"), len(drawn)
+
+
+@pytest.mark.parametrize("target", [None, 10**12])
+@given(data=st.data())
+def test_the_bar_of_a_clean_never_goes_back(target: int | None, data: st.DataObject) -> None:
+    """Over rounds that are planned anew as well, whatever becomes of the steps."""
+    plan = host.plan()._replace(target_free=target)
+    before: Progress | None = None
+    seen = 0
+    for last in (False, True):
+        count = data.draw(st.integers(1, len(plan.steps)))
+        part = plan if last else plan._replace(steps=plan.steps[:count])
+        shown = Progress(part, output(io.StringIO()), whole=plan, before=before)
+        for step in part.steps:
+            full, width = bar(shown)
+            assert seen <= full < width
+            seen = full
+            result = data.draw(st.sampled_from(["removed", "skipped", "failed"]))
+            shown.step_done(step, Removal(result))
+        before = shown
+    full, width = bar(shown)
+    assert (full == width) is (target is None)
+
+
+MOVES = st.lists(
+    st.tuples(st.integers(0, 3), st.integers(0, 10**9), st.integers(0, 10**9), st.booleans()),
+    max_size=30,
+)
+
+
+@given(MOVES)
+def test_the_bar_of_pulls_never_goes_back(moves: list[tuple[int, int, int, bool]]) -> None:
+    """Sizes are told bit by bit, layers are fetched again, and some pulls tell none at all."""
+    shown = PullProgress({0, 1, 2}, output(io.StringIO()))
+    settled: set[int] = set()
+    seen = 0
+    for place, come, size, ends in moves:
+        shown.moved(place, come, size)
+        if ends:
+            shown.settled(place)
+            settled |= {place} & {0, 1, 2}
+        full, width = bar(shown)
+        assert full >= seen
+        assert (full == width) is (len(settled) == 3)
+        seen = full
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**9), st.booleans()), max_size=30))
+def test_the_bar_of_verifying_never_goes_back(moves: list[tuple[int, bool]]) -> None:
+    """Also where more is read than was thought, or where nobody knows how much there is."""
+    for total in (0, 10**9):
+        shown = VerifyProgress(3, total, output(io.StringIO()))
+        seen = done = 0
+        for count, ends in moves:
+            shown.moved(count)
+            if ends and done < 3:
+                shown.settled(1)
+                done += 1
+            full, width = bar(shown)
+            assert full >= seen
+            assert (full == width) is (done == 3)
+            seen = full
+
+
+def test_the_bar_of_replays_never_goes_back() -> None:
+    done = iter([0, 150, 120, 399, 400])
+    shown = ReplayProgress(4, 100, lambda: next(done), output(io.StringIO()), clock=lambda: 7.0)
+    assert [bar(shown)[0] for _ in range(5)] == [0, 9, 9, 23, 24]

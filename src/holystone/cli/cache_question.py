@@ -35,10 +35,11 @@ def with_cache(
     weighed = host.weigh(inventory) if inventory.cache else inventory
     held = repair.held_by_builds(made, weighed, reach.that_made)
     records = {record.id: record.size for group in held for record in group.cache}
-    builds = {build for group in held for build in group.builds}
-    if not (records or builds) or options.with_cache:
+    others: set[object] = {build for group in held for build in group.builds}
+    others |= {step.image.id for group in held for step in group.build_steps if not group.obstacle}
+    if not (records or others) or options.with_cache:
         return held
-    if _agreed(len(records) + len(builds), sum(records.values()), options):
+    if _agreed(len(records) + len(others), sum(records.values()), options):
         return held
     return repair.without_cache(held)
 

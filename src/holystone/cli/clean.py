@@ -91,6 +91,7 @@ def run(options: argparse.Namespace) -> int:
         _refuse_beside_a_plan(options)
         agreed = plan_file.read(options.plan)
         plan_file.take_options(agreed, options)
+        options.planned_at = agreed.taken_at
         if options.max_plan_age is None:
             options.max_plan_age = 3600.0
     elif options.max_plan_age is not None:

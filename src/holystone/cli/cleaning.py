@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from holystone.core.policy import Policy
     from holystone.ledger.lock import Held, Holder
     from holystone.ledger.runs import Run
+    from holystone.present.progress import Progress
 
 _PAUSES = (0.02, 0.1, 0.3, 0.6)
 """Seconds before the disk is measured again where it has not gained what was freed."""
@@ -228,11 +229,12 @@ class Cleaning:
         run = self._begin(plan, inventory)
         self.run_id = None if run is None else run.id
         rounds: list[Round] = []
+        progress: Progress | None = None
         while True:
             part = part_to_begin_with(plan, inventory, len(rounds))
             if run is not None and rounds:
                 run.add(part, inventory)
-            outcome = self._execute(part, inventory, run)
+            outcome, progress = self._execute(part, plan, inventory, run, progress)
             rounds.append(Round(part, inventory, outcome, self._measured(part, outcome)))
             if not another(rounds, whole=part is plan):
                 break
@@ -274,13 +276,21 @@ class Cleaning:
             options=recorded(parser(), self.options, os.environ),
         )
 
-    def _execute(self, plan: Plan, inventory: Inventory, run: Run | None) -> Outcome:
+    def _execute(
+        self,
+        plan: Plan,
+        whole: Plan,
+        inventory: Inventory,
+        run: Run | None,
+        before: Progress | None,
+    ) -> tuple[Outcome, Progress | None]:
+        """Carry out a part of a plan, and go on with the progress of the round before."""
         if not plan.steps:
-            return Outcome({}, {}, 0, 0.0)
+            return Outcome({}, {}, 0, 0.0), before
         from holystone.present.progress import Progress
 
         errors = terminal.open_output(sys.stderr, os.environ, color=self.options.color)
-        with Progress(plan, errors) as progress:
+        with Progress(plan, errors, whole=whole, before=before) as progress:
 
             def report_step(step: Step, removal: Removal) -> None:
                 progress.step_done(step, removal)
@@ -296,7 +306,8 @@ class Cleaning:
                 if run is not None:
                     run.ask([(step.kind, step.id) for step in steps])
 
-            return execute(plan, inventory, self.host, report_step, begin=ask, looked=settle)
+            outcome = execute(plan, inventory, self.host, report_step, begin=ask, looked=settle)
+            return outcome, progress
 
     def _measured(self, plan: Plan, outcome: Outcome) -> Disk:
         """The disk after these removals, once it has what it gains from them.

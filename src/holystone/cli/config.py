@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_config, add_engine, add_output, configuration
 from holystone.cli.session import Failure, answer, opened
-from holystone.config.load import NAME, Configuration
+from holystone.config.load import NAME, SYSTEM, Configuration
 from holystone.engine.errors import EngineError
 from holystone.present import terminal
 
@@ -164,7 +164,10 @@ def _init(options: argparse.Namespace, output: Output) -> None:
         said = getattr(error, "strerror", None) or str(error)
         raise Failure(f"cannot write {path!r}: {said.lower()}. Name another file.") from None
     answer(
-        output, f"Wrote {path}. Every key in it is commented out: take the # away to change one."
+        output,
+        f"Wrote {path}. Every key in it is commented out: take the # away to change one.\n"
+        f"Policy goes into {SYSTEM}, or --config names the file: one that is found in the current "
+        "folder can only protect more.",
     )
 
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from holystone.ledger.ledger import Ledger
 
 
+_LONGEST = 30 * 86400.0
+"""Seconds since a plan was made whose host can still be told."""
+
+
 def folder_of(options: argparse.Namespace) -> str | None:
     """The folder that was named for what holystone remembers; None where none was."""
     return options.state or os.environ.get("HOLYSTONE_STATE") or None
@@ -40,7 +44,11 @@ def opened(options: argparse.Namespace, *, past: bool = False) -> Iterator[tuple
             # Else a mere look would begin a ledger.
             return ledger.recall_leases(now) if ledger.exists() else ()
 
-        yield DemoHost(DemoState(folder), ledger, leases, time.time()), ledger
+        now = time.time()
+        # Whoever carries out a plan finds the host of that moment, and not one that is made anew.
+        planned_at = getattr(options, "planned_at", now)
+        began = planned_at if now - _LONGEST < planned_at < now else now
+        yield DemoHost(DemoState(folder), ledger, leases, now, began), ledger
 
 
 def remember_last_run(ledger: Ledger) -> None:

@@ -134,7 +134,7 @@ def _show(
                 rows = _rows(runs, listing, limit)
                 runs, look = [row.run for row in rows], listing.look(look)
             count = ledger.runs.count(options.since, endpoint)
-            listed = report.Listed(runs, count, options.since, listing is not None)
+            listed = report.Listed(runs, count, options.since, listing is not None, endpoint)
             told = report.document(listed)
             text = report.table(listed, look)
         else:

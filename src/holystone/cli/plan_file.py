@@ -42,6 +42,7 @@ def write(
     """
     given = {name: getattr(options, name, None) for name in OPTIONS}
     # A flag that was not given is False, but for the one that says no.
+    listed = made.taken_at - _LISTED_BEFORE
     off = [name for name, value in given.items() if value is False and name != "check_registry"]
     told = {
         "schema": _SCHEMA,
@@ -51,7 +52,8 @@ def write(
             name: value for name, value in given.items() if value is not None and name not in off
         },
         "taken_at": made.taken_at,
-        "since": max(min(began, made.taken_at), made.taken_at - _LISTED_BEFORE),
+        # Where this machine's clock is not the engine's, ``began`` lies anywhere.
+        "since": began if listed <= began <= made.taken_at else listed,
         "engine": {"id": made.engine.id, "store": made.engine.store, "name": made.engine.name},
         "freed_bytes": made.freed_bytes,
         "steps": [step._asdict() for step in agreed_on(made, inventory)],

@@ -201,7 +201,10 @@ class _Verifying:
         run = None
         if plan.steps:
             job = ci_job(os.environ)
-            run = self.ledger.runs.begin(plan, inventory, endpoint=self.endpoint, job=job)
+            given = ("--with-cache",) if self.options.with_cache else ()
+            run = self.ledger.runs.begin(
+                plan, inventory, endpoint=self.endpoint, job=job, options=given
+            )
         errors = terminal.open_output(sys.stderr, os.environ, color=self.options.color)
         pulls = sum(len(group.subjects) for group in made if not group.obstacle)
         line = PullProgress(range(pulls), errors)

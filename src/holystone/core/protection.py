@@ -196,7 +196,7 @@ def tags_by_repository(images: Iterable[Image]) -> dict[str, list[str]]:
     Builds that can be repeated all have the same date: then the tag put on last is the newest, and
     then the one with the highest number in it.
     """
-    dated: dict[str, list[tuple[float, float, list[tuple[int, str]], str]]] = {}
+    dated: dict[str, list[tuple[float, float, list[tuple[int, str, str]], str]]] = {}
     for image in images:
         for tag in image.tags:
             name, _, version = tag.rpartition(":")
@@ -217,12 +217,14 @@ def digests_by_repository(
     return {name: [each for *_, each in sorted(all_, reverse=True)] for name, all_ in dated.items()}
 
 
-def _counting(version: str) -> list[tuple[int, str]]:
+def _counting(version: str) -> list[tuple[int, str, str]]:
     """What sorts ``1.10`` after ``1.9``."""
     import re
 
     parts = re.findall(r"(\d*)(\D*)", version)
-    return [(int(number or 0), rest) for number, rest in parts]
+    # By its length and digits: an engine may tell of numbers that are too long for int().
+    numbers = [(number.lstrip("0"), rest) for number, rest in parts]
+    return [(len(number), number, rest) for number, rest in numbers]
 
 
 @lru_cache(maxsize=65_536)

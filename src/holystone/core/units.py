@@ -34,6 +34,8 @@ _SIZE_UNITS = {
     "byte": 1,
     "bytes": 1,
 }
+_LONGEST = 200
+"""Characters of a size or duration."""
 _SLOWEST = 1000
 _DURATION_UNITS = {
     unit: seconds
@@ -52,7 +54,7 @@ _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)")
 
 def parse_size(text: str) -> int:
     """Bytes written as ``"40GB"``, ``"1.5 GiB"`` or ``"1024"``. Raises ValueError."""
-    match = _SIZE.fullmatch(text)
+    match = _SIZE.fullmatch(text) if len(text) <= _LONGEST else None
     factor = _SIZE_UNITS.get(match.group(2).lower()) if match else None
     if match is None or factor is None:
         raise ValueError(f"{text!r} is not a size; write it like 500MB, 40GB or 1.5GiB")
@@ -81,7 +83,7 @@ def parse_duration(text: str) -> float:
     compact = text.strip().lower()
     if compact == "0":
         return 0.0
-    parts = _DURATION_PART.findall(compact)
+    parts = _DURATION_PART.findall(compact) if len(compact) <= _LONGEST else ()
     known = all(unit in _DURATION_UNITS for _, unit in parts)
     if not parts or not known or "".join(n + u for n, u in parts) != compact.replace(" ", ""):
         raise ValueError(f"{text!r} is not a duration; write it like 90s, 10m, 1h30m or 7d")

@@ -6,7 +6,6 @@ before each removal.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from typing import NamedTuple
 from holystone.engine.api import Client
 from holystone.engine.errors import ProtocolError
 from holystone.engine.transport.http import Connection
+from holystone.engine.transport.text import read_json
 
 _RECORD_SEPARATOR = b"\x1e"
 """Stands before each event in an ``application/json-seq`` stream (RFC 7464)."""
@@ -89,7 +89,7 @@ class EventStream:
         events = []
         for line in lines:
             try:
-                message = json.loads(line.strip(_RECORD_SEPARATOR + b" \r") or b"null")
+                message = read_json(line.strip(_RECORD_SEPARATOR + b" \r") or b"null")
             except (ValueError, RecursionError):
                 raise ProtocolError(
                     f"the answer to GET /events is garbled: {line[:60]!r} is no JSON. "

@@ -7,13 +7,13 @@ are gone, and of pulls of what was here already, for which no date is kept.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from holystone.core.seen import Read
 from holystone.engine.api import Client, Pending
 from holystone.engine.errors import EngineError, EngineRefused
 from holystone.engine.events import Event, read_event
+from holystone.engine.transport.text import read_json
 
 if TYPE_CHECKING:
     from holystone.engine.buildkit import Build
@@ -89,7 +89,7 @@ def parsed(body: bytes) -> list[Event]:
     events = []
     for line in body.splitlines():
         try:
-            message = json.loads(line.strip(b"\x1e \r") or b"null")
+            message = read_json(line.strip(b"\x1e \r") or b"null")
         except (ValueError, RecursionError):
             continue
         if isinstance(message, dict):

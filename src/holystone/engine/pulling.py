@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
@@ -16,6 +15,7 @@ from holystone.engine.errors import EngineError, EngineRefused, ProtocolError
 from holystone.engine.parse import full_id
 from holystone.engine.registry import AUTH_HEADER
 from holystone.engine.transport.http import Connection
+from holystone.engine.transport.text import read_json
 
 Progress = Callable[[int, int], None]
 """Called with the bytes that have come and, of the layers begun so far, those there will be."""
@@ -211,7 +211,7 @@ def _messages(connection: Connection) -> Iterator[dict[str, Any]]:
 
 def _message(line: bytes) -> dict[str, Any]:
     try:
-        message = json.loads(line)
+        message = read_json(line)
     except (ValueError, RecursionError):
         message = None
     if not isinstance(message, dict):

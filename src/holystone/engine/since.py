@@ -6,7 +6,6 @@ The log reaches back to a moment where it has an event from before it.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 
 from holystone.core.agreed import Since
@@ -29,7 +28,7 @@ def used_since(client: Client, inventory: Inventory, moment: float) -> Since:
         query = f"since={max(1, int(moment) - _DAY)}&stream=false"
     else:
         # Everything it has: only an event from before tells that none is missing.
-        query = f"since=1&until={client.time or f'{time.time():.6f}'}"
+        query = f"since=1&until={client.time or f'{client.clock.now():.6f}'}"
     try:
         body = client.send([("GET", client.versioned(f"/events?{query}"))])[0].checked().body
     except EngineRefused:

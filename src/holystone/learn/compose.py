@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from holystone.learn import dockerfile, dotenv, stages
-from holystone.learn.files import read_text
+from holystone.learn.files import inside, read_text
 from holystone.learn.found import ELSEWHERE, VARIABLE, Build, Learned, Place, Unreadable
 from holystone.learn.nodes import Items, Scalar, Table, Value, documents, leave_odd, texts
 from holystone.learn.variables import COMPOSE, NoValue, expand
@@ -81,7 +81,7 @@ class Composes:
         self.files[key] = None
         services: dict[str, Table] = {}
         includes: list[Value] = []
-        for document in documents(read_text(path), path):
+        for document in documents(read_text(path, self.learned.roots), path):
             if not isinstance(document, Table):
                 if not (isinstance(document, Scalar) and document.kind == "null"):
                     raise Unreadable("it is no compose file: no mapping", document.place.line)
@@ -251,9 +251,9 @@ class Composes:
     def _dotenv(self, path: str) -> dict[str, str]:
         """The variables of a ``.env``; none where it is not there or cannot be read."""
         try:
-            return dotenv.values(read_text(path))
+            return dotenv.values(read_text(path, self.learned.roots))
         except Unreadable as fault:
-            if os.path.lexists(path):
+            if os.path.lexists(path) or not inside(path, self.learned.roots):
                 self.learned.trouble(Place(path, fault.line), str(fault))
             return {}
 

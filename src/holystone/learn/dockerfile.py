@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from typing import NamedTuple
 
 from holystone.learn.found import Unreadable
@@ -14,7 +15,9 @@ INSTRUCTIONS = frozenset(
     )
 )  # fmt: skip
 _WITH_HEREDOCS = ("add", "copy", "run")
-_DIRECTIVE = re.compile(r"#[ \t]*([A-Za-z][A-Za-z0-9]*)[ \t]*=[ \t]*(.+?)[ \t]*")
+_TEMPLATE_MARKS = ("{{", "{%", "<%", "{#", "@", "$", "%")
+_DIRECTIVE = re.compile(r"#[ \t]*([A-Za-z][A-Za-z0-9]*)[ \t]*=[ \t]*(\S.*)")
+_FLAG = re.compile(r"--([a-z][a-z0-9-]*)(?:=(\S*))?(?:\s+|$)")
 _HEREDOC = re.compile(r"\d*<<(-?)([^<]+)")
 
 
@@ -45,7 +48,8 @@ def parse(text: str, first_line: int = 1) -> Dockerfile:
     directives, at = _directives(lines, first_line)
     escape, escape_line = directives.get("escape", ("\\", 0))
     if escape not in ("\\", "`"):
-        raise Unreadable(f"escape is {escape[:20]!r}, and can only be \\ or `", escape_line)
+        shown = f"is {escape!r}, and" if len(escape) == 1 else "is more than one character, and"
+        raise Unreadable(f"escape {shown} can only be \\ or `", escape_line)
     continued = re.compile(rf"(.*[^{re.escape(escape)}])?{re.escape(escape)}[ \t]*", re.DOTALL)
     found = []
     while at < len(lines):
@@ -100,7 +104,7 @@ def _directives(lines: list[str], first_line: int) -> tuple[dict[str, tuple[str,
         match = _DIRECTIVE.fullmatch(line.strip())
         if not match or match[1].lower() not in ("syntax", "escape", "check"):
             return found, at
-        found.setdefault(match[1].lower(), (match[2], first_line + at))
+        found.setdefault(match[1].lower(), (match[2].strip(), first_line + at))
     return found, len(lines)
 
 
@@ -113,17 +117,20 @@ def _instruction(text: str, line: int) -> Instruction | None:
     if not name:
         return None
     if name not in INSTRUCTIONS:
-        shown = word if len(word) <= 40 else f"{word[:40]}..."
-        if word.startswith(("{{", "{%", "<%", "{#", "@", "$", "%")):
-            why = f"a template, with {shown!r}: it is a Dockerfile only once it is filled in"
+        if mark := next((each for each in _TEMPLATE_MARKS if word.startswith(each)), ""):
+            why = f"a template, with {mark!r}: it is a Dockerfile only once it is filled in"
             raise Unreadable(why, line)
-        raise Unreadable(f"it is no Dockerfile: {shown!r} is no instruction", line)
+        # What may be anything else, a list of passwords too, is not quoted.
+        typo = word.isalpha() and get_close_matches(name[:40], INSTRUCTIONS, 1)
+        shown = repr(word) if typo else "what the line begins with"
+        raise Unreadable(f"it is no Dockerfile: {shown} is no instruction", line)
     flags = []
     rest = rest.strip()
-    while match := re.match(r"--([a-z][a-z0-9-]*)(?:=(\S*))?(?:\s+|$)", rest):
+    at = 0
+    while match := _FLAG.match(rest, at):
         flags.append((match[1], match[2] or ""))
-        rest = rest[match.end() :]
-    return Instruction(name, tuple(flags), rest, line)
+        at = match.end()
+    return Instruction(name, tuple(flags), rest[at:], line)
 
 
 def _after_heredocs(instruction: Instruction, lines: list[str], at: int) -> int:

@@ -10,6 +10,14 @@ _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*[=:]\s*(.*)",
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 
 
+_COMMENT = re.compile(r"(?:^|\s)#")
+
+
+def _uncommented(value: str) -> str:
+    found = _COMMENT.search(value)
+    return (value if found is None else value[: found.start()]).rstrip()
+
+
 def values(text: str) -> dict[str, str]:
     """The variables of a text. Lines that are no assignment are passed over.
 
@@ -30,7 +38,7 @@ def values(text: str) -> dict[str, str]:
         elif value[:1] in ("'", '"'):
             continue
         else:
-            value = re.sub(r"(^|\s+)#.*", "", value).rstrip()
+            value = _uncommented(value)
         try:
             found[name] = expand(value, found.get, COMPOSE)
         except NoValue:

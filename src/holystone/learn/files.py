@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from holystone.learn.found import Unreadable
 from holystone.regular_file import NotRegular, read_regular
@@ -73,10 +73,23 @@ def walk(folder: str, fault: Callable[[str, str], None]) -> Iterator[str]:
             return
 
 
-def read_text(path: str) -> str:
-    """The text of a file. Raises Unreadable."""
+def inside(path: str, roots: Sequence[str] | None) -> bool:
+    """Whether a path stays in one of these folders, links followed; anywhere where None."""
+    real = os.path.realpath(path)
+    return roots is None or any(
+        real == root or real.startswith(os.path.join(root, "")) for root in roots
+    )
+
+
+def read_text(path: str, roots: Sequence[str] | None = None) -> str:
+    """The text of a file in one of these folders. Raises Unreadable, without a word of the file.
+
+    A repository may be anybody's: what it names is read with the rights of whoever reads it.
+    """
+    if not inside(path, roots):
+        raise Unreadable("it leads out of the repository, and is not read")
     try:
-        content = read_regular(path, LARGEST)
+        content = read_regular(os.path.realpath(path), LARGEST)
     except NotRegular as error:
         raise Unreadable(f"{error}, and is not read") from None
     except (OSError, ValueError) as error:
@@ -88,6 +101,12 @@ def read_text(path: str) -> str:
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise Unreadable("it is not UTF-8", line) from None
+
+
+def repository_of(path: str) -> str:
+    """The real path of the repository that a file or folder is in, as ``root_of`` tells it."""
+    within = os.path.join(path, "") if os.path.isdir(path) else path
+    return os.path.realpath(root_of(within) or ".")
 
 
 def root_of(path: str) -> str:

@@ -90,6 +90,8 @@ class Learned:
     """What has been learned up to now."""
 
     def __init__(self) -> None:
+        self.roots: list[str] | None = None
+        """Real paths of the repositories: no file outside of them is read. None: any file is."""
         self.uses: list[Use] = []
         self.left_out: list[LeftOut] = []
         self.troubles: list[Trouble] = []

@@ -13,7 +13,7 @@ from holystone.learn.nodes import Items, Scalar, Table, Value, documents, leave_
 
 _MOST_STEPS = 100_000
 _DOCKER = "docker://"
-_EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}", re.DOTALL)
+_EXPRESSION = re.compile(r"\$\{\{((?:(?!\$\{\{|\}\}).)*)\}\}", re.DOTALL)
 _OF_MATRIX = re.compile(r"matrix\.([\w-]+(?:\.[\w-]+)*)")
 
 
@@ -52,7 +52,7 @@ class _Workflow:
             return
         if not image.text:
             return  # Then the job runs on the machine itself.
-        names = _EXPRESSION.findall(image.text)
+        names = [name.strip() for name in _EXPRESSION.findall(image.text)]
         if not names:
             self._use(image.text, image)
         elif other := [name for name in names if not _OF_MATRIX.fullmatch(name)]:
@@ -81,7 +81,7 @@ class _Workflow:
 
 def read(learned: Learned, path: str) -> None:
     """Learn the images of a workflow or an action. Raises Unreadable."""
-    for document in documents(read_text(path), path):
+    for document in documents(read_text(path, learned.roots), path):
         if isinstance(document, Scalar) and document.kind == "null":
             continue
         if not isinstance(document, Table):
@@ -107,9 +107,10 @@ def _filled(text: str, made: list[Combination]) -> Iterator[tuple[str, str]]:
         written = ""
         at = 0
         for match in _EXPRESSION.finditer(text):
-            value = value_at(combination, match[1].removeprefix("matrix."))
+            name = match[1].strip()
+            value = value_at(combination, name.removeprefix("matrix."))
             if value is None:
-                missing = match[1]
+                missing = name
             written += text[at : match.start()] + (value or "")
             at = match.end()
         yield written + text[at:], missing

@@ -20,7 +20,9 @@ DEEPEST = 100
 """GitLab's own limit."""
 
 _STANDARD = "tag:yaml.org,2002:"
-_CONTROL = re.compile(r"^\s*(?:-\s*)?(\{%|<%|\{\{)", re.MULTILINE)
+_CONTROL = re.compile(r"^[ \t]*(?:-[ \t]*)?(\{%|<%|\{\{)", re.MULTILINE)
+_QUOTED = re.compile(r"('(?:<[a-z ]+>|\\t|[^\w\s])')|'[^']*'?|\"[^\"]*\"?")
+_LONGEST_PROBLEM = 200
 
 
 class Scalar(NamedTuple):
@@ -83,7 +85,7 @@ def documents(text: str, file: str, *, as_ruby: bool = False) -> list[Value]:
         return list(_Composer(text, file, as_ruby=as_ruby).documents())
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise Unreadable(f"it is no YAML: character {error.character!r}", line) from None
+        raise Unreadable("it is no YAML: a character that YAML does not know", line) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or str(error)
@@ -92,10 +94,17 @@ def documents(text: str, file: str, *, as_ruby: bool = False) -> list[Value]:
             line = text.count("\n", 0, control.start(1)) + 1
             why = f"a template, with {control[1]}: it is YAML only once it is filled in"
             raise Unreadable(why, line) from None
-        raise Unreadable(f"it is no YAML: {' '.join(problem.split())}", line) from None
+        raise Unreadable(f"it is no YAML: {_unquoted(problem)}", line) from None
     except (ValueError, OverflowError) as error:
         # PyYAML lets one of these through for escapes and directives out of all bounds.
-        raise Unreadable(f"it is no YAML: {error}") from None
+        raise Unreadable(f"it is no YAML: {_unquoted(str(error))}") from None
+
+
+def _unquoted(problem: str) -> str:
+    """What PyYAML says, without what it quotes of the text but for the names of its own tokens."""
+    return " ".join(_QUOTED.sub(lambda quoted: quoted[1] or "...", problem).split())[
+        :_LONGEST_PROBLEM
+    ]
 
 
 def texts(value: Value | None) -> list[Scalar]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from itertools import groupby
 
 from holystone.learn.files import read_text, walk
 from holystone.learn.found import ELSEWHERE, TEMPLATE, Learned, Place, Unreadable, template_mark
@@ -18,6 +19,7 @@ MOST_INCLUDES = 150
 """GitLab's own limit."""
 _MOST_STEPS = 1_000_000
 _YAML = (".yml", ".yaml")
+_PARTS = re.compile(r"(\*\*/|\*\*|\*)")
 _DEEPEST_REFERENCE = 10
 _DEEPEST_EXTENDS = 50
 
@@ -118,7 +120,7 @@ class Pipeline:
     def _loaded(self, path: str) -> Table:
         """What a file says with what it includes. Raises Unreadable."""
         self.seen(os.path.realpath(path))
-        found = documents(read_text(path), path, as_ruby=True)
+        found = documents(read_text(path, self.learned.roots), path, as_ruby=True)
         # A first document that has nothing but "spec" is about the file.
         if len(found) > 1 and isinstance(found[0], Table) and set(found[0].values) <= {"spec"}:
             del found[0]
@@ -234,21 +236,35 @@ class Pipeline:
 
 def _fits(pattern: str, name: str) -> bool:
     """Whether a path is as a pattern says: ``*`` stays in a folder, ``**`` goes below."""
+    split = (each for each in _PARTS.split(pattern) if each)
+    # A star again right behind the same one adds nothing.
+    parts = [each for each, group in groupby(split) for _ in ("*" if "*" in each else tuple(group))]
+    if sum(len(each) for each in parts if "*" not in each) > len(name):
+        return False
     ends = {0}
-    for part in re.split(r"(\*\*/|\*\*|\*)", pattern):
+    for part in parts:
         first = min(ends)
         if part == "**/":
             ends |= {at + 1 for at in range(first, len(name)) if name[at] == "/"}
         elif part == "**":
             ends = set(range(first, len(name) + 1))
         elif part == "*":
-            ends = {
-                at
-                for end in ends
-                for at in range(end, 1 + (name.find("/", end) if "/" in name[end:] else len(name)))
-            }
+            ends = _in_folder(ends, name)
         else:
             ends = {end + len(part) for end in ends if name.startswith(part, end)}
         if not ends:
             return False
     return len(name) in ends
+
+
+def _in_folder(ends: set[int], name: str) -> set[int]:
+    """The places in a name that can be reached from these without leaving a folder."""
+    found = set()
+    reached = False
+    for at in range(len(name) + 1):
+        reached = reached or at in ends
+        if reached:
+            found.add(at)
+        if name[at : at + 1] == "/":
+            reached = False
+    return found

@@ -67,7 +67,8 @@ class _Reader:
             return
         self.met.add(key)
         if kind == files.DOCKERFILE:
-            self.dockerfiles[key] = (path, dockerfile.parse(files.read_text(path)))
+            text = files.read_text(path, self.learned.roots)
+            self.dockerfiles[key] = (path, dockerfile.parse(text))
         elif kind == files.COMPOSE:
             self.composes.read(path)
         elif kind == files.GITLAB:
@@ -88,7 +89,7 @@ class _Reader:
         builds: dict[str, list[Build]] = {}
         for build in self.learned.builds:
             key = os.path.realpath(build.path)
-            if os.path.lexists(build.path):
+            if os.path.lexists(build.path) or not files.inside(build.path, self.learned.roots):
                 self.try_to(build.path, files.DOCKERFILE)
             if key in self.dockerfiles and build not in (ways := builds.setdefault(key, [])):
                 ways.append(build)
@@ -126,7 +127,9 @@ class _Reader:
 
 def learn(paths: Iterable[str]) -> Proposal:
     """What the files at these paths ask for: files by name, and folders that are walked."""
+    paths = tuple(paths)
     reader = _Reader()
+    reader.learned.roots = [files.repository_of(path) for path in paths]
     unread: list[Trouble] = []
     pipelines: list[str] = []
 
@@ -171,14 +174,14 @@ def _named(path: str) -> str:
     """What a file given by name is. Raises Unreadable where that cannot be told."""
     if kind := files.kind_of(path):
         return kind
-    text = files.read_text(path)
+    text = files.read_text(path, [files.repository_of(path)])
     if path.endswith((".yml", ".yaml")):
-        if re.search(r"^\s+runs-on:", text, re.MULTILINE):
+        if re.search(r"^[ \t]+runs-on:", text, re.MULTILINE):
             return files.GITHUB
-        if re.search(r"^services:\s*(#.*)?$", text, re.MULTILINE):
+        if re.search(r"^services:[ \t]*(#.*)?$", text, re.MULTILINE):
             return files.COMPOSE
         return files.GITLAB
-    if re.search(r"^\s*FROM\s", text, re.MULTILINE | re.IGNORECASE):
+    if re.search(r"^[ \t]*FROM\s", text, re.MULTILINE | re.IGNORECASE):
         return files.DOCKERFILE
     raise Unreadable(
         "it is no Dockerfile, compose file, GitLab pipeline or GitHub workflow by its name"

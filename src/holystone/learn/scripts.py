@@ -111,7 +111,7 @@ class Scripts:
         if not os.path.isfile(path):
             return
         try:
-            text = read_text(path)
+            text = read_text(path, self.learned.roots)
         except Unreadable:
             return  # A program, most likely.
         if certain or path.endswith((".sh", ".bash")) or _SCRIPT.match(text):

@@ -15,7 +15,7 @@ from holystone.ledger.database import decoding
 
 def recall(database: sqlite3.Connection, engine: str) -> dict[str, Followers]:
     """What was used soon after each reference."""
-    with decoding():
+    with decoding(database, "company"):
         rows = database.execute(
             "SELECT reference, uses, followers FROM company WHERE engine = ?", (engine,)
         )
@@ -24,7 +24,7 @@ def recall(database: sqlite3.Connection, engine: str) -> dict[str, Followers]:
 
 def recent(database: sqlite3.Connection, engine: str, since: float) -> dict[str, float]:
     """The references whose latest use began since then, each with when."""
-    with decoding():
+    with decoding(database, "used"):
         rows = database.execute(
             "SELECT id, coalesce(began, last) FROM used"
             " WHERE engine = ? AND kind = 'reference' AND last >= ?",
@@ -76,7 +76,7 @@ def _known(
     database: sqlite3.Connection, engine: str, names: Collection[str]
 ) -> dict[str, Followers]:
     known = {}
-    with decoding():
+    with decoding(database, "company"):
         for name in names:
             row = database.execute(
                 "SELECT uses, followers FROM company WHERE engine = ? AND reference = ?",

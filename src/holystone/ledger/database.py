@@ -24,6 +24,7 @@ from holystone.ledger.folder import (
     open_folder,
 )
 from holystone.ledger.schema import MIGRATIONS
+from holystone.ledger.soundness import Database, SpoiledError, check
 
 __all__ = [
     "FILE",
@@ -34,6 +35,7 @@ __all__ = [
     "decoding",
     "default_folder",
     "is_damage",
+    "is_no_text",
     "open_database",
     "roll_back",
     "set_aside",
@@ -60,7 +62,7 @@ class LedgerNewerError(LedgerError):
 class Opened(NamedTuple):
     """A connection, and which file it is to: another one may take its name."""
 
-    database: sqlite3.Connection
+    database: Database
     inode: int
     trouble: str = ""
     """Why nothing can be written, where it can only be read."""
@@ -100,10 +102,10 @@ def open_database(folder: str) -> Opened:
         raise LedgerError(f"cannot use the ledger {path}: {error}. {MEND}") from None
 
 
-def set_aside(folder: str, inode: int | None) -> str:
-    """Rename the damaged file out of the way; answers its new name.
+def set_aside(folder: str, inode: int | None) -> tuple[str, dict[str, int]]:
+    """Rename the damaged file out of the way; answers its new name, and what was rescued of it.
 
-    Empty where another process has done so: the file is not the one of this inode (None: any) any
+    No name where another process has done so: the file is not the one of this inode (None: any) any
     more. The log beside it goes first, since SQLite would put it into a new file of that name.
     Raises LedgerError where it cannot be moved.
     """
@@ -113,7 +115,7 @@ def set_aside(folder: str, inode: int | None) -> str:
         with open_folder(folder, make=False) as place, _guarded(place, exclusive=True):
             here = place.descriptor
             if inode is not None and os.stat(FILE, dir_fd=here).st_ino != inode:
-                return ""
+                return "", {}
             there = set(os.listdir(here))
             aside = f"{FILE}.damaged-{stamp}"
             number = 1
@@ -124,30 +126,63 @@ def set_aside(folder: str, inode: int | None) -> str:
                 if end == "" or FILE + end in there:
                     os.rename(FILE + end, aside + end, src_dir_fd=here, dst_dir_fd=here)
             _forget_older(place)
+            rescued = _rescued(place, aside)
     except FileNotFoundError:
-        return ""
+        return "", {}
     except OSError as error:
         raise LedgerError(
             f"the ledger {path} is damaged and cannot be set aside: {error.strerror}. {MEND}"
         ) from None
-    return aside
+    return aside, rescued
+
+
+def _rescued(place: Folder, aside: str) -> dict[str, int]:
+    """Begin the new file with what can be read of the damaged one; answers how many rows of what.
+
+    While nobody else can open it: numbers of runs must not be given twice.
+    """
+    from holystone.ledger.rescue import rescue
+
+    damaged: sqlite3.Connection | None = None
+    try:
+        place.secure(aside, make=False)
+        damaged = _connect(os.path.join(place.path, aside), "mode=ro")
+        if not 0 < _version(damaged) <= len(MIGRATIONS):
+            return {}
+        fresh = _open(place, place.secure(FILE, make=True)).database
+        try:
+            return rescue(damaged, fresh)
+        finally:
+            roll_back(fresh)
+            fresh.close()
+    except (sqlite3.Error, OSError, LedgerError):
+        return {}
+    finally:
+        if damaged is not None:
+            damaged.close()
+
+
+def is_no_text(error: sqlite3.Error) -> bool:
+    """Whether a text in a row cannot be decoded."""
+    return str(error).startswith("Could not decode")
 
 
 def is_damage(error: sqlite3.Error) -> bool:
     """Whether SQLite says by this that the file is broken, or none of its own."""
     code = getattr(error, "sqlite_errorcode", None)
-    if code is None:
-        return str(error).startswith("Could not decode")
-    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 @contextmanager
-def decoding() -> Iterator[None]:
-    """Around reading rows: what cannot be made sense of is damage."""
+def decoding(database: sqlite3.Connection | None = None, *tables: str) -> Iterator[None]:
+    """Around reading rows, with these tables looked at before. Raises SpoiledError."""
+    if database is not None:
+        for table in tables:
+            check(database, table)
     try:
         yield
-    except (KeyError, TypeError, ValueError) as error:
-        raise LedgerDamagedError(f"a record makes no sense ({error})") from None
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
+        raise SpoiledError(f"a record makes no sense ({error})") from None
 
 
 def _open(place: Folder, found: Found | None) -> Opened:
@@ -195,7 +230,7 @@ def _open_to_read(
     raise trouble
 
 
-def _connect(path: str, manner: str) -> sqlite3.Connection:
+def _connect(path: str, manner: str) -> Database:
     from urllib.parse import quote
 
     return sqlite3.connect(
@@ -204,6 +239,7 @@ def _connect(path: str, manner: str) -> sqlite3.Connection:
         timeout=_WAIT_SECONDS,
         isolation_level=None,
         check_same_thread=False,
+        factory=Database,
     )
 
 

@@ -10,7 +10,7 @@ from holystone.ledger.database import decoding
 
 def recall(database: sqlite3.Connection, engine: str) -> dict[str, float]:
     """UTC seconds by container ID."""
-    with decoding():
+    with decoding(database, "ended"):
         rows = database.execute("SELECT id, seen FROM ended WHERE engine = ?", (engine,))
         return {str(container_id): float(seen) for container_id, seen in rows}
 

@@ -33,7 +33,7 @@ def mark(path: str, version: str) -> str:
 
 def recall(database: sqlite3.Connection, of: str, now: float) -> dict[str, Any] | None:
     """What the engine of this mark said of itself within a day; None where it did not."""
-    with decoding():
+    with decoding(database, "engine"):
         row = database.execute(
             "SELECT info FROM engine WHERE mark = ? AND at > ? AND at <= ?",
             (of, now - _KEPT_FOR, now),

@@ -15,13 +15,14 @@ from holystone.core.layers import chain_ids
 from holystone.core.memory import ImageFacts
 from holystone.ledger import past
 from holystone.ledger.database import decoding
+from holystone.ledger.soundness import check
 
 Stack = tuple[tuple[Layer, ...] | None, tuple[str, ...]]
 
 
 def recall(database: sqlite3.Connection, engine: str, *, layers: bool) -> dict[str, ImageFacts]:
     """What is known of this engine's images, with or without their layers and diff IDs."""
-    with decoding():
+    with decoding(database, "image", *(["layer"] if layers else [])):
         stacks = _recall_stacks(database, engine) if layers else {}
         rows = database.execute(
             "SELECT image_id, first_seen, last_tagged, buildkit, inspected, exact, depth, top,"
@@ -79,6 +80,8 @@ def remember(
     present: Collection[str],
 ) -> None:
     """Keep these facts, and forget images of this engine that are not among ``present``."""
+    check(database, "layer")
+    check(database, "image")
     ids: dict[str, int] = dict(
         database.execute("SELECT chain_id, id FROM layer WHERE engine = ?", (engine,))
     )

@@ -134,7 +134,8 @@ class Folder:
             self._check(name, found)
             if self._is_too_open(found):
                 # By way of the descriptor: the name may be a link by now.
-                os.chmod(f"/proc/self/fd/{file}", self.mode)
+                with suppress(OSError):
+                    os.chmod(f"/proc/self/fd/{file}", self.mode)
         finally:
             os.close(file)
         return Found(found.st_dev, found.st_ino)
@@ -184,14 +185,15 @@ def open_folder(path: str, *, make: bool = True) -> Folder:
         raise
 
 
-def user_name(uid: int) -> str:
+def user_name(uid: int, *, number: bool = True) -> str:
     """The name of a user, with the number; the number alone where the system knows no name."""
     import pwd
 
     try:
-        return f"{pwd.getpwuid(uid).pw_name} (uid {uid})"
+        name = pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"uid {uid}"
+    return f"{name} (uid {uid})" if number else name
 
 
 def _walk(path: str, *, make: bool) -> int:

@@ -15,6 +15,7 @@ from holystone.core.inventory import Inventory
 from holystone.core.unanswered import Left, lost
 from holystone.core.usage import Key
 from holystone.ledger.records import FAILED, KILLED, REMOVED, RUNNING
+from holystone.ledger.soundness import check
 
 FOUND_GONE = "it was gone when the next run looked: this run was killed before it could tell"
 NOT_TRIED = "not tried: the run was killed"
@@ -85,6 +86,7 @@ def close_killed(
 
 
 def _open_runs(database: sqlite3.Connection, engine: str) -> list[_Open]:
+    check(database, "run", "engine = ? AND (state = ? OR look_until NOTNULL)", (engine, RUNNING))
     columns = "SELECT id, started, state, pid, look_until FROM run WHERE engine = ?"
     rows = database.execute(
         f"{columns} AND state = ? UNION {columns} AND look_until IS NOT NULL",
@@ -95,6 +97,7 @@ def _open_runs(database: sqlite3.Connection, engine: str) -> list[_Open]:
 
 def _look_at(database: sqlite3.Connection, run: _Open, present: _Present, looked_at: float) -> None:
     """Settle the removals of a run, and close it where it was killed."""
+    check(database, "removal", "run = ?", (run.id,))
     killed = run.state == RUNNING
     (heard,) = database.execute("SELECT max(at) FROM removal WHERE run = ?", (run.id,)).fetchone()
     if max(heard or 0.0, run.started) >= looked_at:
@@ -210,6 +213,8 @@ def inherit(database: sqlite3.Connection, engine: str, run_id: int) -> None:
 
     An image that lost its names in a fault goes with the next clean: it is restored under them.
     """
+    check(database, "removal", "run = ?", (run_id,))
+    check(database, "removal", "lost != '[]'")
     rows = database.execute(
         "SELECT mine.place, mine.tags, mine.digests, other.tags, other.digests"
         " FROM removal mine"

@@ -11,6 +11,7 @@ from holystone.core.usage import Lease
 from holystone.ledger import lease_file
 from holystone.ledger.database import decoding
 from holystone.ledger.others import Others
+from holystone.ledger.soundness import check
 
 if TYPE_CHECKING:
     from holystone.ledger.ledger import Ledger
@@ -36,6 +37,7 @@ class Leases:
         rows = [(key_of(text), job, text, until) for text in references]
 
         def write(database: sqlite3.Connection) -> list[Lease]:
+            check(database, "lease")
             _purge(database, now)
             given = [
                 _lease(
@@ -63,6 +65,7 @@ class Leases:
             return []
 
         def write(database: sqlite3.Connection) -> list[Lease]:
+            check(database, "lease")
             _purge(database, now)
             rows = database.execute("SELECT reference, written, until, job FROM lease").fetchall()
             ended = [
@@ -123,7 +126,7 @@ def key_of(text: str) -> str:
 
 
 def _current(database: sqlite3.Connection, now: float) -> list[Lease]:
-    with decoding():
+    with decoding(database, "lease"):
         rows = database.execute(
             "SELECT written, until, job FROM lease WHERE until > ? ORDER BY until, reference, job",
             (now,),

@@ -32,11 +32,13 @@ from holystone.ledger.database import (
     LedgerDamagedError,
     Opened,
     is_damage,
+    is_no_text,
     open_database,
     roll_back,
     set_aside,
 )
 from holystone.ledger.folder import MEND, LedgerError
+from holystone.ledger.soundness import Mended, SpoiledError, in_words, mend, pass_over
 
 if TYPE_CHECKING:
     from holystone.core.inventory import Inventory
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
     from holystone.ledger.speeds import Speeds
 
 T = TypeVar("T")
+_MOST_MENDED = 2
+"""How often rows are looked for that make no sense, before the whole file is given up."""
 
 
 class Ledger:
@@ -68,6 +72,7 @@ class Ledger:
         self._usable = True
         self._writable = True
         self._leases_lost = ""
+        self._mended = 0
 
     @cached_property
     def runs(self) -> Runs:
@@ -190,7 +195,7 @@ class Ledger:
 
     def leases_unread(self) -> str:
         """Why there may be leases that cannot be read; empty where they can, or there are none."""
-        if not self._leases_lost and self.folder and os.path.lexists(self.path):
+        if not self._leases_lost and self._may_have_leases():
             with self._lock:
                 try:
                     self.read(lambda database: database.execute("SELECT * FROM lease").fetchall())
@@ -270,10 +275,20 @@ class Ledger:
 
     def _stays(self, error: LedgerError) -> str:
         """What follows for leases from a ledger that cannot be read, in words."""
-        if not self.folder or not os.path.lexists(self.path):
+        if not self._may_have_leases():
             return ""
         self._leases_lost = str(error)
         return " Its leases cannot be read, so every image stays."
+
+    def _may_have_leases(self) -> bool:
+        """Whether there is a file; also where that is not for this user to see."""
+        try:
+            os.lstat(self.path)
+        except PermissionError:
+            return bool(self.folder)
+        except OSError:
+            return False
+        return bool(self.folder)
 
     def close(self) -> None:
         """Close the file."""
@@ -285,14 +300,19 @@ class Ledger:
 
     def _do(self, action: Callable[[sqlite3.Connection], T]) -> T:
         with self._lock:
-            for _ in range(3):
+            for _ in range(5):
                 try:
                     if self._opened is None:
                         self._opened = open_database(self.folder)
                     return action(self._opened.database)
+                except SpoiledError as error:
+                    self._mend(str(error), texts=False)
                 except LedgerDamagedError as error:
                     self._set_aside(str(error))
                 except sqlite3.Error as error:
+                    if is_no_text(error):
+                        self._mend(str(error), texts=True)
+                        continue
                     if not self._is_damaged(error):
                         raise LedgerError(self._unwritten(str(error))) from None
                     self._set_aside(str(error))
@@ -312,17 +332,78 @@ class Ledger:
                 return bool(checked != ("ok",))
         return is_damage(error)
 
+    def _mend(self, fault: str, *, texts: bool) -> None:
+        """Do without the rows that make no sense, and say what was lost. Raises LedgerError.
+
+        Where no such row is found, or it cannot be told apart, the file is set aside.
+        """
+        opened = self._opened
+        if opened is None or self._mended >= _MOST_MENDED:
+            self._set_aside(fault)
+            return
+        # What a quick look does not find, a slow one does.
+        texts = texts or self._mended > 0
+        self._mended += 1
+        try:
+            mended, again = self._without(opened, texts=texts)
+        except sqlite3.Error as error:
+            if is_damage(error):
+                self._set_aside(str(error))
+                return
+            raise LedgerError(self._unwritten(str(error))) from None
+        opened.database.sound.clear()
+        if mended:
+            self.warn(
+                f"the ledger {self.path} had rows that make no sense, and goes on without them. "
+                f"Lost, by table: {in_words(mended)}.{again}"
+            )
+
+    def _without(self, opened: Opened, *, texts: bool) -> tuple[list[Mended], str]:
+        """Remove what makes no sense, or pass it over where nothing can be written."""
+        database = opened.database
+        if opened.trouble:
+            return pass_over(database, texts=texts), ""
+        try:
+            database.execute("BEGIN IMMEDIATE")
+            mended = mend(database, texts=texts)
+            again = self._leases_again(database) if "lease" in {m.table for m in mended} else ""
+            database.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            roll_back(database)
+            if is_damage(error):
+                raise
+            # A full disk, or somebody who writes all the time.
+            return pass_over(database, texts=texts), ""
+        except BaseException:
+            roll_back(database)
+            raise
+        return mended, again
+
+    def _leases_again(self, database: sqlite3.Connection) -> str:
+        """Put back leases that the file beside the database still knows; answers that in words."""
+        try:
+            known = lease_file.read(self.folder).leases
+        except LedgerError as error:
+            self._leases_lost = str(error)
+            return " Its leases cannot be read elsewhere, so every image stays in this run."
+        current = [each for each in known if each.until > time.time()]
+        back = database.executemany("INSERT OR IGNORE INTO lease VALUES (?, ?, ?, ?)", current)
+        return f" Leases put back from {lease_file.NAME}: {max(back.rowcount, 0)}."
+
     def _set_aside(self, fault: str) -> None:
         """Make room for a new file, and take the leases along. Raises LedgerError."""
         leases = self._readable_leases()
         fault = "".join(c if c.isprintable() else "?" for c in fault.partition(" with text ")[0])
         inode = None if self._opened is None else self._opened.inode
         self.close()
-        if name := set_aside(self.folder, inode):
+        name, rescued = set_aside(self.folder, inode)
+        if name:
+            told = ", ".join(f"{table} {count}" for table, count in rescued.items())
+            rows = f" Rows rescued, by table: {told}." if rescued else ""
             lost = " Leases that were in it may be lost." if self._leases_lost else ""
             self.warn(
                 f"the ledger {self.path} is damaged: {fault}. "
-                f"It is now {name}, and a new one is begun.{lost}"
+                f"It is now {name}, and a new one is begun.{rows}{lost}"
             )
         if leases:
 

@@ -21,7 +21,7 @@ from holystone.ledger.records import DONE, RunSummary
 
 _ASK_AGAIN = 0.1
 _LONGEST = 4096
-_SHOWN = 120
+_SHOWN = 200
 """Characters of each text about a holder that are kept."""
 _MOST_PIDS = 2**22
 _LATEST = 4102444800.0

@@ -80,7 +80,7 @@ class Others:
         wrong = read.content.wrong + len(leases) - len(good)
         if wrong:
             self._say(f"{wrong} of the leases in {place.path} make no sense and do not count.")
-        whose = user_name(place.uid)
+        whose = user_name(place.uid, number=False)
         return [lease_file.as_lease(each, whose) for each in good if each.until > now]
 
     def _say(self, message: str) -> None:

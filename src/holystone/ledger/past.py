@@ -14,6 +14,7 @@ from typing import NamedTuple
 from holystone.core.inventory import Image
 from holystone.core.seen import Sighting
 from holystone.ledger.database import decoding
+from holystone.ledger.soundness import check
 
 MOST_USES = 1_000_000
 _MOST_NAMES = 20_000
@@ -58,6 +59,8 @@ def write(
     One whose image is gone already counts for the image that was last seen behind its reference;
     where none was, it is left out.
     """
+    for table in ("past_reference", "past_image"):
+        check(database, table)
     for sighting in counted:
         image = _image(database, watch, sighting, images)
         if image is None:
@@ -79,7 +82,7 @@ def write(
 def keep_layers(database: sqlite3.Connection, engine: str, image_ids: Collection[str]) -> None:
     """Before what is known of images is forgotten: keep the layers of those the log names."""
     rows = []
-    with decoding():
+    with decoding(database, "past_image", "image", "layer"):
         for image_id in image_ids:
             row = database.execute(
                 "SELECT past_image.id FROM past_image JOIN watch ON watch.id = past_image.watch"
@@ -94,7 +97,7 @@ def keep_layers(database: sqlite3.Connection, engine: str, image_ids: Collection
 
 def engines(database: sqlite3.Connection) -> list[tuple[str, str]]:
     """The engines of which uses are known, each with its host's name."""
-    with decoding():
+    with decoding(database, "watch"):
         rows = database.execute(
             "SELECT engine, name FROM watch WHERE id IN (SELECT watch FROM past_reference)"
             " ORDER BY looked DESC"
@@ -107,7 +110,7 @@ def images(database: sqlite3.Connection, engine: str) -> dict[int, PastImage]:
 
     One whose layers nobody ever asked for is told as one layer of its own.
     """
-    with decoding():
+    with decoding(database, "past_image", "image", "layer"):
         rows = database.execute(
             "SELECT past_image.id, image_id, size, created, layers FROM past_image"
             " JOIN watch ON watch.id = past_image.watch WHERE watch.engine = ?",
@@ -128,7 +131,7 @@ def absent(database: sqlite3.Connection, engine: str) -> dict[str, Sequence[tupl
     """By reference the layers of the image it last meant, where that is not here any more."""
     from holystone.core.ranking import MOST_ABSENT
 
-    with decoding():
+    with decoding(database, "past_reference", "past_image"):
         rows = database.execute(
             "SELECT past_reference.name, past_image.layers FROM past_reference"
             " JOIN past_image ON past_image.id = past_reference.image"
@@ -143,7 +146,7 @@ def absent(database: sqlite3.Connection, engine: str) -> dict[str, Sequence[tupl
 
 def uses(database: sqlite3.Connection, engine: str) -> Iterator[PastUse]:
     """Every single use of an engine's images, in order of time."""
-    with decoding():
+    with decoding(database, "past_reference", "past_use"):
         rows = database.execute(
             "SELECT at, past_reference.name, past_use.image, pulled FROM past_use"
             " JOIN past_reference ON past_reference.id = past_use.reference"
@@ -214,10 +217,11 @@ def _cut(database: sqlite3.Connection, before: float) -> None:
         last - MOST_USES, _beyond(database, "past_image"), _beyond(database, "past_reference")
     )
     oldest = database.execute("SELECT id, at FROM past_use ORDER BY id LIMIT ?", (_CUT_AT_ONCE,))
-    for number, at in oldest:
-        if at >= before:
-            break
-        cut = max(cut, number)
+    with decoding():
+        for number, at in oldest:
+            if at >= before:
+                break
+            cut = max(cut, number)
     oldest.close()
     if cut < first:
         return

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 
 from holystone.core.memory import RegistryWord
 from holystone.ledger.database import decoding
+from holystone.ledger.soundness import check
 
 KEPT_FOR = 400 * 86400.0
 """Seconds for which a reference is remembered that no registry was heard of since."""
@@ -18,7 +19,7 @@ KEPT_FOR = 400 * 86400.0
 
 def recall(database: sqlite3.Connection, engine: str) -> dict[str, RegistryWord]:
     """What is known of every reference."""
-    with decoding():
+    with decoding(database, "registry_word"):
         rows = database.execute(
             "SELECT reference, has, said, asked, seen FROM registry_word WHERE engine = ?",
             (engine,),
@@ -38,6 +39,7 @@ def remember(
     present: Collection[str],
 ) -> None:
     """Keep these answers, and forget references that are not among ``present``."""
+    check(database, "registry_word")
     database.executemany(
         "INSERT INTO registry_word VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
         " has = excluded.has, said = excluded.said, asked = excluded.asked,"

@@ -31,6 +31,7 @@ from holystone.ledger.records import (
     Removed,
     RunSummary,
 )
+from holystone.ledger.soundness import check
 
 if TYPE_CHECKING:
     from holystone.ledger.ledger import Ledger
@@ -49,6 +50,8 @@ _SUMMARY = (
     " AND result = 'removed' AND tags != '[]' AND pressure),"
     " unknown, pid FROM run"
 )
+
+_OLDEST = "id IN (SELECT id FROM run ORDER BY id LIMIT ?)"
 
 _NUMBERS = (0, 6, 11, 13)
 """Places of what is always a number: an ID, a moment, bytes."""
@@ -82,6 +85,7 @@ class Runs:
         rows = list(_planned(plan, inventory))
 
         def write(database: sqlite3.Connection) -> int:
+            check(database, "run", _OLDEST, (_FORGOTTEN_AT_ONCE,))
             close_killed(database, engine, inventory, now)
             _forget_old(database, now - _KEPT_FOR)
             (run_id,) = database.execute(
@@ -172,6 +176,7 @@ class Runs:
     def _summaries(
         self, database: sqlite3.Connection, sql: str, values: tuple[object, ...]
     ) -> Sequence[RunSummary]:
+        check(database, "run", f"id IN (SELECT id FROM ({sql}))", values)  # noqa: S608 - our own
         with decoding():
             return [
                 _settled_so_far(
@@ -408,6 +413,7 @@ def _settled_so_far(
 
 
 def _removals(database: sqlite3.Connection, run_id: int) -> list[Removed]:
+    check(database, "removal", "run = ?", (run_id,))
     rows = database.execute(
         "SELECT kind, id, names, tags, digests, labels, size, planned_bytes, freed_bytes, result,"
         " detail, at, platforms, reasons, lost, looked FROM removal WHERE run = ? ORDER BY place",

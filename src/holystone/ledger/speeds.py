@@ -74,7 +74,7 @@ class Speeds:
 
 
 def _pulls(database: sqlite3.Connection, engine: str) -> list[Pulled]:
-    with decoding():
+    with decoding(database, "pull"):
         rows = database.execute(
             "SELECT registry, size, seconds FROM pull WHERE engine = ?", (engine,)
         )

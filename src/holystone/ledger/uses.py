@@ -15,6 +15,7 @@ from holystone.core.seen import OwnPull, Read, Seen
 from holystone.core.usage import Key, Use
 from holystone.ledger import company, past, registries
 from holystone.ledger.database import decoding
+from holystone.ledger.soundness import check
 
 KEPT_FOR = 180 * 86400.0
 """Seconds after its last use for which a reference is remembered."""
@@ -30,7 +31,7 @@ _USE = "first, last, count, gap, began"
 
 def recall(database: sqlite3.Connection, engine: str) -> dict[Key, float]:
     """The last use of each image, volume and network, UTC seconds, by kind and ID."""
-    with decoding():
+    with decoding(database, "used"):
         rows = database.execute(
             "SELECT kind, id, last FROM used"
             " WHERE engine = ? AND kind IN ('image', 'volume', 'network')",
@@ -41,7 +42,7 @@ def recall(database: sqlite3.Connection, engine: str) -> dict[Key, float]:
 
 def recall_summaries(database: sqlite3.Connection, engine: str, kind: str) -> dict[str, Use]:
     """What is known of the uses of everything of a kind, by ID or reference."""
-    with decoding():
+    with decoding(database, "used"):
         rows = database.execute(
             f"SELECT id, {_USE} FROM used WHERE engine = ? AND kind = ?",  # noqa: S608 - columns
             (engine, kind),
@@ -51,7 +52,7 @@ def recall_summaries(database: sqlite3.Connection, engine: str, kind: str) -> di
 
 def recall_read(database: sqlite3.Connection, engine: str) -> Read:
     """How far the engine's past has been read."""
-    with decoding():
+    with decoding(database, "watch", "own_pull"):
         row = database.execute(
             "SELECT events, anchored, builds, looked, listed FROM watch WHERE engine = ?", (engine,)
         ).fetchone()
@@ -71,6 +72,7 @@ def remember(database: sqlite3.Connection, engine: str, seen: Seen) -> Folded:
 
     What another process has kept meanwhile is not added again.
     """
+    check(database, "used")
     read = recall_read(database, engine)
     sightings = [each for each in seen.sightings if not 0 < each.event <= read.events]
     keys = {key for each in sightings for key in each.keys}
@@ -125,7 +127,7 @@ def _use(row: Iterable[Any]) -> Use:
 
 def _known(database: sqlite3.Connection, engine: str, keys: Iterable[Key]) -> dict[Key, Use]:
     known = {}
-    with decoding():
+    with decoding(database, "used"):
         for kind, name in keys:
             row = database.execute(
                 f"SELECT {_USE} FROM used WHERE engine = ? AND kind = ? AND id = ?",  # noqa: S608

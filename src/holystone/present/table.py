@@ -1,14 +1,16 @@
 """Tables that fit: columns give way, the last one goes below its row where it has no room.
 
-On a terminal a cell that is too long is cut (references in the middle: their end, the tag, tells
-them apart). Elsewhere nothing is cut: someone may search the text.
+On a terminal a cell that is too long is cut in its middle, so that no two of a column look alike;
+where no cut does that, it is told in full on several lines. Elsewhere nothing is cut or broken:
+someone may search the text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from holystone.present.cutting import cut_apart, pieces
 from holystone.present.terminal import Look
 
 GAP = 2
@@ -67,9 +69,34 @@ def render(
         if widths[-1] == 0:
             titles[-1] = Cell("")
         lines += _row(columns, widths, titles, look)
-    for row in cells:
-        lines += _row(columns, widths, [row[i] for i in shown], look)
+    chosen = [[row[i] for i in shown] for row in cells]
+    cuts = [
+        _cuts([row[place].text for row in chosen], width, look) if column.gives_way else {}
+        for place, (column, width) in enumerate(zip(columns, widths, strict=True))
+    ]
+    for row in chosen:
+        lines += _row(columns, widths, row, look, cuts)
     return lines
+
+
+def shows(columns: Sequence[Column], rows: Sequence[Row], look: Look) -> list[str]:
+    """The titles of the columns there is room for, with these rows and their header."""
+    widths = [display_width(column.title) for column in columns]
+    for row in rows:
+        texts = (cell.text if isinstance(cell, Cell) else cell for cell in row)
+        widths = [max(w, display_width(text)) for w, text in zip(widths, texts, strict=True)]
+    return [columns[i].title for i in _chosen(columns, widths, look)]
+
+
+def _cuts(texts: Sequence[str], width: int, look: Look) -> dict[str, str]:
+    """The texts of a column cut to its width, no two alike; without those to be told in full."""
+    if not look.elide:
+        return {}
+    room = width - display_width(look.ellipsis)
+    usual = max(0, room // 3)
+    # The ends of names tell them apart more often than their beginnings.
+    tails = [*range(usual + 1, room + 1), *range(usual - 1, -1, -1)]
+    return cut_apart(texts, lambda text, tail: cut(text, width, look, tail=tail), tails)
 
 
 def _chosen(columns: Sequence[Column], widths: Sequence[int], look: Look) -> list[int]:
@@ -118,36 +145,55 @@ def _shrunk(columns: Sequence[Column], natural: Sequence[int], room: int) -> lis
 
 
 def _row(
-    columns: Sequence[Column], widths: Sequence[int], row: Sequence[Cell], look: Look
+    columns: Sequence[Column],
+    widths: Sequence[int],
+    row: Sequence[Cell],
+    look: Look,
+    cuts: Sequence[Mapping[str, str]] = (),
 ) -> list[str]:
-    """The lines of one row: more than one where its prose wraps or goes below."""
-    parts = []
-    column_start = INDENT
-    for column, width, cell in zip(columns, widths, row, strict=True):
-        style = cell.style or column.style
+    """The lines of one row: more than one where its prose wraps or goes below, or a name does."""
+    cells = []
+    for place, (column, width, cell) in enumerate(zip(columns, widths, row, strict=True)):
         if column.prose:
-            break
-        text = cut(cell.text, width, look) if look.elide else cell.text
+            cells.append(wrap(cell.text, width) if look.elide and width else [])
+        elif not look.elide or display_width(cell.text) <= width:
+            cells.append([cell.text])
+        elif place < len(cuts) and column.gives_way and cell.text not in cuts[place]:
+            cells.append(pieces(cell.text, width, _start))
+        elif place < len(cuts) and column.gives_way:
+            cells.append([cuts[place][cell.text]])
+        else:
+            cells.append([cut(cell.text, width, look)])
+    prose = row[-1].text if columns[-1].prose else ""
+    style = row[-1].style or columns[-1].style
+    if prose and not look.elide:
+        cells[-1] = [prose]
+    lines = [
+        _line(columns, widths, row, [cell[number] if number < len(cell) else "" for cell in cells],
+              look)
+        for number in range(max(1, *map(len, cells)))
+    ]  # fmt: skip
+    if prose and look.elide and not widths[-1]:
+        below = " " * (INDENT * 2)
+        texts = wrap(prose, look.width - len(below))
+        lines += [below + look.paint(text, style) for text in texts]
+    return lines
+
+
+def _line(
+    columns: Sequence[Column],
+    widths: Sequence[int],
+    row: Sequence[Cell],
+    texts: Sequence[str],
+    look: Look,
+) -> str:
+    """One line of a row, without blanks at its end."""
+    parts = []
+    for column, width, cell, text in zip(columns, widths, row, texts, strict=True):
         padding = " " * (width - display_width(text))
-        painted = look.paint(text, style)
+        painted = look.paint(text, cell.style or column.style)
         parts.append(padding + painted if column.right else painted + padding)
-        column_start += width + GAP
-    line = " " * INDENT + (" " * GAP).join(parts)
-    if not columns[-1].prose:
-        return [line.rstrip()]
-    prose, style = row[-1].text, row[-1].style or columns[-1].style
-    if not look.elide:
-        return [f"{line}{' ' * GAP}{look.paint(prose, style)}".rstrip()]
-    if widths[-1]:
-        first, *more = wrap(prose, widths[-1]) or [""]
-        hanging = " " * column_start
-        return [f"{line}{' ' * GAP}{look.paint(first, style)}".rstrip()] + [
-            hanging + look.paint(text, style) for text in more
-        ]
-    below = " " * (INDENT * 2)
-    return [line.rstrip()] + [
-        below + look.paint(text, style) for text in wrap(prose, look.width - len(below))
-    ]
+    return (" " * INDENT + (" " * GAP).join(parts)).rstrip()
 
 
 def display_width(text: str) -> int:
@@ -166,27 +212,30 @@ def display_width(text: str) -> int:
     )
 
 
-def cut(text: str, width: int, look: Look) -> str:
-    """The text cut in its middle to this many columns, two thirds of what is left at its start."""
+def cut(text: str, width: int, look: Look, *, tail: int | None = None) -> str:
+    """The text cut in its middle to this many columns: ``tail`` of its end, by default a third."""
     if display_width(text) <= width:
         return text
     mark = look.ellipsis
     room = width - display_width(mark)
     if room < 2:
         return _start(text, width)
-    tail = _start(text[::-1], room // 3)[::-1]
-    return _start(text, room - display_width(tail)) + mark + tail
+    end = _start(text[::-1], room // 3 if tail is None else tail)[::-1]
+    # A combining mark would go to the character that stands for what is left out.
+    while end and not display_width(end[0]):
+        end = end[1:]
+    return _start(text, room - display_width(end)) + mark + end
 
 
 def _start(text: str, width: int) -> str:
     if text.isascii():
         return text[:width]
-    taken = ""
-    for c in text:
-        if display_width(taken + c) > width:
-            break
-        taken += c
-    return taken
+    taken = 0
+    for place, c in enumerate(text):
+        taken += display_width(c)
+        if taken > width:
+            return text[:place]
+    return text
 
 
 def wrap(text: str, width: int) -> list[str]:
@@ -218,8 +267,10 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 def paragraph(text: str, look: Look, *, indent: int = 0, style: str = "") -> list[str]:
-    """Prose as lines no wider than the width."""
+    """Prose as lines no wider than the width; where nothing is to be broken, as one line."""
     lead = " " * indent
+    if not look.wrap:
+        return [lead + look.paint(" ".join(text.split()), style)] if text.strip() else []
     return [lead + look.paint(line, style) for line in wrap(text, look.width - indent)]
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple, TextIO
 from holystone.core.outside import safe_lines
 
 WIDTH = 100
-"""Columns where there is no terminal to ask: a pipe, a file, a CI log."""
+"""Columns where there is no terminal to ask, for what is drawn: nothing is broken there."""
 NARROWEST = 20
 
 _STYLES = {
@@ -45,6 +45,8 @@ class Look(NamedTuple):
     unicode: bool = True
     elide: bool = False
     """Cut what is too long for the width. Only for terminals: elsewhere someone may search it."""
+    wrap: bool = True
+    """Break sentences at the width. Only for terminals: elsewhere a line is read by a program."""
 
     def paint(self, text: str, style: str) -> str:
         """The text in a style, or as it is where there is no colour, no style or no text."""
@@ -110,6 +112,7 @@ def open_output(stream: TextIO, environ: Mapping[str, str], *, color: str = "aut
         colour=_colour(environ, color, terminal=terminal and not dumb),
         unicode=_shows_unicode(encoding, stream),
         elide=terminal and not automated,
+        wrap=terminal and not automated,
     )
     return Output(stream, look, interactive=terminal and not automated and not dumb)
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from holystone.core.units import format_size
-from holystone.present.progress import ProgressLine
+from holystone.present.progress import NEARLY, ProgressLine
 from holystone.present.terminal import Output
 
 
@@ -35,7 +35,10 @@ class VerifyProgress(ProgressLine):
             self._done += count
 
     def _said(self) -> tuple[str, float]:
+        # An export that shows damage is asked for again in parts: more is read than was thought.
         total = max(self._total, self._read)
         words = f"verified {self._done}/{self._steps}"
         words += f"  {format_size(self._read)} of about {format_size(total)}"
-        return words, self._read / total if total else 0.0
+        if self._done >= self._steps:
+            return words, 1.0
+        return words, min(self._read / total if total else 0.0, NEARLY)

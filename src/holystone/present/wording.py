@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from holystone.core.decision import KINDS, Plan, Verdict
 from holystone.core.inventory import Container, Engine
@@ -70,26 +70,31 @@ def short_id(identifier: str) -> str:
     return identifier.removeprefix("sha256:")[:SHORT_ID]
 
 
-def short_reference(reference: str) -> str:
+def short_reference(reference: str, short: Callable[[str], str] = short_id) -> str:
     """A reference whose digest, if it has one, is cut: ``python@sha256:3f1c9e2a71b0``."""
     name, at, digest = reference.partition("@")
     algorithm, colon, hexadecimal = digest.partition(":")
-    return safe(f"{name}{at}{algorithm}{colon}{hexadecimal[:SHORT_ID]}")
+    return safe(f"{name}{at}{algorithm}{colon}{short(hexadecimal)}")
 
 
-def name_of(verdict: Verdict) -> str:
-    """What a row calls an object: its names, else the start of its ID."""
+def name_of(verdict: Verdict, short: Callable[[str], str] = short_id) -> str:
+    """What an object is called by itself: its names, else the start of its ID.
+
+    ``short`` shortens IDs. The rows of a listing take ``apart.names_of``.
+    """
     if verdict.kind == "cache":
         step = safe(" ".join(verdict.names)).strip()
-        return f"{short_id(verdict.id)} {step}" if step else short_id(verdict.id)
+        return f"{short(verdict.id)} {step}" if step else short(verdict.id)
     if verdict.kind == "image":
-        return ", ".join(map(short_reference, verdict.names)) or short_id(verdict.id)
-    name = safe(" ".join(verdict.names)) or short_id(verdict.id)
+        names = [short_reference(name, short) for name in verdict.names]
+        return ", ".join(names) or short(verdict.id)
+    name = safe(" ".join(verdict.names)) or short(verdict.id)
     # An anonymous volume is called by 64 hexadecimal digits, and nobody reads them.
-    return short_id(name) if verdict.kind == "volume" and _is_hash(name) else name
+    return short(name) if verdict.kind == "volume" and is_hash(name) else name
 
 
-def _is_hash(name: str) -> bool:
+def is_hash(name: str) -> bool:
+    """Whether a name is one that an engine made: 64 hexadecimal digits."""
     return len(name) == 64 and not set(name) - set("0123456789abcdef")
 
 

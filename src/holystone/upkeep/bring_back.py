@@ -153,7 +153,7 @@ class _Work:
             digests = self._missing_digests(place, here)
             tags = [t for t in removed.tags if t not in here and self.puller.image_id(t) is None]
         except EngineError:
-            return False
+            return True  # An engine in the middle of a removal answers with all kinds of errors.
         if digests or tags:
             self.plan[place] = self.plan[place]._replace(action=TAG, image_id=image_id)
         return bool(digests or tags)

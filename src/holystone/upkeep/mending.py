@@ -169,7 +169,8 @@ class _Mending:
                 said = f"build cache that holds what is damaged stayed: {removal.detail}"
                 self.stuck[place] = said
                 return
-        for subject in group.subjects:
+        # What was made from a step of a build goes before it.
+        for subject in group.subjects + group.build_steps:
             key = ("image", subject.image.id)
             # Until more is known: it is pulled again also where something comes between.
             self.removals[key] = Removal(UNKNOWN)

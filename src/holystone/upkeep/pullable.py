@@ -2,8 +2,9 @@
 
 The engine's own question to a registry (``/distribution``) is answered by the manifest alone, and a
 registry that was cleaned, or whose disk failed, may lack a layer. So the registry is asked from
-here as well, with the user's login: for the manifests, each held to its digest, and by a ``HEAD``
-for each blob. Nothing of a blob is downloaded.
+here as well, with the user's login: for the manifests, each held to its digest, and for the first
+byte of each blob. (``HEAD`` would do in theory. Registries that keep blobs elsewhere answer it with
+an address that takes no ``HEAD``, and one whose disk lost a blob answers from what it remembers.)
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from holystone.engine.credentials import CredentialsError
 from holystone.upkeep.limited.upstream import MANIFESTS, Upstream, UpstreamError
 
 _LARGEST_MANIFEST = 8 << 20
+_PARTIAL = 206
 _NOT_FOUND = 404
 
 
@@ -82,8 +84,8 @@ class _Asked:
             blobs.update(_blobs(each))
         if not blobs:
             raise _Lacking(f"{self._domain} gives a manifest of {image.id[7:19]} without layers")
-        for digest in blobs:
-            self._see(digest)
+        for digest, size in blobs.items():
+            self._see(digest, size)
         layers = {digest: size for digest, size in blobs.items() if digest not in documents}
         return Pullable(layers, frozenset(documents))
 
@@ -112,11 +114,18 @@ class _Asked:
             raise _Lacking(f"{self._domain} gives a manifest that is none for {_short(digest)}")
         return document
 
-    def _see(self, digest: str) -> None:
-        """Raises _Lacking where the registry has no such blob, UpstreamError."""
-        with self.upstream.open("HEAD", self.reference.path, f"blobs/{digest}", {}) as answer:
+    def _see(self, digest: str, size: int) -> None:
+        """Raises _Lacking where the registry has no such blob of this size, UpstreamError."""
+        path, first = f"blobs/{digest}", {"Range": "bytes=0-0"}
+        with self.upstream.open("GET", self.reference.path, path, first) as answer:
             if answer.status >= 300:
                 raise _Lacking(self._answered(answer.status, f"blob {_short(digest)}"))
+            has = _size_told(answer)
+        if size and has is not None and has != size:
+            raise _Lacking(
+                f"{self._domain} has {has} of the {size} bytes of blob {_short(digest)} of "
+                f"{self.reference.familiar_name}"
+            )
 
     def _answered(self, status: int, what: str) -> str:
         if status == _NOT_FOUND:
@@ -153,6 +162,13 @@ def _blobs(manifest: Mapping[str, Any]) -> dict[str, int]:
         # Layers with addresses of their own come from there.
         if isinstance(part, dict) and not part.get("urls")
     }
+
+
+def _size_told(answer: Any) -> int | None:
+    """How long a blob is of which the first byte was asked for; None where that is not told."""
+    of = str(answer.headers.get("Content-Range") or "").rpartition("/")[2]
+    told = of if answer.status == _PARTIAL else str(answer.headers.get("Content-Length") or "")
+    return int(told) if told.isdecimal() else None
 
 
 def _short(digest: str) -> str:

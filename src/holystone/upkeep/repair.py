@@ -43,6 +43,9 @@ class Group(NamedTuple):
     """The build cache records that go along, each after those made from it."""
     builds: tuple[bytes, ...] = ()
     """The builds that BuildKit is to forget, by name."""
+    build_steps: tuple[Subject, ...] = ()
+    """The steps of classic builds that go along, each after those made from it: untagged images
+    that no registry has, which a build makes again."""
 
 
 class Repaired(NamedTuple):
@@ -79,11 +82,37 @@ def groups(
         if subject.image.id in damaged and subject.image.id not in taken:
             together, bad = _together(subject, damaged, subjects)
             taken |= {each.image.id for each in together}
-            obstacle, cure = _obstacle(together, inventory, chosen)
-            layers = frozenset(bad)
+            steps = _build_steps(together, inventory, results)
+            images = [each for each in together if each not in steps]
+            obstacle, cure = _obstacle(images, inventory, chosen)
             blobs = dict.fromkeys(_blobs_of(together, damaged), 0)
-            made.append(Group(tuple(together), obstacle, cure, Damaged(layers, blobs)))
+            made.append(
+                Group(
+                    tuple(images), obstacle, cure, Damaged(frozenset(bad), blobs),
+                    build_steps=tuple(steps),
+                )
+            )  # fmt: skip
     return made
+
+
+def _build_steps(
+    together: Sequence[Subject], inventory: Inventory, asked: Collection[str]
+) -> list[Subject]:
+    """Those of the images that are mere steps of a classic build, children before parents."""
+    parents = {image.parent for image in inventory.images}
+    used = {container.image_id for container in inventory.containers}
+    left = [
+        each for each in together
+        if each.image.id in parents and each.image.id not in used | set(asked)
+        and not each.image.tags and not each.image.digests
+    ]  # fmt: skip
+    found: list[Subject] = []
+    while left:
+        above = {each.image.parent for each in left}
+        tops = [each for each in left if each.image.id not in above]
+        found += tops
+        left = [each for each in left if each not in tops]
+    return found
 
 
 def _together(
@@ -266,25 +295,28 @@ def without_cache(made: Sequence[Group]) -> list[Group]:
             cure="Repair again with --with-cache, which removes these records as well.",
             cache=(),
             builds=(),
+            build_steps=(),
         )
-        if group.cache or group.builds
+        if group.cache or group.builds or group.build_steps
         else group
         for group in made
     ]
 
 
 def _count(group: Group) -> str:
-    records = len(group.cache) + len(group.builds)
+    records = len(group.cache) + len(group.builds) + len(group.build_steps)
     return f"{records} record{'s' * (records != 1)}"
 
 
 def plan_of(made: Sequence[Group], inventory: Inventory) -> Plan:
     """The removals of all groups, as the ledger takes them: also those that are not made."""
     records = {record.id: record for group in made for record in group.cache}
-    images = [each.image for group in made for each in group.subjects]
+    images = [each.image for group in made for each in group.subjects + group.build_steps]
     reason = (Reason("damaged"),)
     steps = [Step("cache", record_id, (record_id,), 0) for record_id in records]
-    steps += [Step("image", image.id, image.tags + image.digests, 0) for image in images]
+    steps += [
+        Step("image", image.id, image.tags + image.digests or (image.id,), 0) for image in images
+    ]
     verdicts = [
         Verdict("cache", each.id, (each.description,), remove=True, reasons=reason)
         for each in records.values()

@@ -35,6 +35,8 @@ class _Snapshot(NamedTuple):
 class DemoHost(SimulatedHost):
     """The demo host at ``now`` (UTC seconds), with what was changed on it before.
 
+    Where nothing was, it is as it is built in at ``began``, which is now where that is not given.
+
     Time stands still on it, so that a plan and what becomes of it tell the same ages.
 
     ``memory`` keeps the uses that are seen; ``leases`` tells those given by a moment. Raises
@@ -47,9 +49,10 @@ class DemoHost(SimulatedHost):
         memory: Memory,
         leases: Callable[[float], Sequence[Lease]],
         now: float,
+        began: float | None = None,
     ) -> None:
         kept = state.read()
-        self.began = now if kept is None else kept.began
+        self.began = kept.began if kept is not None else now if began is None else began
         inventory, usage = demo_inventory(self.began)
         super().__init__(
             inventory,
@@ -76,7 +79,14 @@ class DemoHost(SimulatedHost):
 
     def usage(self) -> Usage:
         """What is known of the objects that are here, and the leases as they are now."""
-        return super().usage()._replace(leases=tuple(self.leases(self._clock())))
+        return (
+            super()
+            .usage()
+            ._replace(
+                leases=tuple(self.leases(self._clock())),
+                leases_unread=bool(self.memory.leases_unread()),
+            )
+        )
 
     def keep_uses(self, inventory: Inventory) -> Observed:
         """Remember the uses since the last look; at the first all that are known of."""

@@ -7,7 +7,6 @@ a cut-off answer from a complete one.
 
 from __future__ import annotations
 
-import json
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ from holystone.engine.errors import (
     ProtocolError,
     SenselessAnswer,
 )
+from holystone.engine.transport.text import one_word, read_json
 
 if TYPE_CHECKING:
     from holystone.engine.patience import Patience
@@ -40,7 +40,7 @@ class Response(NamedTuple):
         if not self.body.strip():
             return None
         try:
-            return json.loads(self.body)
+            return read_json(self.body)
         except (ValueError, RecursionError) as error:
             start = self.body[:80].decode("utf-8", "replace")
             raise SenselessAnswer(
@@ -57,7 +57,7 @@ class Response(NamedTuple):
     def words(self) -> str:
         """What the engine says in an error, as one line."""
         try:
-            message = json.loads(self.body)["message"]
+            message = read_json(self.body)["message"]
         except (ValueError, TypeError, KeyError, RecursionError):
             message = self.body[:200].decode("utf-8", "replace")
         return " ".join(str(message).split()) or "(no message)"
@@ -97,6 +97,7 @@ class Connection:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         """Send one request without a body. Raises OSError where the connection is gone."""
+        path = one_word(path)
         self.request = f"{method} {path}"
         self.sent = time.time()
         head = f"{method} {path} HTTP/{version}\r\nHost: docker\r\nUser-Agent: holystone\r\n"

@@ -12,6 +12,7 @@ from holystone.engine.execute import Outcome
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, UNKNOWN, Removal
 from holystone.engine.rounds import NOISE, Round, disagrees, gain
 from holystone.present import figures, notes, reasons
+from holystone.present.apart import names_of
 from holystone.present.report import listing, remaining, unconfirmed
 from holystone.present.table import Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
@@ -20,7 +21,6 @@ from holystone.present.wording import (
     counted,
     counts_of,
     images_of,
-    name_of,
     plural,
     promised,
     safe,
@@ -193,8 +193,9 @@ def _not_as_agreed(plan: Plan, look: Look) -> list[str]:
     if not any(verdict.reasons[0].rule in ("agreed", "not-in-plan") for verdict in plan.verdicts):
         return []
     stay = [verdict for verdict in plan.kept if verdict.reasons[0].rule != "not-in-plan"]
+    name = names_of(stay)
     rows: list[Row] = [
-        (verdict.kind, name_of(verdict), Cell(reasons.texts(verdict.reasons), "yellow"))
+        (verdict.kind, name(verdict), Cell(reasons.texts(verdict.reasons), "yellow"))
         for verdict in stay
         if not is_gone(verdict)
     ]
@@ -226,8 +227,9 @@ def _troubles(plan: Plan, outcome: Outcome, result: str, look: Look) -> list[str
         return [look.paint(f"{NOT_TRIED}: {len(found)}", "red"), ""]
     style = "red" if result in (FAILED, UNKNOWN) else "yellow"
     shown = found if len(found) <= SHOWN_SKIPS + 2 else found[:SHOWN_SKIPS]
+    name = names_of(verdict for verdict, _ in shown)
     rows: list[Row] = [
-        (verdict.kind, name_of(verdict), Cell(safe(detail), style)) for verdict, detail in shown
+        (verdict.kind, name(verdict), Cell(safe(detail), style)) for verdict, detail in shown
     ]
     lines = [look.paint(f"{result.capitalize()}: {len(found)}", style)]
     lines += render_table(_TROUBLES, rows, look, header=False)

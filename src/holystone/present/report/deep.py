@@ -6,11 +6,12 @@ from holystone.core.decision import Plan, Verdict
 from holystone.core.inventory import Inventory
 from holystone.core.units import format_size
 from holystone.present import reasons
+from holystone.present.apart import names_of
 from holystone.present.report import plan as plan_report
 from holystone.present.table import Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
-from holystone.present.wording import counted, name_of
+from holystone.present.wording import counted
 
 QUESTION = "Remove all this? [y/N]"
 _CONTAINERS = (
@@ -25,13 +26,14 @@ def render(inventory: Inventory, plan: Plan, look: Look) -> str:
     """The plan, and by name each tagged image, container and volume that is lost for good."""
     lines = [plan_report.render(inventory, plan, look), ""]
     images = {image.id: image for image in inventory.images}
+    name = names_of(plan.removed)
     lost: list[Row] = [
-        (name_of(verdict), format_size(images[verdict.id].size))
+        (name(verdict), format_size(images[verdict.id].size))
         for verdict in plan.removed
         if verdict.kind == "image" and _is_lost(verdict)
     ]
     volumes: list[Row] = [
-        (name_of(verdict), Cell(format_size(verdict.freed_bytes)))
+        (name(verdict), Cell(format_size(verdict.freed_bytes)))
         for verdict in plan.removed
         if verdict.kind == "volume"
     ]
@@ -40,7 +42,7 @@ def render(inventory: Inventory, plan: Plan, look: Look) -> str:
         lines += paragraph(f"No registry is known to have {which}:", look, style="red")
         lines += [*render_table(_COLUMNS, lost, look, header=False), ""]
     written: list[Row] = [
-        (name_of(verdict), Cell(format_size(verdict.freed_bytes)), why)
+        (name(verdict), Cell(format_size(verdict.freed_bytes)), why)
         for verdict in plan.removed
         if verdict.kind == "container" and (why := _was_kept_for(verdict))
     ]

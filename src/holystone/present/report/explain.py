@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from holystone.core.decision import Fact
+from holystone.core.decision import Fact, Verdict
 from holystone.core.units import format_size
 from holystone.present import notes, reasons
+from holystone.present.apart import names_of
 from holystone.present.explanation import Explanation, Sharer
 from holystone.present.table import facts, paragraph
 from holystone.present.terminal import Look
@@ -17,7 +18,6 @@ from holystone.present.wording import (
     name_of,
     safe,
     short_id,
-    short_reference,
     timestamp,
 )
 
@@ -98,10 +98,14 @@ def _said(name: str, fact: Fact, now: float) -> str:
     return short_id(str(fact)) if name == "parent" else safe(str(fact))
 
 
+def _verdict(sharer: Sharer) -> Verdict:
+    return Verdict("image", sharer.id, tuple(sharer.names), remove=False, reasons=())
+
+
 def _sharers(sharers: Sequence[Sharer], look: Look) -> list[str]:
+    name = names_of(map(_verdict, sharers))
     shown = [
-        f"{', '.join(map(short_reference, sharer.names)) or short_id(sharer.id)}, "
-        f"{format_size(sharer.shared)}"
+        f"{name(_verdict(sharer))}, {format_size(sharer.shared)}"
         for sharer in sharers[:SHOWN_SHARERS]
     ]
     more = len(sharers) - len(shown)

@@ -10,11 +10,12 @@ from holystone.core.decision import KINDS, Reason, Verdict
 from holystone.core.units import format_duration, format_size
 from holystone.ledger.records import DONE, KILLED, REMOVED, RUNNING, UNKNOWN, Removed, RunSummary
 from holystone.present import reasons
+from holystone.present.apart import names_of
 from holystone.present.document import SCHEMA, Document
 from holystone.present.table import Cell, Column, Row, facts, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
-from holystone.present.wording import counted, counts_of, name_of, plural, run_name, safe, timestamp
+from holystone.present.wording import counted, counts_of, plural, run_name, safe, timestamp
 
 NONE_YET = "There are no runs yet: every clean is written here before it removes anything."
 _NO_ANSWER = "asked for, and no answer came; the next look at the engine tells what went"
@@ -54,6 +55,8 @@ class Listed(NamedTuple):
     """When the period begins, in UTC seconds; None: with the first run there is."""
     selected: bool = False
     """Whether they were asked for by a filter, or in another order."""
+    endpoint: str = ""
+    """Where the engine is reached, where only its runs are listed."""
 
 
 def document(listed: Listed) -> Document:
@@ -107,10 +110,11 @@ def table(listed: Listed, look: Look) -> str:
     runs = listed.runs
     if not runs and listed.in_period:
         return f"None of {counted(listed.in_period, 'run')} is meant."
-    if not runs and listed.since is None:
-        return NONE_YET
     if not runs:
-        return f"No run has started since {_minute(listed.since)}."
+        on = f" on {safe(listed.endpoint)}" if listed.endpoint else ""
+        if listed.since is not None:
+            return f"No run has started{on} since {_minute(listed.since)}."
+        return f"No run was made{on} yet." if on else NONE_YET
     rows: list[Row] = [
         (
             str(run.id),
@@ -157,7 +161,8 @@ def render(run: RunSummary, removals: Sequence[Removed], look: Look) -> str:
     for kind in KINDS:
         group = [removal for removal in removals if removal.kind == kind]
         if group:
-            rows = [_row(removal) for removal in group]
+            name = names_of(map(_verdict, group))
+            rows = [_row(each, name(_verdict(each))) for each in group]
             heading = look.paint(plural(kind).capitalize(), "heading")
             lines += ["", f"{heading}  {len(group)}"]
             lines += render_table(_REMOVALS, rows, look, header=False)
@@ -210,14 +215,17 @@ def _words(reason: Reason) -> str:
         return safe(reason.rule)
 
 
-def _row(removal: Removed) -> Row:
-    verdict = Verdict(removal.kind, removal.id, removal.names, remove=True, reasons=())
+def _verdict(removal: Removed) -> Verdict:
+    return Verdict(removal.kind, removal.id, removal.names, remove=True, reasons=())
+
+
+def _row(removal: Removed, name: str) -> Row:
     freed = "" if removal.freed_bytes is None else format_size(removal.freed_bytes)
     result = removal.result or "not told"
     style = "" if removal.result == REMOVED else "yellow"
     said = removal.detail or (_NO_ANSWER if removal.result == UNKNOWN else "")
     told = "; ".join(filter(None, [safe(said), why(removal)]))
-    return (name_of(verdict), freed, Cell(result, style), told)
+    return (name, freed, Cell(result, style), told)
 
 
 def _notes(run: RunSummary) -> str:

@@ -8,12 +8,13 @@ from holystone.core.decision import Plan, Verdict
 from holystone.core.inventory import Inventory
 from holystone.core.units import format_size
 from holystone.present import figures, notes, reasons
+from holystone.present.apart import shortened
 from holystone.present.lists import images as list_of
 from holystone.present.report.listing import FOLD_AFTER
-from holystone.present.table import INDENT, Cell, Column, Row, paragraph
+from holystone.present.table import INDENT, Cell, Column, Row, paragraph, shows
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
-from holystone.present.wording import age, count_of, counted, safe, short_id
+from holystone.present.wording import SHORT_ID, age, count_of, counted, safe
 
 UNKNOWN = "—"
 
@@ -66,7 +67,12 @@ def render(
             rest.append(f"{len(folded)} more untagged images{note}")
     elif not listed:
         return f"None of the {count_of(len(inventory.images), 'image')} on this host is meant."
-    lines = render_table(_COLUMNS, [_row(row) for row in listed], look)
+    short = shortened(row.image.id for row in listed)
+    cells: list[Row] = [_row(row, short(row.image.id)) for row in listed]
+    columns: Sequence[Column] = _COLUMNS
+    if "ID" not in shows(columns, cells, look):
+        columns, cells = _without_ids(cells)
+    lines = render_table(columns, cells, look)
     for text in rest:
         note = f"{look.ellipsis} and {text} (--all lists them)"
         lines += paragraph(note, look, indent=INDENT, style="dim")
@@ -74,12 +80,32 @@ def render(
     return "\n".join([*lines, *notes.lines(inventory.notes, look)])
 
 
-def _row(row: list_of.Row) -> Row:
+_TAG, _ID = 1, 2
+"""Places of columns."""
+
+
+def _without_ids(rows: Sequence[Row]) -> tuple[list[Column], list[Row]]:
+    """The table where there is no room for IDs: what has no tag shows its ID in place of one."""
+    columns = [column for place, column in enumerate(_COLUMNS) if place != _ID]
+    # An ID that is cut in its middle is of no use.
+    columns[0] = columns[0]._replace(least=15)
+    columns[_TAG] = columns[_TAG]._replace(least=SHORT_ID)
+    told: list[Row] = []
+    for row in rows:
+        cells = list(row)
+        identifier = cells.pop(_ID)
+        if cells[_TAG] == list_of.NONE:
+            cells[_TAG] = identifier
+        told.append(tuple(cells))
+    return columns, told
+
+
+def _row(row: list_of.Row, short: str) -> Row:
     image, share = row.image, row.share
     return (
         safe(row.repository),
         safe(row.tag),
-        image.id if row.whole else short_id(image.id),
+        image.id if row.whole else short,
         format_size(image.size),
         UNKNOWN if share is None else format_size(share.unique),
         UNKNOWN if share is None else format_size(share.shared),

@@ -8,9 +8,10 @@ from types import MappingProxyType
 from holystone.core.decision import KINDS, Verdict
 from holystone.core.units import format_size
 from holystone.present import reasons
+from holystone.present.apart import names_of
 from holystone.present.table import INDENT, Cell, Column, Row, paragraph, render
 from holystone.present.terminal import Look
-from holystone.present.wording import count_of, name_of, plural
+from holystone.present.wording import count_of, plural
 
 FOLD_AFTER = 12
 """Nameless objects of a kind (untagged images, cache records) shown before the rest is folded."""
@@ -35,10 +36,11 @@ def going(
         group = [verdict for verdict in verdicts if verdict.kind == kind]
         if not group:
             continue
-        group.sort(key=lambda verdict: (-freed(verdict), name_of(verdict)))
+        name = names_of(group)
+        group.sort(key=lambda verdict: (-freed(verdict), name(verdict)))
         shown, folded = (group, []) if every else _folded(group)
         rows: list[Row] = [
-            (name_of(v), _bytes(v, freed(v)), Cell(_why(v, parts), "dim")) for v in shown
+            (name(v), _bytes(v, freed(v)), Cell(_why(v, parts), "dim")) for v in shown
         ]
         total = sum(map(freed, group))
         heading = look.paint(plural(kind).capitalize(), "heading")
@@ -68,8 +70,9 @@ def staying(verdicts: Sequence[Verdict], look: Look) -> list[str]:
         group = [verdict for verdict in verdicts if verdict.kind == kind]
         if not group:
             continue
+        name = names_of(group)
         rows: list[Row] = [
-            (name_of(v), Cell(reasons.texts(v.reasons), "dim")) for v in sorted(group, key=name_of)
+            (name(v), Cell(reasons.texts(v.reasons), "dim")) for v in sorted(group, key=name)
         ]
         heading = look.paint(f"{plural(kind).capitalize()} that stay", "heading")
         if kind == "cache":

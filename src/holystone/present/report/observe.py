@@ -10,6 +10,7 @@ from holystone.core.seen import Sighting
 from holystone.core.units import format_duration
 from holystone.core.usage import Usage, Use
 from holystone.engine.host import Observed
+from holystone.present.apart import shortened
 from holystone.present.document import Document, preamble
 from holystone.present.lists.uses import Row
 from holystone.present.table import Column, paragraph
@@ -82,14 +83,17 @@ def render(
     if chosen is None:
         chosen = every
     if chosen:
+        short = shortened(
+            each for row in chosen for each in (row.image, row.reference.partition("@")[2]) if each
+        )
         table = [
             (
-                safe(row.reference) if row.whole else short_reference(row.reference),
+                safe(row.reference) if row.whole else short_reference(row.reference, short),
                 str(row.uses),
                 str(row.ever.count),
                 ago(now - row.ever.last),
                 "—" if row.ever.gap is None else about(row.ever.gap),
-                row.image_id or "—",
+                (row.image if row.whole else short(row.image)) or "—",
             )
             for row in chosen
         ]

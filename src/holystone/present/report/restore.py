@@ -9,6 +9,7 @@ from typing import NamedTuple
 from holystone.core.decision import KINDS, Verdict
 from holystone.core.units import format_size
 from holystone.ledger.records import Removed, RunSummary
+from holystone.present.apart import names_of
 from holystone.present.document import SCHEMA, Document
 from holystone.present.report.history import reasons_of, run_title, tagged_removed
 from holystone.present.table import Cell, Column, Row, paragraph
@@ -18,7 +19,6 @@ from holystone.present.wording import (
     count_of,
     counted,
     listed,
-    name_of,
     safe,
     timestamp,
 )
@@ -115,7 +115,9 @@ def render(
     if run.under_pressure:
         told = f"The run removed {tagged_removed(run)}: least valuable first."
         lines += paragraph(told, look, style="yellow")
-    rows = [_row(entry) for entry in entries if _told_alone(entry)]
+    alone = [entry for entry in entries if _told_alone(entry)]
+    name = names_of(map(_verdict, alone))
+    rows = [_row(entry, name(_verdict(entry))) for entry in alone]
     if rows:
         lines += ["", *render_table(_COLUMNS, rows, look, header=False)]
     for kind in KINDS:
@@ -135,9 +137,13 @@ def _told_alone(entry: Entry) -> bool:
     return entry.action != "lost" or bool(entry.removed.tags)
 
 
-def _row(entry: Entry) -> Row:
+def _verdict(entry: Entry) -> Verdict:
     removed = entry.removed
-    name = name_of(Verdict(removed.kind, removed.id, removed.names, remove=True, reasons=()))
+    return Verdict(removed.kind, removed.id, removed.names, remove=True, reasons=())
+
+
+def _row(entry: Entry, name: str) -> Row:
+    removed = entry.removed
     size = "" if removed.size is None else format_size(removed.size)
     result = _DONE[entry.result] if entry.result else _PLANNED[entry.action]
     # What engines say begins with the same word.

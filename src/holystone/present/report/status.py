@@ -9,12 +9,13 @@ from holystone.core.layers import Share
 from holystone.core.policy import Watermarks
 from holystone.core.units import format_size
 from holystone.present import figures, notes, reasons
+from holystone.present.apart import names_of
 from holystone.present.report import account, remaining
 from holystone.present.report.plan import total
 from holystone.present.table import INDENT, Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
-from holystone.present.wording import engine_name, name_of, plural, safe
+from holystone.present.wording import engine_name, plural, safe
 
 LARGEST = 5
 BAR = 30
@@ -87,7 +88,7 @@ def _disk(disk: Disk, marks: Watermarks, look: Look) -> list[str]:
     said = (
         f"{share:.0%} used, {format_size(disk.free_bytes)} free of {format_size(disk.total_bytes)}"
     )
-    if 4 + width + len(said) <= look.width:
+    if 4 + width + len(said) <= look.width or not look.wrap:
         return [look.paint("Disk", "heading"), f"  {bar}  {said}", *above, ""]
     return [look.paint("Disk", "heading"), f"  {bar}", *paragraph(said, look, indent=2), *above, ""]
 
@@ -155,13 +156,14 @@ def _largest(
     images = sorted(inventory.images, key=lambda image: (-image.size, image.id))[:LARGEST]
     if not images:
         return []
+    name = names_of(verdicts[image.id] for image in images)
     rows: list[Row] = []
     for image in images:
         verdict, share = verdicts[image.id], shares[image.id]
         action = "remove" if verdict.remove else "keep"
         rows.append(
             (
-                name_of(verdict),
+                name(verdict),
                 format_size(image.size),
                 "—" if share is None else format_size(share.unique),
                 "—" if share is None else format_size(share.shared),

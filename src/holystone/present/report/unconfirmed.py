@@ -8,9 +8,10 @@ from holystone.core.decision import Plan, Verdict
 from holystone.engine.execute import Outcome
 from holystone.engine.host import REMOVED
 from holystone.present import reasons
+from holystone.present.apart import names_of
 from holystone.present.table import Cell, Column, Row, render
 from holystone.present.terminal import Look
-from holystone.present.wording import count_of, name_of
+from holystone.present.wording import count_of
 
 RULE = "unconfirmed"
 SHOWN = 10
@@ -38,9 +39,8 @@ def listing(verdicts: Sequence[Verdict], look: Look, *, verb: str) -> list[str]:
     if not verdicts:
         return []
     shown = verdicts if len(verdicts) <= SHOWN + 2 else verdicts[:SHOWN]
-    rows: list[Row] = [
-        (name_of(verdict), Cell(_reason(verdict) or "", "yellow")) for verdict in shown
-    ]
+    name = names_of(shown)
+    rows: list[Row] = [(name(each), Cell(_reason(each) or "", "yellow")) for each in shown]
     lines = [look.paint(f"Unconfirmed by a registry, and {verb}: {len(verdicts)}", "yellow")]
     lines += render(_COLUMNS, rows, look, header=False)
     if len(shown) < len(verdicts):

@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from holystone.core.decision import Verdict
 from holystone.core.inventory import Image
 from holystone.core.units import format_size
+from holystone.present.apart import names_of
 from holystone.present.document import SCHEMA, Document
 from holystone.present.table import Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
@@ -102,7 +104,9 @@ def render(
 ) -> str:
     """A row for each image that is not whole, with ``every`` for all of them, and the sum."""
     told = [entry for entry in entries if every or entry.result != "ok"]
-    lines = render_table(_COLUMNS, [_row(entry) for entry in told], look, header=False)
+    name = names_of(map(_verdict, told))
+    rows = [_row(entry, name(_verdict(entry))) for entry in told]
+    lines = render_table(_COLUMNS, rows, look, header=False)
     if lines:
         lines.append("")
     return "\n".join([*lines, *paragraph(_sum(entries, bytes_read, seconds), look)])
@@ -117,9 +121,13 @@ def cache_question(count: int, size: int) -> str:
     )
 
 
-def _row(entry: Entry) -> Row:
+def _verdict(entry: Entry) -> Verdict:
     image = entry.image
-    name = ", ".join(map(short_reference, image.tags or image.digests)) or short_id(image.id)
+    return Verdict("image", image.id, image.tags or image.digests, remove=False, reasons=())
+
+
+def _row(entry: Entry, name: str) -> Row:
+    image = entry.image
     cell = Cell(_RESULTS[entry.result], _STYLES[entry.result])
     if entry.repair == "repaired":
         cell = Cell("repaired", "green")

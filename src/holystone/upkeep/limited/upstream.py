@@ -23,7 +23,7 @@ from holystone.core.reference import HUB
 
 _CERTIFICATES = "/etc/docker/certs.d"
 """Where an engine has authorities and certificates for a registry, in a folder of its name."""
-_PARAMETER = re.compile(r'(\w+)="([^"]*)"')
+_PARAMETER = re.compile(r'(?<!\w)(\w+)="([^"]*)"')
 MANIFESTS = (
     "application/vnd.oci.image.index.v1+json, "
     "application/vnd.oci.image.manifest.v1+json, "

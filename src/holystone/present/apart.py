@@ -1,0 +1,76 @@
+"""Names and short IDs of the objects of one listing, no two of them alike."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
+
+from holystone.core.decision import Verdict
+from holystone.present.wording import SHORT_ID, is_hash, name_of, safe
+
+_ALGORITHM = "sha256:"
+
+
+def shortened(identifiers: Iterable[str]) -> Callable[[str], str]:
+    """What shortens each of these IDs: to 12 characters, to more where others begin like it."""
+    bare = sorted({identifier.removeprefix(_ALGORITHM) for identifier in identifiers})
+    lengths: dict[str, int] = {}
+    for one, other in pairwise(bare):
+        same = _same(one, other)
+        if same >= SHORT_ID:
+            for each in (one, other):
+                lengths[each] = max(same + 1, lengths.get(each, SHORT_ID))
+
+    def short(identifier: str) -> str:
+        whole = identifier.removeprefix(_ALGORITHM)
+        return whole[: lengths.get(whole, SHORT_ID)]
+
+    return short
+
+
+def _same(one: str, other: str) -> int:
+    """With how many of the same characters both begin."""
+    for place, (mine, theirs) in enumerate(zip(one, other, strict=False)):
+        if mine != theirs:
+            return place
+    return min(len(one), len(other))
+
+
+def names_of(verdicts: Iterable[Verdict]) -> Callable[[Verdict], str]:
+    """What the rows of a listing call these objects: each differently from all others of its kind.
+
+    Names and short IDs, as ``name_of`` has them. Objects that share a name have their ID with it.
+    """
+    verdicts = list(verdicts)
+    short = shortened(each for verdict in verdicts for each in _identifiers(verdict))
+    names = {(each.kind, each.id): name_of(each, short) for each in verdicts}
+    _tell_apart(names, short)
+    return lambda verdict: names.get((verdict.kind, verdict.id)) or name_of(verdict, short)
+
+
+def _identifiers(verdict: Verdict) -> Iterable[str]:
+    yield verdict.id
+    for name in verdict.names:
+        digest = name.partition("@")[2]
+        if digest:
+            yield digest
+        elif is_hash(name):
+            yield name
+
+
+def _tell_apart(names: dict[tuple[str, str], str], short: Callable[[str], str]) -> None:
+    """Add the ID to names that several have, and where that does not help a number."""
+    for alike in _alike(names):
+        for kind, object_id in alike:
+            names[kind, object_id] += f" ({safe(short(object_id))})"
+    for alike in _alike(names):
+        for number, key in enumerate(alike[1:], 2):
+            names[key] += f" #{number}"
+
+
+def _alike(names: Mapping[tuple[str, str], str]) -> list[list[tuple[str, str]]]:
+    by_name: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    for (kind, object_id), name in names.items():
+        by_name[kind, name].append((kind, object_id))
+    return [keys for keys in by_name.values() if len(keys) > 1]
