@@ -124,6 +124,21 @@ def test_pressure_options_and_reasons(holystone: Command) -> None:
     assert third["result"] == "unknown"
 
 
+def test_a_plan_in_a_file_made_for_space(holystone: Command, tmp_path: Path) -> None:
+    """Its run says which images went for space, and for how much of it."""
+    plan = tmp_path / "plan.json"
+    on = ("--host", "demo:")
+    assert holystone("plan", "--until-free", "130GB", "--out", plan, *on).code in (0, 4)
+    assert holystone("clean", "--plan", plan, *on).code == 0
+    (run,) = holystone("history", "--json").json["runs"]
+    assert run["options"] == ["--until-free 130GB", f"--plan {plan}"]
+    assert 0 < run["tagged_under_pressure"] == run["tagged_removed"]
+    row = holystone("history").lines[1]
+    assert f"tagged images, under pressure; --until-free 130GB --plan {plan}" in row
+    one = holystone("history", str(run["id"])).out
+    assert "in the plan that was agreed on; the disk is to have 130 GB free" in one
+
+
 def test_what_an_earlier_version_did_not_record(holystone: Command) -> None:
     """Its runs are told as before, and what they lack is said to be not recorded."""
     folder = holystone.state

@@ -92,7 +92,11 @@ def hold_against(
     to be asked about. An object that is gone has a verdict too, which keeps it.
     """
     allowed = plan(inventory, usage, _however_little_is_free(policy), now)
-    rulings_now = {(v.kind, v.id): (v.remove, v.reasons) for v in allowed.verdicts}
+    wish = policy.target.least_free(inventory.disk.total_bytes) if policy.target else None
+    rulings_now = {
+        (v.kind, v.id): (v.remove, tuple(_as_wished(reason, wish) for reason in v.reasons))
+        for v in allowed.verdicts
+    }
     states = _states(inventory)
     wanted = {(each.kind, each.id): each for each in agreed}
     rulings: dict[Key, Ruling] = {
@@ -146,6 +150,13 @@ def _however_little_is_free(policy: Policy) -> Policy:
     if policy.target is None:
         return policy
     return policy._replace(target=Mark(free_bytes=_MORE_THAN_ANY_DISK), only_when_high=False)
+
+
+def _as_wished(reason: Reason, least_free: int | None) -> Reason:
+    """The reason with the bytes that are to be free by the policy itself."""
+    if "least_free" not in reason.facts:
+        return reason
+    return reason._replace(facts={**reason.facts, "least_free": least_free})
 
 
 def _ruling(agreed: Agreed | None, state: State, now: Ruling) -> Ruling:

@@ -230,8 +230,9 @@ def _row(removal: Removed, name: str) -> Row:
 
 def _notes(run: RunSummary) -> str:
     """What else tells one run from another: tagged images that went, and its options."""
-    # What --until-free says stands in the column of the level.
-    options = [each for each in run.options or () if not each.startswith("--until-free ")]
+    # What --until-free says stands in the column of the level, but for that of a plan in a file.
+    told = () if run.target_free is None else ("--until-free ",)
+    options = [each for each in run.options or () if not each.startswith(told)]
     return "; ".join(filter(None, [tagged_removed(run), safe(" ".join(options))]))
 
 
