@@ -13,7 +13,7 @@ _END = "```"
 def example(trace: Path) -> str:
     """What the command prints, as if the trace lay in this folder."""
     command = [sys.executable, "-m", "holystone", "replay", str(trace), "--budget", "10GB"]
-    printed = subprocess.check_output(command, text=True, env={"COLUMNS": "100"})
+    printed = subprocess.check_output(command, text=True, env={})
     return printed.replace(str(trace), trace.name)
 
 
