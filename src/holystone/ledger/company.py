@@ -30,7 +30,8 @@ def recent(database: sqlite3.Connection, engine: str, since: float) -> dict[str,
             " WHERE engine = ? AND kind = 'reference' AND last >= ?",
             (engine, since),
         )
-        return {name: float(at) for name, at in rows if at >= since}
+        # A damaged index gives rows that the table does not have.
+        return {name: float(at) for name, at in rows if isinstance(name, str) and at >= since}
 
 
 def remember(
