@@ -24,6 +24,8 @@ USER, PASSWORD = "ci", "open sesame"
 _HTPASSWD = f"{USER}:$2b$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW\n"
 """The same as bcrypt writes it."""
 
+_PORTS_OF_A_PROCESS = 5
+
 
 class Registry:
     """A private registry that runs. ``address`` (host:port) goes before an image's name."""
@@ -74,8 +76,14 @@ class Registry:
 
 
 def free_port() -> int:
-    """A loopback port for a registry, one of those Podman is told of, not taken at the moment."""
-    for port in REGISTRY_PORTS:
+    """A loopback port for a registry, one of those Podman is told of, not taken at the moment.
+
+    Each process of pytest-xdist begins with ports of its own: where a test stops its registry,
+    another test's must not come up at that address.
+    """
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = process * _PORTS_OF_A_PROCESS % len(REGISTRY_PORTS)
+    for port in (*REGISTRY_PORTS[first:], *REGISTRY_PORTS[:first]):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
