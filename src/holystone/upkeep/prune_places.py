@@ -152,8 +152,8 @@ def _line_end(text: str, start: int) -> int:
 
 
 def _of_jenkinsfile(text: str) -> Iterator[Span]:
-    for match in _STEP.finditer(text):
-        yield Span(*match.span("text"))
+    for step in _STEP.finditer(text):
+        yield Span(*step.span("text"))
     at = 0
     while match := _STEPS.search(text, at):
         end = text.find(match["q"], match.end())
