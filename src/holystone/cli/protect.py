@@ -163,7 +163,7 @@ def _compared(path: str, text: str | None, references: Sequence[str]) -> Written
 
 
 def _patterns(text: str) -> list[str]:
-    import tomllib
+    from holystone.config.toml_text import loads
 
-    table = tomllib.loads(text.removeprefix("\ufeff")).get("protect", {})
+    table = loads(text.removeprefix("\ufeff")).get("protect", {})
     return list(table.get("images", ()))
