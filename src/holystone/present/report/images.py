@@ -66,7 +66,8 @@ def render(
             note = f", {format_size(unique)} unique" if unique else ""
             rest.append(f"{len(folded)} more untagged images{note}")
     elif not listed:
-        return f"None of the {count_of(len(inventory.images), 'image')} on this host is meant."
+        count = count_of(len(inventory.images), "image")
+        return f"No image on this host matches --filter; {count} in all."
     short = shortened(row.image.id for row in listed)
     cells: list[Row] = [_row(row, short(row.image.id)) for row in listed]
     columns: Sequence[Column] = _COLUMNS
