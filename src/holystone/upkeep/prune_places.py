@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from holystone.learn.nodes import events
 
 _LARGEST_YAML = 200_000
 """Characters of YAML that is parsed: PyYAML takes seconds for more."""
@@ -68,34 +70,28 @@ def _parts(path: str, text: str) -> Iterator[Span]:
 
 
 def _of_yaml(text: str, *, buildkite: bool) -> list[Span]:
-    try:
-        import yaml
-    except ImportError:
-        return []
     found: list[Span] = []
     # Of each collection around: its kind, the key it stands under, the key that waits for a value.
     around: list[list[str | None]] = []
-    try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
-                around.pop()
-                _value_read(around)
-            elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
-                kind = "map" if isinstance(event, yaml.MappingStartEvent) else "list"
-                around.append([kind, around[-1][2] if around else None, None])
-                if kind == "list" and len(around) > 1 and around[-2][0] == "list":
-                    around[-1][1] = around[-2][1]
-            elif isinstance(event, yaml.AliasEvent):
-                _value_read(around)
-            elif isinstance(event, yaml.ScalarEvent):
-                if around and around[-1][0] == "map" and around[-1][2] is None:
-                    around[-1][2] = event.value
-                    continue
-                if _is_script(around, buildkite=buildkite):
-                    found += _of_scalar(text, event)
-                _value_read(around)
-    except (yaml.YAMLError, ValueError, OverflowError):
-        return []
+    for event in events(text):
+        what = type(event).__name__
+        if what in ("MappingEndEvent", "SequenceEndEvent"):
+            around.pop()
+            _value_read(around)
+        elif what in ("MappingStartEvent", "SequenceStartEvent"):
+            kind = "map" if what == "MappingStartEvent" else "list"
+            around.append([kind, around[-1][2] if around else None, None])
+            if kind == "list" and len(around) > 1 and around[-2][0] == "list":
+                around[-1][1] = around[-2][1]
+        elif what == "AliasEvent":
+            _value_read(around)
+        elif what == "ScalarEvent":
+            if around and around[-1][0] == "map" and around[-1][2] is None:
+                around[-1][2] = event.value
+                continue
+            if _is_script(around, buildkite=buildkite):
+                found += _of_scalar(text, event)
+            _value_read(around)
     return found
 
 
@@ -117,10 +113,10 @@ def _is_script(around: list[list[str | None]], *, buildkite: bool) -> bool:
     return kind == "list" and len(around) == 2 and (named or "").startswith(".")
 
 
-def _of_scalar(text: str, event: object) -> list[Span]:
+def _of_scalar(text: str, event: Any) -> list[Span]:
     """The text of a scalar that stands in the file as the shell gets it."""
-    start, end = event.start_mark.index, event.end_mark.index  # type: ignore[attr-defined]
-    style = event.style  # type: ignore[attr-defined]
+    start, end = event.start_mark.index, event.end_mark.index
+    style = event.style
     if style == "|":
         return [Span(text.find("\n", start, end) + 1 or end, end)]
     if style == ">":
@@ -128,7 +124,7 @@ def _of_scalar(text: str, event: object) -> list[Span]:
     start = start if not style else text.find(style, start, end) + 1
     end -= 1 if style else 0
     written = text[start:end]
-    return [] if "\n" in written or written != event.value else [Span(start, end)]  # type: ignore[attr-defined]
+    return [] if "\n" in written or written != event.value else [Span(start, end)]
 
 
 def _of_makefile(text: str, *, spaces: bool) -> Iterator[Span]:
