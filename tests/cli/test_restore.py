@@ -77,7 +77,7 @@ def test_build_steps_go_with_their_image_and_are_not_missed(
     lines = "RUN head -c 30000 /dev/urandom > /b\nENV A=1\n"
     before = build(fresh_engine, SCRATCH + lines, "-t", tag)
     fresh_engine.docker("push", tag)
-    asked = ("--until-free", "99%", "--json", "--config", config, "-H", fresh_engine.host)
+    asked = ("--until-used", "1%", "--json", "--config", config, "-H", fresh_engine.host)
     items = holystone("clean", *asked).json["items"]
     images = {i["names"][0] if i["names"] else i["id"]: i for i in items if i["kind"] == "image"}
     (reason,) = images.pop(tag)["reasons"]
