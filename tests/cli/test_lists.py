@@ -155,7 +155,7 @@ def test_lists_of_past_runs(holystone: Command) -> None:
     assert newest == freed[:1]
     told = holystone(*history, "--json", "--filter", f"id={every[0]}").json["runs"]
     assert [run["id"] for run in told] == [int(every[0])]
-    assert "is meant" in holystone(*history, "--filter", "failed>3").out
+    assert "No run matches --filter; " in holystone(*history, "--filter", "failed>3").out
     assert "for the list of runs" in holystone(*history, "1", "--sort", "id").failed(64)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
@@ -38,18 +39,19 @@ def _lines(name: str) -> Iterator[str]:
     yield f"`--sort`: {', '.join(f'`{key}`' for key in table.orders)}."
     yield from ("", "| `--filter` | |", "|---|---|")
     for each in table.filters:
-        yield f"| `{each.name}` | {_marked(each.told)} |"
+        yield f"| `{each.name}` | {marked(each.told)} |"
     yield from ("", "| `--format` | |", "|---|---|")
     for field in table.fields:
-        yield f"| `.{field.name}` | {_marked(field.told)} |"
+        yield f"| `.{field.name}` | {marked(field.told)} |"
 
 
-def _marked(told: str) -> str:
+_EXAMPLE = re.compile(r"(?<!\w)'[^']+'(?!\w)")
+"""An example in quotes; the apostrophe of a possessive begins none."""
+
+
+def marked(told: str) -> str:
     """A text whose examples in quotes stand as code."""
-    parts = told.split("'")
-    return "".join(f"`'{part}'`" if n % 2 else part for n, part in enumerate(parts)).replace(
-        "<none>", "`<none>`"
-    )
+    return _EXAMPLE.sub(r"`\g<0>`", told).replace("<none>", "`<none>`")
 
 
 def rewritten(text: str) -> str:

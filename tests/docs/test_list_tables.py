@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.docs.list_tables import DOCUMENT, HEADING, LISTS, rewritten, table_of
+from tests.docs.list_tables import DOCUMENT, HEADING, LISTS, marked, rewritten, table_of
 from tests.docs.tracked import texts
 
 
@@ -17,3 +17,8 @@ def test_each_is_explained() -> None:
         table = table_of(name)
         assert all(field.told for field in table.fields)
         assert all(each.told for each in table.filters)
+
+
+def test_an_apostrophe_is_no_quote() -> None:
+    told = "the engine's ID, or the user's: 'id=a*'"
+    assert marked(told) == "the engine's ID, or the user's: `'id=a*'`"

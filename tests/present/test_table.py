@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from holystone.present.cutting import cut_apart
 from holystone.present.table import (
     Cell,
     Column,
@@ -103,3 +106,34 @@ def test_paragraph_and_facts() -> None:
         "  used by  a",
         "           b",
     ]
+
+
+_TEXTS = st.lists(st.text("abcdé日-./:_ 0123", min_size=1, max_size=70), min_size=1, max_size=8)
+
+
+@given(_TEXTS, st.integers(2, 40))
+def test_a_cut_text_is_never_wider_than_its_room(texts: list[str], width: int) -> None:
+    look = Look(width=width, elide=True)
+    room = width - 1
+    tails = [*range(room // 3 + 1, room + 1), *range(room // 3 - 1, -1, -1)]
+    shown = cut_apart(texts, lambda text, tail: cut(text, width, look, tail=tail), tails)
+    assert all(display_width(each) <= width for each in shown.values())
+    assert len(set(shown.values())) == len(shown)
+    for text in texts:
+        for tail in (None, *tails, width, width * 3):
+            assert display_width(cut(text, width, look, tail=tail)) <= width
+
+
+@given(_TEXTS, st.integers(30, 120))
+def test_no_line_of_a_table_is_wider_than_its_terminal(texts: list[str], width: int) -> None:
+    rows: list[Row] = [(text, "1 MB", "x", "because of this") for text in texts]
+    lines = render(COLUMNS, rows, Look(width=width, elide=True))
+    assert max(map(display_width, lines)) <= width
+
+
+def test_names_that_differ_near_their_end_are_cut_to_their_room() -> None:
+    names = [f"release-2026.11.{day}-build-4712-amd64" for day in range(10, 30)]
+    lines = render(
+        COLUMNS, [(name, "1 MB", "x", "tagged") for name in names], Look(width=40, elide=True)
+    )
+    assert max(map(display_width, lines)) <= 40

@@ -31,7 +31,7 @@ def cut_apart(
         for tail in tails:
             tried = {text: cut(text, tail) for text in group}
             if _differ(tried, taken):
-                whole = {text: cut(text, tail + _to_separator(text, tail)) for text in group}
+                whole = {text: cut(text, _to_word(text, tail, max(tails))) for text in group}
                 tried = whole if _differ(whole, taken) else tried
                 shown |= tried
                 taken.update(tried.values())
@@ -44,12 +44,13 @@ def _differ(tried: Mapping[str, str], taken: set[str]) -> bool:
     return len(set(tried.values())) == len(tried) and taken.isdisjoint(tried.values())
 
 
-def _to_separator(text: str, tail: int) -> int:
-    """How many more characters make the end of a text begin with a whole word."""
+def _to_word(text: str, tail: int, most: int) -> int:
+    """So many columns of the end, or up to ``most`` where it then begins with a whole word."""
     before = text[: len(text) - tail]
     at = max(map(before.rfind, _SEPARATORS))
     missing = len(before) - 1 - at
-    return missing if at >= 0 and missing <= _WORD else 0
+    fits = at >= 0 and missing <= _WORD and tail + missing <= most
+    return tail + missing if fits else tail
 
 
 def pieces(text: str, width: int, start: Callable[[str, int], str]) -> list[str]:

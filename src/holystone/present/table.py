@@ -220,7 +220,7 @@ def cut(text: str, width: int, look: Look, *, tail: int | None = None) -> str:
     room = width - display_width(mark)
     if room < 2:
         return _start(text, width)
-    end = _start(text[::-1], room // 3 if tail is None else tail)[::-1]
+    end = _start(text[::-1], room // 3 if tail is None else min(tail, room))[::-1]
     # A combining mark would go to the character that stands for what is left out.
     while end and not display_width(end[0]):
         end = end[1:]

@@ -67,7 +67,8 @@ def render(
             note = f", {format_size(unique)} unique" if unique else ""
             rest.append(f"{len(folded)} more untagged images{note}")
     elif not listed:
-        return f"None of the {count_of(len(inventory.images), 'image')} on this host is meant."
+        count = count_of(len(inventory.images), "image")
+        return f"No image on this host matches --filter; {count} in all."
     shown = {row.image.id for row in listed}
     total = _total(inventory.images, stored)
     if selected and len(shown) < len(inventory.images):

@@ -111,7 +111,7 @@ def render(
     """The images one by one, what can never come back in a few lines, and the sum."""
     verb = "Would restore" if seconds is None else "Restored"
     title = f"{verb} what run {run.id} removed ({run_title(run)}, {timestamp(run.started)})"
-    lines = [look.paint(title, "bold")]
+    lines = paragraph(title, look, style="bold")
     if run.under_pressure:
         told = f"The run removed {tagged_removed(run)}: least valuable first."
         lines += paragraph(told, look, style="yellow")
