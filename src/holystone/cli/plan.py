@@ -80,6 +80,10 @@ def run(options: argparse.Namespace) -> int:
         from holystone.present import terminal
 
         inventory, plan = survey(session.host, policy, every=not untagged_do)
+        if file is not None and session.is_demo:
+            from holystone.cli import demo
+
+            demo.keep_moment(session.host)
     rows = None if listing is None else _rows(inventory, plan, listing, every=every)
     if file is not None:
         from holystone.cli import plan_file
