@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,73 @@ def test_a_plan_in_a_file_is_carried_out(holystone: Command, tmp_path: Path, kep
     again = holystone(*clean, HOLYSTONE_STATE=state)
     assert again.code == 0
     assert ("Nothing was left to do" in again.out) is kept
+
+
+FOLDERS = ("--state", "HOLYSTONE_STATE", "")
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("wish", ["weekly", "deep", "--until-free 130GB", "--until-free 80GB"])
+def test_a_plan_frees_what_it_says(
+    holystone: Command, tmp_path: Path, wish: str, folder: str
+) -> None:
+    state = ("--state", str(tmp_path / "state")) if folder == "--state" else ()
+    kept = {} if folder == "HOLYSTONE_STATE" else {"HOLYSTONE_STATE": None}
+    file = tmp_path / "plan"
+    made = holystone("plan", *wish.split(), "--out", file, *state, *DEMO, **kept).out
+    (would,) = re.findall(r"^Would free ([\d.]+ GB):", made, re.MULTILINE)
+    done = holystone("clean", "--plan", file, *state, *DEMO, **kept).out
+    assert re.findall(r"^Freed ([\d.]+ GB) in .*, as planned\.$", done, re.MULTILINE) == [would]
+    assert "not removed" not in done
+
+
+def test_each_of_two_plans_is_for_the_host_of_the_first(holystone: Command, tmp_path: Path) -> None:
+    """Whichever is carried out, in a folder that had no state."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    holystone("plan", "weekly", "--out", first, *DEMO)
+    told = holystone("plan", "deep", "--out", second, "--json", *DEMO).json
+    going = {item["id"] for item in told["items"] if item["action"] == "remove"}
+    done = holystone("clean", "--plan", second, "--json", *DEMO).json
+    assert {i["id"] for i in done["items"] if i.get("result") == "removed"} == going
+    rest = holystone("clean", "--plan", first, "--json", *DEMO).json["items"]
+    facts = [r["facts"] for i in rest for r in i["reasons"] if r["rule"] == "changed"]
+    assert facts
+    assert all(each.get("gone") for each in facts)
+
+
+def test_a_part_of_a_plan_is_not_as_planned(holystone: Command, tmp_path: Path) -> None:
+    file = tmp_path / "plan"
+    made = holystone("plan", "deep", "--out", file, *DEMO).out
+    (would,) = re.findall(r"^Would free ([\d.]+ GB):", made, re.MULTILINE)
+    assert holystone("clean", "weekly", *DEMO).code == 0
+    done = holystone("clean", "--plan", file, *DEMO).out
+    (line,) = re.findall(r"^Freed .*", done, re.MULTILINE)
+    assert re.fullmatch(rf"Freed [\d.]+ GB of the {would} in the plan in [\d.]+ s\.", line)
+
+
+def test_the_clean_before_a_repair_is_restored(holystone: Command) -> None:
+    """Of the repair nothing is missing; where there was no other run, that is told."""
+    assert holystone("verify", "--repair", *DEMO).code == 0
+    (line,) = [line for line in holystone("restore", "-n", *DEMO).lines if "trivy" in line]
+    assert line.split()[-2:] == ["here", "already"]
+    before = tags(holystone)
+    assert holystone("clean", "--until-free", "80GB", *DEMO).code == 0
+    assert tags(holystone) < before
+    # A clean may take the image that was mended: then nothing else is damaged.
+    mended = holystone("verify", "--repair", *DEMO)
+    assert mended.code == 0
+    told = holystone("restore", "--json", *DEMO).json
+    assert told["run"]["level"] == "routine"
+    assert told["outcome"]["restored"] > 0
+    assert tags(holystone) == before
+
+
+def test_a_repair_after_a_clean_is_passed_over(holystone: Command) -> None:
+    assert holystone("clean", "--until-free", "80GB", *DEMO).code == 0
+    assert holystone("verify", "--repair", *DEMO).code == 0
+    levels = [run["level"] for run in holystone("history", "--json").json["runs"]]
+    assert levels == ["repair", "routine"]
+    assert holystone("restore", "-n", "--json", *DEMO).json["run"]["level"] == "routine"
 
 
 def test_looking_changes_nothing(holystone: Command) -> None:

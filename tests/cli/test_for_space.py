@@ -21,7 +21,7 @@ def test_an_impossible_target_is_refused_without_an_opening_line(holystone: Comm
 
 def test_history_says_how_much_was_to_be_free() -> None:
     look = Look(width=160)
-    assert " routine, until 40.0 GB free " in history.table(history.Listed([RUN], 1), look)
+    assert " until 40.0 GB free" in history.table(history.Listed([RUN], 1), look)
     document = history.document(history.Listed([RUN], 1))
     assert document["runs"][0]["target_free_bytes"] == 40 * 10**9
     plain = RUN._replace(target_free=None)

@@ -240,6 +240,7 @@ def test_says_how_holystone_gets_to_the_jobs(holystone: Command, tmp_path: Path)
     )
     for words in (
         "Shell executor: install it on the runner's host",
+        "install -m 755 holystone.pyz /opt/hs.pyz",
         "Docker executor: install it in the image of the jobs",
         '"/var/run/docker.sock:/var/run/docker.sock"',
         "script is: python3 /opt/hs.pyz status",
@@ -247,6 +248,8 @@ def test_says_how_holystone_gets_to_the_jobs(holystone: Command, tmp_path: Path)
         assert words in text
     template = (tmp_path / "templates" / "holystone-clean.yml").read_text()
     assert "# - shell executor: on the runner's host" in template
+    assert "#     install -m 755 holystone.pyz /opt/hs.pyz    # needs Python" in template
+    assert "/usr/local/bin/holystone" not in template + done.out
 
 
 def test_prunes_are_shown_and_left(holystone: Command, tmp_path: Path) -> None:
@@ -286,6 +289,24 @@ def test_prunes_are_replaced_when_told(holystone: Command, tmp_path: Path) -> No
     assert "default, for all jobs" not in done.out, "its after_script cleans by now"
     again = holystone("init", "gitlab", "--into", tmp_path, "--replace-prune", "--json")
     assert again.json["prunes"] == []
+
+
+def test_commands_that_do_not_stand_alone_are_listed(holystone: Command, tmp_path: Path) -> None:
+    text = "while ! docker image prune -f; do sleep 1; done\ndocker volume prune -f\n"
+    (tmp_path / "ci.sh").write_text(text)
+    done = holystone("init", "make", "--into", tmp_path, "--replace-prune")
+    at = done.lines.index("Replace by hand:")
+    assert done.lines[at + 2 : at + 4] == [
+        f"  {tmp_path}/ci.sh:1  docker image prune -f",
+        "    more than this command stands in its line, or around it; instead: holystone clean",
+    ]
+    assert "    holystone clean takes no volumes. holystone clean weekly does" in done.out
+    assert (tmp_path / "ci.sh").read_text() == (
+        "while ! docker image prune -f; do sleep 1; done\n"
+        "holystone clean || echo HOLYSTONE DID NOT CLEAN THIS HOST\n"
+    )
+    (told,) = holystone("init", "make", "--into", tmp_path, "--force", "--json").json["prunes"]
+    assert (told["action"], told["suggestion"]) == ("by hand", "holystone clean")
 
 
 def test_asks_at_a_terminal_before_prunes_are_replaced(holystone: Command, tmp_path: Path) -> None:

@@ -62,6 +62,19 @@ def test_filters_of_images(holystone: Command) -> None:
     assert "there is no such image here. Did you mean node:20-alpine" in said
 
 
+def test_the_sum_is_that_of_the_images_shown(holystone: Command) -> None:
+    whole = holystone("images", "--json", "--all", *DEMO).json["images"]
+    for words in (("node",), ("-f", "size>1GB"), ("-a", "-f", "size>1GB")):
+        some = holystone("images", "--json", *words, *DEMO).json["images"]
+        said = holystone("images", *words, *DEMO).lines[-1]
+        count = sum(len(image["tags"]) for image in some)
+        assert 0 < len(some) < len(whole)
+        assert said.startswith(f"{len(some)} of {len(whole)} images shown, {count} tag")
+    told = holystone("images", *DEMO).lines[-1]
+    assert told.startswith(f"{len(whole)} images, ")
+    assert holystone("images", "-a", "--sort", "size", *DEMO).lines[-1] == told
+
+
 def test_names_of_images(holystone: Command) -> None:
     def names(*words: str) -> set[str]:
         template = ("--format", "{{.Name}}")
@@ -142,7 +155,7 @@ def test_lists_of_past_runs(holystone: Command) -> None:
     assert newest == freed[:1]
     told = holystone(*history, "--json", "--filter", f"id={every[0]}").json["runs"]
     assert [run["id"] for run in told] == [int(every[0])]
-    assert "is meant" in holystone(*history, "--filter", "failed>3").out
+    assert "No run matches --filter; " in holystone(*history, "--filter", "failed>3").out
     assert "for the list of runs" in holystone(*history, "1", "--sort", "id").failed(64)
 
 

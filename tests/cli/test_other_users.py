@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.cli.command import Command
+from tests.cli.command import POWERLESS, Command
 from tests.cli.faulty import EMPTY
 from tests.engine_client.misbehaving import answers, misbehaving
 from tests.users import STRANGER, as_program, folder_for_all, needs_root
@@ -49,3 +49,41 @@ def test_their_leases_count_and_are_told_of(holystone: Command) -> None:
         (item,) = [each for each in done.json["items"] if each["kind"] == "image"]
         assert item["action"] == "keep"
         assert holystone("lease", "release", "--all").out == "There was no such lease.\n"
+
+
+@needs_root
+def test_whom_the_state_folder_is_closed_to_is_told_so(holystone: Command) -> None:
+    """What nobody may look at is not taken for empty: no runs, no leases."""
+    with folder_for_all() as place, misbehaving(SCRIPT) as host:
+        home = place / "theirs"
+        home.mkdir(mode=0)
+        user, where = POWERLESS, {"HOLYSTONE_STATE": str(home / "state")}
+        for command in (("history",), ("history", "1"), ("history", "export"), ("lease", "list")):
+            done = holystone.under(user, *command, **where)
+            assert done.code == 1, (command, done)
+            assert "cannot use the state folder" in done.err, command
+            assert "Permission denied" in done.err, command
+            assert done.out == "", command
+        asked = ("--include-local", "--json", "-H", host)
+        done = holystone.under(user, "plan", "deep", *asked, **where)
+        (item,) = [each for each in done.json["items"] if each["kind"] == "image"]
+        assert item["action"] == "keep"
+        assert "every image stays" in done.err
+        done = holystone.under(user, "clean", "deep", "--yes", *asked, **where)
+        assert done.code == 12
+        assert "Its leases cannot be read" in done.err
+
+
+def test_a_state_folder_that_cannot_be_looked_at_is_not_empty(
+    holystone: Command, tmp_path: Path
+) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    done = holystone("history", "--state", loop)
+    assert done.code == 1
+    assert "loop" in done.err
+    with misbehaving(SCRIPT) as host:
+        done = holystone("plan", "deep", "--include-local", "--json", "--state", loop, "-H", host)
+    (item,) = [each for each in done.json["items"] if each["kind"] == "image"]
+    assert item["action"] == "keep"
+    assert "every image stays" in done.err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tests.engine.refreshing import move_tag
 from tests.engine.restoring import forget, image, login, pushed
 from tests.engines import Engine, Registry, start_registry
 from tests.engines.artifacts import image_config, push_image
-from tests.engines.images import ImageToLoad, layer, load
+from tests.engines.images import SCRATCH, ImageToLoad, build, layer, load
 
 SIGNATURE = "application/vnd.dev.cosign.simplesigning.v1+json"
 
@@ -66,6 +67,32 @@ def test_a_deep_clean_is_undone(
     assert again.code == 0
     assert again.json["outcome"]["present"] == 1
     assert [item["result"] for item in again.json["items"]] == ["present"]
+
+
+@pytest.mark.engine("docker20", "docker28")
+def test_build_steps_go_with_their_image_and_are_not_missed(
+    fresh_engine: Engine, registry: Registry, holystone: Command, unique: str, config: Path
+) -> None:
+    tag = f"{registry.address}/{unique}:3"
+    lines = "RUN head -c 30000 /dev/urandom > /b\nENV A=1\n"
+    before = build(fresh_engine, SCRATCH + lines, "-t", tag)
+    fresh_engine.docker("push", tag)
+    asked = ("--until-used", "1%", "--json", "--config", config, "-H", fresh_engine.host)
+    items = holystone("clean", *asked).json["items"]
+    images = {i["names"][0] if i["names"] else i["id"]: i for i in items if i["kind"] == "image"}
+    (reason,) = images.pop(tag)["reasons"]
+    assert (reason["rule"], reason["facts"]["with_steps"]) == ("pressure", 2)
+    assert re.search(r"frees [\d.]+ MB with 2 build steps", reason["text"])
+    assert [i["reasons"][0]["text"] for i in images.values()] == [
+        f"build step of {tag}, which goes too"
+    ] * 2
+    assert image(fresh_engine, tag) is None
+    assert "untagged" not in holystone("history", "1").out
+    done = holystone("restore", "-H", fresh_engine.host)
+    assert (done.code, done.err) == (0, "")
+    assert "2 build steps not pulled: their images are whole without." in done.out
+    assert "cannot come back" not in done.out
+    assert (image(fresh_engine, tag) or {})["Id"] == before
 
 
 @pytest.mark.engine("docker20", "docker28")

@@ -153,7 +153,7 @@ def test_words_that_could_be_several_things(words: str, same: str) -> None:
         ("help df", "there is no command 'df'. Type holystone status."),
         ("clean -a", "there is no option -a: everything unused goes with holystone clean deep."),
         ("clean --filter until=24h", "there is no option --filter: what stays is said by ["),
-        ("protect redis:7", "unrecognized arguments: redis:7. protect reads a repository: holysto"),
+        ("protect redis:7", "unrecognized arguments: redis:7. holystone protect --from PATH"),
         ("status redis", "unrecognized arguments: redis. One image is shown by holystone explain"),
         ("observe redis", "unrecognized arguments: redis. See holystone observe --help."),
         ("clean wekly", "did you mean weekly? See holystone clean --help."),

@@ -16,7 +16,7 @@ from holystone.config.files import read_all
 from holystone.config.keys import KEYS, RULE_KEYS, Key
 from holystone.config.load import HERE, Configuration, load
 from holystone.config.settings import Settings, policy
-from holystone.core.inventory import Engine, Image, Inventory
+from holystone.core.inventory import CacheRecord, Engine, Image, Inventory
 from holystone.core.plan import plan
 from holystone.core.policy import LEVELS, Policy
 from holystone.core.usage import Usage
@@ -39,7 +39,7 @@ def test_every_key_has_a_direction() -> None:
     loosened = {key.path: key.direction.name for key in KEYS if key.direction is directions.OWNER}
     assert set(loosened) == {
         "disk.high", "disk.low", "disk.critical", "disk.inodes", "refresh.window",
-        "refresh.limit_rate",
+        "refresh.limit_rate", "images.check_registry", "build_cache.keep_mounts",
     }  # fmt: skip
     assert all(isinstance(key.direction, Direction) for key in (*KEYS, *RULE_KEYS))
     assert "direction" not in Key._field_defaults, "no key gets a direction by default"
@@ -229,6 +229,43 @@ def weekly_removes(here: str, owners: str, *tags: str) -> set[str]:
     inventory = Inventory(engine, NOW, images)
     made = plan(inventory, Usage(), policy(of(here, owners), "weekly"), NOW)
     return {verdict.names[0] for verdict in made.removed}
+
+
+@pytest.mark.parametrize("here", [True, False])
+@pytest.mark.parametrize("owners", [True, False])
+@pytest.mark.parametrize("store", ["classic", "containerd"])
+@pytest.mark.parametrize("once", [True, False])
+def test_a_checkout_does_not_say_whether_registries_are_asked(
+    here: bool, owners: bool, store: str, once: bool
+) -> None:
+    """On the one store asking lets more go, on the other not asking does."""
+    table = "[images]\ncheck_registry = {}\n"
+    asked, own = (table.format(str(each).lower()) for each in (here, owners))
+    settings = of(asked, own)
+    assert policy(settings, "weekly").check_registry is owners
+    assert vain(settings) == ([] if here is owners else ["2: images.check_registry"])
+    image = Image("sha256:1", ("team/a:1",), ("team/a@sha256:1",), created=NOW - 300 * _DAY,
+                  last_tagged=NOW - 100 * _DAY, from_registry=once)  # fmt: skip
+    inventory = Inventory(Engine("e", "e", "28", "1.51", store), NOW, (image,))
+    made, alone = (
+        plan(inventory, Usage(), policy(each, "deep"), NOW) for each in (settings, of("", own))
+    )
+    assert made.steps == alone.steps
+    assert made.unconfirmed == alone.unconfirmed
+
+
+def test_cache_mounts_that_a_checkout_wants_take_no_room_from_the_rest() -> None:
+    records = (
+        CacheRecord("mount", type="exec.cachemount", size=8 * 10**9, created=NOW - 90 * _DAY,
+                    last_used=NOW - 5 * _DAY),
+        CacheRecord("step", size=4 * 10**9, created=NOW - 90 * _DAY, last_used=NOW - 4 * _DAY),
+    )  # fmt: skip
+    engine = Engine("e", "e", "28", "1.51", "overlay2")
+    inventory = Inventory(engine, NOW, cache=records)
+    owners = '[build_cache]\nbudget = "6GB"\n'
+    for here in ("", "[build_cache]\nkeep_mounts = true\n"):
+        made = plan(inventory, Usage(), policy(of(here, owners), "routine"), NOW)
+        assert [step.id for step in made.steps] == ["mount"], here
 
 
 def test_rules_of_a_checkout_keep_longer_and_never_shorter() -> None:

@@ -16,6 +16,7 @@ from holystone.core.inventory import (
     Volume,
 )
 from holystone.core.lookup import find, find_images
+from holystone.core.partial_names import covering
 
 ENGINE = Engine("", "", "", "", "")
 AA, AB, CC = "aa" * 32, "ab" * 32, "cc" * 32
@@ -133,3 +134,10 @@ def test_find_over_all_kinds_prefers_the_exact_and_tells_ambiguity() -> None:
     assert [f.kind for f in find(inventory, "redis")] == ["container"]
     assert [f.kind for f in find(inventory, "webr")] == ["cache"]
     assert find(inventory, "none such") == []
+
+
+def test_a_pattern_without_a_slash_is_about_the_last_part_of_a_name() -> None:
+    covers = covering(["docker.io/library/node:20"], "*node*")
+    assert covers("docker.io/library/node:20")
+    assert covers("registry.example.com/team/app-node:3")
+    assert not covers("registry.example.com/node/app:3")

@@ -58,7 +58,7 @@ def undo(
     ledger = Ledger(str(state), _fail)
     try:
         inventory = read_lists(Lists(client, sizes=False), 0.0)
-        run = resolve_run(ledger.runs, inventory.engine, number)
+        run = resolve_run(ledger.runs, inventory, number)
         plan = plan_restore(inventory, ledger.runs.removed(run.id), references)
         seen = Seen()
         credentials = Credentials({"DOCKER_CONFIG": str(config or "/nowhere")})
@@ -215,7 +215,8 @@ def test_runs_that_cannot_be_undone_here(
         undo(fresh_engine, tmp_path, number=4711)
     client = Client(resolve(fresh_engine.host, None, {}), 60, connect)
     ledger = Ledger(str(tmp_path), _fail)
-    other = read_lists(Lists(client, sizes=False), 0.0).engine._replace(id="other", name="there")
+    here = read_lists(Lists(client, sizes=False), 0.0)
+    other = here._replace(engine=here.engine._replace(id="other", name="there"))
     client.close()
     with pytest.raises(RestoreError, match="no run on this engine has removed an image"):
         resolve_run(ledger.runs, other, None)

@@ -194,7 +194,6 @@ def test_sockets_of_the_user_without_xdg_runtime_dir(home: Home, sockets: Any) -
         ("ssh://me%40corp@host/", "ssh", "me@corp@host"),
         ("demo:", "demo", ""),
         ("demo://", "demo", ""),
-        ("demo:small", "demo", "small"),
     ],
 )
 def test_host_urls(home: Home, text: str, scheme: str, address: str) -> None:
@@ -215,6 +214,9 @@ def test_an_empty_unix_path_is_the_default(home: Home) -> None:
     [
         ("npipe:////./pipe/docker_engine", "named pipes of Windows are not supported. Use unix:"),
         ("fd://", "a file descriptor is for the engine to listen on"),
+        ("demo", "the built-in host is written demo: with nothing behind it"),
+        ("demo:small", "a machine called demo tcp://demo"),
+        ("demo:2375", "a machine called demo tcp://demo"),
         ("ftp://host", "an engine has no scheme 'ftp'. Use unix:///path, tcp://host:port"),
         ("unix://run/docker.sock", "must be absolute. Did you mean unix:///run/docker.sock?"),
         ("/run/docker.sock", "a path needs its scheme: unix:///run/docker.sock"),

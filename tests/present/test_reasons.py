@@ -206,6 +206,13 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
         {"idle": 7200.0, "least_free": 40_000_000_000, "frees": 0},
         "the disk is to have 40.0 GB free; last used 2 h ago, frees 0 B",
     ),
+    ("step", {"image": "big:3", "images": 1}, "build step of big:3, which goes too"),
+    ("step", {"image": "big:3", "images": 3}, "build step of big:3 and 2 more, which go too"),
+    (
+        "pressure",
+        {"least_free": 40_000_000_000, "frees": 40_000_000, "with_records": 1, "with_steps": 2},
+        "the disk is to have 40.0 GB free; frees 40.0 MB with 2 build steps and 1 cache record",
+    ),
     (
         "pressure",
         {"idle": 7200.0, "least_free": 40_000_000_000, "frees": 40_000_000, "with_records": 3},

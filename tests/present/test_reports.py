@@ -167,6 +167,19 @@ def test_as_planned_is_said_only_where_the_disk_agrees(off: int) -> None:
     assert "as planned" not in text
 
 
+@pytest.mark.parametrize("estimated", [False, True])
+def test_a_part_of_an_agreed_plan_is_told(estimated: bool) -> None:
+    made = host.plan()._replace(estimated=estimated)
+    outcome = host.outcome(made)
+    for free in (None, (made.disk.free_bytes or 0) + outcome.freed_bytes):
+        disk = made.disk._replace(free_bytes=free)
+        more = clean.render(made, outcome, PIPE, disk_after=disk, agreed_bytes=66_300_000_000)
+        assert re.search(r"Freed .* of the (about )?66\.3 GB in the plan in ", more)
+        assert "as planned" not in more
+        whole = clean.render(made, outcome, PIPE, disk_after=disk, agreed_bytes=outcome.freed_bytes)
+        assert "in the plan in" not in whole
+
+
 def test_the_clean_table_adds_up() -> None:
     made = host.plan()
     rows = re.findall(

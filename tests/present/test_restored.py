@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from holystone.core.decision import Reason
+from holystone.core.inventory import Engine, Inventory
 from holystone.ledger.records import DONE, REMOVED, Removed, RunSummary
 from holystone.present.report.restore import Entry, render
 from holystone.present.terminal import Look
+from holystone.upkeep.bring_back import LOST, PULL
+from holystone.upkeep.restore import plan_restore
 
 RUN = RunSummary(
     1, "e/classic", "e", "", "deep", "", 0.0, 1.0, DONE, "", 1, 1,
@@ -21,3 +25,42 @@ def test_failed_is_said_once() -> None:
     plain = Entry(IMAGE, "pull", "failed", "manifest unknown")
     text = " ".join(render(RUN, [plain], Look(), seconds=1.0).split())
     assert "a:1 1 B failed manifest unknown" in text
+
+
+def test_here_already_is_said_once() -> None:
+    for detail, left in (
+        ("it is here", ""),
+        ("it is here; b:1 is another image", "b:1 is another"),
+    ):
+        for result in ("present", ""):
+            entry = Entry(IMAGE, "nothing", result, detail)
+            text = " ".join(render(RUN, [entry], Look(), seconds=1.0).split())
+            assert "a:1 1 B here already" in text
+            assert "it is here" not in text
+            assert left in text
+
+
+def test_build_steps_are_not_missed_where_their_image_is() -> None:
+    big = IMAGE._replace(id="sha256:2", tags=("big:3",), digests=("big@sha256:2",))
+    step = IMAGE._replace(
+        id="sha256:3", names=(), tags=(), reasons=(Reason("step", {"image": "big:3", "images": 1}),)
+    )
+    rubbish = step._replace(id="sha256:4", reasons=(Reason("untagged"),))
+    here = Inventory(Engine("e", "e", "28", "1.51", "overlay2"), 0.0)
+    planned = plan_restore(here, [big, step, rubbish])
+    assert [each.action for each in planned] == [PULL, LOST, LOST]
+    assert "big:3, which is whole without it" in planned[1].detail
+    assert "built here" in planned[2].detail
+
+    def told(result: str) -> str:
+        done = (result, "lost", "lost")
+        entries = [
+            Entry(item.removed, item.action, each, item.detail)
+            for item, each in zip(planned, done, strict=True)
+        ]
+        return render(RUN, entries, Look(), seconds=1.0)
+
+    assert "1 build step not pulled: its image is whole without." in told("restored")
+    assert "1 untagged image cannot come back" in told("restored")
+    assert "; 1 cannot come back." in told("restored")
+    assert "1 build step cannot come back: a build makes it again." in told("failed")

@@ -28,12 +28,22 @@ def changed(folder: Path, name: str, text: str) -> str:
     [
         ("docker system prune -f", f"holystone clean{SAID}"),
         ("docker system prune --all --force --volumes", f"holystone clean weekly{SAID}"),
-        ("docker image prune -af --filter 'until=24h' && x", f"holystone clean{SAID} && x"),
-        ("sudo docker builder prune -af || true", "holystone clean || true"),
-        ("docker buildx prune -f >/dev/null 2>&1", "holystone clean >/dev/null 2>&1"),
-        ("yes | docker container prune", f"yes | holystone clean{SAID}"),
-        ("docker volume prune -f; x", f"holystone clean weekly{SAID}; x"),
-        ("podman system prune -f", f"holystone clean{SAID}"),
+        ("docker image prune -af --filter 'until=24h'", f"holystone clean{SAID}"),
+        ("sudo docker builder prune -af || true", "sudo holystone clean || true"),
+        ("docker buildx prune -f >/dev/null 2>&1", f"holystone clean >/dev/null 2>&1{SAID}"),
+        ("docker volume prune -f", f"holystone clean{SAID}"),
+        ("docker system prune -f --volumes;", f"holystone clean{SAID};"),
+        ("docker network prune -f # old", f"holystone clean{SAID} # old"),
+        ("docker image prune -f && docker volume prune -f", f"holystone clean{SAID}"),
+        ("docker image prune -f || true; docker system prune -af --volumes",
+         f"holystone clean weekly{SAID}"),
+        ("if x; then\n  docker image prune -f\nfi", f"if x; then\n  holystone clean{SAID}\nfi"),
+        ("cat <<E\ndocker image prune -f\nE\ndocker image prune -f",
+         f"cat <<E\ndocker image prune -f\nE\nholystone clean{SAID}"),
+        ("docker image prune -f\npodman image prune -f",
+         f"holystone clean{SAID}\npodman image prune -f"),
+        ("docker image prune -f\nsudo docker image prune -f",
+         f"holystone clean{SAID}\nsudo holystone clean{SAID}"),
         ("docker rmi $(docker images -q)", f"holystone clean{SAID}"),
         ("docker rmi -f $(docker images -q -f dangling=true) || true", "holystone clean || true"),
         ("docker rmi -f $$(docker images -aq)", f"holystone clean{SAID}"),
@@ -43,12 +53,10 @@ def changed(folder: Path, name: str, text: str) -> str:
         ("docker images | grep '<none>' | awk '{print $3}' | xargs docker rmi",
          f"holystone clean{SAID}"),
         ("docker volume rm $(docker volume ls -qf dangling=true)",
-         f"holystone clean weekly{SAID}"),
+         f"holystone clean{SAID}"),
         ("docker system prune \\\n  -f", f"holystone clean{SAID}"),
-        ("- docker image prune -f\n- docker volume prune -f\n- docker builder prune -f\n- x",
-         f"- holystone clean weekly{SAID}\n- x"),
-        ("- docker image prune -f && a\n- docker builder prune -f",
-         f"- holystone clean{SAID} && a\n- holystone clean{SAID}"),
+        ("docker image prune -f\ndocker volume prune -f\ndocker builder prune -f\nx",
+         f"holystone clean{SAID}\nx"),
     ],
 )  # fmt: skip
 def test_replaced(tmp_path: Path, text: str, after: str) -> None:
@@ -69,6 +77,110 @@ def test_left(tmp_path: Path, text: str) -> None:
     assert changed(tmp_path, "ci.sh", text) == text
 
 
+BY_HAND = [
+    ("while ! docker system prune -f; do sleep 1; done", "holystone clean"),
+    ("until docker image prune -f\ndo sleep 1; done", "holystone clean"),
+    ("if\n  docker image prune -f\nthen x; fi", "holystone clean"),
+    ("if docker image prune -f; then x; fi", "holystone clean"),
+    ("! docker image prune -f", "holystone clean"),
+    ("docker image prune -f && x", "holystone clean"),
+    ("a &&\n  docker image prune -f", "holystone clean"),
+    ("docker image prune -f || exit 1", "holystone clean"),
+    ("docker image prune -f\n\ncode=$?", "holystone clean"),
+    ("yes | docker container prune", "holystone clean"),
+    ("docker image prune -f | tail -1", "holystone clean"),
+    ("docker image prune -f &", "holystone clean"),
+    ("docker image prune -f > log", "holystone clean"),
+    ("if x; then docker image prune -f > /dev/null 2>&1; fi", "holystone clean"),
+    ("docker builder prune --keep-storage 10GB -f", "holystone clean --cache-budget 10GB"),
+    ("docker buildx prune --max-used-space=9GB -f", "holystone clean --cache-budget 9GB"),
+    ("docker builder prune --min-free-space 5GB", "holystone clean"),
+    ("docker image prune -f --filter label=x", "holystone clean"),
+    ("docker images -q --filter label=x | xargs docker rmi", "holystone clean"),
+    ("docker image prune --help", "holystone clean"),
+    ('CLEAN="docker image prune -f"; $CLEAN', "holystone clean"),
+    ("CLEAN='\ndocker image prune -f\n'", "holystone clean"),
+    ("x=$(\ndocker image prune -f\n)", "holystone clean"),
+    ("trap 'docker image prune -f' EXIT", "holystone clean"),
+    ("sudo -u ci docker image prune -f", "holystone clean"),
+    ("ssh host docker image prune -f", "holystone clean"),
+    ("ssh host <<'END'\ndocker image prune -f\nEND", "holystone clean"),
+    ("DOCKER_HOST=ssh://a docker image prune -f", "holystone clean"),
+    ("podman image prune -f", "holystone clean --host unix:///run/podman/podman.sock"),
+    ("sudo docker image prune -f && docker image prune -f", "sudo holystone clean"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "suggestion"), BY_HAND)
+def test_by_hand(tmp_path: Path, text: str, suggestion: str) -> None:
+    """A command that does not stand alone is told with what could stand there, and not touched."""
+    (tmp_path / "ci.sh").write_text(text)
+    (found,) = find(str(tmp_path), "holystone")
+    assert found.after == text
+    assert found.replaced == ()
+    assert found.lines[0].by_hand
+    assert found.lines[0].suggestion == suggestion
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (".gitlab-ci.yml", "variables: {C: docker image prune -f}"),
+        (".gitlab-ci.yml", "variables:\n  C: |\n    docker image prune -f\n"),
+        (".gitlab-ci.yml", "a:\n  script: >\n    docker image prune -f\n    && x\n"),
+        (".gitlab-ci.yml", "a:\n  script:\n    - docker image prune -f\n      | tail\n"),
+        (".gitlab-ci.yml", "a:\n  script: [docker image prune -f\n"),
+        ("ci/compose.yml", "services: {a: {command: docker image prune -f}}"),
+        ("Makefile", "CLEAN = docker image prune -f\n"),
+        ("Makefile", "a:\n\tx && \\\n\tdocker image prune -f\n"),
+        ("Jenkinsfile", "x = sh(script: 'docker image prune -f', returnStatus: true)\n"),
+        ("crontab", "0 3 * * * docker image prune -f\n"),
+    ],
+)
+def test_by_hand_in_files(tmp_path: Path, name: str, text: str) -> None:
+    assert changed(tmp_path, name, text) == text
+    assert find(str(tmp_path), "holystone")[0].lines[0].by_hand
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        (".gitlab-ci.yml", ".c: &c\n- CLEAN\n- docker volume prune -f\n- x\n",
+         ".c: &c\n- NEW\n- x\n"),
+        (".gitlab-ci.yml", "a:\n  script: ['CLEAN', x]\n", "a:\n  script: ['NEW', x]\n"),
+        (".gitlab-ci.yml", "a:\n  script:\n    - |\n      CLEAN\n      x\n",
+         "a:\n  script:\n    - |\n      NEW\n      x\n"),
+        (".circleci/config.yml", "- run: {command: CLEAN}\n", "- run: {command: NEW}\n"),
+        ("Makefile", "a:\r\n\t-@CLEAN\r\n", "a:\r\n\t-@NEW\r\n"),
+        ("Jenkinsfile", "always { sh 'CLEAN' }\n", "always { sh 'NEW' }\n"),
+        ("Jenkinsfile", 'sh """\n  CLEAN\n"""\n', 'sh """\n  NEW\n"""\n'),
+    ],
+)  # fmt: skip
+def test_replaced_in_files(tmp_path: Path, name: str, before: str, after: str) -> None:
+    old = before.replace("CLEAN", "docker image prune -f")
+    assert changed(tmp_path, name, old) == after.replace("NEW", f"holystone clean{SAID}")
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("docker volume prune -f", "no volumes."), ("docker network prune -f", "no networks."),
+        ("docker system prune -f --volumes", "no volumes and no networks."),
+        ("docker image prune -f && docker volume prune -f", "no volumes."),
+        ("docker system prune -af", "no networks."),
+    ],
+)  # fmt: skip
+def test_tells_what_a_routine_clean_does_not_take(tmp_path: Path, text: str, kinds: str) -> None:
+    (tmp_path / "ci.sh").write_text(text)
+    (found,) = find(str(tmp_path), "holystone")
+    line = found.replaced[0]
+    assert line.level == "routine"
+    assert line.note == (
+        f"holystone clean takes {kinds} holystone clean weekly does, and takes tagged images that "
+        "nothing used for 30 days too."
+    )
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -79,7 +191,18 @@ def test_left(tmp_path: Path, text: str) -> None:
     ],
 )  # fmt: skip
 def test_files(tmp_path: Path, name: str) -> None:
-    assert changed(tmp_path, name, "x: docker system prune -f\n").startswith("x: holystone clean")
+    text = "docker system prune -f\n"
+    if name.endswith(".yml"):
+        text = f"x:\n  script:\n    - {text}"
+    elif name.endswith(("akefile", ".mk", "justfile")):
+        text = f"x:\n\t{text}"
+    elif "Jenkins" in name:
+        text = "sh 'docker system prune -f'\n"
+    elif "." not in name.rpartition("/")[2]:
+        text = f"#!/bin/sh\n{text}"
+    assert changed(tmp_path, name, text) == text.replace(
+        "docker system prune -f", f"holystone clean{SAID}"
+    )
 
 
 def test_other_files_are_not_read(tmp_path: Path) -> None:
@@ -94,7 +217,7 @@ def test_other_files_are_not_read(tmp_path: Path) -> None:
 
 def test_a_replaced_script_goes_on_where_there_is_no_holystone(tmp_path: Path) -> None:
     """The job is told, and its own result does not change."""
-    text = changed(tmp_path, "a.sh", "set -e\ndocker system prune -f && echo next\necho end\n")
+    text = changed(tmp_path, "a.sh", "set -e\ndocker system prune -f\necho next\necho end\n")
     done = subprocess.run(
         ["/bin/sh", "-c", text],
         env={"PATH": "/nowhere"}, capture_output=True, text=True, check=False,
@@ -112,11 +235,18 @@ HOSTILE = {
     "options": "docker system prune" + " -f" * 300_000,
     "backticks": "docker rmi `docker images " * 30_000,
     "blanks": "docker rmi" + " " * 900_000,
+    "lines": "docker system prune -f\n" * 40_000,
+    "quotes": "docker system prune -f '\"(`" * 30_000,
+    "documents": "cat <<E\n" * 100_000 + "docker system prune -f",
+    "more blanks": "docker system prune -f" + " " * 900_000 + "x",
+    "lines of blanks": " " * 900_000 + "\nx\ndocker system prune -f",
+    "conditions": "if x\n" * 150_000 + "docker system prune -f",
 }
 
 
+@pytest.mark.parametrize("file", ["a.sh", "Makefile"])
 @pytest.mark.parametrize("name", HOSTILE)
-def test_ends(tmp_path: Path, name: str) -> None:
+def test_ends(tmp_path: Path, name: str, file: str) -> None:
     began = time.process_time()
-    changed(tmp_path, "a.sh", HOSTILE[name])
+    changed(tmp_path, file, HOSTILE[name])
     assert time.process_time() - began < 10

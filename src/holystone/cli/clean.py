@@ -6,7 +6,15 @@ import argparse
 import os
 
 from holystone.cli import exit_codes
-from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of, value_of
+from holystone.cli.options import (
+    Parser,
+    add_engine,
+    add_output,
+    add_policy,
+    path,
+    policy_of,
+    value_of,
+)
 from holystone.cli.session import Failure, needs_untagged_alone, opened, warn
 from holystone.core.units import parse_duration
 
@@ -38,7 +46,10 @@ def parser() -> argparse.ArgumentParser:
         "-n", "--dry-run", action="store_true", help="remove nothing: the same as holystone plan"
     )
     made.add_argument(
-        "--plan", metavar="FILE", help="carry out this plan, made with holystone plan --out FILE"
+        "--plan",
+        metavar="FILE",
+        type=path,
+        help="carry out this plan, made with holystone plan --out FILE",
     )
     made.add_argument(
         "--max-plan-age",
@@ -57,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--report",
         metavar="FILE",
+        type=path,
         help="write what --json would print into this file as well, for a CI job to keep",
     )
     made.add_argument(
@@ -84,6 +96,8 @@ def run(options: argparse.Namespace) -> int:
         from holystone.cli import plan
 
         return plan.run(options)
+    if options.report is not None:
+        _check_report(options.report)
     agreed = None
     if options.plan is not None:
         from holystone.cli import plan_file
@@ -110,6 +124,20 @@ def run(options: argparse.Namespace) -> int:
             return Cleaning(session, options, policy, agreed).run()
     except KeyboardInterrupt:
         raise Failure("interrupted; nothing was removed", exit_codes.INTERRUPTED) from None
+
+
+def _check_report(path: str) -> None:
+    """Raise Failure for a report that cannot be written, before anything is removed."""
+    from holystone.cli.writing import check
+
+    try:
+        check(path)
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or str(error)
+        said = said[:1].lower() + said[1:]
+        raise Failure(
+            f"cannot write the report to {path!r}: {said}. Nothing was removed. Name another file."
+        ) from None
 
 
 def _about_force(options: argparse.Namespace) -> str:

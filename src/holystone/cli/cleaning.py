@@ -354,7 +354,14 @@ class Cleaning:
                 title = f"What went ({outcome.removed})"
                 folded = ci.fold(provider, "holystone_removed", title, went, time.time())
                 answer(self.output, folded, marked=True)
-        text = report.render(plan, outcome, look, disk_after=last.disk, run=self.run_id)
+        text = report.render(
+            plan,
+            outcome,
+            look,
+            disk_after=last.disk,
+            run=self.run_id,
+            agreed_bytes=None if self.agreed is None else self.agreed.freed_bytes,
+        )
         answer(self.output, text)
         if self.agreed is not None and not plan.steps:
             from holystone.cli import plan_file

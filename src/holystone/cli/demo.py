@@ -13,6 +13,7 @@ from holystone.cli.session import warn
 
 if TYPE_CHECKING:
     from holystone.core.usage import Lease
+    from holystone.engine.host import Host
     from holystone.engine.simulation.demo_host import DemoHost
     from holystone.ledger.ledger import Ledger
 
@@ -49,6 +50,18 @@ def opened(options: argparse.Namespace, *, past: bool = False) -> Iterator[tuple
         planned_at = getattr(options, "planned_at", now)
         began = planned_at if now - _LONGEST < planned_at < now else now
         yield DemoHost(DemoState(folder), ledger, leases, now, began), ledger
+
+
+def keep_moment(host: Host) -> None:
+    """Have later commands find the host that a plan in a file was made for."""
+    from holystone.engine.simulation.demo_host import DemoHost
+    from holystone.engine.simulation.demo_state import DemoStateError
+
+    if isinstance(host, DemoHost):
+        try:
+            host.keep_moment()
+        except DemoStateError as error:
+            warn(str(error))
 
 
 def remember_last_run(ledger: Ledger) -> None:

@@ -16,7 +16,18 @@ def parser() -> argparse.ArgumentParser:
         examples=[("holystone help clean", "the options of clean; holystone clean --help is it")],
     )
     made.add_argument("command", nargs="?", metavar="COMMAND", help="the command to tell about")
+    made.add_argument(
+        "action", nargs="?", metavar="ACTION", help="an action of it, as in help lease release"
+    )
     return made
+
+
+ACTIONS = {
+    "lease": ("list", "release"),
+    "history": ("export",),
+    "config": ("show", "check", "schema", "init"),
+}
+"""The actions that the help of their command tells about."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -30,8 +41,14 @@ def run(options: argparse.Namespace) -> int:
     if name not in COMMANDS:
         from holystone.cli.finding import no_command
 
-        said = no_command([name], tuple(COMMANDS))
+        words = [name] if options.action is None else [name, options.action]
+        said = no_command(words, tuple(COMMANDS))
         raise Failure(f"{said} See holystone --help.", exit_codes.USAGE)
+    if options.action is not None and options.action not in ACTIONS.get(name, ()):
+        there = "".join(f" {name} {each}," for each in ACTIONS.get(name, ())).rstrip(",")
+        known = f" Its actions are:{there}." if there else ""
+        said = f"{name} has no action {options.action!r}.{known} See holystone help {name}."
+        raise Failure(said, exit_codes.USAGE)
     from importlib import import_module
 
     made: argparse.ArgumentParser = import_module(f"holystone.cli.{name}").parser()

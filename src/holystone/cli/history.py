@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
         examples=[
             ("holystone history", "the last runs"),
             ("holystone history --filter 'freed>10GB' --sort -freed", "the runs that freed most"),
+            ("holystone history --since 7d", "the runs of the last seven days"),
             ("holystone history 12", "everything run 12 removed"),
             (
                 "holystone history export uses.jsonl.gz",
@@ -106,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
         raise Failure("FILE and --engine go with history export", exit_codes.USAGE)
     from holystone.engine.transport.endpoint import resolve
 
-    endpoint = resolve(options.host, None, os.environ) if options.host else None
+    endpoint = resolve(options.host, None, os.environ) if options.host is not None else None
     if endpoint is None or endpoint.scheme != "demo":
         with closing(open_ledger(options)) as ledger:
             return _show(ledger, "" if endpoint is None else endpoint.url, options, listing)
@@ -183,11 +184,13 @@ def _moment(text: str) -> float:
     """UTC seconds: so long ago, or a date with or without a time of day. Raises ValueError."""
     from datetime import UTC, datetime
 
-    from holystone.core.units import parse_duration
+    from holystone.core.units import AmbiguousDuration, parse_duration
 
     now = time.time()
     try:
         moment = now - parse_duration(text)
+    except AmbiguousDuration:
+        raise
     except ValueError:
         try:
             date = datetime.fromisoformat(text.strip().removesuffix("UTC").strip())
@@ -197,7 +200,9 @@ def _moment(text: str) -> float:
         moment = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     if moment > now:
         raise ValueError(f"{text!r} is in the future")
-    return max(0.0, moment)
+    if moment < 0:
+        raise ValueError(f"{text!r} is before any run there can be; leave it out to list them all")
+    return moment
 
 
 def _number(text: str) -> int:

@@ -27,6 +27,15 @@ def parser() -> argparse.ArgumentParser:
         description="List the images: repository, tag, size, shared, unique, last used, verdict.",
         examples=[
             ("holystone images", "every image, the largest first"),
+            ("holystone images '*node*'", "those whose name contains node"),
+            (
+                "holystone images --filter 'unique>1GB' --sort -used",
+                "those that alone hold more than 1 GB, the longest unused first",
+            ),
+            (
+                "holystone images --format '{{.Name}} {{.UniqueSize}}'",
+                "names, and what each alone holds",
+            ),
         ],
     )
     made.add_argument(

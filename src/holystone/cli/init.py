@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from holystone.cli import exit_codes, init_repository
 from holystone.cli.init_files import LEAVE, REPLACE, UNCHANGED, WRITE, Change, agree, write
 from holystone.cli.init_files import changes as changes_of
-from holystone.cli.options import Parser, add_output
+from holystone.cli.options import Parser, add_output, path
 from holystone.cli.session import Failure, answer
 from holystone.present import terminal
 from holystone.upkeep.integration import TARGETS, Target, filled, home, text, used
@@ -49,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--into",
         metavar="DIR",
+        type=path,
         help="the folder to write to (default: this one; for docker-plugin and systemd where "
         "docker and systemd look)",
     )

@@ -19,12 +19,13 @@ from holystone.present.terminal import Output
 from holystone.present.wording import counted
 from holystone.regular_file import read_regular
 from holystone.upkeep.integration import Target
+from holystone.upkeep.prune_commands import PruneLine
 from holystone.upkeep.prune_lines import LARGEST, PruneFile, find
 
 _SHARED = ".holystone-clean"
 _TEMPLATE = os.path.join("templates", "holystone-clean.yml")
 REFERENCE = f"- !reference [{_SHARED}, after_script]"
-LEFT, REPLACED, LINK = "left", "replaced", "link"
+LEFT, REPLACED, LINK, BY_HAND = "left", "replaced", "link", "by hand"
 """What becomes of a line that prunes: a file behind a link is left to its owner."""
 
 
@@ -38,7 +39,7 @@ class Found(NamedTuple):
     @property
     def changeable(self) -> list[PruneFile]:
         """The files whose prunes can be replaced."""
-        return [file for file in self.prunes if not file.is_link]
+        return [file for file in self.prunes if file.replaced]
 
 
 def look(targets: Sequence[Target], folder: str, command: str) -> Found:
@@ -95,8 +96,9 @@ def prunes(found: Found, target: str, *, replaced: bool = False) -> list[str]:
         if file.is_link:
             places = (f"{safe(file.path)}:{each.line}  {safe(each.text)}" for each in file.lines)
             lines += [f"  {place}  (a link: change it by hand)" for place in places]
-        else:
+        elif file.replaced:
             lines += difference(file)
+    lines += [*_notes(found), *_by_hand(found)]
     if found.changeable:
         lines.append("")
         lines.append(
@@ -105,6 +107,36 @@ def prunes(found: Found, target: str, *, replaced: bool = False) -> list[str]:
             else f"Left as they are: holystone init {target} --replace-prune replaces them."
         )
     return lines
+
+
+def _notes(found: Found) -> list[str]:
+    """What the commands took that the clean in their place does not."""
+    noted = [
+        line
+        for file in found.changeable
+        for each in file.replaced
+        if each.note
+        for line in (f"  {_place(each)}", f"    {each.note}")
+    ]
+    return ["", "What the clean there does not take:", "", *noted] if noted else []
+
+
+def _by_hand(found: Found) -> list[str]:
+    """The commands that no clean can take the place of as they stand."""
+    lines: list[str] = []
+    for file in found.prunes:
+        for each in file.lines if not file.is_link else ():
+            if each.by_hand:
+                lines += [
+                    f"  {_place(each)}  {safe(each.text)}",
+                    f"    {safe(each.by_hand)}; instead: {safe(each.suggestion)}",
+                    *([f"    {each.note}"] if each.note else []),
+                ]
+    return ["", "Replace by hand:", "", *lines] if lines else []
+
+
+def _place(line: PruneLine) -> str:
+    return f"{safe(line.path.removeprefix('./'))}:{line.line}"
 
 
 def difference(file: PruneFile) -> list[str]:
@@ -143,7 +175,8 @@ def _agreed(found: Found, options: argparse.Namespace) -> bool:
         return False
     for file in found.changeable:
         tell(errors.write, "\n".join([*difference(file), ""]))
-    count = counted(sum(len(file.lines) for file in found.changeable), "command")
+    tell(errors.write, "\n".join([*_notes(found), ""]))
+    count = counted(sum(len(file.replaced) for file in found.changeable), "command")
     sys.stderr.write(f"Replace {count} that prune the host by holystone's clean? [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")
@@ -173,7 +206,16 @@ def documents(found: Found, *, replaced: bool) -> tuple[list[dict[str, Any]], li
             "line": each.line,
             "text": each.text,
             "level": each.level,
-            "action": LINK if file.is_link else REPLACED if replaced else LEFT,
+            "action": LINK
+            if file.is_link
+            else BY_HAND
+            if each.by_hand
+            else REPLACED
+            if replaced
+            else LEFT,
+            "reason": each.by_hand or None,
+            "suggestion": each.suggestion or None,
+            "note": each.note or None,
         }
         for file in found.prunes
         for each in file.lines

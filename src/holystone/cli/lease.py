@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 RELEASE = "release"
 LIST = "list"
 """First words that are no image; an image of this name is written with its tag."""
+_ACTIONS_ELSEWHERE = {
+    **dict.fromkeys(("ls", "ps", "show"), LIST),
+    **dict.fromkeys(("rm", "remove", "delete", "del", "end", "unlock", "drop"), RELEASE),
+}
+"""What other programs call these."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -78,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
     asked = word in (RELEASE, LIST)
     images: list[str] = rest if asked else options.images
     _check(word if asked else "", images, options)
-    is_demo = bool(options.host) and options.host.startswith("demo:")
+    is_demo = _is_demo(options)
     if not asked and any(map(has_marks, images)):
         images = lease_names.expanded(images, options)
     elif not is_demo and (given := _engine_options(options)):
@@ -133,6 +138,15 @@ def _engine_options(options: argparse.Namespace) -> str:
     return " and ".join(name for name, is_given in given.items() if is_given)
 
 
+def _is_demo(options: argparse.Namespace) -> bool:
+    """Whether the demo host is meant. Raises EngineError."""
+    if options.host is None:
+        return False
+    from holystone.engine.transport.endpoint import resolve
+
+    return resolve(options.host, None, os.environ).scheme == "demo"
+
+
 def _duration(text: str) -> float:
     from holystone.ledger.leases import LONGEST
 
@@ -157,6 +171,11 @@ def _check(action: str, images: Sequence[str], options: argparse.Namespace) -> N
         wrong = "name an image: holystone lease IMAGE... --for TIME"
     elif not action and not options.duration:
         wrong = "say for how long: --for 2h"
+        if meant := _ACTIONS_ELSEWHERE.get(images[0]):
+            wrong = (
+                f"did you mean holystone lease {meant}? To lease an image called {images[0]}, "
+                "say for how long: --for 2h"
+            )
     if wrong:
         raise Failure(f"{wrong}. See holystone lease --help.", exit_codes.USAGE)
     if action != LIST:

@@ -6,6 +6,7 @@ Only the module of the command that runs is imported: the command line has to st
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from contextlib import suppress
@@ -118,12 +119,12 @@ def say(text: str) -> int:
 
 
 def overview() -> str:
-    """What ``holystone --help`` says."""
+    """What ``holystone --help`` says, as wide as the terminal at most."""
     width = max(map(len, COMMANDS))
     commands = "\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())
-    return (
+    return _fitted(
         "usage: holystone COMMAND [OPTIONS]\n\n"
-        "Keeps the disk of a Docker host in order: removes what is temporary, keeps\n"
+        "Keeps the disk of a Docker host in order: removes what is temporary, keeps "
         "what the next build needs, and says why.\n\n"
         f"commands:\n{commands}\n\n"
         "  holystone help COMMAND     the options of a command, with examples\n"
@@ -133,11 +134,33 @@ def overview() -> str:
         "  holystone plan             what a clean would remove, and why\n"
         "  holystone clean            remove it\n"
         "  holystone -H demo: plan    the same on the built-in demo host\n\n"
-        "exit codes: 0 done, 1 error, 2 changes pending (plan --detailed-exitcode),\n"
-        "3 some steps failed, 4 target not reached, 10 engine unreachable,\n"
-        "11 another run holds the lock, 12 leases cannot be read (deep, a target),\n"
+        "exit codes: 0 done, 1 error, 2 changes pending (plan --detailed-exitcode), "
+        "3 some steps failed, 4 target not reached, 10 engine unreachable, "
+        "11 another run holds the lock, 12 leases cannot be read (deep, a target), "
         "64 usage, 130 interrupted\n"
     )
+
+
+_WIDEST = 80
+_COLUMN = re.compile(r" {2}\S.*? {2,}(?=\S)")
+"""The first column of a line that has two."""
+
+
+def _fitted(text: str) -> str:
+    """The lines broken at the terminal's width, the second column below itself."""
+    from textwrap import wrap
+
+    from holystone.cli.parser import columns
+
+    width, lines = min(columns(), _WIDEST), []
+    # An exit code stays with the first word of its meaning.
+    for line in re.sub(r", (\d+) ", ", \\1\N{NO-BREAK SPACE}", text).split("\n"):
+        first = _COLUMN.match(line)
+        hanging = " " * (first.end() if first else 0)
+        lines += wrap(
+            line, width, subsequent_indent=hanging, break_on_hyphens=False, drop_whitespace=True
+        ) or [""]
+    return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _no_command(words: Sequence[str]) -> int:

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
-from holystone.cli.parser import Parser, value_of
+from holystone.cli.parser import Parser, path, value_of
 from holystone.cli.session import Failure, warn
 from holystone.core.policy import LEVELS, Grace, Mark, Policy
 from holystone.core.units import parse_duration, parse_size
@@ -23,6 +23,7 @@ __all__ = (
     "add_policy",
     "add_state",
     "configuration",
+    "path",
     "policy_of",
     "value_of",
 )
@@ -73,6 +74,7 @@ def add_state(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--state",
         metavar="DIR",
+        type=path,
         help="where holystone keeps what it remembers between runs (or HOLYSTONE_STATE)",
     )
 
@@ -151,6 +153,7 @@ def add_config(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--config",
         metavar="FILE",
+        type=path,
         help="read this holystone.toml and no other (or HOLYSTONE_CONFIG); by default the user's "
         "own and the system's come together, and ./holystone.toml can protect more",
     )

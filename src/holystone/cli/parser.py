@@ -25,10 +25,11 @@ class _Help(argparse.HelpFormatter):
     """
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=28, width=_columns() - 2)
+        super().__init__(prog, max_help_position=28, width=columns() - 2)
 
 
-def _columns() -> int:
+def columns() -> int:
+    """How wide a help text may be: as the terminal, within bounds."""
     columns = os.environ.get("COLUMNS", "")
     try:
         width = int(columns) if columns.isdecimal() else os.get_terminal_size().columns
@@ -79,15 +80,17 @@ class Parser(argparse.ArgumentParser):
         if words.unknown:
             self.error(self._unknown(words.unknown[0]))
         if words.others and not any(not each.option_strings for each in self._actions):
-            hint = f". {self.hints['']}" if "" in self.hints else ""
-            self.error(f"unrecognized arguments: {' '.join(words.others)}{hint}")
+            hint = f". {self._about_arguments(words.others[0])}" if "" in self.hints else ""
+            told = " ".join(repr(each) if each[-1:] in ".?" else each for each in words.others)
+            self.error(f"unrecognized arguments: {told}{hint}")
         dashed = any(word.startswith("-") and word != "-" for word in words.others)
         mark = ("--",) if dashed else ()
         return super().parse_args([*words.options, *mark, *words.others], namespace)
 
     def _unknown(self, option: str) -> str:
-        if hint := self.hints.get(option):
-            return f"there is no option {option}: {hint}"
+        for name in (option, *_meant(option)):
+            if hint := self.hints.get(name):
+                return f"there is no option {name}: {hint}"
         from holystone.cli.finding import commands_with
         from holystone.cli.near import nearest
 
@@ -95,6 +98,12 @@ class Parser(argparse.ArgumentParser):
             return f"there is no option {option}: it is an option of {_listed(others)}"
         near = nearest(option, self.known, 1)
         return f"there is no option {option}" + (f" (did you mean {near[0]}?)" if near else "")
+
+    def _about_arguments(self, word: str) -> str:
+        """The hint for a command without arguments; a path that was given stands in it."""
+        from shlex import quote
+
+        return self.hints[""].replace("PATH", quote(word) if os.path.exists(word) else "PATH")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Name the closest choice as well."""
@@ -119,20 +128,44 @@ class Parser(argparse.ArgumentParser):
         lines = ["", "examples:"]
         for command, told in self.examples:
             lines += [f"  {command}"]
-            lines += [f"      {line}" for line in wrap(told, _columns() - 8)]
+            lines += [f"      {line}" for line in wrap(told, columns() - 8)]
         return text + "\n".join([*lines, ""])
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong with the arguments and leave with code 64."""
+        if message.startswith("the following arguments are required"):
+            for action in self._actions:
+                if action.choices and action.required and not action.option_strings:
+                    choices = ", ".join(map(str, action.choices))
+                    message += f". {action.metavar} is one of {choices}"
         message = safe(message)
         ending = "" if message.endswith(("?", ".")) else "."
         self.exit(exit_codes.USAGE, f"{self.prog}: {message}{ending} See {self.prog} --help.\n")
         raise AssertionError("unreachable: exit leaves")
 
 
+def _meant(option: str) -> list[str]:
+    """What a word with one dash may mean: ``--all`` for ``-all``, ``-a`` and ``-f`` for ``-af``."""
+    if option.startswith("--"):
+        return []
+    return [f"-{option}", *(f"-{letter}" for letter in option[1:])]
+
+
 def _listed(names: Iterable[str]) -> str:
     *most, last = names
     return f"{', '.join(most)} and {last}" if most else last
+
+
+def path(text: str) -> str:
+    """A path that was given; for an option's ``type``.
+
+    An empty one is what a variable leaves that is not set.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError(
+            "it is empty, as a variable is that is not set. Name a path, or leave the option out"
+        )
+    return text
 
 
 def value_of(read: Callable[[str], T]) -> Callable[[str], T]:

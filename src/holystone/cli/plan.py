@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
 from holystone.cli.listing import Listing, add_listing, asks
-from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of
+from holystone.cli.options import Parser, add_engine, add_output, add_policy, path, policy_of
 from holystone.cli.session import Failure, answer, needs_untagged_alone, opened, survey, warn
 
 if TYPE_CHECKING:
@@ -49,7 +49,10 @@ def parser() -> argparse.ArgumentParser:
         help="accepted, and changes nothing: a plan never removes anything",
     )
     made.add_argument(
-        "--out", metavar="FILE", help="write the plan into a file that clean --plan carries out"
+        "--out",
+        metavar="FILE",
+        type=path,
+        help="write the plan into a file that clean --plan carries out",
     )
     made.add_argument(
         "--detailed-exitcode", action="store_true", help="end with 2 where something would go"
@@ -77,6 +80,10 @@ def run(options: argparse.Namespace) -> int:
         from holystone.present import terminal
 
         inventory, plan = survey(session.host, policy, every=not untagged_do)
+        if file is not None and session.is_demo:
+            from holystone.cli import demo
+
+            demo.keep_moment(session.host)
     rows = None if listing is None else _rows(inventory, plan, listing, every=every)
     if file is not None:
         from holystone.cli import plan_file

@@ -39,6 +39,8 @@ class PlanFile(NamedTuple):
     steps: tuple[Agreed, ...]
     options: Mapping[str, Any] = {}
     """The options of ``plan`` that say what may go, by their names in ``argparse``."""
+    freed_bytes: int = 0
+    """What the whole of it was to free."""
 
 
 def parsed(content: bytes) -> Any:
@@ -51,7 +53,7 @@ def plan_file(told: Mapping[str, Any]) -> PlanFile:
     level = _choice(told, "level", LEVELS)
     taken_at = _time(told, "taken_at")
     engine = _field(told, "engine", dict, "an object")
-    _number(told, "freed_bytes", whole=True)
+    freed_bytes = int(_number(told, "freed_bytes", whole=True))
     listed = _field(told, "steps", list, "a list")
     if len(listed) > _MOST_STEPS:
         _wrong("steps", f"has more than {_MOST_STEPS} of them")
@@ -72,6 +74,7 @@ def plan_file(told: Mapping[str, Any]) -> PlanFile:
         _text(engine, "name", "engine.", empty=True),
         tuple(steps.values()),
         _options(told, level),
+        freed_bytes,
     )
 
 

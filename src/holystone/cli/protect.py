@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
-from holystone.cli.options import Parser, add_output
+from holystone.cli.options import Parser, add_output, path
 from holystone.cli.session import Failure, answer, warn
 from holystone.learn.proposal import Proposal, learn
 from holystone.present import terminal
@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
         "compose files, GitLab pipelines and GitHub workflows, and propose what [protect] "
         "of holystone.toml should name. Nothing is run or downloaded, and nothing guessed.",
         hints={
-            "": "protect reads a repository: holystone protect --from PATH. An image of your own "
+            "": "holystone protect --from PATH reads a repository. An image of your own "
             "choice belongs under [protect] images in holystone.toml, which takes patterns like "
             "'team/*'; holystone lease keeps one for a time"
         },
@@ -50,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--write",
         metavar="FILE",
+        type=path,
         help="add what is missing to this holystone.toml, or begin it; all else in it stays",
     )
     add_output(made)
@@ -162,7 +163,7 @@ def _compared(path: str, text: str | None, references: Sequence[str]) -> Written
 
 
 def _patterns(text: str) -> list[str]:
-    import tomllib
+    from holystone.config.toml_text import loads
 
-    table = tomllib.loads(text.removeprefix("\ufeff")).get("protect", {})
+    table = loads(text.removeprefix("\ufeff")).get("protect", {})
     return list(table.get("images", ()))

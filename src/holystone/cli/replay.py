@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from holystone.cli import exit_codes
-from holystone.cli.options import Parser, add_output, value_of
+from holystone.cli.options import Parser, add_output, path, value_of
 from holystone.cli.session import Failure, answer
 from holystone.core.outside import safe
 from holystone.core.units import parse_rate, parse_size
@@ -77,6 +77,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--plot",
         metavar="FILE",
+        type=path,
         help="write an SVG picture: bytes pulled against budget, a line for each order",
     )
     made.add_argument(

@@ -40,7 +40,8 @@ def parser() -> argparse.ArgumentParser:
         "run",
         nargs="?",
         metavar="RUN",
-        help="the number of the run (default: the latest on this engine that removed an image)",
+        help="the number of the run (default: the latest on this engine that removed an image, "
+        "but for a repair whose images are all here again)",
     )
     made.add_argument(
         "references",
@@ -125,7 +126,7 @@ def _restore(
     from holystone.upkeep.digests import keep_names
 
     try:
-        summary = restore.resolve(ledger.runs, inventory.engine, number)
+        summary = restore.resolve(ledger.runs, inventory, number)
         plan = restore.plan_restore(inventory, ledger.runs.removed(summary.id), references)
         undone = None
         if not options.dry_run:

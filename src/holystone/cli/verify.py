@@ -274,7 +274,12 @@ class _Verifying:
             return
         every = self.options.verbose or bool(self.options.references)
         text = report.render(
-            entries, output.look, bytes_read=self.bytes_read, seconds=seconds, every=every
+            entries,
+            output.look,
+            bytes_read=self.bytes_read,
+            seconds=seconds,
+            every=every,
+            repairing=self.options.repair,
         )
         answer(output, text)
 

@@ -101,6 +101,18 @@ def writing(path: str) -> Iterator[BinaryIO]:
         _finish(draft, b"", _mode(executable=False))
 
 
+def check(path: str) -> None:
+    """Raise OSError or ValueError where ``write`` could not put a file here."""
+    if path in _STREAMS:
+        return
+    refuse(path)
+    # Only the attempt tells whether a file can be made: rights do not say it all.
+    folder, name = os.path.split(path)
+    number, draft = tempfile.mkstemp(prefix=f".{name[:100]}.", dir=folder or ".")
+    os.close(number)
+    os.unlink(draft)
+
+
 def refuse(path: str) -> None:
     """Raise Refused for what no file is put in the place of."""
     try:

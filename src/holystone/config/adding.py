@@ -6,11 +6,11 @@ What this writes is read again: it must say the same as before, and the patterns
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from holystone.config.kinds import toml
+from holystone.config.toml_text import loads
 
 _TABLE, _NAME = "protect", "images"
 _WIDEST = 100
@@ -61,8 +61,8 @@ def add(text: str, patterns: Sequence[str]) -> str:
     newline = "\n" if plain == text else "\r\n"
     try:
         made = _added(plain, list(patterns)).replace("\n", newline)
-        wanted = _extended(tomllib.loads(text), patterns)
-        right = plain.replace("\n", newline) == text and tomllib.loads(made) == wanted
+        wanted = _extended(loads(text), patterns)
+        right = plain.replace("\n", newline) == text and loads(made) == wanted
     except (ValueError, IndexError, RecursionError):
         right = False
     if not right:
@@ -198,7 +198,7 @@ def _path(text: str, at: int) -> tuple[tuple[str, ...], int]:
         if not match:
             raise ValueError("no key")
         bare = match.re is _BARE
-        parts.append(match[0] if bare else str(tomllib.loads(f"a = {match[0]}")["a"]))
+        parts.append(match[0] if bare else str(loads(f"a = {match[0]}")["a"]))
         at = _skipped(_BLANK, text, match.end())
         if text[at] != ".":
             return tuple(parts), at

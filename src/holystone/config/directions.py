@@ -66,7 +66,12 @@ FALSE = Direction("set it to false", lambda asked, owners: asked and owners)
 ANY = Direction("set it", lambda asked, _: asked)
 """What lets nothing go by itself: the name of a rule."""
 OWNER = Direction("nothing", lambda _, owners: owners, "only the owner of the host says that")
-"""What is no protection: when a clean is due, how it ends, when and how fast images are pulled."""
+"""What is no protection: when a clean is due, how it ends, when and how fast images are pulled.
+
+And what keeps one object and lets another go instead. A yes of a registry lets an image go that
+stays unchecked where no registry is asked; without the yes others stay. Cache mounts that stay
+take their bytes from the budget of the other records.
+"""
 
 
 def first_of(*words: str) -> Direction:

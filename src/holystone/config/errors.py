@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+_TOLD = 20
+"""Errors that a message lists: a file can have one on each of 90,000 lines."""
+
 
 class Fault(NamedTuple):
     """One thing that is wrong."""
@@ -31,5 +34,8 @@ class ConfigError(Exception):
         self.faults = tuple(faults)
         told = [str(fault) for fault in self.faults]
         if len(told) > 1:
-            told = [f"the configuration has {len(told)} errors:", *(f"  {each}" for each in told)]
+            head = f"the configuration has {len(told):,} errors:"
+            more = len(told) - _TOLD
+            listed = [f"  {each}" for each in told[:_TOLD]]
+            told = [head, *listed, *([f"  and {more:,} more"] if more > 0 else [])]
         super().__init__("\n".join(told))

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from holystone.config.errors import ConfigError, Fault
 from holystone.config.reading import Found, Reading, read
 from holystone.config.settings import Settings, contradictions, merged
+from holystone.config.toml_text import loads
+
+if TYPE_CHECKING:
+    from holystone.config.places import Lines
+
+_LOCATED = 1000
+"""Faults of a file whose line is looked for: to find each of 90,000 takes too long."""
 
 
 def read_all(
@@ -34,11 +40,12 @@ def read_all(
             found += _located(path, texts[path], tables, reading.faults)
     full = [(path, reading) for path, reading in readings if path != here]
     settings = merged(full, next((each for each in readings if each[0] == here), None))
+    lines: dict[str, Lines] = {}
     if not found:
-        found = [_placed(fault, texts) for fault in contradictions(settings)]
+        found = [_placed(fault, texts, lines) for fault in contradictions(settings)]
     if found:
         raise ConfigError(found)
-    vain = tuple(_placed(fault, texts) for fault in settings.without_effect)
+    vain = tuple(_placed(fault, texts, lines) for fault in settings.without_effect)
     return settings._replace(without_effect=vain)
 
 
@@ -50,7 +57,7 @@ def _parsed(path: str, content: bytes) -> tuple[str, dict[str, Any]]:
         at = content[: error.start].count(b"\n") + 1
         raise ConfigError([Fault("it is not UTF-8; save it as that", path, "", at)]) from None
     try:
-        return text, tomllib.loads(text)
+        return text, loads(text)
     except (ValueError, RecursionError) as error:
         from holystone.config.places import syntax
 
@@ -64,11 +71,12 @@ def _located(path: str, text: str, tables: dict[str, Any], faults: Sequence[Foun
 
     lines = Lines(text)
     told = []
-    for fault in faults:
+    for fault in faults[:_LOCATED]:
         element = _at(tables, fault.path) if isinstance(fault.path[-1], int) else ""
         line = lines.of(fault.path, element if isinstance(element, str) else "")
         told.append(fault.told(path, line))
-    return sorted(told, key=lambda fault: fault.line or 0)
+    told.sort(key=lambda fault: fault.line or 0)
+    return told + [fault.told(path, None) for fault in faults[_LOCATED:]]
 
 
 def _at(content: Any, path: Sequence[str | int]) -> Any:
@@ -77,9 +85,12 @@ def _at(content: Any, path: Sequence[str | int]) -> Any:
     return content
 
 
-def _placed(fault: Fault, texts: dict[str, str]) -> Fault:
+def _placed(fault: Fault, texts: dict[str, str], lines: dict[str, Lines]) -> Fault:
     from holystone.config.places import Lines
+
+    if fault.file not in lines:
+        lines[fault.file] = Lines(texts[fault.file])
 
     parts = fault.key.replace("[", ".").replace("]", "").split(".")
     path = [int(part) if part.isdecimal() else part for part in parts]
-    return fault._replace(line=Lines(texts[fault.file]).of(path))
+    return fault._replace(line=lines[fault.file].of(path))

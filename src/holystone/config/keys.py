@@ -184,7 +184,7 @@ KEYS: tuple[Key, ...] = (
     Key(
         "images", "check_registry", kinds.FLAG,
         "Whether registries are asked, before a tagged image goes, if they have it.",
-        example=False, field=("check_registry",), direction=TRUE, together=True,
+        example=False, field=("check_registry",), direction=OWNER,
     ),
     *(
         Key("containers", name, kind, doc, example, ("containers", name), direction, together)
@@ -203,7 +203,7 @@ KEYS: tuple[Key, ...] = (
     Key(
         "build_cache", "keep_mounts", kinds.FLAG,
         "Whether cache mounts (RUN --mount=type=cache) stay in any case.",
-        example=True, field=("cache", "keep_mounts"), direction=TRUE,
+        example=True, field=("cache", "keep_mounts"), direction=OWNER,
     ),
     Key(
         "volumes", "remove", kinds.choice("never", "anonymous", "named"),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Sequence
 from typing import Any
+
+from holystone.config.toml_text import loads
 
 Path = tuple[str | int, ...]
 _SYNTAX = re.compile(r"(.*?) ?\(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
@@ -80,7 +81,7 @@ class Lines:
 def _header(line: str) -> Path:
     """The path of a line like ``[a.b]`` or ``[[a.b]]``; empty where it is none."""
     try:
-        return _only_path(tomllib.loads(line))
+        return _only_path(loads(line))
     except (ValueError, RecursionError):
         return ()
 
@@ -93,7 +94,7 @@ def _key(line: str) -> Path:
         if at < 0:
             break
         try:
-            return _only_path(tomllib.loads(line[:at] + "= 0"))
+            return _only_path(loads(line[:at] + "= 0"))
         except (ValueError, RecursionError):
             continue
     return ()

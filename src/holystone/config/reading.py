@@ -11,6 +11,9 @@ from holystone.config.kinds import Kind, shown
 from holystone.core.policy import DEFAULT_RETENTION, Retention
 
 _GROUP, _RULES = RULES.split(".")
+_GUESSED = 1000
+"""Faults up to which a key that does not exist is answered with the closest ones; it takes time."""
+_UNKNOWN = "there is no such key"
 
 
 class Found(NamedTuple):
@@ -67,7 +70,8 @@ class _Reader:
                 if len(self.faults) == faults:
                     yield known[name], read
             else:
-                self.fault((*path, name), _unknown_key(name, known))
+                guessed = len(self.faults) < _GUESSED
+                self.fault((*path, name), _unknown_key(name, known) if guessed else _UNKNOWN)
 
 
 def read(tables: Mapping[str, Any]) -> Reading:
@@ -92,14 +96,17 @@ def _tables(
     for name, table in tables.items():
         group = any(each.startswith(f"{name}.") for each in TABLES)
         if name not in TABLES and not group:
-            reader.fault((name,), _unknown_table(name, table))
+            guessed = len(reader.faults) < _GUESSED
+            reader.fault((name,), _unknown_table(name, table) if guessed else _UNKNOWN)
         elif not isinstance(table, dict):
             reader.fault((name,), f"{shown(table)} is not a table; write [{name}] above its keys")
         elif group:
             for inner, level in table.items():
                 path = (name, inner)
                 if ".".join(path) not in TABLES:
-                    reader.fault(path, _unknown_table(".".join(path), level))
+                    guessed = len(reader.faults) < _GUESSED
+                    what = _unknown_table(".".join(path), level) if guessed else _UNKNOWN
+                    reader.fault(path, what)
                 elif not isinstance(level, dict):
                     mend = f"write [{name}.{inner}] above its keys"
                     reader.fault(path, f"{shown(level)} is not a table; {mend}")

@@ -58,6 +58,8 @@ class Judgement:
             self.held_by[container.image_id].append(container.name)
         self._signs: dict[str, tuple[str, float | None]] = {}
         self.kept_children: Counter[str] = Counter()
+        self.step_of: defaultdict[str, set[str]] = defaultdict(set)
+        """The named images that go and were built on an image, by its ID."""
         self.rulings: dict[str, Ruling] = {}
         self.going: list[Image] = []
         """Children before parents."""
@@ -76,7 +78,7 @@ class Judgement:
             ruling = self._judge(image)
             self.rulings[image.id] = ruling
             if ruling[0]:
-                self.going.append(image)
+                self._let_go(image)
             else:
                 self.kept_children[image.parent] += 1
 
@@ -94,15 +96,22 @@ class Judgement:
         image, *below = group
         unreached = self.unreached.get(image.id)
         self.rulings[image.id] = (True, (reason, unreached) if unreached else (reason,))
-        self.going.append(image)
+        self._let_go(image)
         self.kept_children[image.parent] -= 1
         for step in below:
             ruling = self._judge(step)
             self.rulings[step.id] = ruling
             if not ruling[0]:
                 break
-            self.going.append(step)
+            self._let_go(step)
             self.kept_children[step.parent] -= 1
+
+    def _let_go(self, image: Image) -> None:
+        """Note that it goes, and for what it was built on, by the name of what."""
+        self.going.append(image)
+        if image.parent:
+            names = image.tags[:1] or self.digests_of(image)[:1]
+            self.step_of[image.parent] |= set(names) or self.step_of[image.id]
 
     def digests_of(self, image: Image) -> tuple[str, ...]:
         """The digests that name an image as a tag does."""
@@ -188,6 +197,8 @@ class Judgement:
             facts["once_tagged"] = True
         if image.digests:
             facts["digest"] = image.digests[0]
+        if not facts and (built := self.step_of.get(image.id)):
+            return remove("step", image=min(built), images=len(built))
         return remove("untagged", **facts)
 
     def _once_tagged(self, image: Image) -> bool:

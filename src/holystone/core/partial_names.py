@@ -12,8 +12,8 @@ from holystone.core.reference import InvalidReference, Pattern, Reference, parse
 if TYPE_CHECKING:
     from difflib import SequenceMatcher
 
-_CLOSE = 0.6
-"""From this ratio on difflib calls two words close."""
+_CLOSE = 0.78
+"""From this ratio on two names are close: one letter of five may be another one."""
 _BEHIND = 0.15
 """What is less close than the best by so much is not what was meant."""
 _LONGEST = 200
@@ -23,8 +23,9 @@ _LONGEST = 200
 def meant_in_part(images: Sequence[Image], text: str) -> list[Image]:
     """The images of which ``text`` is a pattern, or else the end of a name.
 
-    ``team/*`` covers all below ``docker.io/team``. Where nothing is there, it covers what is in a
-    folder ``team`` of any registry; ``app:1.5`` then means ``registry.example.com/team/app:1.5``.
+    ``*node*`` covers every name whose last part contains ``node``. ``team/*`` covers all below
+    ``docker.io/team``. Where nothing is there, it covers what is in a folder ``team`` of any
+    registry; ``app:1.5`` then means ``registry.example.com/team/app:1.5``.
     """
     names = (name for image in images for name in image.tags + image.digests)
     covers = covering(names, text)
@@ -34,9 +35,13 @@ def meant_in_part(images: Sequence[Image], text: str) -> list[Image]:
 def covering(names: Iterable[str], text: str) -> Callable[[str], bool]:
     """What tells whether a reference is meant by ``text``, among these names.
 
-    Either it covers some of the names as it stands, or what they end with counts.
+    Either it covers some of the names as it stands, or what they end with counts. A pattern
+    without a slash means the last part of a name, wherever that is.
     """
     whole, ending = _pattern(text), _pattern(f"**/{text}")
+    anywhere = "/" not in text and has_marks(text)
+    if whole is not None and anywhere:
+        return reference_test(text)
     if whole is not None and has_marks(text) and any(_matches(whole, name) for name in names):
         return lambda name: _matches(whole, name)
     return lambda name: ending is not None and _matches(ending, name)

@@ -191,7 +191,10 @@ class _Relief:
                 self.images.unconfirmed.append(choice.image.id)
                 continue
             group = self._group(choice.image)
-            self.images.give_up(group, self._with_records(choice, choice.reason))
+            reason = self._with_records(choice, choice.reason)
+            if steps := len(group) - 1:
+                reason = reason._replace(facts={**reason.facts, "with_steps": steps})
+            self.images.give_up(group, reason)
             for image in group:
                 self.account.give_up_image(image)
 

@@ -49,6 +49,7 @@ _DURATION_UNITS = {
     for unit in units.split()
 }
 _SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
+_CAPITAL_M = re.compile(r"[0-9]\s*M(?![A-Za-z])")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)")
 
 
@@ -78,8 +79,16 @@ def parse_rate(text: str) -> int:
     return rate
 
 
+class AmbiguousDuration(ValueError):
+    """A duration that can be read in two ways."""
+
+
 def parse_duration(text: str) -> float:
     """Seconds written as ``"90s"``, ``"1h30m"``, ``"2w"`` or ``"0"``. Raises ValueError."""
+    if len(text) <= _LONGEST and _CAPITAL_M.search(text):
+        raise AmbiguousDuration(
+            f"{text!r} could mean minutes or months; write 1m for a minute, 30d for a month"
+        )
     compact = text.strip().lower()
     if compact == "0":
         return 0.0

@@ -106,7 +106,13 @@ def _read(answers: Answers, lists: Lists, now: float) -> Inventory:
 
 
 def _image_count(info: Mapping[str, Any], engine: Engine, root: str) -> int | None:
-    """How many images the engine counts; of Podman by its files, for ``/info`` takes it long."""
+    """How many images the engine counts; None where it counts something else, or does not.
+
+    On the containerd store it counts their names. Podman is counted by its files, for ``/info``
+    takes it long.
+    """
+    if engine.store == "containerd":
+        return None
     if engine.store != "podman":
         count = info.get("Images")
         return count if isinstance(count, int) else None

@@ -100,6 +100,18 @@ def documents(text: str, file: str, *, as_ruby: bool = False) -> list[Value]:
         raise Unreadable(f"it is no YAML: {_unquoted(str(error))}") from None
 
 
+def events(text: str) -> list[Any]:
+    """What PyYAML reads of a text, with the marks of where it stands; empty where it is no YAML."""
+    try:
+        import yaml
+
+        return list(yaml.parse(text, Loader=yaml.SafeLoader))
+    except (ImportError, ValueError, OverflowError):
+        return []
+    except yaml.YAMLError:
+        return []
+
+
 def _unquoted(problem: str) -> str:
     """What PyYAML says, without what it quotes of the text but for the names of its own tokens."""
     return " ".join(_QUOTED.sub(lambda quoted: quoted[1] or "...", problem).split())[

@@ -205,7 +205,7 @@ class Ledger:
 
     def exists(self) -> bool:
         """Whether there is anything to read; also where there is no folder, which reading tells."""
-        return self._opened is not None or not self.folder or os.path.lexists(self.path)
+        return self._opened is not None or not self.folder or self._may_be_there()
 
     def read(self, action: Callable[[sqlite3.Connection], T]) -> T:
         """What this reads, all of it as it is at one moment. Raises LedgerError."""
@@ -281,14 +281,17 @@ class Ledger:
         return " Its leases cannot be read, so every image stays."
 
     def _may_have_leases(self) -> bool:
-        """Whether there is a file; also where that is not for this user to see."""
+        return bool(self.folder) and self._may_be_there()
+
+    def _may_be_there(self) -> bool:
+        """Whether there is a file; also where nobody can tell, as where this user may not look."""
         try:
             os.lstat(self.path)
-        except PermissionError:
-            return bool(self.folder)
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
-        return bool(self.folder)
+        except OSError:
+            return True
+        return True
 
     def close(self) -> None:
         """Close the file."""

@@ -18,6 +18,8 @@ FAILED = "failed"
 UNKNOWN = "unknown"
 """How a removal ended, in the words of ``engine.host``, which the ledger does not know."""
 
+STEP = "step"
+"""The rule that lets a build step go with the image that it was a step of."""
 PRESSURE = "pressure"
 """The rule that lets an object go because the disk needs space."""
 
@@ -114,3 +116,9 @@ class Removed(NamedTuple):
     def under_pressure(self) -> bool:
         """Whether it was to go because the disk needed space, and for no other reason."""
         return any(reason.rule == PRESSURE for reason in self.reasons or ())
+
+    @property
+    def step_of(self) -> str:
+        """The image of which it was a build step and with which it went; else an empty text."""
+        steps = [reason for reason in self.reasons or () if reason.rule == STEP]
+        return str(steps[0].facts.get("image", "")) if steps else ""

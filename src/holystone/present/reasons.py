@@ -17,7 +17,7 @@ from holystone.present.rule_wording import count as _count
 from holystone.present.rule_wording import duration as _duration
 from holystone.present.rule_wording import number as _number
 from holystone.present.rule_wording import size as _size
-from holystone.present.wording import age, ago, clock, counted, safe, short_reference
+from holystone.present.wording import age, ago, clock, counted, listed, safe, short_reference
 
 _JUST_NOW = 60.0
 """Seconds within which a registry was asked in this run."""
@@ -82,6 +82,14 @@ def _untagged(facts: Facts) -> str:
     digest = facts.get("digest")
     how = "untagged: it lost its last tag" if facts.get("once_tagged") else "untagged"
     return f"{how}; it was pulled as {short_reference(str(digest))}" if digest else how
+
+
+def _step(facts: Facts) -> str:
+    """Of how many images that go it was a step."""
+    others = _count(facts, "images") - 1
+    more = f" and {others} more" if others > 0 else ""
+    goes = "go" if more else "goes"
+    return f"build step of {safe(str(facts.get('image')))}{more}, which {goes} too"
 
 
 def _untagged_brief(facts: Facts) -> str:
@@ -187,14 +195,18 @@ def expected(facts: Facts) -> str:
 
 
 def _freed(facts: Facts) -> str:
-    """The bytes, and how many build cache records that hold the same layers have to go for them."""
-    records = _count(facts, "with_records")
-    together = f" with {counted(records, 'cache record')}" if records else ""
-    return _size(facts, "frees") + together
+    """The bytes, and how many build steps and records of the same layers have to go for them."""
+    together = [
+        counted(count, noun)
+        for fact, noun in (("with_steps", "build step"), ("with_records", "cache record"))
+        if (count := _count(facts, fact))
+    ]
+    return _size(facts, "frees") + (f" with {listed(together)}" if together else "")
 
 
 def _pressure_brief(facts: Facts) -> str:
-    together = f", frees {_freed(facts)}" if facts.get("with_records") else ""
+    others = facts.get("with_records") or facts.get("with_steps")
+    together = f", frees {_freed(facts)}" if others else ""
     return f"for space{_idle_for(facts)}{together}"
 
 
@@ -320,6 +332,7 @@ RULES: Mapping[str, _Wording] = {
         lambda facts: "pulled by digest" if facts.get("certain") else "perhaps pulled by digest",
     ),
     "untagged": _Wording(_untagged, "untagged", _untagged_brief),
+    "step": _Wording(_step, "build steps"),
     "parent": _Wording(_parent, "parent images"),
     "young": _Wording(_young, "too young", _young_brief),
     "level": _Wording(_level, "not for this level", lambda _: "not for this level"),

@@ -28,12 +28,6 @@ def plural(kind: str) -> str:
     return _PLURALS[kind]
 
 
-def images_of(plan: Plan) -> str:
-    """What is counted as images: of a partial plan on the containerd store their names."""
-    names = plan.partial and plan.engine.store == "containerd"
-    return "image names" if names else plural("image")
-
-
 def count_of(count: int, kind: str) -> str:
     """How many of a kind: ``1 image``, ``3 build cache records``."""
     return counted(count, _SINGULARS.get(kind, kind))

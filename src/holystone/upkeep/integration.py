@@ -1,8 +1,8 @@
 """The files that make holystone part of a CI system or a host: which, and where they go.
 
 Their text is in ``holystone/integrations``, a folder for each target. In it ``@COMMAND@`` stands
-for how holystone is called, ``@VERSION@`` for its version, and ``@NOT_CLEANED@`` for the lines of
-``not-cleaned.sh``.
+for how holystone is called, ``@VERSION@`` for its version, ``@INSTALL@`` for the command that puts
+it there, and ``@NOT_CLEANED@`` for the lines of ``not-cleaned.sh``.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ TARGETS = {
             "the jobs call `@COMMAND@`; it has to be where their scripts run.\n"
             "\n"
             "  1. Shell executor: install it on the runner's host, for the user gitlab-runner.\n"
-            "       install -m 755 holystone.pyz /usr/local/bin/holystone\n"
+            "       @INSTALL@\n"
             "       usermod -aG docker gitlab-runner\n"
             "     Docker executor: install it in the image of the jobs. In the runner's\n"
             "     config.toml, mount into them:\n"
@@ -177,7 +177,18 @@ def filled(template: str, command: str) -> str:
         else:
             lines.append(line)
     whole = "\n".join(lines)
+    whole = whole.replace("@INSTALL@", _install(command))
     return whole.replace("@COMMAND@", command).replace("@VERSION@", __version__)
+
+
+def _install(command: str) -> str:
+    """The command that puts the program where ``command`` looks for it."""
+    *before, program = command.split()
+    if "-m" in before:
+        return f"{before[0]} -m pip install ./holystone    # its source, or a wheel"
+    if "/" not in program:
+        program = f"/usr/local/bin/{program}"
+    return f"install -m 755 holystone.pyz {program}"
 
 
 def _not_cleaned() -> str:

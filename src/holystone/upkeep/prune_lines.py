@@ -9,16 +9,20 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from holystone.learn.files import kind_of, walk
 from holystone.regular_file import read_regular
+from holystone.upkeep.prune_commands import SUDO, PruneLine, level, note, suggestion, why_by_hand
+from holystone.upkeep.prune_places import Span, command_lines
 
 LARGEST = 1_000_000
 """Bytes of a file that is looked at."""
 _GAP = r"(?:[ \t]|\\\r?\n)+"
-_VALUE = r"(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s;&|\"')]+)"
-_OPTION = rf"(?:{_GAP}(?:--filter(?:=|{_GAP}){_VALUE}|-[^\s;&|\"')\],]+))*"
+_VALUE = r"(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s;&|\"')\]<>,]+)"
+_VALUED = "filter|keep-storage|max-used-space|reserved-space|min-free-space"
+_OPTION = rf"(?:{_GAP}(?:--(?:{_VALUED})(?:=|{_GAP}){_VALUE}|-[^\s;&|\"')\]}},<>]+))*"
 _PROGRAM = (
     r"(?<![\w./])(?<!\w-)(?:sudo[ \t]+(?:-[EnH][ \t]+)*)?(?:/usr/(?:local/)?bin/)?(?:docker|podman)"
 )
@@ -41,8 +45,8 @@ _PATTERNS = (
 _TAKES_VALUE = re.compile(r"-[a-eg-z]*f|--filter|--format")
 _QUICK = re.compile(r"prune|rmi?\b")
 _COMMENT = re.compile(r"^[ \t]*(?:#|//|\*)|[ \t]#[^\n]*$|\b(?:echo|printf)\b[^;&|\n]*$")
-_ALONE = re.compile(r"[ \t]*(?:-[ \t]+)?[@-]?[\"']?$")
-_END_ALONE = re.compile(r"[\"']?[ \t]*(?:\|\|[ \t]*(?:true|:))?[\"']?[ \t]*(?=\r?\n|\Z)")
+_START = re.compile(r"[ \t]*(?:-[ \t]+)?[@+-]*[\"']?")
+_END = re.compile(r"[\"']?[ \t]*+;?[ \t]*+(?=\r?\n|\Z)")
 _OTHERS = re.compile(
     r"(GNU)?[Mm]akefile|.+\.mk|Jenkinsfile.*|.+\.jenkinsfile|.+\.(sh|bash)|justfile|Taskfile\.ya?ml|"
     r"\.drone\.ya?ml|\.woodpecker\.ya?ml|azure-pipelines.*\.ya?ml|bitbucket-pipelines\.yml|"
@@ -56,22 +60,14 @@ _MOST = 500
 """Files that prune, and commands of one."""
 _SAID = " || echo HOLYSTONE DID NOT CLEAN THIS HOST"
 """A clean that fails is told, and does not end the job. Plain words mean the same in any quotes."""
-_PLAIN_END = re.compile(r"[ \t]*(?:[\"'\]),;]|&&|\r?\n|\Z)")
-"""Where nothing takes the command's output, or its failure, yet."""
-
-
-class PruneLine(NamedTuple):
-    """One command that prunes, where it stands, and what would stand there instead."""
-
-    path: str
-    line: int
-    text: str
-    """The command as it is written, on one line."""
-    level: str
-    """Of the clean that takes its place: ``routine`` or ``weekly``."""
-    start: int
-    end: int
-    """Where it stands in the text of the file."""
+_NOT_ALONE = "more than this command stands in its line, or around it"
+_QUIET = r"(?:[ \t]*(?:[&12]?>[ \t]*/dev/null\b|2>&1))*"
+_MAY_FAIL = r"(?:[ \t]*\|\|[ \t]*(?:true|:)(?!\w))?"
+_BETWEEN = re.compile(rf"{_QUIET}{_MAY_FAIL}[ \t]*(?:&&|;)(?:[ \t]|\\\r?\n)*")
+_TAIL = re.compile(
+    rf"(?P<quiet>{_QUIET})(?P<may_fail>{_MAY_FAIL})"
+    r"(?P<more>[ \t]*+;?+[ \t]*+(?:(?<=[ \t;])\#[^\n]*+)?\s*+)"
+)
 
 
 class PruneFile(NamedTuple):
@@ -83,6 +79,22 @@ class PruneFile(NamedTuple):
     lines: tuple[PruneLine, ...]
     is_link: bool
     """A link may lead out of the repository: it is told and not changed."""
+
+    @property
+    def replaced(self) -> tuple[PruneLine, ...]:
+        """The lines that a clean can take the place of."""
+        return () if self.is_link else tuple(line for line in self.lines if not line.by_hand)
+
+
+class _Unit(NamedTuple):
+    """Commands of one line that one clean takes the place of."""
+
+    lines: tuple[PruneLine, ...]
+    start: int
+    end: int
+    sudo: str
+    rest: str
+    """What keeps the clean quiet, or from failing the job."""
 
 
 def find(folder: str, command: str) -> list[PruneFile]:
@@ -112,7 +124,8 @@ def _read(path: str, command: str) -> PruneFile | None:
     lines = tuple(_lines(path, text)) if _QUICK.search(text) else ()
     if not lines:
         return None
-    return PruneFile(path, text, _replaced(text, lines, command), lines, os.path.islink(path))
+    lines, after = _replaced(path, text, lines, command)
+    return PruneFile(path, text, after, lines, os.path.islink(path))
 
 
 def _lines(path: str, text: str) -> Iterator[PruneLine]:
@@ -132,7 +145,7 @@ def _lines(path: str, text: str) -> Iterator[PruneLine]:
         number += text.count("\n", counted, match.start())
         counted = match.start()
         shown = " ".join(match[0].replace("\\\n", " ").split())
-        yield PruneLine(path, number, shown, _level(match), match.start(), match.end())
+        yield PruneLine(path, number, shown, "routine", match.start(), match.end())
 
 
 def _takes_all(listed: str) -> bool:
@@ -151,40 +164,83 @@ def _takes_all(listed: str) -> bool:
     return not named and ("grep" not in piped or "none" in piped or "dangling" in piped)
 
 
-def _level(match: re.Match[str]) -> str:
-    """The lowest level that takes this kind of object: only ``weekly`` takes volumes, networks."""
-    groups = match.groupdict()
-    what = groups.get("what") or groups.get("removed") or ""
-    return (
-        "weekly"
-        if what in ("volume", "network") or what.startswith("volume") or "--volumes" in match[0]
-        else "routine"
-    )
-
-
-def _replaced(text: str, lines: tuple[PruneLine, ...], command: str) -> str:
-    """The text with a clean in the place of each; lines one below the other become one."""
+def _replaced(
+    path: str, text: str, lines: tuple[PruneLine, ...], command: str
+) -> tuple[tuple[PruneLine, ...], str]:
+    """The lines with what becomes of each, and the text with a clean where one can stand."""
     made: list[str] = []
+    told: dict[int, PruneLine] = {}
     at = 0
-    for group in _groups(text, lines):
-        level = "weekly" if any(each.level == "weekly" for each in group) else "routine"
-        made.append(text[at : group[0].start])
-        made.append(f"{command} clean" + (f" {level}" if level != "routine" else ""))
-        if _PLAIN_END.match(text, group[0].end):
-            made.append(_SAID)
-        at = group[0].end
-        for each in group[1:]:
+    for group in _groups(text, list(_units(path, text, lines))):
+        inside = [each for unit in group for each in unit.lines]
+        taken = level(inside)
+        said = note(taken, inside, command)
+        first = group[0]
+        made.append(text[at : first.start])
+        made.append(f"{first.sudo}{command} clean" + (f" {taken}" if taken != "routine" else ""))
+        made.append(first.rest)
+        at = first.end
+        for unit in group[1:]:
             # The whole line goes, with what stands around the command.
-            end = text.find("\n", each.end)
-            made.append(text[at : text.rfind("\n", 0, each.start) + 1])
+            end = text.find("\n", unit.end)
+            made.append(text[at : text.rfind("\n", 0, unit.start) + 1])
             at = len(text) if end < 0 else end + 1
-    return "".join([*made, text[at:]])
+        for each in inside:
+            told[each.start] = each._replace(level=taken, note=said)
+            said = ""
+    left = [
+        told.get(each.start)
+        or each._replace(
+            level=level([each]),
+            by_hand=why_by_hand(each.text) or _NOT_ALONE,
+            suggestion=suggestion(each, command),
+            note=note(level([each]), [each], command),
+        )
+        for each in lines
+    ]
+    return tuple(left), "".join([*made, text[at:]])
 
 
-def _groups(text: str, lines: tuple[PruneLine, ...]) -> Iterator[list[PruneLine]]:
+def _units(path: str, text: str, lines: tuple[PruneLine, ...]) -> Iterator[_Unit]:
+    """The command lines that are nothing but prunes."""
+    rest = list(lines)
+    for span in sorted(command_lines(path, text)):
+        while rest and rest[0].start < span.start:
+            rest.pop(0)
+        inside: list[PruneLine] = []
+        while rest and rest[0].end <= span.end:
+            inside.append(rest.pop(0))
+        if inside and (unit := _unit(text, span, inside)) is not None:
+            yield unit
+
+
+def _unit(text: str, span: Span, inside: list[PruneLine]) -> _Unit | None:
+    if text[span.start : inside[0].start].strip() or any(why_by_hand(x.text) for x in inside):
+        return None
+    for before, after in pairwise(inside):
+        if not _BETWEEN.fullmatch(text, before.end, after.start):
+            return None
+    sudo = {match[0] if (match := SUDO.match(each.text)) else "" for each in inside}
+    tail = _TAIL.fullmatch(text, inside[-1].end, span.end)
+    if len(sudo) > 1 or tail is None or _asks_for_code(text, span.end):
+        return None
+    rest = tail["quiet"] + (tail["may_fail"] or _SAID)
+    end = tail.end("may_fail")
+    return _Unit(tuple(inside), inside[0].start, end, sudo.pop(), rest)
+
+
+def _asks_for_code(text: str, end: int) -> bool:
+    """Whether the next command asks for the exit code of the one before."""
+    for line in text[end : end + 2000].split("\n")[1:]:
+        if line.strip() and not line.lstrip().startswith("#"):
+            return "$?" in line or "PIPESTATUS" in line
+    return False
+
+
+def _groups(text: str, units: list[_Unit]) -> Iterator[list[_Unit]]:
     """Commands that stand alone in lines one below the other, together."""
-    group: list[PruneLine] = []
-    for each in lines:
+    group: list[_Unit] = []
+    for each in units:
         if group and _follows(text, group[-1], each):
             group.append(each)
             continue
@@ -195,12 +251,12 @@ def _groups(text: str, lines: tuple[PruneLine, ...]) -> Iterator[list[PruneLine]
         yield group
 
 
-def _follows(text: str, before: PruneLine, after: PruneLine) -> bool:
-    ends = _alone(text, before), _alone(text, after)
-    between = text[before.end : after.start]
-    return all(ends) and between.count("\n") == 1
-
-
-def _alone(text: str, line: PruneLine) -> bool:
-    start = text.rfind("\n", 0, line.start) + 1
-    return bool(_ALONE.match(text, start, line.start) and _END_ALONE.match(text, line.end))
+def _follows(text: str, before: _Unit, after: _Unit) -> bool:
+    if text.count("\n", before.end, after.start) != 1 or before.sudo != after.sudo:
+        return False
+    starts = {text[text.rfind("\n", 0, unit.start) + 1 : unit.start] for unit in (before, after)}
+    return len(starts) == 1 and all(
+        _START.fullmatch(text, text.rfind("\n", 0, unit.start) + 1, unit.start)
+        and _END.match(text, unit.end)
+        for unit in (before, after)
+    )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from holystone.core.inventory import Engine, Image, Inventory
+from holystone.core.inventory import Image, Inventory
 from holystone.core.lookup import SHORTEST_PREFIX, find_images
 from holystone.core.unanswered import lost
 from holystone.ledger.records import KILLED, REMOVED, UNKNOWN, Removed, RunSummary
@@ -24,20 +24,23 @@ _WHY_LOST = {
     "cache": "the next build that needs it makes it again",
 }
 _NEVER_PUSHED = "no registry has it: it was built here and never pushed. Build it again"
+_STEP = "it was a build step of {}, which is whole without it"
 
 
 class RestoreError(Exception):
     """There is no such run, it is another engine's, or it removed nothing of that name."""
 
 
-def resolve(runs: Runs, engine: Engine, number: int | None) -> RunSummary:
+def resolve(runs: Runs, inventory: Inventory, number: int | None) -> RunSummary:
     """The run of this number, or the latest on this engine that removed, or spoilt, an image.
 
-    Raises RestoreError, and LedgerError.
+    A repair pulls again what it removes: the latest is none of which every image is here. Raises
+    RestoreError, and LedgerError.
     """
+    engine = inventory.engine
     key = f"{engine.id}/{engine.store}"
     if number is None:
-        return _latest(runs, key)
+        return _latest(runs, key, inventory)
     run = runs.get(number)
     if run is None:
         raise RestoreError(f"there is no run {number}; `holystone history` lists them")
@@ -50,17 +53,30 @@ def resolve(runs: Runs, engine: Engine, number: int | None) -> RunSummary:
     return run
 
 
-def _latest(runs: Runs, key: str) -> RunSummary:
+def _latest(runs: Runs, key: str, inventory: Inventory) -> RunSummary:
+    mended: RunSummary | None = None
     for limit in (_LOOKED_AT_FIRST, None):
         listed = runs.list(limit)
         for run in listed:
-            if run.engine == key and any(_took_image(each, run) for each in runs.removed(run.id)):
+            if run.engine != key:
+                continue
+            took = [each for each in runs.removed(run.id) if _took_image(each, run)]
+            if took and run.level == "repair" and _are_here(inventory, took):
+                mended = mended or run
+            elif took:
                 return run
         if limit is not None and len(listed) < limit:
             break
+    if mended is not None:
+        return mended
     raise RestoreError(
         "no run on this engine has removed an image; `holystone history` lists the runs"
     )
+
+
+def _are_here(inventory: Inventory, took: Sequence[Removed]) -> bool:
+    """Whether nothing of these images is left to be brought back."""
+    return all(_decide(inventory, each, named=False).action == NOTHING for each in took)
 
 
 def _took_image(removed: Removed, run: RunSummary) -> bool:
@@ -152,7 +168,8 @@ def _decide(inventory: Inventory, removed: Removed, *, named: bool) -> Restoring
         action = TAG if missing else NOTHING
         return Restoring(removed, action, "; ".join([detail, *gone]), here.id, named)
     if not removed.digests:
-        return Restoring(removed, LOST, _NEVER_PUSHED, named=named)
+        why = _STEP.format(removed.step_of) if removed.step_of else _NEVER_PUSHED
+        return Restoring(removed, LOST, why, named=named)
     return Restoring(removed, PULL, removed.digests[0], named=named)
 
 

@@ -111,6 +111,10 @@ class DemoHost(SimulatedHost):
             since, tuple(each for each in counted if each.at >= since), kept=added is not None
         )
 
+    def keep_moment(self) -> None:
+        """Keep when this host began, so that later commands find the same ages. DemoStateError."""
+        self.state.add(self.began, {}, {})
+
     # What is done to it, and kept.
 
     def delete_container(self, container_id: str) -> None:

@@ -54,7 +54,7 @@ class Endpoint(NamedTuple):
     """One engine's address.
 
     ``scheme`` is ``unix``, ``tcp``, ``ssh`` or ``demo``. ``address`` is a path, ``host:port`` (IPv6
-    in brackets), ``[user@]host[:port][/path]``, or whatever follows ``demo:``. ``source`` says
+    in brackets), ``[user@]host[:port][/path]``, or empty for ``demo``. ``source`` says
     where the address was found: ``--host``, ``DOCKER_HOST``, ``context staging``, ``default``.
     """
 
@@ -123,8 +123,8 @@ def parse_host(
         raise refuse(f"it is empty. Write it like {_FORMS}.")
     if not text.isprintable() or " " in text:
         raise refuse("a host has no spaces or control characters.")
-    if text.startswith("demo:"):
-        return Endpoint("demo", text.removeprefix("demo:").lstrip("/"), None, source)
+    if text.partition(":")[0] == "demo":
+        return _demo(text, source, refuse)
     if text.startswith(("/", ".", "~")):
         path = os.path.abspath(os.path.expanduser(text))
         raise refuse(f"a path needs its scheme: unix://{path}")
@@ -236,6 +236,16 @@ def _default(environ: Mapping[str, str]) -> Endpoint:
             if os.path.isabs(path) and os.path.exists(path):
                 return Endpoint("unix", path, None, "default")
     return Endpoint("unix", DOCKER_SOCKET, None, "default")
+
+
+def _demo(text: str, source: str, refuse: Callable[[str], EndpointError]) -> Endpoint:
+    """The built-in host; a machine of this name needs its scheme."""
+    if text in ("demo:", "demo://"):
+        return Endpoint("demo", "", None, source)
+    raise refuse(
+        "the built-in host is written demo: with nothing behind it, and a machine called demo "
+        "tcp://demo."
+    )
 
 
 def _host_and_port(text: str, refuse: Callable[[str], EndpointError]) -> tuple[str, str]:

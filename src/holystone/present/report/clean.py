@@ -10,19 +10,18 @@ from holystone.core.policy import Policy
 from holystone.core.units import format_size
 from holystone.engine.execute import Outcome
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, UNKNOWN, Removal
-from holystone.engine.rounds import NOISE, Round, disagrees, gain
+from holystone.engine.rounds import Round
 from holystone.present import figures, notes, reasons
 from holystone.present.apart import names_of
 from holystone.present.report import listing, remaining, unconfirmed
+from holystone.present.report.freed import disk_line, freed_line
 from holystone.present.table import Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
 from holystone.present.wording import (
     counted,
     counts_of,
-    images_of,
     plural,
-    promised,
     safe,
 )
 
@@ -116,10 +115,12 @@ def render(
     *,
     disk_after: Disk | None = None,
     run: int | None = None,
+    agreed_bytes: int | None = None,
 ) -> str:
     """What became of the plan: everything between the first line and the last.
 
-    ``run`` is the number of the run in the history, where it is written down.
+    ``run`` is the number of the run in the history, where it is written down. ``agreed_bytes`` is
+    what the plan in a file that is carried out was to free.
     """
     lines = [*_table(plan, outcome, look), ""]
     lines += _not_as_agreed(plan, look)
@@ -127,10 +128,10 @@ def render(
         lines += _troubles(plan, outcome, result, look)
     lines += _restorable(outcome, run, look)
     lines += unconfirmed.listing(unconfirmed.gone(plan, outcome), look, verb="removed")
-    lines += paragraph(_freed(plan, outcome, disk_after), look)
+    lines += paragraph(freed_line(plan, outcome, disk_after, agreed_bytes), look)
     if outcome.removed:
         lines += remaining.held(plan, look)
-    lines += paragraph(_disk(plan.disk, disk_after), look)
+    lines += paragraph(disk_line(plan.disk, disk_after), look)
     lines += remaining.young(plan, look)
     lines += notes.lines(plan.notes, look)
     return "\n".join(lines)
@@ -160,7 +161,7 @@ def _table(plan: Plan, outcome: Outcome, look: Look) -> list[str]:
     kept["image"] += unlisted or 0
     rows: list[Row] = [
         (
-            images_of(plan) if kind == "image" else plural(kind),
+            plural(kind),
             Cell(str(removed[kind]), "" if removed[kind] else "dim"),
             (kind == "image" and uncounted) or str(kept[kind]),
             Cell(format_size(freed[kind]), "" if freed[kind] else "dim"),
@@ -262,39 +263,3 @@ _TROUBLES = (
     Column("name", gives_way=True, least=12),
     Column("why", prose=True),
 )
-
-
-def _freed(plan: Plan, outcome: Outcome, disk_after: Disk | None) -> str:
-    """The bytes freed against those planned. Nothing to say where there was nothing to do.
-
-    That it is as planned is said only where the disk agrees.
-    """
-    if not plan.steps:
-        return ""
-    freed, planned = format_size(outcome.freed_bytes), format_size(plan.freed_bytes)
-    seconds = f"in {outcome.seconds:.1f} s"
-    if outcome.freed_bytes != plan.freed_bytes:
-        about = "about " if plan.estimated else ""
-        return f"Freed {about}{freed} {seconds}; {planned} were planned."
-    gained = None if disk_after is None else gain(plan.disk, disk_after)
-    if plan.estimated:
-        said = f"Freed {promised(plan)} {seconds}; this engine's interface tells no exact figure"
-        if gained is None or (
-            outcome.freed_bytes < NOISE and not disagrees(gained, outcome.freed_bytes)
-        ):
-            return f"{said}."
-        return f"{said}. The disk gained {format_size(max(0, gained))}."
-    if gained is None:
-        return f"Freed {freed} {seconds}. The disk is not in sight."
-    if disagrees(gained, outcome.freed_bytes):
-        disk = format_size(max(0, gained))
-        return f"Freed {freed} {seconds} by the engine's figures; the disk gained {disk}."
-    return f"Freed {freed} {seconds}, as planned."
-
-
-def _disk(before: Disk, after: Disk | None) -> str:
-    if after is None or after.free_bytes is None:
-        return ""
-    total = "" if after.total_bytes is None else f" of {format_size(after.total_bytes)}"
-    was = "" if before.free_bytes is None else f", {format_size(before.free_bytes)} before"
-    return f"Disk: {format_size(after.free_bytes)}{total} free{was}."

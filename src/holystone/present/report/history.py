@@ -26,15 +26,15 @@ _STYLES = {DONE: "green", RUNNING: "cyan"}
 _RUNS = (
     Column("RUN", right=True),
     Column("WHEN"),
-    Column("LEVEL"),
-    Column("ENGINE", gives_way=True, least=8, drop=3),
-    Column("PLANNED", right=True),
+    Column("LEVEL", drop=1),
+    Column("ENGINE", gives_way=True, least=8, drop=6),
+    Column("PLANNED", right=True, drop=3),
     Column("FREED", right=True),
-    Column("REMOVED", right=True),
-    Column("SKIPPED", right=True, drop=1),
-    Column("FAILED", right=True, drop=1),
-    Column("TOOK", right=True, drop=2),
-    Column("ENDED"),
+    Column("REMOVED", right=True, drop=2),
+    Column("SKIPPED", right=True, drop=4),
+    Column("FAILED", right=True, drop=4),
+    Column("TOOK", right=True, drop=5),
+    Column("ENDED", drop=1),
     Column("NOTES", prose=True),
 )
 _REMOVALS = (
@@ -109,7 +109,7 @@ def table(listed: Listed, look: Look) -> str:
     """A row for each run, in the order given, and what they come to."""
     runs = listed.runs
     if not runs and listed.in_period:
-        return f"None of {counted(listed.in_period, 'run')} is meant."
+        return f"No run matches --filter; {counted(listed.in_period, 'run')} in all."
     if not runs:
         on = f" on {safe(listed.endpoint)}" if listed.endpoint else ""
         if listed.since is not None:
@@ -119,7 +119,7 @@ def table(listed: Listed, look: Look) -> str:
         (
             str(run.id),
             _minute(run.started),
-            _level(run),
+            safe(run.level),
             safe(run.engine_name),
             _about(run.planned_bytes, estimated=run.estimated),
             _about(run.freed_bytes, estimated=_is_estimated(run)),
@@ -139,7 +139,7 @@ def render(run: RunSummary, removals: Sequence[Removed], look: Look) -> str:
     """One run with every removal it meant to make."""
     went = {kind: sum(r.kind == kind and r.result == REMOVED for r in removals) for kind in KINDS}
     title = f"Run {run.id}: {run_title(run)} of {safe(run.engine_name)}"
-    lines = [look.paint(title, "bold")]
+    lines = paragraph(title, look, style="bold")
     lines += facts(
         [
             ("engine", safe(run.endpoint)),
@@ -229,11 +229,12 @@ def _row(removal: Removed, name: str) -> Row:
 
 
 def _notes(run: RunSummary) -> str:
-    """What else tells one run from another: tagged images that went, and its options."""
-    # What --until-free says stands in the column of the level, but for that of a plan in a file.
-    told = () if run.target_free is None else ("--until-free ",)
+    """What else tells one run from another: its target, tagged images that went, its options."""
+    target = "" if run.target_free is None else f"until {format_size(run.target_free)} free"
+    # The target says it already, but for that of a plan in a file.
+    told = ("--until-free ",) if target else ()
     options = [each for each in run.options or () if not each.startswith(told)]
-    return "; ".join(filter(None, [tagged_removed(run), safe(" ".join(options))]))
+    return "; ".join(filter(None, [target, tagged_removed(run), safe(" ".join(options))]))
 
 
 def _removed(run: RunSummary, went: Mapping[str, int]) -> str:
@@ -270,13 +271,6 @@ def _is_estimated(run: RunSummary) -> bool:
 
 def _minute(moment: float | None) -> str:
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(moment))
-
-
-def _level(run: RunSummary) -> str:
-    """The level, and of a clean for space how much was to be free."""
-    if run.target_free is None:
-        return safe(run.level)
-    return f"{safe(run.level)}, until {format_size(run.target_free)} free"
 
 
 def _about(count: int, *, estimated: bool) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from holystone.core.decision import Plan, Verdict
-from holystone.core.inventory import Inventory
+from holystone.core.inventory import Image, Inventory
 from holystone.core.units import format_size
 from holystone.present import figures, notes, reasons
 from holystone.present.apart import shortened
@@ -48,6 +48,7 @@ def render(
     shares = figures.image_shares(inventory.images)
     stored = figures.images_stored(inventory.images, shares)
     rest: list[str] = []
+    selected = listed is not None
     if listed is None:
         rows = list_of.rows(inventory, plan)
         steps = {row.image.id for row in rows if list_of.is_step(row)}
@@ -66,7 +67,12 @@ def render(
             note = f", {format_size(unique)} unique" if unique else ""
             rest.append(f"{len(folded)} more untagged images{note}")
     elif not listed:
-        return f"None of the {count_of(len(inventory.images), 'image')} on this host is meant."
+        count = count_of(len(inventory.images), "image")
+        return f"No image on this host matches --filter; {count} in all."
+    shown = {row.image.id for row in listed}
+    total = _total(inventory.images, stored)
+    if selected and len(shown) < len(inventory.images):
+        total = _part(inventory, listed, shown)
     short = shortened(row.image.id for row in listed)
     cells: list[Row] = [_row(row, short(row.image.id)) for row in listed]
     columns: Sequence[Column] = _COLUMNS
@@ -76,7 +82,7 @@ def render(
     for text in rest:
         note = f"{look.ellipsis} and {text} (--all lists them)"
         lines += paragraph(note, look, indent=INDENT, style="dim")
-    lines += ["", *paragraph(_total(inventory, stored), look)]
+    lines += ["", *paragraph(total, look)]
     return "\n".join([*lines, *notes.lines(inventory.notes, look)])
 
 
@@ -121,9 +127,22 @@ def _verdict(verdict: Verdict) -> Cell:
     return Cell(f"keep: {reasons.label(verdict.reasons[0].rule)}")
 
 
-def _total(inventory: Inventory, stored: figures.Stored) -> str:
-    count = count_of(len(inventory.images), "image")
-    references = counted(sum(len(image.tags) for image in inventory.images), "tag")
+def _part(inventory: Inventory, listed: Sequence[list_of.Row], shown: Collection[str]) -> str:
+    """What those come to that were asked for, beside how many there are."""
+    some = [image for image in inventory.images if image.id in shown]
+    stored = figures.images_stored(some, figures.image_shares(some))
+    tags = sum(row.tag != list_of.NONE for row in listed)
+    count = f"{len(some)} of {count_of(len(inventory.images), 'image')} shown"
+    return _sum(count, tags, stored)
+
+
+def _total(images: Sequence[Image], stored: figures.Stored) -> str:
+    count = count_of(len(images), "image")
+    return _sum(count, sum(len(image.tags) for image in images), stored)
+
+
+def _sum(count: str, tags: int, stored: figures.Stored) -> str:
+    references = counted(tags, "tag")
     if stored.stored is None:
         return f"{count}, {references}."
     about = "about " if stored.estimated else ""

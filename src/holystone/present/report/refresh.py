@@ -140,7 +140,7 @@ def render(
     ``limit``: how many bytes a second might come, None without a limit.
     """
     verb = "Would refresh" if dry_run else "Refreshed"
-    lines = [look.paint(f"{verb} images of {engine_name(engine)}", "bold")]
+    lines = paragraph(f"{verb} images of {engine_name(engine)}", look, style="bold")
     if entries:
         rows = [_row(entry) for entry in entries]
         lines += ["", *render_table(_COLUMNS, rows, look, header=False)]

@@ -11,7 +11,7 @@ from holystone.core.units import format_size
 from holystone.present import figures, reasons
 from holystone.present.table import Cell, Column, Row, paragraph, render
 from holystone.present.terminal import Look
-from holystone.present.wording import clock, counts_of, images_of, plural
+from holystone.present.wording import clock, count_of, counts_of, plural
 
 _COLUMNS = (
     Column("kind"),
@@ -55,7 +55,7 @@ def _partly(plan: Plan, group: Sequence[Verdict]) -> Row:
     rules = Counter(verdict.reasons[0].rule for verdict in group)
     why = [f"{count} {reasons.label(rule)}" for rule, count in rules.most_common()]
     why += [f"{rest} tagged, or needed by tagged ones"] if rest else []
-    return (images_of(plan), str(len(group) + rest), "", Cell(", ".join(why), "dim"))
+    return (plural("image"), str(len(group) + rest), "", Cell(", ".join(why), "dim"))
 
 
 def young(plan: Plan, look: Look) -> list[str]:
@@ -125,7 +125,7 @@ def nothing_to_do(plan: Plan) -> str:
     if plan.partial:
         rest = figures.unlisted(plan)
         listed = kept.pop("image", 0)
-        what = "all images" if rest is None else f"{listed + rest} {images_of(plan)}"
+        what = "all images" if rest is None else count_of(listed + rest, "image")
         return f"Nothing to clean. What is here stays: {counts_of(kept, images=what)}."
     if not kept:
         return "Nothing to clean: there is nothing on this host."

@@ -111,7 +111,7 @@ def render(
     """The images one by one, what can never come back in a few lines, and the sum."""
     verb = "Would restore" if seconds is None else "Restored"
     title = f"{verb} what run {run.id} removed ({run_title(run)}, {timestamp(run.started)})"
-    lines = [look.paint(title, "bold")]
+    lines = paragraph(title, look, style="bold")
     if run.under_pressure:
         told = f"The run removed {tagged_removed(run)}: least valuable first."
         lines += paragraph(told, look, style="yellow")
@@ -121,11 +121,16 @@ def render(
     if rows:
         lines += ["", *render_table(_COLUMNS, rows, look, header=False)]
     for kind in KINDS:
-        rest = [each for each in entries if each.removed.kind == kind and not _told_alone(each)]
+        rest = [
+            each
+            for each in entries
+            if each.removed.kind == kind and not _told_alone(each) and not _is_step(each)
+        ]
         if rest:
             what = "untagged image" if kind == "image" else ""
             count = counted(len(rest), what) if what else count_of(len(rest), kind)
             lines += ["", *paragraph(f"{count} cannot come back: {rest[0].detail}.", look)]
+    lines += _steps(entries, look)
     lines += ["", *paragraph(_sum(entries, seconds), look)]
     if interrupted:
         lines += paragraph(f"Ended early: {interrupted}.", look, style="red")
@@ -135,6 +140,30 @@ def render(
 def _told_alone(entry: Entry) -> bool:
     """Whether an entry has a line of its own: not what is nameless and gone for good."""
     return entry.action != "lost" or bool(entry.removed.tags)
+
+
+def _is_step(entry: Entry) -> bool:
+    """Whether it stays away because its image is whole without it."""
+    return entry.action == "lost" and bool(entry.removed.step_of)
+
+
+def _steps(entries: Sequence[Entry], look: Look) -> list[str]:
+    """What is told of build steps: nothing is missing where their images are here again."""
+    steps = [entry for entry in entries if _is_step(entry)]
+    if not steps:
+        return []
+    missing = [each for each in entries if {each.action, each.result} & {"lost", "failed"}]
+    away = {name for each in missing for name in (*each.removed.tags, *each.removed.digests)}
+    lost = [step for step in steps if step.removed.step_of in away]
+    lines = []
+    if lost:
+        told = f"{counted(len(lost), 'build step')} cannot come back: a build makes it again."
+        lines += ["", *paragraph(told, look)]
+    if whole := len(steps) - len(lost):
+        image = "its image is" if whole == 1 else "their images are"
+        told = f"{counted(whole, 'build step')} not pulled: {image} whole without."
+        lines += ["", *paragraph(told, look, style="dim")]
+    return lines
 
 
 def _verdict(entry: Entry) -> Verdict:
@@ -147,7 +176,10 @@ def _row(entry: Entry, name: str) -> Row:
     size = "" if removed.size is None else format_size(removed.size)
     result = _DONE[entry.result] if entry.result else _PLANNED[entry.action]
     # What engines say begins with the same word.
-    said = f"the engine: {entry.detail}" if entry.detail.startswith(result) else entry.detail
+    detail = entry.detail
+    if result == _PLANNED["nothing"]:
+        detail = detail.removeprefix("it is here").removeprefix("; ")
+    said = f"the engine: {detail}" if detail.startswith(result) else detail
     told = [safe(said), _UNDER_PRESSURE if removed.under_pressure else ""]
     return (name, size, Cell(result, _STYLES.get(entry.result, "")), "; ".join(filter(None, told)))
 
@@ -162,7 +194,7 @@ def _sum(entries: Sequence[Entry], seconds: float | None) -> str:
         if actions["tag"]:
             parts.append(f"put tags back on {count_of(actions['tag'], 'image')}")
         return f"Would {listed(parts)}."
-    results = Counter(entry.result for entry in images)
+    results = Counter(entry.result for entry in images if not _is_step(entry))
     said = f"Restored {count_of(results['restored'], 'image')} in {seconds:.1f} s"
     for result in ("present", "failed", "lost"):
         if results[result]:

@@ -26,6 +26,12 @@ _COLUMNS = (
 )
 
 
+_MEND = (
+    "`holystone verify --repair` removes a damaged image and pulls it again, where its registry "
+    "has all of it and no container uses it."
+)
+
+
 class Damage(NamedTuple):
     """One part of an image that is not what its name says; empty where it is not known."""
 
@@ -100,16 +106,28 @@ def document(
 
 
 def render(
-    entries: Sequence[Entry], look: Look, *, bytes_read: int, seconds: float, every: bool
+    entries: Sequence[Entry],
+    look: Look,
+    *,
+    bytes_read: int,
+    seconds: float,
+    every: bool,
+    repairing: bool = False,
 ) -> str:
-    """A row for each image that is not whole, with ``every`` for all of them, and the sum."""
+    """A row for each image that is not whole, with ``every`` for all of them, and the sum.
+
+    Unless it is ``repairing`` it ends with how to mend the damage.
+    """
     told = [entry for entry in entries if every or entry.result != "ok"]
     name = names_of(map(_verdict, told))
     rows = [_row(entry, name(_verdict(entry))) for entry in told]
     lines = render_table(_COLUMNS, rows, look, header=False)
     if lines:
         lines.append("")
-    return "\n".join([*lines, *paragraph(_sum(entries, bytes_read, seconds), look)])
+    lines += paragraph(_sum(entries, bytes_read, seconds), look)
+    if not repairing and any(entry.result == "damaged" for entry in entries):
+        lines += paragraph(_MEND, look)
+    return "\n".join(lines)
 
 
 def cache_question(count: int, size: int) -> str:
@@ -157,7 +175,7 @@ def _damage(damage: Damage) -> str:
     if damage.expected:
         said += f" {short_id(damage.expected)}"
     if damage.found:
-        said += f" is {short_id(damage.found)}"
+        said = f"the content of {said} is damaged (its digest is {short_id(damage.found)})"
     return f"{said}: {safe(damage.words)}" if damage.words else said
 
 
