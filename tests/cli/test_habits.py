@@ -39,6 +39,11 @@ def test_everything_as_docker_prune_has_it(holystone: Command, options: str) -> 
         (["clean", "--state="], "argument --state: it is empty"),
         (["plan", "--out", ""], "argument --out: it is empty"),
         (["plan", "--config", ""], "argument --config: it is empty"),
+        (["replay", "a\nall is well"], r"TRACE: 'a\nall is well' has a control character in it"),
+        (["advise", "a\u2028b"], r"'a\u2028b' has a control character in it"),
+        (["history", "export", "a\x1b[2J"], r"'a\x1b[2J' has a control character in it"),
+        (["protect", "--from", "a\rb"], r"'a\rb' has a control character in it"),
+        (["plan", "--state", "a\u202eb"], r"'a\u202eb' has a control character in it"),
     ],
 )
 def test_what_is_wrong_is_answered_with_the_mend(

@@ -82,8 +82,9 @@ def free_port() -> int:
     another test's must not come up at that address.
     """
     process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    first = process * _PORTS_OF_A_PROCESS % len(REGISTRY_PORTS)
-    for port in (*REGISTRY_PORTS[first:], *REGISTRY_PORTS[:first]):
+    first = process * _PORTS_OF_A_PROCESS
+    for place in range(len(REGISTRY_PORTS)):
+        port = REGISTRY_PORTS[(first + place) % len(REGISTRY_PORTS)]
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

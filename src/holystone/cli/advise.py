@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
-from holystone.cli.options import Parser, add_engine, add_output, value_of
+from holystone.cli.options import Parser, add_engine, add_output, path, value_of
 from holystone.cli.session import Failure, answer, opened
 from holystone.core.units import parse_rate
 from holystone.present import terminal
@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "trace",
         metavar="TRACE",
+        type=path,
         nargs="?",
         help="a file of recorded use, plain or .gz, in place of this host's own; - is standard "
         "input",

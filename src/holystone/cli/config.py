@@ -8,7 +8,14 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from holystone.cli import exit_codes
-from holystone.cli.options import Parser, add_config, add_engine, add_output, configuration
+from holystone.cli.options import (
+    Parser,
+    add_config,
+    add_engine,
+    add_output,
+    configuration,
+    path,
+)
 from holystone.cli.session import Failure, answer, opened
 from holystone.config.load import NAME, SYSTEM, Configuration
 from holystone.engine.errors import EngineError
@@ -40,7 +47,11 @@ def parser() -> argparse.ArgumentParser:
         "nothing on this host. schema: JSON Schema for editors. init: write a commented sample",
     )
     made.add_argument(
-        "file", nargs="?", metavar="FILE", help=f"init: where to write it (default {NAME})"
+        "file",
+        nargs="?",
+        metavar="FILE",
+        type=path,
+        help=f"init: where to write it (default {NAME})",
     )
     made.add_argument("--print", action="store_true", help="init: to standard output, not a file")
     add_config(made.add_argument_group("policy"))

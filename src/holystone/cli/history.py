@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
 from holystone.cli.listing import Listing, add_listing, asks, refuse_listing
-from holystone.cli.options import Parser, add_output, add_state, value_of
+from holystone.cli.options import Parser, add_output, add_state, path, value_of
 from holystone.cli.session import Failure, answer, open_ledger
 from holystone.present import terminal
 from holystone.present.wording import safe
@@ -57,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
         "file",
         nargs="?",
         metavar="FILE",
+        type=path,
         help="export: where to; compressed where the name ends in .gz (default: -, to standard "
         "output)",
     )

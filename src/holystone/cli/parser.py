@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
@@ -156,14 +157,25 @@ def _listed(names: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def path(text: str) -> str:
-    """A path that was given; for an option's ``type``.
+_NOT_IN_PATHS = ("Cc", "Zl", "Zp")
+"""Control characters, and what separates lines and paragraphs."""
+_TURNS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""What turns the direction of the text behind it."""
 
-    An empty one is what a variable leaves that is not set.
+
+def path(text: str) -> str:
+    """A path that was given; for an argument's ``type``.
+
+    An empty one is what a variable leaves that is not set. One with a line break or the like is
+    refused: every message that names it could be taken for several lines.
     """
     if not text:
         raise argparse.ArgumentTypeError(
             "it is empty, as a variable is that is not set. Name a path, or leave the option out"
+        )
+    if any(unicodedata.category(each) in _NOT_IN_PATHS or each in _TURNS for each in text):
+        raise argparse.ArgumentTypeError(
+            f"{text!a} has a control character in it. Rename the file or folder"
         )
     return text
 

@@ -43,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
         "--from",
         dest="paths",
         metavar="PATH",
+        type=path,
         action="append",
         required=True,
         help="a file, or a repository's folder, which is walked; may be given several times",

@@ -48,7 +48,10 @@ def parser() -> argparse.ArgumentParser:
         ],
     )
     made.add_argument(
-        "trace", metavar="TRACE", help="a file of recorded use, plain or .gz; - is standard input"
+        "trace",
+        metavar="TRACE",
+        type=path,
+        help="a file of recorded use, plain or .gz; - is standard input",
     )
     made.add_argument(
         "--budget",

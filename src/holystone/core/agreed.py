@@ -159,12 +159,18 @@ def _as_wished(reason: Reason, least_free: int | None) -> Reason:
     return reason._replace(facts={**reason.facts, "least_free": least_free})
 
 
+_DATED = ("volume", "network")
+"""Kinds of which the state is when they were made."""
+
+
 def _ruling(agreed: Agreed | None, state: State, now: Ruling) -> Ruling:
     if agreed is None:
         return False, (Reason("not-in-plan"),)
+    goes, reasons = now
+    if agreed.kind in _DATED and not goes:
+        return False, reasons
     if agreed.state != state:
         return False, (Reason("changed", {"what": _difference(agreed, state)}),)
-    goes, reasons = now
     return (True, (Reason("agreed"), *reasons)) if goes else (False, reasons)
 
 
@@ -182,7 +188,7 @@ def _difference(agreed: Agreed, state: State) -> str:
     if agreed.kind == "image":
         new = sorted({str(each) for each in state} - {str(each) for each in agreed.state})
         return f"it is now {new[0]}" if new else "it lost a reference"
-    return "it was used"
+    return "it was made anew" if agreed.kind in _DATED else "it was used"
 
 
 def _in_order(steps: Iterable[Step], wanted: Mapping[Key, Agreed]) -> tuple[Step, ...]:
