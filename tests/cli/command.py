@@ -79,8 +79,12 @@ class Command:
         return self._run([*program, *PROGRAM, *map(str, arguments)], variables)
 
     def shell(self, line: str, **variables: str | None) -> Done:
-        """Run a line of sh in which ``holystone`` is the command; the code is the pipe's last."""
-        return self._run(["/bin/sh", "-c", line.replace("holystone", " ".join(PROGRAM))], variables)
+        """Run a line of sh in which ``holystone`` is the command; the code is the pipe's last.
+
+        A path that has the word in it, such as that of the checkout, stays.
+        """
+        line = re.sub(r"(?<![\w./-])holystone(?![\w./-])", " ".join(PROGRAM), line)
+        return self._run(["/bin/sh", "-c", line], variables)
 
     def _run(self, command: Sequence[str], variables: dict[str, str | None]) -> Done:
         done = subprocess.run(

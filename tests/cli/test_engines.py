@@ -191,7 +191,9 @@ def test_two_cleans_in_a_race(fresh_engine: Engine, holystone: Command, unique: 
         details = {item["detail"] for item in check_clean(run.json).values()}
         # Podman sends events of the second before the stream was opened: here, of the load.
         late = {"used since planned"} if fresh_engine.store == "podman" else set()
-        assert details <= {"", "already gone"} | late
+        # After an error of its own the engine does not tell which of the two took it.
+        fault = "the engine answered 500, and it is gone"
+        assert details <= {"", "already gone", fault} | late
     if not late:
         assert not [key for key in objects(fresh_engine) if key[0] == "image"]
 
