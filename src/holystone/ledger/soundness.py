@@ -8,7 +8,7 @@ run, and of what it removed, it keeps the row with the columns that can be read.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -181,21 +181,28 @@ def check(
         looked_at.add(table)
 
 
+def _wrong_tables(
+    database: sqlite3.Connection, *, texts: bool
+) -> Iterator[tuple[str, tuple[Column, ...], str, int]]:
+    """Each table with rows that make no sense: its columns, the test of a sound row, how many."""
+    database.create_function("is_utf8", 1, _is_utf8, deterministic=True)
+    for table in _tables(database):
+        columns = _columns(table)
+        sound = _sound_row(table, columns, texts=texts)
+        (wrong,) = database.execute(
+            f"SELECT count(*) FROM main.{table} WHERE NOT ({sound})"  # noqa: S608 - our own
+        ).fetchone()
+        if wrong:
+            yield table, columns, sound, wrong
+
+
 def mend(database: sqlite3.Connection, *, texts: bool) -> list[Mended]:
     """Within a transaction: remove or mend every row that makes no sense; answers what it did.
 
     ``texts``: look also for text that is not UTF-8, which takes longer.
     """
-    database.create_function("is_utf8", 1, _is_utf8, deterministic=True)
     done = []
-    for table in _tables(database):
-        columns = _columns(table)
-        sound = _sound_row(table, columns, texts=texts)
-        (wrong,) = database.execute(
-            f"SELECT count(*) FROM {table} WHERE NOT ({sound})"  # noqa: S608 - our own
-        ).fetchone()
-        if not wrong:
-            continue
+    for table, columns, sound, wrong in _wrong_tables(database, texts=texts):
         if table in _KEPT:
             for column in columns:
                 rule = _sound(table, column, texts=texts)
@@ -211,17 +218,9 @@ def mend(database: sqlite3.Connection, *, texts: bool) -> list[Mended]:
 
 def pass_over(database: sqlite3.Connection, *, texts: bool) -> list[Mended]:
     """As ``mend``, where nothing can be written: this connection no longer sees such rows."""
-    database.create_function("is_utf8", 1, _is_utf8, deterministic=True)
     database.execute("PRAGMA temp_store = MEMORY")
     done = []
-    for table in _tables(database):
-        columns = _columns(table)
-        sound = _sound_row(table, columns, texts=texts)
-        (wrong,) = database.execute(
-            f"SELECT count(*) FROM main.{table} WHERE NOT ({sound})"  # noqa: S608 - our own
-        ).fetchone()
-        if not wrong:
-            continue
+    for table, columns, _, wrong in _wrong_tables(database, texts=texts):
         seen = ", ".join(
             f"CASE WHEN {_sound(table, each, texts=texts)} THEN {each.name}"
             f" ELSE {_instead(table, each)} END AS {each.name}"

@@ -27,6 +27,7 @@ from holystone.present.lists.table import (
     by_size,
     by_start,
     by_text,
+    where_known,
 )
 from holystone.present.wording import ago, short_id, timestamp
 
@@ -191,16 +192,16 @@ _FIELDS: Sequence[Field[Row]] = (
         "when it was built",
         lambda row: timestamp(row.image.created) if row.image.created > 0 else None,
     ),
-    Field("CreatedSince", "how long ago that is", lambda r: None if r.age is None else ago(r.age)),
+    Field("CreatedSince", "how long ago that is", lambda r: where_known(ago, r.age)),
     Field(
         "LastUsedAt",
         "when a container last used it",
-        lambda row: None if row.used is None else timestamp(row.used),
+        lambda row: where_known(timestamp, row.used),
     ),
     Field(
         "LastUsedSince",
         "how long ago that is",
-        lambda row: None if row.idle is None else ago(row.idle),
+        lambda row: where_known(ago, row.idle),
     ),
     Field("Containers", "how many containers use it", lambda row: len(row.containers)),
     Field("ContainerNames", "what they are called", lambda row: row.containers),

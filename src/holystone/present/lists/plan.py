@@ -24,6 +24,7 @@ from holystone.present.lists.table import (
     by_size,
     by_start,
     by_text,
+    where_known,
 )
 from holystone.present.wording import ago, name_of, short_id, timestamp
 
@@ -125,28 +126,28 @@ _FIELDS: Sequence[Field[Row]] = (
     Field(
         "Size",
         "what the engine says of its size",
-        lambda row: None if row.size is None else format_size(row.size),
+        lambda row: where_known(format_size, row.size),
     ),
     Field("SizeBytes", "the same in bytes", lambda row: row.size),
     Field(
         "CreatedAt",
         "when it was made",
-        lambda row: None if row.created is None else timestamp(row.created),
+        lambda row: where_known(timestamp, row.created),
     ),
     Field(
         "CreatedSince",
         "how long ago that is",
-        lambda row: None if row.age is None else ago(row.age),
+        lambda row: where_known(ago, row.age),
     ),
     Field(
         "LastUsedAt",
         "its last use, of a container its end",
-        lambda row: None if row.used is None else timestamp(row.used),
+        lambda row: where_known(timestamp, row.used),
     ),
     Field(
         "LastUsedSince",
         "how long ago that is",
-        lambda row: None if row.idle is None else ago(row.idle),
+        lambda row: where_known(ago, row.idle),
     ),
     Field("Labels", "its labels", lambda row: row.labels),
     Field("Rule", "the rule that decides", lambda row: row.verdict.reasons[0].rule),

@@ -19,6 +19,7 @@ from holystone.present.lists.table import (
     by_part,
     by_size,
     by_text,
+    where_known,
 )
 from holystone.present.wording import ago, timestamp
 
@@ -57,12 +58,12 @@ _FIELDS: Sequence[Field[Row]] = (
     Field(
         "EndedAt",
         "when it ended",
-        lambda row: None if row.run.ended is None else timestamp(row.run.ended),
+        lambda row: where_known(timestamp, row.run.ended),
     ),
     Field(
         "Took",
         "how long it took",
-        lambda row: None if row.took is None else format_duration(row.took),
+        lambda row: where_known(format_duration, row.took),
     ),
     Field("TookSeconds", "the same in seconds", lambda row: row.took),
     Field("Planned", "what was planned", lambda row: format_size(row.run.planned_bytes)),

@@ -10,6 +10,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from holystone.core.units import parse_duration, parse_size
 
 Row = TypeVar("Row")
+Known = TypeVar("Known")
 Value = str | int | float | bool | None | Sequence[str] | Mapping[str, str]
 Test = Callable[[Row], bool]
 
@@ -33,6 +34,11 @@ class Field(NamedTuple, Generic[Row]):
     told: str
     """What it is, in a few words."""
     value: Callable[[Row], Value]
+
+
+def where_known(write: Callable[[Known], str], value: Known | None) -> str | None:
+    """The value as ``write`` has it; None where it is not known."""
+    return None if value is None else write(value)
 
 
 class Filter(NamedTuple, Generic[Row]):

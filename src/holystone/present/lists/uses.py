@@ -16,6 +16,7 @@ from holystone.present.lists.table import (
     by_part,
     by_reference,
     by_start,
+    where_known,
 )
 from holystone.present.wording import ago, short_id, short_reference, timestamp
 
@@ -57,7 +58,7 @@ _FIELDS: Sequence[Field[Row]] = (
     Field(
         "Every",
         "how far apart its uses are",
-        lambda row: None if row.ever.gap is None else format_duration(row.ever.gap),
+        lambda row: where_known(format_duration, row.ever.gap),
     ),
     Field("EverySeconds", "the same in seconds", lambda row: row.ever.gap),
     Field("ImageID", "the image behind it, 12 digits without --no-trunc", lambda r: r.image_id),
