@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from holystone.core.company import Followers
 from holystone.core.folding import Folded
 from holystone.core.memory import ImageFacts, RegistryWord
+from holystone.core.outside import safe
 from holystone.core.seen import Read, Seen
 from holystone.core.usage import Key, Use
 from holystone.ledger import (
@@ -396,7 +397,7 @@ class Ledger:
     def _set_aside(self, fault: str) -> None:
         """Make room for a new file, and take the leases along. Raises LedgerError."""
         leases = self._readable_leases()
-        fault = "".join(c if c.isprintable() else "?" for c in fault.partition(" with text ")[0])
+        fault = safe(fault.partition(" with text ")[0])
         inode = None if self._opened is None else self._opened.inode
         self.close()
         name, rescued = set_aside(self.folder, inode)

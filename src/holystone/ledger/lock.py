@@ -260,4 +260,4 @@ def _read(file: int) -> Holder:
 
 def _short(text: str) -> str:
     """Text of a file that others may write: printable, and not without end."""
-    return "".join(c if c.isprintable() else "?" for c in text[:_SHOWN])
+    return safe(text[:_SHOWN])

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, NoReturn
 
 from holystone.core.decision import KINDS
+from holystone.core.outside import safe
 from holystone.engine.errors import EngineError
 
 FILE = "demo.json"
@@ -121,7 +122,7 @@ class DemoState:
 
 
 def _shown(why: str) -> str:
-    text = "".join(c if c.isprintable() else "?" for c in why)
+    text = safe(why)
     return text if len(text) <= 120 else f"{text[:120]}…"
 
 
