@@ -75,7 +75,9 @@ _FIELDS: Sequence[Field[Row]] = (
     Field("Failed", "how many removals failed", lambda row: row.run.failed),
     Field("Tagged", "how many images with a tag went", lambda row: row.run.tagged),
     Field("UnderPressure", "how many of those for space alone", lambda r: r.run.under_pressure),
-    Field("TargetBytes", "how much was to be free in the end", lambda row: row.run.target_free),
+    Field(
+        "TargetBytes", "the bytes that were to be free at the end", lambda row: row.run.target_free
+    ),
     Field("Interrupted", "why it ended early", lambda row: row.run.interrupted),
 )
 
