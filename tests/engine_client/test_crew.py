@@ -14,6 +14,7 @@ from holystone.core.decision import Step
 from holystone.engine.crew import GONE, INTERRUPTED, Crew, Job
 from holystone.engine.errors import ProtocolError
 from holystone.engine.host import Removal
+from tests.interrupting import interrupt_asleep
 
 REMOVED = Removal("removed")
 
@@ -135,3 +136,24 @@ def test_ctrl_c_waits_for_what_is_under_way(turn: int) -> None:
     assert len(crew.results) == 100
     time.sleep(0.02)
     assert len(begun) == len(done)
+
+
+@pytest.mark.timeout(20)
+def test_ctrl_c_just_before_the_wait_begins() -> None:
+    """It does not end the wait, for its signal has come already; it must still be noticed."""
+    stopped = threading.Event()
+
+    class Watched(Crew):
+        def _stop(self, why: str) -> None:
+            super()._stop(why)
+            stopped.set()
+
+    def one(_: Job) -> list[Removal]:
+        interrupt_asleep("_wait")
+        assert stopped.wait(10)
+        return [REMOVED]
+
+    crew = Watched(lambda _, __: None)
+    crew.work([[step("a")], [step("b")]], one, 1)
+    assert crew.stopped == INTERRUPTED
+    assert crew.results["image", "b"] == Removal("failed", f"not tried: {INTERRUPTED}")

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from holystone.upkeep.side_by_side import INTERRUPTED, side_by_side
+from tests.interrupting import interrupt_asleep
 
 
 def nothing() -> None:
@@ -60,3 +61,15 @@ def test_ctrl_c_before_every_thread_was_started(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(threading, "Thread", Thread)
     assert side_by_side(5, work, parallel=3, cancel=cancelled.set) == INTERRUPTED
     assert ended == [0]
+
+
+@pytest.mark.timeout(20)
+def test_ctrl_c_just_before_the_wait_begins() -> None:
+    """It does not end the wait, for its signal has come already; it must still be noticed."""
+    cancelled = threading.Event()
+
+    def work(place: int) -> None:
+        interrupt_asleep("_wait")
+        assert cancelled.wait(10)
+
+    assert side_by_side(2, work, parallel=1, cancel=cancelled.set) == INTERRUPTED

@@ -113,7 +113,8 @@ class Crew:
         """
         with self.changed:
             while self.under_way or (self.left and not self.stopped):
-                self.changed.wait()
+                # A signal that comes just before the wait begins does not end it.
+                self.changed.wait(1)
 
     def _stop(self, why: str) -> None:
         with self.changed:

@@ -59,7 +59,8 @@ class _Work:
         """
         with self.changed:
             while self.under_way or not self._over:
-                self.changed.wait()
+                # A signal that comes just before the wait begins does not end it.
+                self.changed.wait(1)
 
     def _take(self) -> None:
         while (place := self._next()) is not None:
