@@ -59,10 +59,10 @@ def configuration(runs: int = 25) -> Iterator[Result]:
 
 def planner(images: int = 10_000, layers: int = 20, runs: int = 5) -> Iterator[Result]:
     """A plan of a large host in memory, against one second."""
-    from holystone.core.inventory import Engine, Image, Inventory, Layer
-    from holystone.core.plan import plan
-    from holystone.core.policy import Policy
-    from holystone.core.usage import Usage
+    from holystone.planner.inventory import Engine, Image, Inventory, Layer
+    from holystone.planner.plan import plan
+    from holystone.planner.policy import Policy
+    from holystone.planner.usage import Usage
 
     def stack(number: int) -> tuple[Layer, ...]:
         bases = [Layer(f"base {number % 50} {n}", 1_000_000 + n) for n in range(layers - 8)]
@@ -88,10 +88,10 @@ def planner(images: int = 10_000, layers: int = 20, runs: int = 5) -> Iterator[R
 
 def pressure(images: int = 5_000, runs: int = 5) -> Iterator[Result]:
     """A plan that gives up nearly a third of a large host in memory, against 300 ms."""
-    from holystone.core.inventory import Disk, Engine, Image, Inventory, Layer
-    from holystone.core.plan import plan
-    from holystone.core.policy import Mark, Policy
-    from holystone.core.usage import Usage, Use
+    from holystone.planner.inventory import Disk, Engine, Image, Inventory, Layer
+    from holystone.planner.plan import plan
+    from holystone.planner.policy import Mark, Policy
+    from holystone.planner.usage import Usage, Use
 
     now = 1e9
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from bench.alone import HOLYSTONE
 from bench.measure import Result, in_turn, run, seconds
-from holystone.core.inventory import Image
-from holystone.core.seen import Sighting
-from holystone.ledger.ledger import Ledger
-from tests.ledger.examples import KEY, NOW, host, no_warning, plan_of, seen
+from holystone.planner.inventory import Image
+from holystone.store.store import Ledger
+from holystone.usage.sighting import Sighting
+from tests.store.examples import KEY, NOW, host, no_warning, plan_of, seen
 
 RUNS = 10_000
 USES = 1_000_000

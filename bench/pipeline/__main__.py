@@ -10,7 +10,7 @@ from bench.pipeline.jobs import BUILDERS
 from bench.pipeline.measuring import filled_registry, measure
 from bench.pipeline.plot import svg
 from bench.pipeline.report import Sizes, document, ratios, read_json, table, write_json
-from holystone.core.units import parse_duration, parse_rate, parse_size
+from holystone.planner.units import parse_duration, parse_rate, parse_size
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "pipeline.md"

@@ -10,11 +10,11 @@ from pathlib import Path
 from bench.replay.alone import measure
 from bench.replay.example import example, with_example
 from bench.replay.report import BASELINE, Told, as_json, rewritten, table, write
+from holystone.present.replay_picture import picture
 from holystone.replay.bound import Bound
 from holystone.replay.budgets import between, flattening, sweep, usual
 from holystone.replay.facts import facts_of
 from holystone.replay.orders import KEPT, ORDERS
-from holystone.replay.picture import picture
 from holystone.replay.running import Replays, cores, jobs_of
 from holystone.replay.trace import read
 

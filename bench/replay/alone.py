@@ -9,7 +9,7 @@ import sys
 import time
 from typing import NamedTuple
 
-from holystone.core.replayed import Replayed
+from holystone.replay.result import Replayed
 from holystone.replay.running import Job, run_job
 from holystone.replay.trace import read
 

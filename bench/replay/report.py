@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.replay.alone import Measured
-from holystone.core.replayed import TraceFacts
-from holystone.core.units import format_size
+from holystone.planner.units import format_size
 from holystone.replay.orders import ORDERS, UNKNOWN
+from holystone.replay.result import TraceFacts
 from holystone.replay.running import Job
 
 BASELINE = "lru"

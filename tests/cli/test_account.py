@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from holystone.core.inventory import Container
-from holystone.core.inventory import Engine as Which
-from holystone.engine import beside
+from holystone.engine.storage import beside
+from holystone.planner.inventory import Container
+from holystone.planner.inventory import Engine as Which
 from tests.cli.command import POWERLESS, Command, wait_until
 from tests.cli.test_sight import closed
 from tests.engines import Engine

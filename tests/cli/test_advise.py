@@ -8,7 +8,7 @@ from sqlite3 import connect
 
 import pytest
 
-from holystone.core.policy import HEADROOM
+from holystone.planner.policy import HEADROOM
 from holystone.replay.trace import written
 from tests.cli.command import Command
 from tests.docs.test_reference import codes, fields, first_cells, section

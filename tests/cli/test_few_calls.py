@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from holystone.ledger.ledger import Ledger
+from holystone.store.store import Ledger
 from tests.cli.command import Command
 from tests.engine.cleaning import live_host
 from tests.engine.restoring import pushed

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from holystone.ledger.records import RunSummary
 from holystone.present.report import history
 from holystone.present.terminal import Look
+from holystone.store.records import RunSummary
 from tests.cli.command import Command
 
 RUN = RunSummary(

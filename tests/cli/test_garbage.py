@@ -7,13 +7,13 @@ import sqlite3
 
 import pytest
 
-from holystone.ledger.database import FILE
-from holystone.ledger.soundness import LOST
+from holystone.store.database import FILE
+from holystone.store.soundness import LOST
 from tests.cli.command import Command
 from tests.cli.faulty import EMPTY
 from tests.engine_client.misbehaving import answers, misbehaving
-from tests.ledger.examples import opened
-from tests.ledger.test_garbage import columns, fill, spoil
+from tests.store.examples import opened
+from tests.store.test_garbage import columns, fill, spoil
 
 ID = "sha256:" + "a" * 64
 SCRIPT = {

@@ -10,12 +10,12 @@ import pytest
 
 from holystone.cli import clean
 from holystone.cli.recorded import recorded
-from holystone.core.decision import Fact, Reason
-from holystone.ledger.lock import HostLock
-from holystone.ledger.schema import MIGRATIONS
+from holystone.planner.verdict import Fact, Reason
+from holystone.store.lock import HostLock
+from holystone.store.schema import MIGRATIONS
 from tests.cli.command import Command
 from tests.docs.test_reference import codes, fields, first_cells, section
-from tests.ledger.examples import KEY, host, opened, plan_of
+from tests.store.examples import KEY, host, opened, plan_of
 
 
 def done_run(folder: Path, level: str = "routine") -> None:

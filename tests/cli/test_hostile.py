@@ -12,8 +12,8 @@ import pytest
 
 from tests.cli.command import Command, Done
 from tests.cli.faulty import EMPTY
-from tests.core.test_outside import harmless
 from tests.engine_client.misbehaving import VERSION, answers, misbehaving, refuses
+from tests.planner.test_outside import harmless
 
 HOSTILE = (
     "x\x1b[2J\x1b]8;;http://e\x07\r\n::add-mask::s\n  ::error::e\n##[error]e ##vso[task.x]y "

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from holystone.core.inventory import Disk
-from holystone.engine.execute import Outcome
-from holystone.engine.rounds import freed_for_certain
+from holystone.operations.execute import Outcome
+from holystone.operations.rounds import freed_for_certain
+from holystone.planner.inventory import Disk
 from tests.present import host
 
 BEFORE = Disk(1000, 500)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from holystone.core.inventory import Image
-from holystone.core.seen import Sighting
+from holystone.planner.inventory import Image
+from holystone.usage.sighting import Sighting
 from tests.cli.command import POWERLESS, Command, ended
 from tests.cli.contract import check_head
 from tests.cli.faulty import EMPTY
@@ -19,7 +19,7 @@ from tests.docs.test_reference import codes, fields, first_cells, section
 from tests.engine_client.misbehaving import answers, misbehaving, refuses
 from tests.engines import Engine
 from tests.engines.images import ImageToLoad, busybox_layer, layer, load
-from tests.ledger.examples import KEY, NOW, opened, seen
+from tests.store.examples import KEY, NOW, opened, seen
 
 NODE = "docker.io/library/node:18-alpine"
 

@@ -226,5 +226,5 @@ def test_starts_without_yaml_where_there_is_none(holystone: Command, repository:
         (repository / path).unlink()
     done = holystone("protect", "--from", repository, PYTHONPROFILEIMPORTTIME="1")
     assert done.code == 0
-    assert "holystone.learn.nodes" in done.err
+    assert "holystone.scan.yaml_nodes" in done.err
     assert " yaml" not in done.err

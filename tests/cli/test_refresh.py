@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from holystone.engine.past import KEPT_EVENTS
+from holystone.usage.engine_history import KEPT_EVENTS
 from tests.cli.command import Command, Done
 from tests.cli.test_levels import CONFIG
 from tests.docs.test_reference import codes, fields, first_cells, section

@@ -122,7 +122,8 @@ def test_an_answer_that_nothing_takes(holystone: Command, command: str) -> None:
 
 def test_a_clean_does_its_work_though_a_full_disk_takes_no_log(holystone: Command) -> None:
     done = holystone.shell(
-        "holystone clean -H demo: > /dev/full", GITHUB_STEP_SUMMARY=str(holystone.home / "summary")
+        "holystone clean -H demo: > /dev/full",
+        GITHUB_STEP_SUMMARY=str(holystone.home / "summary"),
     )
     assert done.code == 1
     assert done.err.count("\n") == 1

@@ -17,8 +17,8 @@ from holystone.config.keys import KEYS, RULE_KEYS, TABLES
 from holystone.config.kinds import toml
 from holystone.config.load import Configuration, Docker
 from holystone.config.settings import merged, policy, policy_from
-from holystone.core.inventory import Container, Disk, Engine, Image, Inventory, Volume
-from holystone.core.policy import LEVELS, Policy
+from holystone.planner.inventory import Container, Disk, Engine, Image, Inventory, Volume
+from holystone.planner.policy import LEVELS, Policy
 
 levels = st.sampled_from(LEVELS)
 examples = [key.example for key in (*KEYS, *RULE_KEYS)] + [

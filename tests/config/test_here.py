@@ -16,10 +16,10 @@ from holystone.config.files import read_all
 from holystone.config.keys import KEYS, RULE_KEYS, Key
 from holystone.config.load import HERE, Configuration, load
 from holystone.config.settings import Settings, policy
-from holystone.core.inventory import CacheRecord, Engine, Image, Inventory
-from holystone.core.plan import plan
-from holystone.core.policy import LEVELS, Policy
-from holystone.core.usage import Usage
+from holystone.planner.inventory import CacheRecord, Engine, Image, Inventory
+from holystone.planner.plan import plan
+from holystone.planner.policy import LEVELS, Policy
+from holystone.planner.usage import Usage
 
 _DAY = 86400.0
 

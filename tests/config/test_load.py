@@ -13,7 +13,7 @@ import pytest
 from holystone.config import load as loading
 from holystone.config.errors import ConfigError
 from holystone.config.load import load
-from holystone.core.policy import LEVELS, TAKES, Policy
+from holystone.planner.policy import LEVELS, TAKES, Policy
 
 GIGABYTE = 10**9
 BUDGET = '[build_cache]\nbudget = "{}GB"\n'

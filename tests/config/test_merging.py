@@ -10,10 +10,10 @@ from holystone.config.errors import ConfigError
 from holystone.config.files import read_all
 from holystone.config.reading import read
 from holystone.config.settings import Settings, merged, policy
-from holystone.core.inventory import Engine, Image, Inventory
-from holystone.core.policy import Policy
-from holystone.core.protection import Protection
-from holystone.core.usage import Usage
+from holystone.planner.inventory import Engine, Image, Inventory
+from holystone.planner.policy import Policy
+from holystone.planner.protection import Protection
+from holystone.planner.usage import Usage
 
 
 def of(*texts: str) -> Settings:

@@ -13,7 +13,7 @@ from holystone.config.keys import KEYS, RULE_KEYS
 from holystone.config.sample import sample
 from holystone.config.schema import schema
 from holystone.config.settings import policy_from
-from holystone.core.policy import LEVELS, TAKES, Policy
+from holystone.planner.policy import LEVELS, TAKES, Policy
 from tests.config.key_table import DOCUMENT, rewritten
 from tests.config.test_reading import WRONG
 from tests.docs.tracked import texts

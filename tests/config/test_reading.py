@@ -9,7 +9,7 @@ import pytest
 from holystone.config.errors import ConfigError
 from holystone.config.keys import KEYS, RULE_KEYS
 from holystone.config.settings import policy_from
-from holystone.core.policy import (
+from holystone.planner.policy import (
     DEFAULT_RETENTION,
     LEVELS,
     TAKES,

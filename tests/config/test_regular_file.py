@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from holystone.config.load import load
-from holystone.engine.credentials import Credentials, CredentialsError
 from holystone.engine.errors import EndpointError, EngineUnreachable
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
-from holystone.learn.files import read_text
-from holystone.learn.found import Unreadable
-from holystone.regular_file import NotRegular, read_regular
+from holystone.outside.regular_file import NotRegular, read_regular
+from holystone.registry.credentials import Credentials, CredentialsError
 from holystone.replay.trace import TraceError, read
+from holystone.scan.files import read_text
+from holystone.scan.findings import Unreadable
 
 
 def _socket(path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from holystone.core.kept_containers import TABLE
+from holystone.planner.kept_containers import TABLE
 from tests.docs.generated import below, bring_up_to_date
 
 DOCUMENT = "docs/kept-containers.md"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holystone.core.kept_containers import TABLE
+from holystone.planner.kept_containers import TABLE
 from tests.docs.kept_table import DOCUMENT, HEADING, rewritten
 from tests.docs.tracked import texts
 

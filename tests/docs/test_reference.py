@@ -14,11 +14,11 @@ import pytest
 
 from holystone.cli import exit_codes
 from holystone.cli.main import COMMANDS
-from holystone.core.decision import KINDS
-from holystone.core.inventory import Disk, Engine, Note
-from holystone.learn import found
+from holystone.planner.inventory import Disk, Engine, Note
+from holystone.planner.verdict import KINDS
 from holystone.present.document import preamble
 from holystone.present.reasons import RULES
+from holystone.scan import findings as found
 from tests.docs.examples import Example, run
 from tests.docs.tracked import texts
 
@@ -160,7 +160,7 @@ def test_nothing_is_needed_beyond_the_standard_library_but_where_yaml_is_read() 
         for name in imported(node)
         if name.partition(".")[0] not in allowed
     }
-    assert foreign == {("src/holystone/learn/nodes.py", "yaml", True)}
+    assert foreign == {("src/holystone/scan/yaml_nodes.py", "yaml", True)}
 
 
 def imported(node: ast.AST) -> list[str]:

@@ -6,17 +6,17 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from holystone.core.decision import Plan, Verdict
-from holystone.core.inventory import Inventory
-from holystone.core.memory import Forgetful
-from holystone.core.plan import plan
-from holystone.core.policy import CacheLimits, Grace, Policy
-from holystone.engine.api import Client
-from holystone.engine.execute import Outcome, execute
-from holystone.engine.live import LiveHost
+from holystone.engine.client import Client
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
-from holystone.ledger.ledger import Ledger
+from holystone.operations.execute import Outcome, execute
+from holystone.operations.live_host import LiveHost
+from holystone.planner.inventory import Inventory
+from holystone.planner.plan import plan
+from holystone.planner.policy import CacheLimits, Grace, Policy
+from holystone.planner.verdict import Plan, Verdict
+from holystone.store.store import Ledger
+from holystone.usage.store_port import Forgetful
 from tests.engines import Engine
 
 NO_GRACE = Policy(grace=Grace.uniform(0))

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from holystone.core.plan import plan
-from holystone.core.policy import TAKES, Grace, Policy
-from holystone.engine.execute import execute
-from holystone.ledger.ledger import Ledger
+from holystone.operations.execute import execute
+from holystone.planner.plan import plan
+from holystone.planner.policy import TAKES, Grace, Policy
+from holystone.store.store import Ledger
 from tests.engine.cleaning import live_host
 from tests.engines import Engine, Registry
 from tests.engines.api import ApiError

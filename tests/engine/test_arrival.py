@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from holystone.core.decision import Reason, Verdict
-from holystone.core.plan import plan
-from holystone.core.policy import Policy
+from holystone.planner.plan import plan
+from holystone.planner.policy import Policy
+from holystone.planner.verdict import Reason, Verdict
 from tests.engine.cleaning import live_host
 from tests.engines import Engine
 from tests.engines.images import EPOCH, SCRATCH, ImageToLoad, build, layer, load

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from holystone.core.inventory import CacheRecord, Inventory
-from holystone.core.inventory import Engine as EngineFacts
-from holystone.core.plan import plan
-from holystone.core.policy import CacheLimits, Mark, Policy
-from holystone.engine import base_sizes
-from holystone.engine.execute import execute
+from holystone.engine.storage import base_sizes
+from holystone.operations.execute import execute
+from holystone.planner.inventory import CacheRecord, Inventory
+from holystone.planner.inventory import Engine as EngineFacts
+from holystone.planner.plan import plan
+from holystone.planner.policy import CacheLimits, Mark, Policy
 from tests.engine.cleaning import NO_CACHE, NO_GRACE, live_host
 from tests.engine.test_cache_holders import DEEP, Cleaned, base_in, layer_bytes, wait_for_builds
 from tests.engines import Engine, Registry

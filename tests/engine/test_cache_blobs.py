@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from holystone.core.policy import TAKES, Grace, Policy
+from holystone.planner.policy import TAKES, Grace, Policy
 from tests.engine.cleaning import NO_CACHE, clean
 from tests.engines import Engine
 from tests.engines.images import SCRATCH, build

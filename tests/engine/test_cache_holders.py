@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from holystone.core.decision import Plan
-from holystone.core.inventory import Inventory
-from holystone.core.plan import plan
-from holystone.core.policy import TAKES, CacheLimits, Grace, Mark, Policy
-from holystone.engine.execute import Outcome, execute
-from holystone.ledger.ledger import Ledger
+from holystone.operations.execute import Outcome, execute
+from holystone.planner.inventory import Inventory
+from holystone.planner.plan import plan
+from holystone.planner.policy import TAKES, CacheLimits, Grace, Mark, Policy
+from holystone.planner.verdict import Plan
+from holystone.store.store import Ledger
 from tests.engine.cleaning import NO_CACHE, NO_GRACE, live_host
 from tests.engines import Engine, Registry
 from tests.engines.images import ImageToLoad, build, busybox_layer, layer, load, tar_of

@@ -9,20 +9,21 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from holystone.core.decision import Step
-from holystone.core.memory import Forgetful
-from holystone.core.plan import plan
-from holystone.core.policy import CacheLimits
-from holystone.engine import buildkit, cache_removal
-from holystone.engine.api import Client
-from holystone.engine.cache_removal import BUSY
-from holystone.engine.crew import ALREADY_GONE, USED
-from holystone.engine.execute import Outcome, execute
+from holystone.engine import remove_cache as cache_removal
+from holystone.engine.buildkit import cache as buildkit
+from holystone.engine.buildkit.grpc import Channel
+from holystone.engine.client import Client
 from holystone.engine.host import REMOVED, SKIPPED, Removal
-from holystone.engine.live import LiveHost
+from holystone.engine.remove_cache import BUSY
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
-from holystone.engine.transport.grpc import Channel
+from holystone.engine.workers import ALREADY_GONE, USED
+from holystone.operations.execute import Outcome, execute
+from holystone.operations.live_host import LiveHost
+from holystone.planner.plan import plan
+from holystone.planner.policy import CacheLimits
+from holystone.planner.verdict import Step
+from holystone.usage.store_port import Forgetful
 from tests.engine.cleaning import NO_CACHE, NO_GRACE, clean, live_host
 from tests.engine_client.proxy import Front, proxy
 from tests.engines import Engine

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from holystone.core.plan import plan
-from holystone.core.policy import TAKES, Grace, Policy, VolumeRules
-from holystone.engine.execute import execute
 from holystone.engine.host import REMOVED
+from holystone.operations.execute import execute
+from holystone.planner.plan import plan
+from holystone.planner.policy import TAKES, Grace, Policy, VolumeRules
 from tests.engine.cleaning import NO_GRACE, live_host
 from tests.engines import Engine
 from tests.engines.images import ImageToLoad, busybox_layer, load

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from holystone.core.policy import Policy
+from holystone.planner.policy import Policy
 from tests.engine.cleaning import NO_GRACE, Clean, clean, image_ids
 from tests.engine.refreshing import move_tag
 from tests.engine.restoring import image, pushed

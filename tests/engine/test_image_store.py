@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from holystone.core.inventory import Image, Layer
-from holystone.core.memory import ImageFacts
-from holystone.engine.api import Client
-from holystone.engine.image_store import read_images
+from holystone.engine.client import Client
 from holystone.engine.layer_sizes import inspect_images, weigh_images
+from holystone.engine.storage.classic import read_images
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
+from holystone.planner.inventory import Image, Layer
+from holystone.usage.store_port import ImageFacts
 from tests.engines import Engine
 from tests.engines.images import SCRATCH, ImageToLoad, build, layer, load
 

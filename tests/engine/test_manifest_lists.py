@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from holystone.core.policy import TAKES, Grace, Policy
+from holystone.planner.policy import TAKES, Grace, Policy
 from tests.engine.cleaning import NO_GRACE, clean, image_ids
 from tests.engines import Engine
 from tests.engines.images import SCRATCH, busybox_files, tar_of

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from holystone.engine import platforms as asking
-from holystone.engine.credentials import Credentials
-from holystone.engine.pulling import Puller
-from holystone.upkeep.refresh import NAMED, NEWER, PULLED, Standing, Wanted, carry_out
+from holystone.operations.refresh import NAMED, NEWER, PULLED, Standing, Wanted, carry_out
+from holystone.registry.credentials import Credentials
+from holystone.registry.pull import Puller
 from tests.engine.cleaning import clean, live_host
 from tests.engine.refreshing import put_manifest
 from tests.engine.restoring import EVERYTHING, MANIFEST, image, recorded_clean

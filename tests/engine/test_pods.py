@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from holystone.core.decision import Step
-from holystone.core.plan import plan
 from holystone.engine.host import REMOVED, SKIPPED
+from holystone.planner.plan import plan
+from holystone.planner.verdict import Step
 from tests.engine.cleaning import NO_GRACE, live_host
 from tests.engine.test_containers import DAY, DEEP, SLEEP, WEEKLY, Stage, stage
 from tests.engines import Engine

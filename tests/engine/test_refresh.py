@@ -7,16 +7,10 @@ import signal
 
 import pytest
 
-from holystone.core.inventory import Engine as EngineFacts
-from holystone.core.inventory import Image, Inventory
-from holystone.core.policy import Protect
-from holystone.core.usage import Usage
-from holystone.engine.api import Client
-from holystone.engine.credentials import Credentials
-from holystone.engine.pulling import Puller
+from holystone.engine.client import Client
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import parse_host, resolve
-from holystone.upkeep.refresh import (
+from holystone.operations.refresh import (
     ABSENT,
     FAILED,
     LEFT,
@@ -35,6 +29,12 @@ from holystone.upkeep.refresh import (
     choose,
     look_up,
 )
+from holystone.planner.inventory import Engine as EngineFacts
+from holystone.planner.inventory import Image, Inventory
+from holystone.planner.policy import Protect
+from holystone.planner.usage import Usage
+from holystone.registry.credentials import Credentials
+from holystone.registry.pull import Puller
 from tests.engine.restoring import image, pushed
 from tests.engine_client.misbehaving import HANG, answers, misbehaving, refuses
 from tests.engine_client.test_pulling import progress, stream

@@ -7,15 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from holystone.engine.api import Client
-from holystone.engine.credentials import Credentials
+from holystone.engine.client import Client
 from holystone.engine.lists import Lists
 from holystone.engine.observe import read_lists
-from holystone.engine.pulling import Puller
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
-from holystone.ledger.ledger import Ledger
-from holystone.upkeep.bring_back import (
+from holystone.operations.bring_back import (
     FAILED,
     LOST,
     PRESENT,
@@ -24,8 +21,11 @@ from holystone.upkeep.bring_back import (
     Undone,
     carry_out,
 )
-from holystone.upkeep.restore import RestoreError, plan_restore
-from holystone.upkeep.restore import resolve as resolve_run
+from holystone.operations.restore import RestoreError, plan_restore
+from holystone.operations.restore import resolve as resolve_run
+from holystone.registry.credentials import Credentials
+from holystone.registry.pull import Puller
+from holystone.store.store import Ledger
 from tests.engine.restoring import forget, image, login, pushed, recorded_clean
 from tests.engines import Engine, Registry, start_registry
 from tests.engines.images import ImageToLoad, layer, load

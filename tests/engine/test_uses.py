@@ -10,17 +10,18 @@ from subprocess import CalledProcessError
 
 import pytest
 
-from holystone.core import folding, usage
-from holystone.core.usage import Use
 from holystone.engine.host import Observed
-from holystone.engine.past import MORE_EVENTS, NO_EVENTS
-from holystone.ledger import past
+from holystone.planner import usage
+from holystone.planner.usage import Use
+from holystone.store import use_log as past
+from holystone.usage import folding
+from holystone.usage.engine_history import MORE_EVENTS, NO_EVENTS
 from tests.engine.cleaning import live_host
 from tests.engine.refreshing import move_tag
 from tests.engine.restoring import pushed
 from tests.engines import Engine, Registry
 from tests.engines.images import ImageToLoad, build, busybox_layer, layer, load
-from tests.ledger.examples import opened
+from tests.store.examples import opened
 
 _APART = 0.8
 """Seconds between uses that count as two here: a minute is long for a test. An engine under load

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from holystone.core.inventory import Inventory
-from holystone.engine.api import Client
+from holystone.engine.client import Client
 from holystone.engine.lists import Lists
 from holystone.engine.observe import read_lists
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
-from holystone.upkeep.verify import DAMAGED, OK, Verified, Verifier, read_subjects
+from holystone.operations.verify import DAMAGED, OK, Verified, Verifier, read_subjects
+from holystone.planner.inventory import Inventory
 from tests.engine.damage import flip, payload
 from tests.engines import Engine
 from tests.engines.images import ImageToLoad, layer, load

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from holystone.core.inventory import Container, Engine, Image, Inventory
-from holystone.core.memory import ImageFacts
-from holystone.core.seen import OwnPull, Read
-from holystone.engine.arrivals import file_times, learn, pulled_by_tag
 from holystone.engine.events import Event
 from holystone.engine.layer_sizes import apply_facts
+from holystone.planner.inventory import Container, Engine, Image, Inventory
+from holystone.usage.arrivals import file_times, learn, pulled_by_tag
+from holystone.usage.sighting import OwnPull, Read
+from holystone.usage.store_port import ImageFacts
 
 ID, OTHER = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
 DIGEST = f"python@sha256:{'1' * 64}"

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holystone.core.inventory import CacheRecord
 from holystone.engine import parse
-from holystone.engine.api import Client
-from holystone.engine.buildkit import disk_usage
+from holystone.engine.buildkit.cache import disk_usage
+from holystone.engine.client import Client
 from holystone.engine.errors import EngineError, EngineRefused, ProtocolError
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import parse_host
+from holystone.planner.inventory import CacheRecord
 from tests.engines import Engine
 from tests.engines.images import SCRATCH, build
 

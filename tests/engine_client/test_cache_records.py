@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from holystone.core.inventory import CacheRecord
 from holystone.engine import observe
-from holystone.engine.api import Client
-from holystone.engine.cache_removal import BUSY, UNEXPLAINED, UNNAMEABLE, CacheRemover
+from holystone.engine.client import Client
 from holystone.engine.errors import EngineError
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, Removal
+from holystone.engine.remove_cache import BUSY, UNEXPLAINED, UNNAMEABLE, CacheRemover
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
+from holystone.planner.inventory import CacheRecord
 from tests.engine_client.misbehaving import (
     Behaviour,
     Host,

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from holystone.core.memory import Forgetful
-from holystone.engine.api import Client
+from holystone.engine.client import Client
 from holystone.engine.errors import (
     EngineError,
     EngineRefused,
@@ -19,9 +18,10 @@ from holystone.engine.errors import (
     EngineUnsupported,
     ProtocolError,
 )
-from holystone.engine.live import LiveHost
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import parse_host
+from holystone.operations.live_host import LiveHost
+from holystone.usage.store_port import Forgetful
 from tests.engine_client.misbehaving import (
     CLOSE,
     HANG,

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from holystone.core.inventory import Blob
-from holystone.core.memory import ImageFacts
-from holystone.engine.content_store import read_content
+from holystone.engine.storage.containerd import read_content
+from holystone.planner.inventory import Blob
+from holystone.usage.store_port import ImageFacts
 from tests.engine.cleaning import live_host
 from tests.engines import Engine, Registry
 from tests.engines.images import SCRATCH, ImageToLoad, build, layer, load

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from holystone.engine.credentials import Credentials, CredentialsError
+from holystone.registry.credentials import Credentials, CredentialsError
 
 SECRET = "open sesame"
 REGISTRY = "registry.example.com:5000"

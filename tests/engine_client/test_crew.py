@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import pytest
 
-from holystone.core.decision import Step
-from holystone.engine.crew import GONE, INTERRUPTED, Crew, Job
 from holystone.engine.errors import ProtocolError
 from holystone.engine.host import Removal
+from holystone.engine.workers import GONE, INTERRUPTED, Crew, Job
+from holystone.planner.verdict import Step
 from tests.interrupting import interrupt_asleep
 
 REMOVED = Removal("removed")

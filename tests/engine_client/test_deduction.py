@@ -6,15 +6,15 @@ import random
 
 import pytest
 
-from holystone.core.inventory import Blob, Image
-from holystone.core.layers import stored_bytes
-from holystone.core.memory import Forgetful
-from holystone.engine.api import Client
+from holystone.engine.client import Client
 from holystone.engine.deduction import deduce, remainders, representatives
 from holystone.engine.history import Weighing
-from holystone.engine.live import LiveHost
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
+from holystone.operations.live_host import LiveHost
+from holystone.planner.inventory import Blob, Image
+from holystone.planner.layers import stored_bytes
+from holystone.usage.store_port import Forgetful
 from tests.engine_client.proxy import proxy
 from tests.engines import Engine
 from tests.engines.images import ImageToLoad, layer, load

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from holystone.core.inventory import CacheRecord, Inventory
-from holystone.engine.api import Client
+from holystone.engine.client import Client
 from holystone.engine.lists import Lists
 from holystone.engine.observe import list_cache, read_lists
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
+from holystone.planner.inventory import CacheRecord, Inventory
 from tests.cli.faulty import EMPTY
 from tests.engine_client.misbehaving import answers, misbehaving
 

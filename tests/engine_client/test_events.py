@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from holystone.engine.api import Client
+from holystone.engine.client import Client
 from holystone.engine.errors import EngineError, EngineRefused, ProtocolError
 from holystone.engine.events import Event, EventStream
 from holystone.engine.transport.connection import connect

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holystone.core.layers import chain_ids, stored_bytes
 from holystone.engine.history import EMPTY_LAYER, Step, Weighing, read_history, weigh
+from holystone.planner.layers import chain_ids, stored_bytes
 from tests.engine.cleaning import live_host
 from tests.engines import Engine
 from tests.engines.images import SCRATCH, ImageToLoad, Layer, build, layer, load

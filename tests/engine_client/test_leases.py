@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from holystone.core.decision import Step
-from holystone.core.memory import Forgetful
 from holystone.engine.host import REMOVED, SKIPPED
-from holystone.engine.live import LiveHost
+from holystone.operations.live_host import LiveHost
+from holystone.planner.verdict import Step
+from holystone.usage.store_port import Forgetful
 from tests.cli.faulty import EMPTY
 from tests.engine_client.misbehaving import answers, misbehaving
 from tests.engine_client.test_client import client_of

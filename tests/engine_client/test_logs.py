@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from holystone.core.inventory import Container, Engine
-from holystone.engine.logs import LEAST, with_log
+from holystone.engine.storage.logs import LEAST, with_log
+from holystone.planner.inventory import Container, Engine
 
 STOPPED = Container("c" * 64, "c", "sha256:1", "app:1", "exited")
 DOCKER = Engine("", "", "", "", "overlay2")

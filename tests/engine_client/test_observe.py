@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from holystone.core.inventory import Container, Inventory
-from holystone.core.memory import Forgetful, Memory
 from holystone.engine import observe
-from holystone.engine.api import Client
-from holystone.engine.live import LiveHost
+from holystone.engine.client import Client
 from holystone.engine.sight import Sight
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
-from holystone.ledger.ledger import Ledger
+from holystone.operations.live_host import LiveHost
+from holystone.planner.inventory import Container, Inventory
+from holystone.store.store import Ledger
+from holystone.usage.store_port import Forgetful, Memory
 from tests.engine.cleaning import live_host
 from tests.engine.restoring import pushed
 from tests.engine_client.proxy import Front, proxy

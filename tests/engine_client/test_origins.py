@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from holystone.core.inventory import Image
-from holystone.core.names import Names
 from holystone.engine.events import Event
-from holystone.engine.origins import digests_of, of_events
+from holystone.planner.inventory import Image
+from holystone.planner.names import Names
+from holystone.usage.origins import digests_of, of_events
 
 PULLED, BUILT = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
 NAME = "r.example.com/a"

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from holystone.core.inventory import CacheRecord, Container, Image
-from holystone.core.memory import ImageFacts
 from holystone.engine import parse
+from holystone.planner.inventory import CacheRecord, Container, Image
+from holystone.usage.store_port import ImageFacts
 
 HEX = "0123456789abcdef" * 4
 ID = f"sha256:{HEX}"

@@ -12,17 +12,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holystone.core.inventory import CacheRecord, Image, Layer
-from holystone.core.names import Names
-from holystone.core.seen import Read
-from holystone.engine.api import Client
-from holystone.engine.buildkit import Build, builds_since
+from holystone.engine.buildkit.cache import Build, builds_since
+from holystone.engine.client import Client
 from holystone.engine.errors import EngineError
 from holystone.engine.events import Event
-from holystone.engine.past import MORE_EVENTS, NO_EVENTS, REFUSED, Past, ask_events, read_events
-from holystone.engine.sightings import made_by_builds, of_bases, of_builds, of_events
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import parse_host
+from holystone.planner.inventory import CacheRecord, Image, Layer
+from holystone.planner.names import Names
+from holystone.usage.engine_history import (
+    MORE_EVENTS,
+    NO_EVENTS,
+    REFUSED,
+    Past,
+    ask_events,
+    read_events,
+)
+from holystone.usage.from_events import made_by_builds, of_bases, of_builds, of_events
+from holystone.usage.sighting import Read
 from tests.engine_client.misbehaving import Behaviour, answers, misbehaving, raw, refuses
 from tests.engine_client.test_buildkit import (
     UPGRADED,

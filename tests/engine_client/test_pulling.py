@@ -12,15 +12,15 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from holystone.engine.api import Client
-from holystone.engine.credentials import Credentials
+from holystone.engine.client import Client
 from holystone.engine.errors import EngineError, ProtocolError
-from holystone.engine.pulling import PullCancelled, Puller, PullFailed
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import parse_host
-from holystone.ledger.records import REMOVED, Removed
-from holystone.upkeep.bring_back import FAILED, PULL, Restored, Restoring, carry_out
-from holystone.upkeep.side_by_side import INTERRUPTED
+from holystone.operations.bring_back import FAILED, PULL, Restored, Restoring, carry_out
+from holystone.operations.workers import INTERRUPTED
+from holystone.registry.credentials import Credentials
+from holystone.registry.pull import PullCancelled, Puller, PullFailed
+from holystone.store.records import REMOVED, Removed
 from tests.engine_client.misbehaving import (
     CLOSE,
     HANG,

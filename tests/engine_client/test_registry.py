@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from holystone.core.inventory import Engine, Image, Inventory
-from holystone.core.memory import Forgetful, Memory
-from holystone.engine.api import Client
-from holystone.engine.confirming import REMEMBERED, UNREACHED, Confirming
-from holystone.engine.credentials import Credentials
-from holystone.engine.registry import IN_FLIGHT, Asker
+from holystone.engine.client import Client
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import parse_host
+from holystone.planner.inventory import Engine, Image, Inventory
+from holystone.registry.confirm import REMEMBERED, UNREACHED, Confirming
+from holystone.registry.credentials import Credentials
+from holystone.registry.probe import IN_FLIGHT, Asker
+from holystone.usage.store_port import Forgetful, Memory
 from tests.engine_client.misbehaving import (
     Behaviour,
     Host,
@@ -29,7 +29,7 @@ from tests.engine_client.misbehaving import (
     silent,
     together,
 )
-from tests.ledger.examples import opened
+from tests.store.examples import opened
 
 ENGINE = Engine("e", "n", "20.10.24", "1.41", "overlay2")
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from holystone.engine import sight
-from holystone.engine.api import Client
+from holystone.engine.client import Client
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from holystone.core.inventory import Container, Engine, Image, Inventory
 from holystone.engine.events import Event
-from holystone.engine.since import read_since
+from holystone.planner.inventory import Container, Engine, Image, Inventory
+from holystone.usage.since import read_since
 
 MOMENT = 1000.0
 IMAGE = f"sha256:{'1' * 64}"

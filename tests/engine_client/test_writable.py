@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from holystone.core.inventory import Container, Volume
-from holystone.engine import writable
+from holystone.engine.storage import writable
+from holystone.planner.inventory import Container, Volume
 
 SIZE = 50_000
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from holystone.upkeep.integration import TARGETS
+from holystone.cli.ci_files import TARGETS
 from tests.integrations.copies import FOLDER, copies
 
 SCHEMAS = {

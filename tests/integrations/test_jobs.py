@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from holystone.ledger.lock import HostLock
+from holystone.store.lock import HostLock
 from tests.cli.test_text import FIRST, LAST
 from tests.engines import Engine
 from tests.engines.places import DOCKER

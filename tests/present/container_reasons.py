@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holystone.core.decision import Fact
+from holystone.planner.verdict import Fact
 
 NOON = 1_760_011_200.0  # 2025-10-09T12:00:00Z
 _SHOP: dict[str, Fact] = {"group": "compose project", "name": "shop"}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from holystone.core.decision import Plan
-from holystone.core.inventory import (
+from holystone.engine.host import Removal
+from holystone.operations.execute import Outcome
+from holystone.planner.inventory import (
     CacheRecord,
     Container,
     Disk,
@@ -17,11 +18,10 @@ from holystone.core.inventory import (
     Network,
     Volume,
 )
-from holystone.core.plan import plan as make_plan
-from holystone.core.policy import CacheLimits, Policy
-from holystone.core.usage import Usage
-from holystone.engine.execute import Outcome
-from holystone.engine.host import Removal
+from holystone.planner.plan import plan as make_plan
+from holystone.planner.policy import CacheLimits, Policy
+from holystone.planner.usage import Usage
+from holystone.planner.verdict import Plan
 
 NOW = 1_760_000_000.0
 """2025-10-09T08:53:20Z."""

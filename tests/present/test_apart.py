@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from holystone.core.decision import Reason, Verdict
+from holystone.planner.verdict import Reason, Verdict
 from holystone.present.apart import names_of, shortened
 from holystone.present.report import images, listing
 from holystone.present.table import Column, Row, display_width, render

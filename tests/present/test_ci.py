@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from holystone.core.inventory import Disk
+from holystone.planner.inventory import Disk
 from holystone.present import ci
-from holystone.present.wording import safe
+from holystone.present.format import safe
 from tests.present import golden, host
 
 

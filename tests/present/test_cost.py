@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-from holystone.core.plan import plan as make_plan
-from holystone.core.usage import Usage
+from holystone.planner.plan import plan as make_plan
+from holystone.planner.usage import Usage
 from holystone.present import document
 from holystone.present.report import clean, plan
 from holystone.present.terminal import Look

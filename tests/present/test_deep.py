@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from holystone.core.inventory import Container, Engine, Inventory
-from holystone.core.plan import plan
-from holystone.core.policy import TAKES, Policy
-from holystone.core.usage import Usage
+from holystone.planner.inventory import Container, Engine, Inventory
+from holystone.planner.plan import plan
+from holystone.planner.policy import TAKES, Policy
+from holystone.planner.usage import Usage
 from holystone.present.report import deep
 from holystone.present.terminal import Look
 

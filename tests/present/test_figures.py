@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holystone.core.freed import free_images
-from holystone.core.inventory import Blob, Image
+from holystone.planner.freed import free_images
+from holystone.planner.inventory import Blob, Image
 from holystone.present.figures import image_shares, images_stored
-from tests.core.hosts import image_sets
+from tests.planner.hosts import image_sets
 
 
 @given(image_sets(), st.booleans(), st.lists(st.integers(1, 500), min_size=9, max_size=9))

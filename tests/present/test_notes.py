@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holystone.core.inventory import Note
+from holystone.planner.inventory import Note
 from holystone.present import notes
 from holystone.present.terminal import Look
 

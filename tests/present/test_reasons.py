@@ -8,8 +8,8 @@ from types import ModuleType
 
 import pytest
 
-from holystone import core
-from holystone.core.decision import Fact, Reason
+from holystone import planner
+from holystone.planner.verdict import Fact, Reason
 from holystone.present import reasons
 from tests.present import container_reasons, host
 
@@ -30,7 +30,7 @@ def rules_used(module: ModuleType) -> set[str]:
 
 def test_every_rule_of_core_is_rendered_and_no_other() -> None:
     modules = [
-        import_module(found.name) for found in iter_modules(core.__path__, "holystone.core.")
+        import_module(found.name) for found in iter_modules(planner.__path__, "holystone.planner.")
     ]
     assert set().union(*map(rules_used, modules)) == set(reasons.RULES)
 

@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 import pytest
 
-from holystone.core.inventory import Disk, Inventory
-from holystone.core.policy import Watermarks
-from holystone.core.units import format_size
-from holystone.core.usage import Usage
+from holystone.planner.inventory import Disk, Inventory
+from holystone.planner.policy import Watermarks
+from holystone.planner.units import format_size
+from holystone.planner.usage import Usage
 from holystone.present.explanation import explanation
+from holystone.present.format import waited
 from holystone.present.lists import images as list_of
 from holystone.present.report import clean, explain, images, plan, status
 from holystone.present.table import display_width
 from holystone.present.terminal import Look, Output
-from holystone.present.wording import waited
 from tests.present import golden, host
 
 PIPE = Look()

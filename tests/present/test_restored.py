@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from holystone.core.decision import Reason
-from holystone.core.inventory import Engine, Inventory
-from holystone.ledger.records import DONE, REMOVED, Removed, RunSummary
+from holystone.operations.bring_back import LOST, PULL
+from holystone.operations.restore import plan_restore
+from holystone.planner.inventory import Engine, Inventory
+from holystone.planner.verdict import Reason
 from holystone.present.report.restore import Entry, render
 from holystone.present.terminal import Look
-from holystone.upkeep.bring_back import LOST, PULL
-from holystone.upkeep.restore import plan_restore
+from holystone.store.records import DONE, REMOVED, Removed, RunSummary
 
 RUN = RunSummary(
     1, "e/classic", "e", "", "deep", "", 0.0, 1.0, DONE, "", 1, 1,

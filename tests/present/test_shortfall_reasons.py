@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from holystone.core.decision import Plan, Reason, Verdict
-from holystone.core.inventory import Disk, Engine, Image, Inventory, Layer
+from holystone.planner.inventory import Disk, Engine, Image, Inventory, Layer
+from holystone.planner.verdict import Plan, Reason, Verdict
 from holystone.present.report import shortfall
 from holystone.present.terminal import Look
 

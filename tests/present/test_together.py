@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from holystone.core.plan import plan
+from holystone.planner.plan import plan
 from holystone.present import reasons
 from holystone.present.explanation import explanation
 from holystone.present.report import explain, listing
 from holystone.present.terminal import Look
-from tests.core.cases import FOLDER, NOW, read_case
+from tests.planner.cases import FOLDER, NOW, read_case
 
 CASE = read_case(FOLDER / "until_free_running_build.toml")
 MADE = plan(CASE.inventory, CASE.usage, CASE.policy, NOW)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from holystone.core.decision import Plan, Reason, Step, Verdict
-from holystone.core.inventory import Disk
-from holystone.engine.execute import Outcome
 from holystone.engine.host import REMOVED, SKIPPED, Removal
+from holystone.operations.execute import Outcome
+from holystone.planner.inventory import Disk
+from holystone.planner.verdict import Plan, Reason, Step, Verdict
 from holystone.present import document
 from holystone.present.report import clean, unconfirmed
 from holystone.present.terminal import Look

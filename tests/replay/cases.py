@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from holystone.core.units import parse_duration, parse_size
+from holystone.planner.units import parse_duration, parse_size
 from holystone.replay.trace import Trace, parse, written
 
 FOLDER = Path(__file__).parent / "cases"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from holystone.core.policy import HEADROOM
+from holystone.planner.policy import HEADROOM
 from holystone.replay.advice import COMPARED, WEEK, Room, advise, last_week
 from holystone.replay.host import replay
 from holystone.replay.orders.lru import LeastRecentlyUsed

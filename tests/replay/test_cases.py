@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from holystone.core.replayed import Replayed
 from holystone.replay.bound import Bound
 from holystone.replay.orders import ORDERS
+from holystone.replay.result import Replayed
 from holystone.replay.running import Job, run_job
 from tests.replay.cases import FOLDER, read_case
 

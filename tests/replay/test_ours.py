@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holystone.core.habits import Habits
-from holystone.core.inventory import Container, Disk, Engine, Image, Inventory, Layer
-from holystone.core.plan import plan
-from holystone.core.policy import Grace, Mark, Policy, Takes
-from holystone.core.seen import Sighting
-from holystone.core.usage import Usage
+from holystone.planner.demand import Habits
+from holystone.planner.inventory import Container, Disk, Engine, Image, Inventory, Layer
+from holystone.planner.plan import plan
+from holystone.planner.policy import Grace, Mark, Policy, Takes
+from holystone.planner.usage import Usage
 from holystone.replay.host import Host, replay
 from holystone.replay.orders.ours import Ours
 from holystone.replay.trace import Trace, parse, written
-from tests.ledger.examples import KEY, NOW, opened, seen
+from holystone.usage.sighting import Sighting
+from tests.store.examples import KEY, NOW, opened, seen
 
 LIMIT = 2_000_000_000
 NOTHING = Takes(containers=False, untagged=False, build_cache="none")

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holystone.core.inventory import Image, Layer
-from holystone.core.layers import freed_in_order, holders, stored_bytes
+from holystone.planner.inventory import Image, Layer
+from holystone.planner.layers import freed_in_order, holders, stored_bytes
 from holystone.replay.bound import Bound
 from holystone.replay.facts import facts_of
 from holystone.replay.host import Host

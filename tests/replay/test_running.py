@@ -8,11 +8,11 @@ import signal
 
 import pytest
 
-from holystone.core.replayed import Replayed
 from holystone.replay import running
 from holystone.replay.budgets import between, flattening, rounds, sweep, usual
 from holystone.replay.facts import facts_of
 from holystone.replay.orders import ORDERS
+from holystone.replay.result import Replayed
 from holystone.replay.running import Job, ReplayFailed, Replays, run_job
 from tests.replay.recorded import recorded
 

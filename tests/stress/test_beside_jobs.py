@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from holystone.core.units import format_size
+from holystone.planner.units import format_size
 from tests.cli.command import Command
 from tests.engine.cleaning import figures
 from tests.engines import Engine, Registry

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_engine, add_output, path, value_of
 from holystone.cli.session import Failure, answer, opened
-from holystone.core.units import parse_rate
+from holystone.planner.units import parse_rate
 from holystone.present import terminal
 
 if TYPE_CHECKING:
-    from holystone.core.inventory import Inventory
-    from holystone.core.replayed import Advice, Watermarks
-    from holystone.ledger.ledger import Ledger
+    from holystone.planner.inventory import Inventory
     from holystone.replay.advice import Room
+    from holystone.replay.result import Advice, Watermarks
     from holystone.replay.trace import Trace
+    from holystone.store.store import Ledger
 
 
 def parser() -> argparse.ArgumentParser:
@@ -83,8 +83,8 @@ def run(options: argparse.Namespace) -> int:
 def _own_trace(ledger: Ledger, key: str) -> Trace:
     """What is remembered of this host's uses. Raises Failure."""
     from holystone.cli.history_export import write_trace
-    from holystone.ledger.database import LedgerError
     from holystone.replay.trace import TraceError, parse
+    from holystone.store.database import LedgerError
 
     lines: list[str] = []
     try:
@@ -100,7 +100,7 @@ def _own_trace(ledger: Ledger, key: str) -> Trace:
 
 def _room(inventory: Inventory, largest: int) -> Room | None:
     """What the host's disk has room for; None where it is not in sight, or layers are unknown."""
-    from holystone.core import layers
+    from holystone.planner import layers
     from holystone.present.figures import stored_bytes
     from holystone.replay.advice import Room
 
@@ -134,7 +134,7 @@ def _advised(trace: Trace, most: int | None, options: argparse.Namespace) -> Adv
 
 def _bandwidth(speeds: Mapping[str, float], options: argparse.Namespace) -> int:
     """Bytes a second: as asked, else the middle one of those measured, else 100 Mbit/s."""
-    from holystone.core.habits import SPEED
+    from holystone.planner.demand import SPEED
 
     if options.bandwidth is not None:
         return int(options.bandwidth)

@@ -12,9 +12,9 @@ from holystone.present import terminal
 
 if TYPE_CHECKING:
     from holystone.cli.reach import Reach
-    from holystone.core.inventory import Inventory
     from holystone.engine.host import Host
-    from holystone.upkeep.repair import Group
+    from holystone.operations.repair import Group
+    from holystone.planner.inventory import Inventory
 
 
 def with_cache(
@@ -28,7 +28,7 @@ def with_cache(
 
     Raises EngineError.
     """
-    from holystone.upkeep import repair
+    from holystone.operations import repair
 
     if all(group.obstacle for group in made):
         return list(made)

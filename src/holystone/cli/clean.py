@@ -16,7 +16,7 @@ from holystone.cli.options import (
     value_of,
 )
 from holystone.cli.session import Failure, needs_untagged_alone, opened, warn
-from holystone.core.units import parse_duration
+from holystone.planner.units import parse_duration
 
 
 def parser() -> argparse.ArgumentParser:

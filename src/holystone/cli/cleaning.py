@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 from holystone.cli import exit_codes
 from holystone.cli.answer import tell
 from holystone.cli.session import Failure, Session, answer, look, survey, warn
-from holystone.core.decision import Plan, Step
-from holystone.engine.crew import INTERRUPTED
 from holystone.engine.errors import EngineError
-from holystone.engine.execute import Outcome, execute
 from holystone.engine.host import Removal
-from holystone.engine.rounds import (
+from holystone.engine.workers import INTERRUPTED
+from holystone.operations.execute import Outcome, execute
+from holystone.operations.rounds import (
     Round,
     another,
     as_one,
@@ -28,16 +27,17 @@ from holystone.engine.rounds import (
     missed,
     part_to_begin_with,
 )
+from holystone.planner.verdict import Plan, Step
 from holystone.present import terminal
 from holystone.present.report import clean as report
 
 if TYPE_CHECKING:
     from holystone.cli.plan_fields import PlanFile
-    from holystone.core.inventory import Disk, Inventory
-    from holystone.core.policy import Policy
-    from holystone.ledger.lock import Held, Holder
-    from holystone.ledger.runs import Run
+    from holystone.planner.inventory import Disk, Inventory
+    from holystone.planner.policy import Policy
     from holystone.present.progress import Progress
+    from holystone.store.lock import Held, Holder
+    from holystone.store.runs import Run
 
 _PAUSES = (0.02, 0.1, 0.3, 0.6)
 """Seconds before the disk is measured again where it has not gained what was freed."""
@@ -116,7 +116,7 @@ class Cleaning:
 
     def _lock(self, inventory: Inventory) -> Held:
         """The lock of this host. Raises Failure where another run has it for too long."""
-        from holystone.ledger.lock import HostLock, LockHeld, ci_job
+        from holystone.store.lock import HostLock, LockHeld, ci_job
 
         key = f"{inventory.engine.id}/{inventory.engine.store}"
         lock = HostLock(self.ledger.folder, key, warn)
@@ -135,7 +135,7 @@ class Cleaning:
 
     def _is_done_already(self, inventory: Inventory, lock: Held) -> bool:
         """Whether the run that was waited for has done this one's work; then that is told."""
-        from holystone.ledger.lock import coalesced
+        from holystone.store.lock import coalesced
 
         if self._has_wishes_of_its_own():
             return False
@@ -167,7 +167,7 @@ class Cleaning:
         if self.agreed is None:
             return survey(self.host, self.policy, inventory=inventory)
         from holystone.cli import plan_file
-        from holystone.core.agreed import hold_against
+        from holystone.planner.saved_plan import hold_against
 
         now = inventory.taken_at
         path, max_age = self.options.plan, self.options.max_plan_age
@@ -266,7 +266,7 @@ class Cleaning:
     def _begin(self, plan: Plan, inventory: Inventory) -> Run | None:
         from holystone.cli.clean import parser
         from holystone.cli.recorded import recorded
-        from holystone.ledger.lock import ci_job
+        from holystone.store.lock import ci_job
 
         return self.ledger.runs.begin(
             part_to_begin_with(plan, inventory, 0),

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from holystone.cli.session import warn
 
 if TYPE_CHECKING:
-    from holystone.core.usage import Lease
+    from holystone.demo.host import DemoHost
     from holystone.engine.host import Host
-    from holystone.engine.simulation.demo_host import DemoHost
-    from holystone.ledger.ledger import Ledger
+    from holystone.planner.usage import Lease
+    from holystone.store.store import Ledger
 
 
 _LONGEST = 30 * 86400.0
@@ -33,8 +33,8 @@ def opened(options: argparse.Namespace, *, past: bool = False) -> Iterator[tuple
 
     Raises DemoStateError. ``past``: the latter knows the last run before.
     """
-    from holystone.engine.simulation.demo_host import DemoHost
-    from holystone.engine.simulation.demo_state import DemoState
+    from holystone.demo.host import DemoHost
+    from holystone.demo.state import DemoState
 
     folder = folder_of(options)
     with _ledger(folder) as ledger:
@@ -54,8 +54,8 @@ def opened(options: argparse.Namespace, *, past: bool = False) -> Iterator[tuple
 
 def keep_moment(host: Host) -> None:
     """Have later commands find the host that a plan in a file was made for."""
-    from holystone.engine.simulation.demo_host import DemoHost
-    from holystone.engine.simulation.demo_state import DemoStateError
+    from holystone.demo.host import DemoHost
+    from holystone.demo.state import DemoStateError
 
     if isinstance(host, DemoHost):
         try:
@@ -69,8 +69,8 @@ def remember_last_run(ledger: Ledger) -> None:
 
     So that there is something to show and to restore where no folder keeps what is done now.
     """
-    from holystone.engine.simulation.demo_run import demo_run
-    from holystone.ledger.runs import Runs
+    from holystone.demo.run import demo_run
+    from holystone.store.runs import Runs
 
     inventory, plan = demo_run(time.time())
     moments = iter((plan.taken_at, *(plan.taken_at + 0.4 for _ in plan.steps), plan.taken_at + 0.8))
@@ -93,7 +93,7 @@ def remember_last_run(ledger: Ledger) -> None:
 @contextmanager
 def _ledger(folder: str | None) -> Iterator[Ledger]:
     """The ledger of this folder; without one that of a folder which is gone at the end."""
-    from holystone.ledger.ledger import Ledger
+    from holystone.store.store import Ledger
 
     passing = "" if folder else _passing_folder()
     ledger = Ledger(folder or passing, warn)

@@ -9,9 +9,9 @@ import sys
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of
 from holystone.cli.session import Failure, answer, look, opened, survey
-from holystone.core.decision import KINDS
-from holystone.core.inventory import Inventory
-from holystone.core.lookup import Found, find, names_of
+from holystone.planner.inventory import Inventory
+from holystone.planner.lookup import Found, find, names_of
+from holystone.planner.verdict import KINDS
 from holystone.present import terminal
 
 _SHOWN = 8
@@ -89,8 +89,8 @@ def _the_one(inventory: Inventory, reference: str, kind: str | None) -> Found:
         return found[0]
     if not found:
         what = "image, container, volume, network or build cache record" if kind is None else kind
-        from holystone.core.partial_names import did_you_mean
-        from holystone.present.wording import safe
+        from holystone.planner.partial_names import did_you_mean
+        from holystone.present.format import safe
 
         near = safe(did_you_mean(names_of(inventory, kinds), reference))
         raise Failure(

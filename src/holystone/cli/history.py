@@ -15,12 +15,12 @@ from holystone.cli.listing import Listing, add_listing, asks, refuse_listing
 from holystone.cli.options import Parser, add_output, add_state, path, value_of
 from holystone.cli.session import Failure, answer, open_ledger
 from holystone.present import terminal
-from holystone.present.wording import safe
+from holystone.present.format import safe
 
 if TYPE_CHECKING:
-    from holystone.ledger.ledger import Ledger
-    from holystone.ledger.records import RunSummary
     from holystone.present.lists.runs import Row
+    from holystone.store.records import RunSummary
+    from holystone.store.store import Ledger
 
 EXPORT = "export"
 """In place of a run's number: write the uses that are known as a trace."""
@@ -121,9 +121,9 @@ def run(options: argparse.Namespace) -> int:
 def _show(
     ledger: Ledger, endpoint: str, options: argparse.Namespace, listing: Listing[Row] | None
 ) -> int:
-    from holystone.ledger.database import LedgerError
     from holystone.present import document
     from holystone.present.report import history as report
+    from holystone.store.database import LedgerError
 
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)
     look, rows = output.look, None
@@ -185,7 +185,7 @@ def _moment(text: str) -> float:
     """UTC seconds: so long ago, or a date with or without a time of day. Raises ValueError."""
     from datetime import UTC, datetime
 
-    from holystone.core.units import AmbiguousDuration, parse_duration
+    from holystone.planner.units import AmbiguousDuration, parse_duration
 
     now = time.time()
     try:

@@ -14,12 +14,12 @@ from holystone.cli import exit_codes
 from holystone.cli.answer import tell
 from holystone.cli.session import Failure, answer, open_ledger, warn
 from holystone.cli.writing import writing
-from holystone.core.outside import safe
+from holystone.outside.text import safe
 from holystone.present import terminal
 
 if TYPE_CHECKING:
-    from holystone.ledger.ledger import Ledger
     from holystone.present.report.history_export import Exported
+    from holystone.store.store import Ledger
 
 _STDOUT = "-"
 _DIGITS = 16
@@ -50,8 +50,8 @@ def export(options: argparse.Namespace) -> int:
 
 
 def _export(ledger: Ledger, path: str, wanted: str | None, options: argparse.Namespace) -> int:
-    from holystone.ledger import past
-    from holystone.ledger.database import LedgerError
+    from holystone.store import use_log as past
+    from holystone.store.database import LedgerError
 
     def write(database: sqlite3.Connection) -> Exported:
         engine = _chosen(past.engines(database), wanted)
@@ -116,10 +116,10 @@ def write_trace(
     """Write all that is known of the uses on an engine. Raises LedgerDamagedError, Failure."""
     from functools import cache
 
-    from holystone.core.names import familiar
-    from holystone.ledger import past
+    from holystone.planner.names import familiar
     from holystone.present.report.history_export import Exported
     from holystone.replay.trace import written
+    from holystone.store import use_log as past
 
     images = past.images(database, engine)
     tally = Exported()

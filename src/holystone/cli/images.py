@@ -15,8 +15,8 @@ from holystone.cli.session import Failure, answer, opened, survey
 from holystone.present import terminal
 
 if TYPE_CHECKING:
-    from holystone.core.decision import Plan
-    from holystone.core.inventory import Inventory
+    from holystone.planner.inventory import Inventory
+    from holystone.planner.verdict import Plan
     from holystone.present.lists.images import Row
 
 
@@ -114,6 +114,6 @@ def _rows(
 
 
 def _id_of(options: argparse.Namespace) -> Callable[[Row], str]:
-    from holystone.present.wording import short_id
+    from holystone.present.format import short_id
 
     return lambda row: row.image.id if options.no_trunc else short_id(row.image.id)

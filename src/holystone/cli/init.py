@@ -9,12 +9,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from holystone.cli import exit_codes, init_repository
+from holystone.cli.ci_files import TARGETS, Target, filled, home, text, used
 from holystone.cli.init_files import LEAVE, REPLACE, UNCHANGED, WRITE, Change, agree, write
 from holystone.cli.init_files import changes as changes_of
 from holystone.cli.options import Parser, add_output, path
 from holystone.cli.session import Failure, answer
 from holystone.present import terminal
-from holystone.upkeep.integration import TARGETS, Target, filled, home, text, used
 
 if TYPE_CHECKING:
     from holystone.present.terminal import Output
@@ -177,8 +177,8 @@ def _line(change: Change, *, done: bool) -> str:
 
 def _tell(options: argparse.Namespace, output: Output) -> None:
     """What the repository uses, and what each target would do there; nothing is written."""
-    from holystone.learn.proposal import learn
     from holystone.present.report.protect import in_short
+    from holystone.scan.proposal import learn
 
     folder = options.into or ""
     found = [target for target in TARGETS.values() if used(target, folder)]

@@ -7,12 +7,12 @@ import os
 import sys
 from typing import NamedTuple
 
+from holystone.cli.ci_files import File, Target, text, used
 from holystone.cli.session import Failure
 from holystone.cli.writing import create, replace
-from holystone.core.outside import safe
+from holystone.outside.regular_file import NotRegular, read_regular
+from holystone.outside.text import safe
 from holystone.present import terminal
-from holystone.regular_file import NotRegular, read_regular
-from holystone.upkeep.integration import File, Target, text, used
 
 WRITE = "write"
 REPLACE = "replace"

@@ -10,17 +10,17 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from holystone.cli.answer import tell
+from holystone.cli.ci_files import Target
 from holystone.cli.session import Failure, answer
 from holystone.cli.writing import rewrite
-from holystone.core.outside import safe, safe_lines
-from holystone.learn.after_scripts import OwnScript, own_after_scripts
+from holystone.outside.regular_file import read_regular
+from holystone.outside.text import safe, safe_lines
 from holystone.present import terminal
+from holystone.present.format import counted
 from holystone.present.terminal import Output
-from holystone.present.wording import counted
-from holystone.regular_file import read_regular
-from holystone.upkeep.integration import Target
-from holystone.upkeep.prune_commands import PruneLine
-from holystone.upkeep.prune_lines import LARGEST, PruneFile, find
+from holystone.scan.after_scripts import OwnScript, own_after_scripts
+from holystone.scan.prune_commands import PruneLine
+from holystone.scan.prune_lines import LARGEST, PruneFile, find
 
 _SHARED = ".holystone-clean"
 _TEMPLATE = os.path.join("templates", "holystone-clean.yml")

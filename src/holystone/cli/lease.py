@@ -14,14 +14,14 @@ from holystone.cli import exit_codes, lease_names
 from holystone.cli.listing import Listing, add_listing, asks, refuse_listing
 from holystone.cli.options import Parser, add_engine, add_output, value_of
 from holystone.cli.session import Failure, answer, open_ledger, warn
-from holystone.core.glob import has_marks
-from holystone.core.units import parse_duration
+from holystone.planner.glob import has_marks
+from holystone.planner.units import parse_duration
 from holystone.present import terminal
 
 if TYPE_CHECKING:
-    from holystone.core.usage import Lease
-    from holystone.ledger.leases import Leases
-    from holystone.ledger.ledger import Ledger
+    from holystone.planner.usage import Lease
+    from holystone.store.leases import Leases
+    from holystone.store.store import Ledger
 
 RELEASE = "release"
 LIST = "list"
@@ -104,9 +104,9 @@ def run(options: argparse.Namespace) -> int:
 def _carry_out(
     ledger: Ledger, word: str, images: Sequence[str], options: argparse.Namespace
 ) -> int:
-    from holystone.core.reference import InvalidReference
-    from holystone.ledger.database import LedgerError
-    from holystone.ledger.lock import ci_job
+    from holystone.planner.reference import InvalidReference
+    from holystone.store.database import LedgerError
+    from holystone.store.lock import ci_job
 
     job = ci_job(os.environ) if options.job is None else options.job
     now = time.time()
@@ -148,7 +148,7 @@ def _is_demo(options: argparse.Namespace) -> bool:
 
 
 def _duration(text: str) -> float:
-    from holystone.ledger.leases import LONGEST
+    from holystone.store.leases import LONGEST
 
     seconds = parse_duration(text)
     if not 0 < seconds <= LONGEST:

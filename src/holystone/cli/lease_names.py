@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from holystone.cli.session import Failure, opened
-from holystone.core.glob import has_marks
-from holystone.core.names import familiar
-from holystone.core.partial_names import closest, covering, did_you_mean
+from holystone.planner.glob import has_marks
+from holystone.planner.names import familiar
+from holystone.planner.partial_names import closest, covering, did_you_mean
 
 if TYPE_CHECKING:
-    from holystone.core.usage import Lease
-    from holystone.ledger.ledger import Ledger
+    from holystone.planner.usage import Lease
+    from holystone.store.store import Ledger
 
 _REFERENCE = "reference"
 """The kind under which the ledger keeps the uses of references."""
@@ -81,7 +81,7 @@ def unlike_known(ledger: Ledger, images: Sequence[str]) -> list[str]:
 
 def _used_names(ledger: Ledger) -> set[str]:
     """The references whose use is known, on any engine; none where the ledger fails."""
-    from holystone.ledger.past import engines
+    from holystone.store.use_log import engines
 
     none: list[tuple[str, str]] = []
     listed = ledger.try_read(engines, none)

@@ -179,7 +179,7 @@ def _no_command(words: Sequence[str]) -> int:
         return say(overview())
     else:
         said = "there is no command, only options. Name one: holystone plan."
-    from holystone.core.outside import safe
+    from holystone.outside.text import safe
 
     sys.stderr.write(f"holystone: {safe(said)} See holystone --help.\n")
     return exit_codes.USAGE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from holystone.cli.session import Failure
-from holystone.core.inventory import Image
+from holystone.planner.inventory import Image
 
 
 def images_meant(images: Sequence[Image], names: Sequence[str]) -> set[str]:
@@ -13,14 +13,14 @@ def images_meant(images: Sequence[Image], names: Sequence[str]) -> set[str]:
 
     Raises Failure for a name that means none, with those that are close.
     """
-    from holystone.core.lookup import find_images
+    from holystone.planner.lookup import find_images
 
     meant: set[str] = set()
     for text in names:
         found = find_images(images, text)
         if not found:
-            from holystone.core.partial_names import did_you_mean
-            from holystone.present.wording import safe
+            from holystone.planner.partial_names import did_you_mean
+            from holystone.present.format import safe
 
             near = safe(did_you_mean((tag for image in images for tag in image.tags), text))
             raise Failure(f"there is no image {text!r}.{near} `holystone images` lists them.")

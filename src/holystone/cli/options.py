@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from holystone.cli import exit_codes
 from holystone.cli.parser import Parser, path, value_of
 from holystone.cli.session import Failure, warn
-from holystone.core.policy import LEVELS, Grace, Mark, Policy
-from holystone.core.units import parse_duration, parse_size
+from holystone.planner.policy import LEVELS, Grace, Mark, Policy
+from holystone.planner.units import parse_duration, parse_size
 
 if TYPE_CHECKING:
     from holystone.config.load import Configuration
@@ -313,7 +313,7 @@ def configuration(
     try:
         found = options.configuration = load(options.config, os.environ, here=here)
     except ConfigError as error:
-        from holystone.present.wording import safe
+        from holystone.present.format import safe
 
         told = str(error).split("\n")
         # What is in a file may come from anybody; the indentation is ours.

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeVar
 from holystone import __version__
 from holystone.cli import exit_codes
 from holystone.cli.words import Options, told_apart
-from holystone.core.outside import safe
+from holystone.outside.text import safe
 
 T = TypeVar("T")
 Examples = Sequence[tuple[str, str]]

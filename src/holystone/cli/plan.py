@@ -14,8 +14,8 @@ from holystone.cli.options import Parser, add_engine, add_output, add_policy, pa
 from holystone.cli.session import Failure, answer, needs_untagged_alone, opened, survey, warn
 
 if TYPE_CHECKING:
-    from holystone.core.decision import Plan
-    from holystone.core.inventory import Inventory
+    from holystone.planner.inventory import Inventory
+    from holystone.planner.verdict import Plan
     from holystone.present.lists.plan import Row
 
 

@@ -10,9 +10,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from holystone.core.agreed import Agreed
-from holystone.core.decision import KINDS
-from holystone.core.policy import LEVELS
+from holystone.planner.policy import LEVELS
+from holystone.planner.saved_plan import Agreed
+from holystone.planner.verdict import KINDS
 
 _MOST_STEPS = 1_000_000
 _LONGEST_TEXT = 100_000

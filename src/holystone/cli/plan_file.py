@@ -11,15 +11,15 @@ from holystone import __version__
 from holystone.cli import writing
 from holystone.cli.plan_fields import OPTIONS, FieldError, PlanFile, parsed, plan_file
 from holystone.cli.session import Failure
-from holystone.core.agreed import agreed_on, beyond
-from holystone.core.decision import Plan
-from holystone.core.inventory import Engine, Inventory
-from holystone.core.outside import safe_json
-from holystone.core.policy import Policy
-from holystone.core.units import format_duration
+from holystone.outside.regular_file import NotRegular, read_regular
+from holystone.outside.text import safe_json
+from holystone.planner.inventory import Engine, Inventory
+from holystone.planner.policy import Policy
+from holystone.planner.saved_plan import agreed_on, beyond
+from holystone.planner.units import format_duration
+from holystone.planner.verdict import Plan
+from holystone.present.format import counted, safe
 from holystone.present.report.clean import is_gone
-from holystone.present.wording import counted, safe
-from holystone.regular_file import NotRegular, read_regular
 
 _SCHEMA = 1
 _LARGEST = 100_000_000

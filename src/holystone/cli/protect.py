@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_output, path
 from holystone.cli.session import Failure, answer, warn
-from holystone.learn.proposal import Proposal, learn
 from holystone.present import terminal
+from holystone.scan.proposal import Proposal, learn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,7 +121,7 @@ def _text(path: str) -> str | None:
     from holystone.config.errors import ConfigError
     from holystone.config.files import read_all
     from holystone.config.load import LARGEST
-    from holystone.regular_file import NotRegular, read_regular
+    from holystone.outside.regular_file import NotRegular, read_regular
 
     try:
         content = read_regular(path, LARGEST)
@@ -136,7 +136,7 @@ def _text(path: str) -> str | None:
     try:
         read_all([(path, content)])
     except ConfigError as error:
-        from holystone.present.wording import safe
+        from holystone.present.format import safe
 
         told = "\n".join(safe(line) for line in str(error).split("\n"))
         raise Failure(f"{told}\nMend that first; nothing was written.") from None
@@ -145,7 +145,7 @@ def _text(path: str) -> str | None:
 
 def _compared(path: str, text: str | None, references: Sequence[str]) -> Written:
     """What a file has of these references already, and what it lacks."""
-    from holystone.core.protection import covers
+    from holystone.planner.protection import covers
     from holystone.present.report.protect import Written
 
     patterns = _patterns(text or "")

@@ -8,20 +8,20 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Protocol
 
-from holystone.engine.pulling import Images
+from holystone.registry.pull import Images
 
 if TYPE_CHECKING:
-    from holystone.core.inventory import Image, Inventory
-    from holystone.engine.api import Client
-    from holystone.engine.registry import Answer
-    from holystone.engine.simulation.demo_host import DemoHost
-    from holystone.upkeep.pullable import Pullable
-    from holystone.upkeep.refresh import Pulls
-    from holystone.upkeep.verify import Subject, Verified, Watcher
+    from holystone.demo.host import DemoHost
+    from holystone.engine.client import Client
+    from holystone.operations.refresh import Pulls
+    from holystone.operations.verify import Subject, Verified, Watcher
+    from holystone.planner.inventory import Image, Inventory
+    from holystone.registry.probe import Answer
+    from holystone.registry.pullable import Pullable
 
 
 class Verifies(Protocol):
-    """Verifies images: ``upkeep.verify.Verifier``, or a simulated one."""
+    """Verifies images: ``operations.verify.Verifier``, or a simulated one."""
 
     bytes_read: int
 
@@ -72,67 +72,67 @@ class LiveReach:
     """The images of a real engine."""
 
     def __init__(self, client: Client) -> None:
-        from holystone.engine.credentials import Credentials
+        from holystone.registry.credentials import Credentials
 
         self.client = client
         self.credentials = Credentials(os.environ)
 
     def subjects(self, images: Sequence[Image]) -> list[Subject]:
         """The images with their diff IDs, an inspection each."""
-        from holystone.upkeep.verify import read_subjects
+        from holystone.operations.verify import read_subjects
 
         return read_subjects(self.client, images)
 
     def verifier(self, store: str, watcher: Watcher) -> Verifies:
         """What exports images and holds them to their digests."""
-        from holystone.upkeep.verify import Verifier
+        from holystone.operations.verify import Verifier
 
         return Verifier(self.client, store, watcher)
 
     def puller(self) -> Images:
         """What has the engine pull."""
-        from holystone.engine.pulling import Puller
+        from holystone.registry.pull import Puller
 
         return Puller(self.client, self.credentials)
 
     def pullable(self, image: Image) -> Pullable:
         """What its registry says, asked from here."""
-        from holystone.upkeep.limited.puller import upstreams
-        from holystone.upkeep.pullable import pullable
+        from holystone.registry.limited.puller import upstreams
+        from holystone.registry.pullable import pullable
 
         return pullable(image, upstreams(self.client, self.credentials))
 
     def that_made(self, digests: Collection[str]) -> Sequence[bytes] | None:
         """What BuildKit remembers."""
-        from holystone.engine.build_records import BuildRecords
+        from holystone.engine.buildkit.build_records import BuildRecords
 
         return BuildRecords(self.client).that_made(digests)
 
     def forget_builds(self, names: Sequence[bytes]) -> None:
         """Delete the records of these builds."""
-        from holystone.engine.build_records import BuildRecords
+        from holystone.engine.buildkit.build_records import BuildRecords
 
         BuildRecords(self.client).forget(names)
 
     @contextmanager
     def pulling(self, rate: int | None) -> Iterator[Pulls]:
         """What has the engine pull, through a port of this machine where there is a rate."""
-        from holystone.engine.pulling import Puller
+        from holystone.registry.pull import Puller
 
         puller = Puller(self.client, self.credentials)
         if rate is None:
             yield puller
             return
-        from holystone.upkeep.limited.gateway import Gateway
-        from holystone.upkeep.limited.pace import Pace
-        from holystone.upkeep.limited.puller import LimitedPuller, upstreams
+        from holystone.registry.limited.gateway import Gateway
+        from holystone.registry.limited.pace import Pace
+        from holystone.registry.limited.puller import LimitedPuller, upstreams
 
         with Gateway(Pace(rate), upstreams(self.client, self.credentials)) as gateway:
             yield LimitedPuller(puller, gateway)
 
     def ask(self, references: Iterable[str]) -> Mapping[str, Answer]:
         """What registries say, asked by the engine."""
-        from holystone.engine.registry import ask
+        from holystone.registry.probe import ask
 
         return ask(self.client, self.credentials, references)
 
@@ -156,25 +156,25 @@ class DemoReach:
 
     def subjects(self, images: Sequence[Image]) -> list[Subject]:
         """The images, with their layers."""
-        from holystone.upkeep.simulated import subjects_of
+        from holystone.operations.simulated import subjects_of
 
         return subjects_of(images)
 
     def verifier(self, store: str, watcher: Watcher) -> Verifies:  # noqa: ARG002 - it has one store
         """What knows which of them is damaged."""
-        from holystone.upkeep.simulated import SimulatedVerifier
+        from holystone.operations.simulated import SimulatedVerifier
 
         return SimulatedVerifier(self.host, watcher)
 
     def puller(self) -> Images:
         """What pulls, at once."""
-        from holystone.engine.simulation.demo_pulls import DemoPuller
+        from holystone.demo.pulls import DemoPuller
 
         return DemoPuller(self.host)
 
     def pullable(self, image: Image) -> Pullable:  # noqa: ARG002 - its registries are whole
         """What its registries have, they have in whole."""
-        from holystone.upkeep.pullable import Pullable
+        from holystone.registry.pullable import Pullable
 
         return Pullable()
 
@@ -191,7 +191,7 @@ class DemoReach:
 
     def ask(self, references: Iterable[str]) -> Mapping[str, Answer]:
         """What its registries say."""
-        from holystone.engine.simulation.demo_pulls import ask
+        from holystone.demo.pulls import ask
 
         return ask(self.host, references)
 

@@ -20,19 +20,19 @@ from holystone.cli.options import (
 )
 from holystone.cli.session import Failure, Session, answer, look, opened, warn
 from holystone.config.load import HERE, MEND_HERE
-from holystone.core.units import parse_rate
-from holystone.core.window import Window, clock, parse_window
+from holystone.planner.units import parse_rate
+from holystone.planner.window import Window, clock, parse_window
 from holystone.present import terminal
 
 if TYPE_CHECKING:
     from holystone.cli.reach import Reach
-    from holystone.core.inventory import Engine
-    from holystone.core.policy import Policy
-    from holystone.engine.live import LiveHost
-    from holystone.engine.simulation.demo_host import DemoHost
-    from holystone.ledger.ledger import Ledger
-    from holystone.ledger.speeds import Speed
-    from holystone.upkeep.refresh import Refreshed, Standing
+    from holystone.demo.host import DemoHost
+    from holystone.operations.live_host import LiveHost
+    from holystone.operations.refresh import Refreshed, Standing
+    from holystone.planner.inventory import Engine
+    from holystone.planner.policy import Policy
+    from holystone.store.pull_speeds import Speed
+    from holystone.store.store import Ledger
 
 _MOST_AT_A_TIME = 16
 
@@ -153,7 +153,7 @@ def _refresh(
     window: Window | None,
     options: argparse.Namespace,
 ) -> int:
-    from holystone.upkeep import refresh
+    from holystone.operations import refresh
 
     host, ledger = session.host, session.ledger
     reach = _reach(session)
@@ -204,8 +204,8 @@ def _carry_out(
     window: Window | None,
     options: argparse.Namespace,
 ) -> Refreshed:
+    from holystone.operations.refresh import carry_out
     from holystone.present.progress import PullProgress
-    from holystone.upkeep.refresh import carry_out
 
     pulls = {place for place, standing in enumerate(standings) if standing.to_pull}
     errors = terminal.open_output(sys.stderr, os.environ, color=options.color)
@@ -222,9 +222,9 @@ def _carry_out(
 
 def _remember(ledger: Ledger, key: str, standings: Sequence[Standing], done: Refreshed) -> None:
     """Write down how fast the pulls were."""
-    from holystone.core.reference import parse
-    from holystone.ledger.speeds import Pulled
-    from holystone.upkeep.refresh import PULLED
+    from holystone.operations.refresh import PULLED
+    from holystone.planner.reference import parse
+    from holystone.store.pull_speeds import Pulled
 
     pulls = [
         Pulled(parse(standing.wanted.reference).domain, outcome.size, outcome.seconds)
@@ -242,8 +242,8 @@ def _tell(
     window: Window | None,
     options: argparse.Namespace,
 ) -> None:
+    from holystone.operations.refresh import Outcome
     from holystone.present.report import refresh as report
-    from holystone.upkeep.refresh import Outcome
 
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)
     entries = []
@@ -283,7 +283,7 @@ def _tell(
 
 def _code(standings: Sequence[Standing], done: Refreshed | None) -> int:
     """3 where a registry gave no answer, a pull failed, or what was wanted is nowhere."""
-    from holystone.upkeep.refresh import FAILED
+    from holystone.operations.refresh import FAILED
 
     if done is not None and done.interrupted:
         return exit_codes.INTERRUPTED

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_output, path, value_of
 from holystone.cli.session import Failure, answer
-from holystone.core.outside import safe
-from holystone.core.units import parse_rate, parse_size
+from holystone.outside.text import safe
+from holystone.planner.units import parse_rate, parse_size
 from holystone.present import terminal
 from holystone.replay.orders import DEFAULT, ORDERS, UNKNOWN
 
@@ -152,7 +152,7 @@ def _replayed(replays: Replays, options: argparse.Namespace) -> tuple[Replay, st
     )
     if not swept:
         return told, ""
-    from holystone.replay.picture import picture
+    from holystone.present.replay_picture import picture
 
     return told, picture(facts.name, replays, orders, swept, flattens or {})
 

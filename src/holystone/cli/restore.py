@@ -15,10 +15,10 @@ from holystone.cli.session import Failure, answer, open_ledger
 from holystone.present import terminal
 
 if TYPE_CHECKING:
-    from holystone.core.inventory import Inventory
-    from holystone.engine.pulling import Images
-    from holystone.ledger.ledger import Ledger
-    from holystone.upkeep.bring_back import Restoring, Undone
+    from holystone.operations.bring_back import Restoring, Undone
+    from holystone.planner.inventory import Inventory
+    from holystone.registry.pull import Images
+    from holystone.store.store import Ledger
 
 
 def parser() -> argparse.ArgumentParser:
@@ -67,12 +67,12 @@ def run(options: argparse.Namespace) -> int:
     endpoint = resolve(options.host, options.context, os.environ)
     if endpoint.scheme == "demo":
         return _restore_demo(number, references, options)
-    from holystone.engine.api import Client
-    from holystone.engine.credentials import Credentials
+    from holystone.engine.client import Client
     from holystone.engine.lists import Lists
     from holystone.engine.observe import read_lists
-    from holystone.engine.pulling import Puller
     from holystone.engine.transport.connection import connect
+    from holystone.registry.credentials import Credentials
+    from holystone.registry.pull import Puller
 
     client = Client(endpoint, options.timeout, connect)
     try:
@@ -95,7 +95,7 @@ def _restore_demo(
     number: int | None, references: Sequence[str], options: argparse.Namespace
 ) -> int:
     from holystone.cli import demo
-    from holystone.engine.simulation.demo_pulls import DemoPuller
+    from holystone.demo.pulls import DemoPuller
 
     with demo.opened(options, past=True) as (host, ledger):
         inventory = host.observe()
@@ -121,9 +121,9 @@ def _restore(
     references: Sequence[str],
     options: argparse.Namespace,
 ) -> int:
-    from holystone.ledger.database import LedgerError
-    from holystone.upkeep import restore
-    from holystone.upkeep.digests import keep_names
+    from holystone.operations import restore
+    from holystone.operations.digests import keep_names
+    from holystone.store.database import LedgerError
 
     try:
         summary = restore.resolve(ledger.runs, inventory, number)
@@ -163,8 +163,8 @@ def _restore(
 
 
 def _carry_out(plan: Sequence[Restoring], puller: Images, options: argparse.Namespace) -> Undone:
+    from holystone.operations.bring_back import PULL, carry_out
     from holystone.present.progress import PullProgress
-    from holystone.upkeep.bring_back import PULL, carry_out
 
     pulls = {place for place, item in enumerate(plan) if item.action == PULL}
     errors = terminal.open_output(sys.stderr, os.environ, color=options.color)
@@ -178,7 +178,7 @@ def _code(plan: Sequence[Restoring], undone: Undone | None) -> int:
         return exit_codes.DONE
     if undone.interrupted:
         return exit_codes.INTERRUPTED
-    from holystone.upkeep.bring_back import LOST
+    from holystone.operations.bring_back import LOST
 
     missed = any(item.named and item.action == LOST for item in plan)
     return exit_codes.STEPS_FAILED if missed or undone.counts["failed"] else exit_codes.DONE

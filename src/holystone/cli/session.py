@@ -12,18 +12,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 from holystone.cli import exit_codes
-from holystone.core.outside import safe_lines, safe_message
-from holystone.core.units import format_size
 from holystone.engine.errors import EngineError, EngineUnreachable
+from holystone.outside.text import safe_lines, safe_message
+from holystone.planner.units import format_size
 
 if TYPE_CHECKING:
-    from holystone.core.decision import Plan
-    from holystone.core.inventory import Inventory
-    from holystone.core.policy import Policy
-    from holystone.engine.api import Client
+    from holystone.engine.client import Client
     from holystone.engine.host import Host
-    from holystone.ledger.ledger import Ledger
+    from holystone.planner.inventory import Inventory
+    from holystone.planner.policy import Policy
+    from holystone.planner.verdict import Plan
     from holystone.present.terminal import Output
+    from holystone.store.store import Ledger
 
 
 _PATIENCE = 2.0
@@ -126,7 +126,7 @@ def opened(
         with _demo(options, endpoint.url) as session:
             yield session
         return
-    from holystone.engine.api import Client
+    from holystone.engine.client import Client
     from holystone.engine.lists import Lists
     from holystone.engine.transport.connection import connect
 
@@ -151,7 +151,7 @@ def opened(
     known = client.info
     lists = Lists(client, sizes=sizes, untagged=untagged_do)
 
-    from holystone.engine.live import LiveHost
+    from holystone.operations.live_host import LiveHost
 
     host = LiveHost(client, ledger, events=events, lists=lists)
     try:
@@ -168,7 +168,7 @@ def _recall_engine(client: Client, ledger: Ledger) -> str:
     version = client.negotiate()
     if not version.podman or client.endpoint.scheme != "unix":
         return ""
-    from holystone.ledger.engines import mark
+    from holystone.store.engines import mark
 
     known_by = mark(client.endpoint.address, version.engine)
     client.info = ledger.recall_engine(known_by, time.time()) if known_by else None
@@ -177,8 +177,8 @@ def _recall_engine(client: Client, ledger: Ledger) -> str:
 
 def open_ledger(options: argparse.Namespace) -> Ledger:
     """The ledger that ``--state`` or the environment names; its file is opened at first use."""
-    from holystone.ledger.database import default_folder
-    from holystone.ledger.ledger import Ledger
+    from holystone.store.database import default_folder
+    from holystone.store.store import Ledger
 
     return Ledger(options.state or default_folder(os.environ), warn)
 
@@ -227,7 +227,7 @@ def survey(
     the images that would go if they could come back; without a target about no others than those
     in ``about``, where that is given.
     """
-    from holystone.core.plan import plan
+    from holystone.planner.plan import plan
 
     if inventory is None:
         inventory = look(host, policy, sizes=sizes, every=every)
@@ -260,7 +260,7 @@ def survey(
 def _check_target(inventory: Inventory, policy: Policy) -> None:
     """Raise Failure for a target that cannot be seen from here, or that is above the disk."""
     if policy.target is not None and inventory.disk.free_bytes is None:
-        from holystone.present.wording import safe
+        from holystone.present.format import safe
 
         raise Failure(
             "a target needs to see how full the engine's disk is, and that disk is not in sight: "

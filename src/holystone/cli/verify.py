@@ -17,13 +17,13 @@ from holystone.present import terminal
 
 if TYPE_CHECKING:
     from holystone.cli.reach import Reach
-    from holystone.core.inventory import Image, Inventory
     from holystone.engine.host import Host
-    from holystone.ledger.ledger import Ledger
+    from holystone.operations.mending import Mended
+    from holystone.operations.repair import Group
+    from holystone.operations.verify import Subject, Verified
+    from holystone.planner.inventory import Image, Inventory
     from holystone.present.report.verify import Entry
-    from holystone.upkeep.mending import Mended
-    from holystone.upkeep.repair import Group
-    from holystone.upkeep.verify import Subject, Verified
+    from holystone.store.store import Ledger
 
 
 def parser() -> argparse.ArgumentParser:
@@ -75,10 +75,10 @@ def run(options: argparse.Namespace) -> int:
     if endpoint.scheme == "demo":
         return _verify_demo(endpoint.url, options)
     from holystone.cli.reach import LiveReach
-    from holystone.engine.api import Client
-    from holystone.engine.live import LiveHost
+    from holystone.engine.client import Client
     from holystone.engine.transport.connection import connect
-    from holystone.upkeep.digests import keep_names
+    from holystone.operations.digests import keep_names
+    from holystone.operations.live_host import LiveHost
 
     client = Client(endpoint, options.timeout, connect)
     ledger = open_ledger(options)
@@ -164,7 +164,7 @@ class _Verifying:
     @contextmanager
     def _locked(self, inventory: Inventory) -> Iterator[None]:
         """Hold the lock of this host. Raises Failure where another run has it."""
-        from holystone.ledger.lock import HostLock, LockHeld, ci_job
+        from holystone.store.lock import HostLock, LockHeld, ci_job
 
         key = f"{inventory.engine.id}/{inventory.engine.store}"
         lock = HostLock(self.ledger.folder, key, warn)
@@ -178,8 +178,8 @@ class _Verifying:
     def _repair(self, results: Mapping[str, Verified]) -> Mended | None:
         """Mend what is damaged; None where nothing is."""
         from holystone.cli.cache_question import with_cache
-        from holystone.upkeep import repair
-        from holystone.upkeep.verify import DAMAGED
+        from holystone.operations import repair
+        from holystone.operations.verify import DAMAGED
 
         if all(told.result != DAMAGED for told in results.values()):
             return None
@@ -193,9 +193,9 @@ class _Verifying:
         return self._mend(made, inventory)
 
     def _mend(self, made: Sequence[Group], inventory: Inventory) -> Mended:
-        from holystone.ledger.lock import ci_job
+        from holystone.operations import mending, repair
         from holystone.present.progress import PullProgress
-        from holystone.upkeep import mending, repair
+        from holystone.store.lock import ci_job
 
         plan = repair.plan_of(made, inventory)
         run = None
@@ -226,9 +226,9 @@ class _Verifying:
         mended: Mended | None,
     ) -> list[Entry]:
         """What is told of each image, the damaged ones first."""
+        from holystone.operations.repair import name_of, users_of
+        from holystone.operations.verify import DAMAGED, OK
         from holystone.present.report.verify import Damage, Entry
-        from holystone.upkeep.repair import name_of, users_of
-        from holystone.upkeep.verify import DAMAGED, OK
 
         entries = []
         for subject in subjects:
@@ -300,7 +300,7 @@ def _chosen(inventory: Inventory, references: Sequence[str]) -> set[str]:
 
 def _bytes_of(subjects: Sequence[Subject]) -> int:
     """About how many bytes the exports of these images have."""
-    from holystone.upkeep.verify import batches
+    from holystone.operations.verify import batches
 
     return sum(max(each.weight for each in batch) for batch in batches(subjects))
 

@@ -7,7 +7,7 @@ from typing import Any
 from holystone.config import kinds
 from holystone.config.directions import EVERY, FEWER, LARGER, ONLY_THESE, Direction
 from holystone.config.kinds import Kind
-from holystone.core.kept_containers import TABLE
+from holystone.planner.kept_containers import TABLE
 
 CONTAINERS: tuple[tuple[str, Kind, str, Any, Direction, bool], ...] = (
     (

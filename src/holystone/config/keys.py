@@ -1,7 +1,7 @@
 """The table of everything ``holystone.toml`` can say: the one source of keys, types and defaults.
 
 Reading, ``config schema``, ``config init`` and the reference in ``docs/policy.md`` come from it.
-The defaults are those of ``core.policy``.
+The defaults are those of ``planner.policy``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from holystone.config.directions import (
     first_of,
 )
 from holystone.config.kinds import Kind
-from holystone.core.policy import DEFAULT_RETENTION, LEVELS, TAKES, Policy, Retention
+from holystone.planner.policy import DEFAULT_RETENTION, LEVELS, TAKES, Policy, Retention
 
 Path = tuple[str, ...]
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from holystone.config.errors import ConfigError, Fault
-from holystone.core.policy import TAKES, Policy
-from holystone.home import home
-from holystone.regular_file import NotRegular, read_regular
+from holystone.outside.home import home
+from holystone.outside.regular_file import NotRegular, read_regular
+from holystone.planner.policy import TAKES, Policy
 
 if TYPE_CHECKING:
     from holystone.config.settings import Settings

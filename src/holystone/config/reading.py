@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from holystone.config.errors import Fault
 from holystone.config.keys import KEYS, RULE_KEYS, RULES, TABLES, Key
 from holystone.config.kinds import Kind, shown
-from holystone.core.policy import DEFAULT_RETENTION, Retention
+from holystone.planner.policy import DEFAULT_RETENTION, Retention
 
 _GROUP, _RULES = RULES.split(".")
 _GUESSED = 1000

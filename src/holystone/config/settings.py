@@ -15,7 +15,7 @@ from holystone.config.errors import ConfigError, Fault
 from holystone.config.keys import KEYS, RULE_KEYS, RULES, Key
 from holystone.config.kinds import DURATION_OR_NEVER, toml
 from holystone.config.reading import Reading, read
-from holystone.core.policy import DEFAULT_RETENTION, TAKES, Mark, Policy, Retention
+from holystone.planner.policy import DEFAULT_RETENTION, TAKES, Mark, Policy, Retention
 
 _BY_PATH = {key.path: key for key in KEYS}
 

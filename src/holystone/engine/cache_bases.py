@@ -13,8 +13,8 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 
-from holystone.core.cache_layers import layers_of_records
-from holystone.core.inventory import Inventory
+from holystone.planner.cache_layers import layers_of_records
+from holystone.planner.inventory import Inventory
 
 
 def with_layers(inventory: Inventory, root: str) -> Inventory:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from holystone.core.inventory import Image
 from holystone.engine.history import Weighing
+from holystone.planner.inventory import Image
 
 Stacks = Mapping[str, Sequence[str]]
 """Diff IDs by image ID, bottom first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holystone.core.outside import safe
+from holystone.outside.text import safe
 
 
 class EngineError(Exception):

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from holystone.engine.api import Client
+from holystone.engine.client import Client
 from holystone.engine.errors import ProtocolError
 from holystone.engine.transport.http import Connection
 from holystone.engine.transport.text import read_json

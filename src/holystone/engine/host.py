@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from holystone.core.account import Beside
-from holystone.core.decision import Step
-from holystone.core.inventory import Disk, Inventory
-from holystone.core.seen import Sighting
-from holystone.core.usage import Usage
+from holystone.planner.account import Beside
+from holystone.planner.inventory import Disk, Inventory
+from holystone.planner.usage import Usage
+from holystone.planner.verdict import Step
+from holystone.usage.sighting import Sighting
 
 if TYPE_CHECKING:
-    from holystone.core.agreed import Since
+    from holystone.planner.saved_plan import Since
 
 REMOVED = "removed"
 SKIPPED = "skipped"

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from holystone.core.inventory import Container, Note
 from holystone.engine import parse
-from holystone.engine.api import Client, Version
+from holystone.engine.client import Client, Version
 from holystone.engine.errors import EngineRefused, SenselessAnswer
 from holystone.engine.reading import NOT_FOUND, is_gone, read_one, trouble
+from holystone.engine.storage.writable import weighed
 from holystone.engine.transport.http import Response
-from holystone.engine.writable import weighed
+from holystone.planner.inventory import Container, Note
 
 _OK = 200
 

@@ -10,13 +10,13 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from typing import NamedTuple
 
-from holystone.core.inventory import Image, Layer, Note
-from holystone.core.layers import chain_ids
-from holystone.core.memory import ImageFacts
 from holystone.engine import parse
-from holystone.engine.api import Client
+from holystone.engine.client import Client
 from holystone.engine.errors import EngineRefused, SenselessAnswer
 from holystone.engine.reading import image_is_gone, read_one, trouble
+from holystone.planner.inventory import Image, Layer, Note
+from holystone.planner.layers import chain_ids
+from holystone.usage.store_port import ImageFacts
 
 _MOST_METADATA = 1 << 16
 """Bytes; what Podman counts of an image that has no layers, its config and manifest."""

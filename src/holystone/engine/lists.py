@@ -11,12 +11,12 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from holystone.engine.api import Client, Pending, abandon
+from holystone.engine.client import Client, Pending, abandon
 from holystone.engine.errors import EngineError
 from holystone.engine.patience import WORKING_GRPC
 
 if TYPE_CHECKING:
-    from holystone.core.inventory import CacheRecord
+    from holystone.planner.inventory import CacheRecord
 
 DF_BY_TYPE = (1, 42)
 """The API version from which ``/system/df`` answers for one kind alone."""
@@ -171,7 +171,7 @@ def ask_buildkit(client: Client) -> list[CacheRecord] | None:
 
     A proxy before the engine may not let it through. ``GET /system/df`` tells the same.
     """
-    from holystone.engine.buildkit import disk_usage
+    from holystone.engine.buildkit.cache import disk_usage
 
     try:
         connection = client.open()

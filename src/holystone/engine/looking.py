@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from contextlib import closing
 from urllib.parse import quote
 
-from holystone.core.decision import Step
-from holystone.core.unanswered import Left, lost
 from holystone.engine import observe
-from holystone.engine.api import Client
+from holystone.engine.client import Client
 from holystone.engine.errors import EngineError
 from holystone.engine.host import FAILED, REMOVED, Removal
 from holystone.engine.parse import references
 from holystone.engine.reading import image_is_gone, is_gone
 from holystone.engine.transport.http import Response
+from holystone.planner.unanswered import Left, lost
+from holystone.planner.verdict import Step
 
 PATIENCE = 4.0
 """Seconds for an engine that went away to answer again."""

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from holystone.core.inventory import Image, Inventory
-from holystone.engine.api import Client
+from holystone.engine.client import Client
 from holystone.engine.errors import EngineRefused, SenselessAnswer
 from holystone.engine.parse import full_id
 from holystone.engine.reading import of_kind, read_one
+from holystone.planner.inventory import Image, Inventory
 
 _LIBPOD = "/v4.0.0/libpod"
 

@@ -15,9 +15,8 @@ from functools import partial
 from itertools import chain, repeat
 from typing import Any, TypeVar
 
-from holystone.core.inventory import CacheRecord, Disk, Engine, Image, Inventory, Note, Volume
 from holystone.engine import parse, sight
-from holystone.engine.api import Client
+from holystone.engine.client import Client
 from holystone.engine.errors import EngineError, EngineRefused, EngineUnreachable, SenselessAnswer
 from holystone.engine.lists import DF_BY_TYPE, Answers, Lists, ask_buildkit, cache_usage
 from holystone.engine.reading import (
@@ -27,6 +26,7 @@ from holystone.engine.reading import (
     read_list,
     read_one,
 )
+from holystone.planner.inventory import CacheRecord, Disk, Engine, Image, Inventory, Note, Volume
 
 T = TypeVar("T")
 

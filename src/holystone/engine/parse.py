@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from holystone.core.digest_names import repository
-from holystone.core.inventory import CacheRecord, Container, Engine, Image, Network, Volume
-from holystone.core.memory import ImageFacts
+from holystone.planner.digest_names import repository
+from holystone.planner.inventory import CacheRecord, Container, Engine, Image, Network, Volume
+from holystone.usage.store_port import ImageFacts
 
 _BUILTIN_NETWORKS = ("bridge", "host", "none", "podman", "ingress", "docker_gwbridge")
 _ANONYMOUS = "com.docker.volume.anonymous"

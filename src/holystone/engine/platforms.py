@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from holystone.core.inventory import Image, Layer
-from holystone.core.layers import chain_ids
-from holystone.core.memory import ImageFacts
-from holystone.engine.api import Client
+from holystone.engine.client import Client
 from holystone.engine.errors import EngineRefused, SenselessAnswer
 from holystone.engine.reading import read_one
+from holystone.planner.inventory import Image, Layer
+from holystone.planner.layers import chain_ids
+from holystone.usage.store_port import ImageFacts
 
 _BY_PLATFORM = (1, 49)
 """The API version from which inspections and histories tell of any platform."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from holystone.core.inventory import Note
 from holystone.engine.errors import EngineRefused, SenselessAnswer
 from holystone.engine.transport.http import Response
+from holystone.planner.inventory import Note
 
 T = TypeVar("T")
 

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from holystone.engine.api import Client
+from holystone.engine.client import Client
 from holystone.engine.errors import EngineError
 
 _ENGINES = ("dockerd", "podman")

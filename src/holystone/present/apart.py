@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 
-from holystone.core.decision import Verdict
-from holystone.present.wording import SHORT_ID, is_hash, name_of, safe
+from holystone.planner.verdict import Verdict
+from holystone.present.format import SHORT_ID, is_hash, name_of, safe
 
 _ALGORITHM = "sha256:"
 

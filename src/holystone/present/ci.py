@@ -1,7 +1,7 @@
 """CI logs: collapsible sections for GitLab and GitHub, and GitHub's Markdown step summary.
 
 GitLab reads section marks from the job log, GitHub workflow commands at the start of lines.
-Names on a host may come from somebody else's job: ``core.outside`` sees to it that what they
+Names on a host may come from somebody else's job: ``outside.text`` sees to it that what they
 contain never acts as such a mark.
 """
 
@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from holystone.core.decision import Plan
-from holystone.core.inventory import Disk
-from holystone.core.outside import safe_lines
-from holystone.core.units import format_size
+from holystone.outside.text import safe_lines
+from holystone.planner.inventory import Disk
+from holystone.planner.units import format_size
+from holystone.planner.verdict import Plan
 from holystone.present import figures
-from holystone.present.wording import counted, engine_name, name_of, plural, promised, safe
+from holystone.present.format import counted, engine_name, name_of, plural, promised, safe
 
 if TYPE_CHECKING:
-    from holystone.engine.execute import Outcome
+    from holystone.operations.execute import Outcome
 
 GITLAB = "gitlab"
 GITHUB = "github"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from holystone.present.format import ago, clock, safe
 from holystone.present.rule_wording import Facts, Wording, duration, number
-from holystone.present.wording import ago, clock, safe
 
 
 def created(facts: Facts) -> str:

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from holystone.core.units import format_size
+from holystone.planner.units import format_size
 from holystone.present import svg as draw
-from holystone.present.wording import safe
+from holystone.present.format import safe
 
 WIDTH, HEIGHT = 820, 420
 _FRAME = draw.Frame(66, 590, HEIGHT - 34, 56)

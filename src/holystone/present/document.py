@@ -11,20 +11,20 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from holystone.core.account import Beside
-from holystone.core.decision import Plan, Reason, Verdict
-from holystone.core.inventory import Disk, Engine, Image, Inventory, Note
-from holystone.core.outside import safe_json
-from holystone.core.policy import Watermarks
 from holystone.engine.host import SKIPPED, Removal
+from holystone.outside.text import safe_json
+from holystone.planner.account import Beside
+from holystone.planner.inventory import Disk, Engine, Image, Inventory, Note
+from holystone.planner.policy import Watermarks
+from holystone.planner.verdict import Plan, Reason, Verdict
 from holystone.present import figures, notes, reasons
-from holystone.present.wording import timestamp
+from holystone.present.format import timestamp
 
 if TYPE_CHECKING:
     from holystone.config.load import Configuration
-    from holystone.core.worth import Prospects
-    from holystone.engine.execute import Outcome
-    from holystone.engine.rounds import Round
+    from holystone.operations.execute import Outcome
+    from holystone.operations.rounds import Round
+    from holystone.planner.worth import Prospects
     from holystone.present.explanation import Explanation
 
 SCHEMA = 1

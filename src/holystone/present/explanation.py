@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from holystone.core.arrival import last_sign, sign
-from holystone.core.cache_layers import layers_of_records
-from holystone.core.decision import Fact, Plan, Verdict
-from holystone.core.digest_names import digest_names
-from holystone.core.freed import free
-from holystone.core.inventory import Container, Image, Inventory, Note
-from holystone.core.usage import Usage
-from holystone.core.worth import Prospects, prospects, prospects_of_record, rank
+from holystone.planner.arrival import last_sign, sign
+from holystone.planner.cache_layers import layers_of_records
+from holystone.planner.digest_names import digest_names
+from holystone.planner.freed import free
+from holystone.planner.inventory import Container, Image, Inventory, Note
+from holystone.planner.usage import Usage
+from holystone.planner.verdict import Fact, Plan, Verdict
+from holystone.planner.worth import Prospects, prospects, prospects_of_record, rank
 
 
 class Sharer(NamedTuple):

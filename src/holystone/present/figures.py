@@ -6,13 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from holystone.core.account import Account, Beside, account
-from holystone.core.cache_blobs import blobs_of_records
-from holystone.core.content import content_alone
-from holystone.core.decision import KINDS, Plan
-from holystone.core.freed import free_images
-from holystone.core.inventory import Container, Image, Inventory
-from holystone.core.layers import Share, holders, share
+from holystone.planner.account import Account, Beside, account
+from holystone.planner.cache_blobs import blobs_of_records
+from holystone.planner.content import content_alone
+from holystone.planner.freed import free_images
+from holystone.planner.inventory import Container, Image, Inventory
+from holystone.planner.layers import Share, holders, share
+from holystone.planner.verdict import KINDS, Plan
 
 
 class Stored(NamedTuple):

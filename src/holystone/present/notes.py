@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from holystone.core.inventory import Note
+from holystone.planner.inventory import Note
+from holystone.present.format import counted, listed, plural, safe, short_id, short_reference
 from holystone.present.table import paragraph
 from holystone.present.terminal import Look
-from holystone.present.wording import counted, listed, plural, safe, short_id, short_reference
 
 _SHOWN = 3
 """Objects of one problem that are named, and the length of its longest answer that is shown."""

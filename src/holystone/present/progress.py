@@ -14,12 +14,12 @@ from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import Self
 
-from holystone.core.decision import Plan, Step
-from holystone.core.units import format_size
 from holystone.engine.host import REMOVED, Removal
+from holystone.planner.units import format_size
+from holystone.planner.verdict import Plan, Step
+from holystone.present.format import plural
 from holystone.present.table import cut, display_width
 from holystone.present.terminal import Output, plain
-from holystone.present.wording import plural
 
 PATIENCE = 0.5
 """Seconds of work before anything is drawn."""

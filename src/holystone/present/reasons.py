@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from holystone.core.decision import Reason
+from holystone.planner.verdict import Reason
 from holystone.present import container_reasons
+from holystone.present.format import age, ago, clock, counted, listed, safe, short_reference
 from holystone.present.rule_wording import Facts
 from holystone.present.rule_wording import Wording as _Wording
 from holystone.present.rule_wording import count as _count
 from holystone.present.rule_wording import duration as _duration
 from holystone.present.rule_wording import number as _number
 from holystone.present.rule_wording import size as _size
-from holystone.present.wording import age, ago, clock, counted, listed, safe, short_reference
 
 _JUST_NOW = 60.0
 """Seconds within which a registry was asked in this run."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from holystone.core.decision import Fact
-from holystone.core.units import format_duration, format_size
+from holystone.planner.units import format_duration, format_size
+from holystone.planner.verdict import Fact
 
 Facts = Mapping[str, Fact]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TextIO
 
-from holystone.core.outside import safe_lines
+from holystone.outside.text import safe_lines
 
 WIDTH = 100
 """Columns where there is no terminal to ask, for what is drawn: nothing is broken there."""

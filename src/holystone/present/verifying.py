@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from holystone.core.units import format_size
+from holystone.planner.units import format_size
 from holystone.present.progress import NEARLY, ProgressLine
 from holystone.present.terminal import Output
 

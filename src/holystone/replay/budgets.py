@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from holystone.core.replayed import Replayed, TraceFacts
 from holystone.replay.orders import ORDERS, UNKNOWN
+from holystone.replay.result import Replayed, TraceFacts
 from holystone.replay.running import Job
 
 FLAT = 0.1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-from holystone.core.replayed import TraceFacts
+from holystone.replay.result import TraceFacts
 from holystone.replay.trace import Trace
 
 

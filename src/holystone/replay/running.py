@@ -9,9 +9,9 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from holystone.core.replayed import Replayed
 from holystone.replay.host import replay
 from holystone.replay.orders import KEPT, ORDERS, UNKNOWN
+from holystone.replay.result import Replayed
 from holystone.replay.trace import Trace
 
 if TYPE_CHECKING:

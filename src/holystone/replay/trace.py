@@ -18,8 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO, NamedTuple, NoReturn
 
-from holystone.core.outside import safe_json
-from holystone.regular_file import NotRegular, open_regular
+from holystone.outside.regular_file import NotRegular, open_regular
+from holystone.outside.text import safe_json
 
 STDIN = "-"
 LONGEST_LINE = 1 << 20

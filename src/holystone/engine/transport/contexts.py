@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from holystone.engine.errors import EndpointError
 from holystone.engine.transport.endpoint import LARGEST_CONFIG, TLS, tls_in
-from holystone.regular_file import NotRegular, read_regular
+from holystone.outside.regular_file import NotRegular, read_regular
 
 
 class Context(NamedTuple):

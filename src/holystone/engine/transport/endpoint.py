@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from holystone.engine.errors import EndpointError
-from holystone.home import NOWHERE, home
+from holystone.outside.home import NOWHERE, home
 
 DOCKER_SOCKET = "/var/run/docker.sock"
 PODMAN_SOCKET = "/run/podman/podman.sock"

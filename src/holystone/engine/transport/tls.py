@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from holystone.engine.errors import EngineUnreachable
 from holystone.engine.transport.connection import host_of, unreachable
 from holystone.engine.transport.endpoint import TLS, Endpoint
-from holystone.regular_file import NotRegular, read_regular
+from holystone.outside.regular_file import NotRegular, read_regular
 
 _LARGEST = 10_000_000
 """Bytes of a file of certificates. All authorities that a system trusts are a quarter of a MB."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from holystone.core.decision import Plan, Verdict
-from holystone.core.inventory import Image, Inventory
-from holystone.core.layers import Share
-from holystone.core.units import format_size
+from holystone.planner.inventory import Image, Inventory
+from holystone.planner.layers import Share
+from holystone.planner.units import format_size
+from holystone.planner.verdict import Plan, Verdict
 from holystone.present import figures, reasons
+from holystone.present.format import ago, short_id, timestamp
 from holystone.present.lists.table import (
     Field,
     Filter,
@@ -29,7 +30,6 @@ from holystone.present.lists.table import (
     by_text,
     where_known,
 )
-from holystone.present.wording import ago, short_id, timestamp
 
 NONE = "<none>"
 """How the docker command writes a repository or a tag that is not there."""
@@ -126,8 +126,8 @@ def resolved(terms: Sequence[Term], images: Sequence[Image]) -> list[Term]:
 
     Raises ValueError where that is none of these images.
     """
-    from holystone.core.lookup import find_images
-    from holystone.core.partial_names import did_you_mean
+    from holystone.planner.lookup import find_images
+    from holystone.planner.partial_names import did_you_mean
 
     told = []
     for term in terms:

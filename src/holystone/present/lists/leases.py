@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from holystone.core.names import familiar
-from holystone.core.usage import Lease
+from holystone.planner.names import familiar
+from holystone.planner.usage import Lease
+from holystone.present.format import age, clock, timestamp
 from holystone.present.lists.table import (
     Field,
     Filter,
@@ -16,7 +17,6 @@ from holystone.present.lists.table import (
     by_reference,
     by_text,
 )
-from holystone.present.wording import age, clock, timestamp
 
 
 class Row(NamedTuple):

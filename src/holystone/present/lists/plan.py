@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from holystone.core.decision import KINDS, Plan, Verdict
-from holystone.core.inventory import Inventory
-from holystone.core.units import format_size
+from holystone.planner.inventory import Inventory
+from holystone.planner.units import format_size
+from holystone.planner.verdict import KINDS, Plan, Verdict
 from holystone.present import figures, reasons
+from holystone.present.format import ago, name_of, short_id, timestamp
 from holystone.present.lists.table import (
     Field,
     Filter,
@@ -26,7 +27,6 @@ from holystone.present.lists.table import (
     by_text,
     where_known,
 )
-from holystone.present.wording import ago, name_of, short_id, timestamp
 
 
 class Row(NamedTuple):

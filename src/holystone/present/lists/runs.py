@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from holystone.core.units import format_duration, format_size
-from holystone.ledger.records import KILLED, RunSummary
+from holystone.planner.units import format_duration, format_size
+from holystone.present.format import ago, timestamp
 from holystone.present.lists.table import (
     Field,
     Filter,
@@ -21,7 +21,7 @@ from holystone.present.lists.table import (
     by_text,
     where_known,
 )
-from holystone.present.wording import ago, timestamp
+from holystone.store.records import KILLED, RunSummary
 
 _STATES = ("done", "interrupted", "killed", "running")
 

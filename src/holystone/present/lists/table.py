@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from holystone.core.units import parse_duration, parse_size
+from holystone.planner.units import parse_duration, parse_size
 
 Row = TypeVar("Row")
 Known = TypeVar("Known")
@@ -140,7 +140,7 @@ def by_text(get: Callable[[Row], Iterable[str]]) -> Callable[[str, str], Test[Ro
     """Texts that are equal, or as a pattern with ``*`` and ``?`` says."""
 
     def test(sign: str, value: str) -> Test[Row]:
-        from holystone.core.glob import of_text
+        from holystone.planner.glob import of_text
 
         _refuse(sign, _EQUALITY)
         pattern = of_text(value.lower())
@@ -155,7 +155,7 @@ def by_choice(
     """Words of which there are only these; a pattern of them will do."""
 
     def test(sign: str, value: str) -> Test[Row]:
-        from holystone.core.glob import has_marks
+        from holystone.planner.glob import has_marks
 
         if value.lower() not in choices and not has_marks(value):
             near = _near(value, choices)
@@ -181,7 +181,7 @@ def by_part(get: Callable[[Row], Iterable[str]]) -> Callable[[str, str], Test[Ro
     """Texts that contain a word, or are as a pattern says."""
 
     def test(sign: str, value: str) -> Test[Row]:
-        from holystone.core.glob import has_marks
+        from holystone.planner.glob import has_marks
 
         return by_text(get)(sign, value if has_marks(value) else f"*{value}*")
 
@@ -192,7 +192,7 @@ def by_reference(get: Callable[[Row], Iterable[str]]) -> Callable[[str, str], Te
     """References that a pattern covers, or that end in what was typed."""
 
     def test(sign: str, value: str) -> Test[Row]:
-        from holystone.core.partial_names import reference_test
+        from holystone.planner.partial_names import reference_test
 
         _refuse(sign, _EQUALITY)
         covers = reference_test(value)
@@ -263,7 +263,7 @@ def by_label(get: Callable[[Row], Mapping[str, str]]) -> Callable[[str, str], Te
     """``key`` or ``key=value``; both may be patterns."""
 
     def test(sign: str, value: str) -> Test[Row]:
-        from holystone.core.glob import of_text
+        from holystone.planner.glob import of_text
 
         _refuse(sign, _EQUALITY)
         key, equals, wanted = value.partition("=")

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
-from holystone.core.outside import safe, safe_json, safe_lines
+from holystone.outside.text import safe, safe_json, safe_lines
 from holystone.present.lists.table import Field, Table, Value
 
 Row = TypeVar("Row")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from holystone.core.units import format_duration
-from holystone.core.usage import Use
+from holystone.planner.units import format_duration
+from holystone.planner.usage import Use
+from holystone.present.format import ago, short_id, short_reference, timestamp
 from holystone.present.lists.table import (
     Field,
     Filter,
@@ -18,7 +19,6 @@ from holystone.present.lists.table import (
     by_start,
     where_known,
 )
-from holystone.present.wording import ago, short_id, short_reference, timestamp
 
 
 class Row(NamedTuple):

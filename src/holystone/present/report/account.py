@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from holystone.core.account import Beside
-from holystone.core.inventory import Inventory
-from holystone.core.units import format_size
+from holystone.planner.account import Beside
+from holystone.planner.inventory import Inventory
+from holystone.planner.units import format_size
 from holystone.present import figures
+from holystone.present.format import safe
 from holystone.present.table import Row
-from holystone.present.wording import safe
 
 _NAMED = 3
 """Logs and orphans named in a row. The JSON document has all of them."""

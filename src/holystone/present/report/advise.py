@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from holystone.core.ranking import WAIT
-from holystone.core.replayed import Advice, LastWeek, TraceFacts, Watermarks, waited_seconds
-from holystone.core.units import format_duration, format_size
+from holystone.planner.ranking import WAIT
+from holystone.planner.units import format_duration, format_size
 from holystone.present.document import SCHEMA, Document
+from holystone.present.format import counted, safe, timestamp, waited
 from holystone.present.table import Cell, Column, Row, facts, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
-from holystone.present.wording import counted, safe, timestamp, waited
+from holystone.replay.result import Advice, LastWeek, TraceFacts, Watermarks, waited_seconds
 
 _CALLED = {
     "ours": "with this",

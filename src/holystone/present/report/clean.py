@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 
-from holystone.core.decision import KINDS, Plan, Verdict
-from holystone.core.inventory import Disk
-from holystone.core.policy import Policy
-from holystone.core.units import format_size
-from holystone.engine.execute import Outcome
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, UNKNOWN, Removal
-from holystone.engine.rounds import Round
+from holystone.operations.execute import Outcome
+from holystone.operations.rounds import Round
+from holystone.planner.inventory import Disk
+from holystone.planner.policy import Policy
+from holystone.planner.units import format_size
+from holystone.planner.verdict import KINDS, Plan, Verdict
 from holystone.present import figures, notes, reasons
 from holystone.present.apart import names_of
-from holystone.present.report import listing, remaining, unconfirmed
-from holystone.present.report.freed import disk_line, freed_line
-from holystone.present.table import Cell, Column, Row, paragraph
-from holystone.present.table import render as render_table
-from holystone.present.terminal import Look
-from holystone.present.wording import (
+from holystone.present.format import (
     counted,
     counts_of,
     plural,
     safe,
 )
+from holystone.present.report import listing, remaining, unconfirmed
+from holystone.present.report.freed import disk_line, freed_line
+from holystone.present.table import Cell, Column, Row, paragraph
+from holystone.present.table import render as render_table
+from holystone.present.terminal import Look
 
 FIRST_LINE = "🧹 Cleaning up temporary build artifacts only..."
 LAST_LINE = "✅ Cleaned temporary artifacts, preserved base images"

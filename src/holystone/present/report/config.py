@@ -11,9 +11,9 @@ from holystone.config.errors import Fault
 from holystone.config.keys import RULES
 from holystone.config.kinds import toml
 from holystone.config.load import HERE, MEND_HERE, Place, Source
+from holystone.present.format import safe
 from holystone.present.table import INDENT, Cell, Column, Row, paragraph, render
 from holystone.present.terminal import Look
-from holystone.present.wording import safe
 
 _COLUMNS = (
     Column("key"),

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from holystone.core.decision import Plan, Verdict
-from holystone.core.inventory import Inventory
-from holystone.core.units import format_size
+from holystone.planner.inventory import Inventory
+from holystone.planner.units import format_size
+from holystone.planner.verdict import Plan, Verdict
 from holystone.present import reasons
 from holystone.present.apart import names_of
+from holystone.present.format import counted
 from holystone.present.report import plan as plan_report
 from holystone.present.table import Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
-from holystone.present.wording import counted
 
 QUESTION = "Remove all this? [y/N]"
 _CONTAINERS = (

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from holystone.core.decision import Fact, Verdict
-from holystone.core.units import format_size
+from holystone.planner.units import format_size
+from holystone.planner.verdict import Fact, Verdict
 from holystone.present import notes, reasons
 from holystone.present.apart import names_of
 from holystone.present.explanation import Explanation, Sharer
-from holystone.present.table import facts, paragraph
-from holystone.present.terminal import Look
-from holystone.present.wording import (
+from holystone.present.format import (
     ago,
     amount,
     count_of,
@@ -20,6 +18,8 @@ from holystone.present.wording import (
     short_id,
     timestamp,
 )
+from holystone.present.table import facts, paragraph
+from holystone.present.terminal import Look
 
 SHOWN_SHARERS = 5
 _SINGULAR = {"cache": "build cache record"}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from holystone.core.decision import Plan
-from holystone.core.inventory import Disk
-from holystone.core.units import format_size
-from holystone.engine.execute import Outcome
-from holystone.engine.rounds import NOISE, disagrees, gain
-from holystone.present.wording import promised
+from holystone.operations.execute import Outcome
+from holystone.operations.rounds import NOISE, disagrees, gain
+from holystone.planner.inventory import Disk
+from holystone.planner.units import format_size
+from holystone.planner.verdict import Plan
+from holystone.present.format import promised
 
 
 def freed_line(

@@ -6,16 +6,16 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from holystone.core.decision import KINDS, Reason, Verdict
-from holystone.core.units import format_duration, format_size
-from holystone.ledger.records import DONE, KILLED, REMOVED, RUNNING, UNKNOWN, Removed, RunSummary
+from holystone.planner.units import format_duration, format_size
+from holystone.planner.verdict import KINDS, Reason, Verdict
 from holystone.present import reasons
 from holystone.present.apart import names_of
 from holystone.present.document import SCHEMA, Document
+from holystone.present.format import counted, counts_of, plural, run_name, safe, timestamp
 from holystone.present.table import Cell, Column, Row, facts, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
-from holystone.present.wording import counted, counts_of, plural, run_name, safe, timestamp
+from holystone.store.records import DONE, KILLED, REMOVED, RUNNING, UNKNOWN, Removed, RunSummary
 
 NONE_YET = "There are no runs yet: every clean is written here before it removes anything."
 _NO_ANSWER = "asked for, and no answer came; the next look at the engine tells what went"

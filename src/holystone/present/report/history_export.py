@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from holystone.present.document import SCHEMA, Document
-from holystone.present.wording import counted, safe, timestamp
+from holystone.present.format import counted, safe, timestamp
 
 
 class Exported(NamedTuple):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from holystone.core.decision import Plan, Verdict
-from holystone.core.inventory import Image, Inventory
-from holystone.core.units import format_size
+from holystone.planner.inventory import Image, Inventory
+from holystone.planner.units import format_size
+from holystone.planner.verdict import Plan, Verdict
 from holystone.present import figures, notes, reasons
 from holystone.present.apart import shortened
+from holystone.present.format import SHORT_ID, age, count_of, counted, safe
 from holystone.present.lists import images as list_of
 from holystone.present.report.listing import FOLD_AFTER
 from holystone.present.table import INDENT, Cell, Column, Row, paragraph, shows
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
-from holystone.present.wording import SHORT_ID, age, count_of, counted, safe
 
 UNKNOWN = "—"
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from holystone.core.names import familiar
-from holystone.core.usage import Lease
+from holystone.planner.names import familiar
+from holystone.planner.usage import Lease
 from holystone.present.document import SCHEMA, Document
+from holystone.present.format import age, clock, safe, timestamp
 from holystone.present.table import Column, paragraph, render
 from holystone.present.terminal import Look
-from holystone.present.wording import age, clock, safe, timestamp
 
 _COLUMNS = (
     Column("IMAGE", gives_way=True, least=20),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-from holystone.core.decision import KINDS, Verdict
-from holystone.core.units import format_size
+from holystone.planner.units import format_size
+from holystone.planner.verdict import KINDS, Verdict
 from holystone.present import reasons
 from holystone.present.apart import names_of
+from holystone.present.format import count_of, plural
 from holystone.present.table import INDENT, Cell, Column, Row, paragraph, render
 from holystone.present.terminal import Look
-from holystone.present.wording import count_of, plural
 
 FOLD_AFTER = 12
 """Nameless objects of a kind (untagged images, cache records) shown before the rest is folded."""

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from holystone.core.inventory import Inventory
-from holystone.core.names import familiar
-from holystone.core.seen import Sighting
-from holystone.core.units import format_duration
-from holystone.core.usage import Usage, Use
 from holystone.engine.host import Observed
+from holystone.planner.inventory import Inventory
+from holystone.planner.names import familiar
+from holystone.planner.units import format_duration
+from holystone.planner.usage import Usage, Use
 from holystone.present.apart import shortened
 from holystone.present.document import Document, preamble
-from holystone.present.lists.uses import Row
-from holystone.present.table import Column, paragraph
-from holystone.present.table import render as render_table
-from holystone.present.terminal import Look
-from holystone.present.wording import (
+from holystone.present.format import (
     age,
     ago,
     counted,
@@ -26,6 +21,11 @@ from holystone.present.wording import (
     short_reference,
     timestamp,
 )
+from holystone.present.lists.uses import Row
+from holystone.present.table import Column, paragraph
+from holystone.present.table import render as render_table
+from holystone.present.terminal import Look
+from holystone.usage.sighting import Sighting
 
 _COLUMNS = (
     Column("REFERENCE", gives_way=True, least=20),

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from holystone.core.decision import Plan
-from holystone.core.inventory import Inventory
-from holystone.core.units import format_size
+from holystone.planner.inventory import Inventory
+from holystone.planner.units import format_size
+from holystone.planner.verdict import Plan
 from holystone.present import notes, reasons, table
+from holystone.present.format import counts_of, engine_name, parts_of, promised, safe
 from holystone.present.report import listing, remaining, unconfirmed
 from holystone.present.table import paragraph
 from holystone.present.terminal import Look
-from holystone.present.wording import counts_of, engine_name, parts_of, promised, safe
 
 if TYPE_CHECKING:
     from holystone.present.lists.plan import Row

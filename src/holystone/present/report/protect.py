@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from holystone.learn.found import Place
-from holystone.learn.proposal import Image, Proposal
 from holystone.present.document import SCHEMA, Document
+from holystone.present.format import counted, listed, safe
 from holystone.present.table import Cell, Column, Row, paragraph, render
 from holystone.present.terminal import Look
-from holystone.present.wording import counted, listed, safe
+from holystone.scan.findings import Place
+from holystone.scan.proposal import Image, Proposal
 
 _PLACES_SHOWN = 3
 _NAMED = 3

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from holystone.core.inventory import Engine
-from holystone.core.units import format_size
-from holystone.ledger.speeds import Speed
+from holystone.planner.inventory import Engine
+from holystone.planner.units import format_size
 from holystone.present.document import SCHEMA, Document
+from holystone.present.format import counted, engine_name, listed, safe, short_id
 from holystone.present.table import Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
-from holystone.present.wording import counted, engine_name, listed, safe, short_id
+from holystone.store.pull_speeds import Speed
 
 _STATES = {
     "current": ("up to date", "dim"),

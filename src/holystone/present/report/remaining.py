@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from holystone.core.decision import KINDS, Plan, Verdict
-from holystone.core.inventory import Inventory
-from holystone.core.units import format_size
+from holystone.planner.inventory import Inventory
+from holystone.planner.units import format_size
+from holystone.planner.verdict import KINDS, Plan, Verdict
 from holystone.present import figures, reasons
+from holystone.present.format import clock, count_of, counts_of, plural
 from holystone.present.table import Cell, Column, Row, paragraph, render
 from holystone.present.terminal import Look
-from holystone.present.wording import clock, count_of, counts_of, plural
 
 _COLUMNS = (
     Column("kind"),

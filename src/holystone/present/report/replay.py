@@ -7,14 +7,14 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from holystone.core.ranking import WAIT
-from holystone.core.replayed import Replayed, TraceFacts, waited_seconds
-from holystone.core.units import format_duration, format_size
+from holystone.planner.ranking import WAIT
+from holystone.planner.units import format_duration, format_size
 from holystone.present.document import SCHEMA, Document
+from holystone.present.format import counted, safe, timestamp, waited
 from holystone.present.table import Cell, Column, Row, facts, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
-from holystone.present.wording import counted, safe, timestamp, waited
+from holystone.replay.result import Replayed, TraceFacts, waited_seconds
 
 BASELINE = "lru"
 """The order that the others are compared with."""

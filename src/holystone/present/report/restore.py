@@ -6,22 +6,22 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from holystone.core.decision import KINDS, Verdict
-from holystone.core.units import format_size
-from holystone.ledger.records import Removed, RunSummary
+from holystone.planner.units import format_size
+from holystone.planner.verdict import KINDS, Verdict
 from holystone.present.apart import names_of
 from holystone.present.document import SCHEMA, Document
-from holystone.present.report.history import reasons_of, run_title, tagged_removed
-from holystone.present.table import Cell, Column, Row, paragraph
-from holystone.present.table import render as render_table
-from holystone.present.terminal import Look
-from holystone.present.wording import (
+from holystone.present.format import (
     count_of,
     counted,
     listed,
     safe,
     timestamp,
 )
+from holystone.present.report.history import reasons_of, run_title, tagged_removed
+from holystone.present.table import Cell, Column, Row, paragraph
+from holystone.present.table import render as render_table
+from holystone.present.terminal import Look
+from holystone.store.records import Removed, RunSummary
 
 _STYLES = {"restored": "green", "present": "dim", "failed": "red", "lost": "yellow"}
 _DONE = {

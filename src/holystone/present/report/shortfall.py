@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from holystone.core.account import Beside
-from holystone.core.decision import Plan
-from holystone.core.inventory import Inventory
-from holystone.core.units import format_size
+from holystone.planner.account import Beside
+from holystone.planner.inventory import Inventory
+from holystone.planner.units import format_size
+from holystone.planner.verdict import Plan
 from holystone.present import figures, reasons
+from holystone.present.format import plural
 from holystone.present.report import account
 from holystone.present.table import Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
-from holystone.present.wording import plural
 
 _COLUMNS = (Column("kind"), Column("bytes", right=True), Column("why", prose=True))
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from holystone.core.account import Beside
-from holystone.core.decision import Plan
-from holystone.core.inventory import Disk, Inventory
-from holystone.core.layers import Share
-from holystone.core.policy import Watermarks
-from holystone.core.units import format_size
+from holystone.planner.account import Beside
+from holystone.planner.inventory import Disk, Inventory
+from holystone.planner.layers import Share
+from holystone.planner.policy import Watermarks
+from holystone.planner.units import format_size
+from holystone.planner.verdict import Plan
 from holystone.present import figures, notes, reasons
 from holystone.present.apart import names_of
+from holystone.present.format import engine_name, plural, safe
 from holystone.present.report import account, remaining
 from holystone.present.report.plan import total
 from holystone.present.table import INDENT, Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
-from holystone.present.wording import engine_name, plural, safe
 
 LARGEST = 5
 BAR = 30

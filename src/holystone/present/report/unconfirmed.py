@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from holystone.core.decision import Plan, Verdict
-from holystone.engine.execute import Outcome
 from holystone.engine.host import REMOVED
+from holystone.operations.execute import Outcome
+from holystone.planner.verdict import Plan, Verdict
 from holystone.present import reasons
 from holystone.present.apart import names_of
+from holystone.present.format import count_of
 from holystone.present.table import Cell, Column, Row, render
 from holystone.present.terminal import Look
-from holystone.present.wording import count_of
 
 RULE = "unconfirmed"
 SHOWN = 10

@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from holystone.core.decision import Verdict
-from holystone.core.inventory import Image
-from holystone.core.units import format_size
+from holystone.planner.inventory import Image
+from holystone.planner.units import format_size
+from holystone.planner.verdict import Verdict
 from holystone.present.apart import names_of
 from holystone.present.document import SCHEMA, Document
+from holystone.present.format import count_of, listed, safe, short_id, short_reference
 from holystone.present.table import Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
-from holystone.present.wording import count_of, listed, safe, short_id, short_reference
 
 _STYLES = {"ok": "green", "damaged": "red", "unchecked": "yellow"}
 _RESULTS = {"ok": "ok", "damaged": "damaged", "unchecked": "not checked"}

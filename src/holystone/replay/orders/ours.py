@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from holystone.core.habits import Habits
-from holystone.core.ranking import Piece, Ranking
+from holystone.planner.demand import Habits
+from holystone.planner.ranking import Piece, Ranking
 from holystone.replay.order import Order
 from holystone.replay.trace import Trace
 

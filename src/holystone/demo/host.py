@@ -1,0 +1,256 @@
+"""The demo host as commands have it: images can be pulled too, and what was done to it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from holystone.demo.contents import demo_beside, demo_inventory
+from holystone.demo.images import image_named
+from holystone.demo.memory_host import SINCE_LAST_LOOK, SimulatedHost
+from holystone.demo.past import demo_sightings
+from holystone.demo.registry import catalogue, demo_registries, says_no
+from holystone.demo.state import DemoState, Kept, KeptImage
+from holystone.engine.host import Observed
+from holystone.planner.inventory import Image, Inventory
+from holystone.planner.names import complete
+from holystone.planner.reference import parse
+from holystone.planner.usage import Lease, Usage
+from holystone.planner.verdict import KINDS
+from holystone.usage.sighting import Read, Seen, present_keys
+from holystone.usage.store_port import Memory
+
+_DAMAGED = ("aquasec/trivy:0.53.0",)
+"""Images of which a layer is damaged on the disk of the demo host, until they are pulled again."""
+
+
+class _Snapshot(NamedTuple):
+    """Which objects are here, and how the images are."""
+
+    ids: dict[str, set[str]]
+    images: dict[str, Image]
+
+
+class DemoHost(SimulatedHost):
+    """The demo host at ``now`` (UTC seconds), with what was changed on it before.
+
+    Where nothing was, it is as it is built in at ``began``, which is now where that is not given.
+
+    Time stands still on it, so that a plan and what becomes of it tell the same ages.
+
+    ``memory`` keeps the uses that are seen; ``leases`` tells those given by a moment. Raises
+    DemoStateError where the kept state makes no sense.
+    """
+
+    def __init__(
+        self,
+        state: DemoState,
+        memory: Memory,
+        leases: Callable[[float], Sequence[Lease]],
+        now: float,
+        began: float | None = None,
+    ) -> None:
+        kept = state.read()
+        self.began = kept.began if kept is not None else now if began is None else began
+        inventory, usage = demo_inventory(self.began)
+        super().__init__(
+            inventory,
+            usage,
+            clock=lambda: now,
+            registries=says_no(inventory.images),
+            beside=demo_beside(inventory),
+        )
+        self.state = state
+        self.memory = memory
+        self.leases = leases
+        self.shelves = demo_registries(self.began)
+        self.key = f"{inventory.engine.id}/{inventory.engine.store}"
+        self._known = catalogue(inventory.images, self.shelves)
+        self._damaged = {image_named(inventory.images, name).id for name in _DAMAGED}
+        if kept is not None:
+            self._apply(kept)
+        self.touched.clear()
+
+    @property
+    def damaged(self) -> set[str]:
+        """The IDs of the images here that are damaged."""
+        return self._damaged & self.images.keys()
+
+    def usage(self) -> Usage:
+        """What is known of the objects that are here, and the leases as they are now."""
+        return (
+            super()
+            .usage()
+            ._replace(
+                leases=tuple(self.leases(self._clock())),
+                leases_unread=bool(self.memory.leases_unread()),
+            )
+        )
+
+    def keep_uses(self, inventory: Inventory) -> Observed:
+        """Remember the uses since the last look; at the first all that are known of."""
+        read = self.memory.recall_read(self.key)
+        told = demo_sightings(self.began, self._known.values(), self.shelves, read.looked)
+        used = {each.image for each in told}
+        added = self.memory.fold(
+            self.key,
+            Seen(
+                engine_name=inventory.engine.name,
+                at=inventory.taken_at,
+                read=Read(looked=inventory.taken_at),
+                sightings=tuple(told),
+                images={i: image for i, image in self._known.items() if i in used},
+                cache=(),
+                present=present_keys(inventory),
+            ),
+        )
+        since = read.looked or inventory.taken_at - SINCE_LAST_LOOK
+        counted = () if added is None else added.counted
+        return Observed(
+            since, tuple(each for each in counted if each.at >= since), kept=added is not None
+        )
+
+    def keep_moment(self) -> None:
+        """Keep when this host began, so that later commands find the same ages. DemoStateError."""
+        self.state.add(self.began, {}, {})
+
+    # What is done to it, and kept.
+
+    def delete_container(self, container_id: str) -> None:
+        """Remove a container; see ``SimulatedEngine``."""
+        with self._kept():
+            super().delete_container(container_id)
+
+    def delete_image(self, target: str) -> list[str]:
+        """Remove a reference or an image; see ``SimulatedEngine``."""
+        with self._kept():
+            return super().delete_image(target)
+
+    def prune_cache_record(self, record_id: str) -> list[str]:
+        """Remove a build cache record; see ``SimulatedEngine``."""
+        with self._kept():
+            return super().prune_cache_record(record_id)
+
+    def delete_volume(self, name: str) -> None:
+        """Remove a volume; see ``SimulatedEngine``."""
+        with self._kept():
+            super().delete_volume(name)
+
+    def delete_network(self, network_id: str) -> None:
+        """Remove a network; see ``SimulatedEngine``."""
+        with self._kept():
+            super().delete_network(network_id)
+
+    def tag(self, image_id: str, reference: str) -> None:
+        """Give an image a tag, which leaves the image that had it."""
+        with self._kept():
+            super().tag(image_id, reference)
+            self._name_by_tags()
+
+    def missing_bytes(self, image: Image) -> int:
+        """The bytes of the layers of an image that are not here."""
+        held = {layer.chain_id for each in self.images.values() for layer in each.layers or ()}
+        return sum(each.size for each in image.layers or () if each.chain_id not in held)
+
+    def pulled(self, image: Image, reference: str) -> None:
+        """An image came from a registry by this reference, with a tag, which moves, or a digest."""
+        with self._kept():
+            named = parse(reference).complete
+            here = self.images.get(image.id)
+            if here is None:
+                pinned = image.digests if named.digest else ()
+                self.add_image(image._replace(pinned=pinned, arrived=self._clock()))
+                self._damaged.discard(image.id)
+                self._first_seen[image.id] = self._clock()
+            else:
+                digests = tuple(dict.fromkeys((*here.digests, *image.digests)))
+                self.images[image.id] = here._replace(digests=digests)
+            if not named.digest and named.familiar not in self.images[image.id].tags:
+                super().tag(image.id, named.familiar)
+            self._name_by_tags()
+
+    # Inside.
+
+    def _name_by_tags(self) -> None:
+        """Tell of images without a tag where they had one; those with a tag need no digest."""
+        for image_id, image in self.images.items():
+            if image.tags and image.pinned:
+                self.images[image_id] = image._replace(pinned=())
+            elif not image.tags and image.digests and not image.pinned:
+                repositories = {each.partition("@")[0] for each in image.digests}
+                self.images[image_id] = image._replace(tagged_in=tuple(sorted(repositories)))
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """Keep what changes in this block, if it ends well."""
+        with self._lock:
+            before = self._snapshot()
+            yield
+            after = self._snapshot()
+            gone = {kind: before.ids[kind] - after.ids[kind] for kind in KINDS}
+            images = {
+                image_id: KeptImage(image.tags, image.digests, image.arrived, image.last_tagged)
+                for image_id, image in after.images.items()
+                if before.images.get(image_id) != image
+            }
+            if images or any(gone.values()):
+                self.state.add(self.began, gone, images)
+
+    def _snapshot(self) -> _Snapshot:
+        ids = {
+            "container": set(self.containers),
+            "image": set(self.images),
+            "cache": set(self.cache),
+            "volume": set(self.volumes),
+            "network": set(self.networks),
+        }
+        return _Snapshot(ids, dict(self.images))
+
+    def _apply(self, kept: Kept) -> None:
+        """Make the host what it was when it was left. Raises DemoStateError."""
+        known = self._snapshot().ids
+        known["image"] |= self._known.keys()
+        for kind, names in kept.gone.items():
+            for name in sorted(names - known[kind]):
+                self.state.refuse_unknown(kind, name)
+        for container_id in kept.gone.get("container", ()):
+            del self.containers[container_id]
+        for image_id in kept.gone.get("image", frozenset()) & self.images.keys():
+            del self.images[image_id]
+            self._stored.give_up(image_id)
+        for record_id in kept.gone.get("cache", ()):
+            del self.cache[record_id]
+            self._stored.give_up_record(record_id)
+        for name in kept.gone.get("volume", ()):
+            del self.volumes[name]
+        for network_id in kept.gone.get("network", ()):
+            del self.networks[network_id]
+        for image_id, each in kept.images.items():
+            self._bring(image_id, each)
+        self._name_by_tags()
+        self._mark_shared()
+
+    def _bring(self, image_id: str, kept: KeptImage) -> None:
+        """Make an image what it was, also one that came after the beginning."""
+        image = self._known.get(image_id)
+        if image is None:
+            self.state.refuse_unknown("image", image_id)
+        for name in kept.tags + kept.digests:
+            if not complete(name):
+                self.state.refuse_unknown("reference", name)
+        if image_id not in self.images:
+            self._stored.enter(image)
+        if kept.arrived is not None:
+            self._damaged.discard(image_id)
+            self._first_seen[image_id] = kept.arrived
+        pinned = image.pinned
+        if kept.arrived is not None and not kept.tags:
+            pinned = kept.digests
+        self.images[image_id] = image._replace(
+            tags=kept.tags,
+            digests=kept.digests,
+            pinned=pinned,
+            arrived=kept.arrived,
+            last_tagged=kept.last_tagged,
+        )

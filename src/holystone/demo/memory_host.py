@@ -1,0 +1,223 @@
+"""A host in memory, for ``--host demo:``, for replay and for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from holystone.demo.engine import SimulatedEngine
+from holystone.engine.errors import EngineRefused
+from holystone.engine.host import FAILED, REMOVED, SKIPPED, Observed, Removal
+from holystone.planner.account import Beside
+from holystone.planner.inventory import Image, Inventory
+from holystone.planner.names import Names
+from holystone.planner.saved_plan import Since
+from holystone.planner.usage import Usage
+from holystone.planner.verdict import Step
+from holystone.usage.sighting import Sighting, last_seen, of_containers
+
+SINCE_LAST_LOOK = 900.0
+"""Seconds between the looks at a simulated host."""
+USED = "used since planned"
+"""The reason to skip what an event touched, in the words of the host behind a real engine."""
+
+
+class SimulatedHost(SimulatedEngine):
+    """A ``Host`` whose objects are those of an inventory, until they are removed or changed.
+
+    ``clock`` gives the time, UTC seconds; by default it stands still at the inventory's.
+    ``compressed`` and ``record_layers``: see ``SimulatedEngine``. ``before_remove`` is called with
+    each step before it is carried out, and may change the host. ``registries`` has what
+    registries answer, and in which words, by repository or digest as the engine writes it; of all
+    others they have every image.
+    """
+
+    def __init__(
+        self,
+        inventory: Inventory,
+        usage: Usage | None = None,
+        *,
+        clock: Callable[[], float] | None = None,
+        compressed: Mapping[str, int] | None = None,
+        record_layers: Mapping[str, str] | None = None,
+        before_remove: Callable[[Step], None] | None = None,
+        workers: int = 4,
+        registries: Mapping[str, tuple[bool | None, str]] | None = None,
+        beside: Beside = Beside(read=True),  # noqa: B008 - immutable
+    ) -> None:
+        super().__init__(
+            inventory, clock or (lambda: inventory.taken_at), compressed, record_layers
+        )
+        self.workers = workers
+        self.before_remove = before_remove
+        self.registries = registries or {}
+        self._answers: dict[str, tuple[bool | None, str, float]] = {}
+        self._inventory = inventory
+        self._beside = beside
+        self._usage = usage or Usage()
+        self._first_seen = dict(self._usage.first_seen)
+        self._last_used = dict(self._usage.last_used)
+
+    def watch(self) -> None:
+        """Follow what is used from now on."""
+        self.touched.clear()
+
+    def observe(self, *, sizes: bool = False, every: bool = True) -> Inventory:  # noqa: ARG002
+        """Everything on the host now; layers and all sizes are known without asking."""
+        with self._lock:
+            now = self._clock()
+            for image_id in self.images:
+                self._first_seen.setdefault(image_id, now)
+            inventory = self._inventory._replace(
+                taken_at=now,
+                images=tuple(self.images.values()),
+                containers=tuple(self.containers.values()),
+                cache=tuple(self.cache.values()),
+                volumes=tuple(
+                    volume if sizes else volume._replace(size=None)
+                    for volume in self.volumes.values()
+                ),
+                networks=tuple(self.networks.values()),
+                disk=self.disk(),
+            )
+            seen = last_seen(of_containers(inventory, Names(inventory.images)))
+            for key, at in seen.items():
+                self._last_used[key] = max(at, self._last_used.get(key, 0.0))
+            return inventory
+
+    def date(self, inventory: Inventory) -> Inventory:
+        """The inventory as it is: when an image lost its tag is always known here."""
+        return inventory
+
+    def date_tagged(self, inventory: Inventory) -> Inventory:
+        """The same inventory: every date is known."""
+        return inventory
+
+    def weigh(self, inventory: Inventory) -> Inventory:
+        """The inventory as it is: layers are always known here."""
+        return inventory
+
+    def confirm(
+        self, inventory: Inventory, image_ids: Sequence[str], *, anew: bool = False
+    ) -> Inventory:
+        """The inventory with what registries say: that they have it, or ``registries`` tells."""
+        with self._lock:
+            now = self._clock()
+            for image in inventory.images:
+                known = self._answers.get(image.id)
+                if image.digests and image.id in image_ids and (anew or known is None):
+                    self._answers[image.id] = (*self._ask(image), now)
+            images = []
+            for image in inventory.images:
+                has, said, at = self._answers.get(image.id, (None, "", None))
+                images.append(
+                    image._replace(in_registry=has, registry_said=said, registry_asked=at)
+                    if at is not None
+                    else image
+                )
+        return inventory._replace(images=tuple(images))
+
+    def _ask(self, image: Image) -> tuple[bool | None, str]:
+        for name in image.digests:
+            repository = name.partition("@")[0]
+            for known in (name, repository):
+                if known in self.registries:
+                    return self.registries[known]
+        return True, ""
+
+    def usage(self) -> Usage:
+        """What is known of the objects that are here, and the leases that were given."""
+        here: dict[str, Collection[str]] = {
+            "image": self.images,
+            "volume": self.volumes,
+            "network": self.networks,
+        }
+        return Usage(
+            first_seen={i: seen for i, seen in self._first_seen.items() if i in self.images},
+            last_used={
+                key: at for key, at in self._last_used.items() if key[1] in here.get(key[0], ())
+            },
+            leases=self._usage.leases,
+            references=self._usage.references,
+            company=self._usage.company,
+            absent=self._usage.absent,
+            speeds=self._usage.speeds,
+            images=self._usage.images,
+            cache=self._usage.cache,
+        )
+
+    def used_since(self, inventory: Inventory, moment: float) -> Since:  # noqa: ARG002
+        """What was used since then, by what is remembered: every use is."""
+        with self._lock:
+            used = {key for key, at in self._last_used.items() if at > moment}
+        return Since(moment, frozenset(used))
+
+    def keep_uses(self, inventory: Inventory) -> Observed:
+        """The uses of the last while, as if the look before had been then; nothing is kept."""
+        since = inventory.taken_at - SINCE_LAST_LOOK
+        names = Names(inventory.images)
+        counted = [
+            Sighting(use.latest, reference, names.behind(reference))
+            for reference, use in self._usage.references.items()
+            if use.latest >= since
+        ]
+        return Observed(since, tuple(sorted(counted)))
+
+    def remove(self, step: Step) -> Removal:
+        """Carry out one step, unless something used its object since ``watch``."""
+        if self.before_remove is not None:
+            self.before_remove(step)
+        with self._lock:
+            if step.id in self.touched:
+                return Removal(SKIPPED, USED)
+            try:
+                return self._carry_out(step)
+            except EngineRefused as refusal:
+                if refusal.status == 404:
+                    return Removal(SKIPPED, "already gone")
+                return Removal(SKIPPED, f"the engine refused: {refusal.words}")
+
+    def remove_cache(self, steps: Sequence[Step]) -> list[Removal]:
+        """Carry out steps on build cache records one by one."""
+        return [self.remove(step) for step in steps]
+
+    def look(self, steps: Sequence[Step], removals: Sequence[Removal]) -> list[Removal]:  # noqa: ARG002
+        """The results as they are: this engine always answers."""
+        return list(removals)
+
+    def beside(self, inventory: Inventory) -> Beside:
+        """What was given, without the logs of containers that are gone."""
+        here = {container.id for container in inventory.containers}
+        logs = tuple(log for log in self._beside.logs if log.container_id in here)
+        return self._beside._replace(logs=logs)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _carry_out(self, step: Step) -> Removal:
+        if step.kind == "image":
+            return self._remove_image(step)
+        if step.kind == "container" and any(other in self.containers for other in step.after):
+            return Removal(SKIPPED, "a container that needs it stayed")
+        if step.kind == "cache":
+            if self.prune_cache_record(step.id):
+                return Removal(REMOVED)
+            record = self.cache.get(step.id)
+            if record is not None and record.in_use:
+                return Removal(SKIPPED, "in use by a build")
+            return Removal(SKIPPED, "another record that stays is made from it")
+        delete = {
+            "container": self.delete_container,
+            "volume": self.delete_volume,
+            "network": self.delete_network,
+        }.get(step.kind)
+        if delete is None:
+            return Removal(FAILED, f"holystone cannot remove a {step.kind}")
+        delete(step.id)
+        return Removal(REMOVED)
+
+    def _remove_image(self, step: Step) -> Removal:
+        for target in step.targets:
+            if self.delete_image(target):
+                # With the last tag of a repository its digests go as well.
+                return Removal(REMOVED)
+        return Removal(SKIPPED, "it has another reference by now, and lost only the old one")

@@ -1,0 +1,1 @@
+"""BuildKit, through the engine: the build cache and its records of builds."""

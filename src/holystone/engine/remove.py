@@ -1,0 +1,194 @@
+"""One removal at a time: looked at once more, then asked of the engine by name, never by force."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from holystone.engine import observe
+from holystone.engine.activity import Touched
+from holystone.engine.client import Client
+from holystone.engine.delete import NoAnswer, delete
+from holystone.engine.errors import EngineError, EngineRefused
+from holystone.engine.host import FAILED, REMOVED, SKIPPED, UNKNOWN, Removal
+from holystone.engine.looking import left_of, path_of
+from holystone.engine.reading import FAULT, NOT_FOUND, says_gone
+from holystone.engine.remove_containers import is_untouched, remove_container
+from holystone.engine.workers import ALREADY_GONE, GONE, USED
+from holystone.planner.inventory import CacheRecord
+from holystone.planner.protection import lease_on
+from holystone.planner.usage import Lease
+from holystone.planner.verdict import Step
+
+if TYPE_CHECKING:
+    from holystone.engine.remove_cache import CacheRemover
+
+_CONFLICT = 409
+
+
+class Remover:
+    """Removes objects of one engine. Safe to call from several threads."""
+
+    def __init__(
+        self,
+        client: Client,
+        touched: Touched,
+        cache: Mapping[str, CacheRecord],
+        cache_seen: float,
+        leases: Callable[[], Sequence[Lease]] = tuple,
+        leases_unread: Callable[[], str] = str,
+    ) -> None:
+        """``cache`` are the build cache records as planned, listed at ``cache_seen``.
+
+        ``leases`` tells those that count now, ``leases_unread`` why there may be more.
+        """
+        self.leases = leases
+        self.leases_unread = leases_unread
+        self.client = client
+        self.touched = touched
+        self._cache = cache, cache_seen
+        self._cache_remover: CacheRemover | None = None
+        self._local = threading.local()
+        self._siblings: list[Client] = []
+
+    def remove(self, step: Step) -> Removal:
+        """Carry out a step on a container or an image; see ``Host.remove``."""
+        if self.touched.follow(step.id):
+            return Removal(SKIPPED, USED)
+        client = self._own_client()
+        try:
+            if step.kind == "container":
+                return remove_container(client, step)
+            if step.kind == "image":
+                return self._remove_image(client, step)
+            if step.kind in ("volume", "network"):
+                delete(client, f"/{step.kind}s/{step.id}")
+                return Removal(REMOVED)
+        except EngineRefused as refusal:
+            return _settled(client, step, refusal)
+        except NoAnswer as error:
+            return Removal(UNKNOWN, f"{GONE}: {error}")
+        return Removal(FAILED, f"holystone cannot remove a {step.kind}")
+
+    def remove_cache(self, steps: Sequence[Step]) -> list[Removal]:
+        """Delete build cache records; see ``CacheRemover.remove``.
+
+        No event tells of a build that uses a record, so they are listed anew just before.
+        """
+        from holystone.engine.remove_cache import CacheRemover
+
+        self.touched.follow()
+        if self._cache_remover is None:
+            self._cache_remover = CacheRemover(*self._cache)
+        try:
+            return self._cache_remover.remove(self._own_client(), [step.id for step in steps])
+        except EngineRefused as refusal:
+            return [_refused(refusal)] * len(steps)
+
+    def close(self) -> None:
+        """Let go of the connections of all threads."""
+        for client in self._siblings:
+            client.close()
+
+    def _own_client(self) -> Client:
+        """The calling thread's own client."""
+        client: Client | None = getattr(self._local, "client", None)
+        if client is None:
+            client = self._local.client = self.client.sibling()
+            self._siblings.append(client)
+        return client
+
+    def _remove_image(self, client: Client, step: Step) -> Removal:
+        """Delete an image by its references, or by ID where it has none.
+
+        Children have gone before, and ``noprune`` keeps the engine from taking parents that have
+        a verdict of their own.
+        """
+        if lease := lease_on(self.leases(), step.id, step.targets):
+            job = f" by job {lease.job}" if lease.job else ""
+            user = f" of user {lease.user}" if lease.user else ""
+            return Removal(SKIPPED, f"leased{job}{user} since planned")
+        if self.leases_unread():
+            return Removal(SKIPPED, "perhaps leased: the leases cannot be read any more")
+        if self.touched.references_moved:
+            observed = self.touched.names.by_id.get(step.id)
+            known = {*observed.tags, *observed.digests} if observed else set()
+            if new := observe.references(client, step.id).difference(known):
+                return Removal(SKIPPED, f"{USED}: it is now {min(new)}")
+        lost: list[str] = []
+        for target in step.targets:
+            try:
+                answer = delete(client, f"/images/{target}?noprune=1")
+            except EngineRefused as refusal:
+                settled = _settled(client, step, refusal)
+                return settled._replace(lost=_also(lost, settled))
+            except NoAnswer as error:
+                return Removal(UNKNOWN, f"{GONE}: {error}", tuple(lost))
+            except EngineError as error:
+                if not lost:
+                    raise
+                return Removal(FAILED, f"{GONE}: {error}", tuple(lost))
+            if not answer or "Deleted" in str(answer):
+                # With the last tag of a repository its digests go too. Podman's answer is empty
+                # where other images hold the same layers.
+                return Removal(REMOVED)
+            lost += [name for name in _untagged(answer, target) if name not in lost]
+        said = "it has another reference by now, and lost only the old one"
+        return Removal(SKIPPED, said, tuple(lost))
+
+
+def _untagged(answer: Any, target: str) -> list[str]:
+    """The references that an image lost with one of them, as the engine tells."""
+    told = answer if isinstance(answer, list) else ()
+    return [target, *(str(each["Untagged"]) for each in told if "Untagged" in each)]
+
+
+def _also(lost: Sequence[str], settled: Removal) -> tuple[str, ...]:
+    """What an image lost in all; nothing where it went altogether."""
+    return () if settled.result == REMOVED else tuple(dict.fromkeys((*lost, *settled.lost)))
+
+
+def _settled(client: Client, step: Step, refusal: EngineRefused) -> Removal:
+    """What became of an object whose removal the engine refused: it may be gone all the same.
+
+    After a fault the engine may have carried out all of it or a part. Another run may have taken
+    the object at the same moment, which engines answer with all kinds of errors. And Podman 4
+    takes untagged parents along with their last child, and then complains of the parents it could
+    not take.
+    """
+    podman = client.negotiate().podman
+    fault = refusal.status >= FAULT
+    if not (podman or fault):
+        return _refused(refusal)
+    try:
+        (now,) = client.send([("GET", client.versioned(path_of(step.kind, step.id)))])
+        left = left_of(step, now)
+    except EngineError as error:
+        left, now = None, None
+        said = f"; then {error}"
+    else:
+        said = ""
+    if left is None or now is None:
+        told = _refused(refusal)
+        return Removal(UNKNOWN, told.detail + said) if fault else told
+    if not left.there:
+        of_images = podman and step.kind == "image"
+        if of_images and (step.after or refusal.status == _CONFLICT):
+            return Removal(REMOVED)
+        if says_gone(refusal.words) or not fault:
+            return Removal(SKIPPED, ALREADY_GONE)
+        return Removal(REMOVED, f"the engine answered {refusal.status}, and it is gone")
+    if podman and step.kind == "container" and is_untouched(now):
+        return Removal(SKIPPED, f"the engine refused: {refusal.words}")
+    return _refused(refusal)._replace(lost=left.lost if fault else ())
+
+
+def _refused(refusal: EngineRefused) -> Removal:
+    """An engine that says no is right: gone already or in use is a skip, a fault is a failure."""
+    if refusal.status == NOT_FOUND:
+        return Removal(SKIPPED, ALREADY_GONE)
+    in_use = "in use" in refusal.words or "being used" in refusal.words
+    if refusal.status == _CONFLICT or in_use:
+        return Removal(SKIPPED, f"the engine refused: {refusal.words}")
+    return Removal(FAILED, f"the engine answered {refusal.status}: {refusal.words}")

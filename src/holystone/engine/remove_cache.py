@@ -1,0 +1,233 @@
+"""Delete build cache records by ID, and find out why any of them stays.
+
+BuildKit deletes a record once nothing refers to it: no build, and no record made from it. One call
+that names many records deletes them leaves first, and never one that a build uses. What it leaves
+is listed again and asked for again while that changes anything.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from holystone.engine import observe
+from holystone.engine.buildkit.cache import MOST_PRUNED, is_plain, prune
+from holystone.engine.buildkit.grpc import Channel
+from holystone.engine.client import Client
+from holystone.engine.errors import EngineError, EngineRefused, ProtocolError
+from holystone.engine.host import FAILED, REMOVED, SKIPPED, UNKNOWN, Removal
+from holystone.engine.patience import WORKING_GRPC
+from holystone.engine.reading import FAULT
+from holystone.engine.workers import ALREADY_GONE, GONE, USED
+from holystone.planner.inventory import CacheRecord
+
+BUSY = Removal(SKIPPED, "in use by a build")
+UNEXPLAINED = Removal(SKIPPED, "the engine kept it and did not say why")
+UNNAMEABLE = Removal(FAILED, "its ID cannot be named in a prune call without naming others")
+
+_PAUSES = (0.0, 0.05, 0.2, 0.5, 1.0)
+"""Seconds before each round: a look at the records and a call that deletes what can go."""
+_IN_A_URL = 100
+"""Records in one ``POST /build/prune``, leaves first. The engine compiles the regular expression
+that names them anew for each record it looks at, so one that names 500 takes twice as long."""
+_CONFLICT = 409
+_LONGEST_NAME = 60
+
+
+class CacheRemover:
+    """Deletes build cache records of one engine. Not for several threads at once."""
+
+    def __init__(self, planned: Mapping[str, CacheRecord], listed_at: float) -> None:
+        """``planned`` are the records as the plan saw them, listed at ``listed_at``."""
+        self.planned = planned
+        self.listed_at = listed_at
+        self._bereft: dict[str, tuple[float, float]] = {}
+        """Records that lost a child here, by ID, and between which moments."""
+        self._over_grpc = True
+        self._fault = ""
+        """What the engine said in place of deleting records, where it was at fault."""
+
+    def remove(self, client: Client, record_ids: Sequence[str]) -> list[Removal]:
+        """Delete these records, each after those made from it; what was done with each.
+
+        Raises EngineError where the engine does not answer at all.
+        """
+        done = {i: UNNAMEABLE for i in record_ids if not is_plain(i)}
+        asked: set[str] = set()
+        try:
+            self._remove(client, [i for i in record_ids if i not in done], done, asked)
+        except EngineError as error:
+            if not asked and not any(removal.result == REMOVED for removal in done.values()):
+                raise
+            maybe, never = (Removal(how, f"{GONE}: {error}") for how in (UNKNOWN, FAILED))
+            return [done.get(i) or (maybe if i in asked else never) for i in record_ids]
+        return [done[i] for i in record_ids]
+
+    def _remove(
+        self, client: Client, left: list[str], done: dict[str, Removal], asked: set[str]
+    ) -> None:
+        """Delete what is left, round by round, and note in ``done`` what was done with each.
+
+        ``asked`` gets the records that a call which broke off may have deleted.
+        """
+        free: list[str] = []
+        unchanged = 0
+        for pause in _PAUSES:
+            if not left:
+                return
+            time.sleep(pause)
+            now = observe.list_cache(client)
+            for i in left:
+                if i not in now:
+                    done[i] = Removal(REMOVED) if i in asked else Removal(SKIPPED, ALREADY_GONE)
+            left = [i for i in left if i not in done]
+            before, free = free, self._free(left, now)
+            unchanged = unchanged + 1 if free == before else 0
+            if not free or unchanged > 1:
+                break
+            gone, broken = self._prune(client, free, now)
+            done.update((i, Removal(REMOVED)) for i in gone)
+            asked.update(broken)
+            left = [i for i in left if i not in done]
+        if left:
+            now = observe.list_cache(client)
+            children = _children(now)
+            for i in left:
+                if i in asked and i not in now:
+                    done[i] = Removal(REMOVED)
+                elif i in asked and self._fault:
+                    done[i] = Removal(FAILED, self._fault)
+                else:
+                    done[i] = self._why_it_stays(now.get(i), children[i])
+
+    def _free(self, record_ids: Sequence[str], now: Mapping[str, CacheRecord]) -> list[str]:
+        """Those of the records that can go as things are, children before parents."""
+        children = _children(now)
+        free: dict[str, None] = {}
+        for i in record_ids:
+            in_use = now[i].in_use or self._is_used(now[i])
+            if not in_use and all(child.id in free for child in children[i]):
+                free[i] = None
+        return list(free)
+
+    def _why_it_stays(self, record: CacheRecord | None, children: Sequence[CacheRecord]) -> Removal:
+        if record is None:
+            return Removal(SKIPPED, ALREADY_GONE)
+        if self._is_used(record):
+            return Removal(SKIPPED, USED)
+        if record.in_use:
+            return BUSY
+        return _needed_by(children[0]) if children else UNEXPLAINED
+
+    def _is_used(self, record: CacheRecord) -> bool:
+        """Whether somebody used a record since planned."""
+        planned = self.planned.get(record.id, record)
+        uses = record.usage_count - planned.usage_count
+        if not uses and record.last_used == planned.last_used:
+            return False
+        last_used = record.last_used or 0
+        if record.type == "exec.cachemount" and last_used <= self.listed_at:
+            return False  # The list itself: to measure a mount counts as using it.
+        # BuildKit marks a record as used, once, at the moment at which it loses its last child.
+        began, ended = self._bereft.get(record.id, (1.0, 0.0))
+        return uses > 1 or not began <= last_used <= ended
+
+    def _prune(
+        self, client: Client, record_ids: Sequence[str], now: Mapping[str, CacheRecord]
+    ) -> tuple[set[str], set[str]]:
+        """Ask BuildKit to delete these records: those it did, and those it may have.
+
+        There are some of the second kind where a call broke off. Raises EngineError where the
+        engine refuses.
+        """
+        gone: set[str] = set()
+        began = client.clock.now()
+        try:
+            for deleted in self._deleted(client, record_ids):
+                gone |= deleted.intersection(record_ids)
+        except ProtocolError:
+            return gone, set(record_ids) - gone
+        except EngineRefused as refusal:
+            if refusal.status < FAULT:
+                raise
+            self._fault = f"the engine answered {refusal.status}: {refusal.words}"
+            return gone, set(record_ids) - gone
+        finally:
+            ended = client.clock.now()
+            if client.clock.ahead:
+                # Known to half a second.
+                began, ended = began - 0.5, ended + 0.5
+            for parent in {parent for i in gone for parent in now[i].parents}:
+                self._bereft[parent] = self._bereft.get(parent, (began, ended))[0], ended
+        return gone, set()
+
+    def _deleted(self, client: Client, record_ids: Sequence[str]) -> Iterator[set[str]]:
+        """What BuildKit deletes, call by call."""
+        left = list(record_ids)
+        while left and self._over_grpc:
+            deleted = self._prune_over_grpc(client, left[:MOST_PRUNED])
+            if deleted is not None:
+                yield deleted
+                del left[:MOST_PRUNED]
+        for start in range(0, len(left), _IN_A_URL):
+            yield _prune_over_http(client, left[start : start + _IN_A_URL])
+
+    def _prune_over_grpc(self, client: Client, record_ids: Sequence[str]) -> set[str] | None:
+        """The IDs of those deleted; None where BuildKit cannot be asked this way.
+
+        A proxy before the engine may not let it through. Raises ProtocolError where the call broke
+        off, and may have deleted some.
+        """
+        try:
+            connection = client.open()
+        except EngineError:
+            self._over_grpc = False
+            return None
+        try:
+            channel = Channel(connection.upgraded(WORKING_GRPC))
+        except (EngineError, OSError):
+            connection.close()
+            self._over_grpc = False
+            return None
+        try:
+            return prune(channel, record_ids)
+        except (EngineError, OSError) as error:
+            self._over_grpc = False
+            raise ProtocolError(f"BuildKit broke off a prune: {error}") from None
+        finally:
+            connection.close()
+
+
+def _prune_over_http(client: Client, record_ids: Sequence[str]) -> set[str]:
+    """The IDs of those deleted. Raises EngineError."""
+    from urllib.parse import quote
+
+    # The filter is a regular expression that may match anywhere, hence the anchors.
+    filters = quote(json.dumps({"id": [f'"^({"|".join(record_ids)})$"']}))
+    path = client.versioned(f"/build/prune?all=1&filters={filters}")
+    try:
+        answer = client.request("POST", path)
+    except EngineRefused as refusal:
+        if refusal.status != _CONFLICT:
+            raise
+        return set()  # Another prune is running.
+    return set(answer.get("CachesDeleted") or ()) if isinstance(answer, dict) else set()
+
+
+def _children(records: Mapping[str, CacheRecord]) -> defaultdict[str, list[CacheRecord]]:
+    """The records made from each record, by its ID."""
+    children: defaultdict[str, list[CacheRecord]] = defaultdict(list)
+    for record in records.values():
+        for parent in record.parents:
+            children[parent].append(record)
+    return children
+
+
+def _needed_by(child: CacheRecord) -> Removal:
+    name = " ".join(child.description.split())
+    if len(name) > _LONGEST_NAME:
+        name = name[: _LONGEST_NAME - 1] + "…"
+    said = f"{child.id} ({name})" if name else child.id
+    return Removal(SKIPPED, f"another record that stays is made from it: {said}")

@@ -1,0 +1,216 @@
+"""What the engine's data folder holds beside the objects that the engine lists.
+
+Logs of containers, folders of layers that nothing refers to, and the engine's own files. Nothing
+here is removed: it is named, so that the account of a disk adds up.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+
+from holystone.engine.storage.logs import log_files
+from holystone.engine.storage.writable import measure
+from holystone.planner.account import Beside, Log, Orphan
+from holystone.planner.inventory import Container, Engine
+
+_MOST_FILES = 200_000
+"""Files counted below one folder."""
+_YOUNG = 60.0
+"""Seconds: a folder as new as that may be of a layer that is being made."""
+_PAUSE = 0.3
+_BLOCK = 512
+_NOTICED = 16 << 20
+"""Bytes of a running container's writable layer from which on it is measured."""
+_COUNTED = (
+    "containers",
+    "volumes",
+    "overlay2",
+    "vfs",
+    "btrfs",
+    "zfs",
+    "fuse-overlayfs",
+    "devicemapper",
+)
+"""Folders whose bytes are counted otherwise: those of logs, volumes and layers."""
+
+
+def look(root: str, engine: Engine, containers: Sequence[Container], *, images: str = "") -> Beside:
+    """What is beside the listed objects; unread where the folder may not be read.
+
+    ``root`` is the engine's data folder as it was proved to be in sight, ``images`` that of the
+    images where they are on another disk, which is the one that is measured.
+    """
+    if not root or not os.access(root, os.R_OK | os.X_OK):
+        return Beside()
+    logs = _logs(root, engine, containers)
+    if engine.store == "podman":
+        return Beside(read=True, logs=logs)
+    orphans = _orphans(root, engine.storage_driver) if engine.store == "classic" else []
+    return Beside(
+        read=True,
+        logs=logs,
+        orphans=_largest_first(orphans),
+        own=_own(root, engine),
+        holes=_holes(root, engine.storage_driver, containers),
+        elsewhere=("volumes", "logs") if images else _elsewhere(root, engine),
+    )
+
+
+def _logs(root: str, engine: Engine, containers: Iterable[Container]) -> tuple[Log, ...]:
+    """The logs of these containers, the largest first."""
+    found = []
+    for container in containers:
+        for files in log_files(root, engine, container.id):
+            size = sum(file.size for file in files)
+            if size:
+                limited = _limited(f"{root}/containers/{container.id}")
+                found.append(Log(container.id, container.name, files[0].path, size, limited))
+    return tuple(sorted(found, key=lambda log: (-log.size, log.name)))
+
+
+def _limited(folder: str) -> bool | None:
+    """Whether the container's log has a limit: ``max-size``, or a driver that always has one."""
+    try:
+        with open(f"{folder}/hostconfig.json", "rb") as file:
+            config = json.loads(file.read())["LogConfig"]
+        return config["Type"] == "local" or "max-size" in (config.get("Config") or {})
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def _orphans(root: str, driver: str) -> list[Orphan]:
+    """The folders of layers that no layer, container or cache record refers to.
+
+    Only of overlay2, whose folders have the names that the engine's files hold. The folders are
+    listed before the names are read, so that what is made meanwhile is known.
+    """
+    store = f"{root}/{driver}"
+    if driver != "overlay2":
+        return []
+    try:
+        folders = [
+            entry.name for entry in os.scandir(store) if entry.is_dir() and entry.name != "l"
+        ]
+        strays = _unknown(folders, root, driver)
+        young = [name for name in strays if _age(f"{store}/{name}") < _YOUNG]
+        if young:
+            # One that is being made is told by the engine's files in a moment, or by a transaction.
+            time.sleep(_PAUSE)
+            strays = _unknown(strays, root, driver)
+            if os.listdir(f"{root}/image/{driver}/layerdb/tmp"):
+                strays = [name for name in strays if name not in young]
+    except OSError:
+        return []
+    return [Orphan(f"{store}/{name}", _size(f"{store}/{name}")) for name in strays]
+
+
+def _unknown(folders: Iterable[str], root: str, driver: str) -> list[str]:
+    """Those of these folders that the engine's files do not name. Raises OSError."""
+    known = _known_layers(f"{root}/image/{driver}/layerdb")
+    strays = [name for name in folders if name.removesuffix("-init") not in known]
+    if not strays:
+        return []
+    databases = _databases(f"{root}/buildkit")
+    return [
+        name
+        for name in strays
+        if not any(name.removesuffix("-init").encode() in database for database in databases)
+    ]
+
+
+def _known_layers(layers: str) -> set[str]:
+    """The folders of image layers and of containers' writable layers. Raises OSError."""
+    known = set()
+    for kind, names in (("sha256", ("cache-id",)), ("mounts", ("mount-id", "init-id"))):
+        with os.scandir(f"{layers}/{kind}") as entries:
+            for entry in entries:
+                for name in names:
+                    with suppress(FileNotFoundError), open(f"{entry.path}/{name}") as file:
+                        known.add(file.read().strip().removesuffix("-init"))
+    return known
+
+
+def _databases(buildkit: str) -> list[bytes]:
+    """BuildKit's databases, which hold the names of its snapshots as text. Raises OSError."""
+    found = []
+    with os.scandir(buildkit) as entries:
+        for entry in entries:
+            if entry.name.endswith(".db"):
+                with open(entry.path, "rb") as file:
+                    found.append(file.read())
+    return found
+
+
+def _holes(root: str, driver: str, containers: Iterable[Container]) -> int:
+    """Bytes that running containers have in files with holes; of stopped ones it is known."""
+    holes = 0
+    for container in containers:
+        if container.idle or container.writable_size < _NOTICED:
+            continue
+        with suppress(OSError):
+            with open(f"{root}/image/{driver}/layerdb/mounts/{container.id}/mount-id") as file:
+                layer = f"{root}/{driver}/{file.read().strip()}/diff"
+            measured = measure(layer)
+            if measured is not None and measured[1]:
+                holes += max(0, container.writable_size - measured[0])
+    return holes
+
+
+def _age(folder: str) -> float:
+    try:
+        return time.time() - os.stat(folder).st_mtime
+    except OSError:
+        return 0.0
+
+
+def _own(root: str, engine: Engine) -> int:
+    """Bytes of the engine's own files."""
+    left = [*_COUNTED, engine.storage_driver]
+    if engine.store == "containerd":
+        left.append("containerd")
+    with os.scandir(root) as entries:
+        folders = [entry.path for entry in entries if entry.is_dir() and entry.name not in left]
+    return sum(map(_size, folders))
+
+
+def _elsewhere(root: str, engine: Engine) -> tuple[str, ...]:
+    """Which parts of the data are on another disk than the folder itself."""
+    images = "containerd/daemon" if engine.store == "containerd" else engine.storage_driver
+    found = []
+    for part, folder in (("images", images), ("volumes", "volumes")):
+        path = f"{root}/{folder}"
+        if os.path.isdir(path) and os.stat(path).st_dev != os.stat(root).st_dev:
+            found.append(part)
+    return tuple(found)
+
+
+def _size(folder: str) -> int:
+    """Bytes on the disk of what is below a folder, links once, up to so many files."""
+    total = 0
+    seen: set[int] = set()
+    folders = [folder]
+    count = 0
+    device: int | None = None
+    while folders and count < _MOST_FILES:
+        with suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                count += 1
+                told = entry.stat(follow_symlinks=False)
+                if device is None:
+                    device = told.st_dev
+                if told.st_dev != device:
+                    continue
+                if told.st_nlink == 1 or told.st_ino not in seen:
+                    seen.add(told.st_ino)
+                    total += told.st_blocks * _BLOCK
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+    return total
+
+
+def _largest_first(orphans: Iterable[Orphan]) -> tuple[Orphan, ...]:
+    return tuple(sorted(orphans, key=lambda orphan: (-orphan.size, orphan.path)))

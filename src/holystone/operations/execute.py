@@ -1,0 +1,150 @@
+"""Carry out a plan, step by step, and tell what became of each.
+
+Containers go first, then images with children before parents, then cache records leaves first.
+Within a kind steps that do not wait for one another run side by side, as many as the engine gains
+from.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from holystone.engine.host import FAILED, REMOVED, SKIPPED, UNKNOWN, Host, Removal
+from holystone.engine.workers import ALREADY_GONE, INTERRUPTED, Crew
+from holystone.planner.freed import free
+from holystone.planner.inventory import Inventory
+from holystone.planner.verdict import KINDS, Plan, Step
+
+Key = tuple[str, str]
+"""Kind and ID: what names one object on a host."""
+
+
+_HOLDERS = ("image", "cache")
+"""Kinds of objects that may hold the same layer."""
+_BATCH = 1000
+"""Cache records in one call to the host: as many as BuildKit is asked for at once. Ctrl-C waits for
+the call under way."""
+
+
+class Outcome(NamedTuple):
+    """What became of every step. ``freed_bytes`` counts what really went, layers once."""
+
+    results: dict[Key, Removal]
+    freed: dict[Key, int]
+    freed_bytes: int
+    seconds: float
+    interrupted: str = ""
+    """Why the run ended before its last step; empty where it did not."""
+
+    def _count(self, result: str) -> int:
+        return sum(1 for removal in self.results.values() if removal.result == result)
+
+    @property
+    def removed(self) -> int:
+        """How many objects were removed."""
+        return self._count(REMOVED)
+
+    @property
+    def skipped(self) -> int:
+        """How many were left alone: used since planned, gone already, or refused by the engine."""
+        return self._count(SKIPPED)
+
+    @property
+    def failed(self) -> int:
+        """How many removals failed or could not be tried."""
+        return self._count(FAILED)
+
+    @property
+    def unknown(self) -> int:
+        """How many removals got no answer, and could not be looked at since."""
+        return self._count(UNKNOWN)
+
+
+def execute(
+    plan: Plan,
+    inventory: Inventory,
+    host: Host,
+    report: Callable[[Step, Removal], None] | None = None,
+    begin: Callable[[Sequence[Step]], None] | None = None,
+    looked: Callable[[Step, Removal], None] | None = None,
+) -> Outcome:
+    """Remove what the plan lets go. ``inventory`` is what it was made from.
+
+    ``begin`` is called before steps are asked of the engine and ``report`` after each step, from
+    the thread that makes them. An engine that stops answering, or Ctrl-C, ends the run: steps under
+    way are waited for, and the rest is told as not tried. What got no answer is looked at in the
+    end; ``looked`` is called with what that tells.
+    """
+    started = time.monotonic()
+    crew = Crew(report or _silent, begin) if begin else Crew(report or _silent)
+    for kind in KINDS:
+        steps = [step for step in plan.steps if step.kind == kind]
+        if kind == "cache":
+            batches = [steps[start : start + _BATCH] for start in range(0, len(steps), _BATCH)]
+            crew.work(batches, host.remove_cache, min(1, len(batches)))
+        else:
+            crew.work(
+                [[step] for step in steps],
+                lambda job: [host.remove(job[0])],
+                min(host.workers, len(steps)),
+            )
+    if not crew.abandoned:
+        _look(plan, host, crew, looked or _silent)
+    freed = _freed(plan, inventory, crew.results)
+    return Outcome(
+        results=crew.results,
+        freed=freed,
+        freed_bytes=sum(freed.values()),
+        seconds=time.monotonic() - started,
+        interrupted=crew.stopped,
+    )
+
+
+def _silent(step: Step, removal: Removal) -> None:
+    """Report to nobody."""
+
+
+def _look(plan: Plan, host: Host, crew: Crew, looked: Callable[[Step, Removal], None]) -> None:
+    """Settle what got no answer by what is there now, where the engine answers again."""
+    unknown = [s for s in plan.steps if crew.results[s.kind, s.id].result == UNKNOWN]
+    if not unknown:
+        return
+    try:
+        told = host.look(unknown, [crew.results[step.kind, step.id] for step in unknown])
+    except KeyboardInterrupt:
+        crew.stopped = INTERRUPTED
+        return
+    for step, removal in zip(unknown, told, strict=True):
+        if removal.result != UNKNOWN:
+            crew.results[step.kind, step.id] = removal
+            looked(step, removal)
+    if all(removal.result in (REMOVED, SKIPPED) for removal in crew.results.values()):
+        crew.stopped = ""  # Nothing was left to do.
+
+
+def _freed(plan: Plan, inventory: Inventory, results: dict[Key, Removal]) -> dict[Key, int]:
+    """Bytes freed by each step that succeeded.
+
+    A layer goes with its last holder: where an image or a build cache record of the plan stayed
+    after all, or somebody else removed it, the bytes of those that went are told anew for the set
+    that went.
+    """
+    gone = [step for step in plan.steps if results[step.kind, step.id].result == REMOVED]
+    freed = {(step.kind, step.id): step.freed_bytes for step in gone}
+    if all(step.kind not in _HOLDERS for step in plan.steps if (step.kind, step.id) not in freed):
+        return freed
+    missing = {key for key, removal in results.items() if removal.detail == ALREADY_GONE}
+    images = {i.id: i for i in inventory.images if ("image", i.id) not in missing}
+    cache = {r.id: r for r in inventory.cache if ("cache", r.id) not in missing}
+    gone_images = [step.id for step in gone if step.kind == "image"]
+    gone_records = [step.id for step in gone if step.kind == "cache"]
+    anew = free(
+        inventory._replace(images=tuple(images.values()), cache=tuple(cache.values())),
+        [images[image_id] for image_id in gone_images],
+        [cache[record_id] for record_id in gone_records],
+    )
+    freed.update((("image", i), n) for i, n in zip(gone_images, anew.images, strict=True))
+    freed.update((("cache", r), n) for r, n in zip(gone_records, anew.records, strict=True))
+    return freed

@@ -1,0 +1,200 @@
+"""Undoing a run: what can be done about each object that it removed, or may have removed.
+
+``resolve`` finds the run and ``plan_restore`` decides; ``bring_back.carry_out`` does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from holystone.operations.bring_back import LOST, NOTHING, PULL, TAG, Restoring, moved
+from holystone.planner.inventory import Image, Inventory
+from holystone.planner.lookup import SHORTEST_PREFIX, find_images
+from holystone.planner.unanswered import lost
+from holystone.store.records import KILLED, REMOVED, UNKNOWN, Removed, RunSummary
+from holystone.store.runs import Runs
+
+_LOOKED_AT_FIRST = 50
+_NAMED = 8
+
+_WHY_LOST = {
+    "container": "a container cannot be pulled: start a new one from its image",
+    "volume": "the data of a volume is nowhere else",
+    "network": "create it again with docker network create, or by what made it",
+    "cache": "the next build that needs it makes it again",
+}
+_NEVER_PUSHED = "no registry has it: it was built here and never pushed. Build it again"
+_STEP = "it was a build step of {}, which is whole without it"
+
+
+class RestoreError(Exception):
+    """There is no such run, it is another engine's, or it removed nothing of that name."""
+
+
+def resolve(runs: Runs, inventory: Inventory, number: int | None) -> RunSummary:
+    """The run of this number, or the latest on this engine that removed, or spoilt, an image.
+
+    A repair pulls again what it removes: the latest is none of which every image is here. Raises
+    RestoreError, and LedgerError.
+    """
+    engine = inventory.engine
+    key = f"{engine.id}/{engine.store}"
+    if number is None:
+        return _latest(runs, key, inventory)
+    run = runs.get(number)
+    if run is None:
+        raise RestoreError(f"there is no run {number}; `holystone history` lists them")
+    if run.engine != key:
+        where = f" Reach that one with --host {run.endpoint}." if run.endpoint else ""
+        raise RestoreError(
+            f"run {number} was made on another engine, {run.engine_name or run.engine}; "
+            f"this is {engine.name or engine.id} ({engine.store} store).{where}"
+        )
+    return run
+
+
+def _latest(runs: Runs, key: str, inventory: Inventory) -> RunSummary:
+    mended: RunSummary | None = None
+    for limit in (_LOOKED_AT_FIRST, None):
+        listed = runs.list(limit)
+        for run in listed:
+            if run.engine != key:
+                continue
+            took = [each for each in runs.removed(run.id) if _took_image(each, run)]
+            if took and run.level == "repair" and _are_here(inventory, took):
+                mended = mended or run
+            elif took:
+                return run
+        if limit is not None and len(listed) < limit:
+            break
+    if mended is not None:
+        return mended
+    raise RestoreError(
+        "no run on this engine has removed an image; `holystone history` lists the runs"
+    )
+
+
+def _are_here(inventory: Inventory, took: Sequence[Removed]) -> bool:
+    """Whether nothing of these images is left to be brought back."""
+    return all(_decide(inventory, each, named=False).action == NOTHING for each in took)
+
+
+def _took_image(removed: Removed, run: RunSummary) -> bool:
+    """Whether a run took an image, or may have, or one of its references."""
+    took = removed.result in (REMOVED, UNKNOWN) or bool(removed.lost)
+    return removed.kind == "image" and (took or (not removed.result and run.state == KILLED))
+
+
+def plan_restore(
+    inventory: Inventory, removals: Sequence[Removed], references: Sequence[str] = ()
+) -> list[Restoring]:
+    """What can be done about each object that a run removed, or about those that were asked for.
+
+    ``references`` are tags, digests, repositories, names, or the start of IDs. Raises RestoreError
+    for those that mean nothing the run removed.
+    """
+    gone = [each for each in removals if each.may_lack]
+    chosen = _chosen(gone, references) if references else gone
+    decided = [_decide(inventory, each, named=bool(references)) for each in chosen]
+    return [each for each in decided if _concerns(inventory, each)]
+
+
+def _concerns(inventory: Inventory, item: Restoring) -> bool:
+    """Whether anything of an object went, or was asked for by name."""
+    removed = item.removed
+    if item.named or removed.result == REMOVED:
+        return True
+    if removed.kind != "image":
+        return not _is_here(inventory, removed)
+    return removed.result == UNKNOWN or item.action != NOTHING
+
+
+def _is_here(inventory: Inventory, removed: Removed) -> bool:
+    ids = {
+        "container": {each.id for each in inventory.containers},
+        "volume": {each.name for each in inventory.volumes},
+        "network": {each.id for each in inventory.networks},
+        "cache": {each.id for each in inventory.cache},
+    }
+    return removed.id in ids[removed.kind]
+
+
+def _chosen(gone: Sequence[Removed], references: Sequence[str]) -> list[Removed]:
+    images = [Image(each.id, each.tags, each.digests) for each in gone if each.kind == "image"]
+    wanted: set[tuple[str, str]] = set()
+    unknown = []
+    hint = ""
+    for text in references:
+        found = {("image", image.id) for image in find_images(images, text)}
+        found |= {(each.kind, each.id) for each in gone if _is_called(each, text)}
+        wanted |= found
+        if not found:
+            from holystone.planner.partial_names import did_you_mean
+
+            unknown.append(repr(text))
+            hint = hint or did_you_mean([name for each in gone for name in each.names], text)
+    if unknown:
+        names = [name for each in gone for name in each.tags or each.digests]
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        has = f"; it removed {', '.join(names[:_NAMED])}{more}" if names else ""
+        said = f"the run removed nothing called {', '.join(unknown)}{has}"
+        raise RestoreError(f"{said}.{hint}" if hint else said)
+    return [each for each in gone if (each.kind, each.id) in wanted]
+
+
+def _is_called(removed: Removed, text: str) -> bool:
+    if removed.kind == "image":
+        return False
+    return (
+        text == removed.id
+        or text in removed.names
+        or (len(text) >= SHORTEST_PREFIX and removed.id.startswith(text))
+    )
+
+
+def _decide(inventory: Inventory, removed: Removed, *, named: bool) -> Restoring:
+    if removed.kind != "image":
+        return Restoring(removed, LOST, _WHY_LOST[removed.kind], named=named)
+    here = _same_image(inventory, removed)
+    if here is not None and removed.digests and (absent := _missing(here, removed)):
+        detail = f"it is here, without {', '.join(absent)}"
+        return Restoring(removed._replace(platforms=absent), PULL, detail, named=named)
+    if here is not None:
+        holders = {tag: image.id for image in inventory.images for tag in image.tags}
+        missing = [tag for tag in removed.tags if tag not in holders]
+        missing += _missing_digests(inventory, here, removed)
+        gone = [moved(t, holders[t]) for t in removed.tags if holders.get(t, here.id) != here.id]
+        detail = f"it is here, without {', '.join(missing)}" if missing else "it is here"
+        action = TAG if missing else NOTHING
+        return Restoring(removed, action, "; ".join([detail, *gone]), here.id, named)
+    if not removed.digests:
+        why = _STEP.format(removed.step_of) if removed.step_of else _NEVER_PUSHED
+        return Restoring(removed, LOST, why, named=named)
+    return Restoring(removed, PULL, removed.digests[0], named=named)
+
+
+def _same_image(inventory: Inventory, removed: Removed) -> Image | None:
+    for image in inventory.images:
+        if image.id == removed.id or not set(removed.digests).isdisjoint(image.digests):
+            return image
+    return None
+
+
+def _missing_digests(inventory: Inventory, here: Image, removed: Removed) -> tuple[str, ...]:
+    """The digests that an image had and has no more, but for those that come with its tags.
+
+    Podman counts those of a manifest otherwise after a pull.
+    """
+    if inventory.engine.store == "podman":
+        return ()
+    comes = here.digests
+    if inventory.engine.store == "containerd":
+        comes += tuple(f"{tag.rpartition(':')[0]}@{here.id}" for tag in removed.tags)
+    return lost(removed.digests, comes)
+
+
+def _missing(here: Image, removed: Removed) -> tuple[str, ...]:
+    """The platforms that an image had and has no more; none where the engine does not tell."""
+    if not here.platforms:
+        return ()
+    return tuple(each for each in removed.platforms if each not in here.platforms)

@@ -1,0 +1,156 @@
+"""A clean in several rounds, until as much of the disk is free as was asked for.
+
+The figures of a plan are the engine's, and the disk may gain less: a sparse file, layers that
+build cache holds too. So the containers of a plan go first, the disk is measured, and the rest is
+planned anew; and where the disk still lacks something in the end, that is planned anew as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from holystone.engine.host import REMOVED
+from holystone.operations.execute import Key, Outcome
+from holystone.planner.inventory import Disk, Inventory
+from holystone.planner.plan import first_steps
+from holystone.planner.verdict import KINDS, Plan, Verdict
+
+MOST = 5
+"""Rounds of one clean, at most: the containers, the rest, and what the disk still lacks."""
+
+
+NOISE = 16 << 20
+"""Bytes that the free space of a disk in use moves by itself."""
+
+
+class Round(NamedTuple):
+    """One plan that was carried out, with the disk after it."""
+
+    plan: Plan
+    inventory: Inventory
+    outcome: Outcome
+    disk: Disk
+
+    @property
+    def gained(self) -> int | None:
+        """By how many bytes the free space of the disk grew; None where it is not in sight."""
+        return gain(self.plan.disk, self.disk)
+
+
+def left_after(done: Round) -> Inventory:
+    """The host after a round: its inventory without what was removed, and the disk as it is."""
+    gone = {key for key, removal in done.outcome.results.items() if removal.result == REMOVED}
+    was = done.inventory
+    return was._replace(
+        containers=tuple(c for c in was.containers if ("container", c.id) not in gone),
+        images=tuple(i for i in was.images if ("image", i.id) not in gone),
+        cache=tuple(r for r in was.cache if ("cache", r.id) not in gone),
+        volumes=tuple(v for v in was.volumes if ("volume", v.name) not in gone),
+        disk=done.disk,
+    )
+
+
+def gain(before: Disk, after: Disk) -> int | None:
+    """By how many bytes the free space of a disk grew; None where it is not in sight."""
+    if before.free_bytes is None or after.free_bytes is None:
+        return None
+    return after.free_bytes - before.free_bytes
+
+
+def falls_short(gained: int, freed: int) -> bool:
+    """Whether the disk gained so much less than was freed that the figure is wrong.
+
+    Others write to the disk meanwhile, and files take whole blocks: a few megabytes say nothing.
+    """
+    return freed > NOISE and gained < freed - max(NOISE, freed // 50)
+
+
+def disagrees(gained: int, freed: int) -> bool:
+    """Whether the disk gained markedly less than was freed, or markedly more."""
+    return falls_short(gained, freed) or gained > freed + max(NOISE, freed // 50)
+
+
+def freed_for_certain(plan: Plan, outcome: Outcome, disk: Disk) -> int:
+    """The bytes that came free, to be kept: where the plan was estimated what the disk tells.
+
+    That is what the disk gained, within the bounds of what went. Others write to it too. Where it
+    is not in sight it is the lower bound.
+    """
+    if not plan.estimated:
+        return outcome.freed_bytes
+    least = max(0, outcome.freed_bytes - (plan.freed_bytes - plan.at_least))
+    most = outcome.freed_bytes + plan.at_most - plan.freed_bytes
+    gained = gain(plan.disk, disk)
+    return least if gained is None else max(least, min(gained, most))
+
+
+def part_to_begin_with(plan: Plan, inventory: Inventory, number: int) -> Plan:
+    """What of a plan to carry out before the disk is measured; ``number`` counts rounds from 0.
+
+    The containers of a plan with a target, where anything else is to go after them.
+    """
+    kinds = {step.kind for step in plan.steps}
+    if plan.target_free is None or number or "container" not in kinds or len(kinds) == 1:
+        return plan
+    return first_steps(plan, inventory, "container")
+
+
+def missed(plan: Plan, disk: Disk) -> int:
+    """How many bytes are missing to the target; 0 where it is reached, or there is none."""
+    if plan.target_free is None or disk.free_bytes is None:
+        return 0
+    return max(0, plan.target_free - disk.free_bytes)
+
+
+def another(rounds: Sequence[Round], *, whole: bool) -> bool:
+    """Whether to plan once more after these. ``whole``: nothing of the last plan was left out."""
+    last = rounds[-1]
+    if last.plan.target_free is None or last.outcome.interrupted or len(rounds) >= MOST:
+        return False
+    if not whole:
+        return True
+    # A plan that falls short by its own account has taken all that may go.
+    return bool(last.outcome.removed and missed(last.plan, last.disk) and not last.plan.short_bytes)
+
+
+def as_one(rounds: Sequence[Round]) -> tuple[Plan, Outcome]:
+    """The rounds as one plan with one outcome; the sums are those over the rounds.
+
+    Of an object that was to go in several rounds the last of them counts, of one that stayed the
+    last plan.
+    """
+    if len(rounds) == 1:
+        return rounds[0].plan, rounds[0].outcome
+    last = rounds[-1].plan
+    verdicts = {(verdict.kind, verdict.id): verdict for verdict in last.verdicts}
+    tried: dict[Key, Verdict] = {}
+    for each in rounds:
+        tried.update(
+            ((verdict.kind, verdict.id), verdict)
+            for verdict in each.plan.verdicts
+            if (verdict.kind, verdict.id) in each.outcome.results
+        )
+    verdicts.update(tried)
+    steps = {(step.kind, step.id): step for each in rounds for step in each.plan.steps}
+    total = sum(verdict.freed_bytes for verdict in verdicts.values())
+    planned = sum(each.plan.freed_bytes for each in rounds)
+    # What was planned in vain in one round and again in another counts once.
+    at_least = sum(each.plan.at_least for each in rounds) - (planned - total)
+    at_most = sum(each.plan.at_most for each in rounds) - (planned - total)
+    return last._replace(
+        taken_at=rounds[0].plan.taken_at,
+        disk=rounds[0].plan.disk,
+        verdicts=tuple(sorted(verdicts.values(), key=lambda verdict: KINDS.index(verdict.kind))),
+        steps=tuple(steps.values()),
+        freed_bytes=total,
+        estimated=any(each.plan.estimated for each in rounds),
+        at_least=max(0, min(at_least, total)),
+        at_most=max(at_most, total),
+    ), Outcome(
+        results={key: told for each in rounds for key, told in each.outcome.results.items()},
+        freed={key: size for each in rounds for key, size in each.outcome.freed.items()},
+        freed_bytes=sum(each.outcome.freed_bytes for each in rounds),
+        seconds=sum(each.outcome.seconds for each in rounds),
+        interrupted=rounds[-1].outcome.interrupted,
+    )

@@ -1,0 +1,93 @@
+"""Where the whole disk went: what the engine tells of, what lies beside that, and all the rest."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from holystone.planner.inventory import Disk
+
+
+class Log(NamedTuple):
+    """The log of a container, in one or several files. No figure of the engine has it."""
+
+    container_id: str
+    name: str
+    path: str
+    """Of the file that is written to now."""
+    size: int
+    """Bytes on the disk, all files together."""
+    limited: bool | None
+    """Whether the container has a limit on it; None where that is not known."""
+
+
+class Orphan(NamedTuple):
+    """A layer's folder that nothing of the engine refers to."""
+
+    path: str
+    size: int
+
+
+class Beside(NamedTuple):
+    """What is in the engine's data folder beside the objects that the engine lists.
+
+    Known only where the folder is in sight and may be read.
+    """
+
+    read: bool = False
+    """Whether it was read; else all of this is unknown."""
+    logs: tuple[Log, ...] = ()
+    """The largest first, empty ones left out."""
+    orphans: tuple[Orphan, ...] = ()
+    """The largest first."""
+    own: int = 0
+    """Bytes of the engine's own files: databases, downloads under way, plugins."""
+    holes: int = 0
+    """Bytes that the engine counts in writable layers and that the disk does not hold."""
+    elsewhere: tuple[str, ...] = ()
+    """Parts of the data that are on another disk: ``images``, ``volumes``, ``logs``."""
+
+
+class Account(NamedTuple):
+    """The used bytes of the engine's disk by what holds them. The parts add up to ``used``."""
+
+    used: int
+    images: int
+    containers: int
+    cache: int
+    volumes: int
+    logs: int
+    orphans: int
+    own: int
+    other: int
+    """What is not the engine's, or not told by it. Below 0 the engine tells more than is used."""
+
+
+def account(
+    disk: Disk, beside: Beside, *, images: int, containers: int, cache: int, volumes: int
+) -> Account | None:
+    """The account of a disk, given what the engine tells; None where it is not in sight."""
+    if disk.total_bytes is None or disk.free_bytes is None:
+        return None
+    used = disk.total_bytes - disk.free_bytes
+    containers = max(0, containers - beside.holes)
+    if "images" in beside.elsewhere:
+        images = cache = containers = 0
+    if "volumes" in beside.elsewhere:
+        volumes = 0
+    logs = sum(log.size for log in beside.logs)
+    own = beside.own
+    if "logs" in beside.elsewhere:
+        logs = own = 0
+    orphans = sum(orphan.size for orphan in beside.orphans)
+    known = images + containers + cache + volumes + logs + orphans + own
+    return Account(
+        used=used,
+        images=images,
+        containers=containers,
+        cache=cache,
+        volumes=volumes,
+        logs=logs,
+        orphans=orphans,
+        own=own,
+        other=used - known,
+    )

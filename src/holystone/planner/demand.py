@@ -1,0 +1,130 @@
+"""How soon each reference will be asked for again, as far as its past tells.
+
+The next use of a reference is as far off as its uses lie apart, plus as long as it has been idle:
+``rate = 1 / (gap + idle)``. A reference that is new has no gap to go by and is believed to be used
+once a day; one whose repository got a newer tag since its last use is probably done with. And what
+was asked for together before will be again: when one image of a pipeline starts, the others come
+within minutes. ``docs/ranking.md`` has the measurements behind the numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from holystone.planner.company import Company
+from holystone.planner.usage import SAME_USE, Use
+
+USUAL_GAP = 86400.0
+"""Seconds between the uses of a reference of which too little is known to tell."""
+SUCCEEDED = 0.15
+"""What remains of the rate of a tag when a newer one of its repository is used instead."""
+SPEED = 12_500_000.0
+"""Bytes a second that come from a registry of which nothing is known: 100 Mbit/s."""
+SOON = 2500.0
+"""Seconds within which what is certain to come with another image counts as coming."""
+
+
+class Repository:
+    """What the tags of one repository have in common: when the newest of them was first used."""
+
+    __slots__ = ("newest",)
+
+    def __init__(self) -> None:
+        self.newest = 0.0
+
+
+class Habit:
+    """What is known of the uses of one reference."""
+
+    __slots__ = ("begins", "last", "reference", "repository", "seconds_per_byte", "use")
+
+    def __init__(self, reference: str, repository: Repository, speed: float, use: Use) -> None:
+        """``speed``: bytes a second that its registry sends."""
+        self.reference = reference
+        self.repository = repository
+        self.seconds_per_byte = 1 / speed
+        self.take(use)
+
+    def take(self, use: Use) -> None:
+        """Know this of its uses."""
+        self.use = use
+        self.last = use.last
+        self.begins = use.last - typical_gap(use)
+        """When a rate of ``1 / (time - begins)`` would have begun: a gap before the last use."""
+        self.repository.newest = max(self.repository.newest, use.first)
+
+    def rate(self, now: float) -> float:
+        """Uses a second to expect, what its company adds aside."""
+        idle = max(self.last, now)
+        rate = 1 / (idle - self.begins)
+        return rate * SUCCEEDED if self.repository.newest > self.last else rate
+
+
+class Habits:
+    """The references of one host. Grows as it is told of uses."""
+
+    def __init__(
+        self,
+        uses: Mapping[str, Use] | None = None,
+        company: Company | None = None,
+        speeds: Mapping[str, float] | None = None,
+    ) -> None:
+        """``uses`` and ``company`` as they are remembered, ``speeds`` of registries by domain."""
+        self.company = company or Company()
+        self.speeds = speeds or {}
+        self.known: dict[str, Habit] = {}
+        self._repositories: dict[str, Repository] = {}
+        for reference, use in (uses or {}).items():
+            self.know(reference, use)
+        if self.company.uses:
+            self.company.resume({name: habit.last for name, habit in self.known.items()})
+
+    def know(self, reference: str, use: Use) -> Habit:
+        """Take what is remembered of the uses of a reference, in place of what was known."""
+        habit = self.known.get(reference)
+        if habit is not None:
+            habit.take(use)
+            return habit
+        name = repository_of(reference)
+        repository = self._repositories.setdefault(name, Repository())
+        speed = self.speeds.get(name.partition("/")[0], SPEED)
+        habit = self.known[reference] = Habit(reference, repository, speed, use)
+        return habit
+
+    def used(self, reference: str, at: float) -> Habit:
+        """Add a use, not earlier than any before. One within a minute of the last is the same."""
+        habit = self.known.get(reference)
+        use = Use(at, at) if habit is None else habit.use.again(at)
+        if habit is None or use.count != habit.use.count:
+            self.company.used(reference, at, 0.0 if habit is None else habit.use.latest)
+        return self.know(reference, use)
+
+    def seen(self, reference: str, at: float) -> Habit:
+        """Take a sign that a reference was wanted, which may not have been a use of its own."""
+        habit = self.known.get(reference)
+        if habit is None:
+            return self.know(reference, Use(at, at))
+        return habit if at <= habit.last else self.know(reference, habit.use.until(at))
+
+    def soon(self, now: float) -> dict[str, float]:
+        """What comes with the images that were asked for just now, and the rate that this adds."""
+        chances = self.company.expected(now, self._last)
+        return {reference: chance / SOON for reference, chance in chances.items()}
+
+    def _last(self, reference: str) -> float:
+        habit = self.known.get(reference)
+        return 0.0 if habit is None else habit.last
+
+
+def typical_gap(use: Use) -> float:
+    """Seconds between uses: the running mean, pulled towards a day while there are few."""
+    if use.gap is None:
+        return USUAL_GAP
+    return max(SAME_USE, use.gap + (USUAL_GAP - use.gap) / use.count)
+
+
+def repository_of(reference: str) -> str:
+    """A complete reference without its tag and digest."""
+    name = reference.partition("@")[0]
+    head, colon, tag = name.rpartition(":")
+    return head if colon and "/" not in tag else name

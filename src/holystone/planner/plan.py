@@ -1,0 +1,241 @@
+"""plan(): a verdict with reasons for every object of a host, ordered steps, exact bytes.
+
+A pure function: no clock, socket, file, environment or randomness. The same inventory, usage,
+policy and time always give the same plan.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from holystone.planner.build_cache import CacheJudgement
+from holystone.planner.cache_layers import RecordLayers, layers_of_records
+from holystone.planner.container_groups import removals
+from holystone.planner.container_rules import ContainerJudgement
+from holystone.planner.driver import driver_slack
+from holystone.planner.freed import (
+    LayerHolders,
+    Slack,
+    block_slack,
+    container_slack,
+    containerd_slack,
+    free,
+    volume_slack,
+)
+from holystone.planner.image_rules import Judgement
+from holystone.planner.inventory import Container, Image, Inventory
+from holystone.planner.policy import Policy
+from holystone.planner.protection import Protection
+from holystone.planner.rules import Ruling, Users, judge_network, judge_volume
+from holystone.planner.usage import Usage
+from holystone.planner.verdict import Plan, Step, Verdict
+
+Rulings = Mapping[tuple[str, str], Ruling]
+"""The ruling on every object, by kind and ID."""
+
+
+def plan(inventory: Inventory, usage: Usage, policy: Policy, now: float) -> Plan:
+    """What a clean of this host would do, and why. ``now`` is UTC seconds.
+
+    Every object of the inventory gets one verdict. The steps come in an order that can be stopped
+    after any step: containers, images with children before parents, cache records leaves first,
+    volumes, networks. ``freed_bytes`` is the sum over the steps.
+    """
+    protection = Protection(inventory, usage, policy, now)
+    containers = ContainerJudgement(inventory, usage, policy, protection, now)
+    staying = containers.staying
+    images = Judgement(inventory, staying, usage, policy, protection, now)
+    images.judge_all(inventory.images)
+    layers = layers_of_records(inventory)
+    account = LayerHolders(inventory.images, layers)
+    for image in images.going:
+        account.give_up_image(image)
+    cache = CacheJudgement(inventory, policy, now, account.shared)
+    going = containers.going
+    volumes = users(staying, going, lambda container: container.volumes)
+    networks = users(staying, going, lambda container: container.networks)
+    rulings: dict[tuple[str, str], Ruling] = {
+        ("container", container_id): ruling for container_id, ruling in containers.rulings.items()
+    }
+    rulings.update(
+        (
+            ("volume", v.name),
+            judge_volume(v, volumes(v.name), usage, policy, protection, now),
+        )
+        for v in inventory.volumes
+    )
+    rulings.update(
+        (
+            ("network", n.id),
+            judge_network(n, networks(n.name, n.id, n.id[:12]), usage, policy, protection, now),
+        )
+        for n in inventory.networks
+    )
+    least_free = _least_free(inventory, policy)
+    if least_free is not None and inventory.disk.free_bytes is not None:
+        from holystone.planner.eviction import relieve
+
+        level = assemble(inventory, policy, rulings, images.going, cache.order, layers)
+        certain = level.freed_bytes - _unmeasured(inventory, rulings)
+        needed = least_free - inventory.disk.free_bytes - certain
+        relieve(inventory, usage, images, cache, account, needed, least_free)
+    cache.rule_rest()
+    rulings.update((("image", i), ruling) for i, ruling in images.rulings.items())
+    rulings.update((("cache", r), ruling) for r, ruling in cache.rulings.items())
+    made = assemble(inventory, policy, rulings, images.going, cache.order, layers)
+    return made._replace(unconfirmed=tuple(images.unconfirmed), target_free=least_free)
+
+
+def _unmeasured(inventory: Inventory, rulings: Rulings) -> int:
+    """Bytes that containers and volumes that go may free less than the engine says."""
+    containers = (c for c in inventory.containers if rulings["container", c.id][0])
+    volumes = (v for v in inventory.volumes if rulings["volume", v.name][0])
+    return container_slack(containers).below + volume_slack(volumes).below
+
+
+def _least_free(inventory: Inventory, policy: Policy) -> int | None:
+    """How many bytes of the disk are to be free in the end; None where the level alone counts."""
+    if policy.target is None:
+        return None
+    if policy.only_when_high and policy.disk.reached(inventory.disk) not in ("high", "critical"):
+        return None
+    return policy.target.least_free(inventory.disk.total_bytes)
+
+
+def assemble(
+    inventory: Inventory,
+    policy: Policy,
+    rulings: Rulings,
+    going: Sequence[Image],
+    cut: Sequence[str],
+    layers: RecordLayers | None = None,
+) -> Plan:
+    """The plan that carries out these rulings; an object without one gets no verdict.
+
+    ``going`` are the images that go, children before parents, ``cut`` the IDs of the build cache
+    records that go, leaves first; ``layers`` see ``free``.
+    """
+    gone = {key for key, (goes, _) in rulings.items() if goes}
+    leaving = [c for c in inventory.containers if ("container", c.id) in gone]
+    steps = [
+        Step("container", c.id, targets, c.freed_bytes, after)
+        for c, targets, after in removals(leaving, inventory.containers)
+    ]
+    records = {record.id: record for record in inventory.cache}
+    freed = free(inventory, going, [records[record_id] for record_id in cut], layers)
+    slack = freed.slack
+    steps += _image_steps(going, freed.images)
+    steps += [Step("cache", r, (r,), size) for r, size in zip(cut, freed.records, strict=True)]
+    volumes = [v for v in inventory.volumes if ("volume", v.name) in gone]
+    steps += [Step("volume", v.name, (v.name,), v.size or 0) for v in volumes]
+    steps += [
+        Step("network", n.id, (n.id,), 0) for n in inventory.networks if ("network", n.id) in gone
+    ]
+    going_containers = [c for c in inventory.containers if ("container", c.id) in gone]
+    slack = _added(slack, container_slack(going_containers))
+    slack = _added(slack, driver_slack(inventory, going, going_containers, steps))
+    if inventory.engine.store == "containerd":
+        slack = containerd_slack(inventory, steps, slack)
+    slack = _added(slack, volume_slack(volumes))
+    slack = _added(slack, block_slack(inventory, going, len(cut) + len(leaving)))
+    by_step = {(step.kind, step.id): step.freed_bytes for step in steps}
+    verdicts = [
+        Verdict(
+            kind, object_id, names, *rulings[kind, object_id], by_step.get((kind, object_id), 0)
+        )
+        for kind, object_id, names in _objects(inventory)
+        if (kind, object_id) in rulings
+    ]
+    total = sum(step.freed_bytes for step in steps)
+    return Plan(
+        level=policy.level,
+        taken_at=inventory.taken_at,
+        engine=inventory.engine,
+        disk=inventory.disk,
+        verdicts=tuple(verdicts),
+        steps=tuple(steps),
+        freed_bytes=total,
+        estimated=slack.estimated,
+        at_least=max(0, total - slack.below),
+        at_most=total + slack.above,
+        held_by_cache=freed.held_by_cache,
+        notes=inventory.notes,
+        partial=inventory.partial,
+        image_count=inventory.image_count,
+    )
+
+
+def first_steps(plan: Plan, inventory: Inventory, kind: str) -> Plan:
+    """The plan with its steps on objects of this kind alone, and with what those free."""
+    steps = [step for step in plan.steps if step.kind == kind]
+    ids = {step.id for step in steps}
+    leaving = [c for c in inventory.containers if kind == "container" and c.id in ids]
+    slack = _added(container_slack(leaving), driver_slack(inventory, (), leaving, steps))
+    if inventory.engine.store == "containerd":
+        slack = containerd_slack(inventory, steps, slack)
+    slack = _added(slack, block_slack(inventory, (), len(steps)))
+    total = sum(step.freed_bytes for step in steps)
+    return plan._replace(
+        steps=tuple(steps),
+        freed_bytes=total,
+        estimated=slack.estimated,
+        at_least=max(0, total - slack.below),
+        at_most=total + slack.above,
+        held_by_cache=0,
+    )
+
+
+def _added(one: Slack, other: Slack) -> Slack:
+    return Slack(one.estimated or other.estimated, one.below + other.below, one.above + other.above)
+
+
+def _objects(inventory: Inventory) -> Iterable[tuple[str, str, tuple[str, ...]]]:
+    """Kind, ID and names of every object, in the order in which a plan lists them."""
+    yield from (("container", c.id, (c.name,)) for c in inventory.containers)
+    yield from (("image", i.id, i.tags or i.digests) for i in inventory.images)
+    yield from (("cache", r.id, (r.description,)) for r in inventory.cache)
+    yield from (("volume", v.name, (v.name,)) for v in inventory.volumes)
+    yield from (("network", n.id, (n.name,)) for n in inventory.networks)
+
+
+def _image_steps(going: Sequence[Image], freed: Sequence[int]) -> list[Step]:
+    """The steps that remove these images, with the bytes that come free at each of them."""
+    children: defaultdict[str, list[str]] = defaultdict(list)
+    for image in going:
+        children[image.parent].append(image.id)
+    return [
+        Step(
+            "image",
+            image.id,
+            image.tags + image.digests or (image.id,),
+            freed_bytes,
+            tuple(children.get(image.id, ())),
+        )
+        for image, freed_bytes in zip(going, freed, strict=True)
+    ]
+
+
+def users(
+    staying: Iterable[Container],
+    going: Iterable[Container],
+    named_by: Callable[[Container], Iterable[str]],
+) -> Callable[..., Users]:
+    """What tells the containers that name a volume or network, by the ways to name it."""
+
+    def by_name(containers: Iterable[Container]) -> Mapping[str, list[str]]:
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for container in containers:
+            for name in named_by(container):
+                found[name].append(container.name)
+        return found
+
+    stay, go = by_name(staying), by_name(going)
+
+    def of(*names: str) -> Users:
+        return Users(
+            [each for name in names for each in stay.get(name, ())],
+            [each for name in names for each in go.get(name, ())],
+        )
+
+    return of

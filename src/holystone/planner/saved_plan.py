@@ -1,0 +1,213 @@
+"""A plan that was agreed on earlier, held against the host as it is now: that and nothing else.
+
+What changed or was used since stays, and so does what a plan of that level would not have in it by
+now: in use, leased, protected, or held by something that was not in the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from holystone.planner.container_rules import stays_with
+from holystone.planner.inventory import Inventory
+from holystone.planner.plan import assemble, plan
+from holystone.planner.policy import Mark, Policy
+from holystone.planner.rules import Ruling, keep
+from holystone.planner.usage import Key, Usage
+from holystone.planner.verdict import Plan, Reason, Step, Verdict
+
+State = tuple[str | int | float | None, ...]
+"""What an object looked like; another one afterwards means that somebody had to do with it."""
+
+
+class Agreed(NamedTuple):
+    """One removal that was agreed on."""
+
+    kind: str
+    id: str
+    names: tuple[str, ...]
+    state: State
+    freed_bytes: int
+
+
+def agreed_on(made: Plan, inventory: Inventory) -> list[Agreed]:
+    """The removals of a plan, in its order, each with the state of its object."""
+    states = _states(inventory)
+    names = {(verdict.kind, verdict.id): verdict.names for verdict in made.verdicts}
+    return [
+        Agreed(s.kind, s.id, names[s.kind, s.id], states[s.kind, s.id], s.freed_bytes)
+        for s in made.steps
+    ]
+
+
+class Since(NamedTuple):
+    """What is known of the time since a plan was made."""
+
+    moment: float
+    """When its objects were looked at, UTC seconds."""
+    used: frozenset[Key] = frozenset()
+    """What the engine's events say was used."""
+    complete: bool = True
+    """Whether the events reach back to that moment."""
+
+
+def beyond(agreed: Sequence[Agreed], policy: Policy) -> tuple[int, str] | None:
+    """The first removal that no plan of this policy's level can have: its number, and what it is.
+
+    None where every one is of a kind that the level takes. What a single object may be is for
+    ``hold_against``.
+    """
+    takes, pressed = policy.takes, policy.target is not None
+    taken = {
+        "container": takes.containers,
+        "untagged image": takes.untagged or pressed,
+        "tagged image": takes.tagged != "none" or pressed,
+        "cache": takes.build_cache != "none" or pressed,
+        "volume": takes.volumes and policy.volumes.remove != "never",
+        "network": takes.networks,
+    }
+    for at, each in enumerate(agreed):
+        what = each.kind
+        if what == "image":
+            tagged = any("@" not in str(reference) for reference in each.state)
+            what = "tagged image" if tagged else "untagged image"
+        if not taken[what]:
+            return at, "build cache record" if what == "cache" else what
+    return None
+
+
+def hold_against(
+    agreed: Sequence[Agreed],
+    inventory: Inventory,
+    usage: Usage,
+    policy: Policy,
+    now: float,
+    since: Since | None = None,
+) -> Plan:
+    """The plan that carries out what was agreed on, as far as that is still right.
+
+    ``policy`` is that of today for the level and the options that were planned with: only what a
+    plan of it can have in it goes. ``unconfirmed`` are the images of the plan that registries have
+    to be asked about. An object that is gone has a verdict too, which keeps it.
+    """
+    allowed = plan(inventory, usage, _however_little_is_free(policy), now)
+    wish = policy.target.least_free(inventory.disk.total_bytes) if policy.target else None
+    rulings_now = {
+        (v.kind, v.id): (v.remove, tuple(_as_wished(reason, wish) for reason in v.reasons))
+        for v in allowed.verdicts
+    }
+    states = _states(inventory)
+    wanted = {(each.kind, each.id): each for each in agreed}
+    rulings: dict[Key, Ruling] = {
+        key: _ruling(wanted.get(key), states[key], ruling) for key, ruling in rulings_now.items()
+    }
+    if since is not None:
+        leaving = [key for key, (goes, _) in rulings.items() if goes]
+        rulings.update((key, use) for key in leaving if (use := _use(key, usage, since)))
+    stays = [c.id for c in inventory.containers if not rulings["container", c.id][0]]
+    with_them = stays_with(inventory, stays).items()
+    rulings.update((("container", each), ruling) for each, ruling in with_them)
+    rulings.update(_held(inventory, rulings))
+    by_id = {image.id: image for image in inventory.images}
+    going = [by_id[i] for kind, i in wanted if kind == "image" and rulings.get((kind, i), _NO)[0]]
+    cut = [i for kind, i in wanted if kind == "cache" and rulings.get((kind, i), _NO)[0]]
+    made = assemble(inventory, policy, rulings, going, cut)
+    gone = [each for key, each in wanted.items() if key not in rulings]
+    told = [Verdict(each.kind, each.id, each.names, remove=False, reasons=_GONE) for each in gone]
+    return made._replace(
+        verdicts=(*made.verdicts, *told),
+        steps=_in_order(made.steps, wanted),
+        unconfirmed=tuple(i for i in allowed.unconfirmed if ("image", i) in wanted),
+    )
+
+
+_MORE_THAN_ANY_DISK = 10**18
+_NO: Ruling = (False, ())
+_GONE = (Reason("changed", {"what": "it is gone", "gone": True}),)
+
+
+def _held(inventory: Inventory, rulings: Mapping[Key, Ruling]) -> dict[Key, Ruling]:
+    """What containers hold that stay after all: the plan may have meant them to go before it."""
+    held: dict[Key, Ruling] = {}
+    networks = {network.name: network.id for network in inventory.networks}
+    for container in inventory.containers:
+        if rulings["container", container.id][0]:
+            continue
+        keys = [("image", container.image_id)]
+        keys += [("volume", name) for name in container.volumes]
+        keys += [("network", networks.get(name, name)) for name in container.networks]
+        stays = keep("in-use", containers=1, container=container.name)
+        held.update((key, stays) for key in keys if rulings.get(key, _NO)[0])
+    return held
+
+
+def _however_little_is_free(policy: Policy) -> Policy:
+    """The same policy, by which as much goes for room as ever may.
+
+    What is worth least changes as time passes, and how much is free with every job.
+    """
+    if policy.target is None:
+        return policy
+    return policy._replace(target=Mark(free_bytes=_MORE_THAN_ANY_DISK), only_when_high=False)
+
+
+def _as_wished(reason: Reason, least_free: int | None) -> Reason:
+    """The reason with the bytes that are to be free by the policy itself."""
+    if "least_free" not in reason.facts:
+        return reason
+    return reason._replace(facts={**reason.facts, "least_free": least_free})
+
+
+_DATED = ("volume", "network")
+"""Kinds of which the state is when they were made."""
+
+
+def _ruling(agreed: Agreed | None, state: State, now: Ruling) -> Ruling:
+    if agreed is None:
+        return False, (Reason("not-in-plan"),)
+    goes, reasons = now
+    if agreed.kind in _DATED and not goes:
+        return False, reasons
+    if agreed.state != state:
+        return False, (Reason("changed", {"what": _difference(agreed, state)}),)
+    return (True, (Reason("agreed"), *reasons)) if goes else (False, reasons)
+
+
+def _use(key: Key, usage: Usage, since: Since) -> Ruling | None:
+    """The ruling on an object of the plan that was used since, or may have been."""
+    if key in since.used or usage.last_used.get(key, 0.0) > since.moment:
+        return False, (Reason("changed", {"what": "it was used"}),)
+    # A volume can hold data that was written since, and nothing of it shows that.
+    if key[0] == "volume" and not since.complete:
+        return False, (Reason("use-unknown"),)
+    return None
+
+
+def _difference(agreed: Agreed, state: State) -> str:
+    if agreed.kind == "image":
+        new = sorted({str(each) for each in state} - {str(each) for each in agreed.state})
+        return f"it is now {new[0]}" if new else "it lost a reference"
+    return "it was made anew" if agreed.kind in _DATED else "it was used"
+
+
+def _in_order(steps: Iterable[Step], wanted: Mapping[Key, Agreed]) -> tuple[Step, ...]:
+    place = {key: number for number, key in enumerate(wanted)}
+    return tuple(sorted(steps, key=lambda step: place[step.kind, step.id]))
+
+
+def _states(inventory: Inventory) -> dict[Key, State]:
+    states: dict[Key, State] = {}
+    for container in inventory.containers:
+        states["container", container.id] = (container.state, container.finished)
+    for image in inventory.images:
+        states["image", image.id] = (*sorted(image.tags), *sorted(image.digests))
+    for record in inventory.cache:
+        # To measure a cache mount counts as using it.
+        mount = record.type == "exec.cachemount"
+        states["cache", record.id] = () if mount else (record.usage_count, record.last_used)
+    for volume in inventory.volumes:
+        states["volume", volume.name] = (volume.created,)
+    for network in inventory.networks:
+        states["network", network.id] = (network.created,)
+    return states

@@ -1,0 +1,99 @@
+"""What is known of the past of the objects on a host, and of what jobs said they will need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from holystone.planner.company import Followers
+
+Key = tuple[str, str]
+"""Kind and ID: what names one object on a host. Of the kind ``reference`` it is the reference."""
+
+SAME_USE = 60.0
+"""Seconds within which uses count as one."""
+NEWEST_GAP = 0.15
+"""The weight of the newest time between uses in their running mean."""
+
+
+class Lease(NamedTuple):
+    """A job's word that it will need an image until then (UTC seconds)."""
+
+    reference: str
+    """A tag, a digest or an image ID, as the job wrote it; the image need not be here yet."""
+    until: float
+    job: str = ""
+    user: str = ""
+    """The other user of this machine whose it is; empty where it is in this ledger."""
+
+
+class Use(NamedTuple):
+    """What is remembered of the uses of one reference, image or build cache record.
+
+    Times are UTC seconds, ``gap`` seconds. Uses that begin within a minute of one another are one
+    use: a job pulls an image, creates a container from it and starts it.
+    """
+
+    first: float
+    """The beginning of the first use that was seen."""
+    last: float
+    """When it was last seen in use."""
+    # A tuple has a method of that name, which nobody calls on one of these.
+    count: int = 1  # type: ignore[assignment]
+    gap: float | None = None
+    """The running mean of the times from one beginning to the next, the newest with a weight of
+    0.15; None until there were two."""
+    began: float | None = None
+    """The beginning of the latest use, where that went on until ``last``; else None."""
+
+    @property
+    def latest(self) -> float:
+        """When the latest use began."""
+        return self.last if self.began is None else self.began
+
+    def again(self, at: float) -> Use:
+        """What is remembered after one more use; one that was seen before changes nothing."""
+        if at < self.latest + SAME_USE:
+            return self.until(at)
+        between = at - self.latest
+        gap = between if self.gap is None else self.gap + NEWEST_GAP * (between - self.gap)
+        last = max(self.last, at)
+        return Use(self.first, last, self.count + 1, gap, None if at == last else at)
+
+    def until(self, at: float) -> Use:
+        """What is remembered where the latest use went on until then."""
+        return self if at <= self.last else self._replace(last=at, began=self.latest)
+
+
+class Usage(NamedTuple):
+    """Memory carried from one look at a host to the next. All times are UTC seconds.
+
+    ``first_seen`` maps an image ID to when holystone first saw it here: for an image that was
+    pulled this is the only arrival time there is, since ``Created`` is the date it was built,
+    elsewhere. ``last_used`` maps ``(kind, ID)`` of images, volumes and networks to when they were
+    last used, as far as holystone saw it. The other mappings are read when they are first looked
+    into: few plans need them.
+    """
+
+    first_seen: Mapping[str, float] = {}
+    last_used: Mapping[tuple[str, str], float] = {}
+    leases: tuple[Lease, ...] = ()
+    references: Mapping[str, Use] = {}
+    """By reference in full (``docker.io/library/node:18-alpine``), also of images long gone: jobs
+    ask for the reference, and what stands behind it changes."""
+    company: Mapping[str, Followers] = {}
+    """By reference in full: what was asked for soon after it."""
+    absent: Mapping[str, Sequence[tuple[str, int]]] = {}
+    """By reference in full the layers, chain ID and bytes, of the image it last meant, where that
+    is not here any more."""
+    speeds: Mapping[str, float] = {}
+    """How fast images come from each registry, by domain (``docker.io``): bytes a second."""
+    images: Mapping[str, Use] = {}
+    """By image ID, of images that are here."""
+    cache: Mapping[str, Use] = {}
+    """By the ID of the build cache record."""
+    leases_unread: bool = False
+    """Whether there may be leases that cannot be read: then any image may have one."""
+    ended: Mapping[str, float] = {}
+    """By container ID when one was first seen stopped of which the engine does not know when it
+    stopped."""

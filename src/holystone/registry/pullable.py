@@ -1,0 +1,175 @@
+"""Whether a pull of an image would succeed: its registry has the manifest and every blob of it.
+
+The engine's own question to a registry (``/distribution``) is answered by the manifest alone, and a
+registry that was cleaned, or whose disk failed, may lack a layer. So the registry is asked from
+here as well, with the user's login: for the manifests, each held to its digest, and for the first
+byte of each blob. (``HEAD`` would do in theory. Registries that keep blobs elsewhere answer it with
+an address that takes no ``HEAD``, and one whose disk lost a blob answers from what it remembers.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from holystone.planner.inventory import Image
+from holystone.planner.reference import Reference, parse
+from holystone.registry.credentials import CredentialsError
+from holystone.registry.limited.upstream import MANIFESTS, Upstream, UpstreamError
+
+_LARGEST_MANIFEST = 8 << 20
+_PARTIAL = 206
+_NOT_FOUND = 404
+
+
+class Pullable(NamedTuple):
+    """What a pull of an image would bring, or why it would fail."""
+
+    layers: Mapping[str, int] = {}
+    """The sizes of its layers as blobs, by digest."""
+    documents: frozenset[str] = frozenset()
+    """The digests of its manifests and configs."""
+    why: str = ""
+    """Why it would fail; empty where it would not."""
+    unheard: bool = False
+    """Whether that is because a registry gave no answer, or let nobody in."""
+
+
+class _Lacking(Exception):
+    """The registry lacks something, or gives something else."""
+
+
+def pullable(image: Image, reach: Callable[[str], Upstream]) -> Pullable:
+    """Whether one of the digests of an image can be pulled in whole. Never raises.
+
+    ``reach`` makes the upstream for a registry's domain.
+    """
+    faults = []
+    unheard = False
+    for digest in image.digests:
+        reference = parse(digest).complete
+        try:
+            return _Asked(reach(reference.domain), reference).whole(image)
+        except (UpstreamError, CredentialsError, _Lacking) as error:
+            faults.append(str(error))
+            unheard = unheard or not isinstance(error, _Lacking)
+    why = "; ".join(dict.fromkeys(faults)) or "it has no digest of a registry"
+    return Pullable(why=why, unheard=unheard)
+
+
+class _Asked:
+    """One repository of one registry."""
+
+    def __init__(self, upstream: Upstream, reference: Reference) -> None:
+        self.upstream = upstream
+        self.reference = reference
+
+    def whole(self, image: Image) -> Pullable:
+        """What a pull takes, all of which is there. Raises _Lacking, UpstreamError."""
+        top = self._manifest(self.reference.digest)
+        documents = {self.reference.digest}
+        manifests = [top]
+        if "manifests" in top:
+            manifests = []
+            for digest in _wanted(top, image):
+                manifests.append(self._manifest(digest))
+                documents.add(digest)
+            own = [each for each in manifests if _config_of(each) == image.id]
+            manifests = own or manifests
+        documents.update(filter(None, map(_config_of, manifests)))
+        blobs: dict[str, int] = {}
+        for each in manifests:
+            blobs.update(_blobs(each))
+        if not blobs:
+            raise _Lacking(f"{self._domain} gives a manifest of {image.id[7:19]} without layers")
+        for digest, size in blobs.items():
+            self._see(digest, size)
+        layers = {digest: size for digest, size in blobs.items() if digest not in documents}
+        return Pullable(layers, frozenset(documents))
+
+    @property
+    def _domain(self) -> str:
+        return self.reference.domain
+
+    def _manifest(self, digest: str) -> dict[str, Any]:
+        """A manifest. Raises _Lacking, UpstreamError."""
+        path = f"manifests/{digest}"
+        accept = {"Accept": MANIFESTS}
+        with self.upstream.open("GET", self.reference.path, path, accept) as answer:
+            if answer.status >= 300:
+                raise _Lacking(self._answered(answer.status, f"manifest {_short(digest)}"))
+            try:
+                body = answer.read(_LARGEST_MANIFEST)
+            except OSError as error:
+                raise _Lacking(f"no answer from {self._domain}: {error}") from None
+        if f"sha256:{hashlib.sha256(body).hexdigest()}" != digest:
+            raise _Lacking(f"{self._domain} gives another manifest than {_short(digest)}")
+        try:
+            document = json.loads(body)
+        except (ValueError, RecursionError):
+            document = None
+        if not isinstance(document, dict):
+            raise _Lacking(f"{self._domain} gives a manifest that is none for {_short(digest)}")
+        return document
+
+    def _see(self, digest: str, size: int) -> None:
+        """Raises _Lacking where the registry has no such blob of this size, UpstreamError."""
+        path, first = f"blobs/{digest}", {"Range": "bytes=0-0"}
+        with self.upstream.open("GET", self.reference.path, path, first) as answer:
+            if answer.status >= 300:
+                raise _Lacking(self._answered(answer.status, f"blob {_short(digest)}"))
+            has = _size_told(answer)
+        if size and has is not None and has != size:
+            raise _Lacking(
+                f"{self._domain} has {has} of the {size} bytes of blob {_short(digest)} of "
+                f"{self.reference.familiar_name}"
+            )
+
+    def _answered(self, status: int, what: str) -> str:
+        if status == _NOT_FOUND:
+            return f"{self._domain} lacks {what} of {self.reference.familiar_name}"
+        return f"{self._domain} answers {status} for {what} of {self.reference.familiar_name}"
+
+
+def _wanted(index: Mapping[str, Any], image: Image) -> list[str]:
+    """The manifests of an index that are here of an image; all of them where none is told."""
+    listed = [each for each in index.get("manifests") or () if isinstance(each, dict)]
+    of_platforms = [each for each in listed if _platform(each) in image.platforms]
+    return [str(each.get("digest")) for each in of_platforms or listed]
+
+
+def _platform(descriptor: Mapping[str, Any]) -> str:
+    told = descriptor.get("platform")
+    told = told if isinstance(told, dict) else {}
+    parts = (told.get("os"), told.get("architecture"), told.get("variant"))
+    return "/".join(str(part) for part in parts if part)
+
+
+def _config_of(manifest: Mapping[str, Any]) -> str:
+    config = manifest.get("config")
+    return str(config.get("digest")) if isinstance(config, dict) else ""
+
+
+def _blobs(manifest: Mapping[str, Any]) -> dict[str, int]:
+    """The config and the layers of a manifest that a registry keeps, with their sizes."""
+    layers = manifest.get("layers")
+    parts: Iterable[Any] = [manifest.get("config"), *(layers if isinstance(layers, list) else ())]
+    return {
+        str(part.get("digest")): part["size"] if isinstance(part.get("size"), int) else 0
+        for part in parts
+        # Layers with addresses of their own come from there.
+        if isinstance(part, dict) and not part.get("urls")
+    }
+
+
+def _size_told(answer: Any) -> int | None:
+    """How long a blob is of which the first byte was asked for; None where that is not told."""
+    of = str(answer.headers.get("Content-Range") or "").rpartition("/")[2]
+    told = of if answer.status == _PARTIAL else str(answer.headers.get("Content-Length") or "")
+    return int(told) if told.isdecimal() else None
+
+
+def _short(digest: str) -> str:
+    return digest.removeprefix("sha256:")[:12]

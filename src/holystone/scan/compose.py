@@ -1,0 +1,277 @@
+"""The images of compose files: of services that are not built here, ``.env`` filled in.
+
+The shell's own variables are left out of it: they are those of whoever runs this, not of the host.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from holystone.scan import dockerfile, dotenv
+from holystone.scan import dockerfile_images as stages
+from holystone.scan.files import inside, read_text
+from holystone.scan.findings import ELSEWHERE, VARIABLE, Build, Learned, Place, Unreadable
+from holystone.scan.variables import COMPOSE, NoValue, expand
+from holystone.scan.yaml_nodes import Items, Scalar, Table, Value, documents, leave_odd, texts
+
+_MOST_EXTENDED = 100
+_IMAGE_CONTEXT = "docker-image://"
+
+
+class _File(NamedTuple):
+    """A compose file that has been read."""
+
+    path: str
+    services: Mapping[str, Table]
+    folder: str
+    """What its paths are relative to."""
+    values: Mapping[str, str]
+    """Of variables."""
+
+
+class Composes:
+    """Reads compose files, each once, and those they name."""
+
+    def __init__(self, learned: Learned) -> None:
+        self.learned = learned
+        self.files: dict[str, _File | None] = {}
+        """By real path; None for one that cannot be read or is being read."""
+        self._deployed: set[str] = set()
+        """Those whose services run: not only extended by services of others."""
+        self._built: dict[int, Value] = {}
+        """The builds that were noted, by identity: an alias may name one again and again."""
+        self._including: list[str] = []
+        """Real paths of the files whose includes are being read."""
+
+    def read(self, path: str) -> None:
+        """Learn the images of a compose file. Raises Unreadable."""
+        folder = os.path.dirname(path)
+        own = os.path.join(folder, ".env")
+        self._read(path, folder, lambda: self._dotenv(own), deployed=True)
+
+    def finish(self) -> None:
+        """Learn of all services, once every file is read.
+
+        A service that one file of a folder builds is no base image in another: files there are
+        mostly laid over one another.
+        """
+        built = {
+            (file.folder, name)
+            for file in self._each()
+            for name, service in file.services.items()
+            if self._inherited(file, service, "build")
+        }
+        for file in self._each():
+            for name, service in file.services.items():
+                self._service(file, service, is_built=(file.folder, name) in built)
+
+    def _each(self) -> Iterator[_File]:
+        return (file for key in sorted(self._deployed) if (file := self.files[key]) is not None)
+
+    def _read(
+        self, path: str, folder: str, given: Callable[[], Mapping[str, str]], *, deployed: bool
+    ) -> _File | None:
+        """Read a file and what it includes. Raises Unreadable."""
+        key = os.path.realpath(path)
+        if deployed:
+            self._deployed.add(key)
+        if key in self.files:
+            return self.files[key]
+        self.files[key] = None
+        services: dict[str, Table] = {}
+        includes: list[Value] = []
+        for document in documents(read_text(path, self.learned.roots), path):
+            if not isinstance(document, Table):
+                if not (isinstance(document, Scalar) and document.kind == "null"):
+                    raise Unreadable("it is no compose file: no mapping", document.place.line)
+                continue
+            found = document.get("services")
+            if isinstance(found, Table):
+                services |= {k: v for k, v in found.values.items() if isinstance(v, Table)}
+            elif "services" not in document.values and "version" not in document.values:
+                # What docker compose took before there were versions: services at the top.
+                services |= {
+                    k: v
+                    for k, v in document.values.items()
+                    if isinstance(v, Table) and ("image" in v.values or "build" in v.values)
+                }
+            if include := document.get("include"):
+                includes.append(include)
+        file = _File(path, services, folder, given())
+        self.files[key] = file
+        self._including.append(key)
+        for include in includes:
+            self._include(file, include)
+        self._including.pop()
+        return file
+
+    def _include(self, file: _File, include: Value) -> None:
+        for each in include.values if isinstance(include, Items) else (include,):
+            paths = each.get("path") if isinstance(each, Table) else each
+            named = texts(each.get("env_file")) if isinstance(each, Table) else []
+            for path in texts(paths):
+                self._other(file, path, named)
+
+    def _other(
+        self, file: _File, path: Scalar, env_files: list[Scalar] | None = None
+    ) -> _File | None:
+        """Another compose file that this one names; None where it cannot be read, which is told.
+
+        One that is included has variables of its own beside those of this one.
+        """
+        written = self._expanded(file, path)
+        if written is None:
+            return None
+        if "://" in written or written.startswith("git@"):
+            why = "not in this repository, so what it asks for is not known"
+            self.learned.leave(written, path.place, ELSEWHERE, why)
+            return None
+        other = os.path.normpath(os.path.join(file.folder, written))
+        folder = os.path.dirname(other)
+        if os.path.realpath(other) in self._including:
+            self.learned.trouble(path.place, f"the include {written[:200]!r} goes in a circle")
+            return None
+
+        def values() -> Mapping[str, str]:
+            found: dict[str, str] = {}
+            if env_files is not None:
+                named = [os.path.join(file.folder, each.text) for each in env_files]
+                for each in named or [os.path.join(folder, ".env")]:
+                    found |= self._dotenv(os.path.normpath(each))
+            return found | dict(file.values)
+
+        try:
+            return self._read(other, folder, values, deployed=env_files is not None)
+        except Unreadable as fault:
+            self.learned.trouble(Place(other, fault.line), f"{fault} (named in {path.place})")
+            return None
+
+    def _service(self, file: _File, service: Table, *, is_built: bool) -> None:
+        image = self._inherited(file, service, "image")
+        if isinstance(image, Scalar) and image.kind == "str":
+            written = self._expanded(file, image, told=not is_built)
+            if written and is_built:
+                self.learned.builds_image(written, image.place)
+            elif written:
+                self.learned.use(written, image.place)
+        elif image is not None and not is_built:
+            leave_odd(self.learned, image)
+        if "build" in service.values and (build := self._inherited(file, service, "build")):
+            self._build(file, build)
+
+    def _inherited(self, file: _File, service: Table, key: str) -> Value | None:
+        """What a service or the one it extends has for a key."""
+        met: list[Table] = []
+        while key not in service.values:
+            if len(met) > _MOST_EXTENDED or any(each is service for each in met):
+                place = min(each.place for each in met)
+                self._once(place, "extends of its services goes in a circle")
+                return None
+            met.append(service)
+            extends = service.get("extends")
+            name = extends.get("service") if isinstance(extends, Table) else extends
+            if not isinstance(name, Scalar):
+                return None
+            path = extends.get("file") if isinstance(extends, Table) else None
+            other = self._other(file, path) if isinstance(path, Scalar) else file
+            if other is None:
+                return None
+            found = other.services.get(name.text)
+            if found is None:
+                self._once(name.place, f"there is no service {name.text} to extend")
+                return None
+            file, service = other, found
+        value = service.values[key]
+        nothing = isinstance(value, Scalar) and value.kind in ("null", "!reset")
+        return None if nothing else value
+
+    def _once(self, place: Place, why: str) -> None:
+        """Note what is wrong, however many services it is wrong for."""
+        if not any(each.place == place for each in self.learned.troubles):
+            self.learned.trouble(place, why)
+
+    def _build(self, file: _File, build: Value) -> None:
+        """Note which Dockerfile is built with what, and the images that stand beside it."""
+        if id(build) in self._built:
+            return
+        self._built[id(build)] = build
+        table = build if isinstance(build, Table) else Table({"context": build}, build.place)
+        contexts = frozenset(self._contexts(file, table.get("additional_contexts")))
+        arguments = dict(self._pairs(file, table.get("args")))
+        inline = table.get("dockerfile_inline")
+        if isinstance(inline, Scalar):
+            self._inline(file, inline, arguments, contexts)
+            return
+        context = self._plain(file, table.get("context"), ".")
+        name = self._plain(file, table.get("dockerfile"), "Dockerfile")
+        if context is None or name is None or "://" in context or context.startswith("git@"):
+            return
+        path = os.path.normpath(os.path.join(file.folder, context, name))
+        self.learned.builds.append(Build(path, arguments, contexts))
+
+    def _inline(
+        self, file: _File, inline: Scalar, arguments: dict[str, str], contexts: frozenset[str]
+    ) -> None:
+        try:
+            text = expand(inline.text, file.values.get, COMPOSE)
+            # The text of a block begins in the line after its key.
+            parsed = dockerfile.parse(text, inline.place.line + 1)
+            stages.read(self.learned, parsed, file.path, arguments, contexts)
+        except NoValue as missing:
+            self.learned.leave("dockerfile_inline", inline.place, VARIABLE, str(missing))
+        except Unreadable as fault:
+            self.learned.trouble(Place(file.path, fault.line), str(fault))
+
+    def _contexts(self, file: _File, value: Value | None) -> Iterator[str]:
+        """The names of additional contexts; images among them are noted."""
+        for name, said, place in self._pairs_with_places(file, value):
+            if said.startswith(_IMAGE_CONTEXT):
+                self.learned.use(said.removeprefix(_IMAGE_CONTEXT), place)
+            yield name
+
+    def _pairs(self, file: _File, value: Value | None) -> Iterator[tuple[str, str]]:
+        return ((name, said) for name, said, _ in self._pairs_with_places(file, value))
+
+    def _pairs_with_places(
+        self, file: _File, value: Value | None
+    ) -> Iterator[tuple[str, str, Place]]:
+        """The pairs of a mapping, or of a list of ``NAME=VALUE``, that have plain values."""
+        if isinstance(value, Table):
+            for name, each in value.values.items():
+                said = self._plain(file, each, None)
+                if said is not None:
+                    yield name, said, each.place
+        for each in texts(value) if isinstance(value, Items) else ():
+            name, given, _ = each.text.partition("=")
+            said = self._plain(file, each, None)
+            if given and said is not None:
+                yield name, said.partition("=")[2], each.place
+
+    def _dotenv(self, path: str) -> dict[str, str]:
+        """The variables of a ``.env``; none where it is not there or cannot be read."""
+        try:
+            return dotenv.values(read_text(path, self.learned.roots))
+        except Unreadable as fault:
+            if os.path.lexists(path) or not inside(path, self.learned.roots):
+                self.learned.trouble(Place(path, fault.line), str(fault))
+            return {}
+
+    def _plain(self, file: _File, value: Value | None, default: str | None) -> str | None:
+        """The text of a value, its variables filled in; None where it has no plain one."""
+        if value is None:
+            return default
+        text = value.plain if isinstance(value, Scalar) else None
+        try:
+            return None if text is None else expand(text, file.values.get, COMPOSE)
+        except NoValue:
+            return None
+
+    def _expanded(self, file: _File, value: Scalar, *, told: bool = True) -> str | None:
+        try:
+            return expand(value.text, file.values.get, COMPOSE)
+        except NoValue as missing:
+            if told:
+                self.learned.leave(value.text, value.place, VARIABLE, str(missing))
+            return None

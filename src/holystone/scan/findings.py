@@ -1,0 +1,149 @@
+"""What is learned of files: the images they ask for, what was left out, what cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from holystone.planner.reference import InvalidReference, parse
+
+VARIABLE = "variable"
+"""A variable in it has no plain value in these files."""
+TEMPLATE = "template"
+"""It is filled in by something else before it is a reference."""
+SCRATCH = "scratch"
+STAGE = "stage"
+"""A stage of the same Dockerfile, or a context that its build is given."""
+BUILT = "built"
+"""An image that this repository builds."""
+INVALID = "invalid"
+ELSEWHERE = "elsewhere"
+"""What names it is not in this repository."""
+UNUSED = "unused"
+"""A template of jobs that no job uses."""
+FRONTEND = "frontend"
+"""What BuildKit reads a Dockerfile with. It is kept in the build cache, not among the images."""
+
+RULES = (
+    VARIABLE, TEMPLATE, SCRATCH, STAGE, BUILT, FRONTEND, ELSEWHERE, UNUSED, INVALID,
+)  # fmt: skip
+"""Why something is left out."""
+TEMPLATE_MARKS = ("{{", "{%", "<%", "$[[")
+_LONGEST = 200
+
+
+class Place(NamedTuple):
+    """Where something stands."""
+
+    file: str
+    line: int = 0
+    """Counted from 1; 0: the whole file."""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+class Use(NamedTuple):
+    """An image that a file asks for."""
+
+    reference: str
+    """As it is to be protected: ``python:3.12-slim``."""
+    written: str
+    """As the file has it, with its variables filled in."""
+    place: Place
+
+
+class LeftOut(NamedTuple):
+    """What stands where an image does, and is not proposed."""
+
+    written: str
+    place: Place
+    rule: str
+    why: str
+
+
+class Trouble(NamedTuple):
+    """A file, or a part of one, that cannot be read."""
+
+    place: Place
+    why: str
+
+
+class Build(NamedTuple):
+    """That a Dockerfile is built, and with what."""
+
+    path: str
+    arguments: Mapping[str, str]
+    contexts: frozenset[str]
+    """Names that stand for something else than images in it."""
+
+
+class Unreadable(Exception):
+    """Nothing can be told from a file."""
+
+    def __init__(self, why: str, line: int = 0) -> None:
+        super().__init__(why)
+        self.line = line
+
+
+class Learned:
+    """What has been learned up to now."""
+
+    def __init__(self) -> None:
+        self.roots: list[str] | None = None
+        """Real paths of the repositories: no file outside of them is read. None: any file is."""
+        self.uses: list[Use] = []
+        self.left_out: list[LeftOut] = []
+        self.troubles: list[Trouble] = []
+        self.built: list[Use] = []
+        """Images that this repository builds."""
+        self.builds: list[Build] = []
+
+    def use(self, written: str, place: Place) -> None:
+        """Note an image by what a file has for it, its variables filled in."""
+        if found := self._checked(written, place):
+            self.uses.append(found)
+
+    def builds_image(self, written: str, place: Place) -> None:
+        """Note an image that is built here by the name it gets."""
+        if found := self._checked(written, place):
+            self.built.append(found)
+
+    def leave(self, written: str, place: Place, rule: str, why: str) -> None:
+        """Note what is left out."""
+        shown = written if len(written) <= _LONGEST else f"{written[:_LONGEST]}..."
+        self.left_out.append(LeftOut(shown, place, rule, why))
+
+    def trouble(self, place: Place, why: str) -> None:
+        """Note what cannot be read."""
+        self.troubles.append(Trouble(place, why))
+
+    def _checked(self, written: str, place: Place) -> Use | None:
+        if mark := template_mark(written):
+            why = f"a template: something else fills in what stands at {mark}"
+            self.leave(written, place, TEMPLATE, why)
+            return None
+        try:
+            return Use(normal(written), written, place)
+        except InvalidReference as fault:
+            said = str(fault)
+            why = said.removeprefix(f"{written!r}: ")
+            if len(said) > 2 * _LONGEST:
+                why = "far too long"
+            self.leave(written, place, INVALID, f"no image reference: {why}")
+            return None
+
+
+def normal(written: str) -> str:
+    """A reference as it is to be protected. Raises InvalidReference.
+
+    Without tag and digest docker asks for ``latest``. What is asked for by digest has no tag on
+    the host, whatever tag is written before the digest.
+    """
+    reference = parse(written).complete
+    return (reference._replace(tag="") if reference.digest else reference).familiar
+
+
+def template_mark(text: str) -> str:
+    """The mark of a template language in a text; empty where there is none."""
+    return next((mark for mark in TEMPLATE_MARKS if mark in text), "")

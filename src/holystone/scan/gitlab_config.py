@@ -1,0 +1,270 @@
+"""One GitLab pipeline put together: local includes, ``extends``, ``!reference``, as GitLab does.
+
+The order is GitLab's own (``lib/gitlab/ci/config.rb``): includes, then ``extends``, then
+``!reference``. An included file gives way to the one that includes it, key by key.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from itertools import groupby
+
+from holystone.scan.files import read_text, walk
+from holystone.scan.findings import ELSEWHERE, TEMPLATE, Learned, Place, Unreadable, template_mark
+from holystone.scan.yaml_nodes import Items, Scalar, Table, Value, documents, texts
+
+MOST_INCLUDES = 150
+"""GitLab's own limit."""
+_MOST_STEPS = 1_000_000
+_YAML = (".yml", ".yaml")
+_PARTS = re.compile(r"(\*\*/|\*\*|\*)")
+_DEEPEST_REFERENCE = 10
+_DEEPEST_EXTENDS = 50
+
+
+class Unknown(Exception):
+    """What a key refers to is not in these files; the message says why."""
+
+    def __init__(self, why: str, place: Place) -> None:
+        super().__init__(why)
+        self.place = place
+
+
+class Pipeline:
+    """The configuration of one pipeline."""
+
+    def __init__(self, learned: Learned, root: str, seen: Callable[[str], object]) -> None:
+        """``root`` is the folder of the repository; ``seen`` is told of each file read."""
+        self.learned = learned
+        self.root = root
+        self.seen = seen
+        self.config = Table({}, Place(""))
+        self.missing: dict[str, Scalar] = {}
+        """By job the template it extends that is not in these files."""
+        self._extended: dict[str, Table | None] = {}
+        self._extending: list[str] = []
+        self._circular: set[str] = set()
+        self._read: set[str] = set()
+        self._including: list[str] = []
+        """Real paths of the files whose includes are being read."""
+        self._includes = 0
+        self._files: dict[str, str] | None = None
+        """What includes may match, by its path below the root; None while nobody asked."""
+        self._steps = _MOST_STEPS
+
+    def load(self, path: str) -> None:
+        """Read a file and what it includes. Raises Unreadable where that file cannot be read."""
+        self._read.add(os.path.realpath(path))
+        self.config = self._loaded(path)
+
+    def job(self, name: str) -> Table | None:
+        """A job with what it extends; None where there is none, or its extends are a circle.
+
+        Raises Unreadable.
+        """
+        if name in self._extended:
+            return self._extended[name]
+        own = self.config.get(name)
+        if not isinstance(own, Table):
+            return None
+        if name in self._extending:
+            circle = self._extending[self._extending.index(name) :]
+            if self._circular.isdisjoint(circle):
+                way = " -> ".join([*circle, name])
+                self.learned.trouble(own.place, f"extends goes in a circle: {way}")
+            self._circular.update(circle)
+            return None
+        self._extending.append(name)
+        made: Table | None = self._with_parents(name, own)
+        self._extending.pop()
+        if name in self._circular:
+            made = None
+        self._extended[name] = made
+        return made
+
+    def _with_parents(self, name: str, own: Table) -> Table:
+        if len(self._extending) > _DEEPEST_EXTENDS:
+            raise Unreadable("extends goes too deep")
+        made = Table({}, own.place)
+        for parent in texts(own.get("extends")):
+            found = self.job(parent.text)
+            if found is None:
+                if parent.text not in self._circular:
+                    self.missing.setdefault(name, parent)
+            else:
+                made = self._merged(made, found)
+                if parent.text in self.missing:
+                    self.missing.setdefault(name, self.missing[parent.text])
+        return self._merged(made, own)
+
+    def resolved(self, value: Value | None, depth: int = 0) -> Value | None:
+        """The value that a ``!reference`` refers to; other values as they are. Raises Unknown."""
+        if not isinstance(value, Items) or value.tag != "!reference":
+            return value
+        names = [each.text for each in value.values if isinstance(each, Scalar)]
+        called = f"!reference [{', '.join(names)}]"
+        if depth > _DEEPEST_REFERENCE:
+            raise Unknown(f"{called} goes in a circle, or too deep", value.place)
+        found: Value | None = Table({}, value.place)
+        for at, name in enumerate(names):
+            if not isinstance(found, Table):
+                break
+            found = (self.job(name) or self.config.get(name)) if at == 0 else found.get(name)
+            found = self.resolved(found, depth + 1)
+        if found is None or not names:
+            raise Unknown(f"{called} leads to nothing in these files", value.place)
+        return found
+
+    def _loaded(self, path: str) -> Table:
+        """What a file says with what it includes. Raises Unreadable."""
+        self.seen(os.path.realpath(path))
+        found = documents(read_text(path, self.learned.roots), path, as_ruby=True)
+        # A first document that has nothing but "spec" is about the file.
+        if len(found) > 1 and isinstance(found[0], Table) and set(found[0].values) <= {"spec"}:
+            del found[0]
+        if not found or (isinstance(found[0], Scalar) and found[0].kind == "null"):
+            return Table({}, Place(path))
+        own = found[0]
+        if not isinstance(own, Table):
+            raise Unreadable("it is no GitLab pipeline: no mapping", own.place.line)
+        made = Table({}, own.place)
+        self._including.append(os.path.realpath(path))
+        try:
+            for other in self._included(own.get("include")):
+                made = self._merged(made, other)
+        finally:
+            self._including.pop()
+        return self._merged(made, own)
+
+    def _included(self, value: Value | None) -> Iterator[Table]:
+        for each in value.values if isinstance(value, Items) else (value,):
+            if isinstance(each, Scalar):
+                yield from self._local(each)
+            elif isinstance(each, Table):
+                local = each.get("local")
+                if isinstance(local, Scalar):
+                    yield from self._local(local)
+                else:
+                    self.elsewhere(each)
+
+    def elsewhere(self, include: Table) -> None:
+        """Note an include of what is not in this repository."""
+        for key in ("project", "remote", "template", "component"):
+            if isinstance(named := include.get(key), Scalar):
+                files = [each.text for each in texts(include.get("file"))]
+                written = " ".join([f"{key}: {named.text}", *files])
+                self._not_here(written, named.place)
+
+    def _not_here(self, written: str, place: Place) -> None:
+        why = "not in this repository, so what it asks for is not known"
+        self.learned.leave(written, place, ELSEWHERE, why)
+
+    def _local(self, include: Scalar) -> Iterator[Table]:
+        for path in self.local_paths(include):
+            key = os.path.realpath(path)
+            if key in self._including and "*" not in include.text:
+                why = f"the include {include.text[:200]!r} goes in a circle"
+                self.learned.trouble(include.place, why)
+            if key in self._read:
+                continue  # A file counts once.
+            self._read.add(key)
+            if self._too_many(include.place):
+                return
+            try:
+                yield self._loaded(path)
+            except Unreadable as fault:
+                why = f"{fault} (included in {include.place})"
+                self.learned.trouble(Place(path, fault.line), why)
+
+    def local_paths(self, include: Scalar) -> list[str]:
+        """The files of this repository that an include names; what it cannot name is told."""
+        written = include.text
+        if "://" in written:
+            self._not_here(written, include.place)
+            return []
+        if mark := template_mark(written):
+            why = f"a template: something else fills in what stands at {mark}"
+            self.learned.leave(f"include: {written}", include.place, TEMPLATE, why)
+            return []
+        if "$" in written:
+            why = "GitLab fills in variables of the project there, which are not in these files"
+            self.learned.leave(f"include: {written}", include.place, ELSEWHERE, why)
+            return []
+        path = written.lstrip("/")
+        if self._too_many(include.place):
+            return []
+        if "*" in path:
+            paths = self._matching(path)
+        else:
+            paths = [os.path.normpath(os.path.join(self.root, path))]
+        home = os.path.join(os.path.realpath(self.root), "")
+        inside = [each for each in paths if os.path.realpath(each).startswith(home)]
+        if not paths or inside != paths:
+            why = "leads out of the repository" if paths else "matches no file"
+            self.learned.trouble(include.place, f"the include {written[:200]!r} {why}")
+        return inside
+
+    def _too_many(self, place: Place) -> bool:
+        """Count one more include, or file of one; the first too many is told."""
+        self._includes += 1
+        if self._includes == 1 + 2 * MOST_INCLUDES:
+            why = f"this pipeline includes more than {MOST_INCLUDES} files"
+            self.learned.trouble(place, why)
+        return self._includes > 2 * MOST_INCLUDES
+
+    def _matching(self, pattern: str) -> list[str]:
+        if self._files is None:
+            root = self.root or "."
+            found = (path for path in walk(root, lambda *_: None) if path.endswith(_YAML))
+            self._files = {os.path.relpath(path, root).replace(os.sep, "/"): path for path in found}
+        return [path for name, path in self._files.items() if _fits(pattern, name)]
+
+    def _merged(self, under: Table, over: Table) -> Table:
+        """Both together; where both have a key ``over`` counts, mappings are merged."""
+        self._steps -= 1 + len(under.values) + len(over.values)
+        if self._steps < 0:
+            raise Unreadable("its templates expand to far too much")
+        made = dict(under.values)
+        for key, value in over.values.items():
+            there = made.get(key)
+            both = isinstance(there, Table) and isinstance(value, Table)
+            made[key] = self._merged(there, value) if both else value  # type: ignore[arg-type]
+        return Table(made, over.place)
+
+
+def _fits(pattern: str, name: str) -> bool:
+    """Whether a path is as a pattern says: ``*`` stays in a folder, ``**`` goes below."""
+    split = (each for each in _PARTS.split(pattern) if each)
+    # A star again right behind the same one adds nothing.
+    parts = [each for each, group in groupby(split) for _ in ("*" if "*" in each else tuple(group))]
+    if sum(len(each) for each in parts if "*" not in each) > len(name):
+        return False
+    ends = {0}
+    for part in parts:
+        first = min(ends)
+        if part == "**/":
+            ends |= {at + 1 for at in range(first, len(name)) if name[at] == "/"}
+        elif part == "**":
+            ends = set(range(first, len(name) + 1))
+        elif part == "*":
+            ends = _in_folder(ends, name)
+        else:
+            ends = {end + len(part) for end in ends if name.startswith(part, end)}
+        if not ends:
+            return False
+    return len(name) in ends
+
+
+def _in_folder(ends: set[int], name: str) -> set[int]:
+    """The places in a name that can be reached from these without leaving a folder."""
+    found = set()
+    reached = False
+    for at in range(len(name) + 1):
+        reached = reached or at in ends
+        if reached:
+            found.add(at)
+        if name[at : at + 1] == "/":
+            reached = False
+    return found

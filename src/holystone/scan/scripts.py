@@ -1,0 +1,273 @@
+"""The images that shell scripts ask docker for: ``docker pull``, ``run``, ``build``, ``compose``.
+
+A script is read, not run. Plain assignments, loops over written words, ``cd`` and scripts of the
+same repository are followed; what only a run can tell is left out.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from holystone.scan.compose import Composes
+from holystone.scan.docker_command import PROGRAMS, asked
+from holystone.scan.files import read_text
+from holystone.scan.findings import BUILT, ELSEWHERE, VARIABLE, Learned, Place, Unreadable
+from holystone.scan.script_docker import DockerCommand
+from holystone.scan.shell import Command, commands, unquoted
+from holystone.scan.shell_scope import ASSIGNED, Scope
+from holystone.scan.variables import Lookup, NoValue
+
+MOST_COMMANDS = 100_000
+"""Of one pipeline, each as often as it is read with other variables."""
+_DEEPEST = 8
+_DEEPEST_SUBSHELL = 50
+_SHELLS = frozenset(("sh", "bash", "dash", "ash", "zsh", "ksh"))
+_OPENING = frozenset(("if", "while", "until", "case", "for", "select"))
+_CLOSING = frozenset(("fi", "done", "esac"))
+_RESERVED = _OPENING | _CLOSING | {"then", "else", "elif", "do", "!", "{", "}", "in", "function"}
+_DECLARING = frozenset(("export", "local", "declare", "readonly", "typeset"))
+_WRAPPERS = {
+    "sudo": "-u -g -h -p -C -U -r -t", "doas": "-u -C", "env": "-u -C -S", "nohup": "", "time": "",
+    "command": "", "exec": "-a", "nice": "-n", "ionice": "-c -n", "stdbuf": "-i -o -e",
+    "timeout": "-k -s", "retry": "-t -d", "busybox": "", "winpty": "",
+}  # fmt: skip
+"""Programs that run the command behind them, with their options that take a value."""
+_SCRIPT = re.compile(r"#!.*\b(ba|da|a|z|k)?sh\b")
+
+
+class Part(NamedTuple):
+    """A part of a script: what stands in one entry of a list."""
+
+    text: str
+    place: Place
+    """Of its first line."""
+
+
+class Scripts:
+    """Reads the scripts of a repository."""
+
+    def __init__(self, learned: Learned, composes: Composes, root: str) -> None:
+        self.learned = learned
+        self.composes = composes
+        self.root = root
+        self.left = MOST_COMMANDS
+        self._spent = [0]
+        self._told: set[tuple[str, Place]] = set()
+        self._made: dict[str, Place] = {}
+        """Names of images that are built, as they are written, where they have no plain value."""
+        self._reading: list[str] = []
+        """Real paths of the script files that are being read."""
+
+    def read(self, parts: Iterable[Part], lookup: Lookup, folder: str | None = None) -> None:
+        """Learn of a script. ``lookup`` has the variables that it begins with."""
+        scope = Scope(self.root, lookup, self.root if folder is None else folder, self._spent)
+        for part in parts:
+            _Reader(self, part.place.file).read(part.text, part.place.line, scope)
+
+    def count(self, place: Place) -> bool:
+        """Count one more command; False where there were too many, which is told once."""
+        self.left -= 1
+        if self.left == -1:
+            self.learned.trouble(place, "scripts are not read from here on: they are too long")
+        return self.left >= 0
+
+    def use(self, written: str, place: Place) -> None:
+        """Note an image."""
+        name = written.removeprefix("docker://")
+        if name and (name, place) not in self._told:
+            self._told.add((name, place))
+            self.learned.use(name, place)
+
+    def leave(self, word: str, place: Place, rule: str, why: str) -> None:
+        """Note what is left out."""
+        self.learned.leave(unquoted(word), place, rule, why)
+
+    def leave_unknown(self, word: str, place: Place, why: NoValue) -> None:
+        """Note an image that only a run can tell, or that has the name of one built here."""
+        made = self._made.get(unquoted(word))
+        if made is None:
+            self.leave(word, place, VARIABLE, str(why))
+        else:
+            self.leave(word, place, BUILT, f"built by this repository ({made})")
+
+    def makes(self, word: str, place: Place) -> None:
+        """Note an image that is built by a name that only a run can tell."""
+        self._made.setdefault(unquoted(word), place)
+        self.leave(word, place, BUILT, "built by this repository")
+
+    def inside(self, path: str) -> bool:
+        """Whether a path stays in the repository, links followed."""
+        home = os.path.join(os.path.realpath(self.root or "."), "")
+        return os.path.realpath(path).startswith(home)
+
+    def file(self, path: str, scope: Scope, *, certain: bool) -> None:
+        """Learn of a script in a file; ``certain``: whatever it looks like."""
+        key = os.path.realpath(path)
+        if key in self._reading or len(self._reading) >= _DEEPEST or not self.inside(path):
+            return
+        if not os.path.isfile(path):
+            return
+        try:
+            text = read_text(path, self.learned.roots)
+        except Unreadable:
+            return  # A program, most likely.
+        if certain or path.endswith((".sh", ".bash")) or _SCRIPT.match(text):
+            self._reading.append(key)
+            _Reader(self, os.path.normpath(path)).read(text, 1, scope)
+            self._reading.pop()
+
+
+class _Reader:
+    """Reads the commands of one text."""
+
+    def __init__(self, scripts: Scripts, file: str) -> None:
+        self.scripts = scripts
+        self.file = file
+        self.branches = 0
+        """How many ``if`` and loops are open: what is set there may be set or not."""
+        self.depth = 0
+        """How deep in texts of ``eval`` and ``sh -c``."""
+
+    def read(self, text: str, line: int, scope: Scope) -> None:
+        if self.depth == _DEEPEST:
+            return
+        self.depth += 1
+        self._commands(text, line, scope)
+        self.depth -= 1
+
+    def _commands(self, text: str, line: int, scope: Scope) -> None:
+        scopes = [scope]
+        for command in commands(text, line):
+            if not self.scripts.count(Place(self.file, command.line)):
+                return
+            if command.words == ("(",):
+                deep = len(scopes) > _DEEPEST_SUBSHELL
+                scopes.append(scopes[-1] if deep else scopes[-1].copy())
+            elif command.words == (")",):
+                if len(scopes) > 1:
+                    scopes.pop()
+            else:
+                self._command(command, scopes[-1])
+
+    def _command(self, command: Command, scope: Scope) -> None:
+        place = Place(self.file, command.line)
+        words, assigned = self._bare(command.words, scope)
+        if not words:
+            for word in assigned:
+                scope.assign(word, certain=not self.branches)
+            return
+        name, arguments = unquoted(words[0]), words[1:]
+        base = name.rpartition("/")[2]
+        if base in _DECLARING:
+            for word in arguments:
+                scope.assign(word, certain=not self.branches)
+        elif base in ("cd", "pushd"):
+            scope.folder = self._folder(arguments, scope)
+        elif (found := asked([name, *scope.options_filled_in(arguments)])) is not None:
+            DockerCommand(self.scripts, command, place, scope).learn(found)
+        else:
+            self._other(base, words, command, scope)
+
+    def _other(self, base: str, words: list[str], command: Command, scope: Scope) -> None:
+        """A program that runs what its words say, or a script."""
+        arguments = words[1:]
+        if base == "eval":
+            self.read(" ".join(map(unquoted, arguments)), command.line, scope)
+        elif base in ("source", "."):
+            self._script(arguments[:1], scope, certain=True)
+        elif base in _SHELLS:
+            self._shell(arguments, command, scope.copy())
+        elif base == "ssh":
+            self._elsewhere(arguments, Place(self.file, command.line))
+        elif base == "xargs":
+            self._given_by_input(arguments, Place(self.file, command.line))
+        elif "/" in words[0]:
+            self._script(words[:1], scope.copy(), certain=False)
+
+    def _bare(self, words: Sequence[str], scope: Scope) -> tuple[list[str], list[str]]:
+        """The command behind reserved words and programs that run another; and assignments."""
+        rest, assigned = list(words), []
+        while rest:
+            word = rest[0]
+            if word in _OPENING:
+                self.branches += 1
+                if word in ("for", "select"):
+                    scope.loop(rest)
+                    return [], []
+                if word == "case":
+                    return [], []
+            elif word in _CLOSING:
+                self.branches -= self.branches > 0
+            if word in _RESERVED:
+                del rest[0]
+            elif ASSIGNED.match(word):
+                assigned.append(rest.pop(0))
+            elif (base := word.rpartition("/")[2]) in _WRAPPERS:
+                rest = _behind(rest, _WRAPPERS[base].split(), skip=base == "timeout")
+            else:
+                break
+        return rest, assigned
+
+    def _folder(self, arguments: Sequence[str], scope: Scope) -> str | None:
+        words = [word for word in arguments if not word.startswith("-") or word == "-"]
+        try:
+            paths = list(scope.path(words[0])) if words and words[0] != "-" else []
+        except NoValue:
+            return None
+        return paths[0] if len(paths) == 1 else None
+
+    def _script(self, words: Sequence[str], scope: Scope, *, certain: bool) -> None:
+        """A script of this repository that is called."""
+        try:
+            paths = [path for word in words for path in scope.path(word)]
+        except NoValue:
+            return
+        for path in paths:
+            self.scripts.file(path, scope, certain=certain)
+
+    def _shell(self, arguments: Sequence[str], command: Command, scope: Scope) -> None:
+        """``sh -c TEXT``, ``sh FILE`` and ``sh <<EOF``."""
+        rest = list(arguments)
+        while rest and rest[0][:1] in "-+" and rest[0] != "-":
+            option = rest.pop(0)
+            if not option.startswith("--") and "c" in option and rest:
+                self.read(unquoted(rest[0]), command.line, scope)
+                return
+            if option in ("-o", "+o"):
+                del rest[:1]
+        if rest:
+            self._script(rest[:1], scope, certain=True)
+        elif command.heredoc:
+            self.read(command.heredoc, command.heredoc_line, scope)
+
+    def _elsewhere(self, arguments: Sequence[str], place: Place) -> None:
+        """A command for another machine: its images are none of this host's."""
+        text = " ".join(map(unquoted, arguments))
+        for command in commands(text):
+            words = list(command.words)
+            at = next((i for i, word in enumerate(words) if word in PROGRAMS), len(words))
+            found = asked(words[at:])
+            for image in found.images if found else ():
+                self.scripts.leave(image, place, ELSEWHERE, "on another machine, by ssh")
+
+    def _given_by_input(self, arguments: Sequence[str], place: Place) -> None:
+        for at, word in enumerate(arguments):
+            if word in PROGRAMS:
+                found = asked([*arguments[at:], "$(…)"])
+                if found is not None and any("$(" in image for image in found.images):
+                    written = " ".join(map(unquoted, arguments[at:]))
+                    self.scripts.leave(written, place, VARIABLE, "xargs gives it its images")
+                return
+
+
+def _behind(words: Sequence[str], valued: Sequence[str], *, skip: bool) -> list[str]:
+    """The command that a program like ``sudo`` runs; ``skip``: behind one word more."""
+    rest = list(words[1:])
+    while rest and rest[0].startswith("-"):
+        option = rest.pop(0)
+        if option in valued:
+            del rest[:1]
+    return rest[1:] if skip else rest

@@ -1,0 +1,248 @@
+"""YAML as values that know their line: anchors, merge keys and tags resolved, within limits.
+
+Only PyYAML's events are used. No object is made of what a file says, an alias stands for the one
+value it names, and a file that is huge, deep or holds itself is told instead of followed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
+
+from holystone.scan.findings import INVALID, TEMPLATE, Learned, Place, Unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MOST_VALUES = 200_000
+"""Values of a file, those that merge keys bring in counted as often as they do."""
+DEEPEST = 100
+"""GitLab's own limit."""
+
+_STANDARD = "tag:yaml.org,2002:"
+_CONTROL = re.compile(r"^[ \t]*(?:-[ \t]*)?(\{%|<%|\{\{)", re.MULTILINE)
+_QUOTED = re.compile(r"('(?:<[a-z ]+>|\\t|[^\w\s])')|'[^']*'?|\"[^\"]*\"?")
+_LONGEST_PROBLEM = 200
+
+
+class Scalar(NamedTuple):
+    """A text, or what YAML takes for a number, a flag or nothing."""
+
+    text: str
+    kind: str
+    """``str``, ``int``, ``float``, ``bool``, ``null``, ``template``, or a tag of its own."""
+    place: Place
+    literal: bool = False
+    """Whether it is a block that keeps its lines, which begin after that of its key."""
+
+    @property
+    def plain(self) -> str | None:
+        """The text a program makes of it; None where that is not certain."""
+        if self.kind == "str":
+            return self.text
+        if self.kind == "int" and re.fullmatch(r"-?(0|[1-9][0-9]*)", self.text):
+            return self.text
+        if self.kind == "float" and re.fullmatch(r"-?[0-9]+\.[0-9]*[1-9]0*", self.text):
+            return self.text.rstrip("0")  # 3.10 is the number 3.1.
+        return None
+
+
+class Items(NamedTuple):
+    """A sequence."""
+
+    values: tuple[Value, ...]
+    tag: str
+    """``seq``, or a tag of its own: ``!reference``."""
+    place: Place
+
+
+class Table(NamedTuple):
+    """A mapping by the text of its keys; of equal keys the last counts."""
+
+    values: dict[str, Value]
+    place: Place
+
+    def get(self, key: str) -> Value | None:
+        """The value of a key, None where there is none."""
+        return self.values.get(key)
+
+
+Value = Union["Scalar", "Items", "Table"]
+
+
+def documents(text: str, file: str, *, as_ruby: bool = False) -> list[Value]:
+    """The documents of a YAML text. Raises Unreadable.
+
+    What a merge key brings in gives way to the keys beside it. For Ruby, and so for GitLab, that
+    holds of the keys after it only: it replaces those that stand before it (psych, ``to_ruby.rb``).
+    """
+    try:
+        import yaml
+    except ImportError:
+        raise Unreadable("YAML is read with PyYAML, and Python has none; install it") from None
+
+    try:
+        return list(_Composer(text, file, as_ruby=as_ruby).documents())
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise Unreadable("it is no YAML: a character that YAML does not know", line) from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or str(error)
+        line = mark.line + 1 if mark else 0
+        if control := _CONTROL.search(text):
+            line = text.count("\n", 0, control.start(1)) + 1
+            why = f"a template, with {control[1]}: it is YAML only once it is filled in"
+            raise Unreadable(why, line) from None
+        raise Unreadable(f"it is no YAML: {_unquoted(problem)}", line) from None
+    except (ValueError, OverflowError) as error:
+        # PyYAML lets one of these through for escapes and directives out of all bounds.
+        raise Unreadable(f"it is no YAML: {_unquoted(str(error))}") from None
+
+
+def events(text: str) -> list[Any]:
+    """What PyYAML reads of a text, with the marks of where it stands; empty where it is no YAML."""
+    try:
+        import yaml
+
+        return list(yaml.parse(text, Loader=yaml.SafeLoader))
+    except (ImportError, ValueError, OverflowError):
+        return []
+    except yaml.YAMLError:
+        return []
+
+
+def _unquoted(problem: str) -> str:
+    """What PyYAML says, without what it quotes of the text but for the names of its own tokens."""
+    return " ".join(_QUOTED.sub(lambda quoted: quoted[1] or "...", problem).split())[
+        :_LONGEST_PROBLEM
+    ]
+
+
+def texts(value: Value | None) -> list[Scalar]:
+    """A text or a list of texts as a list; what else is there is passed over."""
+    if isinstance(value, Scalar):
+        return [value] if value.kind == "str" else []
+    if isinstance(value, Items):
+        return [each for each in value.values if isinstance(each, Scalar) and each.kind == "str"]
+    return []
+
+
+def leave_odd(learned: Learned, image: Value) -> None:
+    """Note what stands where the name of an image should, and is none."""
+    why = "no image reference: "
+    if not isinstance(image, Scalar):
+        learned.leave("image", image.place, INVALID, f"{why}a list or a mapping")
+    elif image.kind == "template":
+        learned.leave(image.text, image.place, TEMPLATE, "a template: something else fills it in")
+    elif image.kind != "null":
+        learned.leave(image.text, image.place, INVALID, f"{why}YAML takes it for no text")
+
+
+class _Open(NamedTuple):
+    """An anchor whose value is not complete yet."""
+
+
+class _Composer:
+    """Makes values of the events of one text."""
+
+    def __init__(self, text: str, file: str, *, as_ruby: bool) -> None:
+        import yaml
+
+        self.yaml = yaml
+        self.loader: Any = yaml.SafeLoader(text)
+        self.file = file
+        self.as_ruby = as_ruby
+        self.anchors: dict[str, Value | _Open] = {}
+        self.left = MOST_VALUES
+
+    def documents(self) -> Iterator[Value]:
+        yaml = self.yaml
+        while True:
+            event = self.loader.get_event()
+            if isinstance(event, yaml.StreamEndEvent):
+                return
+            if isinstance(event, yaml.DocumentStartEvent):
+                self.anchors = {}
+                yield self._value(self.loader.get_event(), 0)
+
+    def _value(self, event: Any, depth: int) -> Value:
+        yaml, place = self.yaml, self._place(event)
+        self._count(1, place)
+        if depth > DEEPEST:
+            raise Unreadable(f"it is nested more than {DEEPEST} levels deep", place.line)
+        if isinstance(event, yaml.AliasEvent):
+            return self._named(event.anchor, place)
+        anchor = getattr(event, "anchor", None)
+        if anchor:
+            self.anchors[anchor] = _Open()
+        value: Value
+        if isinstance(event, yaml.SequenceStartEvent):
+            value = self._items(event, place, depth)
+        elif isinstance(event, yaml.MappingStartEvent):
+            value = self._table(place, depth)
+        else:
+            value = Scalar(event.value, self._kind(event), place, event.style == "|")
+        if anchor:
+            self.anchors[anchor] = value
+        return value
+
+    def _named(self, anchor: str, place: Place) -> Value:
+        value = self.anchors.get(anchor)
+        if value is None:
+            raise Unreadable(f"it is no YAML: there is no anchor &{anchor} above", place.line)
+        if isinstance(value, _Open):
+            raise Unreadable(f"the anchor &{anchor} holds itself", place.line)
+        return value
+
+    def _items(self, start: Any, place: Place, depth: int) -> Items:
+        values = []
+        while not isinstance(event := self.loader.get_event(), self.yaml.SequenceEndEvent):
+            values.append(self._value(event, depth + 1))
+        return Items(tuple(values), _short(start.tag or "seq"), place)
+
+    def _table(self, place: Place, depth: int) -> Value:
+        own: dict[str, Value] = {}
+        merged: dict[str, Value] = {}
+        template: Scalar | None = None
+        while not isinstance(event := self.loader.get_event(), self.yaml.MappingEndEvent):
+            key = self._value(event, depth + 1)
+            value = self._value(self.loader.get_event(), depth + 1)
+            if not isinstance(key, Scalar):
+                # Unquoted, "{{ name }}" is a mapping in a mapping.
+                names = ", ".join(key.values) if isinstance(key, Table) else "..."
+                template = Scalar(f"{{{{ {names} }}}}", "template", place)
+            elif key.kind == "merge":
+                (own if self.as_ruby else merged).update(self._merged(value, place))
+            else:
+                own[key.text] = value
+        if template is not None and not own:
+            return template
+        return Table(merged | own, place)
+
+    def _merged(self, value: Value, place: Place) -> dict[str, Value]:
+        """What a merge key brings in: of several mappings the first has precedence."""
+        found: dict[str, Value] = {}
+        for table in value.values if isinstance(value, Items) else (value,):
+            if isinstance(table, Table):
+                self._count(len(table.values), place)
+                found = table.values | found
+        return found
+
+    def _kind(self, event: Any) -> str:
+        tag = event.tag
+        if tag is None or tag == "!":
+            tag = self.loader.resolve(self.yaml.ScalarNode, event.value, event.implicit)
+        return _short(tag)
+
+    def _place(self, event: Any) -> Place:
+        return Place(self.file, event.start_mark.line + 1)
+
+    def _count(self, values: int, place: Place) -> None:
+        self.left -= values
+        if self.left < 0:
+            raise Unreadable(f"it has more than {MOST_VALUES} values", place.line)
+
+
+def _short(tag: str) -> str:
+    return tag.removeprefix(_STANDARD)

@@ -1,0 +1,152 @@
+"""Leases: a job's word that it will need an image, so that no clean takes it meanwhile."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+from holystone.planner.usage import Lease
+from holystone.store import lease_file
+from holystone.store.database import decoding
+from holystone.store.others import Others
+from holystone.store.soundness import check
+
+if TYPE_CHECKING:
+    from holystone.store.store import Ledger
+
+LONGEST = 30 * 86400.0
+"""Seconds a lease can be given for: one that is forgotten must end some day."""
+_ID = "sha256:[0-9a-f]{12,64}|[0-9a-f]{64}"
+
+
+class Leases:
+    """The leases in a ledger. They count for every engine it is used with."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.others = Others(ledger.folder, ledger.warn)
+
+    def add(self, references: Sequence[str], *, until: float, job: str, now: float) -> list[Lease]:
+        """Give a job leases on these images until then; answers them as they are now.
+
+        A job that has one already keeps the later end: jobs that have no name must not shorten one
+        another's. Raises LedgerError, and InvalidReference where one is no reference.
+        """
+        rows = [(key_of(text), job, text, until) for text in references]
+
+        def write(database: sqlite3.Connection) -> list[Lease]:
+            check(database, "lease")
+            _purge(database, now)
+            given = [
+                _lease(
+                    database.execute(
+                        "INSERT INTO lease VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
+                        " SET until = max(until, excluded.until), written = excluded.written"
+                        " RETURNING written, until, job",
+                        row,
+                    ).fetchone()
+                )
+                for row in rows
+            ]
+            publish(database, self.ledger.folder)
+            return given
+
+        return self.ledger.write(write)
+
+    def release(self, references: Collection[str], *, job: str | None, now: float) -> list[Lease]:
+        """End leases: on these images or, where none are given, on all; of this job (None: any).
+
+        Answers those it ended. Raises LedgerError, and InvalidReference.
+        """
+        keys = {key_of(text) for text in references}
+        if not self.ledger.exists():
+            return []
+
+        def write(database: sqlite3.Connection) -> list[Lease]:
+            check(database, "lease")
+            _purge(database, now)
+            rows = database.execute("SELECT reference, written, until, job FROM lease").fetchall()
+            ended = [
+                (key, rest)
+                for key, *rest in rows
+                if (not keys or key in keys) and job in (None, rest[2])
+            ]
+            database.executemany(
+                "DELETE FROM lease WHERE reference = ? AND job = ?",
+                [(key, rest[2]) for key, rest in ended],
+            )
+            publish(database, self.ledger.folder)
+            return [_lease(rest) for _, rest in ended]
+
+        return self.ledger.write(write)
+
+    def list(self, now: float) -> Sequence[Lease]:
+        """The leases that have not ended, the first to end first. Raises LedgerError.
+
+        With those of other users, where they can be read.
+        """
+        own: Sequence[Lease] = ()
+        if self.ledger.exists():
+            own = self.ledger.read(lambda database: _current(database, now))
+        return sorted([*own, *self.others.current(now)], key=lambda lease: lease.until)
+
+    def current(self, now: float) -> tuple[Lease, ...]:
+        """The leases that have not ended; none, with a warning, where the ledger fails.
+
+        With those of other users, where they can be read. Reads the file anew in some 20
+        microseconds, and looks whether one of the others changed, so it can be asked before each
+        removal.
+        """
+        none: Sequence[Lease] = ()
+        own = self.ledger.try_read(lambda database: _current(database, now), none)
+        return (*own, *self.others.current(now))
+
+
+def key_of(text: str) -> str:
+    """What a lease is on: the reference in full, or an image ID. Raises InvalidReference."""
+    from holystone.planner.reference import InvalidReference, parse  # A clean only reads leases.
+
+    if re.fullmatch(_ID, text):
+        return f"sha256:{text.removeprefix('sha256:')}"
+    if re.fullmatch("[0-9a-f]{4,64}", text) and not text.isalpha():
+        raise InvalidReference(
+            f"{text!r} may be the beginning of an image ID or a name. Write the whole ID (or "
+            f"sha256: and 12 of its characters), or the name with its tag: {text}:latest"
+        )
+    try:
+        reference = parse(text).complete
+    except InvalidReference as fault:
+        raise InvalidReference(
+            f"{fault}. Name an image by reference (python:3.12-slim) or by its whole ID"
+        ) from None
+    # The digest alone decides what is meant by "name:tag@digest".
+    return str(reference._replace(tag="") if reference.digest else reference)
+
+
+def _current(database: sqlite3.Connection, now: float) -> list[Lease]:
+    with decoding(database, "lease"):
+        rows = database.execute(
+            "SELECT written, until, job FROM lease WHERE until > ? ORDER BY until, reference, job",
+            (now,),
+        )
+        return [_lease(row) for row in rows]
+
+
+def _lease(row: Sequence[object]) -> Lease:
+    written, until, job = row
+    # What RETURNING tells of a whole number is an integer, whatever the column's type.
+    if not (isinstance(written, str) and isinstance(until, float | int) and isinstance(job, str)):
+        raise TypeError(f"lease {written!r}")
+    return Lease(written, float(until), job)
+
+
+def publish(database: sqlite3.Connection, folder: str) -> None:
+    """Write the leases into their own file as well. Raises LedgerError."""
+    rows = database.execute("SELECT reference, job, written, until FROM lease")
+    lease_file.write(folder, (lease_file.Kept(*row) for row in rows))
+
+
+def _purge(database: sqlite3.Connection, now: float) -> None:
+    database.execute("DELETE FROM lease WHERE until <= ?", (now,))

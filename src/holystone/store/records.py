@@ -1,0 +1,124 @@
+"""What the ledger tells of past runs: bytes, and times as UTC seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from holystone.planner.verdict import Reason
+
+DONE = "done"
+INTERRUPTED = "interrupted"
+KILLED = "killed"
+RUNNING = "running"
+
+REMOVED = "removed"
+SKIPPED = "skipped"
+FAILED = "failed"
+UNKNOWN = "unknown"
+"""How a removal ended, in the words of ``engine.host``, which the ledger does not know."""
+
+STEP = "step"
+"""The rule that lets a build step go with the image that it was a step of."""
+PRESSURE = "pressure"
+"""The rule that lets an object go because the disk needs space."""
+
+
+class RunSummary(NamedTuple):
+    """One run, without its removals."""
+
+    id: int
+    engine: str
+    """What tells this engine, and this store of it, from others: ``ID/store``."""
+    engine_name: str
+    endpoint: str
+    """The engine's address, as people write it."""
+    level: str
+    job: str
+    """The CI job that ran it; empty where it was none."""
+    started: float
+    ended: float | None
+    """None while it runs. Of a run that was killed, when it was last heard of."""
+    state: str
+    """``done``, ``interrupted`` (it ended early and told so), ``killed`` or ``running``."""
+    interrupted: str
+    """Why it ended early, in words; else empty."""
+    steps: int
+    """How many removals were planned."""
+    planned_bytes: int
+    estimated: bool
+    """Whether ``planned_bytes`` were an estimate."""
+    freed_bytes: int
+    """Of a run that was killed, what was planned of the removals that were made."""
+    removed: int
+    skipped: int
+    failed: int
+    free_before: int | None
+    """Bytes free on the disk under the engine's data; None where that was not in sight."""
+    free_after: int | None
+    target_free: int | None = None
+    """How many bytes were to be free in the end; None where the level alone counted."""
+    options: tuple[str, ...] | None = None
+    """The options that differed from their defaults, as on a command line; None where an earlier
+    version of holystone made the run and did not record them."""
+    tagged: int = 0
+    """How many of the images that were removed had a tag."""
+    under_pressure: int | None = None
+    """How many of the tagged ones went for space alone; None where that was not recorded."""
+    unknown: int = 0
+    """How many removals got no answer, and were not looked at since."""
+
+
+class Removed(NamedTuple):
+    """One planned removal of a run, and what became of it."""
+
+    kind: str
+    id: str
+    names: tuple[str, ...]
+    tags: tuple[str, ...]
+    digests: tuple[str, ...]
+    """The references of an image as they were before: ``python@sha256:…`` can be pulled again."""
+    labels: Mapping[str, str]
+    size: int | None
+    """As the engine gave it, shared layers included; None where it told none."""
+    planned_bytes: int
+    freed_bytes: int | None
+    """None where it did not go, or the run was killed before it could tell."""
+    result: str
+    """``removed``, ``skipped``, ``failed`` or ``unknown`` (asked for, and no answer came); empty
+    where the run never came to ask."""
+    detail: str
+    at: float | None
+    """When it was settled."""
+    platforms: tuple[str, ...] = ()
+    """The platforms of an image that were here; empty where the engine did not tell."""
+    reasons: tuple[Reason, ...] | None = None
+    """Why it was to go; None where an earlier version of holystone did not record it."""
+    lost: tuple[str, ...] = ()
+    """The references that an image lost while it stayed."""
+    looked: bool = False
+    """Whether no answer came, and what is there told the result."""
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether the engine may have been asked, and no answer told what it did."""
+        return self.looked or self.result in ("", UNKNOWN)
+
+    @property
+    def may_lack(self) -> bool:
+        """Whether something of an object may have gone by this removal.
+
+        Also where the run never came to tell: it may have been killed.
+        """
+        return self.unanswered or self.result == REMOVED or bool(self.lost)
+
+    @property
+    def under_pressure(self) -> bool:
+        """Whether it was to go because the disk needed space, and for no other reason."""
+        return any(reason.rule == PRESSURE for reason in self.reasons or ())
+
+    @property
+    def step_of(self) -> str:
+        """The image of which it was a build step and with which it went; else an empty text."""
+        steps = [reason for reason in self.reasons or () if reason.rule == STEP]
+        return str(steps[0].facts.get("image", "")) if steps else ""

@@ -1,0 +1,1 @@
+"""Who used which image when: told by events, by the engine's history, and remembered."""

@@ -1,0 +1,163 @@
+"""When images came here and by which names: told by events, containers and the engine's files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+
+from holystone.engine.events import Event
+from holystone.engine.parse import full_id
+from holystone.planner.digest_names import repository
+from holystone.planner.inventory import Engine, Image, Inventory
+from holystone.planner.names import Names, complete, is_id
+from holystone.usage.sighting import Read, Sighting
+from holystone.usage.store_port import ImageFacts
+
+_FROM_ARCHIVE = ("load", "loadfromarchive", "import")
+"""Actions after which an image is here that may have no name, and that no build waits for."""
+_BUILT = ("create", "build")
+_UNKNOWN = {"arrived": None, "loaded": False, "pinned": (), "tagged_in": ()}
+_ID = frozenset("0123456789abcdef")
+_ID_LENGTH = 64
+_TOLD_WITHIN = 10.0
+"""Seconds after an image is stored within which the engine tells of the pull that brought it."""
+
+
+def learn(
+    facts: Mapping[str, ImageFacts], inventory: Inventory, events: Sequence[Event], read: Read
+) -> dict[str, ImageFacts]:
+    """The facts that change by what a look at a host shows; ``events`` the oldest first.
+
+    ``read`` tells which pulls were holystone's own: a digest that it pulled an image by names none.
+    """
+    learning = _Learning(facts, inventory.images, read)
+    for event in events:
+        if event.kind == "image":
+            learning.of_image(event)
+        elif event.kind == "container" and "@" in event.image:
+            learning.pin(learning.names.behind(event.image), event.image)
+    for container in inventory.containers:
+        if "@" in container.image:
+            learning.pin(container.image_id, container.image)
+    for image in inventory.images:
+        if image.tags:
+            learning.tagged(image.id, image.tags)
+    return {image_id: fact for image_id, fact in learning.now.items() if fact != facts[image_id]}
+
+
+class _Learning:
+    """The facts of the images that are here, as they become."""
+
+    def __init__(
+        self, facts: Mapping[str, ImageFacts], images: Sequence[Image], read: Read
+    ) -> None:
+        self.facts = facts
+        self.read = read
+        self.names = Names(images)
+        self.now: dict[str, ImageFacts] = {}
+
+    def of_image(self, event: Event) -> None:
+        """Learn from what happened to an image."""
+        if event.action == "pull":
+            self._of_pull(event)
+            return
+        image_id = full_id(event.id if is_id(event.id) else event.name)
+        if event.action == "delete":
+            fact = self._get(image_id)
+            if fact is None or fact.arrived is None or fact.arrived <= event.at:
+                # What came later under this ID came anew.
+                self._set(image_id, **_UNKNOWN)
+        elif event.action in _FROM_ARCHIVE:
+            self._set(image_id, arrived=event.at, loaded=True)
+        elif event.action in _BUILT:
+            self._set(image_id, arrived=event.at, loaded=False)
+        elif event.action == "tag":
+            self._set(image_id, arrived=event.at)
+            self.tagged(image_id, [event.name])
+
+    def _of_pull(self, event: Event) -> None:
+        # Docker has what was pulled as the ID, Podman as the name.
+        by_id = is_id(event.id)
+        name = event.name if by_id or not event.id else event.id
+        image_id = full_id(event.id) if by_id else self.names.behind(name)
+        self._set(image_id, arrived=event.at, loaded=False)
+        if "@" in name:
+            if not self.read.is_own(Sighting(event.at, complete(name))):
+                self.pin(image_id, name)
+        else:
+            self.tagged(image_id, [name])
+
+    def pin(self, image_id: str, written: str) -> None:
+        """Somebody asked for an image by this digest."""
+        image, fact = self.names.by_id.get(image_id), self._get(image_id)
+        if image is not None and fact is not None:
+            meant = complete(written)
+            own = [each for each in image.digests if complete(each) == meant]
+            self._set(image_id, pinned=tuple(dict.fromkeys((*fact.pinned, *own))))
+
+    def tagged(self, image_id: str, tags: Iterable[str]) -> None:
+        """An image has, or had, these tags."""
+        fact = self._get(image_id)
+        if fact is not None:
+            told = {repository(tag) for tag in tags if tag and not is_id(tag)}
+            if told and (fact.loaded or not told.issubset(fact.tagged_in)):
+                everywhere = tuple(sorted(told.union(fact.tagged_in)))
+                self._set(image_id, tagged_in=everywhere, loaded=False)
+
+    def _get(self, image_id: str) -> ImageFacts | None:
+        return self.now.get(image_id) or self.facts.get(image_id)
+
+    def _set(self, image_id: str, **known: object) -> None:
+        fact = self._get(image_id)
+        if fact is not None:
+            self.now[image_id] = fact._replace(**known)  # type: ignore[arg-type]
+
+
+def file_times(root: str, engine: Engine, ids: Iterable[str]) -> dict[str, float]:
+    """When these images were last stored, UTC seconds, by the files in the engine's data folder.
+
+    The classic store and Podman write an image's config, or its manifest, anew each time it comes,
+    also where it was here before. What cannot be read is left out.
+    """
+    if engine.store == "containerd" or "/" in engine.storage_driver:
+        return {}
+    if engine.store == "podman":
+        folder, name = f"{root}/{engine.storage_driver}-images", "/manifest"
+    else:
+        folder, name = f"{root}/image/{engine.storage_driver}/imagedb/content/sha256", ""
+    times = {}
+    for image_id in ids:
+        digits = image_id.removeprefix("sha256:")
+        if len(digits) == _ID_LENGTH and _ID.issuperset(digits):
+            try:
+                times[image_id] = os.stat(f"{folder}/{digits}{name}").st_mtime
+            except OSError:
+                continue
+    return times
+
+
+def pulled_by_tag(
+    images: Iterable[Image], times: Mapping[str, float], events: Iterable[Event]
+) -> dict[str, set[str]]:
+    """The repositories in which these images had a tag when they came, by ID.
+
+    The event of a pull names a tag, which has moved since, and no image. The first pull that ended
+    after an image was stored is the one that brought it.
+    """
+    pulls = [event for event in events if event.kind == "image" and event.action == "pull"]
+    found: dict[str, set[str]] = {}
+    for image in images:
+        stored = times.get(image.id)
+        if stored is None:
+            continue
+        for digest in image.digests:
+            name = repository(digest)
+            ended = (
+                pull
+                for pull in pulls
+                if 0 <= pull.at - stored <= _TOLD_WITHIN and repository(pull.id) == name
+            )
+            first = next(ended, None)
+            if first is not None and "@" not in first.id:
+                found.setdefault(image.id, set()).add(name)
+    return found

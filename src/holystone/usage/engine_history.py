@@ -1,0 +1,124 @@
+"""What an engine still knows of its past: events, and the builds that BuildKit remembers.
+
+Docker keeps its latest 256 events, of whatever kind, and none over a restart (moby
+``daemon/events``, ``eventsLimit``); Podman a log on the disk. They tell of jobs whose containers
+are gone, and of pulls of what was here already, for which no date is kept.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from holystone.engine.client import Client, Pending
+from holystone.engine.errors import EngineError, EngineRefused
+from holystone.engine.events import Event, read_event
+from holystone.engine.transport.text import read_json
+from holystone.usage.sighting import Read
+
+if TYPE_CHECKING:
+    from holystone.engine.buildkit.cache import Build
+
+KEPT_EVENTS = 256
+_KEPT_BUILDS = 50
+_BUILDS = (1, 43)
+"""The API version of Docker 24, whose BuildKit is the first to remember builds."""
+_DAY = 86400
+"""How far back (seconds) a log on the disk is read at the first look."""
+_OVERLAP = 10.0
+"""Seconds before the end of the newest known build that are read again: builds end while the list
+is made, and one that is seen twice changes nothing."""
+
+MORE_EVENTS = "more events than the engine keeps"
+NO_EVENTS = "the engine's events begin later: it was restarted"
+MORE_BUILDS = "more builds than BuildKit remembers"
+REFUSED = "the engine refuses to tell its events"
+
+
+class Past(NamedTuple):
+    """What was read of the past, and whether that is all of it."""
+
+    events: tuple[Event, ...]
+    """The oldest first."""
+    read: Read
+    """How far the past has been read now."""
+    missed: tuple[str, ...] = ()
+    """Why something may have been missed since the last look; empty where nothing was."""
+
+
+def ask_events(client: Client, read: Read) -> Pending:
+    """Ask for the events since the newest one that was read, that one included.
+
+    It waits for nothing that is still to happen. Raises EngineError.
+    """
+    podman = client.negotiate().podman
+    now = client.time or f"{client.clock.now():.6f}"
+    # Docker tells what happened at that moment too, Podman only what came after it.
+    since = min(read.events // 10**9, int(float(now)))
+    if podman:
+        query = f"since={since or int(float(now)) - _DAY}&stream=false"
+    else:
+        query = f"since={since}&until={now}"
+    return client.begin([("GET", client.versioned(f"/events?{query}"))])
+
+
+def read_events(client: Client, pending: Pending, read: Read) -> Past:
+    """The events that were asked for and were not read before. Raises EngineError."""
+    try:
+        body = client.finish(pending)[0].checked().body
+    except EngineRefused:
+        return Past((), read, (REFUSED,))
+    told = sorted(parsed(body), key=lambda event: event.nanoseconds)
+    new = tuple(event for event in told if event.nanoseconds > read.events)
+    if not read.events or len(new) < len(told):
+        missed: tuple[str, ...] = ()
+    elif len(told) >= KEPT_EVENTS:
+        # With the newest event of last time the engine no longer has those that came after it.
+        missed = (MORE_EVENTS,)
+    else:
+        missed = (NO_EVENTS,) if read.anchored else ()
+    if new:
+        read = read._replace(events=new[-1].nanoseconds, anchored=True)
+    elif missed:
+        now = float(client.time or client.clock.now())
+        read = read._replace(events=int(now * 1e9), anchored=False)
+    return Past(new, read, missed)
+
+
+def parsed(body: bytes) -> list[Event]:
+    """The events in an answer to ``GET /events``, in its order; what is garbled is passed over."""
+    events = []
+    for line in body.splitlines():
+        try:
+            message = read_json(line.strip(b"\x1e \r") or b"null")
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(message, dict):
+            events.append(read_event(message))
+    return events
+
+
+def read_builds(client: Client, past: Past) -> tuple[Past, tuple[Build, ...] | None]:
+    """The builds that ended since the newest that was read; None where no engine remembers them.
+
+    No answer is none either: a proxy before the engine may not let it through.
+    """
+    version = client.negotiate()
+    if version.podman or version.api < _BUILDS:
+        return past, None
+    from holystone.engine.buildkit.cache import builds_since
+
+    known = past.read.builds
+    try:
+        connection = client.open()
+        try:
+            told = builds_since(connection.upgraded("POST /grpc"), known - _OVERLAP)
+        finally:
+            connection.close()
+    except (EngineError, OSError):
+        return past, None
+    newest = max((build.ended for build in told.builds), default=0.0)
+    missed = past.missed
+    if known and told.remembered >= _KEPT_BUILDS and told.oldest > known:
+        missed = (*missed, MORE_BUILDS)
+    read = past.read._replace(builds=max(known, newest))
+    return past._replace(read=read, missed=missed), told.builds

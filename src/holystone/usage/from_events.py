@@ -1,0 +1,194 @@
+"""Events and builds as sightings: which reference and which image they show in use."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from holystone.engine.events import Event
+from holystone.engine.parse import full_id
+from holystone.planner.inventory import CacheRecord
+from holystone.planner.names import Names, complete, is_id
+from holystone.usage.sighting import Sighting
+
+if TYPE_CHECKING:
+    from holystone.engine.buildkit.cache import Build
+
+_BEGINNINGS = ("create", "start")
+_ENDS = ("die", "died")
+_MAKINGS = ("load", "loadfromarchive", "import", "build")
+"""Actions that bring an image and its tags, and tell its ID alone."""
+_ARRIVALS = (*_MAKINGS, "create", "tag")
+"""Actions after which an image is here that no registry had to give."""
+_MADE_NOW = 60.0
+"""Seconds from when an image was built to its tag within which a build made both."""
+_BESIDE = 2.0
+"""Seconds between a tag and a use of the build cache within which a build made both."""
+
+
+def of_events(events: Sequence[Event], names: Names, known: Collection[str]) -> list[Sighting]:
+    """What these events, the oldest first, show in use.
+
+    ``known`` are the IDs of the images that were here before. They tell which pulls had to bring
+    an image, and which found that the newest was here.
+    """
+    here = _Here(known)
+    sightings: list[Sighting] = []
+    for event in events:
+        if event.kind == "container":
+            sightings += _of_container(event, names)
+        elif event.kind == "image":
+            if event.action == "pull":
+                sightings += _of_pull(event, names, here)
+            elif event.action in ("tag", "push"):
+                sightings += _of_tag(event, names)
+            elif event.action in _MAKINGS:
+                sightings += _of_making(event, names)
+            if event.action == "delete":
+                here.went(full_id(event.id))
+            elif event.action in _ARRIVALS:
+                here.came(_image_id(event))
+    return sightings
+
+
+class _Here:
+    """Which images were here while events happened, by ID; by name where they are gone since."""
+
+    def __init__(self, ids: Collection[str]) -> None:
+        self.ids = set(ids)
+        self.pulled: set[str] = set()
+
+    def came(self, image_id: str) -> bool:
+        """An image is here; whether it was not before."""
+        new = image_id not in self.ids
+        self.ids.add(image_id)
+        return new
+
+    def came_as(self, reference: str) -> bool:
+        """The same of one that is gone again, so that its name is all there is."""
+        new = reference not in self.pulled
+        self.pulled.add(reference)
+        return new
+
+    def went(self, image_id: str) -> None:
+        """An image was deleted; it may be any of those known by name."""
+        self.ids.discard(image_id)
+        self.pulled.clear()
+
+
+def _of_container(event: Event, names: Names) -> list[Sighting]:
+    begins = event.action in _BEGINNINGS
+    if not begins and event.action not in _ENDS:
+        return []
+    reference = complete(event.image)
+    if reference:
+        image, references = names.behind(event.image), [reference]
+    else:
+        found = names.begun_by(event.image)
+        image = found.pop() if len(found) == 1 else ""
+        references = [*names.references(image)] or [""]
+    return [
+        Sighting(event.at, each, image, begins=begins, event=event.nanoseconds)
+        for each in references
+        if each or image
+    ]
+
+
+def _of_pull(event: Event, names: Names, here: _Here) -> list[Sighting]:
+    # Docker has what was pulled as the ID, Podman as the name.
+    name = event.name if not event.id or is_id(event.id) else event.id
+    reference = complete(name)
+    if not reference:
+        return []
+    image = names.behind(name)
+    brought = here.came(image) if image else here.came_as(reference)
+    return [Sighting(event.at, reference, image, pulled=brought, event=event.nanoseconds)]
+
+
+def _of_tag(event: Event, names: Names) -> list[Sighting]:
+    """An image that was given a name, or pushed under it."""
+    name = event.name if is_id(event.id) else event.id
+    reference = complete(name)
+    if not reference:
+        return []
+    # A tag that has moved on since is behind another image now.
+    image = full_id(event.id) if is_id(event.id) else names.behind(name)
+    image = image if image in names.by_id else ""
+    return [Sighting(event.at, reference, image, event=event.nanoseconds)]
+
+
+def _of_making(event: Event, names: Names) -> list[Sighting]:
+    image = _image_id(event)
+    return [
+        Sighting(event.at, reference, image, event=event.nanoseconds)
+        for reference in names.references(image)
+    ]
+
+
+def _image_id(event: Event) -> str:
+    """The image an event is about; Podman has the ID of one that was built as the name."""
+    return full_id(event.id if is_id(event.id) else event.name)
+
+
+def of_builds(builds: Iterable[Build], names: Names) -> list[Sighting]:
+    """The images that these builds began with."""
+    return [
+        Sighting(build.began, reference, names.behind(written))
+        for build in builds
+        for written in build.references
+        if (reference := complete(written))
+    ]
+
+
+def of_steps(events: Sequence[Event], names: Names) -> list[Sighting]:
+    """What classic builds began with, by the parents of the images that they just made.
+
+    Most of their steps have a container, whose events tell it; those that only copy have none.
+    """
+    told = {full_id(e.image) for e in events if e.kind == "container" and is_id(e.image)}
+    sightings = []
+    for event in events:
+        made = names.by_id.get(_image_id(event)) if event.action == "tag" else None
+        if made is None or not 0 <= event.at - made.created < _MADE_NOW:
+            continue
+        steps = names.steps(made.parent)
+        if told.isdisjoint(step.id for step in steps):
+            sightings += [
+                Sighting(event.at, each, steps[-1].id) for each in names.references(made.parent)
+            ]
+    return sightings
+
+
+def made_by_builds(
+    events: Iterable[Event], names: Names, cache: Sequence[CacheRecord]
+) -> list[tuple[float, str]]:
+    """When a build seems to have made which image, by ID, where no engine remembers builds.
+
+    Podman says so. Of Docker it is guessed: an image that gets a tag right after it was built, or
+    while the build cache was used.
+    """
+    used = [record.last_used for record in cache if record.last_used is not None]
+    found = []
+    for event in events:
+        if event.kind != "image" or event.action not in ("tag", "build"):
+            continue
+        image = names.by_id.get(_image_id(event))
+        if image is None:
+            continue
+        if (
+            event.action == "build"
+            or 0 <= event.at - image.created < _MADE_NOW
+            or any(abs(event.at - each) < _BESIDE for each in used)
+        ):
+            found.append((event.at, image.id))
+    return found
+
+
+def of_bases(made: Iterable[tuple[float, str]], names: Names) -> list[Sighting]:
+    """What these images were built on, by the layers they have in common with others here."""
+    return [
+        Sighting(at, reference, base)
+        for at, image_id in made
+        for base in names.bases(image_id)
+        for reference in names.references(base)
+    ]

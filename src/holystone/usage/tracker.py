@@ -1,0 +1,356 @@
+"""What the looks at one host see of use: its containers, its build cache and its past."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from holystone.engine.client import abandon
+from holystone.engine.host import Observed
+from holystone.planner.lazy import Lazy
+from holystone.planner.names import Names, complete
+from holystone.planner.usage import SAME_USE, Key, Use
+from holystone.usage.folding import fold
+from holystone.usage.origins import Origins
+from holystone.usage.sighting import (
+    Read,
+    Seen,
+    Sighting,
+    last_seen,
+    objects_of,
+    of_cache,
+    of_containers,
+    present_keys,
+)
+from holystone.usage.store_port import Memory
+
+if TYPE_CHECKING:
+    from holystone.engine.client import Client, Pending
+    from holystone.engine.events import Event
+    from holystone.planner.company import Followers
+    from holystone.planner.inventory import CacheRecord, Image, Inventory
+    from holystone.usage.engine_history import Past
+
+_LISTED_EACH = 86400.0
+"""Seconds after which a look lists every image again, though it needs the untagged alone."""
+_WORTH_NOTING = 60.0
+"""Seconds by which a use must be later than the one that is remembered."""
+
+
+class Uses:
+    """What is known of use on one host, and what was seen of it in this run."""
+
+    def __init__(self, client: Client, memory: Memory) -> None:
+        self.client = client
+        self.memory = memory
+        self.key = ""
+        self.read = Read()
+        """How far the past was read before this run."""
+        self.now = Read()
+        """How far it has been read by now."""
+        self.saved = Read()
+        """How far that is written down."""
+        self.events: tuple[Event, ...] = ()
+        """Those of this run that were not read before, the oldest first."""
+        self.missed: tuple[str, ...] = ()
+        self.known: dict[Key, float] = {}
+        """The last uses of objects as they were remembered before this run."""
+        self.last: dict[Key, float] = {}
+        """Those of objects that are here, with what was seen in this run."""
+        self.present: set[Key] = set()
+        self.counted: tuple[Sighting, ...] = ()
+        """The uses this run added to what is remembered."""
+        self._engine_name = ""
+        self._at = 0.0
+        self._seen: list[Sighting] = []
+        self._kept = 0
+        """How many of these were kept already."""
+        self._released = False
+        """Whether volumes or networks lost a container in this run, which is not kept yet."""
+        self._origins = Origins()
+        self._images: dict[str, Image] = {}
+        self._cache: dict[str, CacheRecord] = {}
+        self._held: dict[str, tuple[Key, ...]] = {}
+        """The volumes and networks that each container names, by its ID."""
+        self._pending: Pending | None = None
+        self._pending_past: Past | None = None
+        """What was read of the past and not looked at yet."""
+
+    def begin(self, key: str) -> None:
+        """Recall what is known, and ask the engine for its past. Raises EngineError."""
+        from holystone.usage.engine_history import ask_events
+
+        if key != self.key:
+            self.key = key
+            self.known = self.memory.recall_uses(key)
+            self.read = self.now = self.saved = self.memory.recall_read(key)
+        self.close()
+        self._pending = ask_events(self.client, self.now)
+
+    def look(
+        self,
+        inventory: Inventory,
+        known: Collection[str],
+        layered: Callable[[], Sequence[Image]],
+    ) -> None:
+        """See what is used on a host. Raises EngineError.
+
+        ``known`` are the IDs of the images that were here at the last look. ``layered`` answers
+        the images with their layers, which costs something: it is called where only they tell
+        what a build began with.
+        """
+        names = Names(inventory.images)
+        since = self._since
+        used = self._used(inventory)
+        past = self._past()
+        self.events += past.events if past else ()
+        made = {e.id: e.at for e in past.events if e.action == "create"} if past else {}
+        news = of_containers(inventory, names, since, made)
+        if past is not None:
+            news += self._of_past(past, inventory, names, known, used, layered)
+        self._cache.update((record.id, record) for record in used)
+        self._add(news, names)
+        self._held = {each.id: objects_of(each, inventory) for each in inventory.containers}
+        self._engine_name, self._at = inventory.engine.name, inventory.taken_at
+        self.present = present_keys(inventory)
+        if inventory.partial:
+            # What was not listed is not gone.
+            self.present.update(key for key in self.known if key[0] == "image")
+        since_listed = self._at - self.now.listed
+        if not self.now.listed or (not inventory.partial and since_listed > _LISTED_EACH / 4):
+            self.now = self.now._replace(listed=self._at)
+        seen = last_seen(self._seen)
+        self.last = {
+            key: max(self.known.get(key, 0.0), seen.get(key, 0.0))
+            for key in self.present
+            if key in self.known or key in seen
+        }
+
+    def named_since(self, store: str) -> set[str] | None:
+        """The references that the past since the last look names.
+
+        None where they do not tell all: then it takes every image to read that past. Raises
+        EngineError.
+        """
+        past = self._past()
+        if past is None:
+            return set()
+        self._pending_past = past
+        if past.missed and self.now.looked:
+            return None
+        by_id = {"load", "loadfromarchive", "import"}
+        if store != "containerd":
+            # What was built, and on what, is told by the images it was built on.
+            by_id |= {"build", "tag"}
+        named: set[str] = set()
+        for event in past.events:
+            if event.kind == "image" and event.action in by_id:
+                return None
+            names = (event.id, event.name) if event.kind == "image" else (event.image,)
+            if event.kind in ("image", "container"):
+                named.update(name for name in names if complete(name))
+        return named
+
+    def list_due(self, now: float) -> bool:
+        """Whether every image should be listed again: new ones are to be known within a day."""
+        return bool(self.now.listed) and now - self.now.listed >= _LISTED_EACH
+
+    def hint(self, inventory: Inventory, tagged_at: Mapping[str, float | None]) -> None:
+        """Take when images got their tags for a use, at the first look: nothing else is known."""
+        if self.read.looked:
+            return
+        names = Names(inventory.images)
+        self._add(
+            [
+                Sighting(at, reference, image.id, hint=True)
+                for image in inventory.images
+                if (at := tagged_at.get(image.id)) is not None
+                for reference in names.references(image.id)
+            ],
+            names,
+        )
+
+    def weighed(self, inventory: Inventory) -> None:
+        """Take the layers of the images that were used: nobody can tell them once they are gone."""
+        for image in inventory.images:
+            if image.id in self._images:
+                self._images[image.id] = image
+
+    def succeed(self, image_id: str, successor: str) -> None:
+        """Let the image that a tag moved to count as used when the one before it was."""
+        used = self.last.get(("image", image_id))
+        if used is not None:
+            self.present.add(("image", successor))
+            self.last["image", successor] = used
+            self._seen.append(Sighting(used, image=successor))
+
+    def removed(self, kind: str, object_id: str, at: float) -> None:
+        """An object is gone, so nothing of it need be kept.
+
+        The volumes and networks of a container count as used until then: nothing shows any more
+        that they were.
+        """
+        self.present.discard((kind, object_id))
+        objects = tuple(key for key in self._held.get(object_id, ()) if key in self.present)
+        if kind == "container" and objects:
+            self._released = True
+            self._seen.append(Sighting(at, objects=objects, begins=False))
+            self.last.update((key, max(at, self.last.get(key, 0.0))) for key in objects)
+
+    def summaries(self, kind: str) -> Mapping[str, Use]:
+        """What is remembered of every ``reference``, ``image`` or ``cache`` record, when asked."""
+        return Lazy(lambda: self._summaries(kind))
+
+    def company(self) -> Mapping[str, Followers]:
+        """What was used soon after each reference, when asked."""
+        return Lazy(lambda: self.memory.recall_company(self.key))
+
+    def absent(self) -> Mapping[str, Sequence[tuple[str, int]]]:
+        """The layers of what references last meant, where that is not here, when asked."""
+        return Lazy(lambda: self.memory.recall_absent(self.key))
+
+    def speeds(self) -> Mapping[str, float]:
+        """How fast images came from each registry (bytes a second), when asked."""
+        return Lazy(lambda: self.memory.recall_speeds(self.key))
+
+    def keep(self, *, always: bool = False) -> Observed:
+        """Remember what was seen, unless next to nothing is new; what this run added.
+
+        ``always``: also where nothing is, so that the next look knows of this one.
+        """
+        kept = not self._at or not (always or self._is_news())
+        if not kept:
+            seen = Seen(
+                engine_name=self._engine_name,
+                at=self._at,
+                read=self.now,
+                sightings=tuple(self._seen[self._kept :]),
+                images=self._images,
+                cache=tuple(self._cache.values()),
+                present=self.present,
+                in_registries=self.in_registries(),
+            )
+            added = self.memory.fold(self.key, seen)
+            if added is not None:
+                kept = True
+                self.counted += added.counted
+                self.known = {**self.known, **self.last}
+                self._kept = len(self._seen)
+                self._cache = {}
+                self._released = False
+                self.now = self.saved = self.now._replace(looked=self._at)
+        return Observed(self.read.looked, self.counted, self.missed, kept)
+
+    def in_registries(self) -> dict[str, float]:
+        """When it was seen that a registry has an image, by complete reference with its digest."""
+        return self._origins.references(self._images)
+
+    def close(self) -> None:
+        """Give up on an answer that nobody has read."""
+        if self._pending is not None:
+            abandon(self._pending)
+            self._pending = None
+
+    @property
+    def _since(self) -> float:
+        """From when on what was used may be new, UTC seconds.
+
+        Some time before the last look: things go on while an engine makes its lists, and what is
+        seen twice changes nothing.
+        """
+        return self.now.looked - SAME_USE
+
+    def _used(self, inventory: Inventory) -> list[CacheRecord]:
+        """The build cache records used since then."""
+        return [r for r in inventory.cache if (r.last_used or r.created) > self._since]
+
+    def _is_news(self) -> bool:
+        """Whether there is anything worth writing down: most runs see what is known."""
+        hinted = any(each.hint for each in self._seen[self._kept :])
+        if self.now != self.saved or self._cache or hinted or self._released:
+            return True
+        return not self.present.issuperset(self.known) or any(
+            at - self.known.get(key, -_WORTH_NOTING) > _WORTH_NOTING
+            for key, at in self.last.items()
+            if key in self.present
+        )
+
+    def _past(self) -> Past | None:
+        from holystone.usage.engine_history import read_events
+
+        past, self._pending_past = self._pending_past, None
+        if past is not None:
+            return past
+        pending, self._pending = self._pending, None
+        return None if pending is None else read_events(self.client, pending, self.now)
+
+    def _of_past(
+        self,
+        past: Past,
+        inventory: Inventory,
+        names: Names,
+        known: Collection[str],
+        used: Sequence[CacheRecord],
+        layered: Callable[[], Sequence[Image]],
+    ) -> list[Sighting]:
+        """What the events since the last look show, and the builds since then, if there were.
+
+        ``used`` are the build cache records that were: without any there was none.
+        """
+        from holystone.usage import from_events as sightings
+        from holystone.usage.engine_history import read_builds
+
+        if inventory.engine.store != "podman":
+            self._images.update(self._origins.read(past.events, names))
+        news = sightings.of_events(past.events, names, known)
+        news = [each for each in news if not self.now.is_own(each)]
+        if inventory.engine.store != "podman":
+            news += sightings.of_steps(past.events, names)
+        builds = None
+        if used:
+            past, builds = read_builds(self.client, past)
+        if builds is not None:
+            news += sightings.of_builds(builds, names)
+        elif used or inventory.engine.store == "podman":
+            news += of_cache(inventory.cache, names)
+            made = sightings.made_by_builds(past.events, names, used)
+            if made:
+                news += sightings.of_bases(made, Names(layered()))
+        if past.missed and self.now.looked:
+            news += self._of_arrivals(news, inventory, known)
+        self.now = past.read
+        self.missed = tuple(dict.fromkeys(self.missed + past.missed))
+        return news
+
+    def _of_arrivals(
+        self, news: Sequence[Sighting], inventory: Inventory, known: Collection[str]
+    ) -> list[Sighting]:
+        """Images that came from a registry since the last look, where the events are missing."""
+        told = {each.image for each in news if each.event}
+        here = set(known)
+        own = {each.reference for each in self.now.own_pulls}
+        first: dict[str, float] = {}
+        for each in news:
+            first[each.image] = min(each.at, first.get(each.image, each.at))
+        return [
+            Sighting(first.get(image.id, inventory.taken_at), reference, image.id, pulled=True)
+            for image in inventory.images
+            if image.tags and image.digests and image.id not in here and image.id not in told
+            for reference in filter(None, map(complete, image.tags))
+            if reference not in own
+        ]
+
+    def _add(self, news: Sequence[Sighting], names: Names) -> None:
+        self._seen += news
+        for image_id in {each.image for each in news}:
+            if (image := names.by_id.get(image_id)) is not None:
+                self._images[image_id] = image
+
+    def _summaries(self, kind: str) -> Mapping[str, Use]:
+        remembered = self.memory.recall_summaries(self.key, kind)
+        known = {(kind, name): use for name, use in remembered.items()}
+        seen = fold(known, self._seen).uses
+        return {
+            **remembered,
+            **{name: use for (of, name), use in seen.items() if of == kind},
+        }

@@ -1,0 +1,107 @@
+"""Containers that hang together: what must hold on any host, and of a plan that was agreed on."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holystone.planner.container_groups import needs, removals
+from holystone.planner.inventory import Container, Engine, Inventory
+from holystone.planner.kept_containers import TABLE
+from holystone.planner.plan import plan
+from holystone.planner.policy import LEVELS, TAKES, Grace, Policy
+from holystone.planner.saved_plan import agreed_on, hold_against
+from holystone.planner.usage import Usage
+
+NOW = 1_750_000_000.0
+DAY = 86400.0
+_ENGINE = Engine("e", "golden", "28", "1.51", "overlay2")
+_LABELS = ("com.docker.compose.project", "io.kubernetes.pod.uid", "com.gitlab.gitlab-runner.job.id")
+
+
+@st.composite
+def hosts(draw: st.DrawFn) -> Inventory:
+    """Containers that name one another at random, in groups and pods."""
+    names = [f"c{number}" for number in range(draw(st.integers(1, 7)))]
+    containers = []
+    for name in names:
+        label = draw(st.sampled_from((*_LABELS, "", "")))
+        containers.append(
+            Container(
+                id=f"id-{name}",
+                name=name,
+                image_id="i",
+                image="i",
+                state=draw(st.sampled_from(["running", "exited", "exited", "created", "dead"])),
+                created=NOW - draw(st.sampled_from([60.0, 2 * DAY, 40 * DAY])),
+                finished=NOW - draw(st.sampled_from([60.0, 2 * DAY, 40 * DAY])),
+                restart=draw(st.sampled_from(["", "", "always"])),
+                labels={label: draw(st.sampled_from("ab"))} if label else {},
+                needs=tuple(draw(st.sets(st.sampled_from(names), max_size=2))),
+                pod=draw(st.sampled_from(["", "", "p", "q"])),
+                infra=draw(st.booleans()),
+            )
+        )
+    return Inventory(_ENGINE, NOW, containers=tuple(containers))
+
+
+policies = st.sampled_from(LEVELS).map(
+    lambda level: Policy(level, TAKES[level], grace=Grace.uniform(0))
+)
+
+
+@given(hosts(), policies)
+def test_what_stays_keeps_what_it_needs_and_its_pod(host: Inventory, policy: Policy) -> None:
+    gone = {verdict.id for verdict in plan(host, Usage(), policy, NOW).removed}
+    needed = needs(host.containers)
+    for container in host.containers:
+        if container.id not in gone:
+            assert not needed[container.id] & gone
+        if container.id not in gone and container.pod and container.state != "dead":
+            alive = {each.id for each in host.containers if each.state != "dead"}
+            members = {each.id for each in host.containers if each.pod == container.pod}
+            assert not members & alive & gone
+    assert not gone & {each.id for each in host.containers if each.state == "running"}
+
+
+@given(hosts(), policies)
+def test_a_step_comes_after_those_that_it_waits_for(host: Inventory, policy: Policy) -> None:
+    """But where containers need one another in a circle, which no order can help."""
+    made = plan(host, Usage(), policy, NOW)
+    assert {step.id for step in made.steps} == {verdict.id for verdict in made.removed}
+    pods = [target for step in made.steps for target in step.targets if target.startswith("pod:")]
+    assert len(pods) == len(set(pods))
+
+
+def test_a_pod_that_does_not_go_whole_is_no_target() -> None:
+    infra = Container("i", "i", "x", "x", "exited", pod="p", infra=True)
+    member = Container("m", "m", "x", "x", "exited", pod="p", needs=("i",))
+    assert [targets for _, targets, _ in removals([infra], [infra, member])] == [("i",)]
+    both = removals([infra, member], [infra, member])
+    assert [(each.id, targets) for each, targets, _ in both] == [("m", ("m",)), ("i", ("pod:p",))]
+    assert both[1][2] == ("m",)
+
+
+def test_what_an_agreed_plan_leaves_keeps_what_it_needs() -> None:
+    """It was started and stopped again since: it stays, and so does the one it needs."""
+    reader = Container("r", "r", "x", "x", "exited", finished=NOW - DAY, needs=("data",))
+    data = Container("d", "data", "x", "x", "exited", finished=NOW - DAY)
+    other = Container("o", "other", "x", "x", "exited", finished=NOW - DAY)
+    policy = Policy(grace=Grace.uniform(0))
+    before = Inventory(_ENGINE, NOW, containers=(reader, data, other))
+    agreed = agreed_on(plan(before, Usage(), policy, NOW), before)
+    later = before._replace(containers=(reader._replace(finished=NOW - 9), data, other))
+    made = hold_against(agreed, later, Usage(), policy, NOW)
+    assert [step.id for step in made.steps] == ["o"]
+
+
+def test_every_tool_keeps_a_container_that_is_told_by_its_row() -> None:
+    for row in TABLE:
+        for label in row.labels:
+            key, _, value = label.partition("=")
+            container = Container(
+                "c", "c", "x", "x", "exited", finished=NOW - 90 * DAY, labels={key: value or "1"}
+            )
+            host = Inventory(_ENGINE, NOW, containers=(container,))
+            (verdict,) = plan(host, Usage(), Policy(), NOW).verdicts
+            assert [reason.rule for reason in verdict.reasons] == ["tool"], label

@@ -1,0 +1,57 @@
+"""Layers: chain IDs, who holds them, and what comes free."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from holystone.planner.inventory import Image, Layer
+from holystone.planner.layers import chain_ids, freed_in_order, holders, share, stored_bytes
+from tests.planner.hosts import image_sets
+
+BASE = Layer("base", 100)
+APP = Layer("base/app", 20)
+OTHER = Layer("base/other", 3)
+
+
+def image(name: str, *layers: Layer) -> Image:
+    return Image(name, layers=layers)
+
+
+def test_chain_ids_follow_the_image_specification() -> None:
+    # ChainID(L0) = DiffID(L0); ChainID(L0|…|Ln) = digest(ChainID(L0|…|Ln-1) + " " + DiffID(Ln))
+    one, two, three = (f"sha256:{letter * 64}" for letter in "abc")
+    second = "sha256:" + sha256(f"{one} {two}".encode()).hexdigest()
+    third = "sha256:" + sha256(f"{second} {three}".encode()).hexdigest()
+    assert chain_ids([one, two, three]) == [one, second, third]
+    assert chain_ids([]) == []
+    assert chain_ids([one, one])[1] != one
+
+
+def test_share_tells_unique_from_shared() -> None:
+    images = [image("a", BASE, APP), image("b", BASE, OTHER), image("c")]
+    count = holders(images)
+    assert count == {"base": 2, "base/app": 1, "base/other": 1}
+    assert share(images[0], count) == (20, 100)
+    assert share(images[2], count) == (0, 0)
+    assert share(Image("unknown"), count) == (0, 0)
+
+
+def test_a_layer_goes_with_its_last_holder() -> None:
+    images = [image("a", BASE, APP), image("b", BASE, OTHER), image("c", BASE)]
+    assert freed_in_order(images, holders(images)) == [20, 3, 100]
+    assert freed_in_order(images[::-1], holders(images)) == [0, 3, 120]
+    assert freed_in_order(images[:2], holders(images)) == [20, 3]
+
+
+@settings(deadline=None)
+@given(image_sets(), st.data())
+def test_freed_is_the_fall_of_what_is_stored(images: list[Image], data: st.DataObject) -> None:
+    going = data.draw(st.permutations(images)) if images else []
+    going = going[: data.draw(st.integers(0, len(going)))]
+    staying = [each for each in images if each not in going]
+    freed = freed_in_order(going, holders(images))
+    assert sum(freed) == stored_bytes(images) - stored_bytes(staying)
+    assert sum(share(each, holders(images)).unique for each in images) <= stored_bytes(images)

@@ -1,0 +1,130 @@
+"""Many patterns at once: the index finds what trying each pattern finds, and finds it soon."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holystone.planner.kept_containers import KeptContainers
+from holystone.planner.patterns import Labels, Names, References
+from holystone.planner.policy import Retention
+from holystone.planner.protection import covers, label_matches
+from holystone.planner.reference import InvalidReference, matches, parse, parse_pattern
+from holystone.planner.retention import Retained
+from holystone.planner.rules import matches_name
+
+MANY = 40_000
+REFERENCES = [f"registry.example.com/team-{at % 50}/app-{at}:1.{at % 7}" for at in range(10_000)]
+
+
+def _valid(text: str) -> bool:
+    try:
+        parse_pattern(text.removeprefix("!"))
+    except InvalidReference:
+        return False
+    return True
+
+
+name_parts = st.sampled_from(
+    ["a", "app", "application", "*", "**", "app*", "*app", "a?p", "python", "library", "docker.io"]
+)
+image_patterns = st.builds(
+    lambda mark, parts, tag: f"{mark}{'/'.join(parts)}{tag}",
+    st.sampled_from(["", "", "", "!"]),
+    st.lists(name_parts, min_size=1, max_size=3),
+    st.sampled_from(["", "", ":1", ":1.*", ":*-slim", "@sha256:*", f"@sha256:{'a' * 64}"]),
+).filter(_valid)
+image_names = st.builds(
+    lambda parts, tag: f"{'/'.join(parts)}{tag}",
+    st.lists(
+        st.sampled_from(["a", "app", "application", "apple", "python", "library"]),
+        min_size=1, max_size=3,
+    ),
+    st.sampled_from([":1", ":1.2", ":3-slim", f"@sha256:{'a' * 64}", f":1@sha256:{'b' * 64}"]),
+)  # fmt: skip
+lists = st.lists(image_patterns, min_size=0, max_size=40)
+
+
+@given(lists, image_names)
+def test_references_are_found_as_one_by_one(patterns: list[str], name: str) -> None:
+    wanted = [at for at, each in enumerate(patterns) if matches(each.removeprefix("!"), name)]
+    assert References(patterns).matching(parse(name)) == wanted
+    covered = ""
+    for at in wanted:
+        if bool(covered) is patterns[at].startswith("!"):
+            covered = "" if covered else patterns[at]
+    assert covers(patterns, name) == covered
+
+
+@given(lists, image_names)
+def test_of_a_digest_those_patterns_count_that_name_digests(patterns: list[str], name: str) -> None:
+    told = References(patterns).covering_digest(parse(name))
+    assert told == covers([each for each in patterns if "@" in each], name)
+
+
+words = st.sampled_from(["", "a", "ab", "application", "*", "a*", "*a", "a*c?t*", "?", "*lica*"])
+texts = st.sampled_from(["", "a", "ab", "abc", "application", "applications", "lica", "x"])
+
+
+@given(st.lists(words, max_size=40), texts)
+def test_names_are_found_as_one_by_one(patterns: list[str], name: str) -> None:
+    wanted = [at for at, each in enumerate(patterns) if matches_name(each, name)]
+    assert Names(patterns).matching(name) == wanted
+    assert Names(patterns).first(name) == min(wanted, default=None)
+
+
+label_patterns = st.one_of(words, st.builds(lambda key, value: f"{key}={value}", words, words))
+
+
+@given(st.lists(label_patterns, max_size=40), st.dictionaries(texts, texts, max_size=4))
+def test_labels_are_found_as_one_by_one(patterns: list[str], labels: dict[str, str]) -> None:
+    wanted = [at for at, each in enumerate(patterns) if label_matches(each, labels)]
+    found = Labels(patterns)
+    assert found.matching(labels) == wanted
+    assert found.first(labels) == (patterns[wanted[0]] if wanted else "")
+    missing = [each for at, each in enumerate(patterns) if at not in wanted]
+    assert found.first_missing(labels) == (missing[0] if missing else None)
+
+
+@given(st.lists(st.lists(image_patterns, max_size=3), max_size=30), image_names)
+def test_the_first_rule_that_covers_a_tag_decides(rules: list[list[str]], name: str) -> None:
+    given_ = [Retention(str(at), images=tuple(each)) for at, each in enumerate(rules)]
+    wanted = next((r for r in given_ if not r.images or covers(r.images, name)), None)
+    assert Retained((), given_, lambda _: ()).rules.first_for(name) == wanted
+
+
+def test_the_first_row_of_an_owner_keeps_a_container() -> None:
+    tools = [f"name=db-{at}-*" for at in range(50)]
+    kept = KeptContainers([*tools, "label=keep=*", "image=redis"], ())
+    facts = {"of_image": {}, "references": ["redis:7"]}
+    assert kept.by(name="db-7-x", labels={"keep": ""}, **facts).name == "name=db-7-*"  # type: ignore[union-attr, arg-type]
+    assert kept.by(name="x", labels={"keep": ""}, **facts).name == "label=keep=*"  # type: ignore[union-attr, arg-type]
+    assert kept.by(name="x", labels={}, **facts).name == "image=redis"  # type: ignore[union-attr, arg-type]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["registry.example.com/team-{}/app", "registry.example.com/app-{}-*", "**/app-{}", "app:1.{}-*",
+     "*.example.com/*/app-{}*:1.*", "registry.example.com/team-?/ap?-{}:*", "!**/app-{}"],
+)  # fmt: skip
+def test_forty_thousand_patterns_of_images_take_seconds(pattern: str) -> None:
+    patterns = tuple(pattern.format(at) for at in range(MANY))
+    parsed = [parse(each) for each in REFERENCES]
+    started = time.process_time()
+    found = References(patterns)
+    for each in parsed:
+        found.covering(each)
+    assert time.process_time() - started < 8  # about one on an idle machine
+
+
+@pytest.mark.parametrize("pattern", ["stage={}-*a*a*b", "com.example.{}", "*.{}=a*a*b", "a=*-{}"])
+def test_forty_thousand_patterns_of_labels_take_seconds(pattern: str) -> None:
+    patterns = [pattern.format(at) for at in range(MANY)]
+    started = time.process_time()
+    found = Labels(patterns)
+    for at in range(10_000):
+        found.first({"stage": f"{at}-{'a' * 1000}", "maintainer": "somebody"})
+    assert time.process_time() - started < 8
