@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from holystone.planner.inventory import Engine
     from holystone.planner.policy import Policy
     from holystone.store.pull_speeds import Speed
-    from holystone.store.store import Ledger
+    from holystone.store.store import Store
 
 _MOST_AT_A_TIME = 16
 
@@ -220,7 +220,7 @@ def _carry_out(
         )
 
 
-def _remember(ledger: Ledger, key: str, standings: Sequence[Standing], done: Refreshed) -> None:
+def _remember(ledger: Store, key: str, standings: Sequence[Standing], done: Refreshed) -> None:
     """Write down how fast the pulls were."""
     from holystone.operations.refresh import PULLED
     from holystone.planner.reference import parse
