@@ -46,11 +46,12 @@ fmt: $(READY) ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
-examples: $(READY) ## Write the present output into the examples of README.md and docs/
+examples: $(READY) ## Write the present output into the examples of README.md and docs/, and draw its picture
 	$(BIN)/python -m tests.config.key_table
 	$(BIN)/python -m tests.docs.kept_table
 	$(BIN)/python -m tests.docs.list_tables
 	$(BIN)/python -m tests.integrations.copies
+	$(BIN)/python -m tests.docs.picture
 	$(BIN)/python -m tests.docs.examples
 
 bench: $(READY) ## Run the benchmarks
