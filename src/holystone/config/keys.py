@@ -275,11 +275,6 @@ KEYS: tuple[Key, ...] = (
         "The part of the day in which it may pull, local time; without it at any time.",
         "22:00-06:00", ("refresh", "window"), OWNER,
     ),
-    Key(
-        "refresh", "limit_rate", kinds.RATE,
-        "How much may come in a second, all pulls together (Docker on this machine).",
-        "5MB/s", ("refresh", "limit_rate"), OWNER,
-    ),
     *(
         Key(f"levels.{level}", name, kind, doc, example, ("takes", name), direction)
         for level in LEVELS
