@@ -1,4 +1,4 @@
-"""``make bench-pipeline``: measure the pipeline, write docs/explanation/pipeline.md, its plot and JSON."""
+"""``make bench-pipeline``: measure the pipeline; write docs/explanation/pipeline.md, plot and JSON."""
 
 from __future__ import annotations
 

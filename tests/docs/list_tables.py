@@ -1,4 +1,4 @@
-"""The tables of docs/reference/lists.md, which ``make examples`` writes: what each list can be asked for."""
+"""The tables of docs/reference/lists.md: what each list can be asked for (``make examples``)."""
 
 from __future__ import annotations
 

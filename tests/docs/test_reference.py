@@ -69,11 +69,16 @@ def options_of(command: str) -> dict[str, argparse.Action]:
 
 def documented_options(heading: str) -> set[str]:
     """The options the tables of a section are about, without their values."""
-    return {code.split()[0] for code in codes(first_cells(section("docs/reference/commands.md", heading)))}
+    return {
+        code.split()[0]
+        for code in codes(first_cells(section("docs/reference/commands.md", heading)))
+    }
 
 
 def test_every_command_is_documented() -> None:
-    headings = set(re.findall(r"^## holystone (.+)$", texts()["docs/reference/commands.md"], re.MULTILINE))
+    headings = set(
+        re.findall(r"^## holystone (.+)$", texts()["docs/reference/commands.md"], re.MULTILINE)
+    )
     assert headings == set(COMMANDS)
     listed = {code.split()[1] for code in codes(first_cells(section("README.md", "Commands")))}
     assert listed == set(COMMANDS)
