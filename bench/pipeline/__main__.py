@@ -1,4 +1,4 @@
-"""``make bench-pipeline``: measure the pipeline; write docs/explanation/pipeline.md, plot and JSON."""
+"""``make bench-pipeline``: measure the pipeline; write its page, its plot and its JSON."""
 
 from __future__ import annotations
 
