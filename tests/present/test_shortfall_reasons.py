@@ -31,7 +31,7 @@ def told(rule: str) -> str:
 
 @pytest.mark.parametrize(
     ("rule", "label"),
-    [("in-use", "in use"), ("local", "only here"), ("young", "too young")],
+    [("in-use", "in use"), ("local", "only here"), ("young", "too recent")],
 )
 def test_a_shared_layer_is_held_by_what_keeps_one_of_its_images(rule: str, label: str) -> None:
     assert "164 MB  " + label in told(rule)

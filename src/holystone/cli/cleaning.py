@@ -194,10 +194,9 @@ class Cleaning:
         tell(errors.write, deep.render(inventory, plan, errors.look))
         asks = sys.stdin is not None and sys.stdin.isatty() and errors.interactive
         if self.options.json or not asks:
+            why = "--json asks no questions" if self.options.json else "no terminal to confirm on"
             raise Failure(
-                "a deep clean asks before it removes anything, and nobody can answer here. "
-                "Nothing was removed; --yes goes ahead.",
-                exit_codes.USAGE,
+                f"{why}; nothing was removed. Pass --yes to go ahead.", exit_codes.USAGE
             )
         sys.stderr.write(f"{deep.QUESTION} ")
         sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""``holystone lease``: say which images a job will need, so that no clean takes them meanwhile."""
+"""``holystone lease``: reserve images for a job meanwhile."""
 
 from __future__ import annotations
 
