@@ -12,7 +12,7 @@ from holystone.planner.plan import plan
 from holystone.planner.policy import Grace, Mark, Policy
 from holystone.planner.usage import Usage
 from holystone.planner.verdict import Plan
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 
 NOW = 1_750_000_000.0
 LACKS = (False, "manifest unknown")
@@ -53,7 +53,7 @@ def surveyed(
     host = Watched(inventory, registries=registries)
     host.asked = []
     policy = Policy(grace=Grace.uniform(0), target=Mark(free_bytes=wanted))
-    found = survey(Session(host, "", Ledger("/nonexistent", print)), policy)
+    found = survey(Session(host, "", Store("/nonexistent", print)), policy)
     return found.plan, host.asked, found.inventory
 
 

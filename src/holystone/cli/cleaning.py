@@ -14,7 +14,6 @@ from holystone.cli.answer import tell
 from holystone.cli.session import Failure, answer, warn
 from holystone.engine.errors import EngineError
 from holystone.engine.host import Removal
-from holystone.engine.workers import INTERRUPTED
 from holystone.operations.connect import Session
 from holystone.operations.errors import OperationError
 from holystone.operations.execute import Outcome, execute
@@ -30,6 +29,7 @@ from holystone.operations.rounds import (
     part_to_begin_with,
 )
 from holystone.operations.survey import look, survey
+from holystone.operations.workers import INTERRUPTED
 from holystone.planner.verdict import Plan, Step
 from holystone.present import terminal
 from holystone.present.report import clean as report

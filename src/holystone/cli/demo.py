@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from holystone.cli.session import warn
 from holystone.demo.host import DemoHost
 from holystone.demo.opening import open_demo
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 
 
 def folder_of(options: argparse.Namespace) -> str | None:
@@ -19,6 +19,6 @@ def folder_of(options: argparse.Namespace) -> str | None:
 
 def opened(
     options: argparse.Namespace, *, past: bool = False
-) -> AbstractContextManager[tuple[DemoHost, Ledger]]:
+) -> AbstractContextManager[tuple[DemoHost, Store]]:
     """The demo host and its ledger; see ``open_demo``."""
     return open_demo(folder_of(options), warn, past=past)

@@ -24,7 +24,7 @@ from holystone.operations.errors import (
 from holystone.outside.text import safe_lines, safe_message
 from holystone.present.terminal import Output
 from holystone.store.database import default_folder
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 
 
 class Failure(Exception):
@@ -125,6 +125,6 @@ def _say_slow() -> None:
     warn("waiting for the engine to answer (Ctrl-C ends it) ...")
 
 
-def open_ledger(options: argparse.Namespace) -> Ledger:
+def open_ledger(options: argparse.Namespace) -> Store:
     """The ledger that ``--state`` or the environment names; its file is opened at first use."""
-    return Ledger(options.state or default_folder(os.environ), warn)
+    return Store(options.state or default_folder(os.environ), warn)

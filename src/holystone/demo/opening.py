@@ -13,7 +13,7 @@ from holystone.demo.run import demo_run
 from holystone.demo.state import DemoState
 from holystone.planner.usage import Lease
 from holystone.store.runs import Runs
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 
 _LONGEST = 30 * 86400.0
 """Seconds since a plan was made whose host can still be told."""
@@ -26,7 +26,7 @@ def open_demo(
     *,
     past: bool = False,
     planned_at: float | None = None,
-) -> Iterator[tuple[DemoHost, Ledger]]:
+) -> Iterator[tuple[DemoHost, Store]]:
     """The demo host and its ledger, kept in ``folder``; without one both end with the block.
 
     ``past``: without a folder the ledger knows one run before. ``planned_at`` (UTC seconds): the
@@ -46,7 +46,7 @@ def open_demo(
         yield DemoHost(DemoState(folder), ledger, leases, now, planned_at if told else now), ledger
 
 
-def _remember_last_run(ledger: Ledger) -> None:
+def _remember_last_run(ledger: Store) -> None:
     """Have the ledger know the last clean of the demo host, made the night before.
 
     So that there is something to show and to restore where no folder keeps what is done now.
@@ -70,10 +70,10 @@ def _remember_last_run(ledger: Ledger) -> None:
 
 
 @contextmanager
-def _ledger(folder: str | None, warn: Callable[[str], None]) -> Iterator[Ledger]:
+def _ledger(folder: str | None, warn: Callable[[str], None]) -> Iterator[Store]:
     """The ledger of this folder; without one that of a folder which is gone at the end."""
     passing = "" if folder else _passing_folder()
-    ledger = Ledger(folder or passing, warn)
+    ledger = Store(folder or passing, warn)
     try:
         yield ledger
     finally:

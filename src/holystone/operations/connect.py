@@ -19,7 +19,7 @@ from holystone.operations.live_host import LiveHost
 from holystone.planner.inventory import Inventory
 from holystone.store import engines
 from holystone.store.database import default_folder
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 
 _PATIENCE = 2.0
 """Seconds of silence from an engine before the caller is told."""
@@ -45,7 +45,7 @@ class Session:
     host: Host
     endpoint: str
     """Where the host is, as people write it."""
-    ledger: Ledger
+    ledger: Store
     """Of the demo host one that is gone with the session, unless a state folder was named."""
     is_demo: bool = False
     slow: Callable[[], None] | None = None
@@ -111,12 +111,12 @@ def connect(
             keep_moment=demo.keep_moment,
             _ends=ends,
         )
-    ledger = Ledger(state or default_folder(environ), warn)
+    ledger = Store(state or default_folder(environ), warn)
     return _connect(endpoint, timeout, ledger, slow)
 
 
 def _connect(
-    endpoint: Endpoint, timeout: float, ledger: Ledger, slow: Callable[[], None] | None
+    endpoint: Endpoint, timeout: float, ledger: Store, slow: Callable[[], None] | None
 ) -> Session:
     client = Client(endpoint, timeout, connection.connect)
     with _patience(slow):
@@ -136,7 +136,7 @@ def _connect(
     return Session(host, endpoint.url, ledger, slow=slow, _ends=ends)
 
 
-def _recall_engine(client: Client, ledger: Ledger) -> str:
+def _recall_engine(client: Client, ledger: Store) -> str:
     """Tell the client what is remembered of its engine; what that is known by, if it is kept."""
     version = client.negotiate()
     if not version.podman or client.endpoint.scheme != "unix":

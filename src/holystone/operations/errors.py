@@ -1,13 +1,13 @@
 """Why an operation was not carried out. Faults of the engine and of the ledger are of their own.
 
-One place to import from: ``EngineError``, ``EngineUnreachable``, ``LedgerError`` and ``LockHeld``
+One place to import from: ``EngineError``, ``EngineUnreachable``, ``StoreError`` and ``LockHeld``
 are here as well. Each message says what is wrong and how to mend it.
 """
 
 from __future__ import annotations
 
 from holystone.engine.errors import EngineError, EngineUnreachable
-from holystone.store.folder import LedgerError
+from holystone.store.folder import StoreError
 from holystone.store.lock import LockHeld
 
 __all__ = (
@@ -16,10 +16,10 @@ __all__ = (
     "EngineError",
     "EngineUnreachable",
     "LeasesUnread",
-    "LedgerError",
     "LockHeld",
     "OperationError",
     "RequestError",
+    "StoreError",
     "TargetUnseen",
 )
 
