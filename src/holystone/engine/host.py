@@ -20,6 +20,13 @@ FAILED = "failed"
 UNKNOWN = "unknown"
 """How a removal ends. ``unknown``: it was asked for, and no answer came: it may have been made."""
 
+GONE = "the engine went away"
+"""Why a step was not tried, or got no answer."""
+ALREADY_GONE = "already gone"
+"""The detail of a step whose object somebody else has removed."""
+USED = "used since planned"
+"""The detail of a step whose object somebody has used since the plan was made."""
+
 
 class Removal(NamedTuple):
     """How one step ended: ``removed``, ``skipped``, ``failed`` or ``unknown``, and why."""
