@@ -22,7 +22,7 @@ from holystone.cli.session import Failure, answer, opened, warn
 from holystone.config.load import HERE, MEND_HERE
 from holystone.operations.connect import Session
 from holystone.operations.survey import look
-from holystone.planner.window import Window, clock, parse_window
+from holystone.planner.units import Window, clock, parse_window
 from holystone.present import terminal
 
 if TYPE_CHECKING:
