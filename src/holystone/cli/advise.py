@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from holystone.replay.advice import Room
     from holystone.replay.result import Advice, Watermarks
     from holystone.replay.trace import Trace
-    from holystone.store.store import Ledger
+    from holystone.store.store import Store
 
 
 def parser() -> argparse.ArgumentParser:
@@ -80,18 +80,18 @@ def run(options: argparse.Namespace) -> int:
     return exit_codes.DONE
 
 
-def _own_trace(ledger: Ledger, key: str) -> Trace:
+def _own_trace(ledger: Store, key: str) -> Trace:
     """What is remembered of this host's uses. Raises Failure."""
     from holystone.cli.history_export import write_trace
     from holystone.replay.trace import TraceError, parse
-    from holystone.store.database import LedgerError
+    from holystone.store.database import StoreError
 
     lines: list[str] = []
     try:
         if ledger.exists():
             ledger.read(lambda database: write_trace(database, key, lines.append))
         return parse((line.encode() for line in lines), "this host's past")
-    except LedgerError as error:
+    except StoreError as error:
         raise Failure(str(error)) from None
     except TraceError as error:
         known = "no use of this host is known yet: holystone observe remembers it"
@@ -100,7 +100,7 @@ def _own_trace(ledger: Ledger, key: str) -> Trace:
 
 def _room(inventory: Inventory, largest: int) -> Room | None:
     """What the host's disk has room for; None where it is not in sight, or layers are unknown."""
-    from holystone.planner import layers
+    from holystone.planner.holders import unpacked_bytes
     from holystone.present.figures import stored_bytes
     from holystone.replay.advice import Room
 
@@ -108,7 +108,7 @@ def _room(inventory: Inventory, largest: int) -> Room | None:
     stored = stored_bytes(inventory.images)
     if total is None or free is None or stored is None:
         return None
-    unpacked = layers.stored_bytes(inventory.images)
+    unpacked = unpacked_bytes(inventory.images)
     weight = max(1.0, stored / unpacked) if unpacked else 1.0
     return Room(total, max(0, total - free - stored), largest, weight)
 

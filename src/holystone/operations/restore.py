@@ -35,7 +35,7 @@ def resolve(runs: Runs, inventory: Inventory, number: int | None) -> RunSummary:
     """The run of this number, or the latest on this engine that removed, or spoilt, an image.
 
     A repair pulls again what it removes: the latest is none of which every image is here. Raises
-    RestoreError, and LedgerError.
+    RestoreError, and StoreError.
     """
     engine = inventory.engine
     key = f"{engine.id}/{engine.store}"
@@ -129,7 +129,7 @@ def _chosen(gone: Sequence[Removed], references: Sequence[str]) -> list[Removed]
         found |= {(each.kind, each.id) for each in gone if _is_called(each, text)}
         wanted |= found
         if not found:
-            from holystone.planner.partial_names import did_you_mean
+            from holystone.planner.lookup import did_you_mean
 
             unknown.append(repr(text))
             hint = hint or did_you_mean([name for each in gone for name in each.names], text)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from holystone.planner.inventory import Disk
-from holystone.planner.window import Window
+from holystone.planner.units import Window
 
 LEVELS = ("routine", "weekly", "deep")
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
@@ -222,12 +222,10 @@ class Watermarks(NamedTuple):
 
 
 class Refreshing(NamedTuple):
-    """When images are brought up to date, and how fast."""
+    """When images are brought up to date."""
 
     window: Window | None = None
     """In which part of the day; None: at any time."""
-    limit_rate: int | None = None
-    """Bytes a second at most, all pulls together; None: as fast as they come."""
 
 
 class Policy(NamedTuple):
