@@ -23,8 +23,6 @@ from holystone.engine.errors import (
 from holystone.engine.transport.text import one_word, read_json
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
     from holystone.engine.patience import Patience
 
 _CHUNK = 1 << 16
@@ -268,7 +266,7 @@ class _Incoming(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: WriteableBuffer, /) -> int | None:
+    def readinto(self, buffer: Any, /) -> int | None:
         view = memoryview(buffer)
         data = self.connection.receive_some(len(view))
         if data is None:
