@@ -60,10 +60,10 @@ examples: $(READY) ## Write the present output into the examples of README.md an
 bench: $(READY) ## Run the benchmarks
 	$(BIN)/python -m bench $(ARGS)
 
-bench-pipeline: $(READY) ## Measure the pipeline on real engines, 12 minutes; write docs/pipeline.md
+bench-pipeline: $(READY) ## Measure the pipeline on real engines, 12 minutes; write docs/explanation/pipeline.md
 	$(BIN)/python -m bench.pipeline --write $(ARGS)
 
-bench-replay: $(READY) ## Replay the shared traces under every order; tables and pictures in docs/ranking.md
+bench-replay: $(READY) ## Replay the shared traces under every order; tables and pictures in docs/explanation/eviction.md
 	$(BIN)/python -m bench.replay --write $(ARGS)
 
 dist: $(READY) ## Make what a runner can take: dist/*.whl and the one file dist/holystone.pyz
