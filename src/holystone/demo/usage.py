@@ -10,7 +10,7 @@ from holystone.planner.company import Followers
 from holystone.planner.inventory import CacheRecord, Image, Layer
 from holystone.planner.names import complete
 from holystone.planner.usage import Use
-from holystone.usage.folding import fold_record
+from holystone.usage.sighting import fold_record
 
 # Reference, seconds since its last use, seconds from one use to the next, how many were seen.
 _REFERENCES: tuple[tuple[str, float, float | None, int], ...] = (
