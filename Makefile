@@ -46,20 +46,21 @@ fmt: $(READY) ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
-examples: $(READY) ## Write the present output into the examples of README.md and docs/
+examples: $(READY) ## Write the present output into the examples of README.md and docs/, and draw its picture
 	$(BIN)/python -m tests.config.key_table
 	$(BIN)/python -m tests.docs.kept_table
 	$(BIN)/python -m tests.docs.list_tables
 	$(BIN)/python -m tests.integrations.copies
+	$(BIN)/python -m tests.docs.picture
 	$(BIN)/python -m tests.docs.examples
 
 bench: $(READY) ## Run the benchmarks
 	$(BIN)/python -m bench $(ARGS)
 
-bench-pipeline: $(READY) ## Measure the pipeline on real engines, 12 minutes; write docs/pipeline.md
+bench-pipeline: $(READY) ## Measure the pipeline on real engines, 12 minutes; write docs/explanation/pipeline.md
 	$(BIN)/python -m bench.pipeline --write $(ARGS)
 
-bench-replay: $(READY) ## Replay the shared traces under every order; tables and pictures in docs/ranking.md
+bench-replay: $(READY) ## Replay the shared traces under every order; tables and pictures in docs/explanation/eviction.md
 	$(BIN)/python -m bench.replay --write $(ARGS)
 
 dist: $(READY) ## Make what a runner can take: dist/*.whl and the one file dist/holystone.pyz

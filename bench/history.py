@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.alone import HOLYSTONE
 from bench.measure import Result, in_turn, run, seconds
 from holystone.planner.inventory import Image
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 from holystone.usage.sighting import Sighting
 from tests.store.examples import KEY, NOW, host, no_warning, plan_of, seen
 
@@ -71,7 +71,7 @@ def _clean(folder: Path) -> float:
     ]
 
     def use() -> None:
-        ledger = Ledger(str(folder), no_warning)
+        ledger = Store(str(folder), no_warning)
         ledger.recall(KEY)
         ledger.recall_uses(KEY)
         ledger.recall_bookmark(KEY)
@@ -92,7 +92,7 @@ def _references(folder: Path) -> float:
     """Seconds to read what is known of every reference."""
 
     def use() -> None:
-        ledger = Ledger(str(folder), no_warning)
+        ledger = Store(str(folder), no_warning)
         ledger.recall_summaries(KEY, "reference")
         ledger.close()
 
@@ -101,7 +101,7 @@ def _references(folder: Path) -> float:
 
 def _fill_uses(folder: Path) -> None:
     """As many single uses as the log holds, of as many references as are remembered."""
-    ledger = Ledger(str(folder), no_warning)
+    ledger = Store(str(folder), no_warning)
     images = [Image(f"sha256:{n:064x}") for n in range(_REFERENCES)]
     uses = [Sighting(NOW + n, f"r.example.com/app:{n}", image.id) for n, image in enumerate(images)]
     ledger.fold(KEY, seen(*uses))
@@ -125,7 +125,7 @@ def _fill_uses(folder: Path) -> None:
 def _fill(folder: Path, runs: int) -> None:
     """A ledger with one real run, and copies of it."""
     _clean(folder)
-    ledger = Ledger(str(folder), no_warning)
+    ledger = Store(str(folder), no_warning)
     names = [
         row[1] for row in ledger.read(lambda d: d.execute("PRAGMA table_info(run)").fetchall())
     ]

@@ -9,7 +9,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from holystone.registry.limited.pace import Pace
+from bench.pipeline.pace import Pace
 
 _PIECE = 1 << 16
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 from tests.cli.command import Command
 from tests.engine.cleaning import live_host
 from tests.engine.restoring import pushed
@@ -87,7 +87,7 @@ def test_what_was_not_listed_is_not_forgotten(
     host.observe()
     key = host.key
     host.close()
-    ledger = Ledger(str(holystone.state), lambda said: None)
+    ledger = Store(str(holystone.state), lambda said: None)
     facts = ledger.recall(key)
     uses = ledger.recall_summaries(key, "reference")
     images = ledger.recall_summaries(key, "image")

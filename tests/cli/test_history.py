@@ -270,5 +270,5 @@ def test_every_field_is_documented(holystone: Command) -> None:
         removal["labels"] = "…"
         removal["names"] = removal["tags"] = removal["digests"] = ["…"]
     told |= fields(one)
-    documented = codes(first_cells(section("docs/json.md", "history --json")))
+    documented = codes(first_cells(section("docs/reference/json.md", "history --json")))
     assert told == documented | {"schema"}

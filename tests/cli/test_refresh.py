@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from tests.cli.test_levels import CONFIG
 from tests.docs.test_reference import codes, fields, first_cells, section
 from tests.engine.refreshing import move_tag
 from tests.engine.restoring import forget, image, login, pushed
-from tests.engine_client.proxy import proxy
 from tests.engines import Engine, Registry, start_registry
 from tests.engines.images import ImageToLoad, layer, load
 
@@ -44,7 +42,7 @@ def states(done: Done) -> dict[str, tuple[str, str | None]]:
 
 def documented() -> set[str]:
     """The fields of the document, by its description."""
-    told = codes(first_cells(section("docs/json.md", "refresh --json")))
+    told = codes(first_cells(section("docs/reference/json.md", "refresh --json")))
     return {
         name
         for name in told
@@ -199,70 +197,6 @@ def test_what_was_used_of_late(
     assert states(holystone("refresh", *on)) == {"used": ("current", None)}
 
 
-@pytest.mark.engine("docker20", "docker26", "docker28", "docker28c")
-def test_at_a_limited_rate(
-    fresh_engine: Engine, registry: Registry, holystone: Command, unique: str, config: Path
-) -> None:
-    """All layers come through holystone, with the user's login; the engine's names are as ever."""
-    locked = start_registry(locked=True)
-    try:
-        (holystone.home / ".docker").mkdir()
-        (holystone.home / ".docker/config.json").write_text(json.dumps(login(locked)))
-        tag = f"{locked.address}/{unique}:1"
-        pushed(fresh_engine, locked, unique, "1")
-        before = image_id(fresh_engine, tag)
-        move_tag(fresh_engine, locked, unique, "1", 3_000_000)
-        asked = len(locked.log)
-        config.write_text(f'{config.read_text()}\n[refresh]\nlimit_rate = "100GB/s"\n')
-        on = ("--config", config, "-H", fresh_engine.host)
-
-        done = holystone("refresh", "--limit-rate", "1500kB/s", "--json", *on)
-        assert (done.code, done.err) == (0, "")
-        (item,) = done.json["items"]
-        assert (item["state"], item["result"]) == ("newer", "pulled")
-        assert item["pulled_bytes"] >= 3_000_000
-        assert item["seconds"] > 1.9, "no faster than that, however fast the machine"
-        assert done.json["limit_bytes_per_second"] == 1_500_000
-        assert done.json["speeds"] == [], "it says nothing of the registry"
-
-        after = image_id(fresh_engine, tag)
-        assert after == item["image_id"] != before
-        told = image(fresh_engine, tag)
-        assert told is not None
-        assert told["RepoTags"] == [tag]
-        assert [each.partition("@")[0] for each in told["RepoDigests"]] == [
-            f"{locked.address}/{unique}"
-        ]
-        (sent,) = [
-            line
-            for line in locked.log[asked:].splitlines()
-            if (size := re.search(r"response.written=(\d+)", line)) and int(size[1]) > 1_000_000
-        ]
-        assert "http.request.useragent=holystone/" in sent
-
-        again = holystone("refresh", *on)
-        assert (again.code, again.err) == (0, "")
-        assert "up to date" in again.out
-    finally:
-        locked.stop()
-
-
-@pytest.mark.engine("docker20", "podman")
-def test_a_limited_rate_needs_docker_on_this_machine(
-    fresh_engine: Engine, holystone: Command, tmp_path: Path
-) -> None:
-    config = tmp_path / "limited.toml"
-    config.write_text('[refresh]\nlimit_rate = "5MB/s"\n')
-    if fresh_engine.store == "podman":
-        on = ("-H", fresh_engine.host, "--config", config)
-        assert "Podman does not pull from there" in holystone("refresh", *on).failed(1)
-        assert holystone("refresh", "--dry-run", *on).code == 0
-        return
-    with proxy(fresh_engine, tcp=True) as front:
-        said = holystone("refresh", "-H", front.url, "--config", config).failed(1)
-        assert f"the engine at {front.url} is elsewhere" in said
-
-
 def test_outside_the_window_nothing_is_asked(holystone: Command, tmp_path: Path) -> None:
     """Not even the engine, which is not there."""
     now = time.localtime()
@@ -284,10 +218,7 @@ def test_outside_the_window_nothing_is_asked(holystone: Command, tmp_path: Path)
     [
         (["--window", "22-6"], "write it like 22:00-06:00", 64),
         (["--parallel", "0"], "from 1 to 16", 64),
-        (["--limit-rate", "5"], "write it like 5MB/s", 64),
-        (["--limit-rate", "0MB/s"], "1kB/s at least", 64),
-        (["--limit-rate", "5MB/h"], "'5MB/h' is not a rate", 64),
-        (["-H", "demo:", "--limit-rate", "5MB/s"], "pulls nothing over a network", 1),
+        (["--limit-rate", "5MB/s"], "there is no option --limit-rate", 64),
     ],
 )
 def test_what_cannot_be(holystone: Command, arguments: list[str], words: str, code: int) -> None:

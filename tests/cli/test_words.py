@@ -33,7 +33,6 @@ VALUES = {
     "--until-used": "70%",
     "--cache-budget": "5GB",
     "--budget": "5GB",
-    "--limit-rate": "5MB/s",
     "--bandwidth": "5MB/s",
     "--window": "22:00-06:00",
     "--order": "lru",

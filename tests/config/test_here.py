@@ -39,7 +39,7 @@ def test_every_key_has_a_direction() -> None:
     loosened = {key.path: key.direction.name for key in KEYS if key.direction is directions.OWNER}
     assert set(loosened) == {
         "disk.high", "disk.low", "disk.critical", "disk.inodes", "refresh.window",
-        "refresh.limit_rate", "images.check_registry", "build_cache.keep_mounts",
+        "images.check_registry", "build_cache.keep_mounts",
     }  # fmt: skip
     assert all(isinstance(key.direction, Direction) for key in (*KEYS, *RULE_KEYS))
     assert "direction" not in Key._field_defaults, "no key gets a direction by default"
@@ -113,7 +113,7 @@ images = []
 larger_than = "1PB"
 newest = 0
 [refresh]
-limit_rate = "1PB/s"
+window = "00:00-00:01"
 [[images.rules]]
 name = "all"
 unused_for = "0s"

@@ -139,8 +139,6 @@ WRONG = [
     ("protect", "larger_than", "9999999PB", "is more than any disk has"),
     ("protect", "newest", "2", "'2' is not a whole number"),
     ("refresh", "window", "22-6", "'22-6' is not two times of day in quotes"),
-    ("refresh", "limit_rate", "5", "'5' is not a size a second in quotes"),
-    ("refresh", "limit_rate", "5B/s", "'5B/s' is not a rate, 1kB/s at least"),
     ("protect", "newest", True, "true is not a whole number"),
     ("protect", "newest", -1, "-1 is not a whole number"),
     ("protect", "newest", 10**20, "a huge number is not a whole number"),

@@ -15,7 +15,7 @@ from holystone.planner.inventory import Inventory
 from holystone.planner.plan import plan
 from holystone.planner.policy import CacheLimits, Grace, Policy
 from holystone.planner.verdict import Plan, Verdict
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 from tests.engines import Engine
 from tests.usage.forgetful import Forgetful
 
@@ -68,7 +68,7 @@ def live_host(engine: Engine, state: Path | None = None, *, remote: bool = False
     here = resolve(engine.host, None, {})
     there = here._replace(scheme="tcp", address="elsewhere:2375") if remote else here
     client = Client(there, 120, lambda _, timeout: connect(here, timeout))
-    memory = Forgetful() if state is None else Ledger(str(state), _no_warning)
+    memory = Forgetful() if state is None else Store(str(state), _no_warning)
     return LiveHost(client, memory)
 
 

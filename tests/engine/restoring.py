@@ -12,7 +12,7 @@ from typing import Any
 from holystone.operations.execute import execute
 from holystone.planner.plan import plan
 from holystone.planner.policy import TAKES, Grace, Policy
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 from tests.engine.cleaning import live_host
 from tests.engines import Engine, Registry
 from tests.engines.api import ApiError
@@ -72,7 +72,7 @@ def forget(registry: Registry, reference: str) -> None:
 
 def recorded_clean(engine: Engine, state: Path, policy: Policy = EVERYTHING) -> int:
     """Clean and write that into the ledger; the number of the run."""
-    ledger = Ledger(str(state), _fail)
+    ledger = Store(str(state), _fail)
     host = live_host(engine, state)
     try:
         host.watch()

@@ -16,7 +16,7 @@ from holystone.planner.inventory import Inventory
 from holystone.planner.plan import plan
 from holystone.planner.policy import TAKES, CacheLimits, Grace, Mark, Policy
 from holystone.planner.verdict import Plan
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 from tests.engine.cleaning import NO_CACHE, NO_GRACE, live_host
 from tests.engines import Engine, Registry
 from tests.engines.images import ImageToLoad, build, busybox_layer, layer, load, tar_of
@@ -189,7 +189,7 @@ def test_a_target_takes_the_fewest_images_with_their_cache(
         target=Mark(free_bytes=10**11 + needed), cache=ALL_CACHE_STAYS, check_registry=False
     )
     host = live_host(fresh_engine, tmp_path, remote=remote)
-    ledger = Ledger(str(tmp_path), _no_warning)
+    ledger = Store(str(tmp_path), _no_warning)
     try:
         host.watch()
         inventory = host.weigh(host.date(host.observe()))._replace(disk=disk)

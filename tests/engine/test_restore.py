@@ -25,7 +25,7 @@ from holystone.operations.restore import RestoreError, plan_restore
 from holystone.operations.restore import resolve as resolve_run
 from holystone.registry.credentials import Credentials
 from holystone.registry.pull import Puller
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 from tests.engine.restoring import forget, image, login, pushed, recorded_clean
 from tests.engines import Engine, Registry, start_registry
 from tests.engines.images import ImageToLoad, layer, load
@@ -55,7 +55,7 @@ def undo(
 ) -> dict[str, Restored]:
     """Restore a run; what became of each object, by ID."""
     client = Client(resolve(engine.host, None, {}), 60, connect)
-    ledger = Ledger(str(state), _fail)
+    ledger = Store(str(state), _fail)
     try:
         inventory = read_lists(Lists(client, sizes=False), 0.0)
         run = resolve_run(ledger.runs, inventory, number)
@@ -214,7 +214,7 @@ def test_runs_that_cannot_be_undone_here(
     with pytest.raises(RestoreError, match="there is no run 4711"):
         undo(fresh_engine, tmp_path, number=4711)
     client = Client(resolve(fresh_engine.host, None, {}), 60, connect)
-    ledger = Ledger(str(tmp_path), _fail)
+    ledger = Store(str(tmp_path), _fail)
     here = read_lists(Lists(client, sizes=False), 0.0)
     other = here._replace(engine=here.engine._replace(id="other", name="there"))
     client.close()

@@ -222,7 +222,9 @@ def test_what_a_build_ends_in_tells_what_it_began_with(job: Job, unique: str) ->
         job.look()
         assert job.counts()[two] == before.get(two, 0) + number
     assert job.counts()[built] >= 1
-    assert job.counts().get(one, 0) == before.get(one, 0), "docs/history.md tells that it is not"
+    assert job.counts().get(one, 0) == before.get(one, 0), (
+        "docs/explanation/history.md tells that it is not"
+    )
 
 
 @pytest.mark.engine("docker20")

@@ -15,7 +15,7 @@ from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
 from holystone.operations.live_host import LiveHost
 from holystone.planner.inventory import Container, Inventory
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 from holystone.usage.store_port import Memory
 from tests.engine.cleaning import live_host
 from tests.engine.restoring import pushed
@@ -84,11 +84,11 @@ def test_a_second_look_at_an_unchanged_host_costs_one_list_a_kind(
     load(fresh_engine, tagged, *(ImageToLoad([base, layer(f"{unique} {n}")]) for n in range(3)))
     details = sorted(["GET /images/ID/json", "GET /images/ID/history"] * 4)
     with proxy(fresh_engine) as front:
-        first_memory = Ledger(str(tmp_path), no_warning)
+        first_memory = Store(str(tmp_path), no_warning)
         first, asked = look(front, first_memory, remote=True)
         first_memory.close()
         assert asked == sorted(lists(fresh_engine.kind) + details)
-        memory = Ledger(str(tmp_path), no_warning)
+        memory = Store(str(tmp_path), no_warning)
         second, asked = look(front, memory, remote=True)
         assert asked == lists(fresh_engine.kind)
         assert sorted(second.images) == sorted(first.images)
@@ -120,7 +120,7 @@ def test_an_image_that_lost_its_tag_is_asked_about_again(
         return image_id
 
     one, whole = ["GET /images/ID/json"], ["GET /images/ID/json", "GET /images/ID/history"]
-    memory = Ledger(str(tmp_path), no_warning)
+    memory = Store(str(tmp_path), no_warning)
     with proxy(fresh_engine) as front:
 
         def asked() -> list[str]:
@@ -148,7 +148,7 @@ def test_an_image_without_layers_is_weighed_after_it_was_only_dated(
 ) -> None:
     """Nothing in it, which is not the same as nothing known of it."""
     (image_id,) = load(fresh_engine, ImageToLoad([f"LABEL {unique}"], labels={"a": unique}))
-    memory = Ledger(str(tmp_path), no_warning)
+    memory = Store(str(tmp_path), no_warning)
     for _ in range(2):
         host = live_host(fresh_engine, remote=True)
         host.memory = memory

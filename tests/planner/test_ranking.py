@@ -84,7 +84,7 @@ def test_freed_is_what_nobody_else_holds(done: Steps) -> None:
 
 
 def test_the_worth_of_a_byte() -> None:
-    """The formula of docs/ranking.md, with its numbers."""
+    """The formula of docs/explanation/eviction.md, with its numbers."""
     habits = Habits()
     habits.know("a:1", Use(0.0, 10 * DAY, 20, 2 * DAY))
     habits.know("b:1", Use(0.0, 10 * DAY, 20, 2 * DAY))

@@ -9,7 +9,7 @@ from pathlib import Path
 from holystone.planner.inventory import CacheRecord, Disk, Engine, Image, Inventory, Volume
 from holystone.planner.usage import Key
 from holystone.planner.verdict import Plan, Step, Verdict
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 from holystone.usage.sighting import Bookmark, Sighting, UsageUpdate
 
 NOW = 1_750_000_000.0
@@ -22,9 +22,9 @@ def no_warning(message: str) -> None:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Ledger]:
+def opened(folder: Path) -> Iterator[Store]:
     """The ledger in a folder; a warning fails the test."""
-    ledger = Ledger(str(folder), no_warning)
+    ledger = Store(str(folder), no_warning)
     try:
         yield ledger
     finally:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from holystone.planner.inventory import CacheRecord
 from holystone.store import use_log as past
 from holystone.store.database import FILE
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 from holystone.usage.sighting import Sighting
 from holystone.usage.store_port import ImageFacts
 from tests.engines.places import REPOSITORY
@@ -35,7 +35,7 @@ def written() -> bytes:
         return Path(folder, FILE).read_bytes()
 
 
-def use(ledger: Ledger) -> None:
+def use(ledger: Store) -> None:
     """All that a clean does with a ledger."""
     ledger.recall(KEY)
     ledger.recall_uses(KEY)
@@ -84,7 +84,7 @@ def test_it_is_set_aside_and_a_new_one_begun(tmp_path: Path, content: Callable[[
     """One warning says so; the file is kept, and the new one works at once."""
     (tmp_path / FILE).write_bytes(content())
     warnings: list[str] = []
-    ledger = Ledger(str(tmp_path), warnings.append)
+    ledger = Store(str(tmp_path), warnings.append)
     use(ledger)
     assert set(ledger.recall(KEY)) == set(IDS)
     assert [run.state for run in ledger.runs.list()] == ["done"]
@@ -120,7 +120,7 @@ def test_no_damage_ends_a_run(data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, FILE).write_bytes(content)
         warnings: list[str] = []
-        ledger = Ledger(folder, warnings.append)
+        ledger = Store(folder, warnings.append)
         use(ledger)
         use(ledger)
         ledger.close()
@@ -137,7 +137,7 @@ def test_noise_in_the_table_of_images_is_noticed(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / FILE).write_bytes(overwritten(page))
         warnings: list[str] = []
-        ledger = Ledger(str(folder), warnings.append)
+        ledger = Store(str(folder), warnings.append)
         use(ledger)
         ledger.close()
         noticed += len(list(folder.glob("*.damaged-*")))
@@ -158,7 +158,7 @@ def test_leases_are_taken_along_where_they_can_be_read(tmp_path: Path) -> None:
         file.seek((page - 1) * 4096)
         file.write(b"\xff" * 4096)
     warnings: list[str] = []
-    ledger = Ledger(str(tmp_path), warnings.append)
+    ledger = Store(str(tmp_path), warnings.append)
     assert ledger.recall(KEY) == {}
     assert ledger.recall_leases(NOW) == (lease,)
     ledger.close()
@@ -167,10 +167,10 @@ def test_leases_are_taken_along_where_they_can_be_read(tmp_path: Path) -> None:
 
 USER = """
 import sys
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 from tests.store.test_damage import KEY, use
 warnings = []
-ledger = Ledger(sys.argv[1], warnings.append)
+ledger = Store(sys.argv[1], warnings.append)
 sys.stdin.readline()
 ledger.recall(KEY)
 use(ledger)
@@ -201,7 +201,7 @@ def test_files_set_aside_do_not_pile_up(tmp_path: Path) -> None:
     for number in range(6):
         (tmp_path / FILE).write_bytes(garbage() + bytes([number]))
         warnings: list[str] = []
-        ledger = Ledger(str(tmp_path), warnings.append)
+        ledger = Store(str(tmp_path), warnings.append)
         ledger.recall(KEY)
         ledger.close()
         assert len(warnings) == 1

@@ -14,9 +14,9 @@ import pytest
 
 from holystone.planner.inventory import Layer
 from holystone.store import database
-from holystone.store.database import FILE, LedgerError, default_folder, open_database
+from holystone.store.database import FILE, StoreError, default_folder, open_database
 from holystone.store.schema import MIGRATIONS
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 from holystone.usage.store_port import ImageFacts
 
 
@@ -80,7 +80,7 @@ def test_an_unusable_ledger_warns_once_and_fails_nothing(
     """The warning says where, why and what to do; after that there is just no memory."""
     folder = make(tmp_path / "state")
     warnings: list[str] = []
-    memory = Ledger(folder, warnings.append)
+    memory = Store(folder, warnings.append)
     assert memory.recall("engine") == {}
     memory.remember("engine", {"1": ImageFacts(first_seen=5.0)}, {"1"})
     assert memory.recall("engine") == {}
@@ -97,7 +97,7 @@ def test_a_file_that_was_refused_is_left_as_it_was(tmp_path: Path) -> None:
     for number, make in enumerate((of_another_program, of_a_newer_version)):
         folder = make(tmp_path / str(number))
         before = Path(folder, FILE).read_bytes()
-        with pytest.raises(LedgerError):
+        with pytest.raises(StoreError):
             open_database(folder)
         if make is not of_another_program:
             assert Path(folder, FILE).read_bytes() == before
@@ -143,7 +143,7 @@ def test_a_ledger_of_the_first_version_keeps_what_it_knows(tmp_path: Path) -> No
         "PRAGMA user_version = 1",
     )
     warnings: list[str] = []
-    ledger = Ledger(folder, warnings.append)
+    ledger = Store(folder, warnings.append)
     assert ledger.recall("engine") == {
         "sha256:i": ImageFacts(
             5.0, 6.0, True, True, (Layer("sha256:c", 7),), diff_ids=("sha256:d",)
@@ -165,7 +165,7 @@ def test_a_migration_that_fails_leaves_the_version_before_it(
     open_database(str(tmp_path)).database.close()
     broken = (*MIGRATIONS, "CREATE TABLE extra (a TEXT); CREATE TABLE image (b TEXT)")
     monkeypatch.setattr(database, "MIGRATIONS", broken)
-    with pytest.raises(LedgerError, match="image already exists"):
+    with pytest.raises(StoreError, match="image already exists"):
         open_database(str(tmp_path))
     whole = (*MIGRATIONS, "CREATE TABLE extra (a TEXT); CREATE TABLE more (b TEXT)")
     monkeypatch.setattr(database, "MIGRATIONS", whole)
@@ -182,7 +182,7 @@ def test_a_writer_that_takes_too_long_is_not_waited_for_for_ever(
     monkeypatch.setattr(database, "_WAIT_SECONDS", 0.1)
     fact = {"1": ImageFacts(first_seen=5.0)}
     warnings: list[str] = []
-    memory = Ledger(str(tmp_path), warnings.append)
+    memory = Store(str(tmp_path), warnings.append)
     memory.remember("engine", fact, fact)
     other = open_database(str(tmp_path)).database
     other.execute("BEGIN IMMEDIATE")

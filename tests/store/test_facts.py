@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from holystone.planner.inventory import Layer
 from holystone.planner.layers import chain_ids
 from holystone.store.database import open_database
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 from holystone.usage.store_port import ImageFacts
 from tests.engines.places import REPOSITORY
 
@@ -28,8 +28,8 @@ def no_warning(message: str) -> None:
 
 
 @pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger(str(tmp_path), no_warning)
+def memory(tmp_path: Path) -> Iterator[Store]:
+    opened = Store(str(tmp_path), no_warning)
     yield opened
     opened.close()
 
@@ -90,7 +90,7 @@ def test_what_was_remembered_is_recalled(lots: list[dict[str, ImageFacts]]) -> N
     expected: dict[str, ImageFacts] = {}
     with tempfile.TemporaryDirectory() as folder:
         for lot in lots:
-            memory = Ledger(folder, no_warning)
+            memory = Store(folder, no_warning)
             memory.remember(ENGINE, lot, {*expected, *lot})
             memory.close()
             for image, fact in lot.items():
@@ -100,7 +100,7 @@ def test_what_was_remembered_is_recalled(lots: list[dict[str, ImageFacts]]) -> N
                     layers=fact.layers if fact.layers is not None else before.layers,
                     exact=fact.exact if fact.layers is not None else before.exact,
                 )
-        memory = Ledger(folder, no_warning)
+        memory = Store(folder, no_warning)
         assert memory.recall(ENGINE) == expected
         assert memory.recall(ENGINE, layers=False) == {
             image: fact._replace(layers=None, diff_ids=None) for image, fact in expected.items()
@@ -108,7 +108,7 @@ def test_what_was_remembered_is_recalled(lots: list[dict[str, ImageFacts]]) -> N
         memory.close()
 
 
-def test_a_shared_layer_is_kept_once(memory: Ledger, tmp_path: Path) -> None:
+def test_a_shared_layer_is_kept_once(memory: Store, tmp_path: Path) -> None:
     """Stacks are a tree: two images on one base have its rows in common."""
     news = {"1": weighed("a", "b", "c"), "2": weighed("a", "b", "d"), "3": weighed("a")}
     memory.remember(ENGINE, news, news)
@@ -117,7 +117,7 @@ def test_a_shared_layer_is_kept_once(memory: Ledger, tmp_path: Path) -> None:
 
 
 def test_images_that_are_gone_are_forgotten_with_their_layers(
-    memory: Ledger, tmp_path: Path
+    memory: Store, tmp_path: Path
 ) -> None:
     """What only they held goes; what others stand on stays, and can be built on again."""
     news = {"1": weighed("a", "b", "c"), "2": weighed("a", "d")}
@@ -133,7 +133,7 @@ def test_images_that_are_gone_are_forgotten_with_their_layers(
     assert layer_rows(tmp_path) == 0
 
 
-def test_engines_are_kept_apart(memory: Ledger) -> None:
+def test_engines_are_kept_apart(memory: Store) -> None:
     """The same image on two engines, weighed differently; one engine forgets, the other not."""
     here, there = {"1": weighed("a", "b")}, {"1": weighed("a", "b", extra=4096)}
     memory.remember("here", here, here)
@@ -145,7 +145,7 @@ def test_engines_are_kept_apart(memory: Ledger) -> None:
     assert memory.recall("elsewhere") == {}
 
 
-def test_an_image_has_no_layers_until_it_was_weighed_itself(memory: Ledger) -> None:
+def test_an_image_has_no_layers_until_it_was_weighed_itself(memory: Store) -> None:
     """Another may have weighed the same layers, but only as well as its own history tells."""
     news = {
         "rough": weighed("a", "b", exact=False),
@@ -158,7 +158,7 @@ def test_an_image_has_no_layers_until_it_was_weighed_itself(memory: Ledger) -> N
 def test_what_cannot_be_kept_is_said_once(tmp_path: Path) -> None:
     """A number no file can hold: a warning, then nothing is kept, and nothing fails."""
     warnings: list[str] = []
-    memory = Ledger(str(tmp_path), warnings.append)
+    memory = Store(str(tmp_path), warnings.append)
     huge = ImageFacts(5.0, layers=(Layer(stack("a")[0], 2**70),), diff_ids=stack("a"))
     memory.remember(ENGINE, {"1": huge}, {"1"})
     memory.remember(ENGINE, {"1": weighed("a")}, {"1"})
@@ -167,7 +167,7 @@ def test_what_cannot_be_kept_is_said_once(tmp_path: Path) -> None:
     (warning,) = warnings
     assert str(tmp_path) in warning
     assert warning.endswith("Going on; nothing of this run is remembered.")
-    again = Ledger(str(tmp_path), no_warning)
+    again = Store(str(tmp_path), no_warning)
     assert again.recall(ENGINE) == {}
     again.remember(ENGINE, {"1": weighed("a")}, {"1"})
     assert again.recall(ENGINE) == {"1": weighed("a")}
@@ -176,7 +176,7 @@ def test_what_cannot_be_kept_is_said_once(tmp_path: Path) -> None:
 
 def test_what_is_read_is_of_one_moment(tmp_path: Path) -> None:
     """Another process writes between two statements of one reading."""
-    memory, other = (Ledger(str(tmp_path), no_warning) for _ in range(2))
+    memory, other = (Store(str(tmp_path), no_warning) for _ in range(2))
     memory.remember(ENGINE, {"1": weighed("a")}, {"1"})
 
     def count(database: sqlite3.Connection) -> tuple[int, int]:
@@ -195,11 +195,11 @@ def test_what_is_read_is_of_one_moment(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from tests.store.test_facts import ENGINE, no_warning, weighed
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 folder, name = sys.argv[1:]
 everything = {f"{who} {n}" for who in "xyz" for n in range(30)}
 for n in range(30):
-    memory = Ledger(folder, no_warning)
+    memory = Store(folder, no_warning)
     memory.remember(ENGINE, {f"{name} {n}": weighed("a", "b", name)}, everything)
     assert memory.recall(ENGINE)[f"{name} {n}"] == weighed("a", "b", name)
     memory.close()
@@ -218,7 +218,7 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     for writer in writers:
         _, errors = writer.communicate(timeout=60)
         assert (writer.returncode, errors.decode()) == (0, "")
-    memory = Ledger(str(folder), no_warning)
+    memory = Store(str(folder), no_warning)
     assert memory.recall(ENGINE) == {
         f"{name} {n}": weighed("a", "b", name) for name in "xyz" for n in range(30)
     }

@@ -15,9 +15,9 @@ import pytest
 from holystone.planner import reference  # noqa: F401 - the same
 from holystone.store import lease_file, leases, pull_speeds, runs  # noqa: F401 - the same
 from holystone.store.database import FILE
-from holystone.store.folder import GROUP, LedgerError, UnsafeError, default_folder, open_folder
+from holystone.store.folder import GROUP, StoreError, UnsafeError, default_folder, open_folder
 from holystone.store.lock import HostLock
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 from tests.store.examples import KEY, NOW, no_warning, opened
 from tests.users import COLLEAGUE, STRANGER, as_user, folder_for_all, needs_root
 
@@ -132,7 +132,7 @@ def test_a_link_in_place_of_any_file_is_not_followed(tmp_path: Path) -> None:
             folder.joinpath(name).unlink(missing_ok=True)
             folder.joinpath(name).symlink_to(target_of_link)
             warnings: list[str] = []
-            ledger = Ledger(str(folder), warnings.append)
+            ledger = Store(str(folder), warnings.append)
             ledger.recall(KEY)
             ledger.remember(KEY, {}, ())
             ledger.close()
@@ -156,13 +156,13 @@ def test_a_link_in_place_of_the_leases_is_not_followed(tmp_path: Path) -> None:
     file = folder / lease_file.NAME
     file.unlink()
     file.symlink_to(target)
-    with pytest.raises(LedgerError, match="it is a symbolic link"):
+    with pytest.raises(StoreError, match="it is a symbolic link"):
         lease_file.read(str(folder))
     use(folder)
     assert not file.is_symlink()
     assert len(lease_file.read(str(folder)).leases) == 1
     Path(f"{file}.new").symlink_to(target)
-    with opened(folder) as ledger, pytest.raises(LedgerError, match="it is a symbolic link"):
+    with opened(folder) as ledger, pytest.raises(StoreError, match="it is a symbolic link"):
         ledger.leases.add(["node"], until=NOW + 60, job="7", now=NOW)
     assert target.read_text() == SECRET
 
@@ -177,7 +177,7 @@ def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
             folder.joinpath(name).unlink(missing_ok=True)
             make(folder / name)
             warnings: list[str] = []
-            ledger = Ledger(str(folder), warnings.append)
+            ledger = Store(str(folder), warnings.append)
             ledger.recall(KEY)
             ledger.close()
             HostLock(str(folder), KEY, warnings.append).acquire("clean").release()
@@ -220,7 +220,7 @@ def test_a_file_of_a_stranger_is_not_used(place: Path) -> None:
         (place / "state" / name).touch()
         os.chown(place / "state" / name, STRANGER, STRANGER)
         warnings: list[str] = []
-        ledger = Ledger(str(place / "state"), warnings.append)
+        ledger = Store(str(place / "state"), warnings.append)
         ledger.recall(KEY)
         ledger.close()
         HostLock(str(place / "state"), KEY, warnings.append).acquire("clean").release()
@@ -278,8 +278,8 @@ def test_who_is_no_member_can_do_nothing(place: Path) -> None:
                     os.open(file, flags)
         with pytest.raises(PermissionError):
             (folder / "new").touch()
-        with pytest.raises(LedgerError):
-            Ledger(str(folder), no_warning).leases.add(["x"], until=NOW + 1, job="", now=NOW)
+        with pytest.raises(StoreError):
+            Store(str(folder), no_warning).leases.add(["x"], until=NOW + 1, job="", now=NOW)
 
     as_user(STRANGER, stranger)
 
@@ -299,7 +299,7 @@ def test_a_member_cannot_make_root_write_elsewhere(place: Path) -> None:
 
         as_user(STRANGER, plant, groups=(MEMBERS,))
         warnings: list[str] = []
-        ledger = Ledger(str(folder), warnings.append)
+        ledger = Store(str(folder), warnings.append)
         ledger.remember(KEY, {}, ())
         ledger.close()
         HostLock(str(folder), KEY, warnings.append).acquire("clean").release()
@@ -371,5 +371,5 @@ def test_where_it_is_without_a_home() -> None:
         assert default_folder({"XDG_STATE_HOME": "/x", "HOME": "."}) == "/x/holystone"
 
     as_user(STRANGER, nobody)
-    with pytest.raises(LedgerError, match="there is no state folder: HOME has no absolute path"):
-        Ledger("", no_warning).leases.list(NOW)
+    with pytest.raises(StoreError, match="there is no state folder: HOME has no absolute path"):
+        Store("", no_warning).leases.list(NOW)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from holystone.planner.usage import Lease
-from holystone.store.database import LedgerError
+from holystone.store.database import StoreError
 from holystone.store.lock import HostLock
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 from holystone.usage.store_port import ImageFacts
 from tests.store.examples import KEY, NOW, host, opened, plan_of
 
@@ -48,14 +48,14 @@ def test_what_is_known_is_read_and_nothing_is_written(small: Path) -> None:
         ledger.leases.add(["python"], until=NOW + 60, job="", now=NOW)
     fill(small)
     warnings: list[str] = []
-    ledger = Ledger(str(small), warnings.append)
+    ledger = Store(str(small), warnings.append)
     assert ledger.recall(KEY) == FACTS
     assert ledger.recall_leases(NOW) == (Lease("python", NOW + 60, ""),)
     inventory = host(3)
     assert ledger.runs.begin(plan_of(inventory), inventory, endpoint="e") is None
     ledger.remember(KEY, {"sha256:2": FACTS["sha256:1"]}, FACTS)
     assert ledger.recall(KEY) == FACTS
-    with pytest.raises(LedgerError, match="the disk is full"):
+    with pytest.raises(StoreError, match="the disk is full"):
         ledger.leases.add(["node"], until=NOW + 60, job="", now=NOW)
     ledger.close()
     (warning,) = warnings
@@ -72,7 +72,7 @@ def test_what_is_known_is_read_and_nothing_is_written(small: Path) -> None:
 def test_it_fills_up_in_the_middle_of_a_run(small: Path) -> None:
     """What was planned stays on record; what became of it is told as far as it could be written."""
     warnings: list[str] = []
-    ledger = Ledger(str(small), warnings.append)
+    ledger = Store(str(small), warnings.append)
     inventory = host(300)
     run = ledger.runs.begin(plan_of(inventory), inventory, endpoint="e")
     assert run is not None
@@ -93,7 +93,7 @@ def test_it_fills_up_in_the_middle_of_a_run(small: Path) -> None:
 def test_there_is_no_room_for_a_new_one(small: Path) -> None:
     fill(small)
     warnings: list[str] = []
-    ledger = Ledger(str(small), warnings.append)
+    ledger = Store(str(small), warnings.append)
     assert ledger.recall(KEY) == {}
     ledger.remember(KEY, FACTS, FACTS)
     ledger.close()

@@ -20,7 +20,7 @@ from holystone.store import use_log as past
 from holystone.store.database import FILE
 from holystone.store.pull_speeds import Pulled
 from holystone.store.soundness import LOST
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 from holystone.usage.sighting import Sighting
 from holystone.usage.store_port import ImageFacts, RegistryWord
 from tests.store.examples import KEY, NOW, host, opened, plan_of, seen
@@ -55,7 +55,7 @@ JSON = {"followers", "info", "layers", "names", "tags", "digests", "labels", "pl
     "reasons", "options", "lost"}  # fmt: skip
 
 
-def fill(ledger: Ledger) -> None:
+def fill(ledger: Store) -> None:
     """Something in every table, in several rows."""
     inventory = host(COUNT)
     for _ in range(2):
@@ -76,7 +76,7 @@ def fill(ledger: Ledger) -> None:
         pass
 
 
-def look(ledger: Ledger) -> None:
+def look(ledger: Store) -> None:
     """All that reads the ledger."""
     for layers in (False, True):
         ledger.recall(KEY, layers=layers)
@@ -212,7 +212,7 @@ def test_garbage_in_one_row(table: str, place: Path) -> None:
             continue
         before = counts(folder)
         told: list[str] = []
-        ledger = Ledger(str(folder), told.append)
+        ledger = Store(str(folder), told.append)
         look(ledger)
         if name == "bytes":
             fill(ledger)
@@ -248,7 +248,7 @@ def test_leases_that_are_garbage_are_put_back(tmp_path: Path) -> None:
         kept.write_text(kept.read_text().replace(str(NOW + 60), str(NOW + 60 + 1e9)))
         assert spoil(folder, "lease", column, "x'00'")
         told: list[str] = []
-        ledger = Ledger(str(folder), told.append)
+        ledger = Store(str(folder), told.append)
         assert {each.reference for each in ledger.leases.list(NOW)} == {"python", "node"}
         ledger.close()
         assert "Leases put back from leases.json: " in told[0]
@@ -263,7 +263,7 @@ def test_a_run_stays_with_what_can_be_read_of_it(tmp_path: Path) -> None:
     for column in ("labels", "names", "size", "result", "reasons", "planned_bytes"):
         assert spoil(folder, "removal", column, "'{broken'")
     told: list[str] = []
-    ledger = Ledger(str(folder), told.append)
+    ledger = Store(str(folder), told.append)
     assert [each.id for each in ledger.runs.list()] == [3, 2, 1]
     removed = ledger.runs.removed(1)
     ledger.close()
@@ -291,7 +291,7 @@ def test_where_nothing_can_be_written_it_is_passed_over(
     monkeypatch.setattr(database, "_open", full)
     for _ in range(2):
         told: list[str] = []
-        ledger = Ledger(str(folder), told.append)
+        ledger = Store(str(folder), told.append)
         assert len(ledger.recall(KEY)) == COUNT - 1
         assert len(ledger.leases.list(NOW)) == 1
         assert len(ledger.runs.list()) == 3
@@ -315,7 +315,7 @@ def test_the_rest_of_a_damaged_file_is_rescued(tmp_path: Path) -> None:
             file.seek((page - 1) * 4096)
             file.write(b"\xff" * 4096)
         told: list[str] = []
-        ledger = Ledger(str(folder), told.append)
+        ledger = Store(str(folder), told.append)
         ledger.recall(KEY)
         ledger.recall_uses(KEY)
         ledger.recall_company(KEY)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from holystone.planner.reference import InvalidReference
 from holystone.planner.usage import Lease
 from holystone.store.leases import key_of
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 from tests.store.examples import NOW, no_warning, opened
 
 DIGEST = "sha256:" + "1" * 64
@@ -74,7 +74,7 @@ def test_leases_are_those_given_and_not_ended(
     """Any order of giving and ending, a second later each: as a dictionary would have it."""
     expected: dict[tuple[str, str], float] = {}
     with tempfile.TemporaryDirectory() as folder:
-        ledger = Ledger(folder, no_warning)
+        ledger = Store(folder, no_warning)
         for now, (action, names, job, lasts) in enumerate(actions):
             if action == "give" and job is not None:
                 ledger.leases.add(names, until=now + lasts, job=job, now=now)

@@ -24,7 +24,7 @@ from holystone.store import (
     others,
 )
 from holystone.store.folder import OF_A_USER
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 from tests.store.examples import NOW, host, opened
 from tests.users import STRANGER, as_user, folder_for_all, needs_root
 
@@ -146,7 +146,7 @@ def test_a_file_that_makes_no_sense_does_not_count(
     """A note says so once; what is here counts all the same."""
     lease_of_theirs(home, "python").write_bytes(content)
     notes: list[str] = []
-    ledger = Ledger(str(tmp_path / "state"), notes.append)
+    ledger = Store(str(tmp_path / "state"), notes.append)
     ledger.leases.add(["mine"], until=NOW + 30, job="", now=NOW)
     for _ in range(3):
         assert ledger.recall_leases(NOW) == (Lease("mine", NOW + 30),)
@@ -201,7 +201,7 @@ def test_what_is_no_file_of_that_user_is_not_read(
     secret.write_bytes(told(entry()))
     make(file, secret)
     notes: list[str] = []
-    ledger = Ledger(str(tmp_path / "state"), notes.append)
+    ledger = Store(str(tmp_path / "state"), notes.append)
     started = time.monotonic()
     assert ledger.recall_leases(NOW) == ()
     assert time.monotonic() - started < 2
@@ -230,7 +230,7 @@ def test_a_folder_that_does_not_answer_holds_nothing_up(
     monkeypatch.setattr(others, "_PATIENCE", 0.2)
     monkeypatch.setattr(others, "places", lambda _: answer.wait(30) and ())
     notes: list[str] = []
-    ledger = Ledger(str(tmp_path / "state"), notes.append)
+    ledger = Store(str(tmp_path / "state"), notes.append)
     started = time.monotonic()
     for _ in range(5):
         assert ledger.recall_leases(NOW) == ()
@@ -246,7 +246,7 @@ def test_leases_outlive_a_damaged_ledger(tmp_path: Path) -> None:
     (tmp_path / "holystone.db").write_bytes(b"no database at all " * 100)
     warnings: list[str] = []
     for _ in range(2):
-        ledger = Ledger(str(tmp_path), warnings.append)
+        ledger = Store(str(tmp_path), warnings.append)
         assert set(ledger.recall_leases(NOW)) == set(given)
         assert ledger.leases_unread() == ""
         ledger.close()
@@ -261,7 +261,7 @@ def test_leases_that_are_lost_are_told(tmp_path: Path) -> None:
     for name in ("holystone.db", NAME):
         (tmp_path / name).write_bytes(b"no database at all " * 100)
     warnings: list[str] = []
-    ledger = Ledger(str(tmp_path), warnings.append)
+    ledger = Store(str(tmp_path), warnings.append)
     assert ledger.recall_leases(NOW) == ()
     assert f"cannot read {tmp_path / NAME}: it is not JSON" in ledger.leases_unread()
     ledger.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from holystone.store.registries import KEPT_FOR
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 from holystone.usage.sighting import Bookmark, UsageUpdate
 from holystone.usage.store_port import RegistryWord
 from tests.store.examples import KEY, NOW, opened
@@ -16,7 +16,7 @@ from tests.store.examples import KEY, NOW, opened
 A, B = (f"r.example.com/a@sha256:{n}" for n in "ab")
 
 
-def see(ledger: Ledger, in_registries: Mapping[str, float], at: float = NOW) -> None:
+def see(ledger: Store, in_registries: Mapping[str, float], at: float = NOW) -> None:
     seen = UsageUpdate("runner", at, Bookmark(), (), {}, (), (), in_registries=in_registries)
     assert ledger.fold(KEY, seen) is not None
 

@@ -17,7 +17,7 @@ from holystone.store import runs
 from holystone.store.lock import HostLock
 from holystone.store.records import Removed
 from holystone.store.recovery import FOUND_GONE, NOT_TRIED
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 from tests.engines.places import REPOSITORY
 from tests.store.examples import KEY, NOW, host, opened, plan_of
 
@@ -127,13 +127,13 @@ def test_workers_settle_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyP
 KILLED = """
 import sys, time
 from pathlib import Path
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 from holystone.store.lock import HostLock
 from tests.store.examples import KEY, host, no_warning, plan_of
 folder, count = sys.argv[1], int(sys.argv[2])
 inventory = host(count)
 held = HostLock(folder, KEY).acquire("clean routine")
-ledger = Ledger(folder, no_warning)
+ledger = Store(folder, no_warning)
 run = ledger.runs.begin(plan_of(inventory), inventory, endpoint="e")
 for image in inventory.images:
     Path(folder, "gone").open("a").write(image.id + "\\n")
@@ -223,7 +223,7 @@ def test_a_run_that_cannot_be_written_goes_on(tmp_path: Path) -> None:
     """One warning, whatever is asked of it."""
     (tmp_path / "file").touch()
     warnings: list[str] = []
-    ledger = Ledger(str(tmp_path / "file"), warnings.append)
+    ledger = Store(str(tmp_path / "file"), warnings.append)
     inventory = host(1)
     assert ledger.runs.begin(plan_of(inventory), inventory, endpoint="e") is None
     assert ledger.runs.last_ended(KEY) is None

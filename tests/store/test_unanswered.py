@@ -11,11 +11,11 @@ from holystone.planner.inventory import Inventory, Note
 from holystone.store.lock import HostLock
 from holystone.store.recovery import FOUND_GONE, NOT_TRIED
 from holystone.store.runs import Run
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 from tests.store.examples import KEY, host, opened, plan_of
 
 
-def begun(ledger: Ledger, inventory: Inventory) -> Run:
+def begun(ledger: Store, inventory: Inventory) -> Run:
     """A run whose first two steps are asked for."""
     run = ledger.runs.begin(plan_of(inventory), inventory, endpoint="e")
     assert run is not None
@@ -31,12 +31,12 @@ def ended(run: Run) -> None:
     run.end(freed_bytes=0, freed={}, removed=0, skipped=0, failed=3, unknown=2, interrupted="away")
 
 
-def told(ledger: Ledger, run: int = 1) -> list[tuple[str, str, tuple[str, ...]]]:
+def told(ledger: Store, run: int = 1) -> list[tuple[str, str, tuple[str, ...]]]:
     """How the removals of a run ended."""
     return [(each.result, each.detail, each.lost) for each in ledger.runs.removed(run)]
 
 
-def counts(ledger: Ledger, run: int = 1) -> tuple[int, int, int, int]:
+def counts(ledger: Store, run: int = 1) -> tuple[int, int, int, int]:
     """The counts of a run, which are those of its removals."""
     summary = ledger.runs.get(run)
     assert summary is not None

@@ -18,7 +18,7 @@ from holystone.present.report.history_export import Exported
 from holystone.replay.running import Job, run_job
 from holystone.replay.trace import Trace, parse
 from holystone.store import use_log as past
-from holystone.store.store import Ledger
+from holystone.store.store import Store
 from holystone.usage.sighting import Sighting
 from holystone.usage.store_port import ImageFacts
 from tests.store.examples import KEY, NOW, opened, seen
@@ -35,7 +35,7 @@ def facts(*sizes: int) -> ImageFacts:
     return ImageFacts(NOW, layers=layers, diff_ids=diff_ids)
 
 
-def exported(ledger: Ledger, engine: str = KEY) -> tuple[list[dict[str, Any]], Exported]:
+def exported(ledger: Store, engine: str = KEY) -> tuple[list[dict[str, Any]], Exported]:
     lines: list[str] = []
     written = ledger.read(lambda database: write_trace(database, engine, lines.append))
     return [json.loads(line) for line in lines], written

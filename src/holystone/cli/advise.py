@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from holystone.replay.advice import Room
     from holystone.replay.result import Advice, Watermarks
     from holystone.replay.trace import Trace
-    from holystone.store.store import Ledger
+    from holystone.store.store import Store
 
 
 def parser() -> argparse.ArgumentParser:
@@ -80,18 +80,18 @@ def run(options: argparse.Namespace) -> int:
     return exit_codes.DONE
 
 
-def _own_trace(ledger: Ledger, key: str) -> Trace:
+def _own_trace(ledger: Store, key: str) -> Trace:
     """What is remembered of this host's uses. Raises Failure."""
     from holystone.cli.history_export import write_trace
     from holystone.replay.trace import TraceError, parse
-    from holystone.store.database import LedgerError
+    from holystone.store.database import StoreError
 
     lines: list[str] = []
     try:
         if ledger.exists():
             ledger.read(lambda database: write_trace(database, key, lines.append))
         return parse((line.encode() for line in lines), "this host's past")
-    except LedgerError as error:
+    except StoreError as error:
         raise Failure(str(error)) from None
     except TraceError as error:
         known = "no use of this host is known yet: holystone observe remembers it"

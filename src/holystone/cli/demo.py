@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from holystone.demo.host import DemoHost
     from holystone.engine.host import Host
     from holystone.planner.usage import Lease
-    from holystone.store.store import Ledger
+    from holystone.store.store import Store
 
 
 _LONGEST = 30 * 86400.0
@@ -28,7 +28,7 @@ def folder_of(options: argparse.Namespace) -> str | None:
 
 
 @contextmanager
-def opened(options: argparse.Namespace, *, past: bool = False) -> Iterator[tuple[DemoHost, Ledger]]:
+def opened(options: argparse.Namespace, *, past: bool = False) -> Iterator[tuple[DemoHost, Store]]:
     """The demo host and its ledger: of the folder that was named, else both for this command only.
 
     Raises DemoStateError. ``past``: the latter knows the last run before.
@@ -64,7 +64,7 @@ def keep_moment(host: Host) -> None:
             warn(str(error))
 
 
-def remember_last_run(ledger: Ledger) -> None:
+def remember_last_run(ledger: Store) -> None:
     """Have the ledger know the last clean of the demo host, made the night before.
 
     So that there is something to show and to restore where no folder keeps what is done now.
@@ -91,12 +91,12 @@ def remember_last_run(ledger: Ledger) -> None:
 
 
 @contextmanager
-def _ledger(folder: str | None) -> Iterator[Ledger]:
+def _ledger(folder: str | None) -> Iterator[Store]:
     """The ledger of this folder; without one that of a folder which is gone at the end."""
-    from holystone.store.store import Ledger
+    from holystone.store.store import Store
 
     passing = "" if folder else _passing_folder()
-    ledger = Ledger(folder or passing, warn)
+    ledger = Store(folder or passing, warn)
     try:
         yield ledger
     finally:

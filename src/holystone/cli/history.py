@@ -20,7 +20,7 @@ from holystone.present.format import safe
 if TYPE_CHECKING:
     from holystone.present.lists.runs import Row
     from holystone.store.records import RunSummary
-    from holystone.store.store import Ledger
+    from holystone.store.store import Store
 
 EXPORT = "export"
 """In place of a run's number: write the uses that are known as a trace."""
@@ -119,11 +119,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _show(
-    ledger: Ledger, endpoint: str, options: argparse.Namespace, listing: Listing[Row] | None
+    ledger: Store, endpoint: str, options: argparse.Namespace, listing: Listing[Row] | None
 ) -> int:
     from holystone.present import document
     from holystone.present.report import history as report
-    from holystone.store.database import LedgerError
+    from holystone.store.database import StoreError
 
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)
     look, rows = output.look, None
@@ -149,7 +149,7 @@ def _show(
             removals = ledger.runs.removed(options.number)
             told = report.document_of(found, removals)
             text = report.render(found, removals, output.look)
-    except LedgerError as error:
+    except StoreError as error:
         raise Failure(str(error)) from None
     if listing is not None and rows is not None and listing.formats:
         listing.write(output, rows, lambda row: str(row.run.id))

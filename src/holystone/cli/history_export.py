@@ -19,7 +19,7 @@ from holystone.present import terminal
 
 if TYPE_CHECKING:
     from holystone.present.report.history_export import Exported
-    from holystone.store.store import Ledger
+    from holystone.store.store import Store
 
 _STDOUT = "-"
 _DIGITS = 16
@@ -49,9 +49,9 @@ def export(options: argparse.Namespace) -> int:
         return _export(ledger, path, options.engine, options)
 
 
-def _export(ledger: Ledger, path: str, wanted: str | None, options: argparse.Namespace) -> int:
+def _export(ledger: Store, path: str, wanted: str | None, options: argparse.Namespace) -> int:
     from holystone.store import use_log as past
-    from holystone.store.database import LedgerError
+    from holystone.store.database import StoreError
 
     def write(database: sqlite3.Connection) -> Exported:
         engine = _chosen(past.engines(database), wanted)
@@ -62,7 +62,7 @@ def _export(ledger: Ledger, path: str, wanted: str | None, options: argparse.Nam
         if not ledger.exists():
             raise Failure(_NOTHING)
         written = ledger.read(write)
-    except LedgerError as error:
+    except StoreError as error:
         raise Failure(str(error)) from None
     _tell(path, written, options)
     return exit_codes.DONE
@@ -113,7 +113,7 @@ def _opened(path: str) -> Iterator[Callable[[str], object]]:
 def write_trace(
     database: sqlite3.Connection, engine: str, put: Callable[[str], object]
 ) -> Exported:
-    """Write all that is known of the uses on an engine. Raises LedgerDamagedError, Failure."""
+    """Write all that is known of the uses on an engine. Raises DamagedStoreError, Failure."""
     from functools import cache
 
     from holystone.planner.names import familiar

@@ -21,7 +21,7 @@ from holystone.present import terminal
 if TYPE_CHECKING:
     from holystone.planner.usage import Lease
     from holystone.store.leases import Leases
-    from holystone.store.store import Ledger
+    from holystone.store.store import Store
 
 RELEASE = "release"
 LIST = "list"
@@ -101,11 +101,9 @@ def run(options: argparse.Namespace) -> int:
     return code
 
 
-def _carry_out(
-    ledger: Ledger, word: str, images: Sequence[str], options: argparse.Namespace
-) -> int:
+def _carry_out(ledger: Store, word: str, images: Sequence[str], options: argparse.Namespace) -> int:
     from holystone.planner.reference import InvalidReference
-    from holystone.store.database import LedgerError
+    from holystone.store.database import StoreError
     from holystone.store.lock import ci_job
 
     job = ci_job(os.environ) if options.job is None else options.job
@@ -121,7 +119,7 @@ def _carry_out(
                 warn(note)
     except InvalidReference as fault:
         raise Failure(str(fault), exit_codes.USAGE) from None
-    except LedgerError as error:
+    except StoreError as error:
         raise Failure(str(error)) from None
     _show(word, leases, now, options)
     return exit_codes.DONE

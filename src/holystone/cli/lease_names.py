@@ -13,7 +13,7 @@ from holystone.planner.partial_names import closest, covering, did_you_mean
 
 if TYPE_CHECKING:
     from holystone.planner.usage import Lease
-    from holystone.store.store import Ledger
+    from holystone.store.store import Store
 
 _REFERENCE = "reference"
 """The kind under which the ledger keeps the uses of references."""
@@ -61,7 +61,7 @@ def near(leases: Sequence[Lease], images: Sequence[str]) -> str:
     return next((hint for text in images if (hint := did_you_mean(names, text))), "")
 
 
-def unlike_known(ledger: Ledger, images: Sequence[str]) -> list[str]:
+def unlike_known(ledger: Store, images: Sequence[str]) -> list[str]:
     """A note for each image nobody has used here, where another one's name ends like that."""
     known = _used_names(ledger)
     notes = []
@@ -79,7 +79,7 @@ def unlike_known(ledger: Ledger, images: Sequence[str]) -> list[str]:
     return notes
 
 
-def _used_names(ledger: Ledger) -> set[str]:
+def _used_names(ledger: Store) -> set[str]:
     """The references whose use is known, on any engine; none where the ledger fails."""
     from holystone.store.use_log import engines
 

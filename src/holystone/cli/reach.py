@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from holystone.registry.pull import Images
@@ -13,9 +12,8 @@ from holystone.registry.pull import Images
 if TYPE_CHECKING:
     from holystone.demo.host import DemoHost
     from holystone.engine.client import Client
-    from holystone.operations.refresh import Pulls
     from holystone.operations.verify import Subject, Verified, Watcher
-    from holystone.planner.inventory import Image, Inventory
+    from holystone.planner.inventory import Image
     from holystone.registry.probe import Answer
     from holystone.registry.pullable import Pullable
 
@@ -55,17 +53,11 @@ class Reach(Protocol):
     def forget_builds(self, names: Sequence[bytes]) -> None:
         """Have BuildKit forget builds. Raises EngineError."""
 
-    def pulling(self, rate: int | None) -> AbstractContextManager[Pulls]:
-        """What pulls, no faster than ``rate`` bytes a second where there is one."""
-
     def ask(self, references: Iterable[str]) -> Mapping[str, Answer]:
         """What registries say of complete references."""
 
     def now(self) -> float:
         """The time by the engine's own clock, UTC seconds."""
-
-    def unlimited(self, inventory: Inventory) -> str:
-        """Why pulls cannot be kept to a rate; empty where they can."""
 
 
 class LiveReach:
@@ -97,10 +89,10 @@ class LiveReach:
 
     def pullable(self, image: Image) -> Pullable:
         """What its registry says, asked from here."""
-        from holystone.registry.limited.puller import upstreams
+        from holystone.registry.distribution import registries
         from holystone.registry.pullable import pullable
 
-        return pullable(image, upstreams(self.client, self.credentials))
+        return pullable(image, registries(self.client, self.credentials))
 
     def that_made(self, digests: Collection[str]) -> Sequence[bytes] | None:
         """What BuildKit remembers."""
@@ -114,22 +106,6 @@ class LiveReach:
 
         BuildRecords(self.client).forget(names)
 
-    @contextmanager
-    def pulling(self, rate: int | None) -> Iterator[Pulls]:
-        """What has the engine pull, through a port of this machine where there is a rate."""
-        from holystone.registry.pull import Puller
-
-        puller = Puller(self.client, self.credentials)
-        if rate is None:
-            yield puller
-            return
-        from holystone.registry.limited.gateway import Gateway
-        from holystone.registry.limited.pace import Pace
-        from holystone.registry.limited.puller import LimitedPuller, upstreams
-
-        with Gateway(Pace(rate), upstreams(self.client, self.credentials)) as gateway:
-            yield LimitedPuller(puller, gateway)
-
     def ask(self, references: Iterable[str]) -> Mapping[str, Answer]:
         """What registries say, asked by the engine."""
         from holystone.registry.probe import ask
@@ -139,13 +115,6 @@ class LiveReach:
     def now(self) -> float:
         """The time by the engine's own clock."""
         return self.client.clock.now()
-
-    def unlimited(self, inventory: Inventory) -> str:
-        """Why the engine cannot pull through a port of this machine; empty where it can."""
-        if inventory.engine.store == "podman":
-            return "Podman does not pull from there without being configured for it"
-        endpoint = self.client.endpoint
-        return "" if endpoint.scheme == "unix" else f"the engine at {endpoint.url} is elsewhere"
 
 
 class DemoReach:
@@ -185,10 +154,6 @@ class DemoReach:
     def forget_builds(self, names: Sequence[bytes]) -> None:
         """There are none."""
 
-    def pulling(self, rate: int | None) -> AbstractContextManager[Pulls]:  # noqa: ARG002 - see below
-        """What pulls, at once."""
-        return nullcontext(self.puller())
-
     def ask(self, references: Iterable[str]) -> Mapping[str, Answer]:
         """What its registries say."""
         from holystone.demo.pulls import ask
@@ -198,7 +163,3 @@ class DemoReach:
     def now(self) -> float:
         """The time on this machine."""
         return time.time()
-
-    def unlimited(self, inventory: Inventory) -> str:  # noqa: ARG002 - whatever is on it
-        """Why its pulls cannot be kept to a rate."""
-        return "the demo host pulls nothing over a network"

@@ -20,7 +20,6 @@ from holystone.cli.options import (
 )
 from holystone.cli.session import Failure, Session, answer, look, opened, warn
 from holystone.config.load import HERE, MEND_HERE
-from holystone.planner.units import parse_rate
 from holystone.planner.window import Window, clock, parse_window
 from holystone.present import terminal
 
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from holystone.planner.inventory import Engine
     from holystone.planner.policy import Policy
     from holystone.store.pull_speeds import Speed
-    from holystone.store.store import Ledger
+    from holystone.store.store import Store
 
 _MOST_AT_A_TIME = 16
 
@@ -82,13 +81,6 @@ def parser() -> argparse.ArgumentParser:
         type=value_of(parse_window),
         help="pull only in this part of the day, local time: 22:00-06:00; else do nothing",
     )
-    made.add_argument(
-        "--limit-rate",
-        metavar="RATE",
-        type=value_of(parse_rate),
-        help="how much may come in a second, all pulls together, like 5MB/s; for Docker on this "
-        "machine, which then pulls through holystone",
-    )
     group = made.add_argument_group("policy")
     add_config(group)
     add_engine(made)
@@ -104,7 +96,6 @@ def run(options: argparse.Namespace) -> int:
         warn(f"{HERE} was found in the current folder: it does not say what is pulled; {MEND_HERE}")
     policy = found.policy("routine")
     window: Window | None = options.window or policy.refresh.window
-    options.limit_rate = options.limit_rate or policy.refresh.limit_rate
     if window is not None and not options.dry_run and not window.holds(_minute()):
         return _outside(window, options)
     with opened(options) as session:
@@ -138,7 +129,6 @@ def _outside(window: Window, options: argparse.Namespace) -> int:
             dry_run=False,
             seconds=0.0,
             window=str(window),
-            limit=options.limit_rate,
             outside=True,
         )
         answer(output, document.dump(told, indent=output.interactive))
@@ -164,8 +154,6 @@ def _refresh(
         )
     except refresh.RefreshError as error:
         raise Failure(str(error)) from None
-    if options.limit_rate and not options.dry_run:
-        _check_limit(reach.unlimited(inventory))
     key = f"{inventory.engine.id}/{inventory.engine.store}"
     standings = refresh.stand(reach.ask, wanted, inventory.engine.store, missing=options.missing)
     done = None
@@ -176,7 +164,7 @@ def _refresh(
         for standing, outcome in zip(standings, done.outcomes, strict=True):
             if standing.wanted.image and outcome.result == refresh.PULLED:
                 _succeed(session, standing.wanted.image.id, outcome.image_id)
-        if not options.limit_rate and not session.is_demo:
+        if not session.is_demo:
             _remember(ledger, key, standings, done)
     speeds = ledger.speeds.read(key) if ledger.exists() else {}
     _tell(inventory.engine, speeds, standings, done, window, options)
@@ -187,15 +175,6 @@ def _succeed(session: Session, before: str, now: str) -> None:
     """Have the use of an image count for the one that took its place."""
     if not session.is_demo:
         cast("LiveHost", session.host).uses.succeed(before, now)
-
-
-def _check_limit(reason: str) -> None:
-    """Raise Failure where there is a reason why pulls cannot be limited."""
-    if reason:
-        raise Failure(
-            "pulling at a limited rate goes through a port of this machine, and "
-            f"{reason}. Leave out --limit-rate, and limit_rate in [refresh]."
-        )
 
 
 def _carry_out(
@@ -209,18 +188,17 @@ def _carry_out(
 
     pulls = {place for place, standing in enumerate(standings) if standing.to_pull}
     errors = terminal.open_output(sys.stderr, os.environ, color=options.color)
-    rate = options.limit_rate if pulls else None
-    with reach.pulling(rate) as puller, PullProgress(pulls, errors) as line:
+    with PullProgress(pulls, errors) as line:
         return carry_out(
             standings,
-            puller,
+            reach.puller(),
             line,
             parallel=options.parallel,
             may_begin=lambda: window is None or window.holds(_minute()),
         )
 
 
-def _remember(ledger: Ledger, key: str, standings: Sequence[Standing], done: Refreshed) -> None:
+def _remember(ledger: Store, key: str, standings: Sequence[Standing], done: Refreshed) -> None:
     """Write down how fast the pulls were."""
     from holystone.operations.refresh import PULLED
     from holystone.planner.reference import parse
@@ -263,7 +241,6 @@ def _tell(
             dry_run=options.dry_run,
             seconds=seconds,
             window=str(window or ""),
-            limit=options.limit_rate,
             interrupted=interrupted,
         )
         answer(output, document.dump(made, indent=output.interactive))
@@ -275,7 +252,6 @@ def _tell(
         output.look,
         dry_run=options.dry_run,
         seconds=seconds,
-        limit=options.limit_rate,
         interrupted=interrupted,
     )
     answer(output, text)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from holystone.operations.bring_back import Restoring, Undone
     from holystone.planner.inventory import Inventory
     from holystone.registry.pull import Images
-    from holystone.store.store import Ledger
+    from holystone.store.store import Store
 
 
 def parser() -> argparse.ArgumentParser:
@@ -115,7 +115,7 @@ def _asked(options: argparse.Namespace) -> tuple[int | None, Sequence[str]]:
 def _restore(
     inventory: Inventory,
     puller: Images,
-    ledger: Ledger,
+    ledger: Store,
     now: Callable[[], float],
     number: int | None,
     references: Sequence[str],
@@ -123,7 +123,7 @@ def _restore(
 ) -> int:
     from holystone.operations import restore
     from holystone.operations.digests import keep_names
-    from holystone.store.database import LedgerError
+    from holystone.store.database import StoreError
 
     try:
         summary = restore.resolve(ledger.runs, inventory, number)
@@ -135,7 +135,7 @@ def _restore(
                 undone = _carry_out(plan, puller, options)
             if inventory.engine.store == "classic":
                 keep_names(ledger, summary.engine, undone.named, now())
-    except (restore.RestoreError, LedgerError) as error:
+    except (restore.RestoreError, StoreError) as error:
         raise Failure(str(error)) from None
     from holystone.present.report import restore as report
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from holystone.planner.policy import Policy
     from holystone.planner.verdict import Plan
     from holystone.present.terminal import Output
-    from holystone.store.store import Ledger
+    from holystone.store.store import Store
 
 
 _PATIENCE = 2.0
@@ -98,7 +98,7 @@ class Session(NamedTuple):
     host: Host
     endpoint: str
     """Where the host is, as people write it."""
-    ledger: Ledger
+    ledger: Store
     """Of the demo host one that is gone with the command, unless a state folder was named."""
     untagged_do: bool = False
     """Whether images with a tag need not be listed."""
@@ -163,7 +163,7 @@ def opened(
         ledger.close()
 
 
-def _recall_engine(client: Client, ledger: Ledger) -> str:
+def _recall_engine(client: Client, ledger: Store) -> str:
     """Tell the client what is remembered of its engine; what that is known by, if it is kept."""
     version = client.negotiate()
     if not version.podman or client.endpoint.scheme != "unix":
@@ -175,12 +175,12 @@ def _recall_engine(client: Client, ledger: Ledger) -> str:
     return known_by
 
 
-def open_ledger(options: argparse.Namespace) -> Ledger:
+def open_ledger(options: argparse.Namespace) -> Store:
     """The ledger that ``--state`` or the environment names; its file is opened at first use."""
     from holystone.store.database import default_folder
-    from holystone.store.store import Ledger
+    from holystone.store.store import Store
 
-    return Ledger(options.state or default_folder(os.environ), warn)
+    return Store(options.state or default_folder(os.environ), warn)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from holystone.operations.verify import Subject, Verified
     from holystone.planner.inventory import Image, Inventory
     from holystone.present.report.verify import Entry
-    from holystone.store.store import Ledger
+    from holystone.store.store import Store
 
 
 def parser() -> argparse.ArgumentParser:
@@ -108,7 +108,7 @@ class _Verifying:
         self,
         host: Host,
         reach: Reach,
-        ledger: Ledger,
+        ledger: Store,
         endpoint: str,
         options: argparse.Namespace,
     ) -> None:

@@ -1,6 +1,6 @@
 """The table of everything ``holystone.toml`` can say: the one source of keys, types and defaults.
 
-Reading, ``config schema``, ``config init`` and the reference in ``docs/policy.md`` come from it.
+Reading, ``config schema``, ``config init`` and ``docs/reference/policy.md`` come from it.
 The defaults are those of ``planner.policy``.
 """
 
@@ -274,11 +274,6 @@ KEYS: tuple[Key, ...] = (
         "refresh", "window", kinds.WINDOW,
         "The part of the day in which it may pull, local time; without it at any time.",
         "22:00-06:00", ("refresh", "window"), OWNER,
-    ),
-    Key(
-        "refresh", "limit_rate", kinds.RATE,
-        "How much may come in a second, all pulls together (Docker on this machine).",
-        "5MB/s", ("refresh", "limit_rate"), OWNER,
     ),
     *(
         Key(f"levels.{level}", name, kind, doc, example, ("takes", name), direction)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from holystone.planner.policy import Mark
 from holystone.planner.reference import parse_pattern
-from holystone.planner.units import parse_duration, parse_rate, parse_size
+from holystone.planner.units import parse_duration, parse_size
 from holystone.planner.window import parse_window
 
 _LARGEST = 10**18
@@ -221,10 +221,6 @@ DURATION_OR_NEVER = _texts(
     'duration / "never"', 'a duration in quotes, like "12h" or "30d", or "never"',
     f"^({_DURATION}|never)$",
     lambda text: None if text == "never" else _duration(text), _duration_text,
-)  # fmt: skip
-RATE = _texts(
-    "rate", 'a size a second in quotes, like "5MB/s" or "100Mbit/s"', f"^({_SIZE}|{_BITS})(/s)?$",
-    parse_rate, lambda rate: f"{_size_text(rate)}/s",
 )  # fmt: skip
 SHARE = _texts(
     "share", 'a share in quotes, like "85%"', f"^{_SHARE}$", _share, _share_text,

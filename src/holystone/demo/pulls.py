@@ -25,7 +25,6 @@ class DemoPuller:
         reference: str,
         progress: Progress,
         *,
-        login: bool = True,  # noqa: ARG002 - its registries ask for none
         platform: str = "",  # noqa: ARG002 - its images have one
     ) -> str:
         """Pull a reference, at once; answers the image's ID. Raises PullFailed, PullCancelled."""

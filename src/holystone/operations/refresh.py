@@ -23,7 +23,7 @@ from holystone.planner.reference import InvalidReference, Pattern, Reference, pa
 from holystone.planner.usage import Usage
 from holystone.registry.credentials import Credentials, CredentialsError
 from holystone.registry.probe import Answer, ask
-from holystone.registry.pull import Progress, PullCancelled
+from holystone.registry.pull import Images, PullCancelled
 
 NAMED = "named"
 PROTECTED = "protected"
@@ -319,19 +319,6 @@ def _origins(ask: Ask, doubtful: Sequence[Standing]) -> dict[str, Standing]:
     return found
 
 
-class Pulls(Protocol):
-    """Pulls images: ``registry.pull.Puller``, or ``LimitedPuller`` no faster than a rate."""
-
-    def pull(self, reference: str, progress: Progress, *, platform: str = "") -> str:
-        """Pull a reference for a platform; answers the image's ID.
-
-        Raises CredentialsError, EngineError.
-        """
-
-    def cancel(self) -> None:
-        """End all pulls under way, and let none begin: each raises PullCancelled."""
-
-
 class Watcher(Protocol):
     """Is told how far the pulls are. Called from several threads."""
 
@@ -344,7 +331,7 @@ class Watcher(Protocol):
 
 def carry_out(
     standings: Sequence[Standing],
-    puller: Pulls,
+    puller: Images,
     watcher: Watcher,
     *,
     parallel: int,
@@ -379,7 +366,7 @@ def _stay(standing: Standing, outcome: Outcome) -> Outcome:
     return outcome._replace(image_id=image.id if image else "")
 
 
-def _pull(standing: Standing, puller: Pulls, moved: Callable[[int, int], None]) -> Outcome:
+def _pull(standing: Standing, puller: Images, moved: Callable[[int, int], None]) -> Outcome:
     wanted = standing.wanted
     come: int | None = None
     before = 0

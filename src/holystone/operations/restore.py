@@ -35,7 +35,7 @@ def resolve(runs: Runs, inventory: Inventory, number: int | None) -> RunSummary:
     """The run of this number, or the latest on this engine that removed, or spoilt, an image.
 
     A repair pulls again what it removes: the latest is none of which every image is here. Raises
-    RestoreError, and LedgerError.
+    RestoreError, and StoreError.
     """
     engine = inventory.engine
     key = f"{engine.id}/{engine.store}"

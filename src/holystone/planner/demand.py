@@ -4,7 +4,7 @@ The next use of a reference is as far off as its uses lie apart, plus as long as
 ``rate = 1 / (gap + idle)``. A reference that is new has no gap to go by and is believed to be used
 once a day; one whose repository got a newer tag since its last use is probably done with. And what
 was asked for together before will be again: when one image of a pipeline starts, the others come
-within minutes. ``docs/ranking.md`` has the measurements behind the numbers.
+within minutes. ``docs/explanation/eviction.md`` has the measurements behind the numbers.
 """
 
 from __future__ import annotations

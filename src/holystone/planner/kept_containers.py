@@ -1,7 +1,7 @@
 """The containers that tools keep for themselves and start again: one table, each row with a source.
 
 A stopped one is no rubbish: it is a cluster, a development environment or a warm builder that its
-owner turned off. ``docs/kept-containers.md`` shows the table.
+owner turned off. ``docs/reference/kept-containers.md`` shows the table.
 """
 
 from __future__ import annotations

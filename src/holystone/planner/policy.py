@@ -222,12 +222,10 @@ class Watermarks(NamedTuple):
 
 
 class Refreshing(NamedTuple):
-    """When images are brought up to date, and how fast."""
+    """When images are brought up to date."""
 
     window: Window | None = None
     """In which part of the day; None: at any time."""
-    limit_rate: int | None = None
-    """Bytes a second at most, all pulls together; None: as fast as they come."""
 
 
 class Policy(NamedTuple):

@@ -39,9 +39,7 @@ class Images(Protocol):
     """Whether an image that was pulled by a digest has it. Podman counts those of a manifest
     otherwise."""
 
-    def pull(
-        self, reference: str, progress: Progress, *, login: bool = True, platform: str = ""
-    ) -> str:
+    def pull(self, reference: str, progress: Progress, *, platform: str = "") -> str:
         """Pull a reference; answers the image's ID. See ``Puller.pull``."""
 
     def image_id(self, reference: str) -> str | None:
@@ -71,19 +69,16 @@ class Puller:
         self._under_way: list[Connection] = []
         self._cancelled = False
 
-    def pull(
-        self, reference: str, progress: Progress, *, login: bool = True, platform: str = ""
-    ) -> str:
+    def pull(self, reference: str, progress: Progress, *, platform: str = "") -> str:
         """Pull a reference with a digest or a tag, which moves; answers the image's ID.
 
-        ``login``: with the user's, where there is one. ``platform``: ``linux/arm64``; empty: the
-        engine's own. Raises CredentialsError, PullFailed,
+        ``platform``: ``linux/arm64``; empty: the engine's own. Raises CredentialsError, PullFailed,
         PullCancelled, and EngineError where the engine does not answer.
         """
         wanted = parse(reference).complete
         if wanted.digest:
             wanted = wanted._replace(tag="")
-        header = self.credentials.header(wanted.domain) if login else ""
+        header = self.credentials.header(wanted.domain)
         client = self.client.sibling()
         connection = client.open()
         try:

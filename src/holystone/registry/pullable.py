@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from holystone.planner.inventory import Image
 from holystone.planner.reference import Reference, parse
 from holystone.registry.credentials import CredentialsError
-from holystone.registry.limited.upstream import MANIFESTS, Upstream, UpstreamError
+from holystone.registry.distribution import MANIFESTS, Registry, RegistryError
 
 _LARGEST_MANIFEST = 8 << 20
 _PARTIAL = 206
@@ -41,10 +41,10 @@ class _Lacking(Exception):
     """The registry lacks something, or gives something else."""
 
 
-def pullable(image: Image, reach: Callable[[str], Upstream]) -> Pullable:
+def pullable(image: Image, reach: Callable[[str], Registry]) -> Pullable:
     """Whether one of the digests of an image can be pulled in whole. Never raises.
 
-    ``reach`` makes the upstream for a registry's domain.
+    ``reach`` makes the registry of a domain.
     """
     faults = []
     unheard = False
@@ -52,7 +52,7 @@ def pullable(image: Image, reach: Callable[[str], Upstream]) -> Pullable:
         reference = parse(digest).complete
         try:
             return _Asked(reach(reference.domain), reference).whole(image)
-        except (UpstreamError, CredentialsError, _Lacking) as error:
+        except (RegistryError, CredentialsError, _Lacking) as error:
             faults.append(str(error))
             unheard = unheard or not isinstance(error, _Lacking)
     why = "; ".join(dict.fromkeys(faults)) or "it has no digest of a registry"
@@ -62,12 +62,12 @@ def pullable(image: Image, reach: Callable[[str], Upstream]) -> Pullable:
 class _Asked:
     """One repository of one registry."""
 
-    def __init__(self, upstream: Upstream, reference: Reference) -> None:
-        self.upstream = upstream
+    def __init__(self, registry: Registry, reference: Reference) -> None:
+        self.registry = registry
         self.reference = reference
 
     def whole(self, image: Image) -> Pullable:
-        """What a pull takes, all of which is there. Raises _Lacking, UpstreamError."""
+        """What a pull takes, all of which is there. Raises _Lacking, RegistryError."""
         top = self._manifest(self.reference.digest)
         documents = {self.reference.digest}
         manifests = [top]
@@ -94,10 +94,10 @@ class _Asked:
         return self.reference.domain
 
     def _manifest(self, digest: str) -> dict[str, Any]:
-        """A manifest. Raises _Lacking, UpstreamError."""
+        """A manifest. Raises _Lacking, RegistryError."""
         path = f"manifests/{digest}"
         accept = {"Accept": MANIFESTS}
-        with self.upstream.open("GET", self.reference.path, path, accept) as answer:
+        with self.registry.open("GET", self.reference.path, path, accept) as answer:
             if answer.status >= 300:
                 raise _Lacking(self._answered(answer.status, f"manifest {_short(digest)}"))
             try:
@@ -115,9 +115,9 @@ class _Asked:
         return document
 
     def _see(self, digest: str, size: int) -> None:
-        """Raises _Lacking where the registry has no such blob of this size, UpstreamError."""
+        """Raises _Lacking where the registry has no such blob of this size, RegistryError."""
         path, first = f"blobs/{digest}", {"Range": "bytes=0-0"}
-        with self.upstream.open("GET", self.reference.path, path, first) as answer:
+        with self.registry.open("GET", self.reference.path, path, first) as answer:
             if answer.status >= 300:
                 raise _Lacking(self._answered(answer.status, f"blob {_short(digest)}"))
             has = _size_told(answer)

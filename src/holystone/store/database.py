@@ -18,7 +18,7 @@ from holystone.store.folder import (
     MEND,
     Folder,
     Found,
-    LedgerError,
+    StoreError,
     UnsafeError,
     default_folder,
     open_folder,
@@ -28,10 +28,10 @@ from holystone.store.soundness import Database, SpoiledError, check
 
 __all__ = [
     "FILE",
-    "LedgerDamagedError",
-    "LedgerError",
-    "LedgerNewerError",
+    "DamagedStoreError",
+    "NewerStoreError",
     "Opened",
+    "StoreError",
     "decoding",
     "default_folder",
     "is_damage",
@@ -51,11 +51,11 @@ _KEPT_ASIDE = 3
 """Damaged files that are kept: on a failing disk there could be one a run."""
 
 
-class LedgerDamagedError(LedgerError):
+class DamagedStoreError(StoreError):
     """What is in the file cannot be what holystone wrote there; the message says what is wrong."""
 
 
-class LedgerNewerError(LedgerError):
+class NewerStoreError(StoreError):
     """The file is of a newer holystone, which this one cannot read."""
 
 
@@ -72,7 +72,7 @@ def open_database(folder: str) -> Opened:
     """The ledger in this folder, made or brought up to date as needed.
 
     One that cannot be written (a full disk, a folder of somebody else) is opened for reading.
-    Raises LedgerError, and LedgerDamagedError for a file that is to be set aside.
+    Raises StoreError, and DamagedStoreError for a file that is to be set aside.
     """
     path = os.path.join(folder, FILE)
     try:
@@ -93,13 +93,13 @@ def open_database(folder: str) -> Opened:
                     trouble = error
             return _open_to_read(place, found, trouble)
     except OSError as error:
-        raise LedgerError(
+        raise StoreError(
             f"cannot use the state folder {folder}: {error.strerror}. {MEND}"
         ) from None
     except sqlite3.Error as error:
         if is_damage(error):
-            raise LedgerDamagedError(str(error)) from None
-        raise LedgerError(f"cannot use the ledger {path}: {error}. {MEND}") from None
+            raise DamagedStoreError(str(error)) from None
+        raise StoreError(f"cannot use the ledger {path}: {error}. {MEND}") from None
 
 
 def set_aside(folder: str, inode: int | None) -> tuple[str, dict[str, int]]:
@@ -107,7 +107,7 @@ def set_aside(folder: str, inode: int | None) -> tuple[str, dict[str, int]]:
 
     No name where another process has done so: the file is not the one of this inode (None: any) any
     more. The log beside it goes first, since SQLite would put it into a new file of that name.
-    Raises LedgerError where it cannot be moved.
+    Raises StoreError where it cannot be moved.
     """
     path = os.path.join(folder, FILE)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
@@ -130,7 +130,7 @@ def set_aside(folder: str, inode: int | None) -> tuple[str, dict[str, int]]:
     except FileNotFoundError:
         return "", {}
     except OSError as error:
-        raise LedgerError(
+        raise StoreError(
             f"the ledger {path} is damaged and cannot be set aside: {error.strerror}. {MEND}"
         ) from None
     return aside, rescued
@@ -155,7 +155,7 @@ def _rescued(place: Folder, aside: str) -> dict[str, int]:
         finally:
             roll_back(fresh)
             fresh.close()
-    except (sqlite3.Error, OSError, LedgerError):
+    except (sqlite3.Error, OSError, StoreError):
         return {}
     finally:
         if damaged is not None:
@@ -280,7 +280,7 @@ def _version(database: sqlite3.Connection) -> int:
 def _migrate(database: sqlite3.Connection, path: str) -> None:
     version = _version(database)
     if version > len(MIGRATIONS):
-        raise LedgerNewerError(
+        raise NewerStoreError(
             f"the ledger {path} is of a newer holystone (version {version}; this one knows "
             f"{len(MIGRATIONS)}). Update holystone, or pass another --state folder."
         )

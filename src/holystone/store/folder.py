@@ -35,11 +35,11 @@ _PATH_ONLY = getattr(os, "O_PATH", os.O_RDONLY)
 _ENTER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class LedgerError(Exception):
+class StoreError(Exception):
     """The ledger cannot be used; the message says why and what to do."""
 
 
-class UnsafeError(LedgerError):
+class UnsafeError(StoreError):
     """Somebody who is not trusted could change what is in the state folder, or has done so."""
 
 

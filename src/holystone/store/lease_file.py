@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from holystone.planner.usage import Lease
-from holystone.store.folder import LedgerError, open_folder
+from holystone.store.folder import StoreError, open_folder
 
 NAME = "leases.json"
 _NEW = f"{NAME}.new"
@@ -54,7 +54,7 @@ class Found(NamedTuple):
 
 
 def write(folder: str, leases: Iterable[Kept]) -> None:
-    """Replace the file, all of it or nothing. Raises LedgerError."""
+    """Replace the file, all of it or nothing. Raises StoreError."""
     told = {
         "format": _FORMAT,
         "leases": [each._replace(job=each.job[:_LONGEST_JOB])._asdict() for each in leases],
@@ -73,11 +73,11 @@ def write(folder: str, leases: Iterable[Kept]) -> None:
             here = place.descriptor
             os.rename(_NEW, NAME, src_dir_fd=here, dst_dir_fd=here)
     except OSError as error:
-        raise LedgerError(f"cannot write {os.path.join(folder, NAME)}: {error.strerror}.") from None
+        raise StoreError(f"cannot write {os.path.join(folder, NAME)}: {error.strerror}.") from None
 
 
 def read(folder: str) -> Content:
-    """What this user's own file tells; nothing where there is none. Raises LedgerError."""
+    """What this user's own file tells; nothing where there is none. Raises StoreError."""
     try:
         with open_folder(folder, make=False) as place:
             return parse(_content(place.open(NAME, os.O_RDONLY)))
@@ -85,7 +85,7 @@ def read(folder: str) -> Content:
         return Content((), 0)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        raise LedgerError(f"cannot read {os.path.join(folder, NAME)}: {why}.") from None
+        raise StoreError(f"cannot read {os.path.join(folder, NAME)}: {why}.") from None
 
 
 def read_of(path: str, uid: int, known: Callable[[tuple[int, ...]], Content | None]) -> Found:

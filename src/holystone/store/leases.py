@@ -14,7 +14,7 @@ from holystone.store.others import Others
 from holystone.store.soundness import check
 
 if TYPE_CHECKING:
-    from holystone.store.store import Ledger
+    from holystone.store.store import Store
 
 LONGEST = 30 * 86400.0
 """Seconds a lease can be given for: one that is forgotten must end some day."""
@@ -24,7 +24,7 @@ _ID = "sha256:[0-9a-f]{12,64}|[0-9a-f]{64}"
 class Leases:
     """The leases in a ledger. They count for every engine it is used with."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Store) -> None:
         self.ledger = ledger
         self.others = Others(ledger.folder, ledger.warn)
 
@@ -32,7 +32,7 @@ class Leases:
         """Give a job leases on these images until then; answers them as they are now.
 
         A job that has one already keeps the later end: jobs that have no name must not shorten one
-        another's. Raises LedgerError, and InvalidReference where one is no reference.
+        another's. Raises StoreError, and InvalidReference where one is no reference.
         """
         rows = [(key_of(text), job, text, until) for text in references]
 
@@ -58,7 +58,7 @@ class Leases:
     def release(self, references: Collection[str], *, job: str | None, now: float) -> list[Lease]:
         """End leases: on these images or, where none are given, on all; of this job (None: any).
 
-        Answers those it ended. Raises LedgerError, and InvalidReference.
+        Answers those it ended. Raises StoreError, and InvalidReference.
         """
         keys = {key_of(text) for text in references}
         if not self.ledger.exists():
@@ -83,7 +83,7 @@ class Leases:
         return self.ledger.write(write)
 
     def list(self, now: float) -> Sequence[Lease]:
-        """The leases that have not ended, the first to end first. Raises LedgerError.
+        """The leases that have not ended, the first to end first. Raises StoreError.
 
         With those of other users, where they can be read.
         """
@@ -143,7 +143,7 @@ def _lease(row: Sequence[object]) -> Lease:
 
 
 def publish(database: sqlite3.Connection, folder: str) -> None:
-    """Write the leases into their own file as well. Raises LedgerError."""
+    """Write the leases into their own file as well. Raises StoreError."""
     rows = database.execute("SELECT reference, job, written, until FROM lease")
     lease_file.write(folder, (lease_file.Kept(*row) for row in rows))
 

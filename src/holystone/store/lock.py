@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from holystone.outside.text import safe
-from holystone.store.folder import LedgerError, open_folder
+from holystone.store.folder import StoreError, open_folder
 from holystone.store.records import DONE, RunSummary
 
 _ASK_AGAIN = 0.1
@@ -124,7 +124,7 @@ class HostLock:
             except BaseException:
                 os.close(file)
                 raise
-        except (OSError, LedgerError) as error:
+        except (OSError, StoreError) as error:
             if self.warn is not None:
                 why = f"{error.strerror}." if isinstance(error, OSError) else str(error)
                 self.warn(
@@ -141,7 +141,7 @@ class HostLock:
         try:
             with open_folder(self.folder, make=False) as folder:
                 file = folder.open(self.name, os.O_RDONLY)
-        except (OSError, LedgerError):
+        except (OSError, StoreError):
             return None
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from holystone.store.database import decoding
 
 if TYPE_CHECKING:
-    from holystone.store.store import Ledger
+    from holystone.store.store import Store
 
 _KEPT = 50
 """How many pulls are remembered of each registry."""
@@ -36,7 +36,7 @@ class Speed(NamedTuple):
 class Speeds:
     """The pulls in a ledger. A help, not a condition: where the ledger fails there are none."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Store) -> None:
         self.ledger = ledger
 
     def add(self, engine: str, pulls: Sequence[Pulled]) -> None:

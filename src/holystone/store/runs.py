@@ -34,7 +34,7 @@ from holystone.store.recovery import (
 from holystone.store.soundness import check
 
 if TYPE_CHECKING:
-    from holystone.store.store import Ledger
+    from holystone.store.store import Store
 
 _FLUSH_SECONDS = 0.3
 _KEPT_FOR = 180 * 86400.0
@@ -60,7 +60,7 @@ _NUMBERS = (0, 6, 11, 13)
 class Runs:
     """The runs in a ledger."""
 
-    def __init__(self, ledger: Ledger, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, ledger: Store, clock: Callable[[], float] = time.time) -> None:
         self.ledger = ledger
         self.clock = clock
 
@@ -129,7 +129,7 @@ class Runs:
     def list(
         self, limit: int | None = None, since: float | None = None, endpoint: str = ""
     ) -> Sequence[RunSummary]:
-        """The runs, newest first, at most so many. Raises LedgerError.
+        """The runs, newest first, at most so many. Raises StoreError.
 
         ``since``: only those that started then or later, in UTC seconds. ``endpoint``: only those
         on the engine that was reached there.
@@ -141,7 +141,7 @@ class Runs:
         return self.ledger.read(lambda database: self._summaries(database, sql, values))
 
     def count(self, since: float | None = None, endpoint: str = "") -> int:
-        """How many runs ``list`` has without a limit. Raises LedgerError."""
+        """How many runs ``list`` has without a limit. Raises StoreError."""
         if not self.ledger.exists():
             return 0
         sql = "SELECT count(*) FROM run WHERE started >= ? AND ? IN ('', endpoint)"
@@ -149,7 +149,7 @@ class Runs:
         return int(self.ledger.read(lambda db: db.execute(sql, values).fetchone()[0]))
 
     def get(self, run_id: int) -> RunSummary | None:
-        """One run, or None where there is none of this number. Raises LedgerError."""
+        """One run, or None where there is none of this number. Raises StoreError."""
         if not self.ledger.exists():
             return None
         found = self.ledger.read(
@@ -158,7 +158,7 @@ class Runs:
         return found[0] if found else None
 
     def removed(self, run_id: int) -> Sequence[Removed]:
-        """Every planned removal of a run in the order of its plan. Raises LedgerError."""
+        """Every planned removal of a run in the order of its plan. Raises StoreError."""
         if not self.ledger.exists():
             return []
         return self.ledger.read(lambda database: _removals(database, run_id))
@@ -200,7 +200,7 @@ class Run:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: Store,
         run_id: int,
         places: Mapping[Key, int],
         clock: Callable[[], float] = time.time,

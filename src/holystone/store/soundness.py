@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from holystone.store.folder import LedgerError
+from holystone.store.folder import StoreError
 from holystone.store.schema import MIGRATIONS
 
 _FIRST_MOMENT = -62135596800
@@ -129,7 +129,7 @@ _INSTEAD = {
 """What stands in for a value that cannot be read, where it is not nothing."""
 
 
-class SpoiledError(LedgerError):
+class SpoiledError(StoreError):
     """A row of a table makes no sense."""
 
 

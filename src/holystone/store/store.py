@@ -21,7 +21,7 @@ from holystone.store import usage as uses
 from holystone.store import use_log as past
 from holystone.store.database import (
     FILE,
-    LedgerDamagedError,
+    DamagedStoreError,
     Opened,
     is_damage,
     is_no_text,
@@ -29,7 +29,7 @@ from holystone.store.database import (
     roll_back,
     set_aside,
 )
-from holystone.store.folder import MEND, LedgerError
+from holystone.store.folder import MEND, StoreError
 from holystone.store.soundness import Mended, SpoiledError, in_words, mend, pass_over
 from holystone.usage.sighting import Bookmark, Folded, UsageUpdate
 from holystone.usage.store_port import ImageFacts, RegistryWord
@@ -46,12 +46,12 @@ _MOST_MENDED = 2
 """How often rows are looked for that make no sense, before the whole file is given up."""
 
 
-class Ledger:
+class Store:
     """What is remembered between runs: of images and their use, runs, leases, pulls.
 
     It is the ``Memory`` of a host, and a memory is a help, not a condition: where the file cannot
     be used, ``warn`` is called once and nothing is remembered; where it can only be read (a full
-    disk), once, and nothing is kept. What says that it raises LedgerError does not warn instead.
+    disk), once, and nothing is kept. What says that it raises StoreError does not warn instead.
     A damaged file is set aside in any case, with a warning, and a new one begun.
 
     Safe to use from several threads.
@@ -193,7 +193,7 @@ class Ledger:
             with self._lock:
                 try:
                     self.read(lambda database: database.execute("SELECT * FROM lease").fetchall())
-                except LedgerError as error:
+                except StoreError as error:
                     self._leases_lost = str(error)
         return self._leases_lost
 
@@ -202,7 +202,7 @@ class Ledger:
         return self._opened is not None or not self.folder or self._may_be_there()
 
     def read(self, action: Callable[[sqlite3.Connection], T]) -> T:
-        """What this reads, all of it as it is at one moment. Raises LedgerError."""
+        """What this reads, all of it as it is at one moment. Raises StoreError."""
 
         def look(database: sqlite3.Connection) -> T:
             # Else what another process writes in between looks like a record that makes no sense.
@@ -215,11 +215,11 @@ class Ledger:
         return self._do(look)
 
     def write(self, action: Callable[[sqlite3.Connection], T], *, durable: bool = False) -> T:
-        """Make these changes, all or none. ``durable``: wait for the disk. Raises LedgerError."""
+        """Make these changes, all or none. ``durable``: wait for the disk. Raises StoreError."""
 
         def change(database: sqlite3.Connection) -> T:
             if self._opened is not None and self._opened.trouble:
-                raise LedgerError(self._unwritten(self._opened.trouble))
+                raise StoreError(self._unwritten(self._opened.trouble))
             if durable:
                 database.execute("PRAGMA synchronous = FULL")
             try:
@@ -243,7 +243,7 @@ class Ledger:
                 return otherwise
             try:
                 return self.read(action)
-            except LedgerError as error:
+            except StoreError as error:
                 self._usable = self._writable = False
                 self.warn(f"{error}{self._stays(error)} Going on without memory of earlier runs.")
                 return otherwise
@@ -257,7 +257,7 @@ class Ledger:
                 return None
             try:
                 return self.write(action, durable=durable)
-            except LedgerError as error:
+            except StoreError as error:
                 self._writable = False
                 if self._opened is None:
                     self._usable = False
@@ -267,7 +267,7 @@ class Ledger:
                     self.warn(f"{error} Going on; nothing of this run is remembered.")
                 return None
 
-    def _stays(self, error: LedgerError) -> str:
+    def _stays(self, error: StoreError) -> str:
         """What follows for leases from a ledger that cannot be read, in words."""
         if not self._may_have_leases():
             return ""
@@ -304,18 +304,18 @@ class Ledger:
                     return action(self._opened.database)
                 except SpoiledError as error:
                     self._mend(str(error), texts=False)
-                except LedgerDamagedError as error:
+                except DamagedStoreError as error:
                     self._set_aside(str(error))
                 except sqlite3.Error as error:
                     if is_no_text(error):
                         self._mend(str(error), texts=True)
                         continue
                     if not self._is_damaged(error):
-                        raise LedgerError(self._unwritten(str(error))) from None
+                        raise StoreError(self._unwritten(str(error))) from None
                     self._set_aside(str(error))
                 except (OverflowError, UnicodeError) as error:
-                    raise LedgerError(self._unwritten(str(error))) from None
-            raise LedgerError(f"the ledger {self.path} is damaged again and again. {MEND}")
+                    raise StoreError(self._unwritten(str(error))) from None
+            raise StoreError(f"the ledger {self.path} is damaged again and again. {MEND}")
 
     def _unwritten(self, why: str) -> str:
         return f"cannot use the ledger {self.path}: {why}. {MEND}"
@@ -330,7 +330,7 @@ class Ledger:
         return is_damage(error)
 
     def _mend(self, fault: str, *, texts: bool) -> None:
-        """Do without the rows that make no sense, and say what was lost. Raises LedgerError.
+        """Do without the rows that make no sense, and say what was lost. Raises StoreError.
 
         Where no such row is found, or it cannot be told apart, the file is set aside.
         """
@@ -347,7 +347,7 @@ class Ledger:
             if is_damage(error):
                 self._set_aside(str(error))
                 return
-            raise LedgerError(self._unwritten(str(error))) from None
+            raise StoreError(self._unwritten(str(error))) from None
         opened.database.sound.clear()
         if mended:
             self.warn(
@@ -380,7 +380,7 @@ class Ledger:
         """Put back leases that the file beside the database still knows; answers that in words."""
         try:
             known = lease_file.read(self.folder).leases
-        except LedgerError as error:
+        except StoreError as error:
             self._leases_lost = str(error)
             return " Its leases cannot be read elsewhere, so every image stays in this run."
         current = [each for each in known if each.until > time.time()]
@@ -388,7 +388,7 @@ class Ledger:
         return f" Leases put back from {lease_file.NAME}: {max(back.rowcount, 0)}."
 
     def _set_aside(self, fault: str) -> None:
-        """Make room for a new file, and take the leases along. Raises LedgerError."""
+        """Make room for a new file, and take the leases along. Raises StoreError."""
         leases = self._readable_leases()
         fault = safe(fault.partition(" with text ")[0])
         inode = None if self._opened is None else self._opened.inode
@@ -431,7 +431,7 @@ class Ledger:
             pass
         try:
             beside = lease_file.read(self.folder)
-        except LedgerError as error:
+        except StoreError as error:
             self._leases_lost = str(error)
             return found
         return [*beside.leases, *found]

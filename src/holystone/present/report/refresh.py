@@ -75,21 +75,17 @@ def document(
     dry_run: bool,
     seconds: float,
     window: str = "",
-    limit: int | None = None,
     outside: bool = False,
     interrupted: str = "",
 ) -> Document:
-    """The document of ``refresh --json``. ``window`` is as it was written, empty without one.
-
-    ``limit``: how many bytes a second may come, None without a limit.
-    """
+    """The document of ``refresh --json``. ``window`` is as it was written, empty without one."""
     counts = Counter(entry.result for entry in entries)
     outcome = {name: counts[name] for name in _RESULTS}
     return {
         "schema": SCHEMA,
         "dry_run": dry_run,
         "window": window or None,
-        "limit_bytes_per_second": limit,
+        "limit_bytes_per_second": None,
         "outside_window": outside,
         "outcome": None
         if dry_run
@@ -132,13 +128,9 @@ def render(
     *,
     dry_run: bool,
     seconds: float,
-    limit: int | None = None,
     interrupted: str = "",
 ) -> str:
-    """The references one by one, how fast the registries are, and the sum.
-
-    ``limit``: how many bytes a second might come, None without a limit.
-    """
+    """The references one by one, how fast the registries are, and the sum."""
     verb = "Would refresh" if dry_run else "Refreshed"
     lines = paragraph(f"{verb} images of {engine_name(engine)}", look, style="bold")
     if entries:
@@ -148,7 +140,7 @@ def render(
         rated: list[Row] = [(safe(each), _rate(rate)) for each, rate in speeds.items()]
         lines += ["", look.paint("Speed", "heading")]
         lines += render_table(_SPEEDS, rated, look, header=False)
-    lines += ["", *paragraph(_sum(entries, None if dry_run else seconds, limit), look)]
+    lines += ["", *paragraph(_sum(entries, None if dry_run else seconds), look)]
     if interrupted:
         lines += paragraph(f"Ended early: {interrupted}.", look, style="red")
     return "\n".join(lines)
@@ -181,7 +173,7 @@ def _rate(rate: Speed) -> str:
     return f"{format_size(round(rate.bytes_per_second))}/s, median of {pulls}"
 
 
-def _sum(entries: Sequence[Entry], seconds: float | None, limit: int | None) -> str:
+def _sum(entries: Sequence[Entry], seconds: float | None) -> str:
     if not entries:
         return "Nothing to refresh: no tag here is protected by name or was used within 30 days."
     counts = Counter(_told(entry)[0] for entry in entries)
@@ -192,8 +184,6 @@ def _sum(entries: Sequence[Entry], seconds: float | None, limit: int | None) -> 
         size = sum(entry.size or 0 for entry in entries)
         came = f" ({format_size(size)})" if size else ""
         said = f"Pulled {counted(counts['pulled'], 'image')}{came} in {seconds:.1f} s"
-        if limit is not None:
-            said += f", at {format_size(limit)}/s at most"
         if not counts["pulled"]:
             said = "Pulled nothing"
     parts = [f"{counts[word]} {told}" for word, told in _SUM.items() if counts[word]]

@@ -1,11 +1,12 @@
-"""A registry asked directly, as an engine asks it: TLS, logins, tokens, and where blobs are moved.
+"""Ask a registry directly, as an engine asks it: with TLS, logins, tokens and redirects.
 
-By the distribution specification, and docker's rules for what it calls insecure registries.
+It follows the OCI distribution specification, and docker's rules for insecure registries.
 """
 
 from __future__ import annotations
 
 import base64
+import ipaddress
 import json
 import os
 import re
@@ -14,12 +15,14 @@ import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.client import HTTPException
 from typing import Any
 
 from holystone import __version__
+from holystone.engine.client import Client
 from holystone.planner.reference import HUB
+from holystone.registry.credentials import Credentials
 
 _CERTIFICATES = "/etc/docker/certs.d"
 """Where an engine has authorities and certificates for a registry, in a folder of its name."""
@@ -33,11 +36,11 @@ MANIFESTS = (
 _UNAUTHORIZED = 401
 
 
-class UpstreamError(Exception):
+class RegistryError(Exception):
     """A registry gave no answer, or let nobody in; says which, and why."""
 
 
-class Upstream:
+class Registry:
     """One registry. Safe to use from several threads."""
 
     def __init__(
@@ -62,20 +65,10 @@ class Upstream:
         self._passes: dict[str, str] = {}
         """The header that lets in, by repository."""
 
-    def digest(self, repository: str, tag: str) -> str:
-        """What a tag means there now. Raises UpstreamError."""
-        with self.open("HEAD", repository, f"manifests/{tag}", {"Accept": MANIFESTS}) as answer:
-            found = answer.headers.get("Docker-Content-Digest") or ""
-            if answer.status >= 400:
-                raise UpstreamError(f"{self.domain} answers {answer.status} for {repository}:{tag}")
-        if not found.startswith("sha256:"):
-            raise UpstreamError(f"{self.domain} tells no digest of {repository}:{tag}")
-        return str(found)
-
     def open(self, method: str, repository: str, path: str, headers: Mapping[str, str]) -> Any:
         """The answer, whatever its status, its body still to be read and closed.
 
-        Raises UpstreamError where there is none.
+        Raises RegistryError where there is none.
         """
         with self._lock:
             key = self._passes.get(repository, "")
@@ -98,12 +91,12 @@ class Upstream:
                 request.add_unredirected_header("Authorization", key)
             try:
                 answer = self._fetch(request)
-            except UpstreamError as error:
+            except RegistryError as error:
                 said = said or str(error)
                 continue
             self._bases = [base]
             return answer
-        raise UpstreamError(f"no answer from {self.domain}: {said}")
+        raise RegistryError(f"no answer from {self.domain}: {said}")
 
     def _fetch(self, request: urllib.request.Request) -> Any:
         try:
@@ -112,12 +105,12 @@ class Upstream:
             return answer
         except urllib.error.URLError as error:
             why = getattr(error.reason, "strerror", "") or error.reason
-            raise UpstreamError(str(why)) from None
+            raise RegistryError(str(why)) from None
         except (OSError, ValueError, HTTPException) as error:
-            raise UpstreamError(str(error) or type(error).__name__) from None
+            raise RegistryError(str(error) or type(error).__name__) from None
 
     def _admission(self, challenge: str, repository: str) -> str:
-        """The header that answers a challenge. Raises UpstreamError."""
+        """The header that answers a challenge. Raises RegistryError."""
         kind, _, rest = challenge.partition(" ")
         told = dict(_PARAMETER.findall(rest))
         if self.login.get("registrytoken"):
@@ -125,7 +118,7 @@ class Upstream:
         if kind.lower() == "basic" and self.login.get("username"):
             return self._basic()
         if kind.lower() != "bearer" or "realm" not in told:
-            raise UpstreamError(f"{self.domain} refuses access: there is no login for it")
+            raise RegistryError(f"{self.domain} refuses access: there is no login for it")
         return f"Bearer {self._token(told, repository)}"
 
     def _basic(self) -> str:
@@ -133,11 +126,11 @@ class Upstream:
         return f"Basic {base64.b64encode(pair.encode()).decode()}"
 
     def _token(self, told: Mapping[str, str], repository: str) -> str:
-        """A token to pull with, from where the challenge says. Raises UpstreamError."""
+        """A token to pull with, from where the challenge says. Raises RegistryError."""
         realm = told["realm"]
         if not realm.startswith(("https://", "http://") if self._insecure else "https://"):
             # A login must not leave over a line that anybody can read.
-            raise UpstreamError(f"{self.domain} wants a login at {realm}, which is not safe")
+            raise RegistryError(f"{self.domain} wants a login at {realm}, which is not safe")
         asked = {"service": told.get("service", ""), "scope": f"repository:{repository}:pull"}
         if identity := self.login.get("identitytoken"):
             form = asked | {
@@ -158,8 +151,43 @@ class Upstream:
         except (OSError, ValueError, AttributeError, HTTPException):
             token = None
         if not isinstance(token, str) or not token.isascii():
-            raise UpstreamError(f"{self.domain} refuses access: {realm} gives no token")
+            raise RegistryError(f"{self.domain} refuses access: {realm} gives no token")
         return token
+
+
+def registries(client: Client, credentials: Credentials) -> Callable[[str], Registry]:
+    """What makes the registry of a domain, secured as the engine's configuration says.
+
+    Raises EngineError. What it returns raises CredentialsError, RegistryError.
+    """
+    info = client.get("/info")
+    said = info.get("RegistryConfig") if isinstance(info, dict) else None
+    config: Mapping[str, Any] = said or {}
+
+    def reach(domain: str) -> Registry:
+        header = credentials.header(domain)
+        login: dict[str, str] = json.loads(base64.urlsafe_b64decode(header)) if header else {}
+        return Registry(domain, login, insecure=is_insecure(domain, config))
+
+    return reach
+
+
+def is_insecure(domain: str, config: Mapping[str, Any]) -> bool:
+    """Whether an engine pulls from a registry without TLS, by ``RegistryConfig`` of its ``/info``.
+
+    The rule is that of moby's ``registry/config.go``: registries that it names, and addresses in
+    its ranges, which loopback always is.
+    """
+    named = (config.get("IndexConfigs") or {}).get(domain) or {}
+    if domain == HUB or named:
+        return named.get("Secure") is False
+    host = domain.rpartition(":")[0] if ":" in domain else domain
+    try:
+        address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host.strip("[]"))
+    except ValueError:
+        return False
+    ranges = [ipaddress.ip_network(each) for each in config.get("InsecureRegistryCIDRs") or ()]
+    return address.is_loopback or any(address in each for each in ranges)
 
 
 def _request(
@@ -190,7 +218,7 @@ def _tls(domain: str, *, insecure: bool) -> ssl.SSLContext:
             elif kind == ".cert":
                 context.load_cert_chain(path, f"{stem}.key")
         except (OSError, ssl.SSLError) as error:
-            raise UpstreamError(f"cannot use {path}: {error}") from None
+            raise RegistryError(f"cannot use {path}: {error}") from None
     if insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

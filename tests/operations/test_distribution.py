@@ -1,12 +1,10 @@
-"""The registry on loopback behind ``refresh --limit-rate``: its pace, logins, who gets in."""
+"""A registry asked directly: logins, tokens, redirects, and when TLS is left out."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
-import http.client
 import json
-import socket
 import threading
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,11 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from holystone.planner.reference import parse
-from holystone.registry.limited.gateway import Gateway
-from holystone.registry.limited.pace import Pace
-from holystone.registry.limited.puller import is_insecure
-from holystone.registry.limited.upstream import Upstream, UpstreamError
+from holystone.registry.distribution import Registry, RegistryError, is_insecure
 
 DIGEST = "sha256:" + "1" * 64
 BASIC = "Basic " + base64.b64encode(b"ci:open sesame").decode()
@@ -95,58 +89,29 @@ def registry(**more: Any) -> Iterator[tuple[str, type[Asked]]]:
         server.server_close()
 
 
-@contextlib.contextmanager
-def gateway(
-    address: str, login: Mapping[str, str] = LOGIN, rate: float = 1e9
-) -> Iterator[tuple[http.client.HTTPConnection, str, str]]:
-    """A connection to a gateway to that registry, the path of team/app in it, and its digest."""
-
-    def reach(domain: str) -> Upstream:
-        return Upstream(domain, login, insecure=True, timeout=10)
-
-    with Gateway(Pace(rate), reach) as made:
-        name, digest = made.offer(parse(f"{address}/team/app:1"))
-        at, _, path = name.partition("/")
-        connection = http.client.HTTPConnection(at, timeout=10)
-        with contextlib.closing(connection):
-            yield connection, f"/v2/{path}", digest
-
-
-def got(
-    connection: http.client.HTTPConnection, path: str, **headers: str
-) -> tuple[http.client.HTTPResponse, bytes]:
-    connection.request("GET", path, headers=headers)
-    response = connection.getresponse()
-    return response, response.read()
-
-
-def test_bytes_pass_at_the_pace_and_unused_time_is_lost() -> None:
-    now = [100.0]
-    pace = Pace(1000, lambda: now[0])
-    assert pace.wait_for(500) == pytest.approx(0.48)
-    assert pace.wait_for(500) == pytest.approx(0.98)
-    now[0] += 60
-    assert pace.wait_for(1000) == pytest.approx(0.98)
+def got(asked: Registry, path: str, **headers: str) -> tuple[int, bytes, Mapping[str, str]]:
+    with asked.open("GET", "team/app", path, headers) as answer:
+        return answer.status, answer.read(), answer.headers
 
 
 def test_a_blob_comes_from_where_it_is_moved_to_and_no_login_goes_there() -> None:
-    with registry() as (address, kind), gateway(address) as (connection, path, digest):
-        assert digest == DIGEST
-        response, body = got(connection, f"{path}/blobs/{DIGEST}")
-        assert (response.status, body) == (200, Asked.body)
-        response, body = got(connection, f"{path}/blobs/{DIGEST}", Range="bytes=40-")
-        assert (response.status, body) == (206, Asked.body[40:])
-        assert response.headers["Content-Range"] == "bytes 40-99/100"
-        asked = [key for _, path, key in kind.requests if path.startswith("/token")]
-        assert asked == [BASIC], "one token is enough"
+    with registry() as (address, kind):
+        asked = Registry(address, LOGIN, insecure=True, timeout=10)
+        assert got(asked, f"blobs/{DIGEST}")[:2] == (200, Asked.body)
+        status, body, headers = got(asked, f"blobs/{DIGEST}", Range="bytes=40-")
+        assert (status, body) == (206, Asked.body[40:])
+        assert headers["Content-Range"] == "bytes 40-99/100"
+        tokens = [key for _, path, key in kind.requests if path.startswith("/token")]
+        assert tokens == [BASIC], "one token is enough"
         moved = [key for _, path, key in kind.requests if path == "/blob"]
         assert moved == ["", ""]
 
 
 @pytest.mark.parametrize("login", [{"identitytoken": "me"}, {"registrytoken": "fixed"}, {}])
 def test_logins_of_other_kinds(login: dict[str, str]) -> None:
-    with registry() as (address, kind), gateway(address, login) as (_, _, digest):
-        assert digest == DIGEST
+    with registry() as (address, kind):
+        asked = Registry(address, login, insecure=True, timeout=10)
+        assert got(asked, "manifests/1")[2]["Docker-Content-Digest"] == DIGEST
         tokens = [(method, path) for method, path, _ in kind.requests if "/token" in path]
         if "registrytoken" in login:
             assert tokens == []
@@ -158,64 +123,25 @@ def test_logins_of_other_kinds(login: dict[str, str]) -> None:
 
 
 def test_no_login_leaves_over_a_plain_line() -> None:
-    upstream = Upstream("registry.example.com", LOGIN)
+    asked = Registry("registry.example.com", LOGIN)
     told = 'Bearer realm="http://registry.example.com/token"'
-    with pytest.raises(UpstreamError, match="which is not safe"):
-        upstream._admission(told, "team/app")
+    with pytest.raises(RegistryError, match="which is not safe"):
+        asked._admission(told, "team/app")
 
 
 def test_without_a_login_the_registry_refuses() -> None:
-    with registry(realm="nonsense") as (address, _), pytest.raises(UpstreamError, match="not safe"):
-        Upstream(address, LOGIN, insecure=True).digest("team/app", "1")
-    upstream = Upstream("registry.example.com", {})
-    with pytest.raises(UpstreamError, match="there is no login for it"):
-        upstream._admission("Basic realm=x", "team/app")
-
-
-def test_only_who_knows_the_secret_is_served() -> None:
-    with registry() as (address, kind), gateway(address) as (connection, path, _):
-        asked = len(kind.requests)
-        secret = path.split("/")[2]
-        for wrong in (
-            path.replace(secret, "0" * len(secret)),
-            path.replace(f"{secret}/", ""),
-            path.replace(f"{secret}/0", f"{secret}/7"),
-            path.replace(f"{secret}/0", f"{secret}/x"),
-            path.replace(f"{secret}/0", f"{secret}/-1"),
-        ):
-            response, body = got(connection, f"{wrong}/manifests/1")
-            assert response.status == 404
-            assert json.loads(body)["errors"][0]["code"] == "NAME_UNKNOWN"
-        assert len(kind.requests) == asked
-        assert got(connection, f"{path}/manifests/1")[0].status == 200
-        assert got(connection, "/v2/")[0].status == 200
-
-
-def test_a_blob_that_breaks_off_is_no_whole_one() -> None:
-    """The engine asks for the rest of it then."""
-    with (
-        registry(lacking=1) as (address, _),
-        gateway(address) as (connection, path, _),
-        pytest.raises(http.client.IncompleteRead),
-    ):
-        got(connection, f"{path}/blobs/{DIGEST}")
+    with registry(realm="nonsense") as (address, _), pytest.raises(RegistryError, match="not safe"):
+        Registry(address, LOGIN, insecure=True).open("HEAD", "team/app", "manifests/1", {})
+    asked = Registry("registry.example.com", {})
+    with pytest.raises(RegistryError, match="there is no login for it"):
+        asked._admission("Basic realm=x", "team/app")
 
 
 def test_a_registry_that_goes_away_is_a_fault_with_its_words() -> None:
     with registry() as (address, _):
         pass
-    with pytest.raises(UpstreamError, match=f"no answer from {address}: "):
-        Upstream(address, {}, insecure=True).digest("team/app", "1")
-
-
-def test_an_engine_that_tries_tls_is_told_to_go_on_without() -> None:
-    with (
-        registry() as (address, _),
-        gateway(address) as (connection, _, _),
-        socket.create_connection((connection.host, connection.port), timeout=10) as plain,
-    ):
-        plain.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
-        assert plain.recv(100).startswith(b"HTTP/1.1 400 ")
+    with pytest.raises(RegistryError, match=f"no answer from {address}: "):
+        Registry(address, {}, insecure=True).open("HEAD", "team/app", "manifests/1", {})
 
 
 @pytest.mark.parametrize(

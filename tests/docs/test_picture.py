@@ -1,0 +1,28 @@
+"""The picture in README.md is current, and loads nothing from elsewhere."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tests.docs.picture import COMMAND, PICTURE, drawn
+from tests.docs.tracked import texts
+
+
+def test_shows_what_the_command_prints_today() -> None:
+    assert texts()[PICTURE] == drawn(), "`make examples` draws the picture anew"
+
+
+def test_readme_shows_it() -> None:
+    assert f"]({PICTURE})" in texts()["README.md"]
+    shown = "".join(ET.fromstring(texts()[PICTURE]).itertext()).replace("\xa0", " ")
+    assert COMMAND in shown
+    assert "Would free" in shown
+
+
+@pytest.mark.parametrize("path", sorted(path for path in texts() if path.endswith(".svg")))
+def test_pictures_load_nothing(path: str) -> None:
+    assert re.findall(r"(?i)@import|@font-face|<script|<image|<foreignObject", texts()[path]) == []
+    assert set(re.findall(r"[a-z]+://[^\"')\s]+", texts()[path])) == {"http://www.w3.org/2000/svg"}
