@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run clean test stress check lint types imports docs fmt examples bench bench-pipeline bench-replay dist lock setup tidy-checkout
+.PHONY: help run clean test stress check lint types imports docs docs-site fmt examples bench bench-pipeline bench-replay dist lock setup tidy-checkout
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -42,6 +42,9 @@ imports: $(READY)
 docs: $(READY)
 	$(BIN)/pytest tests/docs $(ARGS)
 
+docs-site: $(READY) ## Build the documentation as a site in build/site; fails on a dead link
+	scripts/docs-site
+
 fmt: $(READY) ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
@@ -68,13 +71,19 @@ dist: $(READY) ## Make what a runner can take: dist/*.whl and the one file dist/
 
 # An address in the lock would tie every user to the registry of whoever made it, and an additional
 # source of packages would leave in it only the hashes of what that source has.
-lock: $(READY) ## Renew requirements.lock: the newest versions that pyproject.toml allows
+lock: $(READY) ## Renew the locks: the newest versions that pyproject.toml allows
+	$(call locked,requirements.lock,pyproject.toml --group dev)
+	$(call locked,requirements-docs.lock,--group docs)
+
+# $(1): the lock; $(2): what it is of.
+define locked
 	env -u UV_INDEX -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS \
-	  $(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+	  $(BIN)/uv pip compile $(2) --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --upgrade --quiet \
-	  --custom-compile-command 'make lock' --output-file .venv/requirements.lock
-	! grep -nE '://|^--' .venv/requirements.lock
-	mv .venv/requirements.lock requirements.lock
+	  --custom-compile-command 'make lock' --output-file .venv/$(1)
+	! grep -nE '://|^--' .venv/$(1)
+	mv .venv/$(1) $(1)
+endef
 
 setup: $(READY) ## Make .venv, with the command at .venv/bin/holystone
 

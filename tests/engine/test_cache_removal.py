@@ -13,11 +13,10 @@ from holystone.engine import remove_cache as cache_removal
 from holystone.engine.buildkit import cache as buildkit
 from holystone.engine.buildkit.grpc import Channel
 from holystone.engine.client import Client
-from holystone.engine.host import REMOVED, SKIPPED, Removal
+from holystone.engine.host import ALREADY_GONE, REMOVED, SKIPPED, USED, Removal
 from holystone.engine.remove_cache import BUSY
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
-from holystone.engine.workers import ALREADY_GONE, USED
 from holystone.operations.execute import Outcome, execute
 from holystone.operations.live_host import LiveHost
 from holystone.planner.plan import plan

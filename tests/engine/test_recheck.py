@@ -11,12 +11,12 @@ from typing import NamedTuple
 import pytest
 
 from holystone.engine.client import Client
-from holystone.engine.host import Removal
+from holystone.engine.host import GONE, USED, Removal
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
-from holystone.engine.workers import GONE, INTERRUPTED, USED
 from holystone.operations.execute import Outcome, execute
 from holystone.operations.live_host import LiveHost
+from holystone.operations.workers import INTERRUPTED
 from holystone.planner.inventory import Inventory
 from holystone.planner.plan import plan
 from holystone.planner.policy import Policy

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holystone.planner.content import freed_content
+from holystone.planner.holders import holders
 from holystone.planner.inventory import Blob, Image, Layer
-from holystone.planner.layers import holders
 from holystone.planner.usage import Usage
 from holystone.planner.worth import rank
 from tests.planner.hosts import image_sets

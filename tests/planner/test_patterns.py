@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holystone.planner.glob import of_text
 from holystone.planner.kept_containers import KeptContainers
-from holystone.planner.patterns import Labels, Names, References
+from holystone.planner.patterns import Labels, Names, References, covers
 from holystone.planner.policy import Retention
-from holystone.planner.protection import covers, label_matches
+from holystone.planner.protection import Retained
 from holystone.planner.reference import InvalidReference, matches, parse, parse_pattern
-from holystone.planner.retention import Retained
 from holystone.planner.rules import matches_name
 
 MANY = 40_000
 REFERENCES = [f"registry.example.com/team-{at % 50}/app-{at}:1.{at % 7}" for at in range(10_000)]
+
+
+def label_matches(pattern: str, labels: Mapping[str, str]) -> bool:
+    """True where one of the labels is as the pattern says: ``key`` or ``key=value``, ``*?``."""
+    key, with_value, value = pattern.partition("=")
+    if not ("*" in pattern or "?" in pattern):
+        return key in labels and (not with_value or labels[key] == value)
+
+    named = [told for name, told in labels.items() if of_text(key).matches(name)]
+    return any(not with_value or of_text(value).matches(told) for told in named)
 
 
 def _valid(text: str) -> bool:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from holystone.demo.memory_host import SimulatedHost
 from holystone.engine.host import REMOVED
-from holystone.planner.cache_layers import ambiguous
+from holystone.planner.holders import ambiguous
 from holystone.planner.inventory import Inventory
 from holystone.planner.plan import plan
 from holystone.planner.policy import Grace, Policy

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from holystone.planner.company import Followers
 from holystone.planner.inventory import Inventory
-from holystone.planner.usage import Key, Lease, Use
+from holystone.planner.usage import Followers, Key, Lease, Use
 from holystone.usage.sighting import Bookmark, Folded, UsageUpdate
 from holystone.usage.store_port import ImageFacts, RegistryWord
 

@@ -14,7 +14,6 @@ from holystone.cli.answer import tell
 from holystone.cli.session import Failure, Session, answer, look, survey, warn
 from holystone.engine.errors import EngineError
 from holystone.engine.host import Removal
-from holystone.engine.workers import INTERRUPTED
 from holystone.operations.execute import Outcome, execute
 from holystone.operations.rounds import (
     Round,
@@ -27,6 +26,7 @@ from holystone.operations.rounds import (
     missed,
     part_to_begin_with,
 )
+from holystone.operations.workers import INTERRUPTED
 from holystone.planner.verdict import Plan, Step
 from holystone.present import terminal
 from holystone.present.report import clean as report

@@ -11,8 +11,8 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from holystone.planner.company import TOGETHER, Followers
-from holystone.planner.usage import Key, Use
+from holystone.planner.demand import TOGETHER
+from holystone.planner.usage import Followers, Key, Use
 from holystone.store import registries
 from holystone.store import use_log as past
 from holystone.store.database import decoding

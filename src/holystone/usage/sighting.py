@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from holystone.planner.company import TOGETHER, Company, Followers
+from holystone.planner.demand import TOGETHER, Company
 from holystone.planner.inventory import CacheRecord, Image
-from holystone.planner.usage import SAME_USE, Key, Use
+from holystone.planner.usage import SAME_USE, Followers, Key, Use
 
 _BEGINS, _ENDS = 0, 1
 
