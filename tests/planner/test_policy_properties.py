@@ -16,7 +16,7 @@ from holystone.planner.usage import Lease, Usage
 from holystone.planner.verdict import Plan, Step
 from tests.planner.hosts import NOW, any_policies, inventories, usages
 
-moderate = settings(max_examples=100, deadline=None)
+moderate = settings(max_examples=100, derandomize=True, database=None)
 
 
 def gone(made: Plan) -> set[tuple[str, str]]:
