@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holystone.cli.history_export import write_trace
+from holystone.planner.holders import chain_ids
 from holystone.planner.inventory import Image, Layer
-from holystone.planner.layers import chain_ids
 from holystone.present.report.history_export import Exported
 from holystone.replay.running import Job, run_job
 from holystone.replay.trace import Trace, parse

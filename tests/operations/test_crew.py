@@ -11,8 +11,8 @@ from collections.abc import Callable
 import pytest
 
 from holystone.engine.errors import ProtocolError
-from holystone.engine.host import Removal
-from holystone.engine.workers import GONE, INTERRUPTED, Crew, Job
+from holystone.engine.host import GONE, Removal
+from holystone.operations.workers import INTERRUPTED, Crew, Job
 from holystone.planner.verdict import Step
 from tests.interrupting import interrupt_asleep
 
