@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run clean test stress check lint types imports docs docs-site fmt examples bench bench-pipeline bench-replay dist lock setup tidy-checkout
+.PHONY: help run clean test stress mutants check lint types imports docs docs-site fmt examples bench bench-pipeline bench-replay dist lock setup tidy-checkout
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -25,6 +25,9 @@ test: $(READY) ## Run all tests; as root on Debian the missing engines are insta
 stress: $(READY) ## Cleans beside ten workers' jobs, two minutes on each engine, and 102 faults, with figures
 	scripts/install-engines
 	$(BIN)/pytest tests/stress --stress-seconds 120 --stress-faults 17 $(ARGS)
+
+mutants: $(READY) ## Change the planner in 200 random places, and show where its own tests notice nothing
+	$(BIN)/python -m bench.mutants $(ARGS)
 
 check: lint types imports docs ## Lint, format, types, imports, documentation: quick, needs no engine
 

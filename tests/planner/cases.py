@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from holystone.config.settings import policy_from
-from holystone.planner.company import Followers
 from holystone.planner.inventory import (
     CacheRecord,
     Container,
@@ -43,7 +42,7 @@ from holystone.planner.inventory import (
 from holystone.planner.names import complete
 from holystone.planner.policy import Grace, Mark, Policy
 from holystone.planner.units import parse_duration, parse_size
-from holystone.planner.usage import Lease, Usage, Use
+from holystone.planner.usage import Followers, Lease, Usage, Use
 from holystone.planner.verdict import Plan
 
 NOW = 1_750_000_000.0

@@ -6,15 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holystone.planner.inventory import Inventory
+from holystone.planner.patterns import covers
 from holystone.planner.plan import plan
 from holystone.planner.policy import TAKES, Mark, Policy, Protect
-from holystone.planner.protection import covers
 from holystone.planner.saved_plan import Since, agreed_on, hold_against
 from holystone.planner.usage import Lease, Usage
 from holystone.planner.verdict import Plan, Step
 from tests.planner.hosts import NOW, any_policies, inventories, usages
 
-moderate = settings(max_examples=100, deadline=None)
+moderate = settings(max_examples=100, derandomize=True, database=None)
 
 
 def gone(made: Plan) -> set[tuple[str, str]]:

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holystone.planner import ranking as ranking_module
-from holystone.planner.company import Company
-from holystone.planner.demand import SPEED, SUCCEEDED, Habits, repository_of, typical_gap
+from holystone.planner.demand import SPEED, SUCCEEDED, Company, Habits, repository_of, typical_gap
 from holystone.planner.ranking import ABSENT, NEVER, WAIT, Piece, Ranking
 from holystone.planner.usage import Use
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from holystone.planner.company import Company
+from holystone.planner.demand import Company
 from holystone.planner.inventory import CacheRecord
 from holystone.planner.usage import Use
 from holystone.store import usage as uses

@@ -89,7 +89,7 @@ def _the_one(inventory: Inventory, reference: str, kind: str | None) -> Found:
         return found[0]
     if not found:
         what = "image, container, volume, network or build cache record" if kind is None else kind
-        from holystone.planner.partial_names import did_you_mean
+        from holystone.planner.lookup import did_you_mean
         from holystone.present.format import safe
 
         near = safe(did_you_mean(names_of(inventory, kinds), reference))

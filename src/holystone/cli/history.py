@@ -17,9 +17,9 @@ from holystone.cli.listing import Listing, add_listing, asks, refuse_listing
 from holystone.cli.options import Parser, add_output, add_state, path, value_of
 from holystone.cli.session import Failure, warn
 from holystone.cli.showing import is_demo, remembered, show, stdout
-from holystone.cli.writing import writing
 from holystone.engine.transport.endpoint import resolve
 from holystone.outside.text import safe
+from holystone.outside.writing import writing
 from holystone.planner.units import AmbiguousDuration, parse_duration
 from holystone.present.lists.runs import TABLE, Row
 from holystone.present.report import history as report

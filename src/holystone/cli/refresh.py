@@ -20,7 +20,7 @@ from holystone.cli.options import (
 )
 from holystone.cli.session import Failure, Session, answer, look, opened, warn
 from holystone.config.load import HERE, MEND_HERE
-from holystone.planner.window import Window, clock, parse_window
+from holystone.planner.units import Window, clock, parse_window
 from holystone.present import terminal
 
 if TYPE_CHECKING:

@@ -240,15 +240,16 @@ def survey(
         # What registries said lately is remembered: nothing is asked here.
         inventory = host.confirm(inventory, ())
     if not layers and policy.target is None:
-        draft = plan(inventory, host.usage(), policy, inventory.taken_at)
+        draft = plan(inventory, host.usage(demand=False), policy, inventory.taken_at)
         if not draft.unconfirmed and not _needs_images(draft, inventory):
             return inventory, draft
         if inventory.partial:
             return survey(host, policy, sizes=sizes)
     inventory = host.weigh(inventory)
+    demand = policy.target is not None
     asked: set[str] = set()
     while True:
-        made = plan(inventory, host.usage(), policy, inventory.taken_at)
+        made = plan(inventory, host.usage(demand=demand), policy, inventory.taken_at)
         anyone = about is None or policy.target is not None
         wanted = [each for each in made.unconfirmed if anyone or each in (about or ())]
         if asked.issuperset(wanted):

@@ -77,11 +77,11 @@ class DemoHost(SimulatedHost):
         """The IDs of the images here that are damaged."""
         return self._damaged & self.images.keys()
 
-    def usage(self) -> Usage:
+    def usage(self, *, demand: bool = True) -> Usage:
         """What is known of the objects that are here, and the leases as they are now."""
         return (
             super()
-            .usage()
+            .usage(demand=demand)
             ._replace(
                 leases=tuple(self.leases(self._clock())),
                 leases_unread=bool(self.memory.leases_unread()),

@@ -17,11 +17,10 @@ from holystone.engine.remove import Remover
 from holystone.engine.sight import Sight
 from holystone.engine.storage.logs import with_log
 from holystone.engine.storage.writable import weighed_volume
-from holystone.planner.account import Beside
-from holystone.planner.digest_names import digest_names
+from holystone.planner.holders import chain_ids
 from holystone.planner.inventory import Disk, Image, Inventory, Layer, Note
-from holystone.planner.layers import chain_ids
-from holystone.planner.names import complete
+from holystone.planner.names import complete, digest_names
+from holystone.planner.totals import Beside
 from holystone.planner.usage import Lease, Usage
 from holystone.planner.verdict import Step
 from holystone.usage import arrivals, tag_times
@@ -248,22 +247,24 @@ class LiveHost:
         self.confirming.note_seen(self.uses.in_registries())
         return self.confirming.confirm(inventory, image_ids, anew=anew)
 
-    def usage(self) -> Usage:
-        """What is remembered of the objects last observed, and the leases as they are now."""
+    def usage(self, *, demand: bool = True) -> Usage:
+        """What is remembered of the objects last observed; see ``Host.usage``."""
         ahead = self.client.clock.ahead
         leases = (each._replace(until=each.until + ahead) for each in self._leases())
-        return Usage(
+        told = Usage(
             first_seen={image_id: fact.first_seen for image_id, fact in self.facts.items()},
             last_used=self.uses.last,
             leases=tuple(leases),
             leases_unread=bool(self.memory.leases_unread()),
+            ended=self.ended,
+        )
+        if not demand:
+            return told
+        return told._replace(
             references=self.uses.summaries("reference"),
             company=self.uses.company(),
             absent=self.uses.absent(),
             speeds=self.uses.speeds(),
-            images=self.uses.summaries("image"),
-            cache=self.uses.summaries("cache"),
-            ended=self.ended,
         )
 
     def used_since(self, inventory: Inventory, moment: float) -> Since:

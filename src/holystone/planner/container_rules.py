@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from holystone.planner.container_groups import Group, Groups, is_of_ci_job, is_of_swarm, needs
 from holystone.planner.inventory import Container, Image, Inventory
 from holystone.planner.kept_containers import KeptContainers
-from holystone.planner.patterns import labels, names
+from holystone.planner.patterns import covers, labels, names
 from holystone.planner.policy import Policy
-from holystone.planner.protection import Protection, covers
+from holystone.planner.protection import Protection
 from holystone.planner.rules import Ruling, keep, too_young
 from holystone.planner.usage import Usage
 from holystone.planner.verdict import Fact, Reason

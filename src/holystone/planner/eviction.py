@@ -14,8 +14,8 @@ from functools import partial
 from typing import NamedTuple
 
 from holystone.planner.build_cache import CacheJudgement
-from holystone.planner.cache_blobs import blobs_of_records
 from holystone.planner.freed import LayerHolders, freed_by_record
+from holystone.planner.holders import blobs_of_records
 from holystone.planner.image_rules import Judgement
 from holystone.planner.inventory import CacheRecord, Image, Inventory
 from holystone.planner.ranking import NEVER, Entry

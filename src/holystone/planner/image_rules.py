@@ -10,11 +10,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from holystone.planner.arrival import arrival, once_in_registry, sign
-from holystone.planner.digest_names import DigestNames, digest_names
 from holystone.planner.inventory import Container, Image, Inventory
+from holystone.planner.names import DigestNames, digest_names
 from holystone.planner.policy import Policy
-from holystone.planner.protection import Protection
-from holystone.planner.retention import Retained
+from holystone.planner.protection import Protection, Retained
 from holystone.planner.rules import Ruling, keep, remove, too_young
 from holystone.planner.usage import Usage
 from holystone.planner.verdict import Fact, Reason

@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from holystone.planner.build_cache import CacheJudgement
-from holystone.planner.cache_layers import RecordLayers, layers_of_records
 from holystone.planner.container_groups import removals
 from holystone.planner.container_rules import ContainerJudgement
 from holystone.planner.driver import driver_slack
@@ -23,6 +22,7 @@ from holystone.planner.freed import (
     free,
     volume_slack,
 )
+from holystone.planner.holders import RecordLayers, layers_of_records
 from holystone.planner.image_rules import Judgement
 from holystone.planner.inventory import Container, Image, Inventory
 from holystone.planner.policy import Policy

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from holystone.planner.glob import of_text
 from holystone.planner.inventory import Network, Volume
-from holystone.planner.patterns import names
+from holystone.planner.patterns import labels, names
 from holystone.planner.policy import Policy
-from holystone.planner.protection import Protection, first_label
+from holystone.planner.protection import Protection
 from holystone.planner.usage import Usage
 from holystone.planner.verdict import Fact, Reason
 
@@ -141,7 +141,7 @@ def made_by_tool(network: Network) -> bool:
 
     One that somebody made by hand may be named in configurations that nothing here shows.
     """
-    if first_label(_TOOLS, network.labels):
+    if labels(_TOOLS).first(network.labels):
         return True
     return any(matches_name(pattern, network.name) for pattern in _TOOL_NAMES)
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from holystone.engine.host import SKIPPED, Removal
 from holystone.outside.text import safe_json
-from holystone.planner.account import Beside
 from holystone.planner.inventory import Disk, Engine, Image, Inventory, Note
 from holystone.planner.policy import Watermarks
+from holystone.planner.totals import Beside
 from holystone.planner.verdict import Plan, Reason, Verdict
 from holystone.present import figures, notes, reasons
 from holystone.present.format import timestamp

@@ -7,8 +7,8 @@ import sqlite3
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 
-from holystone.planner.company import TOGETHER, Company, Followers
-from holystone.planner.usage import SAME_USE
+from holystone.planner.demand import TOGETHER, Company
+from holystone.planner.usage import SAME_USE, Followers
 from holystone.store.database import decoding
 from holystone.usage.sighting import Sighting
 

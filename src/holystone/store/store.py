@@ -12,8 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from holystone.outside.text import safe
-from holystone.planner.company import Followers
-from holystone.planner.usage import Key, Use
+from holystone.planner.usage import Followers, Key, Use
 from holystone.store import company, ends, engines, lease_file, registries
 from holystone.store import image_facts as facts
 from holystone.store import recovery as killed

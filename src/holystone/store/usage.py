@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from holystone.planner.company import TOGETHER
+from holystone.planner.demand import TOGETHER
 from holystone.planner.usage import Key, Use
 from holystone.store import company, registries
 from holystone.store import use_log as past

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from holystone.engine.events import Event
 from holystone.engine.parse import full_id
-from holystone.planner.digest_names import repository
 from holystone.planner.inventory import Engine, Image, Inventory
-from holystone.planner.names import Names, complete, is_id
+from holystone.planner.names import Names, complete, is_id, repository
 from holystone.usage.sighting import Read, Sighting
 from holystone.usage.store_port import ImageFacts
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from holystone.planner.company import Followers
 from holystone.planner.inventory import Blob, Inventory, Layer
-from holystone.planner.usage import Key, Lease, Use
+from holystone.planner.usage import Followers, Key, Lease, Use
 from holystone.usage.folding import Folded
 from holystone.usage.sighting import Read, Seen
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from holystone.engine.client import abandon
 from holystone.engine.host import Observed
-from holystone.planner.lazy import Lazy
 from holystone.planner.names import Names, complete
 from holystone.planner.usage import SAME_USE, Key, Use
 from holystone.usage.folding import fold
@@ -27,8 +26,8 @@ from holystone.usage.store_port import Memory
 if TYPE_CHECKING:
     from holystone.engine.client import Client, Pending
     from holystone.engine.events import Event
-    from holystone.planner.company import Followers
     from holystone.planner.inventory import CacheRecord, Image, Inventory
+    from holystone.planner.usage import Followers
     from holystone.usage.engine_history import Past
 
 _LISTED_EACH = 86400.0
@@ -198,20 +197,26 @@ class Uses:
             self.last.update((key, max(at, self.last.get(key, 0.0))) for key in objects)
 
     def summaries(self, kind: str) -> Mapping[str, Use]:
-        """What is remembered of every ``reference``, ``image`` or ``cache`` record, when asked."""
-        return Lazy(lambda: self._summaries(kind))
+        """What is remembered of every ``reference``, ``image`` or ``cache`` record."""
+        remembered = self.memory.recall_summaries(self.key, kind)
+        known = {(kind, name): use for name, use in remembered.items()}
+        seen = fold(known, self._seen).uses
+        return {
+            **remembered,
+            **{name: use for (of, name), use in seen.items() if of == kind},
+        }
 
     def company(self) -> Mapping[str, Followers]:
-        """What was used soon after each reference, when asked."""
-        return Lazy(lambda: self.memory.recall_company(self.key))
+        """What was used soon after each reference."""
+        return self.memory.recall_company(self.key)
 
     def absent(self) -> Mapping[str, Sequence[tuple[str, int]]]:
-        """The layers of what references last meant, where that is not here, when asked."""
-        return Lazy(lambda: self.memory.recall_absent(self.key))
+        """The layers of what references last meant, where that is not here."""
+        return self.memory.recall_absent(self.key)
 
     def speeds(self) -> Mapping[str, float]:
-        """How fast images came from each registry (bytes a second), when asked."""
-        return Lazy(lambda: self.memory.recall_speeds(self.key))
+        """How fast images came from each registry (bytes a second)."""
+        return self.memory.recall_speeds(self.key)
 
     def keep(self, *, always: bool = False) -> Observed:
         """Remember what was seen, unless next to nothing is new; what this run added.
@@ -345,12 +350,3 @@ class Uses:
         for image_id in {each.image for each in news}:
             if (image := names.by_id.get(image_id)) is not None:
                 self._images[image_id] = image
-
-    def _summaries(self, kind: str) -> Mapping[str, Use]:
-        remembered = self.memory.recall_summaries(self.key, kind)
-        known = {(kind, name): use for name, use in remembered.items()}
-        seen = fold(known, self._seen).uses
-        return {
-            **remembered,
-            **{name: use for (of, name), use in seen.items() if of == kind},
-        }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from holystone.planner.holders import Share
 from holystone.planner.inventory import Image, Inventory
-from holystone.planner.layers import Share
 from holystone.planner.units import format_size
 from holystone.planner.verdict import Plan, Verdict
 from holystone.present import figures, reasons
@@ -126,8 +126,7 @@ def resolved(terms: Sequence[Term], images: Sequence[Image]) -> list[Term]:
 
     Raises ValueError where that is none of these images.
     """
-    from holystone.planner.lookup import find_images
-    from holystone.planner.partial_names import did_you_mean
+    from holystone.planner.lookup import did_you_mean, find_images
 
     told = []
     for term in terms:

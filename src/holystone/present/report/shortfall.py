@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from holystone.planner.account import Beside
 from holystone.planner.inventory import Inventory
+from holystone.planner.totals import Beside
 from holystone.planner.units import format_size
 from holystone.planner.verdict import Plan
 from holystone.present import figures, reasons

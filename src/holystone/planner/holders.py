@@ -1,19 +1,67 @@
-"""Which layers build cache records hold beside the images (classic image store).
+"""Which layers and blobs images and build cache records hold.
 
-There BuildKit and the images keep a layer once between them, and it is deleted with its last
-holder. The engine tells of a record only that an image holds its layer too (``Shared``), not which
-layer that is. But a record has the size of its layer, stands on the record of the layer below, and
-was created when the history of the image says that the layer was made (BuildKit
-``exporter/containerimage/writer.go`` copies that date). So the trees of records and of layers are
-laid over one another. Where several layers fit, a record may hold any of them.
+A layer is stored once however many images hold it, and is deleted with its last holder
+(moby ``layer/layer_store.go``: layers are counted by chain ID). So the bytes of a set of images
+are never the sum of the bytes of the images.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from operator import itemgetter
+from typing import NamedTuple
 
-from holystone.planner.inventory import CacheRecord, Image, Inventory
+from holystone.planner.inventory import Blob, CacheRecord, Image, Inventory
+
+_chain_id = itemgetter(0)
+
+
+def chain_ids(diff_ids: Sequence[str]) -> list[str]:
+    """Chain IDs of a stack of layers, bottom first, from their diff IDs (OCI image spec)."""
+    from hashlib import sha256  # Loads OpenSSL, and only new images need it.
+
+    chained: list[str] = []
+    for diff_id in diff_ids:
+        if chained:
+            digest = sha256(f"{chained[-1]} {diff_id}".encode()).hexdigest()
+            chained.append(f"sha256:{digest}")
+        else:
+            chained.append(diff_id)
+    return chained
+
+
+def holders(images: Iterable[Image]) -> Counter[str]:
+    """How many of these images hold each layer, by chain ID."""
+    return Counter(map(_chain_id, chain.from_iterable(image.held for image in images)))
+
+
+class Share(NamedTuple):
+    """An image's bytes told apart: those only it holds, and those it has in common."""
+
+    unique: int
+    shared: int
+
+
+def share(image: Image, count: Counter[str]) -> Share:
+    """Split an image's unpacked bytes by who else holds them, given ``holders`` of the host."""
+    unique = shared = 0
+    for layer in image.held:
+        if count[layer.chain_id] > 1:
+            shared += layer.size
+        else:
+            unique += layer.size
+    return Share(unique, shared)
+
+
+def unpacked_bytes(images: Iterable[Image]) -> int:
+    """Unpacked bytes of all layers these images hold, each counted once."""
+    sizes: dict[str, int] = {}
+    for image in images:
+        sizes.update(image.held)
+    return sum(sizes.values())
+
 
 RecordLayers = Mapping[str, frozenset[str]]
 """By record ID the chain IDs of the layers of which it holds one. A record that no image shares
@@ -149,3 +197,36 @@ class _LayerTree:
             for layer, made in zip(image.layers or (), image.layer_dates, strict=False):
                 if made is not None:
                     self.dates[layer.chain_id].add(made)
+
+
+RecordBlobs = Mapping[str, Blob]
+"""By record ID the blob that it shares with images."""
+
+
+def blobs_of_records(inventory: Inventory) -> RecordBlobs | None:
+    """The blob that each build cache record shares with images of this host.
+
+    None where the blobs of an image are not known: then nothing tells.
+    """
+    unknown = any(image.blobs is None and image.content_size for image in inventory.images)
+    if inventory.partial or unknown:
+        return None
+    sizes = {record.size for record in inventory.cache if record.type == "regular"}
+    blobs: dict[int, Blob] = {}
+    for image in inventory.images if sizes else ():
+        for unpacked in {layer.size for layer in image.held}:
+            for blob in image.blobs or ():
+                if unpacked + blob.size in sizes:
+                    blobs.setdefault(unpacked + blob.size, blob)
+    return {
+        record.id: blobs[record.size]
+        for record in inventory.cache
+        if record.type == "regular" and record.size in blobs
+    }
+
+
+def may_share(record: CacheRecord, blobs: RecordBlobs | None) -> bool:
+    """Whether a record may share a blob with an image, and nothing tells which."""
+    if blobs is None:
+        return record.shared or record.type == "regular"
+    return record.shared and record.id not in blobs
