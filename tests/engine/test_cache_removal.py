@@ -22,7 +22,6 @@ from holystone.operations.live_host import LiveHost
 from holystone.planner.plan import plan
 from holystone.planner.policy import CacheLimits
 from holystone.planner.verdict import Step
-from holystone.usage.store_port import Forgetful
 from tests.engine.cleaning import NO_CACHE, NO_GRACE, clean, live_host
 from tests.engine_client.proxy import Front, proxy
 from tests.engines import Engine
@@ -37,6 +36,7 @@ from tests.engines.images import (
     tar_of,
 )
 from tests.engines.places import DOCKER
+from tests.usage.forgetful import Forgetful
 
 pytestmark = pytest.mark.engine("docker20", "docker28c")
 

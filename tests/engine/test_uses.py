@@ -14,7 +14,7 @@ from holystone.engine.host import Observed
 from holystone.planner import usage
 from holystone.planner.usage import Use
 from holystone.store import use_log as past
-from holystone.usage import folding
+from holystone.usage import sighting
 from holystone.usage.engine_history import MORE_EVENTS, NO_EVENTS
 from tests.engine.cleaning import live_host
 from tests.engine.refreshing import move_tag
@@ -33,7 +33,7 @@ _TOLD = 0.4
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(usage, "SAME_USE", _APART)
-    monkeypatch.setattr(folding, "SAME_USE", _APART)
+    monkeypatch.setattr(sighting, "SAME_USE", _APART)
 
 
 class Job:

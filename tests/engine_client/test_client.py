@@ -21,7 +21,6 @@ from holystone.engine.errors import (
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import parse_host
 from holystone.operations.live_host import LiveHost
-from holystone.usage.store_port import Forgetful
 from tests.engine_client.misbehaving import (
     CLOSE,
     HANG,
@@ -46,6 +45,7 @@ from tests.engine_client.misbehaving import (
     slow,
     until_close,
 )
+from tests.usage.forgetful import Forgetful
 
 BODY = [{"Id": "sha256:1"}]
 TIMEOUT = 0.3

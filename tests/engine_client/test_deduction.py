@@ -14,10 +14,10 @@ from holystone.engine.transport.endpoint import resolve
 from holystone.operations.live_host import LiveHost
 from holystone.planner.holders import unpacked_bytes
 from holystone.planner.inventory import Blob, Image
-from holystone.usage.store_port import Forgetful
 from tests.engine_client.proxy import proxy
 from tests.engines import Engine
 from tests.engines.images import ImageToLoad, layer, load
+from tests.usage.forgetful import Forgetful
 
 SIZES = {"base": 100, "middle": 30, "a": 7, "b": 5, "c": 2}
 STACKS = {

@@ -14,7 +14,7 @@ from holystone.present.report import clean, plan
 from holystone.present.terminal import Look
 from tests.present import host
 
-HEAVY = ("rich", "dataclasses", "datetime", "json", "textwrap", "unicodedata", "shutil")
+HEAVY = ("rich", "datetime", "json", "textwrap", "unicodedata", "shutil")
 
 
 def test_reports_import_nothing_heavy() -> None:

@@ -81,7 +81,7 @@ def look(ledger: Store) -> None:
     for layers in (False, True):
         ledger.recall(KEY, layers=layers)
     ledger.recall_uses(KEY)
-    ledger.recall_read(KEY)
+    ledger.recall_bookmark(KEY)
     ledger.recall_company(KEY)
     ledger.recall_absent(KEY)
     ledger.recall_speeds(KEY)

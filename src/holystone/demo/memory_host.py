@@ -13,7 +13,8 @@ from holystone.planner.saved_plan import Since
 from holystone.planner.totals import Beside
 from holystone.planner.usage import Usage
 from holystone.planner.verdict import Step
-from holystone.usage.sighting import Sighting, last_seen, of_containers
+from holystone.usage.from_inventory import of_containers
+from holystone.usage.sighting import Sighting, last_seen
 
 SINCE_LAST_LOOK = 900.0
 """Seconds between the looks at a simulated host."""

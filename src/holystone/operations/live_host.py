@@ -25,7 +25,7 @@ from holystone.planner.usage import Lease, Usage
 from holystone.planner.verdict import Step
 from holystone.usage import arrivals, tag_times
 from holystone.usage.store_port import ImageFacts, Memory
-from holystone.usage.tracker import Uses
+from holystone.usage.tracker import UsageTracker
 
 if TYPE_CHECKING:
     from holystone.planner.saved_plan import Since
@@ -67,7 +67,7 @@ class LiveHost:
         self.present: set[str] = set()
         self.odd: dict[str, Note] = {}
         """What the engine does not tell of single images, by ID."""
-        self.uses = Uses(client, memory)
+        self.uses = UsageTracker(client, memory)
         self.listed = False
         """Whether the manifest lists of Podman were asked for since the last look."""
         self.stored_at: dict[str, float] = {}
@@ -151,7 +151,7 @@ class LiveHost:
             inventory = with_base_sizes(inventory, self.seen.root)
         self._note_ends(inventory)
         self.uses.look(inventory, known, lambda: self._layered(inventory))
-        told = arrivals.learn(self.facts, inventory, self.uses.events, self.uses.now)
+        told = arrivals.learn(self.facts, inventory, self.uses.events, self.uses.bookmark)
         self._learn(told, inventory)
         if self.uses.missed:
             self._learn(tag_times.forget_all(self.facts), inventory)
@@ -244,7 +244,7 @@ class LiveHost:
 
             asker = Asker(self.client, Credentials(os.environ))
             self.confirming = Confirming(asker, self.memory, self.key, self.now)
-        self.confirming.note_seen(self.uses.in_registries())
+        self.confirming.note_seen(self.uses.in_registries)
         return self.confirming.confirm(inventory, image_ids, anew=anew)
 
     def usage(self, *, demand: bool = True) -> Usage:
@@ -275,7 +275,7 @@ class LiveHost:
 
     def keep_uses(self, inventory: Inventory) -> Observed:
         """Remember what was seen of use; see ``Host.keep_uses``."""
-        if not self.uses.read.looked:
+        if not self.uses.before.looked:
             self.date_tagged(inventory)
         self.weigh(inventory)
         return self.uses.keep(always=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from holystone.outside.text import safe
 from holystone.planner.usage import Followers, Key, Use
-from holystone.store import company, ends, engines, lease_file, registries
+from holystone.store import ends, engines, lease_file, registries
 from holystone.store import image_facts as facts
 from holystone.store import recovery as killed
 from holystone.store import usage as uses
@@ -30,8 +30,7 @@ from holystone.store.database import (
 )
 from holystone.store.folder import MEND, StoreError
 from holystone.store.soundness import Mended, SpoiledError, in_words, mend, pass_over
-from holystone.usage.folding import Folded
-from holystone.usage.sighting import Read, Seen
+from holystone.usage.sighting import Bookmark, Folded, UsageUpdate
 from holystone.usage.store_port import ImageFacts, RegistryWord
 
 if TYPE_CHECKING:
@@ -111,9 +110,9 @@ class Store:
         """When each object of this engine was last used; nothing where the ledger fails."""
         return self.try_read(lambda database: uses.recall(database, engine), {})
 
-    def recall_read(self, engine: str) -> Read:
-        """How far the past of this engine was read; nowhere where the ledger fails."""
-        return self.try_read(lambda database: uses.recall_read(database, engine), Read())
+    def recall_bookmark(self, engine: str) -> Bookmark:
+        """How far the history of this engine was read; nowhere where the ledger fails."""
+        return self.try_read(lambda database: uses.recall_bookmark(database, engine), Bookmark())
 
     def recall_summaries(self, engine: str, kind: str) -> dict[str, Use]:
         """What is known of the uses of each of a kind; nothing where the ledger fails."""
@@ -121,7 +120,7 @@ class Store:
 
     def recall_company(self, engine: str) -> dict[str, Followers]:
         """What was used soon after each reference; nothing where the ledger fails."""
-        return self.try_read(lambda database: company.recall(database, engine), {})
+        return self.try_read(lambda database: uses.recall_company(database, engine), {})
 
     def recall_absent(self, engine: str) -> dict[str, Sequence[tuple[str, int]]]:
         """The layers of what references last meant and is gone; none where the ledger fails."""
@@ -151,9 +150,9 @@ class Store:
         """Keep these answers, and forget references that are not among ``present``."""
         self.try_write(lambda database: registries.remember(database, engine, words, present))
 
-    def fold(self, engine: str, seen: Seen) -> Folded | None:
-        """Add what was seen, and forget objects that are gone; None where the ledger fails."""
-        return self.try_write(lambda database: uses.remember(database, engine, seen))
+    def fold(self, engine: str, update: UsageUpdate) -> Folded | None:
+        """Add what a look saw, and forget objects that are gone; None where the ledger fails."""
+        return self.try_write(lambda database: uses.remember(database, engine, update))
 
     @contextmanager
     def own_pulls(

@@ -1,15 +1,19 @@
-"""What events, containers and the engine's files tell of how an image came."""
+"""What events, containers and the engine's files tell of how an image came, and from where."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
 
 from holystone.engine.events import Event
 from holystone.engine.layer_sizes import apply_facts
 from holystone.planner.inventory import Container, Engine, Image, Inventory
-from holystone.usage.arrivals import file_times, learn, pulled_by_tag
-from holystone.usage.sighting import OwnPull, Read
+from holystone.planner.names import Names
+from holystone.usage.arrivals import file_times, in_registries, learn, pulled_by_tag
+from holystone.usage.sighting import Bookmark, OwnPull
 from holystone.usage.store_port import ImageFacts
 
 ID, OTHER = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
@@ -27,13 +31,13 @@ def after(
     image: Image | None = None,
     fact: ImageFacts | None = None,
     containers: tuple[Container, ...] = (),
-    read: Read | None = None,
+    bookmark: Bookmark | None = None,
 ) -> ImageFacts:
     """What is known of an image after these events."""
     seen = image or Image(ID, digests=(DIGEST,))
     known = {seen.id: fact or ImageFacts(1.0)}
     inventory = Inventory(CLASSIC, 100.0, (seen,), containers)
-    return learn(known, inventory, events, read or Read()).get(seen.id, known[seen.id])
+    return learn(known, inventory, events, bookmark or Bookmark()).get(seen.id, known[seen.id])
 
 
 def test_a_load_counts_until_there_is_a_tag() -> None:
@@ -59,8 +63,8 @@ def test_podman_tells_of_a_pull_by_id_and_name() -> None:
 
 
 def test_a_pull_of_holystone_itself_names_nothing() -> None:
-    own = Read(own_pulls=(OwnPull(f"docker.io/library/{DIGEST}", 4.0, 6.0),))
-    pulled = after(event("pull", 5, DIGEST, "python"), read=own)
+    own = Bookmark(own_pulls=(OwnPull(f"docker.io/library/{DIGEST}", 4.0, 6.0),))
+    pulled = after(event("pull", 5, DIGEST, "python"), bookmark=own)
     assert (pulled.arrived, pulled.pinned) == (5.0, ())
 
 
@@ -73,8 +77,10 @@ def test_what_was_deleted_and_came_again_is_new() -> None:
 def test_what_came_after_it_was_deleted_keeps_its_name() -> None:
     """The name of a restored image is remembered before the next look reads of its removal."""
     restored = ImageFacts(7.0, arrived=7.0, pinned=(DIGEST,))
-    own = Read(own_pulls=(OwnPull(f"docker.io/library/{DIGEST}", 5.5, 7.0),))
-    seen = after(event("delete", 5), event("pull", 6, DIGEST, "python"), fact=restored, read=own)
+    own = Bookmark(own_pulls=(OwnPull(f"docker.io/library/{DIGEST}", 5.5, 7.0),))
+    seen = after(
+        event("delete", 5), event("pull", 6, DIGEST, "python"), fact=restored, bookmark=own
+    )
     assert seen.pinned == (DIGEST,)
 
 
@@ -129,3 +135,53 @@ def test_times_of_files(tmp_path: Path) -> None:
         assert file_times(str(tmp_path), engine, [ID, OTHER, "sha256:../x"]) == {ID: 5.0}
     assert file_times(str(tmp_path), CLASSIC._replace(store="containerd"), [ID]) == {}
     assert file_times(str(tmp_path), CLASSIC._replace(storage_driver="../x"), [ID]) == {}
+
+
+PULLED, BUILT = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
+NAME = "r.example.com/a"
+
+
+def shown(events: Sequence[Event], image_id: str = PULLED, *tags: str) -> list[str]:
+    """What is shown of the image that has the tag now."""
+    image = Image(image_id, tags or (f"{NAME}:1",), (f"{NAME}@{image_id}", f"b@{image_id}"))
+    names = Names((image,))
+    return list(in_registries(events, names).get(image_id, {}))
+
+
+@pytest.mark.parametrize("action", ["pull", "push"])
+@pytest.mark.parametrize("reference", [f"{NAME}:1", f"{NAME}@{PULLED}", f"{NAME}:1@{PULLED}"])
+def test_a_pull_or_a_push_shows_it_of_its_own_repository(action: str, reference: str) -> None:
+    assert shown([event(action, 5, reference, NAME)]) == [f"{NAME}@{PULLED}"]
+
+
+def test_a_name_on_docker_hub() -> None:
+    image = Image(PULLED, ("python:3",), (f"python@{PULLED}",))
+    shown_at = {f"docker.io/library/python@{PULLED}": 5.0}
+    pull = event("pull", 5, "python:3", "python")
+    assert in_registries([pull], Names((image,))) == {PULLED: shown_at}
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        event("tag", 5, BUILT, f"{NAME}:1"),
+        event("load", 5, BUILT),
+        event("import", 5, BUILT),
+        event("build", 5, BUILT),
+    ],
+)
+def test_another_image_that_got_the_name_since_is_not_shown(after: Event) -> None:
+    pull = event("pull", 5, f"{NAME}:1", NAME)
+    assert shown([pull, after], BUILT) == []
+    assert shown([after, pull], BUILT) == [f"{NAME}@{BUILT}"], "then the registry gave it"
+
+
+def test_what_is_not_here_any_more_is_not_shown() -> None:
+    assert shown([event("pull", 5, f"{NAME}:2", NAME)]) == []
+    assert shown([event("pull", 5, "", "")]) == []
+
+
+def test_a_load_of_another_image_changes_nothing() -> None:
+    assert shown([event("pull", 5, f"{NAME}:1", NAME), event("load", 5, BUILT)]) == [
+        f"{NAME}@{PULLED}"
+    ]

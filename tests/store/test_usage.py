@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from holystone.store import usage as uses
 from holystone.store.database import FILE
 from holystone.store.pull_speeds import Pulled
 from holystone.store.schema import MIGRATIONS
-from holystone.usage.sighting import Read, Sighting
+from holystone.usage.sighting import Bookmark, Sighting
 from tests.store.examples import KEY, NOW, opened, seen
 
 NODE = "docker.io/library/node:18"
@@ -26,9 +27,9 @@ SECOND = 10**9
 def test_what_was_seen_is_known_to_the_next(tmp_path: Path) -> None:
     """Of each engine apart; how far its past was read as well."""
     record = CacheRecord("r", created=NOW - 100.0, last_used=NOW, usage_count=2)
-    read = Read(events=7, builds=5.0)
+    read = Bookmark(events=7, builds=5.0)
     with opened(tmp_path) as ledger:
-        assert ledger.recall_read(KEY) == Read()
+        assert ledger.recall_bookmark(KEY) == Bookmark()
         assert ledger.recall_summaries(KEY, "reference") == {}
         volumes = (("volume", "v"), ("network", "n"))
         sighting = Sighting(NOW, NODE, "i", until=NOW + 5, objects=volumes)
@@ -46,7 +47,7 @@ def test_what_was_seen_is_known_to_the_next(tmp_path: Path) -> None:
             ("volume", "v"): NOW + 5,
             ("network", "n"): NOW + 5,
         }
-        assert ledger.recall_read(KEY) == read._replace(looked=NOW)
+        assert ledger.recall_bookmark(KEY) == replace(read, looked=NOW)
         assert ledger.recall_uses("other") == {("image", "i"): NOW + 9}
 
 
@@ -67,14 +68,14 @@ def test_two_that_read_the_same_events_count_them_once(tmp_path: Path) -> None:
         Sighting(NOW + 100 * n, NODE, "i", pulled=n % 2 == 0, event=int(NOW + 100 * n) * SECOND)
         for n in range(20)
     ]
-    reads = [Read(), Read(events=events[4].event)]
+    reads = [Bookmark(), Bookmark(events=events[4].event)]
 
     def look(number: int) -> int:
         new = [each for each in events if each.event > reads[number % 2].events]
         with opened(tmp_path) as ledger:
             for start in range(0, len(new), 3):
                 batch = new[: start + 3]
-                read = Read(events=batch[-1].event)
+                read = Bookmark(events=batch[-1].event)
                 ledger.fold(KEY, seen(*batch, read=read, present={("image", "i")}))
             return len(new)
 
@@ -116,9 +117,9 @@ def test_what_is_used_together_is_known(tmp_path: Path) -> None:
 def test_how_far_the_past_was_read_never_goes_back(tmp_path: Path) -> None:
     """Of two that looked at once the slower one knows less."""
     with opened(tmp_path) as ledger:
-        ledger.fold(KEY, seen(at=NOW, read=Read(events=9, builds=9.0)))
-        ledger.fold(KEY, seen(at=NOW - 5, read=Read(events=5, builds=5.0)))
-        assert ledger.recall_read(KEY) == Read(9, builds=9.0, looked=NOW)
+        ledger.fold(KEY, seen(at=NOW, read=Bookmark(events=9, builds=9.0)))
+        ledger.fold(KEY, seen(at=NOW - 5, read=Bookmark(events=5, builds=5.0)))
+        assert ledger.recall_bookmark(KEY) == Bookmark(9, builds=9.0, looked=NOW)
 
 
 def test_references_nobody_uses_are_forgotten(tmp_path: Path) -> None:
@@ -141,8 +142,8 @@ def test_what_holystone_pulls_itself_is_no_use(tmp_path: Path) -> None:
     """From before the pull to after it; where nobody wrote that it ended, for some hours."""
     with opened(tmp_path) as ledger:
         with ledger.own_pulls(KEY, ["node:18", "not a reference!"]):
-            during = ledger.recall_read(KEY)
-        after = ledger.recall_read(KEY)
+            during = ledger.recall_bookmark(KEY)
+        after = ledger.recall_bookmark(KEY)
         assert [each.reference for each in after.own_pulls] == [NODE]
         (own,) = after.own_pulls
         assert own.ended - own.began < 60
@@ -151,7 +152,7 @@ def test_what_holystone_pulls_itself_is_no_use(tmp_path: Path) -> None:
         assert after.is_own(pulled)
         assert not after.is_own(pulled._replace(at=own.ended + 1))
         assert not after.is_own(pulled._replace(reference="docker.io/library/node:20"))
-        assert ledger.recall_read("other").own_pulls == ()
+        assert ledger.recall_bookmark("other").own_pulls == ()
 
 
 def test_speeds_are_told_by_registry(tmp_path: Path) -> None:

@@ -24,12 +24,12 @@ from holystone.usage.engine_history import (
     MORE_EVENTS,
     NO_EVENTS,
     REFUSED,
-    Past,
+    History,
     ask_events,
     read_events,
 )
 from holystone.usage.from_events import made_by_builds, of_bases, of_builds, of_events
-from holystone.usage.sighting import Read
+from holystone.usage.sighting import Bookmark
 from tests.engine_client.misbehaving import Behaviour, answers, misbehaving, raw, refuses
 from tests.engine_client.test_buildkit import (
     UPGRADED,
@@ -58,7 +58,7 @@ def engine(past: Behaviour) -> Iterator[Any]:
         client.close()
 
 
-def read(client: Client, known: Read) -> Past:
+def read(client: Client, known: Bookmark) -> History:
     return read_events(client, ask_events(client, known), known)
 
 
@@ -70,57 +70,57 @@ def told(*moments: int, kind: str = "network") -> Behaviour:
 def test_events_are_read_up_to_the_engines_own_time() -> None:
     """A clock that is ahead of the engine's would have it wait for what is still to happen."""
     with engine(told(5 * SECOND, 3 * SECOND)) as (client, host):
-        past = read(client, Read())
+        past = read(client, Bookmark())
         assert [event.at for event in past.events] == [3.0, 5.0]
-        assert past.read.events == 5 * SECOND
+        assert past.bookmark.events == 5 * SECOND
         assert past.missed == ()
         assert host.requests[-1].endswith("/events?since=0&until=1767225600.500000")
-        read(client, Read(events=5 * SECOND + 7))
+        read(client, Bookmark(events=5 * SECOND + 7))
         assert "/events?since=5&until=" in host.requests[-1]
-        read(client, Read(events=1767225699 * SECOND))
+        read(client, Bookmark(events=1767225699 * SECOND))
         assert "/events?since=1767225600&until=" in host.requests[-1], "its clock was set back"
 
 
 def test_what_was_read_before_is_passed_over() -> None:
     with engine(told(5 * SECOND + 7, 5 * SECOND + 8, 5 * SECOND)) as (client, _):
-        past = read(client, Read(events=5 * SECOND + 7))
+        past = read(client, Bookmark(events=5 * SECOND + 7))
         assert [event.nanoseconds for event in past.events] == [5 * SECOND + 8]
         assert past.missed == ()
 
 
 def test_what_may_be_missing_is_told() -> None:
     """Where the newest event of last time is not among them, others are not either."""
-    known = Read(events=5 * SECOND)
+    known = Bookmark(events=5 * SECOND)
     with engine(told(7 * SECOND)) as (client, _):
         assert read(client, known).missed == (NO_EVENTS,)
     with engine(told(*range(7 * SECOND, 7 * SECOND + 256))) as (client, _):
         assert read(client, known).missed == (MORE_EVENTS,)
     with engine(told()) as (client, _):
-        assert read(client, Read()) == Past((), Read())
+        assert read(client, Bookmark()) == History((), Bookmark())
 
 
 def test_after_a_restart_only_the_gap_is_missing() -> None:
     """With nothing to go by but the time of the look, until there are events again."""
     with engine(told()) as (client, _):
-        past = read(client, Read(events=5 * SECOND))
+        past = read(client, Bookmark(events=5 * SECOND))
         assert past.missed == (NO_EVENTS,)
-        assert past.read == Read(1767225600 * SECOND + SECOND // 2, anchored=False)
-        assert read(client, past.read).missed == ()
+        assert past.bookmark == Bookmark(1767225600 * SECOND + SECOND // 2, anchored=False)
+        assert read(client, past.bookmark).missed == ()
     later = 1767225601 * SECOND
     with engine(told(later)) as (client, _):
-        again = read(client, past.read)
-        assert (again.missed, again.read) == ((), Read(later))
+        again = read(client, past.bookmark)
+        assert (again.missed, again.bookmark) == ((), Bookmark(later))
     with engine(told(*range(later, later + 256))) as (client, _):
-        assert read(client, past.read).missed == (MORE_EVENTS,)
+        assert read(client, past.bookmark).missed == (MORE_EVENTS,)
 
 
 def test_an_engine_that_tells_nothing() -> None:
     """A proxy that lets no events through; lines that are none are passed over."""
     with engine(refuses(403, "no")) as (client, _):
-        assert read(client, Read(events=5)) == Past((), Read(events=5), (REFUSED,))
+        assert read(client, Bookmark(events=5)) == History((), Bookmark(events=5), (REFUSED,))
     garbled = raw(b'{"Type":"image","timeNano":5}\n[]\nnull\n\x1e{"time":7}\n{')
     with engine(garbled) as (client, _):
-        assert [event.nanoseconds for event in read(client, Read()).events] == [5, 7 * SECOND]
+        assert [event.nanoseconds for event in read(client, Bookmark()).events] == [5, 7 * SECOND]
 
 
 def event(at: float, kind: str, action: str, name: str = "", of: str = "", **more: str) -> Event:

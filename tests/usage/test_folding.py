@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from holystone.planner.inventory import CacheRecord
 from holystone.planner.usage import NEWEST_GAP, Key, Use
-from holystone.usage.folding import fold, fold_record
-from holystone.usage.sighting import Sighting
+from holystone.usage.sighting import Sighting, fold, fold_record
 
 NODE = "docker.io/library/node:18"
 REFERENCE: Key = ("reference", NODE)

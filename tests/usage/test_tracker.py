@@ -9,46 +9,13 @@ from holystone.engine.client import Client
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
 from holystone.operations.live_host import LiveHost
-from holystone.planner.inventory import Container, Engine, Inventory, Network
-from holystone.planner.names import Names
 from holystone.planner.usage import Key
-from holystone.usage.sighting import last_seen, of_containers
 from tests.cli.faulty import EMPTY
 from tests.engine_client.misbehaving import answers, misbehaving
 from tests.store.examples import NOW, opened
 
 IMAGE = "sha256:" + "1" * 64
 HOUR = 3600.0
-
-
-def test_what_the_containers_of_a_host_tell() -> None:
-    """Running: now. Stopped: until then. Never started: when it was made. The latest counts."""
-
-    def container(name: str, state: str, **more: Any) -> Container:
-        return Container(name, name, more.pop("of"), "", state, **more)
-
-    inventory = Inventory(
-        Engine("e", "n", "28", "1.51", "overlay2"),
-        NOW,
-        containers=(
-            container("1", "running", of="a", created=5.0, volumes=("v",), networks=("net", "x")),
-            container("2", "exited", of="b", created=5.0, finished=50.0, volumes=("v", "w")),
-            container("3", "exited", of="b", created=60.0),
-            container("4", "created", of="c", created=70.0),
-            container("5", "exited", of="d"),
-            container("6", "exited", of="e", created=5.0, finished=NOW + 99),
-        ),
-        networks=(Network("id-of-net", "net"),),
-    )
-    assert last_seen(of_containers(inventory, Names(()))) == {
-        ("image", "a"): NOW,
-        ("image", "b"): 60.0,
-        ("image", "c"): 70.0,
-        ("image", "e"): NOW,
-        ("volume", "v"): NOW,
-        ("volume", "w"): 50.0,
-        ("network", "id-of-net"): NOW,
-    }
 
 
 def look(folder: Path, now: float, *, images: bool = True, container: str = "") -> dict[Key, float]:
