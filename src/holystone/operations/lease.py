@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from holystone.operations.errors import OperationError, RequestError
 from holystone.planner.glob import has_marks
 from holystone.planner.inventory import Inventory
+from holystone.planner.lookup import closest, covering, did_you_mean
 from holystone.planner.names import familiar
-from holystone.planner.partial_names import closest, covering, did_you_mean
 from holystone.planner.reference import InvalidReference
 from holystone.planner.usage import Lease
 from holystone.store.store import Store

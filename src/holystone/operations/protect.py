@@ -15,7 +15,7 @@ from holystone.operations.errors import OperationError
 from holystone.outside.regular_file import NotRegular, read_regular
 from holystone.outside.text import safe
 from holystone.outside.writing import create, rewrite
-from holystone.planner.protection import covers
+from holystone.planner.patterns import covers
 
 
 @dataclass(frozen=True, slots=True)
