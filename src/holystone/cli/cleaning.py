@@ -203,9 +203,7 @@ class Cleaning:
         asks = sys.stdin is not None and sys.stdin.isatty() and errors.interactive
         if self.options.json or not asks:
             why = "--json asks no questions" if self.options.json else "no terminal to confirm on"
-            raise Failure(
-                f"{why}; nothing was removed. Pass --yes to go ahead.", exit_codes.USAGE
-            )
+            raise Failure(f"{why}; nothing was removed. Pass --yes to go ahead.", exit_codes.USAGE)
         sys.stderr.write(f"{deep.QUESTION} ")
         sys.stderr.flush()
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
