@@ -123,7 +123,7 @@ def _show(
 ) -> int:
     from holystone.present import document
     from holystone.present.report import history as report
-    from holystone.store.database import StoreError
+    from holystone.store.folder import StoreError
 
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)
     look, rows = output.look, None

@@ -51,7 +51,7 @@ def export(options: argparse.Namespace) -> int:
 
 def _export(ledger: Store, path: str, wanted: str | None, options: argparse.Namespace) -> int:
     from holystone.store import use_log as past
-    from holystone.store.database import StoreError
+    from holystone.store.folder import StoreError
 
     def write(database: sqlite3.Connection) -> Exported:
         engine = _chosen(past.engines(database), wanted)
@@ -59,11 +59,11 @@ def _export(ledger: Store, path: str, wanted: str | None, options: argparse.Name
             return write_trace(database, engine, put)
 
     try:
-        if not ledger.exists():
-            raise Failure(_NOTHING)
-        written = ledger.read(write)
+        written = ledger.read(write, None)
     except StoreError as error:
         raise Failure(str(error)) from None
+    if written is None:
+        raise Failure(_NOTHING)
     _tell(path, written, options)
     return exit_codes.DONE
 

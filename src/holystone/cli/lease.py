@@ -103,7 +103,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _carry_out(ledger: Store, word: str, images: Sequence[str], options: argparse.Namespace) -> int:
     from holystone.planner.reference import InvalidReference
-    from holystone.store.database import StoreError
+    from holystone.store.folder import StoreError
     from holystone.store.lock import ci_job
 
     job = ci_job(os.environ) if options.job is None else options.job

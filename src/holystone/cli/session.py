@@ -177,7 +177,7 @@ def _recall_engine(client: Client, ledger: Store) -> str:
 
 def open_ledger(options: argparse.Namespace) -> Store:
     """The ledger that ``--state`` or the environment names; its file is opened at first use."""
-    from holystone.store.database import default_folder
+    from holystone.store.folder import default_folder
     from holystone.store.store import Store
 
     return Store(options.state or default_folder(os.environ), warn)

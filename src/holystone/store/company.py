@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from holystone.planner.company import TOGETHER, Company, Followers
 from holystone.planner.usage import SAME_USE
-from holystone.store.database import decoding
+from holystone.store.schema import decoding
 from holystone.usage.sighting import Sighting
 
 

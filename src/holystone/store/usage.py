@@ -13,8 +13,7 @@ from holystone.planner.company import TOGETHER
 from holystone.planner.usage import Key, Use
 from holystone.store import company, registries
 from holystone.store import use_log as past
-from holystone.store.database import decoding
-from holystone.store.soundness import check
+from holystone.store.schema import check, decoding
 from holystone.usage.folding import Folded, fold, fold_record
 from holystone.usage.sighting import OwnPull, Read, Seen
 
