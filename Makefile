@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run clean test stress check lint types imports docs fmt examples bench bench-pipeline bench-replay dist lock setup tidy-checkout
+.PHONY: help run clean test stress mutants check lint types imports docs docs-site fmt examples bench bench-pipeline bench-replay dist lock setup tidy-checkout
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -26,6 +26,9 @@ stress: $(READY) ## Cleans beside ten workers' jobs, two minutes on each engine,
 	scripts/install-engines
 	$(BIN)/pytest tests/stress --stress-seconds 120 --stress-faults 17 $(ARGS)
 
+mutants: $(READY) ## Change the planner in 200 random places, and show where its own tests notice nothing
+	$(BIN)/python -m bench.mutants $(ARGS)
+
 check: lint types imports docs ## Lint, format, types, imports, documentation: quick, needs no engine
 
 lint: $(READY)
@@ -42,6 +45,9 @@ imports: $(READY)
 docs: $(READY)
 	$(BIN)/pytest tests/docs $(ARGS)
 
+docs-site: $(READY) ## Build the documentation as a site in build/site; fails on a dead link
+	scripts/docs-site
+
 fmt: $(READY) ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
@@ -57,10 +63,10 @@ examples: $(READY) ## Write the present output into the examples of README.md an
 bench: $(READY) ## Run the benchmarks
 	$(BIN)/python -m bench $(ARGS)
 
-bench-pipeline: $(READY) ## Measure the pipeline on real engines, 12 minutes; write docs/pipeline.md
+bench-pipeline: $(READY) ## Measure the pipeline on real engines, 12 minutes; write docs/explanation/pipeline.md
 	$(BIN)/python -m bench.pipeline --write $(ARGS)
 
-bench-replay: $(READY) ## Replay the shared traces under every order; tables and pictures in docs/ranking.md
+bench-replay: $(READY) ## Replay the shared traces under every order; tables and pictures in docs/explanation/eviction.md
 	$(BIN)/python -m bench.replay --write $(ARGS)
 
 dist: $(READY) ## Make what a runner can take: dist/*.whl and the one file dist/holystone.pyz
@@ -68,13 +74,19 @@ dist: $(READY) ## Make what a runner can take: dist/*.whl and the one file dist/
 
 # An address in the lock would tie every user to the registry of whoever made it, and an additional
 # source of packages would leave in it only the hashes of what that source has.
-lock: $(READY) ## Renew requirements.lock: the newest versions that pyproject.toml allows
+lock: $(READY) ## Renew the locks: the newest versions that pyproject.toml allows
+	$(call locked,requirements.lock,pyproject.toml --group dev)
+	$(call locked,requirements-docs.lock,--group docs)
+
+# $(1): the lock; $(2): what it is of.
+define locked
 	env -u UV_INDEX -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS \
-	  $(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+	  $(BIN)/uv pip compile $(2) --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --upgrade --quiet \
-	  --custom-compile-command 'make lock' --output-file .venv/requirements.lock
-	! grep -nE '://|^--' .venv/requirements.lock
-	mv .venv/requirements.lock requirements.lock
+	  --custom-compile-command 'make lock' --output-file .venv/$(1)
+	! grep -nE '://|^--' .venv/$(1)
+	mv .venv/$(1) $(1)
+endef
 
 setup: $(READY) ## Make .venv, with the command at .venv/bin/holystone
 

@@ -14,7 +14,7 @@ from bench import alone, cleaning, history
 from bench.measure import Result, table, write_json
 
 ROOT = Path(__file__).parent
-DOCUMENT = ROOT.parent / "docs" / "benchmarks.md"
+DOCUMENT = ROOT.parent / "docs" / "explanation" / "benchmarks.md"
 
 BENCHES: dict[str, Callable[[], Iterator[Result]]] = {
     "startup": alone.startup,

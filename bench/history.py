@@ -74,7 +74,7 @@ def _clean(folder: Path) -> float:
         ledger = Store(str(folder), no_warning)
         ledger.recall(KEY)
         ledger.recall_uses(KEY)
-        ledger.recall_read(KEY)
+        ledger.recall_bookmark(KEY)
         ledger.recall_leases(NOW)
         ledger.runs.last_ended(KEY)
         begun = ledger.runs.begin(plan, inventory, endpoint="bench")

@@ -1,4 +1,4 @@
-"""``make bench-pipeline``: measure the pipeline, write docs/pipeline.md, its plot and JSON."""
+"""``make bench-pipeline``: measure the pipeline; write its page, its plot and its JSON."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from bench.pipeline.report import Sizes, document, ratios, read_json, table, wri
 from holystone.planner.units import parse_duration, parse_rate, parse_size
 
 ROOT = Path(__file__).parents[2]
-DOCUMENT = ROOT / "docs" / "pipeline.md"
-PLOT = ROOT / "docs" / "pipeline.svg"
+DOCUMENT = ROOT / "docs" / "explanation" / "pipeline.md"
+PLOT = ROOT / "docs" / "explanation" / "pipeline.svg"
 RESULTS = ROOT / "bench" / "results" / "pipeline.json"
 
 

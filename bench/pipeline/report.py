@@ -110,7 +110,7 @@ def ratios(setting: Setting) -> str:
 
 
 def document(settings: Sequence[Setting], sizes: Sizes, plot: str) -> str:
-    """The whole of docs/pipeline.md. ``plot`` is the name of the picture beside it."""
+    """The whole of docs/explanation/pipeline.md. ``plot`` is the name of the picture beside it."""
     template = Path(__file__).with_name("document.txt").read_text()
     return template.format(
         cores=os.cpu_count(),

@@ -20,9 +20,9 @@ from holystone.replay.trace import read
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "traces"
-DOCUMENT = ROOT / "docs" / "ranking.md"
+DOCUMENT = ROOT / "docs" / "explanation" / "eviction.md"
 MARK = "replay table"
-EXAMPLE = ROOT / "docs" / "replay.md"
+EXAMPLE = ROOT / "docs" / "explanation" / "replay.md"
 EXAMPLE_TRACE = SHARED / "hub.jsonl.gz"
 RESULTS = ROOT / "bench" / "results" / "replay.json"
 GB = 10**9

@@ -1,4 +1,4 @@
-"""The example in docs/replay.md: what the command prints of a long trace."""
+"""The example in docs/explanation/replay.md: what the command prints of a long trace."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def test_text(holystone: Command, trace: Path) -> None:
 def test_json(holystone: Command, trace: Path) -> None:
     """Every field is documented, but for watermarks, which a trace has none of."""
     told = holystone("advise", trace, "--bandwidth", "10MB/s", "--json").json
-    documented = codes(first_cells(section("docs/json.md", "advise --json"))) | {"schema"}
+    documented = codes(first_cells(section("docs/reference/json.md", "advise --json"))) | {"schema"}
     marks = {name for name in documented if name.startswith("watermarks.")}
     assert fields(told) == documented - marks | {"watermarks"}
     (prune,) = [each for each in told["week"]["against"] if each["order"] == "prune-all"]
@@ -104,7 +104,7 @@ def test_a_host_by_its_own_past(
             "INSERT INTO past_use (at, reference, image, pulled) VALUES (?, ?, ?, ?)", uses
         )
     told = holystone("advise", *host, "--json").json
-    documented = codes(first_cells(section("docs/json.md", "advise --json"))) | {"schema"}
+    documented = codes(first_cells(section("docs/reference/json.md", "advise --json"))) | {"schema"}
     assert fields(told) == documented
     assert told["trace"]["references"] == 3
     marks = told["watermarks"]

@@ -245,5 +245,5 @@ def test_every_field_is_documented(holystone: Command, action: str) -> None:
     rule = '[[images.rules]]\nname = "a"\nimages = ["none"]\nkeep = true\n'
     host = DEMO if action == "check" else ()
     done = holystone("config", action, "--json", *host, "--config", written(holystone, rule))
-    documented = codes(first_cells(section("docs/json.md", f"config {action} --json")))
+    documented = codes(first_cells(section("docs/reference/json.md", f"config {action} --json")))
     assert documented == {name.replace("value[]", "value") for name in fields(done.json)}

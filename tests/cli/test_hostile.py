@@ -13,7 +13,7 @@ import pytest
 from tests.cli.command import Command, Done
 from tests.cli.faulty import EMPTY
 from tests.engine_client.misbehaving import VERSION, answers, misbehaving, refuses
-from tests.planner.test_outside import harmless
+from tests.outside.test_text import harmless
 
 HOSTILE = (
     "x\x1b[2J\x1b]8;;http://e\x07\r\n::add-mask::s\n  ::error::e\n##[error]e ##vso[task.x]y "

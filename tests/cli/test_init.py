@@ -165,8 +165,8 @@ def test_json_is_documented(holystone: Command, tmp_path: Path) -> None:
     (tmp_path / ".gitlab-ci.yml").write_text("a: {after_script: [docker system prune -f]}")
     done = holystone("init", "make", "--into", tmp_path, "--json")
     told = fields(done.json) | fields(holystone("init", "--into", tmp_path, "--json").json)
-    assert told == codes(first_cells(section("docs/json.md", "init --json")))
-    actions = section("docs/json.md", "init --json")
+    assert told == codes(first_cells(section("docs/reference/json.md", "init --json")))
+    actions = section("docs/reference/json.md", "init --json")
     assert [a for a in ("write", "replace", "unchanged", "leave") if f"`{a}`" not in actions] == []
 
 

@@ -118,5 +118,5 @@ def test_a_ledger_that_cannot_be_used_is_an_error(holystone: Command) -> None:
 def test_every_field_is_documented(holystone: Command) -> None:
     told = fields(holystone("lease", "a", "--for", "1h", "--job", "7", "--json").json)
     told |= fields(holystone("lease", "release", "a", "--job", "7", "--json").json)
-    documented = codes(first_cells(section("docs/json.md", "lease --json")))
+    documented = codes(first_cells(section("docs/reference/json.md", "lease --json")))
     assert told == documented | {"schema"}

@@ -25,8 +25,8 @@ NODE = "docker.io/library/node:18-alpine"
 
 
 def documented(heading: str) -> set[str]:
-    head = codes(first_cells(section("docs/json.md", "Every document")))
-    return codes(first_cells(section("docs/json.md", heading))) | (
+    head = codes(first_cells(section("docs/reference/json.md", "Every document")))
+    return codes(first_cells(section("docs/reference/json.md", heading))) | (
         head if heading.startswith("observe") else set()
     )
 

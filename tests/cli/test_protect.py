@@ -200,7 +200,7 @@ def test_json_is_documented(holystone: Command, repository: Path) -> None:
     before = holystone("protect", "--from", repository, "--json").json
     assert before["written"] is None
     told = fields(holystone("protect", "--from", repository, "--write", file, "--json").json)
-    documented = codes(first_cells(section("docs/json.md", "protect --json")))
+    documented = codes(first_cells(section("docs/reference/json.md", "protect --json")))
     assert documented - {"written"} == told
 
 

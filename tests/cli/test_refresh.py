@@ -42,7 +42,7 @@ def states(done: Done) -> dict[str, tuple[str, str | None]]:
 
 def documented() -> set[str]:
     """The fields of the document, by its description."""
-    told = codes(first_cells(section("docs/json.md", "refresh --json")))
+    told = codes(first_cells(section("docs/reference/json.md", "refresh --json")))
     return {
         name
         for name in told

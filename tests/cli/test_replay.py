@@ -51,7 +51,7 @@ def test_json_has_what_was_asked_for(holystone: Command) -> None:
 
 
 def test_every_field_is_documented(holystone: Command) -> None:
-    documented = codes(first_cells(section("docs/json.md", "replay --json")))
+    documented = codes(first_cells(section("docs/reference/json.md", "replay --json")))
     groups = {"flattens[].order", "flattens[].budget_bytes"}
     assert fields(holystone("replay", SMALL, "--json").json) == documented
     asked = holystone("replay", SMALL, "--json", "--budget", "1GB").json
@@ -59,8 +59,8 @@ def test_every_field_is_documented(holystone: Command) -> None:
 
 
 def test_every_order_is_documented() -> None:
-    assert codes(first_cells(section("docs/replay.md", "The orders"))) == set(ORDERS)
-    options = section("docs/commands.md", "holystone replay")
+    assert codes(first_cells(section("docs/explanation/replay.md", "The orders"))) == set(ORDERS)
+    options = section("docs/reference/commands.md", "holystone replay")
     assert ", ".join(f"`{order}`" for order in ORDERS) in options
     assert f"`{','.join(DEFAULT)}`" in options
 

@@ -173,7 +173,7 @@ def test_some_do_not_come_back(
 
 def documented() -> set[str]:
     """The fields of the document, by its description."""
-    told = codes(first_cells(section("docs/json.md", "restore --json")))
+    told = codes(first_cells(section("docs/reference/json.md", "restore --json")))
     return {name for name in told if not any(each.startswith(f"{name}.") for each in told)}
 
 

@@ -64,7 +64,7 @@ def test_a_digest_that_is_the_name_stays_the_name(
 
 def documented() -> set[str]:
     """The fields of the document, by its description."""
-    told = codes(first_cells(section("docs/json.md", "verify --json")))
+    told = codes(first_cells(section("docs/reference/json.md", "verify --json")))
     return {name for name in told if not any(each.startswith(f"{name}.") for each in told)}
 
 

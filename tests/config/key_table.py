@@ -1,4 +1,4 @@
-"""The reference of keys in docs/policy.md, which ``make examples`` writes."""
+"""The reference of keys in docs/reference/policy.md, which ``make examples`` writes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from holystone.config.keys import KEYS, RULE_KEYS, RULES, RULES_DOC, TABLES, Key
 from holystone.config.kinds import toml
 from tests.docs.generated import below, bring_up_to_date
 
-DOCUMENT = "docs/policy.md"
+DOCUMENT = "docs/reference/policy.md"
 HEADING = "## Every key"
 COLUMNS = ("key", "value", "default", "example", "a file in a repository can", "")
 

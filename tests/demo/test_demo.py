@@ -102,7 +102,7 @@ def test_a_routine_clean_of_it_frees_exactly_what_it_says() -> None:
 
 
 def test_it_needs_no_costly_import() -> None:
-    costly = "dataclasses|random|json|http.client|sqlite3|asyncio|socket|ssl|rich|datetime"
+    costly = "random|json|http.client|sqlite3|asyncio|socket|ssl|rich|datetime"
     program = (
         "import sys, holystone.demo.contents; "
         f"print([name for name in {costly.split('|')!r} if name in sys.modules])"

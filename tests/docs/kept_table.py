@@ -1,4 +1,4 @@
-"""The table of tools in docs/kept-containers.md, which ``make examples`` writes."""
+"""The table of tools in docs/reference/kept-containers.md, which ``make examples`` writes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from holystone.planner.kept_containers import TABLE
 from tests.docs.generated import below, bring_up_to_date
 
-DOCUMENT = "docs/kept-containers.md"
+DOCUMENT = "docs/reference/kept-containers.md"
 HEADING = "## The table"
 
 

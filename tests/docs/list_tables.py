@@ -1,4 +1,4 @@
-"""The tables of docs/lists.md, which ``make examples`` writes: what each list can be asked for."""
+"""The tables of docs/reference/lists.md: what each list can be asked for (``make examples``)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from holystone.present.lists.table import Table
 from tests.docs.generated import below, bring_up_to_date
 
-DOCUMENT = "docs/lists.md"
+DOCUMENT = "docs/reference/lists.md"
 HEADING = "## What each list has"
 LISTS = {
     "images": "holystone images",

@@ -58,7 +58,7 @@ def drawn() -> str:
         color_system="standard",
         force_terminal=True,
     )
-    console.print(shown, "\n", sep="\n", soft_wrap=True)
+    console.print(shown, "", sep="\n", soft_wrap=True)
     svg = console.export_svg(title="holystone", unique_id="status", code_format=_FORMAT)
     return "\n".join(line.strip() for line in svg.replace("><", ">\n<").splitlines()) + "\n"
 

@@ -29,7 +29,7 @@ FIELDS = {
     "images --json": "images",
     "explain --json": "explain python:3.12-slim",
 }
-"""Sections of docs/json.md, and the command that prints their document."""
+"""Sections of docs/reference/json.md, and the command that prints their document."""
 COMMON = "Options of every command"
 SHARED = "Options of plan and clean"
 LISTS = "Options of lists"
@@ -69,11 +69,16 @@ def options_of(command: str) -> dict[str, argparse.Action]:
 
 def documented_options(heading: str) -> set[str]:
     """The options the tables of a section are about, without their values."""
-    return {code.split()[0] for code in codes(first_cells(section("docs/commands.md", heading)))}
+    return {
+        code.split()[0]
+        for code in codes(first_cells(section("docs/reference/commands.md", heading)))
+    }
 
 
 def test_every_command_is_documented() -> None:
-    headings = set(re.findall(r"^## holystone (.+)$", texts()["docs/commands.md"], re.MULTILINE))
+    headings = set(
+        re.findall(r"^## holystone (.+)$", texts()["docs/reference/commands.md"], re.MULTILINE)
+    )
     assert headings == set(COMMANDS)
     listed = {code.split()[1] for code in codes(first_cells(section("README.md", "Commands")))}
     assert listed == set(COMMANDS)
@@ -94,7 +99,7 @@ def test_every_option_is_documented(command: str) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_choice_is_documented(command: str) -> None:
     headings = (f"holystone {command}", SHARED, COMMON)
-    text = "".join(section("docs/commands.md", heading) for heading in headings)
+    text = "".join(section("docs/reference/commands.md", heading) for heading in headings)
     for name, action in options_of(command).items():
         missing = [choice for choice in action.choices or () if f"`{choice}`" not in text]
         assert missing == [], name
@@ -102,7 +107,7 @@ def test_every_choice_is_documented(command: str) -> None:
 
 def test_every_exit_code_is_documented() -> None:
     known = {str(value) for name, value in vars(exit_codes).items() if name.isupper()}
-    assert set(first_cells(section("docs/commands.md", "Exit codes"))) - {"code"} == known
+    assert set(first_cells(section("docs/reference/commands.md", "Exit codes"))) - {"code"} == known
 
 
 def test_readme_is_short() -> None:
@@ -110,8 +115,8 @@ def test_readme_is_short() -> None:
 
 
 def test_every_rule_is_documented() -> None:
-    assert codes(first_cells(section("docs/decisions.md", "The rules"))) == set(RULES)
-    left_out = section("docs/protect.md", "What is left out")
+    assert codes(first_cells(section("docs/reference/rules.md", "The rules"))) == set(RULES)
+    left_out = section("docs/how-to/protect.md", "What is left out")
     assert codes(first_cells(left_out)) == set(found.RULES)
 
 
@@ -120,10 +125,10 @@ def test_every_field_is_documented(heading: str) -> None:
     command = f"holystone {FIELDS[heading]} --host demo: --json 2>/dev/null"
     vain = {"./holystone.toml": '[grace]\nother = "0s"\n'}
     (line,) = run(Example(command, [], 1, 1, vain))
-    documented = codes(first_cells(section("docs/json.md", heading)))
-    documented |= codes(first_cells(section("docs/json.md", "Every document")))
+    documented = codes(first_cells(section("docs/reference/json.md", heading)))
+    documented |= codes(first_cells(section("docs/reference/json.md", "Every document")))
     if heading == "clean --json":
-        documented |= codes(first_cells(section("docs/json.md", "plan --json")))
+        documented |= codes(first_cells(section("docs/reference/json.md", "plan --json")))
     groups = {name for name in documented if name.endswith("[]")}
     document = json.loads(line)
     if document.get("notes") == []:

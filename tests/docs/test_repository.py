@@ -67,8 +67,9 @@ def test_nothing_is_minified() -> None:
     none_with(too_long, "nobody can read or compare a line like this")
 
 
-def test_lock_is_complete_and_has_no_address() -> None:
-    lock = texts()["requirements.lock"]
+@pytest.mark.parametrize("path", ["requirements.lock", "requirements-docs.lock"])
+def test_lock_is_complete_and_has_no_address(path: str) -> None:
+    lock = texts()[path]
     assert "://" not in lock
     requirements = re.findall(r"^(?![ #])(.+)$", lock, re.MULTILINE)
     assert requirements
@@ -114,3 +115,11 @@ def test_named_make_targets_exist(path: str) -> None:
 )
 def test_scripts_parse(path: str) -> None:
     subprocess.run(["bash", "-n", ROOT / path], check=True)
+
+
+def test_site_has_every_page() -> None:
+    """And no page that is gone."""
+    pages = set(re.findall(r'"([\w/-]+\.md)"', texts()["zensical.toml"]))
+    assert pages == {
+        path for path in documents() if not path.startswith(("tests/", "src/", "bench/"))
+    }

@@ -16,8 +16,8 @@ from holystone.planner.plan import plan
 from holystone.planner.policy import CacheLimits, Grace, Policy
 from holystone.planner.verdict import Plan, Verdict
 from holystone.store.store import Store
-from holystone.usage.store_port import Forgetful
 from tests.engines import Engine
+from tests.usage.forgetful import Forgetful
 
 NO_GRACE = Policy(grace=Grace.uniform(0))
 """Young objects go too: what a test makes is always young."""

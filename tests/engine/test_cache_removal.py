@@ -13,17 +13,15 @@ from holystone.engine import remove_cache as cache_removal
 from holystone.engine.buildkit import cache as buildkit
 from holystone.engine.buildkit.grpc import Channel
 from holystone.engine.client import Client
-from holystone.engine.host import REMOVED, SKIPPED, Removal
+from holystone.engine.host import ALREADY_GONE, REMOVED, SKIPPED, USED, Removal
 from holystone.engine.remove_cache import BUSY
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
-from holystone.engine.workers import ALREADY_GONE, USED
 from holystone.operations.execute import Outcome, execute
 from holystone.operations.live_host import LiveHost
 from holystone.planner.plan import plan
 from holystone.planner.policy import CacheLimits
 from holystone.planner.verdict import Step
-from holystone.usage.store_port import Forgetful
 from tests.engine.cleaning import NO_CACHE, NO_GRACE, clean, live_host
 from tests.engine_client.proxy import Front, proxy
 from tests.engines import Engine
@@ -38,6 +36,7 @@ from tests.engines.images import (
     tar_of,
 )
 from tests.engines.places import DOCKER
+from tests.usage.forgetful import Forgetful
 
 pytestmark = pytest.mark.engine("docker20", "docker28c")
 

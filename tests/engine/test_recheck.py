@@ -11,21 +11,21 @@ from typing import NamedTuple
 import pytest
 
 from holystone.engine.client import Client
-from holystone.engine.host import Removal
+from holystone.engine.host import GONE, USED, Removal
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
-from holystone.engine.workers import GONE, INTERRUPTED, USED
 from holystone.operations.execute import Outcome, execute
 from holystone.operations.live_host import LiveHost
+from holystone.operations.workers import INTERRUPTED
 from holystone.planner.inventory import Inventory
 from holystone.planner.plan import plan
 from holystone.planner.policy import Policy
 from holystone.planner.verdict import Plan, Step
-from holystone.usage.store_port import Forgetful
 from tests.engine.cleaning import NO_CACHE, NO_GRACE, Figures, figures, image_ids, live_host
 from tests.engine_client.proxy import proxy
 from tests.engines import Engine
 from tests.engines.images import SCRATCH, ImageToLoad, build, busybox_layer, layer, load
+from tests.usage.forgetful import Forgetful
 
 
 class Run(NamedTuple):

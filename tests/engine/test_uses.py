@@ -14,7 +14,7 @@ from holystone.engine.host import Observed
 from holystone.planner import usage
 from holystone.planner.usage import Use
 from holystone.store import use_log as past
-from holystone.usage import folding
+from holystone.usage import sighting
 from holystone.usage.engine_history import MORE_EVENTS, NO_EVENTS
 from tests.engine.cleaning import live_host
 from tests.engine.refreshing import move_tag
@@ -33,7 +33,7 @@ _TOLD = 0.4
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(usage, "SAME_USE", _APART)
-    monkeypatch.setattr(folding, "SAME_USE", _APART)
+    monkeypatch.setattr(sighting, "SAME_USE", _APART)
 
 
 class Job:
@@ -222,7 +222,9 @@ def test_what_a_build_ends_in_tells_what_it_began_with(job: Job, unique: str) ->
         job.look()
         assert job.counts()[two] == before.get(two, 0) + number
     assert job.counts()[built] >= 1
-    assert job.counts().get(one, 0) == before.get(one, 0), "docs/history.md tells that it is not"
+    assert job.counts().get(one, 0) == before.get(one, 0), (
+        "docs/explanation/history.md tells that it is not"
+    )
 
 
 @pytest.mark.engine("docker20")

@@ -128,7 +128,7 @@ def test_a_blob_that_is_gone(fresh_engine: Engine, unique: str) -> None:
 
 @pytest.mark.engine("docker28c")
 def test_unpacked_snapshots_are_not_what_is_exported(fresh_engine: Engine, unique: str) -> None:
-    """docs/verify.md says so: damage there is not found."""
+    """docs/how-to/verify.md says so: damage there is not found."""
     part = layer(unique)
     (image_id,) = load(fresh_engine, ImageToLoad([part], [f"localhost/{unique}:1"]))
     unpacked = [

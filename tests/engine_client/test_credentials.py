@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -163,9 +162,7 @@ def test_a_helper_that_is_not_there_or_never_answers(home: Home) -> None:
     assert "it is not in PATH" in home.fault()
     home.helper("slow", "exec sleep 30")
     home.write(credsStore="slow")
-    began = time.monotonic()
     assert "no answer in 0.3 s" in home.fault(timeout=0.3)
-    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize(

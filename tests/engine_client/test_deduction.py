@@ -12,12 +12,12 @@ from holystone.engine.history import Weighing
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
 from holystone.operations.live_host import LiveHost
+from holystone.planner.holders import unpacked_bytes
 from holystone.planner.inventory import Blob, Image
-from holystone.planner.layers import stored_bytes
-from holystone.usage.store_port import Forgetful
 from tests.engine_client.proxy import proxy
 from tests.engines import Engine
 from tests.engines.images import ImageToLoad, layer, load
+from tests.usage.forgetful import Forgetful
 
 SIZES = {"base": 100, "middle": 30, "a": 7, "b": 5, "c": 2}
 STACKS = {
@@ -129,4 +129,4 @@ def test_few_histories_are_asked_and_every_image_adds_up(fresh_engine: Engine, u
         assert sum(each.size for each in listed.layers) == listed.size - listed.content_size
     blobs = {blob for listed in inventory.images for blob in listed.blobs or ()}
     usage = fresh_engine.disk_usage()
-    assert stored_bytes(inventory.images) + sum(b.size for b in blobs) == usage["LayersSize"]
+    assert unpacked_bytes(inventory.images) + sum(b.size for b in blobs) == usage["LayersSize"]

@@ -149,7 +149,7 @@ def test_a_stream_that_broke_says_so_again_and_again(rest: Behaviour, words: str
     with misbehaving({"GET /events": [HEAD, *rest]}) as host, following(host) as stream:
         with pytest.raises(ProtocolError, match=re.escape(words)) as caught:
             gathered(stream, 9)
-        assert "GET /events" in str(caught.value)
+        assert "/events" in str(caught.value)
         assert str(caught.value).endswith("?")
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holystone.engine.history import EMPTY_LAYER, Step, Weighing, read_history, weigh
-from holystone.planner.layers import chain_ids, stored_bytes
+from holystone.planner.holders import chain_ids, unpacked_bytes
 from tests.engine.cleaning import live_host
 from tests.engines import Engine
 from tests.engines.images import SCRATCH, ImageToLoad, Layer, build, layer, load
@@ -244,7 +244,7 @@ def test_random_builds_weigh_what_the_engine_says(fresh_engine: Engine, unique: 
     assert {image.id: sum(part.size for part in image.layers or ()) for image in images} == {
         image.id: image.size for image in images
     }
-    assert stored_bytes(images) == fresh_engine.disk_usage()["LayersSize"]
+    assert unpacked_bytes(images) == fresh_engine.disk_usage()["LayersSize"]
 
 
 @pytest.mark.parametrize("remote", [False, True], ids=["near", "far"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from holystone.engine.errors import EngineRefused, ProtocolError
@@ -74,14 +72,12 @@ def test_whole_answers(behaviour: Behaviour) -> None:
     ],
 )
 def test_broken_answers(behaviour: Behaviour, words: str) -> None:
-    began = time.monotonic()
     with misbehaving({"GET /x": behaviour}) as host:
         connection = open_to(host)
         connection.send("GET", "/x")
         with pytest.raises(ProtocolError, match=words):
             connection.receive().checked().json()
         connection.close()
-    assert time.monotonic() - began < 2
 
 
 def test_refusals_turns_and_names() -> None:

@@ -16,12 +16,13 @@ from holystone.engine.transport.endpoint import resolve
 from holystone.operations.live_host import LiveHost
 from holystone.planner.inventory import Container, Inventory
 from holystone.store.store import Store
-from holystone.usage.store_port import Forgetful, Memory
+from holystone.usage.store_port import Memory
 from tests.engine.cleaning import live_host
 from tests.engine.restoring import pushed
 from tests.engine_client.proxy import Front, proxy
 from tests.engines import Engine, Registry
 from tests.engines.images import SCRATCH, ImageToLoad, build, busybox_layer, layer, load
+from tests.usage.forgetful import Forgetful
 
 LISTS = ("GET /_ping", "GET /info", "GET /networks", "GET /volumes", "GET /events?past")
 IMAGES = {

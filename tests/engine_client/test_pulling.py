@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -101,10 +100,8 @@ def test_a_pull_is_cancelled_from_another_thread() -> None:
     hanging = stream(progress("a", "Downloading", 1, 2), then=HANG)
     with engine(hanging) as puller:
         threading.Timer(0.3, puller.cancel).start()
-        began = time.monotonic()
         with pytest.raises(PullCancelled):
             puller.pull(REFERENCE, lambda _come, _size: None)
-        assert time.monotonic() - began < 10
         with pytest.raises(PullCancelled):
             puller.pull(REFERENCE, lambda _come, _size: None)
 
@@ -131,9 +128,7 @@ def test_ctrl_c_ends_the_pulls_and_tells_what_was_not_done() -> None:
 
     hanging = stream(progress("a", "Downloading", 1, 2), then=HANG)
     with engine(hanging) as puller:
-        began = time.monotonic()
         undone = carry_out(plan, puller, Interrupting())
-    assert time.monotonic() - began < 10
     assert undone.interrupted == INTERRUPTED
     assert [done.result for done in undone.results] == [FAILED] * 5
     assert undone.results[4] == Restored(FAILED, "not tried: interrupted")

@@ -16,7 +16,7 @@ from holystone.planner.inventory import Engine, Image, Inventory
 from holystone.registry.confirm import REMEMBERED, UNREACHED, Confirming
 from holystone.registry.credentials import Credentials
 from holystone.registry.probe import IN_FLIGHT, Asker
-from holystone.usage.store_port import Forgetful, Memory
+from holystone.usage.store_port import Memory
 from tests.engine_client.misbehaving import (
     Behaviour,
     Host,
@@ -30,6 +30,7 @@ from tests.engine_client.misbehaving import (
     together,
 )
 from tests.store.examples import opened
+from tests.usage.forgetful import Forgetful
 
 ENGINE = Engine("e", "n", "20.10.24", "1.41", "overlay2")
 

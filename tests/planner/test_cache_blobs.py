@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from holystone.planner.cache_blobs import blobs_of_records
 from holystone.planner.freed import free
+from holystone.planner.holders import blobs_of_records
 from holystone.planner.inventory import Blob, CacheRecord, Engine, Image, Inventory, Layer
 from holystone.present.figures import CacheBytes, cache_bytes
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holystone.planner.cache_layers import ambiguous, layers_of_records
+from holystone.planner.holders import ambiguous, layers_of_records
 from holystone.planner.inventory import CacheRecord, Engine, Image, Inventory, Layer
 from holystone.planner.plan import plan
 from holystone.planner.policy import CacheLimits, Grace, Policy

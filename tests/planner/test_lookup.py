@@ -15,8 +15,7 @@ from holystone.planner.inventory import (
     Network,
     Volume,
 )
-from holystone.planner.lookup import find, find_images
-from holystone.planner.partial_names import covering
+from holystone.planner.lookup import covering, find, find_images
 
 ENGINE = Engine("", "", "", "", "")
 AA, AB, CC = "aa" * 32, "ab" * 32, "cc" * 32

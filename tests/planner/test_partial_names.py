@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from holystone.planner.partial_names import closest, covering, did_you_mean, reference_test
+from holystone.planner.lookup import closest, covering, did_you_mean, reference_test
 
 NAMES = (
     "127.0.0.1:5000/team/app-node:1.5",

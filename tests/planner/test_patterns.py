@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holystone.planner.glob import of_text
 from holystone.planner.kept_containers import KeptContainers
-from holystone.planner.patterns import Labels, Names, References
+from holystone.planner.patterns import Labels, Names, References, covers
 from holystone.planner.policy import Retention
-from holystone.planner.protection import covers, label_matches
+from holystone.planner.protection import Retained
 from holystone.planner.reference import InvalidReference, matches, parse, parse_pattern
-from holystone.planner.retention import Retained
 from holystone.planner.rules import matches_name
 
-MANY = 40_000
-REFERENCES = [f"registry.example.com/team-{at % 50}/app-{at}:1.{at % 7}" for at in range(10_000)]
+MANY = 10_000
+REFERENCES = [f"registry.example.com/team-{at % 50}/app-{at}:1.{at % 7}" for at in range(2_000)]
+
+
+def label_matches(pattern: str, labels: Mapping[str, str]) -> bool:
+    """True where one of the labels is as the pattern says: ``key`` or ``key=value``, ``*?``."""
+    key, with_value, value = pattern.partition("=")
+    if not ("*" in pattern or "?" in pattern):
+        return key in labels and (not with_value or labels[key] == value)
+
+    named = [told for name, told in labels.items() if of_text(key).matches(name)]
+    return any(not with_value or of_text(value).matches(told) for told in named)
 
 
 def _valid(text: str) -> bool:
@@ -110,21 +121,21 @@ def test_the_first_row_of_an_owner_keeps_a_container() -> None:
     ["registry.example.com/team-{}/app", "registry.example.com/app-{}-*", "**/app-{}", "app:1.{}-*",
      "*.example.com/*/app-{}*:1.*", "registry.example.com/team-?/ap?-{}:*", "!**/app-{}"],
 )  # fmt: skip
-def test_forty_thousand_patterns_of_images_take_seconds(pattern: str) -> None:
+def test_ten_thousand_patterns_of_images_take_a_moment(pattern: str) -> None:
     patterns = tuple(pattern.format(at) for at in range(MANY))
     parsed = [parse(each) for each in REFERENCES]
     started = time.process_time()
     found = References(patterns)
     for each in parsed:
         found.covering(each)
-    assert time.process_time() - started < 8  # about one on an idle machine
+    assert time.process_time() - started < 4  # a fifth of one on an idle machine; one by one: 20
 
 
 @pytest.mark.parametrize("pattern", ["stage={}-*a*a*b", "com.example.{}", "*.{}=a*a*b", "a=*-{}"])
-def test_forty_thousand_patterns_of_labels_take_seconds(pattern: str) -> None:
+def test_ten_thousand_patterns_of_labels_take_a_moment(pattern: str) -> None:
     patterns = [pattern.format(at) for at in range(MANY)]
     started = time.process_time()
     found = Labels(patterns)
-    for at in range(10_000):
+    for at in range(2_000):
         found.first({"stage": f"{at}-{'a' * 1000}", "maintainer": "somebody"})
-    assert time.process_time() - started < 8
+    assert time.process_time() - started < 4

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holystone.planner import ranking as ranking_module
-from holystone.planner.company import Company
-from holystone.planner.demand import SPEED, SUCCEEDED, Habits, repository_of, typical_gap
+from holystone.planner.demand import SPEED, SUCCEEDED, Company, Habits, repository_of, typical_gap
 from holystone.planner.ranking import ABSENT, NEVER, WAIT, Piece, Ranking
 from holystone.planner.usage import Use
 
@@ -84,7 +83,7 @@ def test_freed_is_what_nobody_else_holds(done: Steps) -> None:
 
 
 def test_the_worth_of_a_byte() -> None:
-    """The formula of docs/ranking.md, with its numbers."""
+    """The formula of docs/explanation/eviction.md, with its numbers."""
     habits = Habits()
     habits.know("a:1", Use(0.0, 10 * DAY, 20, 2 * DAY))
     habits.know("b:1", Use(0.0, 10 * DAY, 20, 2 * DAY))

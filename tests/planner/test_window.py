@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from holystone.planner.window import parse_window
+from holystone.planner.units import parse_window
 
 
 def hours(text: str) -> set[int]:

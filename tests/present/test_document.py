@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from holystone.planner.company import Followers
 from holystone.planner.inventory import Blob, Disk, Inventory, Layer
 from holystone.planner.plan import plan as planned
 from holystone.planner.policy import Grace, Mark, Policy, Watermarks
-from holystone.planner.usage import Usage, Use
+from holystone.planner.usage import Followers, Usage, Use
 from holystone.present import document, figures
 from holystone.present.explanation import explanation
 from tests.present import host

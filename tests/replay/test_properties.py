@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holystone.planner.freed import LayerHolders
+from holystone.planner.holders import unpacked_bytes
 from holystone.planner.inventory import Image, Layer
-from holystone.planner.layers import freed_in_order, holders, stored_bytes
 from holystone.replay.bound import Bound
 from holystone.replay.facts import facts_of
 from holystone.replay.host import Host
@@ -122,7 +123,7 @@ class Witness(Order):
 
     def check(self) -> None:
         assert self.host is not None
-        assert self.host.held_bytes == stored_bytes(self.here.values())
+        assert self.host.held_bytes == unpacked_bytes(self.here.values())
         self.held = self.host.held_bytes
 
     def due(self, now: float, asked: int, shelf: Shelf) -> Iterator[int]:
@@ -140,8 +141,8 @@ class Witness(Order):
         self.order.used(reference, image, now)
 
     def gone(self, image: int) -> None:
-        count = holders(self.here.values())
-        (freed,) = freed_in_order([self.here.pop(image)], count)
+        account = LayerHolders(self.here.values(), {})
+        freed = account.give_up_image(self.here.pop(image))
         before = self.held
         self.check()
         assert before - self.held == freed

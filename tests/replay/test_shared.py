@@ -75,4 +75,4 @@ def test_without_dates_of_build_until_takes_less() -> None:
 def test_the_example_in_the_documentation() -> None:
     """`make bench-replay` writes it anew."""
     path = Path(recorded("hub").name)
-    assert shown(texts()["docs/replay.md"]) == example(path)
+    assert shown(texts()["docs/explanation/replay.md"]) == example(path)

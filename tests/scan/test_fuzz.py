@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from holystone.config.adding import CannotAdd, add
-from holystone.planner.protection import covers
+from holystone.planner.patterns import covers
 from holystone.scan.dockerfile import parse
 from holystone.scan.dotenv import values
 from holystone.scan.findings import Unreadable

@@ -10,7 +10,7 @@ from holystone.planner.inventory import CacheRecord, Disk, Engine, Image, Invent
 from holystone.planner.usage import Key
 from holystone.planner.verdict import Plan, Step, Verdict
 from holystone.store.store import Store
-from holystone.usage.sighting import Read, Seen, Sighting
+from holystone.usage.sighting import Bookmark, Sighting, UsageUpdate
 
 NOW = 1_750_000_000.0
 KEY = "engine/classic"
@@ -72,12 +72,14 @@ def plan_of(inventory: Inventory, level: str = "routine") -> Plan:
 def seen(
     *sightings: Sighting,
     at: float = NOW,
-    read: Read = Read(),  # noqa: B008 - immutable
+    read: Bookmark = Bookmark(),  # noqa: B008 - immutable
     present: Collection[Key] = (),
     images: Mapping[str, Image] | None = None,
     cache: tuple[CacheRecord, ...] = (),
-) -> Seen:
+) -> UsageUpdate:
     """What a look saw: these uses; every image that was used is still here."""
     used = {("image", each.image) for each in sightings if each.image}
     records = {("cache", record.id) for record in cache}
-    return Seen("runner", at, read, sightings, images or {}, cache, {*used, *records, *present})
+    return UsageUpdate(
+        "runner", at, read, sightings, images or {}, cache, {*used, *records, *present}
+    )

@@ -39,7 +39,7 @@ def use(ledger: Store) -> None:
     """All that a clean does with a ledger."""
     ledger.recall(KEY)
     ledger.recall_uses(KEY)
-    ledger.recall_read(KEY)
+    ledger.recall_bookmark(KEY)
     ledger.recall_leases(NOW)
     ledger.runs.last_ended(KEY)
     inventory = host(len(IDS))

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from holystone.planner.holders import chain_ids
 from holystone.planner.inventory import CacheRecord, Layer
-from holystone.planner.layers import chain_ids
 from holystone.store import opening
 from holystone.store import use_log as past
 from holystone.store.folder import FILE
@@ -81,7 +81,7 @@ def look(ledger: Store) -> None:
     for layers in (False, True):
         ledger.recall(KEY, layers=layers)
     ledger.recall_uses(KEY)
-    ledger.recall_read(KEY)
+    ledger.recall_bookmark(KEY)
     ledger.recall_company(KEY)
     ledger.recall_absent(KEY)
     ledger.recall_speeds(KEY)

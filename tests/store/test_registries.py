@@ -9,7 +9,7 @@ import pytest
 
 from holystone.store.registries import KEPT_FOR
 from holystone.store.store import Store
-from holystone.usage.sighting import Read, Seen
+from holystone.usage.sighting import Bookmark, UsageUpdate
 from holystone.usage.store_port import RegistryWord
 from tests.store.examples import KEY, NOW, opened
 
@@ -17,7 +17,7 @@ A, B = (f"r.example.com/a@sha256:{n}" for n in "ab")
 
 
 def see(ledger: Store, in_registries: Mapping[str, float], at: float = NOW) -> None:
-    seen = Seen("runner", at, Read(), (), {}, (), (), in_registries=in_registries)
+    seen = UsageUpdate("runner", at, Bookmark(), (), {}, (), (), in_registries=in_registries)
     assert ledger.fold(KEY, seen) is not None
 
 

@@ -99,7 +99,7 @@ def _own_trace(ledger: Store, key: str) -> Trace:
 
 def _room(inventory: Inventory, largest: int) -> Room | None:
     """What the host's disk has room for; None where it is not in sight, or layers are unknown."""
-    from holystone.planner import layers
+    from holystone.planner.holders import unpacked_bytes
     from holystone.present.figures import stored_bytes
     from holystone.replay.advice import Room
 
@@ -107,7 +107,7 @@ def _room(inventory: Inventory, largest: int) -> Room | None:
     stored = stored_bytes(inventory.images)
     if total is None or free is None or stored is None:
         return None
-    unpacked = layers.stored_bytes(inventory.images)
+    unpacked = unpacked_bytes(inventory.images)
     weight = max(1.0, stored / unpacked) if unpacked else 1.0
     return Room(total, max(0, total - free - stored), largest, weight)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from holystone.cli.session import Failure, opened
 from holystone.planner.glob import has_marks
+from holystone.planner.lookup import closest, covering, did_you_mean
 from holystone.planner.names import familiar
-from holystone.planner.partial_names import closest, covering, did_you_mean
 
 if TYPE_CHECKING:
     from holystone.planner.usage import Lease

@@ -19,7 +19,7 @@ def images_meant(images: Sequence[Image], names: Sequence[str]) -> set[str]:
     for text in names:
         found = find_images(images, text)
         if not found:
-            from holystone.planner.partial_names import did_you_mean
+            from holystone.planner.lookup import did_you_mean
             from holystone.present.format import safe
 
             near = safe(did_you_mean((tag for image in images for tag in image.tags), text))

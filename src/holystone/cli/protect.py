@@ -145,7 +145,7 @@ def _text(path: str) -> str | None:
 
 def _compared(path: str, text: str | None, references: Sequence[str]) -> Written:
     """What a file has of these references already, and what it lacks."""
-    from holystone.planner.protection import covers
+    from holystone.planner.patterns import covers
     from holystone.present.report.protect import Written
 
     patterns = _patterns(text or "")

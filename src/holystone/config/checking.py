@@ -8,13 +8,13 @@ from typing import NamedTuple
 from holystone.config.keys import KEYS, RULES
 from holystone.config.load import MEND_HERE, Configuration
 from holystone.config.settings import Rule, Settings
-from holystone.planner.digest_names import digest_names
 from holystone.planner.inventory import Inventory
-from holystone.planner.patterns import Labels
+from holystone.planner.names import digest_names
+from holystone.planner.patterns import Labels, covers
 from holystone.planner.patterns import names as names_of
 from holystone.planner.patterns import references as ready
 from holystone.planner.policy import Mark
-from holystone.planner.protection import covers, parsed_or_none
+from holystone.planner.reference import parsed_or_none
 
 FULL_SAY = f"A file found in the current folder can only protect more; {MEND_HERE}"
 

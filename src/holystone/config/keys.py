@@ -1,6 +1,6 @@
 """The table of everything ``holystone.toml`` can say: the one source of keys, types and defaults.
 
-Reading, ``config schema``, ``config init`` and the reference in ``docs/policy.md`` come from it.
+Reading, ``config schema``, ``config init`` and ``docs/reference/policy.md`` come from it.
 The defaults are those of ``planner.policy``.
 """
 

@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 
 from holystone.planner.policy import Mark
 from holystone.planner.reference import parse_pattern
-from holystone.planner.units import parse_duration, parse_size
-from holystone.planner.window import parse_window
+from holystone.planner.units import parse_duration, parse_size, parse_window
 
 _LARGEST = 10**18
 _CENTURY = 36525 * 86400.0

@@ -10,15 +10,12 @@ from holystone.demo.memory_host import SimulatedHost
 from holystone.demo.registry import says_no
 from holystone.demo.usage import (
     demo_absent,
-    demo_cache_uses,
     demo_company,
-    demo_image_uses,
     demo_references,
     demo_speeds,
 )
-from holystone.planner.account import Beside, Log, Orphan
 from holystone.planner.inventory import Disk, Engine, Inventory, Network, Volume
-from holystone.planner.lazy import Lazy
+from holystone.planner.totals import Beside, Log, Orphan
 from holystone.planner.usage import Usage
 
 _DISK = Disk(total_bytes=200_000_000_000, free_bytes=18_000_000_000)
@@ -90,15 +87,12 @@ def demo_inventory(now: float) -> tuple[Inventory, Usage]:
         disk=_DISK,
     )
     arrived = {image.id: image.last_tagged or image.created for image in images}
-    references = Lazy(lambda: demo_references(now))
     usage = Usage(
         arrived | first_seen,
-        references=references,
-        company=Lazy(demo_company),
-        absent=Lazy(demo_absent),
+        references=demo_references(now),
+        company=demo_company(),
+        absent=demo_absent(),
         speeds=demo_speeds(),
-        images=Lazy(lambda: demo_image_uses(images, references)),
-        cache=Lazy(lambda: demo_cache_uses(inventory.cache)),
     )
     return inventory, usage
 

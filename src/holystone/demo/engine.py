@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from holystone.demo.stored import StoredParts
 from holystone.engine.errors import EngineRefused
-from holystone.planner.cache_layers import layers_of_records
+from holystone.planner.holders import layers_of_records
 from holystone.planner.inventory import CacheRecord, Container, Disk, Image, Inventory
 
 _ACTIVE = ("running", "paused", "restarting")

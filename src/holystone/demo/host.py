@@ -18,7 +18,8 @@ from holystone.planner.names import complete
 from holystone.planner.reference import parse
 from holystone.planner.usage import Lease, Usage
 from holystone.planner.verdict import KINDS
-from holystone.usage.sighting import Read, Seen, present_keys
+from holystone.usage.from_inventory import present_keys
+from holystone.usage.sighting import Bookmark, UsageUpdate
 from holystone.usage.store_port import Memory
 
 _DAMAGED = ("aquasec/trivy:0.53.0",)
@@ -77,11 +78,11 @@ class DemoHost(SimulatedHost):
         """The IDs of the images here that are damaged."""
         return self._damaged & self.images.keys()
 
-    def usage(self) -> Usage:
+    def usage(self, *, demand: bool = True) -> Usage:
         """What is known of the objects that are here, and the leases as they are now."""
         return (
             super()
-            .usage()
+            .usage(demand=demand)
             ._replace(
                 leases=tuple(self.leases(self._clock())),
                 leases_unread=bool(self.memory.leases_unread()),
@@ -90,22 +91,21 @@ class DemoHost(SimulatedHost):
 
     def keep_uses(self, inventory: Inventory) -> Observed:
         """Remember the uses since the last look; at the first all that are known of."""
-        read = self.memory.recall_read(self.key)
-        told = demo_sightings(self.began, self._known.values(), self.shelves, read.looked)
+        bookmark = self.memory.recall_bookmark(self.key)
+        told = demo_sightings(self.began, self._known.values(), self.shelves, bookmark.looked)
         used = {each.image for each in told}
         added = self.memory.fold(
             self.key,
-            Seen(
+            UsageUpdate(
                 engine_name=inventory.engine.name,
                 at=inventory.taken_at,
-                read=Read(looked=inventory.taken_at),
+                bookmark=Bookmark(looked=inventory.taken_at),
                 sightings=tuple(told),
                 images={i: image for i, image in self._known.items() if i in used},
-                cache=(),
                 present=present_keys(inventory),
             ),
         )
-        since = read.looked or inventory.taken_at - SINCE_LAST_LOOK
+        since = bookmark.looked or inventory.taken_at - SINCE_LAST_LOOK
         counted = () if added is None else added.counted
         return Observed(
             since, tuple(each for each in counted if each.at >= since), kept=added is not None

@@ -7,13 +7,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from holystone.demo.engine import SimulatedEngine
 from holystone.engine.errors import EngineRefused
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, Observed, Removal
-from holystone.planner.account import Beside
 from holystone.planner.inventory import Image, Inventory
 from holystone.planner.names import Names
 from holystone.planner.saved_plan import Since
+from holystone.planner.totals import Beside
 from holystone.planner.usage import Usage
 from holystone.planner.verdict import Step
-from holystone.usage.sighting import Sighting, last_seen, of_containers
+from holystone.usage.from_inventory import of_containers
+from holystone.usage.sighting import Sighting, last_seen
 
 SINCE_LAST_LOOK = 900.0
 """Seconds between the looks at a simulated host."""
@@ -124,7 +125,7 @@ class SimulatedHost(SimulatedEngine):
                     return self.registries[known]
         return True, ""
 
-    def usage(self) -> Usage:
+    def usage(self, *, demand: bool = True) -> Usage:  # noqa: ARG002 - all of it is in memory
         """What is known of the objects that are here, and the leases that were given."""
         here: dict[str, Collection[str]] = {
             "image": self.images,
@@ -141,8 +142,6 @@ class SimulatedHost(SimulatedEngine):
             company=self._usage.company,
             absent=self._usage.absent,
             speeds=self._usage.speeds,
-            images=self._usage.images,
-            cache=self._usage.cache,
         )
 
     def used_since(self, inventory: Inventory, moment: float) -> Since:  # noqa: ARG002

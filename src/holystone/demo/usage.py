@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-
 from holystone.demo.images import layers_of
 from holystone.demo.making import DAY, HOUR, MINUTE
-from holystone.planner.company import Followers
-from holystone.planner.inventory import CacheRecord, Image, Layer
+from holystone.planner.inventory import Layer
 from holystone.planner.names import complete
-from holystone.planner.usage import Use
-from holystone.usage.folding import fold_record
+from holystone.planner.usage import Followers, Use
 
 # Reference, seconds since its last use, seconds from one use to the next, how many were seen.
 _REFERENCES: tuple[tuple[str, float, float | None, int], ...] = (
@@ -66,21 +62,6 @@ def demo_references(now: float) -> dict[str, Use]:
         first = last - (count - 1) * (gap or 0.0)
         references[complete(reference)] = Use(first, last, count, gap)
     return references
-
-
-def demo_image_uses(images: Iterable[Image], references: Mapping[str, Use]) -> dict[str, Use]:
-    """The uses of each tagged image: those of the reference that was used last, since it came."""
-    uses = {}
-    for image in images:
-        known = [references[name] for name in map(complete, image.tags) if name in references]
-        if known:
-            uses[image.id] = max(known, key=lambda use: use.last)
-    return uses
-
-
-def demo_cache_uses(records: Iterable[CacheRecord]) -> dict[str, Use]:
-    """The uses of each build cache record, by its own counters."""
-    return {record.id: fold_record(None, record) for record in records}
 
 
 def demo_company() -> dict[str, Followers]:

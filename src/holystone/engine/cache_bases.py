@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 
-from holystone.planner.cache_layers import layers_of_records
+from holystone.planner.holders import layers_of_records
 from holystone.planner.inventory import Inventory
 
 

@@ -62,9 +62,8 @@ class EventStream:
         try:
             # HTTP/1.0: the body then comes as it is, without chunks, until the connection ends.
             self.connection.send("GET", client.versioned("/events"), version="1.0")
-            status, headers = self.connection.receive_head()
-            if status >= 400:
-                self.connection.receive_body(status, headers).checked()
+            if self.connection.receive_head() >= 400:
+                self.connection.receive_rest().checked()
         except OSError as error:
             self.connection.close()
             raise ProtocolError(
@@ -75,7 +74,7 @@ class EventStream:
             self.connection.close()
             raise
         self.connection.sock.settimeout(0)
-        self.held = bytes(self.connection.held)
+        self.held = b""
 
     def poll(self) -> list[Event]:
         """The events that have come since the last call; never waits.
@@ -83,7 +82,7 @@ class EventStream:
         Raises ProtocolError where the engine ended the stream: nothing is known any more of what
         is in use, so nothing may be removed.
         """
-        self.held += self._arrived()
+        self.held += self.connection.arrived()
         *lines, rest = self.held.split(b"\n")
         self.held = rest
         events = []
@@ -101,25 +100,6 @@ class EventStream:
             if not 0 < event.at < self.opened:
                 events.append(event)
         return events
-
-    def _arrived(self) -> bytes:
-        data = bytearray()
-        while True:
-            try:
-                some = self.connection.sock.recv(1 << 16)
-            except OSError as error:
-                # A TLS socket says "want read" where a plain one says "would block".
-                if isinstance(error, BlockingIOError) or "WantRead" in type(error).__name__:
-                    return bytes(data)
-                raise ProtocolError(
-                    f"the answer to GET /events broke off: {error.strerror or error}. "
-                    "Is the engine being restarted?"
-                ) from None
-            if not some:
-                raise ProtocolError(
-                    "the engine ended its answer to GET /events. Is it being restarted?"
-                )
-            data += some
 
     def close(self) -> None:
         """End the stream."""

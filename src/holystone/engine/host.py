@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from holystone.planner.account import Beside
 from holystone.planner.inventory import Disk, Inventory
+from holystone.planner.totals import Beside
 from holystone.planner.usage import Usage
 from holystone.planner.verdict import Step
 from holystone.usage.sighting import Sighting
@@ -19,6 +19,13 @@ SKIPPED = "skipped"
 FAILED = "failed"
 UNKNOWN = "unknown"
 """How a removal ends. ``unknown``: it was asked for, and no answer came: it may have been made."""
+
+GONE = "the engine went away"
+"""Why a step was not tried, or got no answer."""
+ALREADY_GONE = "already gone"
+"""The detail of a step whose object somebody else has removed."""
+USED = "used since planned"
+"""The detail of a step whose object somebody has used since the plan was made."""
 
 
 class Removal(NamedTuple):
@@ -80,8 +87,11 @@ class Host(Protocol):
         is as it was. No answer is no error: ``registry_said`` tells it.
         """
 
-    def usage(self) -> Usage:
-        """What is remembered of the objects last observed."""
+    def usage(self, *, demand: bool = True) -> Usage:
+        """What is remembered of the objects last observed.
+
+        ``demand``: with the past requests that decide what goes first where space runs out.
+        """
 
     def used_since(self, inventory: Inventory, moment: float) -> Since:
         """What the host's events tell of use since then (UTC seconds). Raises EngineError."""

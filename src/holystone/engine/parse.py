@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from holystone.planner.digest_names import repository
 from holystone.planner.inventory import CacheRecord, Container, Engine, Image, Network, Volume
+from holystone.planner.names import repository
 from holystone.usage.store_port import ImageFacts
 
 _BUILTIN_NETWORKS = ("bridge", "host", "none", "podman", "ingress", "docker_gwbridge")

@@ -11,11 +11,19 @@ from holystone.engine.activity import Touched
 from holystone.engine.client import Client
 from holystone.engine.delete import NoAnswer, delete
 from holystone.engine.errors import EngineError, EngineRefused
-from holystone.engine.host import FAILED, REMOVED, SKIPPED, UNKNOWN, Removal
+from holystone.engine.host import (
+    ALREADY_GONE,
+    FAILED,
+    GONE,
+    REMOVED,
+    SKIPPED,
+    UNKNOWN,
+    USED,
+    Removal,
+)
 from holystone.engine.looking import left_of, path_of
 from holystone.engine.reading import FAULT, NOT_FOUND, says_gone
 from holystone.engine.remove_containers import is_untouched, remove_container
-from holystone.engine.workers import ALREADY_GONE, GONE, USED
 from holystone.planner.inventory import CacheRecord
 from holystone.planner.protection import lease_on
 from holystone.planner.usage import Lease

@@ -17,10 +17,18 @@ from holystone.engine.buildkit.cache import MOST_PRUNED, is_plain, prune
 from holystone.engine.buildkit.grpc import Channel
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineError, EngineRefused, ProtocolError
-from holystone.engine.host import FAILED, REMOVED, SKIPPED, UNKNOWN, Removal
+from holystone.engine.host import (
+    ALREADY_GONE,
+    FAILED,
+    GONE,
+    REMOVED,
+    SKIPPED,
+    UNKNOWN,
+    USED,
+    Removal,
+)
 from holystone.engine.patience import WORKING_GRPC
 from holystone.engine.reading import FAULT
-from holystone.engine.workers import ALREADY_GONE, GONE, USED
 from holystone.planner.inventory import CacheRecord
 
 BUSY = Removal(SKIPPED, "in use by a build")

@@ -16,9 +16,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from holystone.operations.verify import Subject
-from holystone.planner.cache_layers import layers_of_records
+from holystone.planner.holders import chain_ids, layers_of_records
 from holystone.planner.inventory import CacheRecord, Inventory
-from holystone.planner.layers import chain_ids
 
 
 class Damaged(NamedTuple):

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from holystone.engine.host import FAILED, REMOVED, SKIPPED, UNKNOWN, Host, Removal
-from holystone.engine.workers import ALREADY_GONE, INTERRUPTED, Crew
+from holystone.engine.host import ALREADY_GONE, FAILED, REMOVED, SKIPPED, UNKNOWN, Host, Removal
+from holystone.operations.workers import INTERRUPTED, Crew
 from holystone.planner.freed import free
 from holystone.planner.inventory import Inventory
 from holystone.planner.verdict import KINDS, Plan, Step

@@ -17,16 +17,15 @@ from holystone.engine.remove import Remover
 from holystone.engine.sight import Sight
 from holystone.engine.storage.logs import with_log
 from holystone.engine.storage.writable import weighed_volume
-from holystone.planner.account import Beside
-from holystone.planner.digest_names import digest_names
+from holystone.planner.holders import chain_ids
 from holystone.planner.inventory import Disk, Image, Inventory, Layer, Note
-from holystone.planner.layers import chain_ids
-from holystone.planner.names import complete
+from holystone.planner.names import complete, digest_names
+from holystone.planner.totals import Beside
 from holystone.planner.usage import Lease, Usage
 from holystone.planner.verdict import Step
 from holystone.usage import arrivals, tag_times
 from holystone.usage.store_port import ImageFacts, Memory
-from holystone.usage.tracker import Uses
+from holystone.usage.tracker import UsageTracker
 
 if TYPE_CHECKING:
     from holystone.planner.saved_plan import Since
@@ -68,7 +67,7 @@ class LiveHost:
         self.present: set[str] = set()
         self.odd: dict[str, Note] = {}
         """What the engine does not tell of single images, by ID."""
-        self.uses = Uses(client, memory)
+        self.uses = UsageTracker(client, memory)
         self.listed = False
         """Whether the manifest lists of Podman were asked for since the last look."""
         self.stored_at: dict[str, float] = {}
@@ -152,7 +151,7 @@ class LiveHost:
             inventory = with_base_sizes(inventory, self.seen.root)
         self._note_ends(inventory)
         self.uses.look(inventory, known, lambda: self._layered(inventory))
-        told = arrivals.learn(self.facts, inventory, self.uses.events, self.uses.now)
+        told = arrivals.learn(self.facts, inventory, self.uses.events, self.uses.bookmark)
         self._learn(told, inventory)
         if self.uses.missed:
             self._learn(tag_times.forget_all(self.facts), inventory)
@@ -245,25 +244,27 @@ class LiveHost:
 
             asker = Asker(self.client, Credentials(os.environ))
             self.confirming = Confirming(asker, self.memory, self.key, self.now)
-        self.confirming.note_seen(self.uses.in_registries())
+        self.confirming.note_seen(self.uses.in_registries)
         return self.confirming.confirm(inventory, image_ids, anew=anew)
 
-    def usage(self) -> Usage:
-        """What is remembered of the objects last observed, and the leases as they are now."""
+    def usage(self, *, demand: bool = True) -> Usage:
+        """What is remembered of the objects last observed; see ``Host.usage``."""
         ahead = self.client.clock.ahead
         leases = (each._replace(until=each.until + ahead) for each in self._leases())
-        return Usage(
+        told = Usage(
             first_seen={image_id: fact.first_seen for image_id, fact in self.facts.items()},
             last_used=self.uses.last,
             leases=tuple(leases),
             leases_unread=bool(self.memory.leases_unread()),
+            ended=self.ended,
+        )
+        if not demand:
+            return told
+        return told._replace(
             references=self.uses.summaries("reference"),
             company=self.uses.company(),
             absent=self.uses.absent(),
             speeds=self.uses.speeds(),
-            images=self.uses.summaries("image"),
-            cache=self.uses.summaries("cache"),
-            ended=self.ended,
         )
 
     def used_since(self, inventory: Inventory, moment: float) -> Since:
@@ -274,7 +275,7 @@ class LiveHost:
 
     def keep_uses(self, inventory: Inventory) -> Observed:
         """Remember what was seen of use; see ``Host.keep_uses``."""
-        if not self.uses.read.looked:
+        if not self.uses.before.looked:
             self.date_tagged(inventory)
         self.weigh(inventory)
         return self.uses.keep(always=True)

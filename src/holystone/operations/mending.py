@@ -13,8 +13,7 @@ from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 from holystone.engine.errors import EngineError
-from holystone.engine.host import REMOVED, UNKNOWN, Host, Removal
-from holystone.engine.workers import ALREADY_GONE
+from holystone.engine.host import ALREADY_GONE, REMOVED, UNKNOWN, Host, Removal
 from holystone.operations.bring_back import (
     PRESENT,
     PULL,

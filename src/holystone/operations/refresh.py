@@ -16,9 +16,9 @@ from holystone.engine.errors import EngineError
 from holystone.operations.workers import INTERRUPTED, side_by_side
 from holystone.planner.glob import has_marks
 from holystone.planner.inventory import Image, Inventory
-from holystone.planner.partial_names import covering, did_you_mean
+from holystone.planner.lookup import covering, did_you_mean
+from holystone.planner.patterns import covers
 from holystone.planner.policy import Protect
-from holystone.planner.protection import covers
 from holystone.planner.reference import InvalidReference, Pattern, Reference, parse, parse_pattern
 from holystone.planner.usage import Usage
 from holystone.registry.credentials import Credentials, CredentialsError

@@ -129,7 +129,7 @@ def _chosen(gone: Sequence[Removed], references: Sequence[str]) -> list[Removed]
         found |= {(each.kind, each.id) for each in gone if _is_called(each, text)}
         wanted |= found
         if not found:
-            from holystone.planner.partial_names import did_you_mean
+            from holystone.planner.lookup import did_you_mean
 
             unknown.append(repr(text))
             hint = hint or did_you_mean([name for each in gone for name in each.names], text)

@@ -236,10 +236,10 @@ class Verifier:
             if self._stopped:
                 raise ProtocolError("interrupted")
             connection.send("GET", client.versioned(path))
-            status, headers = connection.receive_head()
+            status = connection.receive_head()
             if status >= 400:
-                return None, connection.receive_body(status, headers).words(), status
-            return read_archive(connection.receive_pieces(headers), self._moved), "", status
+                return None, connection.receive_rest().words(), status
+            return read_archive(connection.receive_pieces(), self._moved), "", status
         except OSError as error:
             raise ProtocolError(
                 f"the connection broke in the middle of an export: {error.strerror or error}"

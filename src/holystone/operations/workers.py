@@ -1,82 +1,245 @@
-"""Several pieces of work side by side, in order, that Ctrl-C ends."""
+"""Do work on threads side by side, in order, and end it in an orderly way on Ctrl-C.
+
+Only the main thread gets Ctrl-C, and at any moment: also while it starts threads. So the threads
+themselves keep account of what is under way, and none of them is joined.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Generic, TypeVar
+
+from holystone.engine.errors import EngineError
+from holystone.engine.host import FAILED, GONE, UNKNOWN, Removal
+from holystone.planner.verdict import Step
+
+Job = Sequence[Step]
+"""Steps that are asked of the engine in one call."""
 
 INTERRUPTED = "interrupted"
+NOT_WAITED = "interrupted before the engine answered"
+"""The detail of a step that was under way at the second Ctrl-C."""
+
+_Task = TypeVar("_Task")
+
+
+class _Pool(Generic[_Task]):
+    """Tasks on threads. A stop lets those under way end and begins no other."""
+
+    def __init__(self) -> None:
+        self.stopped = ""
+        """Why no further task is begun; empty while they are."""
+        self.crash: BaseException | None = None
+        self.left = 0
+        """How many tasks have not ended."""
+        self.under_way: list[_Task] = []
+        self.changed = threading.Condition()
+
+    def _start(self, workers: int) -> None:
+        self.threads = ThreadPoolExecutor(workers)
+
+    def _submit(self, tasks: Sequence[_Task]) -> None:
+        for task in tasks:
+            self.threads.submit(self._take, task)
+
+    def _do(self, task: _Task) -> None:
+        raise NotImplementedError
+
+    def _take(self, task: _Task) -> None:
+        with self.changed:
+            if self.stopped:
+                return
+            self.under_way.append(task)
+        try:
+            self._do(task)
+        except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
+            self.crash = error
+            self._stop("an error in holystone")
+        finally:
+            with self.changed:
+                self.under_way.remove(task)
+                # Each thread that is woken for nothing takes time from those that work.
+                if not self.under_way:
+                    self.changed.notify_all()
+
+    def _stop(self, why: str) -> None:
+        with self.changed:
+            self.stopped = self.stopped or why
+            self.changed.notify_all()
+
+    def _wait(self) -> None:
+        """Wait until nothing is under way and nothing is left to begin.
+
+        Not by joining the threads: one that Ctrl-C interrupts in that counts as ended from then
+        on, though it works on (CPython 3.11, ``Thread._wait_for_tstate_lock``).
+        """
+        with self.changed:
+            while self.under_way or (self.left and not self.stopped):
+                # A signal that comes just before the wait begins does not end it.
+                self.changed.wait(1)
+
+    def _end(self) -> None:
+        """Let the threads go once they have nothing under way."""
+        self.threads.shutdown(wait=False, cancel_futures=True)
 
 
 def side_by_side(
     count: int, work: Callable[[int], None], *, parallel: int, cancel: Callable[[], None]
 ) -> str:
-    """Do ``work`` for each place below ``count``, so many at a time.
+    """Do ``work`` for each place below ``count``, ``parallel`` of them at a time.
 
-    After Ctrl-C ``cancel`` is called, to end what is under way, and no more is begun; the answer
-    says so, and is empty else. What ``work`` raises is raised once the others have ended.
+    On Ctrl-C ``cancel`` is called, to end what is under way, and nothing more is begun. Returns
+    ``INTERRUPTED`` then, else an empty text. What ``work`` raises is raised once the others have
+    ended.
     """
-    return _Work(count, work, parallel).run(cancel)
+    return _Places(work).run(count, parallel, cancel)
 
 
-class _Work:
-    """The places, taken by threads one by one."""
-
-    def __init__(self, count: int, work: Callable[[int], None], parallel: int) -> None:
+class _Places(_Pool[int]):
+    def __init__(self, work: Callable[[int], None]) -> None:
+        super().__init__()
         self.work = work
-        self.parallel = parallel
-        self.places = iter(range(count))
-        self.left = count
-        self.under_way = 0
-        self.stopped = False
-        self.crash: BaseException | None = None
-        self.changed = threading.Condition()
 
-    def run(self, cancel: Callable[[], None]) -> str:
-        threads = [threading.Thread(target=self._take, daemon=True) for _ in range(self.parallel)]
+    def run(self, count: int, parallel: int, cancel: Callable[[], None]) -> str:
+        self.left = count
+        self._start(parallel)
         try:
-            for thread in threads:
-                thread.start()
+            self._submit(range(count))
             self._wait()
         except KeyboardInterrupt:
-            self.stopped = True
+            self._stop(INTERRUPTED)
             cancel()
             self._wait()
+        finally:
+            self._end()
         if self.crash is not None:
             raise self.crash
-        return INTERRUPTED if self.stopped else ""
+        return self.stopped
 
-    @property
-    def _over(self) -> bool:
-        """Whether no more is begun."""
-        return not self.left or self.stopped or self.crash is not None
+    def _do(self, task: int) -> None:
+        self.work(task)
+        with self.changed:
+            self.left -= 1
 
-    def _wait(self) -> None:
-        """Wait until nothing is under way, and nothing more is begun.
 
-        Not by joining the threads, as ``engine.workers`` tells; nor by counting them: Ctrl-C may
-        come before all of them were started.
+class Crew(_Pool[Job]):
+    """Carries out jobs and keeps what became of each step, by kind and ID.
+
+    An engine that stops answering, or Ctrl-C, stops the crew: jobs under way are waited for, and
+    the steps of all others are reported as not tried. A second Ctrl-C waits for nothing: steps
+    under way are reported as unknown.
+    """
+
+    def __init__(
+        self,
+        report: Callable[[Step, Removal], None],
+        begin: Callable[[Job], None] = lambda _: None,
+    ) -> None:
+        """``begin`` is called before each job and ``report`` after each of its steps.
+
+        Both are called from the thread that works on it.
+        """
+        super().__init__()
+        self.report = report
+        self.begin = begin
+        self.results: dict[tuple[str, str], Removal] = {}
+        self.abandoned = False
+        """Whether a second Ctrl-C came."""
+
+    def work(
+        self, jobs: Sequence[Job], carry_out: Callable[[Job], list[Removal]], workers: int
+    ) -> None:
+        """Carry out the jobs; returns when every step of them is settled."""
+        if not jobs:
+            return
+        self.carry_out = carry_out
+        self.left = len(jobs)
+        self._start(workers)
+        try:
+            self._submit(self._arrange(jobs))
+            self._wait()
+        except KeyboardInterrupt:
+            try:
+                self._stop(INTERRUPTED)
+                self._wait()
+            except KeyboardInterrupt:
+                self._abandon()
+        finally:
+            self._end()
+        if self.crash is not None:
+            raise self.crash
+        for job in jobs:
+            if not self._is_settled(job):
+                self._settle(job, [Removal(FAILED, f"not tried: {self.stopped}")] * len(job))
+
+    def _arrange(self, jobs: Sequence[Job]) -> list[Job]:
+        """The jobs that can start at once; notes what the others wait for.
+
+        A job waits for earlier ones only: a plan has them in an order in which they can go, and a
+        circle would never end.
+        """
+        self.waiting: dict[str, set[str]] = {}
+        self.blocked: defaultdict[str, list[Job]] = defaultdict(list)
+        ready = []
+        planned: set[str] = set()
+        for job in jobs:
+            before = planned.intersection(other for step in job for other in step.after)
+            if before:
+                self.waiting[job[0].id] = before
+                for other in before:
+                    self.blocked[other].append(job)
+            else:
+                ready.append(job)
+            planned.update(step.id for step in job)
+        return ready
+
+    def _do(self, task: Job) -> None:
+        removals = self._carry_out(task)
+        with self.changed:
+            if self.abandoned:
+                return
+        self._settle(task, removals)
+
+    def _carry_out(self, job: Job) -> list[Removal]:
+        try:
+            self.begin(job)
+            removals = self.carry_out(job)
+        except EngineError as error:
+            self._stop(GONE)
+            return [Removal(FAILED, f"{GONE}: {error}")] * len(job)
+        if any(removal.result == UNKNOWN for removal in removals):
+            self._stop(GONE)
+        return removals
+
+    def _settle(self, job: Job, removals: list[Removal]) -> None:
+        """Note what became of a job's steps, and begin those that waited for them.
+
+        They are tried even where it failed: an engine refuses a parent that still has children.
         """
         with self.changed:
-            while self.under_way or not self._over:
-                # A signal that comes just before the wait begins does not end it.
-                self.changed.wait(1)
+            self.left -= 1
+            for step, removal in zip(job, removals, strict=True):
+                self.results[step.kind, step.id] = removal
+                for other in self.blocked.pop(step.id, ()):
+                    before = self.waiting[other[0].id]
+                    before.discard(step.id)
+                    if not before and not self.stopped:
+                        self._submit([other])
+        for step, removal in zip(job, removals, strict=True):
+            self.report(step, removal)
 
-    def _take(self) -> None:
-        while (place := self._next()) is not None:
-            try:
-                self.work(place)
-            except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
-                self.crash = error
-            finally:
-                with self.changed:
-                    self.left -= 1
-                    self.under_way -= 1
-                    self.changed.notify_all()
+    def _is_settled(self, job: Job) -> bool:
+        return (job[0].kind, job[0].id) in self.results
 
-    def _next(self) -> int | None:
+    def _abandon(self) -> None:
+        """Report the jobs under way as unknown: nobody waits for their answers."""
         with self.changed:
-            place = None if self._over else next(self.places, None)
-            if place is not None:
-                self.under_way += 1
-            return place
+            self.abandoned = True
+            jobs = [
+                each for each in self.under_way if (each[0].kind, each[0].id) not in self.results
+            ]
+        for job in jobs:
+            self._settle(job, [Removal(UNKNOWN, NOT_WAITED)] * len(job))

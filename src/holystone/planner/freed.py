@@ -10,11 +10,17 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from holystone.planner.cache_blobs import RecordBlobs, blobs_of_records, may_share
-from holystone.planner.cache_layers import RecordLayers, layers_of_records, unsized
 from holystone.planner.content import blob_holders, freed_content
+from holystone.planner.holders import (
+    RecordBlobs,
+    RecordLayers,
+    blobs_of_records,
+    holders,
+    layers_of_records,
+    may_share,
+    unsized,
+)
 from holystone.planner.inventory import CacheRecord, Container, Image, Inventory, Volume
-from holystone.planner.layers import holders
 from holystone.planner.verdict import Step
 
 _CONTAINER_SNAPSHOT = 65536

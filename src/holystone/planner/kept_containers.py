@@ -1,7 +1,7 @@
 """The containers that tools keep for themselves and start again: one table, each row with a source.
 
 A stopped one is no rubbish: it is a cluster, a development environment or a warm builder that its
-owner turned off. ``docs/kept-containers.md`` shows the table.
+owner turned off. ``docs/reference/kept-containers.md`` shows the table.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from holystone.planner import patterns
-from holystone.planner.protection import covers, first_label, parsed_or_none
+from holystone.planner.patterns import covers
+from holystone.planner.reference import parsed_or_none
 from holystone.planner.rules import matches_name
 
 
@@ -174,7 +175,7 @@ class KeptContainers:
         """
         own = {key: value for key, value in labels.items() if of_image.get(key) != value}
         for row in self.rows:
-            if first_label(row.labels, labels if row.of_images else own):
+            if patterns.labels(row.labels).first(labels if row.of_images else own):
                 return row
             if not row.names and not row.images:
                 continue

@@ -1,16 +1,14 @@
-"""Which image of a host somebody means by a reference or an ID, and which references it has."""
+"""The names of images: which image a name means, and which tags and digests name an image."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from holystone.planner.inventory import Image
-
-if TYPE_CHECKING:
-    from holystone.planner.reference import Reference
+from holystone.planner.reference import InvalidReference, Reference, parse
 
 _SHORTENED = 12
 """How many digits of an ID engines show, and people therefore write."""
@@ -21,8 +19,6 @@ def complete(text: str) -> str:
 
     Where it has a digest that alone decides what is meant, so a tag beside it is left out.
     """
-    from holystone.planner.reference import InvalidReference, parse
-
     if is_id(text):
         return ""
     try:
@@ -34,8 +30,6 @@ def complete(text: str) -> str:
 
 def digest_references(digests: Iterable[str]) -> list[Reference]:
     """The complete references of an image's digests, without tags; what is none is left out."""
-    from holystone.planner.reference import InvalidReference, parse
-
     found = []
     for text in digests:
         try:
@@ -47,8 +41,6 @@ def digest_references(digests: Iterable[str]) -> list[Reference]:
 
 def familiar(text: str) -> str:
     """A reference as docker shows it, with the tag that counts; what is none stays as it is."""
-    from holystone.planner.reference import InvalidReference, parse
-
     try:
         return parse(text).complete.familiar
     except InvalidReference:
@@ -83,7 +75,6 @@ class Names:
         """The ID of the image that has this reference; empty where none has."""
         if found := self.by_name.get(reference):
             return found
-        from holystone.planner.reference import InvalidReference, parse
 
         try:
             full = parse(reference).complete
@@ -133,7 +124,7 @@ class Names:
         image = self.by_id.get(image_id)
         if image is None or not image.layers:
             return ()
-        own = {_repository(tag) for tag in image.tags}
+        own = {repository(tag) for tag in image.tags}
         depth = {layer.chain_id: number for number, layer in enumerate(image.layers[:-1], start=1)}
         deepest: list[str] = []
         most = 0
@@ -141,12 +132,87 @@ class Names:
             if not other.tags or not other.layers or other.id == image_id:
                 continue
             under = depth.get(other.layers[-1].chain_id, 0)
-            if under < max(1, most) or own.intersection(map(_repository, other.tags)):
+            if under < max(1, most) or own.intersection(map(repository, other.tags)):
                 continue
             deepest = [*deepest, other.id] if under == most else [other.id]
             most = under
         return tuple(deepest)
 
 
-def _repository(tag: str) -> str:
-    return tag.rpartition(":")[0]
+_MADE_NOW = 60.0
+"""Seconds from when an image was built to its tag within which a build made both."""
+
+
+class DigestNames(NamedTuple):
+    """The digests by which an image has a name."""
+
+    names: tuple[str, ...] = ()
+    certain: bool = True
+    """False where they may be what a tag left behind."""
+
+
+def digest_names(image: Image, store: str) -> DigestNames:
+    """The references with a digest that somebody wants the image by.
+
+    The containerd store and Podman list these among an image's names, and no others. The classic
+    store lists every digest it knows, and keeps it when a tag moves away. There a digest is a name
+    where somebody was seen asking for it. It is none in a repository where the image was seen with
+    a tag, nor of an image that was built here. Where nothing tells it counts as a name.
+    """
+    if image.pinned or store != "classic" or image.tags:
+        return DigestNames(image.pinned)
+    unexplained = tuple(d for d in image.digests if repository(d) not in image.tagged_in)
+    if not unexplained or _built_here(image):
+        return DigestNames()
+    return DigestNames(unexplained, certain=False)
+
+
+def repository(name: str) -> str:
+    """The repository of a tag or digest, as the engine writes it."""
+    named = name.partition("@")[0]
+    slash = named.rfind("/")
+    colon = named.find(":", slash + 1)
+    return named if colon < 0 else named[:colon]
+
+
+def _built_here(image: Image) -> bool:
+    """Whether a build on this engine made it: it has a step before it, or got a tag at once."""
+    at_once = image.last_tagged is not None and 0 <= image.last_tagged - image.created < _MADE_NOW
+    return bool(image.parent) or at_once
+
+
+def tags_by_repository(images: Iterable[Image]) -> dict[str, list[str]]:
+    """The tags of each repository here, those of the image built last first.
+
+    Builds that can be repeated all have the same date: then the tag put on last is the newest, and
+    then the one with the highest number in it.
+    """
+    dated: dict[str, list[tuple[float, float, list[tuple[int, str, str]], str]]] = {}
+    for image in images:
+        for tag in image.tags:
+            name, _, version = tag.rpartition(":")
+            age = (image.created, image.last_tagged or 0.0, _counting(version), tag)
+            dated.setdefault(name, []).append(age)
+    return {name: [tag for *_, tag in sorted(tags, reverse=True)] for name, tags in dated.items()}
+
+
+def digests_by_repository(
+    images: Iterable[Image], digests: Callable[[Image], Iterable[str]]
+) -> dict[str, list[str]]:
+    """The digests that are names of each repository here, those of the image built last first."""
+    dated: dict[str, list[tuple[float, float, str]]] = {}
+    for image in images:
+        came = max(image.arrived or 0.0, image.last_tagged or 0.0)
+        for digest in digests(image):
+            dated.setdefault(repository(digest), []).append((image.created, came, digest))
+    return {name: [each for *_, each in sorted(all_, reverse=True)] for name, all_ in dated.items()}
+
+
+def _counting(version: str) -> list[tuple[int, str, str]]:
+    """What sorts ``1.10`` after ``1.9``."""
+    import re
+
+    parts = re.findall(r"(\d*)(\D*)", version)
+    # By its length and digits: an engine may tell of numbers that are too long for int().
+    numbers = [(number.lstrip("0"), rest) for number, rest in parts]
+    return [(len(number), number, rest) for number, rest in numbers]

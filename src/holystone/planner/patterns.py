@@ -15,7 +15,13 @@ from itertools import chain
 from typing import Generic, NamedTuple, TypeVar
 
 from holystone.planner.glob import Glob, of_text
-from holystone.planner.reference import Pattern, Reference, parse_pattern, spellings
+from holystone.planner.reference import (
+    Pattern,
+    Reference,
+    parse_pattern,
+    parsed_or_none,
+    spellings,
+)
 
 _T = TypeVar("_T")
 _FEW = 12
@@ -299,3 +305,15 @@ class _Ready(Generic[_T]):
 references = _Ready(References)
 names = _Ready(Names)
 labels = _Ready(Labels)
+
+
+def covers(patterns: Sequence[str], reference: str) -> str:
+    """The pattern that covers a reference: of those that match the last counts.
+
+    Empty where none matches, or where the last one takes the reference back (``!``).
+    """
+    if not patterns:
+        return ""
+
+    parsed = parsed_or_none(reference)
+    return "" if parsed is None else references(patterns).covering(parsed)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from holystone.planner.inventory import Disk
-from holystone.planner.window import Window
+from holystone.planner.units import Window
 
 LEVELS = ("routine", "weekly", "deep")
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0

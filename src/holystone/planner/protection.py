@@ -3,50 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from functools import cached_property
+from itertools import groupby
 
-from holystone.planner.digest_names import repository
 from holystone.planner.inventory import Image, Inventory
-from holystone.planner.policy import Policy, Protect
+from holystone.planner.names import digests_by_repository, tags_by_repository
+from holystone.planner.patterns import Labels, References, decided, references
+from holystone.planner.policy import Policy, Protect, Retention
+from holystone.planner.reference import HUB, Reference, parsed_or_none
 from holystone.planner.usage import Lease, Usage
-from holystone.planner.verdict import Fact, Reason
-
-if TYPE_CHECKING:
-    from holystone.planner.patterns import Labels, References
-    from holystone.planner.reference import Reference
+from holystone.planner.verdict import Fact, Reason, Rule
 
 _SHORTEST_ID = 12
 """How many characters of an ID a lease must have: less may be the name of a repository."""
-
-
-def label_matches(pattern: str, labels: Mapping[str, str]) -> bool:
-    """True where one of the labels is as the pattern says: ``key`` or ``key=value``, ``*?``."""
-    key, with_value, value = pattern.partition("=")
-    if not ("*" in pattern or "?" in pattern):
-        return key in labels and (not with_value or labels[key] == value)
-    from holystone.planner.glob import of_text
-
-    named = [told for name, told in labels.items() if of_text(key).matches(name)]
-    return any(not with_value or of_text(value).matches(told) for told in named)
-
-
-def first_label(patterns: Iterable[str], labels: Mapping[str, str]) -> str:
-    """The first pattern that one of the labels matches; empty where none does."""
-    return next((each for each in patterns if labels and label_matches(each, labels)), "")
-
-
-def covers(patterns: Sequence[str], reference: str) -> str:
-    """The pattern that covers a reference: of those that match the last counts.
-
-    Empty where none matches, or where the last one takes the reference back (``!``).
-    """
-    if not patterns:
-        return ""
-    from holystone.planner.patterns import references
-
-    parsed = parsed_or_none(reference)
-    return "" if parsed is None else references(patterns).covering(parsed)
 
 
 class Protection:
@@ -61,8 +30,6 @@ class Protection:
         self._unlike: tuple[Labels, Labels] | None = None
         """The labels that prune filters spare, and those without which they do."""
         if given := [each for each in (self.protect.images, *self.protect.other_images) if each]:
-            from holystone.planner.patterns import references
-
             self._lists = tuple(map(references, given))
         if self.protect.labels or self.filters:
             self._read_labels()
@@ -75,7 +42,6 @@ class Protection:
         """Whether there is anything that could protect an image."""
 
     def _read_labels(self) -> None:
-        from holystone.planner.patterns import Labels
 
         self._labels = Labels(self.protect.labels)
         told = [text.partition("=") for text in self.filters]
@@ -89,12 +55,12 @@ class Protection:
         if self._labels is None or self._unlike is None:
             return None
         if pattern := self._labels.first(labels):
-            return Reason("protected", {"label": pattern})
+            return Reason(Rule.PROTECTED, {"label": pattern})
         spared, wanted = self._unlike
         if pattern := spared.first(labels):
-            return Reason("prune-filter", {"filter": f"label!={pattern}"})
+            return Reason(Rule.PRUNE_FILTER, {"filter": f"label!={pattern}"})
         if (missing := wanted.first_missing(labels)) is not None:
-            return Reason("prune-filter", {"filter": f"label={missing}"})
+            return Reason(Rule.PRUNE_FILTER, {"filter": f"label={missing}"})
         return None
 
     def of_image(
@@ -113,7 +79,7 @@ class Protection:
             or self.of_labels(image.labels)
             or self._by_size(image)
             or self._by_time(arrived, used)
-            or (Reason("protected", {"local": True}) if self.protect.local and lost else None)
+            or (Reason(Rule.PROTECTED, {"local": True}) if self.protect.local and lost else None)
         )
 
     def of_references(self, references: Sequence[str]) -> Reason | None:
@@ -125,7 +91,7 @@ class Protection:
         tagged = any("@" not in reference for reference in references)
         for name in references:
             if pattern := self._pattern_on(name, tagged=tagged):
-                return Reason("protected", {"pattern": pattern, "reference": name})
+                return Reason(Rule.PROTECTED, {"pattern": pattern, "reference": name})
         return None
 
     def _pattern_on(self, name: str, *, tagged: bool) -> str:
@@ -146,26 +112,26 @@ class Protection:
     def _leased(self, image: Image, names: Iterable[str]) -> Reason | None:
         lease = lease_on(self.leases, image.id, names)
         if lease is None:
-            return Reason("leased", {"unread": True}) if self.leases_unread else None
+            return Reason(Rule.LEASED, {"unread": True}) if self.leases_unread else None
         facts: dict[str, Fact] = {"until": lease.until, "job": lease.job, "now": self.now}
-        return Reason("leased", facts | ({"user": lease.user} if lease.user else {}))
+        return Reason(Rule.LEASED, facts | ({"user": lease.user} if lease.user else {}))
 
     def _by_name(self, image: Image) -> Reason | None:
         for name in image.tags + image.digests:
             named = name in image.pinned or not image.tags
             if pattern := self._pattern_on(name, tagged=not named):
-                return Reason("protected", {"pattern": pattern, "reference": name})
+                return Reason(Rule.PROTECTED, {"pattern": pattern, "reference": name})
             if self.protect.official and _is_official(name):
-                return Reason("protected", {"official": True, "reference": name})
+                return Reason(Rule.PROTECTED, {"official": True, "reference": name})
             if name in self.newest:
-                return Reason("protected", {"newest": self.protect.newest, "reference": name})
+                return Reason(Rule.PROTECTED, {"newest": self.protect.newest, "reference": name})
         return None
 
     def _by_size(self, image: Image) -> Reason | None:
         least = self.protect.larger_than
         if least is None or image.size <= least:
             return None
-        return Reason("protected", {"larger_than": least, "size": image.size})
+        return Reason(Rule.PROTECTED, {"larger_than": least, "size": image.size})
 
     def _by_time(self, arrived: float | None, used: float | None) -> Reason | None:
         for rule, least, when in (
@@ -174,7 +140,7 @@ class Protection:
         ):
             if least is not None and (when is None or self.now - when < least):
                 age = None if when is None else max(0.0, self.now - when)
-                return Reason("protected", {rule: least, "age": age})
+                return Reason(Rule.PROTECTED, {rule: least, "age": age})
         return None
 
 
@@ -190,56 +156,7 @@ def _newest(images: Iterable[Image], count: int) -> frozenset[str]:
     return frozenset(tag for tags in tags_by_repository(images).values() for tag in tags[:count])
 
 
-def tags_by_repository(images: Iterable[Image]) -> dict[str, list[str]]:
-    """The tags of each repository here, those of the image built last first.
-
-    Builds that can be repeated all have the same date: then the tag put on last is the newest, and
-    then the one with the highest number in it.
-    """
-    dated: dict[str, list[tuple[float, float, list[tuple[int, str, str]], str]]] = {}
-    for image in images:
-        for tag in image.tags:
-            name, _, version = tag.rpartition(":")
-            age = (image.created, image.last_tagged or 0.0, _counting(version), tag)
-            dated.setdefault(name, []).append(age)
-    return {name: [tag for *_, tag in sorted(tags, reverse=True)] for name, tags in dated.items()}
-
-
-def digests_by_repository(
-    images: Iterable[Image], digests: Callable[[Image], Iterable[str]]
-) -> dict[str, list[str]]:
-    """The digests that are names of each repository here, those of the image built last first."""
-    dated: dict[str, list[tuple[float, float, str]]] = {}
-    for image in images:
-        came = max(image.arrived or 0.0, image.last_tagged or 0.0)
-        for digest in digests(image):
-            dated.setdefault(repository(digest), []).append((image.created, came, digest))
-    return {name: [each for *_, each in sorted(all_, reverse=True)] for name, all_ in dated.items()}
-
-
-def _counting(version: str) -> list[tuple[int, str, str]]:
-    """What sorts ``1.10`` after ``1.9``."""
-    import re
-
-    parts = re.findall(r"(\d*)(\D*)", version)
-    # By its length and digits: an engine may tell of numbers that are too long for int().
-    numbers = [(number.lstrip("0"), rest) for number, rest in parts]
-    return [(len(number), number, rest) for number, rest in numbers]
-
-
-@lru_cache(maxsize=65_536)
-def parsed_or_none(reference: str) -> Reference | None:
-    """The reference; None where it is none by docker's grammar."""
-    from holystone.planner.reference import InvalidReference, parse
-
-    try:
-        return parse(reference)
-    except InvalidReference:
-        return None
-
-
 def _is_official(reference: str) -> bool:
-    from holystone.planner.reference import HUB
 
     parsed = parsed_or_none(reference)
     return parsed is not None and parsed.domain == HUB and parsed.path.startswith("library/")
@@ -262,3 +179,121 @@ def _same(wanted: Reference, other: Reference | None) -> bool:
         return False
     # The digest alone decides what is meant by "name:tag@digest".
     return wanted.digest == other.digest if wanted.digest else wanted.tag == other.tag
+
+
+class _Rules:
+    """Rules in the order in which they are asked."""
+
+    def __init__(self, rules: Sequence[Retention]) -> None:
+        self.rules = rules
+
+    @cached_property
+    def _patterns(self) -> tuple[References, list[int], int]:
+        """The patterns of all rules, the rule of each, and the first rule for every image."""
+        owners = [at for at, rule in enumerate(self.rules) for _ in rule.images]
+        general = next((at for at, rule in enumerate(self.rules) if not rule.images), -1)
+        texts = tuple(text for rule in self.rules for text in rule.images)
+        return references(texts), owners, general
+
+    def first_for(self, name: str) -> Retention | None:
+        """The first rule for a name; None where there is none."""
+        patterns, owners, general = self._patterns
+        parsed = parsed_or_none(name) if owners else None
+        matching = [] if parsed is None else patterns.matching(parsed)
+        for at, numbers in groupby(matching, key=owners.__getitem__):
+            if 0 <= general < at:
+                break
+            if decided(patterns.texts[number] for number in numbers):
+                return self.rules[at]
+        return self.rules[general] if general >= 0 else None
+
+
+class Retained:
+    """The retention rules, applied to the images of one host."""
+
+    def __init__(
+        self,
+        images: Iterable[Image],
+        rules: Sequence[Retention],
+        digests: Callable[[Image], Sequence[str]],
+        also: Sequence[Retention] = (),
+    ) -> None:
+        """``digests`` answers the digests that name an image as a tag does.
+
+        ``also`` are rules that can only keep more: see ``Policy.also_retained``.
+        """
+        self.images = images
+        self.rules = _Rules(rules)
+        self.also = _Rules(also)
+        self.digests = digests
+
+    @cached_property
+    def rank(self) -> dict[str, int]:
+        """The place of each tag among the tags of its repository, the newest first.
+
+        Of each digest that is a name among those of its repository.
+        """
+        by_tag = tags_by_repository(self.images)
+        by_digest = digests_by_repository(self.images, self.digests)
+        return {
+            name: place
+            for names in (*by_tag.values(), *by_digest.values())
+            for place, name in enumerate(names, start=1)
+        }
+
+    def judge(
+        self, image: Image, unused: tuple[str, float | None], age: float | None
+    ) -> tuple[bool, Reason]:
+        """Whether all names of an image are let go, and the reason: that of the name that keeps it.
+
+        ``unused`` is what last told of it and how long ago that was, ``age`` how long it has been
+        here; seconds, None where nothing tells, which lets nothing go.
+        """
+        reason = Reason(Rule.RETAINED, {})
+        for name in (*image.tags, *self.digests(image)):
+            let_go, reason = self._judge_name(name, unused, age)
+            if not let_go:
+                return False, reason
+        return True, reason
+
+    def _judge_name(
+        self, name: str, unused: tuple[str, float | None], age: float | None
+    ) -> tuple[bool, Reason]:
+        rule = self.rules.first_for(name)
+        if rule is None:
+            return False, Reason(Rule.RETAINED, {"reference": name})
+        let_go, reason = self._by(rule, name, unused, age)
+        more = self.also.first_for(name) if let_go else None
+        if more is not None:
+            let_go, why = self._by(more, name, unused, age)
+            return let_go, reason if let_go else why
+        return let_go, reason
+
+    def _by(
+        self, rule: Retention, name: str, unused: tuple[str, float | None], age: float | None
+    ) -> tuple[bool, Reason]:
+        """Whether a rule lets a name go that it is for."""
+        sign, idle = unused
+        named = {"policy": rule.name, "reference": name}
+        if rule.keep:
+            return False, Reason(Rule.RETAINED, named)
+        if self.rank[name] <= rule.keep_last:
+            return False, Reason(Rule.RETAINED, {**named, "newest": rule.keep_last})
+        if rule.unused_for is not None and idle is not None and idle >= rule.unused_for:
+            unused_for = rule.unused_for
+            return True, Reason(
+                Rule.EXPIRED, {**named, "idle": idle, "sign": sign, "unused_for": unused_for}
+            )
+        if rule.max_age is not None and age is not None and age >= rule.max_age:
+            return True, Reason(Rule.EXPIRED, {**named, "age": age, "max_age": rule.max_age})
+        return False, Reason(
+            Rule.RETAINED,
+            {
+                **named,
+                "idle": idle,
+                "sign": sign,
+                "unused_for": rule.unused_for,
+                "age": age,
+                "max_age": rule.max_age,
+            },
+        )

@@ -248,3 +248,12 @@ def _check_digest(text: str, digest: str) -> None:
         )
     if value != value.lower():
         raise InvalidReference(f"{text!r}: the digits of a digest are lower case")
+
+
+@lru_cache(maxsize=65_536)
+def parsed_or_none(reference: str) -> Reference | None:
+    """The reference; None where it is none by docker's grammar."""
+    try:
+        return parse(reference)
+    except InvalidReference:
+        return None

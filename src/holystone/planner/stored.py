@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 
-from holystone.planner.cache_layers import RecordLayers
+from holystone.planner.holders import RecordLayers
 from holystone.planner.inventory import CacheRecord
 
 Part = Hashable

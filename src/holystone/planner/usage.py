@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from holystone.planner.company import Followers
-
 Key = tuple[str, str]
 """Kind and ID: what names one object on a host. Of the kind ``reference`` it is the reference."""
 
@@ -65,14 +63,21 @@ class Use(NamedTuple):
         return self if at <= self.last else self._replace(last=at, began=self.latest)
 
 
+class Followers(NamedTuple):
+    """How often a reference was used, and what was used within ten minutes after it."""
+
+    uses: float
+    counts: Mapping[str, float]
+
+
 class Usage(NamedTuple):
     """Memory carried from one look at a host to the next. All times are UTC seconds.
 
     ``first_seen`` maps an image ID to when holystone first saw it here: for an image that was
     pulled this is the only arrival time there is, since ``Created`` is the date it was built,
     elsewhere. ``last_used`` maps ``(kind, ID)`` of images, volumes and networks to when they were
-    last used, as far as holystone saw it. The other mappings are read when they are first looked
-    into: few plans need them.
+    last used, as far as holystone saw it. ``references``, ``company``, ``absent`` and
+    ``speeds`` are read only where images compete for space.
     """
 
     first_seen: Mapping[str, float] = {}
@@ -88,10 +93,6 @@ class Usage(NamedTuple):
     is not here any more."""
     speeds: Mapping[str, float] = {}
     """How fast images come from each registry, by domain (``docker.io``): bytes a second."""
-    images: Mapping[str, Use] = {}
-    """By image ID, of images that are here."""
-    cache: Mapping[str, Use] = {}
-    """By the ID of the build cache record."""
     leases_unread: bool = False
     """Whether there may be leases that cannot be read: then any image may have one."""
     ended: Mapping[str, float] = {}

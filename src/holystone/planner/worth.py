@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from holystone.planner.arrival import once_in_registry
-from holystone.planner.company import Company
-from holystone.planner.demand import SOON, SPEED, USUAL_GAP, Habits
+from holystone.planner.demand import SOON, SPEED, USUAL_GAP, Company, Habits
 from holystone.planner.inventory import CacheRecord, Image
 from holystone.planner.names import complete
 from holystone.planner.ranking import WAIT, Entry, Piece, Ranking

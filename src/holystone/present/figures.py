@@ -6,12 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from holystone.planner.account import Account, Beside, account
-from holystone.planner.cache_blobs import blobs_of_records
 from holystone.planner.content import content_alone
 from holystone.planner.freed import free_images
+from holystone.planner.holders import Share, blobs_of_records, holders, share
 from holystone.planner.inventory import Container, Image, Inventory
-from holystone.planner.layers import Share, holders, share
+from holystone.planner.totals import Account, Beside, account
 from holystone.planner.verdict import KINDS, Plan
 
 

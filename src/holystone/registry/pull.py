@@ -172,11 +172,9 @@ class Puller:
         self, connection: Connection, path: str, headers: Mapping[str, str], progress: Progress
     ) -> None:
         """Send the request and read its stream to the end. Raises PullFailed, OSError."""
-        # HTTP/1.0: the stream then comes as it is, without chunks, until the connection ends.
-        connection.send("POST", path, version="1.0", headers=headers)
-        status, told = connection.receive_head()
-        if status >= 400:
-            raise PullFailed(connection.receive_body(status, told).words())
+        connection.send("POST", path, headers=headers)
+        if connection.receive_head() >= 400:
+            raise PullFailed(connection.receive_rest().words())
         layers: dict[str, tuple[int, int]] = {}
         for message in _messages(connection):
             if fault := _fault(message):
@@ -190,16 +188,10 @@ class Puller:
 
 def _messages(connection: Connection) -> Iterator[dict[str, Any]]:
     """The JSON objects of a stream, a line each, until the engine ends it."""
-    held = bytes(connection.held)
-    while True:
-        *lines, held = held.split(b"\n")
-        for line in lines:
-            if line.strip():
-                yield _message(line)
-        some = connection.receive_some()
-        if not some:
-            break
-        held += some
+    held = b""
+    for piece in connection.receive_pieces():
+        *lines, held = (held + piece).split(b"\n")
+        yield from (_message(line) for line in lines if line.strip())
     if held.strip():
         yield _message(held)
 

@@ -12,15 +12,15 @@ from typing import Any
 
 from holystone.planner.inventory import Inventory
 from holystone.planner.usage import Key
-from holystone.planner.verdict import Plan, Reason
+from holystone.planner.verdict import Plan, Rule
 from holystone.store.database import Database
 from holystone.store.lock import HostLock
 from holystone.store.records import (
     DONE,
     INTERRUPTED,
     KILLED,
-    PRESSURE,
     RUNNING,
+    RecordedReason,
     Removed,
     RunSummary,
 )
@@ -374,7 +374,7 @@ def _planned(plan: Plan, inventory: Inventory) -> Iterator[tuple[object, ...]]:
             step.freed_bytes,
             json.dumps(() if source is None else source.platforms),
             json.dumps([(reason.rule, dict(reason.facts)) for reason in reasons]),
-            any(reason.rule == PRESSURE for reason in reasons),
+            any(reason.rule == Rule.PRESSURE for reason in reasons),
         )
 
 
@@ -443,7 +443,7 @@ def _removed(row: tuple[Any, ...]) -> Removed:
     )
     if reasons is None:
         return removed
-    told = tuple(Reason(str(rule), dict(facts)) for rule, facts in json.loads(reasons))
+    told = tuple(RecordedReason(str(rule), dict(facts)) for rule, facts in json.loads(reasons))
     return removed._replace(reasons=told)
 
 

@@ -7,11 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from typing import Any
 
-from holystone.planner.company import Followers
 from holystone.planner.inventory import Inventory
 from holystone.planner.names import complete
-from holystone.planner.usage import Key, Lease, Use
-from holystone.store import company, ends, engines, registries
+from holystone.planner.usage import Followers, Key, Lease, Use
+from holystone.store import ends, engines, registries
 from holystone.store import image_facts as facts
 from holystone.store import usage as uses
 from holystone.store import use_log as past
@@ -19,8 +18,7 @@ from holystone.store.database import Database
 from holystone.store.leases import Leases
 from holystone.store.pull_speeds import Speeds
 from holystone.store.runs import Runs
-from holystone.usage.folding import Folded
-from holystone.usage.sighting import Read, Seen
+from holystone.usage.sighting import Bookmark, Folded, UsageUpdate
 from holystone.usage.store_port import ImageFacts, RegistryWord
 
 
@@ -63,9 +61,9 @@ class Store(Database):
         """When each object of this engine was last used; nothing where the ledger fails."""
         return self.try_read(lambda database: uses.recall(database, engine), {})
 
-    def recall_read(self, engine: str) -> Read:
-        """How far the past of this engine was read; nowhere where the ledger fails."""
-        return self.try_read(lambda database: uses.recall_read(database, engine), Read())
+    def recall_bookmark(self, engine: str) -> Bookmark:
+        """How far the history of this engine was read; nowhere where the ledger fails."""
+        return self.try_read(lambda database: uses.recall_bookmark(database, engine), Bookmark())
 
     def recall_summaries(self, engine: str, kind: str) -> dict[str, Use]:
         """What is known of the uses of each of a kind; nothing where the ledger fails."""
@@ -73,7 +71,7 @@ class Store(Database):
 
     def recall_company(self, engine: str) -> dict[str, Followers]:
         """What was used soon after each reference; nothing where the ledger fails."""
-        return self.try_read(lambda database: company.recall(database, engine), {})
+        return self.try_read(lambda database: uses.recall_company(database, engine), {})
 
     def recall_absent(self, engine: str) -> dict[str, Sequence[tuple[str, int]]]:
         """The layers of what references last meant and is gone; none where the ledger fails."""
@@ -103,9 +101,9 @@ class Store(Database):
         """Keep these answers, and forget references that are not among ``present``."""
         self.try_write(lambda database: registries.remember(database, engine, words, present))
 
-    def fold(self, engine: str, seen: Seen) -> Folded | None:
-        """Add what was seen, and forget objects that are gone; None where the ledger fails."""
-        return self.try_write(lambda database: uses.remember(database, engine, seen))
+    def fold(self, engine: str, update: UsageUpdate) -> Folded | None:
+        """Add what a look saw, and forget objects that are gone; None where the ledger fails."""
+        return self.try_write(lambda database: uses.remember(database, engine, update))
 
     @contextmanager
     def own_pulls(

@@ -1,21 +1,30 @@
 """What is remembered of use, apart for each engine: a summary of each object and reference.
 
-Plans read the summaries alone; single uses go to the log beside them (``past``).
+Plans read the summaries alone; single uses go to the log beside them (``use_log``). What a look at
+a host changes is worked out in ``usage.sighting``.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from holystone.planner.company import TOGETHER
-from holystone.planner.usage import Key, Use
-from holystone.store import company, registries
+from holystone.planner.demand import TOGETHER
+from holystone.planner.usage import Followers, Key, Use
+from holystone.store import registries
 from holystone.store import use_log as past
 from holystone.store.schema import check, decoding
-from holystone.usage.folding import Folded, fold, fold_record
-from holystone.usage.sighting import OwnPull, Read, Seen
+from holystone.usage.sighting import (
+    Bookmark,
+    Folded,
+    OwnPull,
+    UsageUpdate,
+    fold,
+    fold_company,
+    fold_record,
+)
 
 KEPT_FOR = 180 * 86400.0
 """Seconds after its last use for which a reference is remembered."""
@@ -50,8 +59,17 @@ def recall_summaries(database: sqlite3.Connection, engine: str, kind: str) -> di
         return {name: _use(row) for name, *row in rows}
 
 
-def recall_read(database: sqlite3.Connection, engine: str) -> Read:
-    """How far the engine's past has been read."""
+def recall_company(database: sqlite3.Connection, engine: str) -> dict[str, Followers]:
+    """What was used soon after each reference."""
+    with decoding(database, "company"):
+        rows = database.execute(
+            "SELECT reference, uses, followers FROM company WHERE engine = ?", (engine,)
+        )
+        return {reference: _followers(uses, text) for reference, uses, text in rows}
+
+
+def recall_bookmark(database: sqlite3.Connection, engine: str) -> Bookmark:
+    """How far the engine's history has been read."""
     with decoding(database, "watch", "own_pull"):
         row = database.execute(
             "SELECT events, anchored, builds, looked, listed FROM watch WHERE engine = ?", (engine,)
@@ -64,35 +82,32 @@ def recall_read(database: sqlite3.Connection, engine: str) -> Read:
             OwnPull(str(reference), began - _SLACK, ended + _SLACK)
             for reference, began, ended in own
         )
-        return Read(int(events), bool(anchored), float(builds), float(looked), pulls, listed)
+        return Bookmark(int(events), bool(anchored), float(builds), float(looked), pulls, listed)
 
 
-def remember(database: sqlite3.Connection, engine: str, seen: Seen) -> Folded:
-    """Add what was seen, and forget the objects that are gone; answers what changed.
-
-    What another process has kept meanwhile is not added again.
-    """
+def remember(database: sqlite3.Connection, engine: str, update: UsageUpdate) -> Folded:
+    """Add what a look saw, and forget the objects that are gone; answers what changed."""
     check(database, "used")
-    read = recall_read(database, engine)
-    sightings = [each for each in seen.sightings if not 0 < each.event <= read.events]
-    keys = {key for each in sightings for key in each.keys}
-    known = _known(database, engine, keys)
+    bookmark = recall_bookmark(database, engine)
+    sightings = update.unread(bookmark)
+    known = _known(database, engine, {key for each in sightings for key in each.keys})
     folded = fold(known, sightings)
-    records = {("cache", record.id): record for record in seen.cache}
+    records = {("cache", record.id): record for record in update.cache}
     before = _known(database, engine, records)
     cache = {key: fold_record(before.get(key), record) for key, record in records.items()}
     if folded.counted:
-        latest = company.recent(database, engine, folded.counted[0].at - TOGETHER)
-        latest |= {name: use.latest for (kind, name), use in known.items() if kind == "reference"}
-        company.remember(database, engine, folded.counted, latest)
-    _write(database, engine, {**folded.uses, **cache})
-    watch = _watch(database, engine, seen, read)
+        _remember_company(database, engine, folded, known)
+    database.executemany(
+        "INSERT OR REPLACE INTO used VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        ((engine, *key, *use) for key, use in {**folded.uses, **cache}.items()),
+    )
+    watch = _write_bookmark(database, engine, update, bookmark.moved(update.bookmark, update.at))
     if folded.counted:
-        past.write(database, watch, folded.counted, seen.images, before=seen.at - KEPT_FOR)
-        _forget_references(database, engine, seen.at - KEPT_FOR)
-    if seen.in_registries:
-        registries.note_seen(database, engine, seen.in_registries, seen.at)
-    _forget_gone(database, engine, seen)
+        past.write(database, watch, folded.counted, update.images, before=update.at - KEPT_FOR)
+        _forget_references(database, engine, update.at - KEPT_FOR)
+    if update.in_registries:
+        registries.note_seen(database, engine, update.in_registries, update.at)
+    _forget_gone(database, engine, update.present)
     return folded
 
 
@@ -138,16 +153,56 @@ def _known(database: sqlite3.Connection, engine: str, keys: Iterable[Key]) -> di
     return known
 
 
-def _write(database: sqlite3.Connection, engine: str, uses: Mapping[Key, Use]) -> None:
+def _remember_company(
+    database: sqlite3.Connection, engine: str, folded: Folded, known: Mapping[Key, Use]
+) -> None:
+    """Keep how these uses change what is known of references used together."""
+    since = folded.counted[0].at - TOGETHER
+    latest = _latest(database, engine, since)
+    latest |= {name: use.latest for (kind, name), use in known.items() if kind == "reference"}
+    names = {each.reference for each in folded.counted}
+    names |= {name for name, at in latest.items() if at >= since}
+    company: dict[str, Followers] = {}
+    with decoding(database, "company"):
+        for name in names:
+            row = database.execute(
+                "SELECT uses, followers FROM company WHERE engine = ? AND reference = ?",
+                (engine, name),
+            ).fetchone()
+            if row is not None:
+                company[name] = _followers(*row)
+    changed = fold_company(folded.counted, latest, company)
     database.executemany(
-        "INSERT OR REPLACE INTO used VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        ((engine, *key, *use) for key, use in uses.items()),
+        "INSERT OR REPLACE INTO company VALUES (?, ?, ?, ?)",
+        (
+            (engine, name, uses, json.dumps(dict(counts), separators=(",", ":")))
+            for name, (uses, counts) in changed.items()
+        ),
     )
 
 
-def _watch(database: sqlite3.Connection, engine: str, seen: Seen, read: Read) -> int:
-    """Note how far the past has been read, never less far than before; answers the row."""
-    further = max(read, seen.read, key=lambda each: each.events)
+def _latest(database: sqlite3.Connection, engine: str, since: float) -> dict[str, float]:
+    """When the latest use of each reference began, where that was since then."""
+    with decoding(database, "used"):
+        rows = database.execute(
+            "SELECT id, coalesce(began, last) FROM used"
+            " WHERE engine = ? AND kind = 'reference' AND last >= ?",
+            (engine, since),
+        )
+        # A damaged index gives rows that the table does not have.
+        return {name: float(at) for name, at in rows if isinstance(name, str) and at >= since}
+
+
+def _followers(uses: object, text: str) -> Followers:
+    """Raises ValueError or TypeError."""
+    counts = {str(name): float(count) for name, count in json.loads(text).items()}
+    return Followers(float(uses), counts)  # type: ignore[arg-type]
+
+
+def _write_bookmark(
+    database: sqlite3.Connection, engine: str, update: UsageUpdate, bookmark: Bookmark
+) -> int:
+    """Keep how far the history has been read; answers the number of the row."""
     (row,) = database.execute(
         "INSERT INTO watch (engine, name, events, anchored, builds, looked, listed)"
         " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (engine) DO UPDATE SET name = excluded.name,"
@@ -155,23 +210,23 @@ def _watch(database: sqlite3.Connection, engine: str, seen: Seen, read: Read) ->
         " looked = excluded.looked, listed = excluded.listed RETURNING id",
         (
             engine,
-            seen.engine_name.encode("utf-8", "backslashreplace").decode(),
-            further.events,
-            further.anchored,
-            max(read.builds, seen.read.builds),
-            max(read.looked, seen.at),
-            max(read.listed, seen.read.listed),
+            update.engine_name.encode("utf-8", "backslashreplace").decode(),
+            bookmark.events,
+            bookmark.anchored,
+            bookmark.builds,
+            bookmark.looked,
+            bookmark.listed,
         ),
     ).fetchone()
     return int(row)
 
 
-def _forget_gone(database: sqlite3.Connection, engine: str, seen: Seen) -> None:
+def _forget_gone(database: sqlite3.Connection, engine: str, present: Collection[Key]) -> None:
     """Forget objects that are not here any more; references stay."""
     rows = database.execute(
         "SELECT kind, id FROM used WHERE engine = ? AND kind != 'reference'", (engine,)
     )
-    gone = set(rows.fetchall()).difference(seen.present)
+    gone = set(rows.fetchall()).difference(present)
     database.executemany(
         "DELETE FROM used WHERE engine = ? AND kind = ? AND id = ?",
         ((engine, *key) for key in gone),
@@ -190,4 +245,8 @@ def _forget_references(database: sqlite3.Connection, engine: str, before: float)
         ).fetchone()
     gone = database.execute(f"DELETE FROM used WHERE {of} AND last < ?2", (engine, before))  # noqa: S608
     if gone.rowcount:
-        company.forget(database, engine)
+        database.execute(
+            "DELETE FROM company WHERE engine = ?1 AND reference NOT IN"
+            " (SELECT id FROM used WHERE engine = ?1 AND kind = 'reference')",
+            (engine,),
+        )

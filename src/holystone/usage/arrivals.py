@@ -1,4 +1,4 @@
-"""When images came here and by which names: told by events, containers and the engine's files."""
+"""How images came here: when, by which names, from which registry, and when they got a tag."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from holystone.engine.events import Event
 from holystone.engine.parse import full_id
-from holystone.planner.digest_names import repository
 from holystone.planner.inventory import Engine, Image, Inventory
-from holystone.planner.names import Names, complete, is_id
-from holystone.usage.sighting import Read, Sighting
+from holystone.planner.names import Names, complete, digest_references, is_id, repository
+from holystone.planner.reference import parse
+from holystone.usage.sighting import Bookmark, Sighting
 from holystone.usage.store_port import ImageFacts
 
 _FROM_ARCHIVE = ("load", "loadfromarchive", "import")
@@ -24,13 +24,17 @@ _TOLD_WITHIN = 10.0
 
 
 def learn(
-    facts: Mapping[str, ImageFacts], inventory: Inventory, events: Sequence[Event], read: Read
+    facts: Mapping[str, ImageFacts],
+    inventory: Inventory,
+    events: Sequence[Event],
+    bookmark: Bookmark,
 ) -> dict[str, ImageFacts]:
     """The facts that change by what a look at a host shows; ``events`` the oldest first.
 
-    ``read`` tells which pulls were holystone's own: a digest that it pulled an image by names none.
+    ``bookmark`` tells which pulls were holystone's own: pulling an image by a digest does not name
+    the image.
     """
-    learning = _Learning(facts, inventory.images, read)
+    learning = _Learning(facts, inventory.images, bookmark)
     for event in events:
         if event.kind == "image":
             learning.of_image(event)
@@ -49,10 +53,10 @@ class _Learning:
     """The facts of the images that are here, as they become."""
 
     def __init__(
-        self, facts: Mapping[str, ImageFacts], images: Sequence[Image], read: Read
+        self, facts: Mapping[str, ImageFacts], images: Sequence[Image], bookmark: Bookmark
     ) -> None:
         self.facts = facts
-        self.read = read
+        self.bookmark = bookmark
         self.names = Names(images)
         self.now: dict[str, ImageFacts] = {}
 
@@ -82,7 +86,7 @@ class _Learning:
         image_id = full_id(event.id) if by_id else self.names.behind(name)
         self._set(image_id, arrived=event.at, loaded=False)
         if "@" in name:
-            if not self.read.is_own(Sighting(event.at, complete(name))):
+            if not self.bookmark.is_own(Sighting(event.at, complete(name))):
                 self.pin(image_id, name)
         else:
             self.tagged(image_id, [name])
@@ -160,4 +164,35 @@ def pulled_by_tag(
             first = next(ended, None)
             if first is not None and "@" not in first.id:
                 found.setdefault(image.id, set()).add(name)
+    return found
+
+
+def in_registries(events: Iterable[Event], names: Names) -> dict[str, dict[str, float]]:
+    """The images here that these events, the oldest first, show to be in a registry, by ID.
+
+    Of each the references with its digest there, and when that was shown (UTC seconds). Events name
+    a reference alone; a name that another image got later shows nothing. Not for Podman: it sends a
+    pull event also where ``podman run`` found the image here and asked no registry.
+    """
+    shown: dict[str, Event] = {}
+    for event in events:
+        if event.kind != "image":
+            continue
+        if event.action in ("pull", "push"):
+            if reference := complete(event.id):
+                shown[reference] = event
+        elif event.action in (*_FROM_ARCHIVE, "build"):
+            made = names.by_id.get(full_id(event.id))
+            for tag in made.tags if made is not None else ():
+                shown.pop(complete(tag), None)
+        else:
+            for name in (event.id, event.name):
+                shown.pop(complete(name), None)
+    found: dict[str, dict[str, float]] = {}
+    for reference, event in sorted(shown.items(), key=lambda item: item[1].at):
+        if image_id := names.behind(reference):
+            there = parse(reference).name
+            for digest in digest_references(names.by_id[image_id].digests):
+                if digest.name == there:
+                    found.setdefault(image_id, {})[str(digest)] = event.at
     return found

@@ -7,13 +7,14 @@ are gone, and of pulls of what was here already, for which no date is kept.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from holystone.engine.client import Client, Pending
 from holystone.engine.errors import EngineError, EngineRefused
 from holystone.engine.events import Event, read_event
 from holystone.engine.transport.text import read_json
-from holystone.usage.sighting import Read
+from holystone.usage.sighting import Bookmark
 
 if TYPE_CHECKING:
     from holystone.engine.buildkit.cache import Build
@@ -34,18 +35,18 @@ MORE_BUILDS = "more builds than BuildKit remembers"
 REFUSED = "the engine refuses to tell its events"
 
 
-class Past(NamedTuple):
-    """What was read of the past, and whether that is all of it."""
+class History(NamedTuple):
+    """What an engine still knew since the bookmark, and whether that is all of it."""
 
     events: tuple[Event, ...]
     """The oldest first."""
-    read: Read
-    """How far the past has been read now."""
+    bookmark: Bookmark
+    """How far the history has been read now."""
     missed: tuple[str, ...] = ()
     """Why something may have been missed since the last look; empty where nothing was."""
 
 
-def ask_events(client: Client, read: Read) -> Pending:
+def ask_events(client: Client, bookmark: Bookmark) -> Pending:
     """Ask for the events since the newest one that was read, that one included.
 
     It waits for nothing that is still to happen. Raises EngineError.
@@ -53,7 +54,7 @@ def ask_events(client: Client, read: Read) -> Pending:
     podman = client.negotiate().podman
     now = client.time or f"{client.clock.now():.6f}"
     # Docker tells what happened at that moment too, Podman only what came after it.
-    since = min(read.events // 10**9, int(float(now)))
+    since = min(bookmark.events // 10**9, int(float(now)))
     if podman:
         query = f"since={since or int(float(now)) - _DAY}&stream=false"
     else:
@@ -61,27 +62,27 @@ def ask_events(client: Client, read: Read) -> Pending:
     return client.begin([("GET", client.versioned(f"/events?{query}"))])
 
 
-def read_events(client: Client, pending: Pending, read: Read) -> Past:
+def read_events(client: Client, pending: Pending, bookmark: Bookmark) -> History:
     """The events that were asked for and were not read before. Raises EngineError."""
     try:
         body = client.finish(pending)[0].checked().body
     except EngineRefused:
-        return Past((), read, (REFUSED,))
+        return History((), bookmark, (REFUSED,))
     told = sorted(parsed(body), key=lambda event: event.nanoseconds)
-    new = tuple(event for event in told if event.nanoseconds > read.events)
-    if not read.events or len(new) < len(told):
+    new = tuple(event for event in told if event.nanoseconds > bookmark.events)
+    if not bookmark.events or len(new) < len(told):
         missed: tuple[str, ...] = ()
     elif len(told) >= KEPT_EVENTS:
         # With the newest event of last time the engine no longer has those that came after it.
         missed = (MORE_EVENTS,)
     else:
-        missed = (NO_EVENTS,) if read.anchored else ()
+        missed = (NO_EVENTS,) if bookmark.anchored else ()
     if new:
-        read = read._replace(events=new[-1].nanoseconds, anchored=True)
+        bookmark = replace(bookmark, events=new[-1].nanoseconds, anchored=True)
     elif missed:
         now = float(client.time or client.clock.now())
-        read = read._replace(events=int(now * 1e9), anchored=False)
-    return Past(new, read, missed)
+        bookmark = replace(bookmark, events=int(now * 1e9), anchored=False)
+    return History(new, bookmark, missed)
 
 
 def parsed(body: bytes) -> list[Event]:
@@ -97,7 +98,7 @@ def parsed(body: bytes) -> list[Event]:
     return events
 
 
-def read_builds(client: Client, past: Past) -> tuple[Past, tuple[Build, ...] | None]:
+def read_builds(client: Client, past: History) -> tuple[History, tuple[Build, ...] | None]:
     """The builds that ended since the newest that was read; None where no engine remembers them.
 
     No answer is none either: a proxy before the engine may not let it through.
@@ -107,7 +108,7 @@ def read_builds(client: Client, past: Past) -> tuple[Past, tuple[Build, ...] | N
         return past, None
     from holystone.engine.buildkit.cache import builds_since
 
-    known = past.read.builds
+    known = past.bookmark.builds
     try:
         connection = client.open()
         try:
@@ -120,5 +121,5 @@ def read_builds(client: Client, past: Past) -> tuple[Past, tuple[Build, ...] | N
     missed = past.missed
     if known and told.remembered >= _KEPT_BUILDS and told.oldest > known:
         missed = (*missed, MORE_BUILDS)
-    read = past.read._replace(builds=max(known, newest))
-    return past._replace(read=read, missed=missed), told.builds
+    bookmark = replace(past.bookmark, builds=max(known, newest))
+    return past._replace(bookmark=bookmark, missed=missed), told.builds

@@ -1,16 +1,17 @@
-"""What one look at a host sees of the use of its objects: by the containers and records it has."""
+"""Uses that were seen on a host, and how they change what is remembered of use."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from holystone.planner.inventory import CacheRecord, Container, Image, Inventory
-from holystone.planner.names import Names, complete
-from holystone.planner.usage import Key
+from holystone.planner.demand import TOGETHER, Company
+from holystone.planner.inventory import CacheRecord, Image
+from holystone.planner.usage import SAME_USE, Followers, Key, Use
 
-_FROM = "pulled from "
-"""How BuildKit describes what it took for a ``FROM`` from a registry."""
+_BEGINS, _ENDS = 0, 1
 
 
 class Sighting(NamedTuple):
@@ -57,13 +58,14 @@ class OwnPull(NamedTuple):
     ended: float
 
 
-class Read(NamedTuple):
-    """How far an engine's past has been read: what is older must not count again."""
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """How far the history of an engine has been read: what is older must not count again."""
 
     events: int = 0
-    """The newest event, in nanoseconds since 1970; 0 before the first look."""
+    """When the newest event happened, in nanoseconds since 1970; 0 before the first look."""
     anchored: bool = True
-    """False where that is no event but a moment: the engine had none to tell, after a restart."""
+    """False where that is no event but a moment: the engine had no events left after a restart."""
     builds: float = 0.0
     """When the newest build ended, UTC seconds."""
     looked: float = 0.0
@@ -74,83 +76,45 @@ class Read(NamedTuple):
     """When every image was last listed, UTC seconds; 0 before the first look."""
 
     def is_own(self, sighting: Sighting) -> bool:
-        """Whether an event shows what holystone did itself."""
+        """Whether an event shows a pull by holystone itself."""
         return any(
             own.reference == sighting.reference and own.began <= sighting.at <= own.ended
             for own in self.own_pulls
         )
 
+    def moved(self, other: Bookmark, looked: float) -> Bookmark:
+        """The bookmark after a look that read up to ``other``; it never goes back."""
+        return replace(
+            max(self, other, key=lambda each: each.events),
+            builds=max(self.builds, other.builds),
+            looked=max(self.looked, looked),
+            listed=max(self.listed, other.listed),
+        )
 
-class Seen(NamedTuple):
-    """All that one look saw of use, to be remembered."""
+
+@dataclass(frozen=True, slots=True)
+class UsageUpdate:
+    """What one look at a host adds to what is remembered of use."""
 
     engine_name: str
     at: float
-    """When it was, UTC seconds."""
-    read: Read
-    sightings: tuple[Sighting, ...]
-    images: Mapping[str, Image]
-    """Those that were used, by ID."""
-    cache: tuple[CacheRecord, ...]
+    """When the look was, UTC seconds."""
+    bookmark: Bookmark
+    """How far the look has read."""
+    sightings: tuple[Sighting, ...] = ()
+    images: Mapping[str, Image] = field(default_factory=dict)
+    """The images that were used, by ID."""
+    cache: tuple[CacheRecord, ...] = ()
     """The build cache records that were used since the last look."""
-    present: Collection[Key]
+    present: Collection[Key] = ()
     """Every image, volume, network and build cache record that is here."""
-    in_registries: Mapping[str, float] = {}
+    in_registries: Mapping[str, float] = field(default_factory=dict)
     """When a pull or a push showed that a registry has an image, by complete reference with its
     digest."""
 
-
-def of_containers(
-    inventory: Inventory,
-    names: Names,
-    since: float = 0.0,
-    made: Mapping[str, float] | None = None,
-) -> list[Sighting]:
-    """The uses that the containers tell which are here.
-
-    Only containers that are still there can tell: one that has ended used its image until it
-    stopped, one that never ran did when it was made, any other does now. The reference is told
-    of those alone that began or ended ``since`` then: what goes on is known. ``made`` has when
-    containers were made, by ID, where that is known better than in whole seconds.
-    """
-    sightings = []
-    for container in inventory.containers:
-        until = _last_active(container, inventory.taken_at)
-        if until <= 0:
-            continue
-        created = (made or {}).get(container.id, container.created)
-        at = min(created, until) if created > 0 else until
-        news = at >= since or (container.stopped and until >= since)
-        first, *others = _references(container, names) if news else ("",)
-        sighting = Sighting(
-            at, first, container.image_id, until, objects=objects_of(container, inventory)
-        )
-        sightings.append(sighting)
-        sightings += [sighting._replace(reference=each, objects=()) for each in others]
-    return sightings
-
-
-def objects_of(container: Container, inventory: Inventory) -> tuple[Key, ...]:
-    """The volumes and networks that a container names."""
-    objects = [("volume", name) for name in container.volumes]
-    objects += [
-        ("network", network.id)
-        for network in inventory.networks
-        if not {network.id, network.name}.isdisjoint(container.networks)
-    ]
-    return tuple(objects)
-
-
-def _references(container: Container, names: Names) -> Sequence[str]:
-    """What a container asked for: a reference or, by an ID, all references of that image."""
-    named = complete(container.image)
-    return [named] if named else names.references(container.image_id) or [""]
-
-
-def _last_active(container: Container, now: float) -> float:
-    if container.stopped:
-        return min(now, max(container.finished or 0.0, container.created))
-    return min(now, container.created) if container.state == "created" else now
+    def unread(self, bookmark: Bookmark) -> list[Sighting]:
+        """The sightings that were not kept before, by this process or another."""
+        return [each for each in self.sightings if not 0 < each.event <= bookmark.events]
 
 
 def last_seen(sightings: Iterable[Sighting]) -> dict[Key, float]:
@@ -165,61 +129,78 @@ def last_seen(sightings: Iterable[Sighting]) -> dict[Key, float]:
     return uses
 
 
-def of_cache(records: Sequence[CacheRecord], names: Names) -> list[Sighting]:
-    """The latest use of each reference that BuildKit pulled for a ``FROM``, by its records.
+class Folded(NamedTuple):
+    """What sightings changed."""
 
-    Those of one image are described by the reference, but a layer that several images share only
-    by that of the first: the topmost record that names a reference stands for it. It is used
-    when it or a step on it is, which a build that finds all it needs there tells only there.
+    uses: Mapping[Key, Use]
+    """What is remembered now of all that was seen anew, or for longer."""
+    counted: tuple[Sighting, ...]
+    """The sightings that are a use of their own of a reference, or brought its image here, in
+    order of time."""
+
+
+def fold(known: Mapping[Key, Use], sightings: Iterable[Sighting]) -> Folded:
+    """What these sightings, in whatever order, add to what is known."""
+    uses: dict[Key, Use] = {}
+    counted = []
+    moments = []
+    for number, each in enumerate(sightings):
+        moments.append((each.hint, each.at, _BEGINS, number, each))
+        if each.until > each.at:
+            moments.append((each.hint, each.until, _ENDS, number, each))
+    # Hints come last: a use must not be taken for the same as what only hints at one.
+    for _, at, what, _, sighting in sorted(moments):
+        counts = sighting.pulled
+        for key in sighting.keys:
+            before = uses.get(key) or known.get(key)
+            if before is None:
+                after = Use(at, at)
+            elif sighting.hint:
+                continue
+            elif what == _BEGINS and sighting.begins:
+                after = before.again(at)
+            else:
+                after = before.until(at)
+            if before is None or after.count != before.count:
+                counts = counts or key[0] == "reference"
+            if after != before:
+                uses[key] = after
+        if counts and what == _BEGINS and not sighting.hint and sighting.reference:
+            counted.append(sighting)
+    return Folded(uses, tuple(counted))
+
+
+def fold_record(known: Use | None, record: CacheRecord) -> Use:
+    """What is remembered of the uses of a build cache record, by its own counters.
+
+    At first sight the gap is the mean over all its uses so far.
     """
-    by_id = {record.id: record for record in records}
-    below = {(parent, r.description) for r in records for parent in r.parents}
-    tops = {
-        record.id
-        for record in records
-        if record.description.startswith(_FROM) and (record.id, record.description) not in below
-    }
-    if not tops:
-        return []
-    used: dict[str, float] = {}
-    for record in records:
-        at = record.created if record.last_used is None else record.last_used
-        for top in _standing_on(record, tops, by_id):
-            used[top] = max(at, used.get(top, 0.0))
-    sightings = []
-    for top, at in used.items():
-        if reference := _described(by_id[top].description):
-            sightings.append(Sighting(at, reference, names.behind(reference)))
-    return sightings
+    last = record.created if record.last_used is None else record.last_used
+    count = max(1, record.usage_count)
+    if known is None:
+        span = last - record.created
+        gap = span / (count - 1) if count > 1 and span >= SAME_USE else None
+        return Use(min(record.created, last), last, count, gap)
+    after = known.again(last)
+    return after._replace(count=max(after.count, count))
 
 
-def _described(description: str) -> str:
-    """The reference in a description; BuildKit adds the digest it found to a tag."""
-    text = description.removeprefix(_FROM)
-    name = text.partition("@")[0]
-    return complete(name if ":" in name.rpartition("/")[2] else text)
+def fold_company(
+    counted: Sequence[Sighting], latest: Mapping[str, float], known: Mapping[str, Followers]
+) -> dict[str, Followers]:
+    """How these uses, in order of time, change what is known of references used together.
 
-
-def _standing_on(
-    record: CacheRecord, tops: Collection[str], by_id: dict[str, CacheRecord]
-) -> set[str]:
-    """The nearest of ``tops`` on every way down from a record."""
-    found: set[str] = set()
-    waiting, passed = [record.id], set()
-    while waiting:
-        here = waiting.pop()
-        if here in tops:
-            found.add(here)
-        elif here in by_id and here not in passed:
-            passed.add(here)
-            waiting += by_id[here].parents
-    return found
-
-
-def present_keys(inventory: Inventory) -> set[Key]:
-    """Every image, volume, network and build cache record of a host."""
-    keys = {("image", image.id) for image in inventory.images}
-    keys.update(("volume", volume.name) for volume in inventory.volumes)
-    keys.update(("network", network.id) for network in inventory.networks)
-    keys.update(("cache", record.id) for record in inventory.cache)
-    return keys
+    ``latest`` has when the latest use of each reference began before them: of the references used
+    now, and of all that were used less than ``TOGETHER`` before the first.
+    """
+    since = counted[0].at - TOGETHER
+    company = Company(known)
+    company.recent = deque(sorted((at, name) for name, at in latest.items() if at >= since))
+    last, changed = dict(latest), set()
+    for sighting in counted:
+        before = last.get(sighting.reference, 0.0)
+        # An image that only had to be pulled again was not used again.
+        if not before or sighting.at >= before + SAME_USE:
+            changed.update(company.used(sighting.reference, sighting.at, before))
+            last[sighting.reference] = sighting.at
+    return {name: company.followers(name) for name in sorted(changed)}

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from holystone.planner.company import Followers
 from holystone.planner.inventory import Blob, Inventory, Layer
-from holystone.planner.usage import Key, Lease, Use
-from holystone.usage.folding import Folded
-from holystone.usage.sighting import Read, Seen
+from holystone.planner.usage import Followers, Key, Lease, Use
+from holystone.usage.sighting import Bookmark, Folded, UsageUpdate
 
 
 class ImageFacts(NamedTuple):
@@ -81,8 +79,8 @@ class Memory(Protocol):
     def recall_uses(self, engine: str) -> dict[Key, float]:
         """When each image, volume and network of this engine was last used, UTC seconds."""
 
-    def recall_read(self, engine: str) -> Read:
-        """How far the past of this engine has been read."""
+    def recall_bookmark(self, engine: str) -> Bookmark:
+        """How far the history of this engine has been read."""
 
     def recall_summaries(self, engine: str, kind: str) -> dict[str, Use]:
         """What is known of the uses of each ``reference``, ``image`` or ``cache`` record."""
@@ -110,7 +108,7 @@ class Memory(Protocol):
     ) -> None:
         """Keep these answers, and forget references that are not among ``present``."""
 
-    def fold(self, engine: str, seen: Seen) -> Folded | None:
+    def fold(self, engine: str, update: UsageUpdate) -> Folded | None:
         """Add what was seen, and forget objects of this engine that are not here any more.
 
         Answers what it changed; None where it could not be kept.
@@ -127,74 +125,3 @@ class Memory(Protocol):
 
     def leases_unread(self) -> str:
         """Why there may be leases that cannot be read; empty where there are none."""
-
-
-class Forgetful:
-    """A memory that keeps nothing, for one look at a host."""
-
-    def recall(self, engine: str, *, layers: bool = True) -> dict[str, ImageFacts]:  # noqa: ARG002
-        """Nothing."""
-        return {}
-
-    def remember(
-        self, engine: str, news: Mapping[str, ImageFacts], present: Collection[str]
-    ) -> None:
-        """Keep nothing."""
-
-    def recall_uses(self, engine: str) -> dict[Key, float]:  # noqa: ARG002
-        """Nothing."""
-        return {}
-
-    def recall_read(self, engine: str) -> Read:  # noqa: ARG002
-        """Nothing yet."""
-        return Read()
-
-    def recall_summaries(self, engine: str, kind: str) -> dict[str, Use]:  # noqa: ARG002
-        """Nothing."""
-        return {}
-
-    def recall_company(self, engine: str) -> dict[str, Followers]:  # noqa: ARG002
-        """Nothing."""
-        return {}
-
-    def recall_absent(self, engine: str) -> dict[str, Sequence[tuple[str, int]]]:  # noqa: ARG002
-        """Nothing."""
-        return {}
-
-    def recall_speeds(self, engine: str) -> dict[str, float]:  # noqa: ARG002
-        """Nothing."""
-        return {}
-
-    def recall_ends(self, engine: str) -> dict[str, float]:  # noqa: ARG002
-        """Nothing."""
-        return {}
-
-    def remember_ends(self, engine: str, ends: Mapping[str, float]) -> None:
-        """Keep nothing."""
-
-    def recall_registry(self, engine: str) -> dict[str, RegistryWord]:  # noqa: ARG002
-        """Nothing."""
-        return {}
-
-    def remember_registry(
-        self, engine: str, words: Mapping[str, RegistryWord], present: Collection[str]
-    ) -> None:
-        """Keep nothing."""
-
-    def fold(self, engine: str, seen: Seen) -> Folded | None:
-        """Keep nothing."""
-
-    def recall_leases(self, now: float) -> tuple[Lease, ...]:  # noqa: ARG002
-        """None."""
-        return ()
-
-    def has_open(self, engine: str) -> bool:  # noqa: ARG002
-        """None are remembered."""
-        return False
-
-    def settle_open(self, inventory: Inventory, looked_at: float) -> None:
-        """Nothing is there to settle."""
-
-    def leases_unread(self) -> str:
-        """There are none."""
-        return ""

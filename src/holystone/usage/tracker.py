@@ -1,35 +1,27 @@
-"""What the looks at one host see of use: its containers, its build cache and its past."""
+"""Track use on one host: what its containers, build cache, events and builds show."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from holystone.engine.client import abandon
 from holystone.engine.host import Observed
-from holystone.planner.lazy import Lazy
 from holystone.planner.names import Names, complete
 from holystone.planner.usage import SAME_USE, Key, Use
-from holystone.usage.folding import fold
-from holystone.usage.origins import Origins
-from holystone.usage.sighting import (
-    Read,
-    Seen,
-    Sighting,
-    last_seen,
-    objects_of,
-    of_cache,
-    of_containers,
-    present_keys,
-)
+from holystone.usage import from_events
+from holystone.usage.arrivals import in_registries
+from holystone.usage.engine_history import History, ask_events, read_builds, read_events
+from holystone.usage.from_inventory import objects_of, of_cache, of_containers, present_keys
+from holystone.usage.sighting import Bookmark, Sighting, UsageUpdate, fold, last_seen
 from holystone.usage.store_port import Memory
 
 if TYPE_CHECKING:
     from holystone.engine.client import Client, Pending
     from holystone.engine.events import Event
-    from holystone.planner.company import Followers
     from holystone.planner.inventory import CacheRecord, Image, Inventory
-    from holystone.usage.engine_history import Past
+    from holystone.planner.usage import Followers
 
 _LISTED_EACH = 86400.0
 """Seconds after which a look lists every image again, though it needs the untagged alone."""
@@ -37,19 +29,19 @@ _WORTH_NOTING = 60.0
 """Seconds by which a use must be later than the one that is remembered."""
 
 
-class Uses:
-    """What is known of use on one host, and what was seen of it in this run."""
+class UsageTracker:
+    """What is known of use on one host, and what this run has seen of it."""
 
     def __init__(self, client: Client, memory: Memory) -> None:
         self.client = client
         self.memory = memory
         self.key = ""
-        self.read = Read()
-        """How far the past was read before this run."""
-        self.now = Read()
+        self.before = Bookmark()
+        """How far the engine's history was read before this run."""
+        self.bookmark = Bookmark()
         """How far it has been read by now."""
-        self.saved = Read()
-        """How far that is written down."""
+        self.saved = Bookmark()
+        """How far the memory knows it to be read."""
         self.events: tuple[Event, ...] = ()
         """Those of this run that were not read before, the oldest first."""
         self.missed: tuple[str, ...] = ()
@@ -60,6 +52,8 @@ class Uses:
         self.present: set[Key] = set()
         self.counted: tuple[Sighting, ...] = ()
         """The uses this run added to what is remembered."""
+        self.in_registries: dict[str, float] = {}
+        """When it was seen that a registry has an image, by complete reference with its digest."""
         self._engine_name = ""
         self._at = 0.0
         self._seen: list[Sighting] = []
@@ -67,25 +61,22 @@ class Uses:
         """How many of these were kept already."""
         self._released = False
         """Whether volumes or networks lost a container in this run, which is not kept yet."""
-        self._origins = Origins()
         self._images: dict[str, Image] = {}
         self._cache: dict[str, CacheRecord] = {}
         self._held: dict[str, tuple[Key, ...]] = {}
         """The volumes and networks that each container names, by its ID."""
         self._pending: Pending | None = None
-        self._pending_past: Past | None = None
+        self._pending_past: History | None = None
         """What was read of the past and not looked at yet."""
 
     def begin(self, key: str) -> None:
         """Recall what is known, and ask the engine for its past. Raises EngineError."""
-        from holystone.usage.engine_history import ask_events
-
         if key != self.key:
             self.key = key
             self.known = self.memory.recall_uses(key)
-            self.read = self.now = self.saved = self.memory.recall_read(key)
+            self.before = self.bookmark = self.saved = self.memory.recall_bookmark(key)
         self.close()
-        self._pending = ask_events(self.client, self.now)
+        self._pending = ask_events(self.client, self.bookmark)
 
     def look(
         self,
@@ -116,9 +107,9 @@ class Uses:
         if inventory.partial:
             # What was not listed is not gone.
             self.present.update(key for key in self.known if key[0] == "image")
-        since_listed = self._at - self.now.listed
-        if not self.now.listed or (not inventory.partial and since_listed > _LISTED_EACH / 4):
-            self.now = self.now._replace(listed=self._at)
+        since_listed = self._at - self.bookmark.listed
+        if not self.bookmark.listed or (not inventory.partial and since_listed > _LISTED_EACH / 4):
+            self.bookmark = replace(self.bookmark, listed=self._at)
         seen = last_seen(self._seen)
         self.last = {
             key: max(self.known.get(key, 0.0), seen.get(key, 0.0))
@@ -136,7 +127,7 @@ class Uses:
         if past is None:
             return set()
         self._pending_past = past
-        if past.missed and self.now.looked:
+        if past.missed and self.bookmark.looked:
             return None
         by_id = {"load", "loadfromarchive", "import"}
         if store != "containerd":
@@ -153,11 +144,11 @@ class Uses:
 
     def list_due(self, now: float) -> bool:
         """Whether every image should be listed again: new ones are to be known within a day."""
-        return bool(self.now.listed) and now - self.now.listed >= _LISTED_EACH
+        return bool(self.bookmark.listed) and now - self.bookmark.listed >= _LISTED_EACH
 
     def hint(self, inventory: Inventory, tagged_at: Mapping[str, float | None]) -> None:
         """Take when images got their tags for a use, at the first look: nothing else is known."""
-        if self.read.looked:
+        if self.before.looked:
             return
         names = Names(inventory.images)
         self._add(
@@ -198,20 +189,26 @@ class Uses:
             self.last.update((key, max(at, self.last.get(key, 0.0))) for key in objects)
 
     def summaries(self, kind: str) -> Mapping[str, Use]:
-        """What is remembered of every ``reference``, ``image`` or ``cache`` record, when asked."""
-        return Lazy(lambda: self._summaries(kind))
+        """What is remembered of every ``reference``, ``image`` or ``cache`` record."""
+        remembered = self.memory.recall_summaries(self.key, kind)
+        known = {(kind, name): use for name, use in remembered.items()}
+        seen = fold(known, self._seen).uses
+        return {
+            **remembered,
+            **{name: use for (of, name), use in seen.items() if of == kind},
+        }
 
     def company(self) -> Mapping[str, Followers]:
-        """What was used soon after each reference, when asked."""
-        return Lazy(lambda: self.memory.recall_company(self.key))
+        """What was used soon after each reference."""
+        return self.memory.recall_company(self.key)
 
     def absent(self) -> Mapping[str, Sequence[tuple[str, int]]]:
-        """The layers of what references last meant, where that is not here, when asked."""
-        return Lazy(lambda: self.memory.recall_absent(self.key))
+        """The layers of what references last meant, where that is not here."""
+        return self.memory.recall_absent(self.key)
 
     def speeds(self) -> Mapping[str, float]:
-        """How fast images came from each registry (bytes a second), when asked."""
-        return Lazy(lambda: self.memory.recall_speeds(self.key))
+        """How fast images came from each registry (bytes a second)."""
+        return self.memory.recall_speeds(self.key)
 
     def keep(self, *, always: bool = False) -> Observed:
         """Remember what was seen, unless next to nothing is new; what this run added.
@@ -220,17 +217,17 @@ class Uses:
         """
         kept = not self._at or not (always or self._is_news())
         if not kept:
-            seen = Seen(
+            update = UsageUpdate(
                 engine_name=self._engine_name,
                 at=self._at,
-                read=self.now,
+                bookmark=self.bookmark,
                 sightings=tuple(self._seen[self._kept :]),
                 images=self._images,
                 cache=tuple(self._cache.values()),
                 present=self.present,
-                in_registries=self.in_registries(),
+                in_registries=self.in_registries,
             )
-            added = self.memory.fold(self.key, seen)
+            added = self.memory.fold(self.key, update)
             if added is not None:
                 kept = True
                 self.counted += added.counted
@@ -238,12 +235,8 @@ class Uses:
                 self._kept = len(self._seen)
                 self._cache = {}
                 self._released = False
-                self.now = self.saved = self.now._replace(looked=self._at)
-        return Observed(self.read.looked, self.counted, self.missed, kept)
-
-    def in_registries(self) -> dict[str, float]:
-        """When it was seen that a registry has an image, by complete reference with its digest."""
-        return self._origins.references(self._images)
+                self.bookmark = self.saved = replace(self.bookmark, looked=self._at)
+        return Observed(self.before.looked, self.counted, self.missed, kept)
 
     def close(self) -> None:
         """Give up on an answer that nobody has read."""
@@ -258,7 +251,7 @@ class Uses:
         Some time before the last look: things go on while an engine makes its lists, and what is
         seen twice changes nothing.
         """
-        return self.now.looked - SAME_USE
+        return self.bookmark.looked - SAME_USE
 
     def _used(self, inventory: Inventory) -> list[CacheRecord]:
         """The build cache records used since then."""
@@ -267,7 +260,7 @@ class Uses:
     def _is_news(self) -> bool:
         """Whether there is anything worth writing down: most runs see what is known."""
         hinted = any(each.hint for each in self._seen[self._kept :])
-        if self.now != self.saved or self._cache or hinted or self._released:
+        if self.bookmark != self.saved or self._cache or hinted or self._released:
             return True
         return not self.present.issuperset(self.known) or any(
             at - self.known.get(key, -_WORTH_NOTING) > _WORTH_NOTING
@@ -275,18 +268,16 @@ class Uses:
             if key in self.present
         )
 
-    def _past(self) -> Past | None:
-        from holystone.usage.engine_history import read_events
-
+    def _past(self) -> History | None:
         past, self._pending_past = self._pending_past, None
         if past is not None:
             return past
         pending, self._pending = self._pending, None
-        return None if pending is None else read_events(self.client, pending, self.now)
+        return None if pending is None else read_events(self.client, pending, self.bookmark)
 
     def _of_past(
         self,
-        past: Past,
+        past: History,
         inventory: Inventory,
         names: Names,
         known: Collection[str],
@@ -297,28 +288,28 @@ class Uses:
 
         ``used`` are the build cache records that were: without any there was none.
         """
-        from holystone.usage import from_events as sightings
-        from holystone.usage.engine_history import read_builds
-
         if inventory.engine.store != "podman":
-            self._images.update(self._origins.read(past.events, names))
-        news = sightings.of_events(past.events, names, known)
-        news = [each for each in news if not self.now.is_own(each)]
+            for image_id, there in in_registries(past.events, names).items():
+                self._images[image_id] = names.by_id[image_id]
+                for reference, at in there.items():
+                    self.in_registries[reference] = max(at, self.in_registries.get(reference, 0.0))
+        news = from_events.of_events(past.events, names, known)
+        news = [each for each in news if not self.bookmark.is_own(each)]
         if inventory.engine.store != "podman":
-            news += sightings.of_steps(past.events, names)
+            news += from_events.of_steps(past.events, names)
         builds = None
         if used:
             past, builds = read_builds(self.client, past)
         if builds is not None:
-            news += sightings.of_builds(builds, names)
+            news += from_events.of_builds(builds, names)
         elif used or inventory.engine.store == "podman":
             news += of_cache(inventory.cache, names)
-            made = sightings.made_by_builds(past.events, names, used)
+            made = from_events.made_by_builds(past.events, names, used)
             if made:
-                news += sightings.of_bases(made, Names(layered()))
-        if past.missed and self.now.looked:
+                news += from_events.of_bases(made, Names(layered()))
+        if past.missed and self.bookmark.looked:
             news += self._of_arrivals(news, inventory, known)
-        self.now = past.read
+        self.bookmark = past.bookmark
         self.missed = tuple(dict.fromkeys(self.missed + past.missed))
         return news
 
@@ -328,7 +319,7 @@ class Uses:
         """Images that came from a registry since the last look, where the events are missing."""
         told = {each.image for each in news if each.event}
         here = set(known)
-        own = {each.reference for each in self.now.own_pulls}
+        own = {each.reference for each in self.bookmark.own_pulls}
         first: dict[str, float] = {}
         for each in news:
             first[each.image] = min(each.at, first.get(each.image, each.at))
@@ -345,12 +336,3 @@ class Uses:
         for image_id in {each.image for each in news}:
             if (image := names.by_id.get(image_id)) is not None:
                 self._images[image_id] = image
-
-    def _summaries(self, kind: str) -> Mapping[str, Use]:
-        remembered = self.memory.recall_summaries(self.key, kind)
-        known = {(kind, name): use for name, use in remembered.items()}
-        seen = fold(known, self._seen).uses
-        return {
-            **remembered,
-            **{name: use for (of, name), use in seen.items() if of == kind},
-        }

@@ -14,8 +14,8 @@ from contextlib import suppress
 
 from holystone.engine.storage.logs import log_files
 from holystone.engine.storage.writable import measure
-from holystone.planner.account import Beside, Log, Orphan
 from holystone.planner.inventory import Container, Engine
+from holystone.planner.totals import Beside, Log, Orphan
 
 _MOST_FILES = 200_000
 """Files counted below one folder."""

@@ -17,7 +17,7 @@ from holystone.engine.errors import EngineError
 from holystone.engine.parse import timestamp
 from holystone.engine.reading import read_one
 from holystone.engine.storage.classic import read_config
-from holystone.planner.cache_layers import ambiguous
+from holystone.planner.holders import ambiguous
 from holystone.planner.inventory import Image, Inventory
 
 Dates = tuple[float | None, ...]

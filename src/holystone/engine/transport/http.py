@@ -1,16 +1,18 @@
 """HTTP/1.1 as the Docker Engine API speaks it, over a connected socket.
 
-The standard library's client takes longer to import than a whole routine clean takes to run, and
-cannot send several requests before it reads the first answer. This one does just that, and tells
-a cut-off answer from a complete one.
+``http.client`` reads the answers. This module adds the patience with an engine that works
+silently, and one error for each way in which an answer is broken.
 """
 
 from __future__ import annotations
 
+import io
+import select
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from http.client import HTTPException, HTTPResponse
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from holystone.engine.errors import (
     EngineRefused,
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
     from holystone.engine.patience import Patience
 
 _CHUNK = 1 << 16
-_LONGEST_HEAD = 1 << 18
+_HTTP = b"HTTP/1."
+_NO_CHUNK = "there is no chunk size where one should be"
 
 
 class Response(NamedTuple):
@@ -70,11 +73,12 @@ class Connection:
         """``patience`` tells how long each answer may pause; without, the socket's timeout."""
         self.sock = sock
         self.patience = patience
-        self.held = bytearray()
         self.request = ""
         self.sent = 0.0
         """When the last request was sent, UTC seconds on this machine's clock."""
-        self.reusable = True
+        self.ended = False
+        """Whether the engine has sent its last byte."""
+        self._answer: HTTPResponse
 
     @property
     def stale(self) -> bool:
@@ -82,11 +86,14 @@ class Connection:
 
         To a peer that hung up over TCP a request can still be sent; only the answer never comes.
         """
-        import select
-
         poll = select.poll()
         poll.register(self.sock, select.POLLIN)
-        return bool(self.held or poll.poll(0))
+        return bool(poll.poll(0))
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another request may follow the answer that was read."""
+        return not self._answer.will_close
 
     def send(
         self,
@@ -100,159 +107,101 @@ class Connection:
         path = one_word(path)
         self.request = f"{method} {path}"
         self.sent = time.time()
-        head = f"{method} {path} HTTP/{version}\r\nHost: docker\r\nUser-Agent: holystone\r\n"
+        lines = [f"{method} {path} HTTP/{version}", "Host: docker", "User-Agent: holystone"]
         if method == "POST":
-            head += "Content-Length: 0\r\n"
-        for name, value in (headers or {}).items():
-            head += f"{name}: {value}\r\n"
-        self.sock.sendall(head.encode("ascii") + b"\r\n")
+            lines.append("Content-Length: 0")
+        lines += (f"{name}: {value}" for name, value in (headers or {}).items())
+        self.sock.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
 
     def receive(self) -> Response:
         """Read one whole answer. Raises ProtocolError where it is cut, garbled or too slow."""
-        return self.receive_body(*self.receive_head())
+        self.receive_head()
+        return self.receive_rest()
 
-    def receive_body(self, status: int, headers: dict[str, str]) -> Response:
-        """Read the rest of an answer that starts like this. Raises ProtocolError as above."""
-        if status in (204, 304):
-            body = b""
-        elif "chunked" in headers.get("transfer-encoding", "").lower():
-            body = b"".join(self._chunks())
-        elif "content-length" in headers:
-            length = headers["content-length"]
-            if not _number(length):
-                raise self._garbled(f"{length!r} is no Content-Length")
-            body = self._take(int(length))
-        else:
-            self.reusable = False
-            body = self._rest()
-        if headers.get("connection", "").lower() == "close":
-            self.reusable = False
-        return Response(self.request, status, headers, body)
-
-    def receive_pieces(self, headers: Mapping[str, str]) -> Iterator[bytes]:
-        """The body of an answer that starts like this, in pieces as they come, none of them large.
-
-        The connection serves no other request. Raises ProtocolError as above; without chunks or a
-        length a cut body looks complete.
-        """
-        self.reusable = False
-        if "chunked" in headers.get("transfer-encoding", "").lower():
-            while size := self._chunk_size():
-                yield from self._pieces(size)
-                self._end_chunk()
-            return
-        length = headers.get("content-length")
-        if length is not None:
-            if not _number(length):
-                raise self._garbled(f"{length!r} is no Content-Length")
-            yield from self._pieces(int(length))
-            return
-        if self.held:
-            yield self._take(len(self.held))
-        while data := self.receive_some():
-            yield data
-
-    def _pieces(self, size: int) -> Iterator[bytes]:
-        """So many bytes, as they come."""
-        while size:
-            if not self.held:
-                self._more(size)
-            piece = self._take(min(size, len(self.held)))
-            size -= len(piece)
-            yield piece
-
-    def receive_head(self) -> tuple[int, dict[str, str]]:
-        """Read an answer's status and headers; the body is left to be read."""
-        while (end := self.held.find(b"\r\n\r\n")) < 0:
-            if len(self.held) > _LONGEST_HEAD or not b"HTTP/1.".startswith(self.held[:7]):
-                raise self._not_http()
-            self._more()
-        lines = bytes(self.held[:end]).decode("latin-1").split("\r\n")
-        del self.held[: end + 4]
-        version, _, rest = lines[0].partition(" ")
-        if not version.startswith("HTTP/1.") or not _number(rest[:3]) or len(rest) < 3:
-            raise self._not_http(lines[0])
-        self.reusable = version == "HTTP/1.1"
-        headers = {}
-        for line in lines[1:]:
-            name, _, value = line.partition(":")
-            headers[name.strip().lower()] = value.strip()
-        return int(rest[:3]), headers
-
-    def _chunks(self) -> Iterator[bytes]:
-        while size := self._chunk_size():
-            yield self._take(size)
-            self._end_chunk()
-
-    def _chunk_size(self) -> int:
-        """How long the next chunk is; 0 where the body has ended."""
-        size_line = self._line()
+    def receive_head(self) -> int:
+        """Read an answer's status and headers; answers the status. Raises ProtocolError."""
+        self._answer = answer = HTTPResponse(cast("socket.socket", _Incoming(self)))
+        start = answer.fp.peek()[:60]
+        # What is no HTTP may lack the end of a line, for which http.client would wait.
+        if start and not _HTTP.startswith(start[: len(_HTTP)]):
+            raise self._not_http(start)
         try:
-            size = int(size_line.split(b";")[0], 16)
-        except ValueError:
-            size = -1
-        if size < 0:
-            raise self._garbled(f"{size_line[:40]!r} is no chunk size")
-        if size == 0:
-            while self._line():
-                pass
-        return size
+            answer.begin()
+        except HTTPException:
+            if not self.ended:
+                raise self._not_http(start) from None
+        if self.ended:
+            raise self._cut()
+        length = answer.headers.get("content-length")
+        if length is not None and answer.length is None and not answer.chunked:
+            raise self._garbled(f"{length[:40]!r} is no Content-Length")
+        return answer.status
 
-    def _end_chunk(self) -> None:
-        if self._take(2) != b"\r\n":
-            raise self._garbled("a chunk is longer than it says")
+    def receive_rest(self) -> Response:
+        """Read the body after the head. Raises ProtocolError as ``receive``."""
+        body = b"".join(self.receive_pieces())
+        headers = {name.lower(): value.strip() for name, value in self._answer.headers.items()}
+        return Response(self.request, self._answer.status, headers, body)
 
-    def _line(self) -> bytes:
-        while (end := self.held.find(b"\r\n")) < 0:
-            if len(self.held) > _LONGEST_HEAD:
-                raise self._garbled(f"{bytes(self.held[:40])!r} is no line")
-            self._more()
-        line = bytes(self.held[:end])
-        del self.held[: end + 2]
-        return line
+    def receive_pieces(self) -> Iterator[bytes]:
+        """The body after the head, in pieces as they come, none of them large.
 
-    def _take(self, size: int) -> bytes:
-        while len(self.held) < size:
-            self._more(size)
-        taken = bytes(self.held[:size])
-        del self.held[:size]
-        return taken
+        Raises ProtocolError as ``receive``; without chunks or a length a cut body looks complete.
+        """
+        answer = self._answer
+        left = answer.length
+        while left is None or left > 0:
+            try:
+                piece = answer.read1(_CHUNK if left is None else min(left, _CHUNK))
+            except HTTPException:
+                raise (self._cut() if self.ended else self._garbled(_NO_CHUNK)) from None
+            if answer.chunked and (answer.chunk_left or 0) < 0:
+                raise self._garbled(_NO_CHUNK)
+            if not piece:
+                break
+            if left is not None:
+                left -= len(piece)
+            yield piece
+        if self.ended and (left or answer.chunked):
+            raise self._cut()
 
-    def _rest(self) -> bytes:
-        while data := self.receive_some():
-            self.held += data
-        rest = bytes(self.held)
-        self.held.clear()
-        return rest
+    def arrived(self) -> bytes:
+        """What has come of an endless answer by now, on a socket that never waits.
 
-    def _more(self, wanted: int = 0) -> None:
-        data = self.receive_some()
-        if not data:
-            of = f" of {wanted}" if wanted else ""
+        Raises ProtocolError where the answer has ended.
+        """
+        data = b"".join(iter(lambda: self._answer.fp.read1(_CHUNK), b""))
+        if self.ended:
             raise ProtocolError(
-                f"the engine closed the connection in the middle of its answer to {self.request} "
-                f"(after {len(self.held)}{of} bytes of this part). Is it being restarted?"
+                f"the engine ended its answer to {self.request}. Is it being restarted?"
             )
-        self.held += data
+        return data
 
-    def receive_some(self) -> bytes:
-        """What has come of the answer, at least a byte; nothing at its end.
+    def receive_some(self, size: int) -> bytes | None:
+        """Up to so many bytes of what has come of the answer; nothing at its end.
 
-        Raises EngineSilent where that takes too long, and ProtocolError.
+        None where the socket does not wait and nothing has come. Raises EngineSilent where it takes
+        too long, and ProtocolError.
         """
         waited = 0.0
         while True:
             try:
-                return self.sock.recv(_CHUNK)
+                data = self.sock.recv(size)
             except TimeoutError as silence:
                 timeout = self.sock.gettimeout() or 0.0
                 waited += timeout
                 self._wait_on(silence, timeout, waited)
             except OSError as error:
+                # A TLS socket says "want read" where a plain one says "would block".
+                if isinstance(error, BlockingIOError) or "WantRead" in type(error).__name__:
+                    return None
                 raise ProtocolError(
                     f"the connection broke in the middle of the answer to {self.request}: "
                     f"{error.strerror or error}. Is the engine being restarted?"
                 ) from None
+            else:
+                self.ended = not data
+                return data
 
     def _wait_on(self, silence: TimeoutError, timeout: float, waited: float) -> None:
         """Return where the silence may last longer; else raise what it means."""
@@ -269,9 +218,9 @@ class Connection:
             ) from None
         patience.wait_on(self.request, timeout, waited)
 
-    def recv(self, size: int, /) -> bytes:  # noqa: ARG002 - what a stream is asked
+    def recv(self, size: int, /) -> bytes:
         """What has come, for who speaks another protocol on the same connection."""
-        return self.receive_some()
+        return self.receive_some(size) or b""
 
     def sendall(self, data: bytes, /) -> None:
         """Send bytes of another protocol. Raises OSError."""
@@ -282,10 +231,16 @@ class Connection:
         self.request = request
         return self
 
-    def _not_http(self, start: str = "") -> ProtocolError:
-        start = start or bytes(self.held[:60]).decode("latin-1")
+    def _cut(self) -> ProtocolError:
         return ProtocolError(
-            f"the answer to {self.request} is no HTTP; it starts with {start!r}. "
+            f"the engine closed the connection in the middle of its answer to {self.request}. "
+            "Is it being restarted?"
+        )
+
+    def _not_http(self, start: bytes) -> ProtocolError:
+        line = start.decode("latin-1").split("\r\n")[0]
+        return ProtocolError(
+            f"the answer to {self.request} is no HTTP; it starts with {line!r}. "
             "Is this the engine's address, and does it want TLS?"
         )
 
@@ -299,6 +254,22 @@ class Connection:
         self.sock.close()
 
 
-def _number(text: str) -> bool:
-    """True for what fits a file size, in digits and nothing else."""
-    return text.isdecimal() and len(text) < 19
+class _Incoming(io.RawIOBase):
+    """What comes over a connection, in the form in which ``http.client`` reads it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self, _CHUNK)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        view = memoryview(buffer)
+        data = self.connection.receive_some(len(view))
+        if data is None:
+            return None
+        view[: len(data)] = data
+        return len(data)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from holystone.planner.holders import Share
 from holystone.planner.inventory import Image, Inventory
-from holystone.planner.layers import Share
 from holystone.planner.units import format_size
-from holystone.planner.verdict import Plan, Verdict
+from holystone.planner.verdict import Plan, Rule, Verdict
 from holystone.present import figures, reasons
 from holystone.present.format import ago, short_id, timestamp
 from holystone.present.lists.table import (
@@ -118,7 +118,7 @@ def split_tag(reference: str) -> tuple[str, str]:
 
 def is_step(row: Row) -> bool:
     """Whether it is a step of a classic build, which docker does not list either."""
-    return row.verdict.reasons[0].rule == "parent"
+    return row.verdict.reasons[0].rule == Rule.PARENT
 
 
 def resolved(terms: Sequence[Term], images: Sequence[Image]) -> list[Term]:
@@ -126,8 +126,7 @@ def resolved(terms: Sequence[Term], images: Sequence[Image]) -> list[Term]:
 
     Raises ValueError where that is none of these images.
     """
-    from holystone.planner.lookup import find_images
-    from holystone.planner.partial_names import did_you_mean
+    from holystone.planner.lookup import did_you_mean, find_images
 
     told = []
     for term in terms:

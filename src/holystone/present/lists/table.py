@@ -192,7 +192,7 @@ def by_reference(get: Callable[[Row], Iterable[str]]) -> Callable[[str, str], Te
     """References that a pattern covers, or that end in what was typed."""
 
     def test(sign: str, value: str) -> Test[Row]:
-        from holystone.planner.partial_names import reference_test
+        from holystone.planner.lookup import reference_test
 
         _refuse(sign, _EQUALITY)
         covers = reference_test(value)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from holystone.planner.account import Beside
 from holystone.planner.inventory import Inventory
+from holystone.planner.totals import Beside
 from holystone.planner.units import format_size
 from holystone.present import figures
 from holystone.present.format import safe

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from holystone.planner.account import Beside
+from holystone.planner.holders import Share
 from holystone.planner.inventory import Disk, Inventory
-from holystone.planner.layers import Share
 from holystone.planner.policy import Watermarks
+from holystone.planner.totals import Beside
 from holystone.planner.units import format_size
 from holystone.planner.verdict import Plan
 from holystone.present import figures, notes, reasons

@@ -1,0 +1,232 @@
+"""Which layers and blobs images and build cache records hold.
+
+A layer is stored once however many images hold it, and is deleted with its last holder
+(moby ``layer/layer_store.go``: layers are counted by chain ID). So the bytes of a set of images
+are never the sum of the bytes of the images.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from operator import itemgetter
+from typing import NamedTuple
+
+from holystone.planner.inventory import Blob, CacheRecord, Image, Inventory
+
+_chain_id = itemgetter(0)
+
+
+def chain_ids(diff_ids: Sequence[str]) -> list[str]:
+    """Chain IDs of a stack of layers, bottom first, from their diff IDs (OCI image spec)."""
+    from hashlib import sha256  # Loads OpenSSL, and only new images need it.
+
+    chained: list[str] = []
+    for diff_id in diff_ids:
+        if chained:
+            digest = sha256(f"{chained[-1]} {diff_id}".encode()).hexdigest()
+            chained.append(f"sha256:{digest}")
+        else:
+            chained.append(diff_id)
+    return chained
+
+
+def holders(images: Iterable[Image]) -> Counter[str]:
+    """How many of these images hold each layer, by chain ID."""
+    return Counter(map(_chain_id, chain.from_iterable(image.held for image in images)))
+
+
+class Share(NamedTuple):
+    """An image's bytes told apart: those only it holds, and those it has in common."""
+
+    unique: int
+    shared: int
+
+
+def share(image: Image, count: Counter[str]) -> Share:
+    """Split an image's unpacked bytes by who else holds them, given ``holders`` of the host."""
+    unique = shared = 0
+    for layer in image.held:
+        if count[layer.chain_id] > 1:
+            shared += layer.size
+        else:
+            unique += layer.size
+    return Share(unique, shared)
+
+
+def unpacked_bytes(images: Iterable[Image]) -> int:
+    """Unpacked bytes of all layers these images hold, each counted once."""
+    sizes: dict[str, int] = {}
+    for image in images:
+        sizes.update(image.held)
+    return sum(sizes.values())
+
+
+RecordLayers = Mapping[str, frozenset[str]]
+"""By record ID the chain IDs of the layers of which it holds one. A record that no image shares
+its layer with is not in it; nor is any where the layers of images are not known."""
+
+_SAME_MOMENT = 1e-3
+"""Seconds. Both dates are the same number, told to the nanosecond."""
+
+
+def layers_of_records(inventory: Inventory) -> RecordLayers:
+    """The layers that each build cache record may hold; empty on other stores than the classic."""
+    if inventory.engine.store != "classic":
+        return {}
+    shared = {record.id: record for record in inventory.cache if record.shared}
+    if not shared:
+        return {}
+    tree = _LayerTree(inventory.images)
+    if not tree.layers:
+        return {}
+    order = _parents_first(shared)
+    found: dict[str, set[str]] = {}
+    for record in order:
+        found[record.id] = _fitting(record, tree, found)
+    # A child's layer lies on its parent's: that narrows the parents, and then the children anew.
+    for record in reversed(order):
+        for parent in record.parents:
+            if parent in found and len(record.parents) == 1:
+                below = {tree.below[layer] for layer in found[record.id]}
+                found[parent] = found[parent] & below or found[parent]
+    for record in order:
+        if len(record.parents) == 1 and record.parents[0] in found:
+            lowers = found[record.parents[0]]
+            above = {layer for layer in found[record.id] if tree.below[layer] in lowers}
+            found[record.id] = above or found[record.id]
+    return {record_id: frozenset(layers) for record_id, layers in found.items()}
+
+
+def ambiguous(inventory: Inventory) -> set[str]:
+    """IDs of the images whose layers' dates would tell which record holds which of their layers."""
+    unclear = set[str]().union(
+        *(layers for layers in layers_of_records(inventory).values() if len(layers) > 1)
+    )
+    return {
+        image.id
+        for image in inventory.images
+        if not image.layer_dates and any(x.chain_id in unclear for x in image.layers or ())
+    }
+
+
+def _fitting(record: CacheRecord, tree: _LayerTree, found: Mapping[str, set[str]]) -> set[str]:
+    """The layers that a record may hold, as far as its own figures and what it stands on tell."""
+    if record.layer in tree.layers:
+        return {record.layer}
+    options: Iterable[str] = tree.layers
+    if not record.parents:
+        options = tree.above[""]
+    elif len(record.parents) == 1 and record.parents[0] in found:
+        options = [layer for lower in found[record.parents[0]] for layer in tree.above[lower]]
+    options = list(options)
+    made_then = {layer for layer in options if _made_by(record, tree.dates.get(layer, ()))}
+    fitting = {layer for layer in options if _is_sized(record, tree.layers[layer])}
+    # Where no size fits, BuildKit measured the record before it was an image's: symbolic links and
+    # the like count differently then.
+    return made_then or fitting or set(options) or set(tree.layers)
+
+
+def _is_sized(record: CacheRecord, size: int | None) -> bool:
+    """Whether a layer of this size (None: unknown) may be the record's.
+
+    What BuildKit pulled as a base it tells with size 0.
+    """
+    return size is None or size == record.size or (not record.size and _is_pulled(record))
+
+
+def unsized(record: CacheRecord) -> bool:
+    """Whether the bytes of a record of the classic store are unknown: no image has its layer."""
+    told = record.size or record.shared or record.size_at_most is not None
+    return not told and _is_pulled(record)
+
+
+def _is_pulled(record: CacheRecord) -> bool:
+    return record.description.startswith(("pulled from ", "from "))
+
+
+def _made_by(record: CacheRecord, dates: Iterable[float]) -> bool:
+    """Whether a record is the step that made a layer; an engine tells dates in whole seconds."""
+    return any(
+        abs(made - record.created) < _SAME_MOMENT or made == int(record.created) for made in dates
+    )
+
+
+def _parents_first(records: Mapping[str, CacheRecord]) -> list[CacheRecord]:
+    """The records in an order in which none comes before one that it stands on."""
+    order: dict[str, CacheRecord] = {}
+    for start in records:
+        path = [start]
+        while path:
+            record = records[path[-1]]
+            waiting = [
+                parent
+                for parent in record.parents
+                if parent in records and parent not in order and parent not in path
+            ]
+            if waiting:
+                path += waiting[:1]
+            else:
+                order[path.pop()] = record
+    return list(order.values())
+
+
+class _LayerTree:
+    """The layers of all images as a tree: each with the one below it."""
+
+    def __init__(self, images: Sequence[Image]) -> None:
+        self.layers: dict[str, int | None] = {}
+        """Size by chain ID; None where that is not certain."""
+        self.below: dict[str, str] = {}
+        self.above: defaultdict[str, set[str]] = defaultdict(set)
+        """The layers on each; those on none under the empty name."""
+        self.dates: defaultdict[str, set[float]] = defaultdict(set)
+        """When the steps that made a layer ran, where that is known."""
+        for image in images:
+            lower = ""
+            for chain_id, size in image.layers or ():
+                if chain_id not in self.layers:
+                    self.below[chain_id] = lower
+                    self.above[lower].add(chain_id)
+                if image.exact:
+                    self.layers[chain_id] = size
+                else:
+                    self.layers.setdefault(chain_id, None)
+                lower = chain_id
+            for layer, made in zip(image.layers or (), image.layer_dates, strict=False):
+                if made is not None:
+                    self.dates[layer.chain_id].add(made)
+
+
+RecordBlobs = Mapping[str, Blob]
+"""By record ID the blob that it shares with images."""
+
+
+def blobs_of_records(inventory: Inventory) -> RecordBlobs | None:
+    """The blob that each build cache record shares with images of this host.
+
+    None where the blobs of an image are not known: then nothing tells.
+    """
+    unknown = any(image.blobs is None and image.content_size for image in inventory.images)
+    if inventory.partial or unknown:
+        return None
+    sizes = {record.size for record in inventory.cache if record.type == "regular"}
+    blobs: dict[int, Blob] = {}
+    for image in inventory.images if sizes else ():
+        for unpacked in {layer.size for layer in image.held}:
+            for blob in image.blobs or ():
+                if unpacked + blob.size in sizes:
+                    blobs.setdefault(unpacked + blob.size, blob)
+    return {
+        record.id: blobs[record.size]
+        for record in inventory.cache
+        if record.type == "regular" and record.size in blobs
+    }
+
+
+def may_share(record: CacheRecord, blobs: RecordBlobs | None) -> bool:
+    """Whether a record may share a blob with an image, and nothing tells which."""
+    if blobs is None:
+        return record.shared or record.type == "regular"
+    return record.shared and record.id not in blobs

@@ -1,0 +1,1 @@
+"""Tests of who used which image when."""
