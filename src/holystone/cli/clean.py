@@ -125,7 +125,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _check_report(path: str) -> None:
     """Raise Failure for a report that cannot be written, before anything is removed."""
-    from holystone.cli.writing import check
+    from holystone.outside.writing import check
 
     try:
         check(path)

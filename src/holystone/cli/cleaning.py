@@ -337,7 +337,7 @@ class Cleaning:
 
     def _document(self, told: dict[str, Any]) -> None:
         """Answer with the document, write it into the file it was asked for in, or both."""
-        from holystone.cli.writing import write
+        from holystone.outside.writing import write
         from holystone.present.document import configured, dump
 
         told = configured(told, self.options.configuration)

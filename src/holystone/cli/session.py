@@ -20,6 +20,7 @@ from holystone.operations.errors import (
     LockHeld,
     OperationError,
     RequestError,
+    StoreError,
 )
 from holystone.outside.text import safe_lines, safe_message
 from holystone.present.terminal import Output
@@ -42,6 +43,7 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (LeasesUnread, exit_codes.LEASES_UNREAD),
     (LockHeld, exit_codes.LOCKED),
     (OperationError, exit_codes.ERROR),
+    (StoreError, exit_codes.ERROR),
 )
 """The exit code of each error of an operation; the first class that fits counts."""
 
