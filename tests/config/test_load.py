@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from holystone.config import docker
 from holystone.config import load as loading
 from holystone.config.errors import ConfigError
 from holystone.config.load import load
@@ -164,7 +165,7 @@ levels.deep = true
     assert str(raised.value).splitlines()[1].startswith("  ./holystone.toml:6: protect.images[1]: ")
 
 
-def docker(host: Path, content: str) -> loading.Docker:
+def docker(host: Path, content: str) -> docker.Docker:
     (host / "home/.docker").mkdir(exist_ok=True)
     (host / "home/.docker/config.json").write_text(content)
     return load(None, environ(host)).docker
