@@ -207,6 +207,7 @@ def test_no_file_costs_no_imports(tmp_path: Path) -> None:
     program = (
         "import sys; from holystone.config.load import load; "
         f"load(None, {{'HOME': {str(tmp_path)!r}}}).policy('weekly'); "
+        "loaded = set(sys.modules); "
         "print(*sorted({'tomllib', 'tomlkit', 'difflib', 'holystone.config.keys'} & set(sys.modules)))"
     )
     done = subprocess.run(
