@@ -13,7 +13,6 @@ from typing import Any, Self
 from holystone.cli import exit_codes
 from holystone.cli.answer import tell
 from holystone.cli.session import Failure, answer, warn
-from holystone.cli.writing import write
 from holystone.operations.clean import (
     Cleaned,
     Event,
@@ -28,6 +27,7 @@ from holystone.operations.connect import Session
 from holystone.operations.plan_fields import SavedPlan
 from holystone.operations.rounds import left_after
 from holystone.operations.survey import Survey
+from holystone.outside.writing import write
 from holystone.planner.policy import Policy
 from holystone.present import ci, terminal
 from holystone.present.progress import Progress
@@ -92,11 +92,8 @@ class CleanAnswer:
         tell(self.errors.write, deep.render(found.inventory, found.plan, self.errors.look))
         asks = sys.stdin is not None and sys.stdin.isatty() and self.errors.interactive
         if self.options.json or not asks:
-            raise Failure(
-                "a deep clean asks before it removes anything, and nobody can answer here. "
-                "Nothing was removed; --yes goes ahead.",
-                exit_codes.USAGE,
-            )
+            why = "--json asks no questions" if self.options.json else "no terminal to confirm on"
+            raise Failure(f"{why}; nothing was removed. Pass --yes to go ahead.", exit_codes.USAGE)
         sys.stderr.write(f"{deep.QUESTION} ")
         sys.stderr.flush()
         return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -19,11 +19,11 @@ from holystone.cli.options import (
     wishes_of,
 )
 from holystone.cli.session import Failure, answer, opened, warn
-from holystone.cli.writing import write
 from holystone.operations.errors import EngineError
 from holystone.operations.plan_file import saved, text_of
 from holystone.operations.survey import survey
 from holystone.outside.text import safe
+from holystone.outside.writing import write
 
 if TYPE_CHECKING:
     from holystone.planner.inventory import Inventory
