@@ -138,8 +138,8 @@ _ROWS: Mapping[str, tuple[Row, ...]] = {
     "protect": (
         ("images", IMAGES, EVERY,
          ["python:*-slim", "registry.example.com/team/*", "!registry.example.com/team/scratch"],
-         ("Images one of whose references matches. With ! a pattern excepts what those before it in "
-          "the same list cover.")),
+         ("Images one of whose references matches. With ! a pattern excepts what those before it "
+          "in the same list cover.")),
         ("labels", LABELS, EVERY, ["keep", "com.example.stage=prod*"],
          "Objects of any kind with such a label: key or key=value, * for any text."),
         ("official", FLAG, TRUE, True, "The official images of Docker Hub."),
