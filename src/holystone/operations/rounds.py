@@ -8,12 +8,13 @@ planned anew; and where the disk still lacks something in the end, that is plann
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from holystone.engine.host import REMOVED
 from holystone.operations.execute import Key, Outcome
 from holystone.planner.inventory import Disk, Inventory
-from holystone.planner.plan import first_steps
+from holystone.planner.plan import containers_alone
 from holystone.planner.verdict import KINDS, Plan, Verdict
 
 MOST = 5
@@ -93,7 +94,7 @@ def part_to_begin_with(plan: Plan, inventory: Inventory, number: int) -> Plan:
     kinds = {step.kind for step in plan.steps}
     if plan.target_free is None or number or "container" not in kinds or len(kinds) == 1:
         return plan
-    return first_steps(plan, inventory, "container")
+    return containers_alone(plan, inventory)
 
 
 def missed(plan: Plan, disk: Disk) -> int:
@@ -138,7 +139,8 @@ def as_one(rounds: Sequence[Round]) -> tuple[Plan, Outcome]:
     # What was planned in vain in one round and again in another counts once.
     at_least = sum(each.plan.at_least for each in rounds) - (planned - total)
     at_most = sum(each.plan.at_most for each in rounds) - (planned - total)
-    return last._replace(
+    return replace(
+        last,
         taken_at=rounds[0].plan.taken_at,
         disk=rounds[0].plan.disk,
         verdicts=tuple(sorted(verdicts.values(), key=lambda verdict: KINDS.index(verdict.kind))),
