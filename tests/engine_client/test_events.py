@@ -208,7 +208,10 @@ def test_a_stream_that_broke_is_opened_again_and_tells_nothing_twice() -> None:
     """From before the newest event, since engines send them out of order; half a line is lost."""
     first: Behaviour = [HEAD + lines(at(1e9 + 7, "a"), at(1e9 + 7.5, "b")) + b'{"Type":"im', CLOSE]
     again = [at(1e9 + 6.2, "late"), at(1e9 + 7, "a"), at(1e9 + 7.5, "b"), at(1e9 + 8, "c")]
-    script = {"GET /events": first, "GET /events?past": [HEAD + lines(*again), HANG]}
+    script: dict[str, Behaviour] = {
+        "GET /events": first,
+        "GET /events?past": [HEAD + lines(*again), HANG],
+    }
     with misbehaving(script) as host, following(host) as stream:
         stream.opened = 0.0
         inbox = stream.inbox()
@@ -225,7 +228,10 @@ def test_a_stream_that_broke_is_opened_again_and_tells_nothing_twice() -> None:
 def test_while_it_is_broken_nothing_may_be_removed() -> None:
     """Nor afterwards, until the host was observed again; why it is broken can be read."""
     first: Behaviour = [HEAD + lines(at(1e9, "a")), 0.2, CLOSE]
-    script = {"GET /events": first, "GET /events?past": [HEAD + lines(at(1e9 + 1, "b")), HANG]}
+    script: dict[str, Behaviour] = {
+        "GET /events": first,
+        "GET /events?past": [HEAD + lines(at(1e9 + 1, "b")), HANG],
+    }
     with misbehaving(script) as host, following(host) as stream:
         stream.opened = 0.0
         touched = Touched(stream)
@@ -246,7 +252,7 @@ def test_while_it_is_broken_nothing_may_be_removed() -> None:
 
 def test_an_engine_that_ends_each_stream_is_not_asked_all_the_time() -> None:
     """And one that is gone is no error to who waits."""
-    script = {"GET /events": [HEAD, CLOSE]}
+    script: dict[str, Behaviour] = {"GET /events": [HEAD, CLOSE]}
     with misbehaving(script) as host, following(host) as stream:
         assert stream.wait(1.2) == []
         assert 3 <= sum("/events" in each for each in host.requests) <= 6
