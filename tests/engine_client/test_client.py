@@ -447,17 +447,6 @@ def test_a_404_of_a_list_is_asked_again() -> None:
         assert sum("/system/df" in request for request in host.requests) == 3
 
 
-@pytest.mark.parametrize("grpc", [refuses(403, "no"), closes(), garbage(), answers({}), cut_head()])
-def test_the_build_cache_comes_another_way_where_grpc_does_not(grpc: Behaviour) -> None:
-    """Whatever a proxy does to ``POST /grpc``, ``/system/df`` tells the records."""
-    record = {"ID": "r1", "Size": 5}
-    usage = answers({"BuildCache": [record]})
-    with misbehaving({**EMPTY_HOST, "GET /system/df": usage, "POST /grpc": grpc}) as host:
-        live = LiveHost(client_of(host), Forgetful())
-        assert [(r.id, r.size) for r in live.observe().cache] == [("r1", 5)]
-        live.close()
-
-
 def test_many_requests_keep_their_order_over_few_connections() -> None:
     """300 answers, some late: in the order of the questions, over ``width`` connections."""
     count = 300

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from holystone.engine import observe
-from holystone.engine.buildkit.cache import MOST_PRUNED, is_plain, prune
+from holystone.engine.buildkit.control import MOST_PRUNED, is_plain, prune
 from holystone.engine.buildkit.grpc import Channel
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineError, EngineRefused, ProtocolError
@@ -27,7 +27,6 @@ from holystone.engine.host import (
     USED,
     Removal,
 )
-from holystone.engine.patience import WORKING_GRPC
 from holystone.engine.reading import FAULT
 from holystone.planner.inventory import CacheRecord
 
@@ -189,23 +188,17 @@ class CacheRemover:
         off, and may have deleted some.
         """
         try:
-            connection = client.open()
+            channel = Channel(client, works=True)
         except EngineError:
             self._over_grpc = False
             return None
         try:
-            channel = Channel(connection.upgraded(WORKING_GRPC))
-        except (EngineError, OSError):
-            connection.close()
-            self._over_grpc = False
-            return None
-        try:
             return prune(channel, record_ids)
-        except (EngineError, OSError) as error:
+        except EngineError as error:
             self._over_grpc = False
             raise ProtocolError(f"BuildKit broke off a prune: {error}") from None
         finally:
-            connection.close()
+            channel.close()
 
 
 def _prune_over_http(client: Client, record_ids: Sequence[str]) -> set[str]:
