@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from holystone.cli import clean
 from holystone.cli.recorded import recorded
-from holystone.planner.verdict import Fact, Reason
+from holystone.planner.verdict import Fact, Reason, Rule
 from holystone.store.lock import HostLock
-from holystone.store.schema import MIGRATIONS
+from holystone.store.migrations import MIGRATIONS
 from tests.cli.command import Command
 from tests.docs.test_reference import codes, fields, first_cells, section
 from tests.store.examples import KEY, host, opened, plan_of
@@ -74,16 +75,20 @@ def test_runs_are_listed_newest_first(holystone: Command) -> None:
 def pressed_run(folder: Path) -> None:
     """A run for space that removed two tagged images, one of which the level takes as well."""
     inventory = host(2)
-    made = plan_of(inventory)._replace(target_free=40 * 10**9)
+    made = replace(plan_of(inventory), target_free=40 * 10**9)
     facts: dict[str, Fact] = {
         "least_free": 40 * 10**9,
         "idle": 3 * 86400.0,
         "sign": "last used",
         "frees": 10,
     }
-    reasons = (Reason("pressure", facts), Reason("from-the-future", {"x": 1}), Reason("unused"))
-    verdicts = [v._replace(reasons=(r,)) for v, r in zip(made.verdicts, reasons, strict=True)]
-    made = made._replace(verdicts=tuple(verdicts))
+    reasons = (
+        Reason(Rule.PRESSURE, facts),
+        Reason("from-the-future", {"x": 1}),  # type: ignore[arg-type]
+        Reason(Rule.UNUSED),
+    )
+    verdicts = [replace(v, reasons=(r,)) for v, r in zip(made.verdicts, reasons, strict=True)]
+    made = replace(made, verdicts=tuple(verdicts))
     with opened(folder) as ledger:
         run = ledger.runs.begin(
             made, inventory, endpoint="e", options=("--until-free 40GB", "--no-check-registry")

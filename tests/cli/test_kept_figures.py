@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from holystone.operations.execute import Outcome
@@ -25,12 +27,12 @@ BEFORE = Disk(1000, 500)
     ],
 )
 def test_an_estimate_is_kept_as_the_disk_tells(freed: int, after: int | None, kept: int) -> None:
-    made = host.plan()._replace(
-        disk=BEFORE, estimated=True, freed_bytes=100, at_least=40, at_most=130
+    made = replace(
+        host.plan(), disk=BEFORE, estimated=True, freed_bytes=100, at_least=40, at_most=130
     )
     assert freed_for_certain(made, Outcome({}, {}, freed, 1.0), Disk(1000, after)) == kept
 
 
 def test_an_exact_figure_is_kept() -> None:
-    made = host.plan()._replace(disk=BEFORE, estimated=False)
+    made = replace(host.plan(), disk=BEFORE, estimated=False)
     assert freed_for_certain(made, Outcome({}, {}, 70, 1.0), Disk(1000, 900)) == 70

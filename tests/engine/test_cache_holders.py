@@ -264,9 +264,7 @@ def test_a_target_is_reached_beside_a_running_build(
         finally:
             host.close()
         gained = before - layer_bytes(fresh_engine)
-    assert {
-        names for kind, _, names, remove, *_ in made.verdicts if kind == "image" and remove
-    } == {(tags[1],)}
+    assert {verdict.names for verdict in made.removed if verdict.kind == "image"} == {(tags[1],)}
     assert not made.short_bytes
     assert made.freed_bytes == outcome.freed_bytes == gained >= needed
 

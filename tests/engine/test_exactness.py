@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from holystone.planner.verdict import Rule
 from tests.engine.cleaning import NO_CACHE, NO_GRACE, Clean, clean, image_ids, planned
 from tests.engine.restoring import EVERYTHING
 from tests.engines import Engine, Registry
@@ -130,8 +131,8 @@ def test_parents_of_the_classic_builder(fresh_engine: Engine, unique: str) -> No
     assert_exact(done)
     assert done.plan.freed_bytes == 50_000
     rules = [v.reasons[0].rule for v in done.plan.verdicts if v.kind == "image"]
-    assert rules.count("untagged") == 3
-    assert rules.count("parent") == 4
+    assert rules.count(Rule.UNTAGGED) == 3
+    assert rules.count(Rule.PARENT) == 4
     left = image_ids(fresh_engine)
     assert kept in left
     assert gone not in left

@@ -14,8 +14,11 @@ A case is a host, a policy and the verdicts that must come of them. One line is 
     [references]  "app:1" = { first = "30d", last = "3h", uses = 9, gap = "20m" }
     [company]     "app:1" = { uses = 10, then = { "db:1" = 9 } }
     [absent]      "app:2" = "debian 75MB"          [speeds]  "docker.io" = "5MB"
-    [expect]      freed = "40MB", steps = ["container job"]
+    [expect]      freed = "40MB"
     [expect.images]  app = "keep tagged"           [expect.containers]  job = "remove stopped 40MB"
+    [details]     every step with its targets, every fact of every reason
+
+``python -m tests.planner.cases`` writes the details of all cases; read what it changed.
 
 Times are ages (``"2h"``) or lie ahead (``"in 5m"``). A layer stands on those before it on its line:
 equal beginnings are shared. An image without ``layers`` is one whose layers could not be told.
@@ -23,6 +26,7 @@ equal beginnings are shared. An image without ``layers`` is one whose layers cou
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,6 +44,7 @@ from holystone.planner.inventory import (
     Volume,
 )
 from holystone.planner.names import complete
+from holystone.planner.plan import plan
 from holystone.planner.policy import Grace, Mark, Policy
 from holystone.planner.units import parse_duration, parse_size
 from holystone.planner.usage import Followers, Lease, Usage, Use
@@ -68,14 +73,26 @@ class Case(NamedTuple):
     verdicts: dict[str, str]
     """By kind and ID (``"image app"``): ``"keep RULE"`` or ``"remove RULE SIZE"``."""
     freed: int
-    steps: list[str] | None
     bounds: tuple[int, int] | None
+    details: dict[str, str | list[str]]
+    """What ``details_of`` must say of the plan."""
 
 
 def read_case(path: Path) -> Case:
     """The case in this file. Raises ValueError or KeyError where it makes no sense."""
     written = tomllib.loads(path.read_text())
-    known = {"title", "host", "policy", "config", "here", "leases", "expect", *_SECTIONS, *_PAST}
+    known = {
+        "title",
+        "host",
+        "policy",
+        "config",
+        "here",
+        "leases",
+        "expect",
+        "details",
+        *_SECTIONS,
+        *_PAST,
+    }
     if unknown := set(written) - known:
         raise ValueError(f"{path.name}: unknown {', '.join(sorted(unknown))}")
     host = written.get("host", {})
@@ -120,12 +137,12 @@ def read_case(path: Path) -> Case:
             for name, verdict in expect.get(section, {}).items()
         },
         freed=parse_size(expect["freed"]),
-        steps=expect.get("steps"),
         bounds=(parse_size(bounds[0]), parse_size(bounds[1])) if bounds else None,
+        details=written.get("details", {}),
     )
 
 
-def verdicts_of(plan: Plan) -> dict[str, str]:
+def verdicts_of(made: Plan) -> dict[str, str]:
     """The verdicts of a plan as a case writes them; sizes in bytes."""
     return {
         f"{verdict.kind} {verdict.id.removeprefix('id of ')}": (
@@ -133,8 +150,43 @@ def verdicts_of(plan: Plan) -> dict[str, str]:
             if verdict.remove
             else f"keep {_rules(verdict.reasons)}"
         )
-        for verdict in plan.verdicts
+        for verdict in made.verdicts
     }
+
+
+def details_of(made: Plan) -> dict[str, str | list[str]]:
+    """What the verdicts of a case leave out: targets and order of the steps, and all facts."""
+    details: dict[str, str | list[str]] = {
+        f"{verdict.kind} {verdict.id.removeprefix('id of ')}": "; ".join(
+            " ".join([reason.rule, *(f"{key}={_fact(fact)}" for key, fact in reason.facts.items())])
+            for reason in verdict.reasons
+        )
+        for verdict in made.verdicts
+        if any(reason.facts for reason in verdict.reasons)
+    }
+    if made.steps:
+        details["steps"] = [
+            f"{step.kind} {' '.join(step.targets)}"
+            + (f" after {' '.join(step.after)}" if step.after else "")
+            for step in made.steps
+        ]
+    of_plan = {
+        "target": made.target_free,
+        "short": made.short_bytes,
+        "held by cache": made.held_by_cache,
+        "unconfirmed": " ".join(made.unconfirmed),
+    }
+    if told := ", ".join(f"{name} {value}" for name, value in of_plan.items() if value):
+        details["plan"] = told
+    return details
+
+
+def _fact(fact: object) -> str:
+    """Moments as seconds from now, other numbers as they are."""
+    if isinstance(fact, float):
+        moment = abs(fact - NOW) < 1e8
+        return f"now{fact - NOW:+.9g}" if moment else f"{fact:.9g}"
+    return str(fact)
 
 
 def in_bytes(verdict: str) -> str:
@@ -336,3 +388,29 @@ def _time(age: str | None) -> float | None:
     if age.startswith("in "):
         return NOW + parse_duration(age[3:])
     return NOW - parse_duration(age)
+
+
+def write_details() -> None:
+    """Write into every case what its plan says now."""
+    for path in sorted(FOLDER.glob("*.toml")):
+        case = read_case(path)
+        details = details_of(plan(case.inventory, case.usage, case.policy, NOW))
+        text = path.read_text().partition("\n[details]\n")[0].rstrip("\n") + "\n"
+        if details:
+            text += "\n[details]\n"
+        for key, told in details.items():
+            if isinstance(told, str):
+                text += f"{_toml(key)} = {json.dumps(told, ensure_ascii=False)}\n"
+            else:
+                text += f"{key} = [\n"
+                text += "".join(f"    {json.dumps(line, ensure_ascii=False)},\n" for line in told)
+                text += "]\n"
+        path.write_text(text)
+
+
+def _toml(key: str) -> str:
+    return f'"{key}"' if " " in key else key
+
+
+if __name__ == "__main__":
+    write_details()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -155,7 +157,7 @@ def test_an_agreed_plan_takes_only_what_a_plan_of_today_would(
     everything = plan(inventory, usage, policy, NOW)
     kinds = {(v.kind, v.id): v for v in everything.verdicts}
     steps = tuple(Step(kind, object_id, (), 0) for kind, object_id in kinds)
-    hostile = agreed_on(everything._replace(steps=steps), inventory)
+    hostile = agreed_on(replace(everything, steps=steps), inventory)
     today = today._replace(target=None)
     made = hold_against(hostile, inventory, usage, today, NOW)
     assert gone(made) <= gone(plan(inventory, usage, today, NOW))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from holystone.planner.verdict import Reason, Verdict
+from holystone.planner.verdict import Reason, Rule, Verdict
 from holystone.present.apart import names_of, shortened
 from holystone.present.report import images, listing
 from holystone.present.table import Column, Row, display_width, render
@@ -124,7 +125,7 @@ def test_short_ids_differ(ids: list[str]) -> None:
 
 
 def verdict(kind: str, object_id: str, *names: str) -> Verdict:
-    return Verdict(kind, object_id, names, remove=True, reasons=(Reason("untagged"),))
+    return Verdict(kind, object_id, names, remove=True, reasons=(Reason(Rule.UNTAGGED),))
 
 
 def test_objects_that_share_a_name_have_their_id_with_it() -> None:
@@ -158,7 +159,7 @@ def test_a_plan_and_the_images_tell_all_apart(width: int) -> None:
     plan = host.plan()
     verdicts = tuple(verdict("image", each.id, *each.tags) for each in twins)
     text = images.render(
-        inventory._replace(images=twins, containers=()), plan._replace(verdicts=verdicts), look
+        inventory._replace(images=twins, containers=()), replace(plan, verdicts=verdicts), look
     )
     rows = [tuple(line.split()[:2]) for line in text.splitlines()[1 : 1 + len(twins)]]
     assert len(set(rows)) == len(rows)

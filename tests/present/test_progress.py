@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -91,12 +92,12 @@ def bar(shown: ProgressLine) -> tuple[int, int]:
 @given(data=st.data())
 def test_the_bar_of_a_clean_never_goes_back(target: int | None, data: st.DataObject) -> None:
     """Over rounds that are planned anew as well, whatever becomes of the steps."""
-    plan = host.plan()._replace(target_free=target)
+    plan = replace(host.plan(), target_free=target)
     before: Progress | None = None
     seen = 0
     for last in (False, True):
         count = data.draw(st.integers(1, len(plan.steps)))
-        part = plan if last else plan._replace(steps=plan.steps[:count])
+        part = plan if last else replace(plan, steps=plan.steps[:count])
         shown = Progress(part, output(io.StringIO()), whole=plan, before=before)
         for step in part.steps:
             full, width = bar(shown)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -169,7 +170,7 @@ def test_as_planned_is_said_only_where_the_disk_agrees(off: int) -> None:
 
 @pytest.mark.parametrize("estimated", [False, True])
 def test_a_part_of_an_agreed_plan_is_told(estimated: bool) -> None:
-    made = host.plan()._replace(estimated=estimated)
+    made = replace(host.plan(), estimated=estimated)
     outcome = host.outcome(made)
     for free in (None, (made.disk.free_bytes or 0) + outcome.freed_bytes):
         disk = made.disk._replace(free_bytes=free)
@@ -193,7 +194,7 @@ def test_the_clean_table_adds_up() -> None:
 
 
 def test_an_estimate_says_between_what() -> None:
-    made = host.plan()._replace(estimated=True, at_least=2_000_000_000, at_most=3_000_000_000)
+    made = replace(host.plan(), estimated=True, at_least=2_000_000_000, at_most=3_000_000_000)
     assert plan.total(made).startswith("Would free about 2.64 GB (between 2.00 GB and 3.00 GB): ")
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from holystone.operations.bring_back import LOST, PULL
 from holystone.operations.restore import plan_restore
 from holystone.planner.inventory import Engine, Inventory
-from holystone.planner.verdict import Reason
+from holystone.planner.verdict import Rule
 from holystone.present.report.restore import Entry, render
 from holystone.present.terminal import Look
-from holystone.store.records import DONE, REMOVED, Removed, RunSummary
+from holystone.store.records import DONE, REMOVED, RecordedReason, Removed, RunSummary
 
 RUN = RunSummary(
     1, "e/classic", "e", "", "deep", "", 0.0, 1.0, DONE, "", 1, 1,
@@ -43,9 +43,12 @@ def test_here_already_is_said_once() -> None:
 def test_build_steps_are_not_missed_where_their_image_is() -> None:
     big = IMAGE._replace(id="sha256:2", tags=("big:3",), digests=("big@sha256:2",))
     step = IMAGE._replace(
-        id="sha256:3", names=(), tags=(), reasons=(Reason("step", {"image": "big:3", "images": 1}),)
+        id="sha256:3",
+        names=(),
+        tags=(),
+        reasons=(RecordedReason(Rule.STEP, {"image": "big:3", "images": 1}),),
     )
-    rubbish = step._replace(id="sha256:4", reasons=(Reason("untagged"),))
+    rubbish = step._replace(id="sha256:4", reasons=(RecordedReason(Rule.UNTAGGED),))
     here = Inventory(Engine("e", "e", "28", "1.51", "overlay2"), 0.0)
     planned = plan_restore(here, [big, step, rubbish])
     assert [each.action for each in planned] == [PULL, LOST, LOST]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from holystone.planner.inventory import Disk, Engine, Image, Inventory, Layer
-from holystone.planner.verdict import Plan, Reason, Verdict
+from holystone.planner.verdict import Plan, Reason, Rule, Verdict
 from holystone.present.report import shortfall
 from holystone.present.terminal import Look
 
@@ -20,9 +20,9 @@ HOST = Inventory(
 )
 
 
-def told(rule: str) -> str:
+def told(rule: Rule) -> str:
     verdicts = (
-        Verdict("image", "a", ("a:1",), False, (Reason("tagged", {"tags": 1}),)),
+        Verdict("image", "a", ("a:1",), False, (Reason(Rule.TAGGED, {"tags": 1}),)),
         Verdict("image", "b", ("b:1",), False, (Reason(rule),)),
     )
     plan = Plan("routine", 0.0, HOST.engine, Disk(), verdicts, (), 0, False, 0, 0)
@@ -31,12 +31,12 @@ def told(rule: str) -> str:
 
 @pytest.mark.parametrize(
     ("rule", "label"),
-    [("in-use", "in use"), ("local", "only here"), ("young", "too young")],
+    [(Rule.IN_USE, "in use"), (Rule.LOCAL, "only here"), (Rule.YOUNG, "too young")],
 )
-def test_a_shared_layer_is_held_by_what_keeps_one_of_its_images(rule: str, label: str) -> None:
+def test_a_shared_layer_is_held_by_what_keeps_one_of_its_images(rule: Rule, label: str) -> None:
     assert "164 MB  " + label in told(rule)
     assert "several images share" not in told(rule)
 
 
 def test_images_that_nothing_keeps_share_it() -> None:
-    assert "162 MB  layers that several images share" in told("tagged")
+    assert "162 MB  layers that several images share" in told(Rule.TAGGED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from holystone.engine.host import REMOVED, SKIPPED, Removal
 from holystone.operations.execute import Outcome
 from holystone.planner.inventory import Disk
-from holystone.planner.verdict import Plan, Reason, Step, Verdict
+from holystone.planner.verdict import Plan, Reason, Rule, Step, Verdict
 from holystone.present import document
 from holystone.present.report import clean, unconfirmed
 from holystone.present.terminal import Look
@@ -17,8 +17,10 @@ PLAIN = Look(width=400)
 def planned(count: int) -> Plan:
     """A plan that takes so many images that no registry confirmed."""
     reasons = (
-        Reason("pressure", {"idle": 60.0, "frees": 1, "least_free": 10}),
-        Reason("unconfirmed", {"said": "no answer\x1b[2J from r.example.com", "once_there": True}),
+        Reason(Rule.PRESSURE, {"idle": 60.0, "frees": 1, "least_free": 10}),
+        Reason(
+            Rule.UNCONFIRMED, {"said": "no answer\x1b[2J from r.example.com", "once_there": True}
+        ),
     )
     ids = [f"sha256:{n:064x}" for n in range(count)]
     return Plan(

@@ -8,11 +8,12 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from holystone.planner.verdict import Reason
+from holystone.planner.verdict import Reason, Rule
 from holystone.store import runs
 from holystone.store.lock import HostLock
 from holystone.store.records import Removed
@@ -24,7 +25,7 @@ from tests.store.examples import KEY, NOW, host, opened, plan_of
 
 def test_a_run_is_told_as_it_was(tmp_path: Path) -> None:
     inventory = host(2)
-    plan = plan_of(inventory, "weekly")._replace(target_free=900)
+    plan = replace(plan_of(inventory, "weekly"), target_free=900)
     with opened(tmp_path) as ledger:
         run = ledger.runs.begin(plan, inventory, endpoint="unix:///x", job="4711")
         assert run is not None
@@ -62,10 +63,10 @@ def test_why_and_with_which_options(tmp_path: Path) -> None:
     """Reasons keep their facts, and a run counts the tagged images that went for space alone."""
     inventory = host(3)
     plan = plan_of(inventory)
-    pressure = Reason("pressure", {"least_free": 40, "idle": 86400.0, "frees": 10})
-    reasons = ((pressure,), (Reason("untagged"),), (pressure,), (Reason("unused"),))
-    told = [v._replace(reasons=why) for v, why in zip(plan.verdicts, reasons, strict=True)]
-    plan = plan._replace(verdicts=tuple(told))
+    pressure = Reason(Rule.PRESSURE, {"least_free": 40, "idle": 86400.0, "frees": 10})
+    reasons = ((pressure,), (Reason(Rule.UNTAGGED),), (pressure,), (Reason(Rule.UNUSED),))
+    told = [replace(v, reasons=why) for v, why in zip(plan.verdicts, reasons, strict=True)]
+    plan = replace(plan, verdicts=tuple(told))
     given = ("--min-age 0s", "--config /half/a/character/\ud800")
     with opened(tmp_path) as ledger:
         run = ledger.runs.begin(plan, inventory, endpoint="e", options=given)
@@ -76,7 +77,8 @@ def test_why_and_with_which_options(tmp_path: Path) -> None:
         (summary,) = ledger.runs.list()
         removed = ledger.runs.removed(summary.id)
     assert (summary.options, summary.tagged, summary.under_pressure) == (given, 2, 1)
-    assert tuple(each.reasons for each in removed) == reasons
+    kept = [[(why.rule, why.facts) for why in each.reasons or ()] for each in removed]
+    assert kept == [[(why.rule, why.facts)] for (why,) in reasons]
     assert [each.under_pressure for each in removed] == [True, False, True, False]
 
 
@@ -238,8 +240,8 @@ def test_a_run_in_several_rounds_is_one(tmp_path: Path) -> None:
     inventory = host(2)
     plan = plan_of(inventory)
     first, second, volume = plan.steps
-    begun = plan._replace(steps=(first, volume), freed_bytes=10)
-    again = plan._replace(steps=(second, volume), freed_bytes=10, estimated=True)
+    begun = replace(plan, steps=(first, volume), freed_bytes=10)
+    again = replace(plan, steps=(second, volume), freed_bytes=10, estimated=True)
     with opened(tmp_path) as ledger:
         run = ledger.runs.begin(begun, inventory, endpoint="e")
         assert run is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -128,8 +129,8 @@ def test_what_cannot_be_seen_stays_unknown(tmp_path: Path) -> None:
 def test_a_list_of_build_cache_that_failed_says_nothing_of_it(tmp_path: Path) -> None:
     before = host(0)
     plan = plan_of(before)
-    step = plan.steps[0]._replace(kind="cache", id="record")
-    plan = plan._replace(steps=(step,))
+    step = replace(plan.steps[0], kind="cache", id="record")
+    plan = replace(plan, steps=(step,))
     with opened(tmp_path) as ledger:
         run = ledger.runs.begin(plan, before, endpoint="e")
         assert run is not None

@@ -6,7 +6,7 @@ from holystone.demo.contents import demo_inventory
 from holystone.demo.making import DAY, HOUR
 from holystone.demo.registry import demo_registries
 from holystone.planner.inventory import Disk, Image, Inventory
-from holystone.planner.verdict import Fact, Plan, Reason, Step, Verdict
+from holystone.planner.verdict import Fact, Plan, Reason, Rule, Step, Verdict
 
 _BEFORE = 19 * HOUR
 # Reference, days since it was last used, bytes that came free.
@@ -35,7 +35,7 @@ def demo_run(now: float) -> tuple[Inventory, Plan]:
             "sign": "last used",
             "unused_for": 30 * DAY,
         }
-        reasons = (Reason("expired", facts),)
+        reasons = (Reason(Rule.EXPIRED, facts),)
         images.append(image._replace(tags=(reference,)))
         verdicts.append(
             Verdict(

@@ -16,7 +16,7 @@ from holystone.engine.host import Host
 from holystone.operations.cache_holders import Damaged, holders
 from holystone.operations.verify import DAMAGED, Subject, Verified
 from holystone.planner.inventory import CacheRecord, Container, Image, Inventory
-from holystone.planner.verdict import Plan, Reason, Step, Verdict
+from holystone.planner.verdict import Plan, Reason, Rule, Step, Verdict
 from holystone.registry.pullable import Pullable
 
 REPAIRED = "repaired"
@@ -312,7 +312,7 @@ def plan_of(made: Sequence[Group], inventory: Inventory) -> Plan:
     """The removals of all groups, as the ledger takes them: also those that are not made."""
     records = {record.id: record for group in made for record in group.cache}
     images = [each.image for group in made for each in group.subjects + group.build_steps]
-    reason = (Reason("damaged"),)
+    reason = (Reason(Rule.DAMAGED),)
     steps = [Step("cache", record_id, (record_id,), 0) for record_id in records]
     steps += [
         Step("image", image.id, image.tags + image.digests or (image.id,), 0) for image in images

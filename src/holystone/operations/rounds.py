@@ -8,6 +8,7 @@ planned anew; and where the disk still lacks something in the end, that is plann
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from holystone.engine.host import REMOVED
@@ -138,7 +139,8 @@ def as_one(rounds: Sequence[Round]) -> tuple[Plan, Outcome]:
     # What was planned in vain in one round and again in another counts once.
     at_least = sum(each.plan.at_least for each in rounds) - (planned - total)
     at_most = sum(each.plan.at_most for each in rounds) - (planned - total)
-    return last._replace(
+    return replace(
+        last,
         taken_at=rounds[0].plan.taken_at,
         disk=rounds[0].plan.disk,
         verdicts=tuple(sorted(verdicts.values(), key=lambda verdict: KINDS.index(verdict.kind))),

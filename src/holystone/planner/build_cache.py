@@ -15,7 +15,7 @@ from operator import attrgetter
 from holystone.planner.inventory import CacheRecord, Inventory
 from holystone.planner.policy import Policy
 from holystone.planner.rules import Ruling, too_young
-from holystone.planner.verdict import Fact, Reason
+from holystone.planner.verdict import Fact, Reason, Rule
 
 
 def of_base_image(record: CacheRecord) -> bool:
@@ -96,21 +96,21 @@ class CacheJudgement:
     def _taken(self, record: CacheRecord) -> Reason | None:
         idle = self.idle(record)
         if self.policy.takes.build_cache == "all":
-            return Reason("unused", {"idle": idle, "sign": _sign(record)})
+            return Reason(Rule.UNUSED, {"idle": idle, "sign": _sign(record)})
         if self.total > self.budget or not self.budget:
             facts: dict[str, Fact] = {"idle": idle, "sign": _sign(record)}
-            return Reason("over-budget", {**facts, "total": self.total, "budget": self.budget})
+            return Reason(Rule.OVER_BUDGET, {**facts, "total": self.total, "budget": self.budget})
         limit = self.policy.cache.unused_for
-        return Reason("idle", {"idle": idle, "unused_for": limit}) if idle > limit else None
+        return Reason(Rule.IDLE, {"idle": idle, "unused_for": limit}) if idle > limit else None
 
     def _staying(self, record: CacheRecord) -> Reason:
         if children := self.tree.children[record.id]:
-            return Reason("needed", {"children": children})
+            return Reason(Rule.NEEDED, {"children": children})
         if (spared := self.tree.spares(record)) is not None:
             return spared
         if self.policy.takes.build_cache == "none":
-            return Reason("level", {"level": self.policy.level})
-        return Reason("within-budget", {"total": self.total, "budget": self.budget})
+            return Reason(Rule.LEVEL, {"level": self.policy.level})
+        return Reason(Rule.WITHIN_BUDGET, {"total": self.total, "budget": self.budget})
 
 
 class _Tree:
@@ -160,7 +160,7 @@ class _Tree:
         """Why a leaf stays even where the cache is over its budget; None where it may go."""
         kept = self._kept(record)
         if kept is None and self.shared(record):
-            return Reason("shared", {"size": record.size})
+            return Reason(Rule.SHARED, {"size": record.size})
         return kept or self._young(record)
 
     def stays(self, record: CacheRecord) -> bool:
@@ -169,9 +169,9 @@ class _Tree:
 
     def _kept(self, record: CacheRecord) -> Reason | None:
         if record.in_use:
-            return Reason("in-use", {"build": True})
+            return Reason(Rule.IN_USE, {"build": True})
         if self.keep_mounts and record.type == "exec.cachemount":
-            return Reason("protected", {"cache_mounts": True})
+            return Reason(Rule.PROTECTED, {"cache_mounts": True})
         return None
 
     def _young(self, record: CacheRecord) -> Reason | None:

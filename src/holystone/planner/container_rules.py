@@ -17,7 +17,7 @@ from holystone.planner.policy import Policy
 from holystone.planner.protection import Protection
 from holystone.planner.rules import Ruling, keep, too_young
 from holystone.planner.usage import Usage
-from holystone.planner.verdict import Fact, Reason
+from holystone.planner.verdict import Fact, Reason, Rule
 
 _STARTED_AGAIN = ("always", "unless-stopped")
 
@@ -80,10 +80,14 @@ class ContainerJudgement:
                 rulings[container.id] = own
             elif container.id in needed and not self._in_one_pod(needed[container.id], container):
                 other = self.by_id[needed[container.id]]
-                rulings[container.id] = keep("needed-by", container=other.name, state=other.state)
+                rulings[container.id] = keep(
+                    Rule.NEEDED_BY, container=other.name, state=other.state
+                )
             elif container.id in alive:
                 group, member = alive[container.id]
-                rulings[container.id] = keep("group-alive", **_named(group), container=member.name)
+                rulings[container.id] = keep(
+                    Rule.GROUP_ALIVE, **_named(group), container=member.name
+                )
             elif container.id in staying and last[container.id][0]:
                 rulings[container.id] = self._with_its_group(container, staying)
             else:
@@ -100,20 +104,20 @@ class ContainerJudgement:
         for group, members in self.groups.stopped(container):
             for member in members:
                 if member.id in staying and member.id != container.id:
-                    return keep("stopped-group", **_named(group), container=member.name)
-        return keep("stopped-group")
+                    return keep(Rule.STOPPED_GROUP, **_named(group), container=member.name)
+        return keep(Rule.STOPPED_GROUP)
 
     def _by_itself(self, container: Container) -> Ruling | None:
         """The ruling on what is in use or protected, or None."""
         if not container.idle:
-            return keep("in-use", state=container.state)
+            return keep(Rule.IN_USE, state=container.state)
         if container.state == "created":
             if is_of_swarm(container):
-                return keep("in-use", state="created", task=True)
+                return keep(Rule.IN_USE, state="created", task=True)
             least = self.policy.containers.created_for
             if too_young("created", container.created or None, least, self.now):
                 until = container.created + least if container.created > 0 else None
-                return keep("in-use", state="created", until=until, now=self.now)
+                return keep(Rule.IN_USE, state="created", until=until, now=self.now)
         if protected := self.protection.of_labels(container.labels):
             return False, (protected,)
         return self._kept_by_owner(container)
@@ -122,15 +126,15 @@ class ContainerJudgement:
         """The ruling on what the policy keeps by name, image or label, or None."""
         rules = self.policy.containers
         if rules.keep_labels and (label := labels(rules.keep_labels).first(container.labels)):
-            return keep("protected", label=label)
+            return keep(Rule.PROTECTED, label=label)
         named = names(rules.keep_names).first(container.name) if rules.keep_names else None
         if named is not None:
             pattern = rules.keep_names[named]
-            return keep("protected", pattern=pattern, reference=container.name)
+            return keep(Rule.PROTECTED, pattern=pattern, reference=container.name)
         references = self._references(container)
         for reference in references if rules.keep_images else ():
             if pattern := covers(rules.keep_images, reference):
-                return keep("protected", pattern=pattern, reference=reference)
+                return keep(Rule.PROTECTED, pattern=pattern, reference=reference)
         # What a CI runner made for a job is never kept for its image: base images are protected
         # because jobs use them.
         if not is_of_ci_job(container):
@@ -158,11 +162,13 @@ class ContainerJudgement:
                     return False, (stays,)
         rules = self.policy.containers
         if rules.exit_codes and container.exit_code not in rules.exit_codes:
-            return keep("exit-code", exit_code=container.exit_code)
+            return keep(Rule.EXIT_CODE, exit_code=container.exit_code)
         if not self.policy.takes.containers:
-            return keep("level", level=self.policy.level)
+            return keep(Rule.LEVEL, level=self.policy.level)
         lost = [] if made_to_stay is None else [made_to_stay]
-        lost += [] if lost else [Reason("stopped-group", _named(group)) for group, _ in groups[:1]]
+        lost += (
+            [] if lost else [Reason(Rule.STOPPED_GROUP, _named(group)) for group, _ in groups[:1]]
+        )
         return self._old_enough(container, lost)
 
     def _old_enough(self, container: Container, lost: Sequence[Reason]) -> Ruling:
@@ -172,13 +178,13 @@ class ContainerJudgement:
         age = None if since is None else max(0.0, self.now - since)
         if container.state == "created":
             young = too_young("created", since, max(grace, rules.created_for), self.now)
-            gone = Reason("never-started", {"age": age})
+            gone = Reason(Rule.NEVER_STARTED, {"age": age})
         else:
             known = container.finished is not None
             what = "stopped" if known else "first seen stopped"
             young = too_young(what, since, max(grace, rules.stopped_for), self.now)
             facts: dict[str, Fact] = {"stopped_for": age, "exit_code": container.exit_code}
-            gone = Reason("stopped", facts if known else {**facts, "first_seen": True})
+            gone = Reason(Rule.STOPPED, facts if known else {**facts, "first_seen": True})
         return (False, (young,)) if young is not None else (True, (gone, *lost))
 
     def _made_to_stay(self, container: Container) -> Reason | None:
@@ -193,7 +199,7 @@ class ContainerJudgement:
             references=self._references(container),
         )
         if row is not None:
-            return Reason("tool", {"tool": row.name, "what": row.what})
+            return Reason(Rule.TOOL, {"tool": row.name, "what": row.what})
         if container.restart not in _STARTED_AGAIN:
             return None
         least = self.policy.containers.restart_stopped_for
@@ -201,7 +207,9 @@ class ContainerJudgement:
         if since is not None and self.now - since >= least:
             return None
         age = None if since is None else max(0.0, self.now - since)
-        return Reason("restart", {"policy": container.restart, "stopped_for": age, "least": least})
+        return Reason(
+            Rule.RESTART, {"policy": container.restart, "stopped_for": age, "least": least}
+        )
 
     def _stopped_group(self, group: Group, members: Sequence[Container]) -> Reason | None:
         """The reason to keep a group whose containers have all stopped, or None."""
@@ -212,10 +220,10 @@ class ContainerJudgement:
         if all(member.state == "created" for member in members):
             facts["never_started"] = True
         if not self.policy.takes.stopped_groups:
-            return Reason("stopped-group", {**facts, "level": self.policy.level})
+            return Reason(Rule.STOPPED_GROUP, {**facts, "level": self.policy.level})
         least = self.policy.containers.group_stopped_for
         if too_young("stopped", since, least, self.now):
-            return Reason("stopped-group", {**facts, "least": least})
+            return Reason(Rule.STOPPED_GROUP, {**facts, "least": least})
         return None
 
     def _end(self, container: Container) -> float | None:
@@ -242,9 +250,9 @@ def stays_with(inventory: Inventory, staying: Iterable[str]) -> dict[str, Ruling
     for container_id in stays.keys() - before:
         if container_id in needed:
             other = by_id[needed[container_id]]
-            rulings[container_id] = keep("needed-by", container=other.name, state=other.state)
+            rulings[container_id] = keep(Rule.NEEDED_BY, container=other.name, state=other.state)
         else:
-            rulings[container_id] = keep("stopped-group")
+            rulings[container_id] = keep(Rule.STOPPED_GROUP)
     return rulings
 
 

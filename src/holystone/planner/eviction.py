@@ -21,7 +21,7 @@ from holystone.planner.inventory import CacheRecord, Image, Inventory
 from holystone.planner.ranking import NEVER, Entry
 from holystone.planner.stored import Companions, Pieces, Stored
 from holystone.planner.usage import Usage
-from holystone.planner.verdict import Reason
+from holystone.planner.verdict import Reason, Rule
 from holystone.planner.worth import (
     Prospects,
     prospects,
@@ -193,7 +193,7 @@ class _Relief:
             group = self._group(choice.image)
             reason = self._with_records(choice, choice.reason)
             if steps := len(group) - 1:
-                reason = reason._replace(facts={**reason.facts, "with_steps": steps})
+                reason = reason.told(with_steps=steps)
             self.images.give_up(group, reason)
             for image in group:
                 self.account.give_up_image(image)
@@ -258,7 +258,7 @@ class _Relief:
     def _with_records(self, choice: _Choice, reason: Reason) -> Reason:
         """The reason with how many records that hold the image's layers go for its bytes."""
         count = sum(1 for record in choice.records if record.id in self.cut)
-        return reason._replace(facts={**reason.facts, "with_records": count}) if count else reason
+        return reason.told(with_records=count) if count else reason
 
     def _reason(self, expected: Prospects) -> Reason:
-        return Reason("pressure", {**expected.facts, "least_free": self.least_free})
+        return Reason(Rule.PRESSURE, {**expected.facts, "least_free": self.least_free})

@@ -16,13 +16,13 @@ from holystone.planner.policy import Policy
 from holystone.planner.protection import Protection, Retained
 from holystone.planner.rules import Ruling, keep, remove, too_young
 from holystone.planner.usage import Usage
-from holystone.planner.verdict import Fact, Reason
+from holystone.planner.verdict import Fact, Reason, Rule
 
-_UNCONFIRMED = Reason("unconfirmed")
+_UNCONFIRMED = Reason(Rule.UNCONFIRMED)
 """No registry was asked yet."""
 _MADE_NOW = 60.0
 """Seconds from when an image was built to its arrival within which it was built here."""
-_UNCHECKED = Reason("unconfirmed", {"checked": False})
+_UNCHECKED = Reason(Rule.UNCONFIRMED, {"checked": False})
 """No registry is to be asked, and none is known to have had the image."""
 
 
@@ -83,7 +83,7 @@ class Judgement:
 
     def stands_for_children_alone(self, image: Image) -> bool:
         """Whether nothing but the images built on it keeps a nameless image."""
-        if self._name(image) or self.rulings[image.id][1][0].rule != "parent":
+        if self._name(image) or self.rulings[image.id][1][0].rule != Rule.PARENT:
             return False
         children = self.kept_children.pop(image.id)
         goes, _ = self._judge(image)
@@ -142,10 +142,10 @@ class Judgement:
     def _name(self, image: Image) -> Reason | None:
         """The reason why an image has a name: its tags or, without any, a digest; else None."""
         if image.tags:
-            return Reason("tagged", {"tags": len(image.tags)})
+            return Reason(Rule.TAGGED, {"tags": len(image.tags)})
         if names := self.digests_of(image):
             certain = self.by_digest[image.id].certain
-            return Reason("digest", {"reference": names[0], "certain": certain})
+            return Reason(Rule.DIGEST, {"reference": names[0], "certain": certain})
         return None
 
     def _arrival(self, image: Image) -> tuple[str, float | None]:
@@ -159,14 +159,14 @@ class Judgement:
 
     def _judge(self, image: Image) -> Ruling:
         if image.odd:
-            return keep("odd")
+            return keep(Rule.ODD)
         name = self._name(image)
         named = (name,) if name else ()
         if held_by := self.held_by.get(image.id):
-            stays, reasons = keep("in-use", containers=len(held_by), container=min(held_by))
+            stays, reasons = keep(Rule.IN_USE, containers=len(held_by), container=min(held_by))
             return stays, (*reasons, *named)
         if image.in_lists:
-            return False, (Reason("in-use", {"manifest_list": image.in_lists[0]}), *named)
+            return False, (Reason(Rule.IN_USE, {"manifest_list": image.in_lists[0]}), *named)
         lost = self._lost(image)
         # Before a named image goes its registry is asked: until then it does not count as lost.
         unasked = lost == _UNCONFIRMED and (name or once_in_registry(image, self.store))
@@ -182,9 +182,9 @@ class Judgement:
 
     def _judge_untagged(self, image: Image) -> Ruling:
         if not self.policy.takes.untagged:
-            return keep("level", level=self.policy.level)
+            return keep(Rule.LEVEL, level=self.policy.level)
         if children := self.kept_children[image.id]:
-            return keep("parent", children=children)
+            return keep(Rule.PARENT, children=children)
         once_tagged = self._once_tagged(image)
         grace = self.policy.grace
         least = grace.once_tagged if once_tagged else grace.never_tagged
@@ -197,8 +197,8 @@ class Judgement:
         if image.digests:
             facts["digest"] = image.digests[0]
         if not facts and (built := self.step_of.get(image.id)):
-            return remove("step", image=min(built), images=len(built))
-        return remove("untagged", **facts)
+            return remove(Rule.STEP, image=min(built), images=len(built))
+        return remove(Rule.UNTAGGED, **facts)
 
     def _once_tagged(self, image: Image) -> bool:
         """Whether nothing can name an untagged image any more, so that no build waits for it.
@@ -253,7 +253,7 @@ class Judgement:
             return False, name
         idle, what = self.idle(image), self.sign(image)[0]
         if takes == "all":
-            return True, Reason("unused", {"idle": idle, "sign": what, "tags": len(image.tags)})
+            return True, Reason(Rule.UNUSED, {"idle": idle, "sign": what, "tags": len(image.tags)})
         came = self._arrival(image)[1]
         age = None if came is None else max(0.0, self.now - came)
         return self.retained.judge(image, (what, idle), age)
@@ -261,7 +261,7 @@ class Judgement:
     def _hindrance(self, image: Image, lost: Reason | None) -> Reason | None:
         """What keeps a named image at any level that is not in use and not protected, or None."""
         if children := self.kept_children[image.id]:
-            return Reason("parent", {"children": children})
+            return Reason(Rule.PARENT, {"children": children})
         young = too_young(*self.sign(image), self.policy.grace.tagged, self.now)
         if young is not None:
             return young
@@ -273,7 +273,7 @@ class Judgement:
 
         Where the disk fills up meanwhile that is no reason to keep what came from there.
         """
-        reached = hindrance.rule != "unconfirmed" or "said" not in hindrance.facts
+        reached = hindrance.rule != Rule.UNCONFIRMED or "said" not in hindrance.facts
         pressed = self.policy.target is not None
         return not reached and pressed and once_in_registry(image, self.store)
 
@@ -282,15 +282,15 @@ class Judgement:
         if image.in_registry:
             return None
         if not image.digests:
-            return Reason("local")
+            return Reason(Rule.LOCAL)
         if image.registry_said:
             facts: dict[str, Fact] = {"said": image.registry_said}
             if image.registry_asked is not None:
                 facts["asked_ago"] = max(0.0, self.now - image.registry_asked)
             if image.in_registry is False:
-                return Reason("local", facts)
+                return Reason(Rule.LOCAL, facts)
             facts["once_there"] = once_in_registry(image, self.store)
-            return Reason("unconfirmed", facts)
+            return Reason(Rule.UNCONFIRMED, facts)
         if self.policy.check_registry:
             return _UNCONFIRMED
         return None if once_in_registry(image, self.store) else _UNCHECKED

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from holystone.planner.build_cache import CacheJudgement
 from holystone.planner.container_groups import removals
@@ -84,7 +85,7 @@ def plan(inventory: Inventory, usage: Usage, policy: Policy, now: float) -> Plan
     rulings.update((("image", i), ruling) for i, ruling in images.rulings.items())
     rulings.update((("cache", r), ruling) for r, ruling in cache.rulings.items())
     made = assemble(inventory, policy, rulings, images.going, cache.order, layers)
-    return made._replace(unconfirmed=tuple(images.unconfirmed), target_free=least_free)
+    return replace(made, unconfirmed=tuple(images.unconfirmed), target_free=least_free)
 
 
 def _unmeasured(inventory: Inventory, rulings: Rulings) -> int:
@@ -176,7 +177,8 @@ def first_steps(plan: Plan, inventory: Inventory, kind: str) -> Plan:
         slack = containerd_slack(inventory, steps, slack)
     slack = _added(slack, block_slack(inventory, (), len(steps)))
     total = sum(step.freed_bytes for step in steps)
-    return plan._replace(
+    return replace(
+        plan,
         steps=tuple(steps),
         freed_bytes=total,
         estimated=slack.estimated,

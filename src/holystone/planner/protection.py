@@ -12,7 +12,7 @@ from holystone.planner.patterns import Labels, References, decided, references
 from holystone.planner.policy import Policy, Protect, Retention
 from holystone.planner.reference import HUB, Reference, parsed_or_none
 from holystone.planner.usage import Lease, Usage
-from holystone.planner.verdict import Fact, Reason
+from holystone.planner.verdict import Fact, Reason, Rule
 
 _SHORTEST_ID = 12
 """How many characters of an ID a lease must have: less may be the name of a repository."""
@@ -55,12 +55,12 @@ class Protection:
         if self._labels is None or self._unlike is None:
             return None
         if pattern := self._labels.first(labels):
-            return Reason("protected", {"label": pattern})
+            return Reason(Rule.PROTECTED, {"label": pattern})
         spared, wanted = self._unlike
         if pattern := spared.first(labels):
-            return Reason("prune-filter", {"filter": f"label!={pattern}"})
+            return Reason(Rule.PRUNE_FILTER, {"filter": f"label!={pattern}"})
         if (missing := wanted.first_missing(labels)) is not None:
-            return Reason("prune-filter", {"filter": f"label={missing}"})
+            return Reason(Rule.PRUNE_FILTER, {"filter": f"label={missing}"})
         return None
 
     def of_image(
@@ -79,7 +79,7 @@ class Protection:
             or self.of_labels(image.labels)
             or self._by_size(image)
             or self._by_time(arrived, used)
-            or (Reason("protected", {"local": True}) if self.protect.local and lost else None)
+            or (Reason(Rule.PROTECTED, {"local": True}) if self.protect.local and lost else None)
         )
 
     def of_references(self, references: Sequence[str]) -> Reason | None:
@@ -91,7 +91,7 @@ class Protection:
         tagged = any("@" not in reference for reference in references)
         for name in references:
             if pattern := self._pattern_on(name, tagged=tagged):
-                return Reason("protected", {"pattern": pattern, "reference": name})
+                return Reason(Rule.PROTECTED, {"pattern": pattern, "reference": name})
         return None
 
     def _pattern_on(self, name: str, *, tagged: bool) -> str:
@@ -112,26 +112,26 @@ class Protection:
     def _leased(self, image: Image, names: Iterable[str]) -> Reason | None:
         lease = lease_on(self.leases, image.id, names)
         if lease is None:
-            return Reason("leased", {"unread": True}) if self.leases_unread else None
+            return Reason(Rule.LEASED, {"unread": True}) if self.leases_unread else None
         facts: dict[str, Fact] = {"until": lease.until, "job": lease.job, "now": self.now}
-        return Reason("leased", facts | ({"user": lease.user} if lease.user else {}))
+        return Reason(Rule.LEASED, facts | ({"user": lease.user} if lease.user else {}))
 
     def _by_name(self, image: Image) -> Reason | None:
         for name in image.tags + image.digests:
             named = name in image.pinned or not image.tags
             if pattern := self._pattern_on(name, tagged=not named):
-                return Reason("protected", {"pattern": pattern, "reference": name})
+                return Reason(Rule.PROTECTED, {"pattern": pattern, "reference": name})
             if self.protect.official and _is_official(name):
-                return Reason("protected", {"official": True, "reference": name})
+                return Reason(Rule.PROTECTED, {"official": True, "reference": name})
             if name in self.newest:
-                return Reason("protected", {"newest": self.protect.newest, "reference": name})
+                return Reason(Rule.PROTECTED, {"newest": self.protect.newest, "reference": name})
         return None
 
     def _by_size(self, image: Image) -> Reason | None:
         least = self.protect.larger_than
         if least is None or image.size <= least:
             return None
-        return Reason("protected", {"larger_than": least, "size": image.size})
+        return Reason(Rule.PROTECTED, {"larger_than": least, "size": image.size})
 
     def _by_time(self, arrived: float | None, used: float | None) -> Reason | None:
         for rule, least, when in (
@@ -140,7 +140,7 @@ class Protection:
         ):
             if least is not None and (when is None or self.now - when < least):
                 age = None if when is None else max(0.0, self.now - when)
-                return Reason("protected", {rule: least, "age": age})
+                return Reason(Rule.PROTECTED, {rule: least, "age": age})
         return None
 
 
@@ -249,7 +249,7 @@ class Retained:
         ``unused`` is what last told of it and how long ago that was, ``age`` how long it has been
         here; seconds, None where nothing tells, which lets nothing go.
         """
-        reason = Reason("retained", {})
+        reason = Reason(Rule.RETAINED, {})
         for name in (*image.tags, *self.digests(image)):
             let_go, reason = self._judge_name(name, unused, age)
             if not let_go:
@@ -261,7 +261,7 @@ class Retained:
     ) -> tuple[bool, Reason]:
         rule = self.rules.first_for(name)
         if rule is None:
-            return False, Reason("retained", {"reference": name})
+            return False, Reason(Rule.RETAINED, {"reference": name})
         let_go, reason = self._by(rule, name, unused, age)
         more = self.also.first_for(name) if let_go else None
         if more is not None:
@@ -276,18 +276,18 @@ class Retained:
         sign, idle = unused
         named = {"policy": rule.name, "reference": name}
         if rule.keep:
-            return False, Reason("retained", named)
+            return False, Reason(Rule.RETAINED, named)
         if self.rank[name] <= rule.keep_last:
-            return False, Reason("retained", {**named, "newest": rule.keep_last})
+            return False, Reason(Rule.RETAINED, {**named, "newest": rule.keep_last})
         if rule.unused_for is not None and idle is not None and idle >= rule.unused_for:
             unused_for = rule.unused_for
             return True, Reason(
-                "expired", {**named, "idle": idle, "sign": sign, "unused_for": unused_for}
+                Rule.EXPIRED, {**named, "idle": idle, "sign": sign, "unused_for": unused_for}
             )
         if rule.max_age is not None and age is not None and age >= rule.max_age:
-            return True, Reason("expired", {**named, "age": age, "max_age": rule.max_age})
+            return True, Reason(Rule.EXPIRED, {**named, "age": age, "max_age": rule.max_age})
         return False, Reason(
-            "retained",
+            Rule.RETAINED,
             {
                 **named,
                 "idle": idle,

@@ -15,17 +15,17 @@ from holystone.planner.patterns import labels, names
 from holystone.planner.policy import Policy
 from holystone.planner.protection import Protection
 from holystone.planner.usage import Usage
-from holystone.planner.verdict import Fact, Reason
+from holystone.planner.verdict import Fact, Reason, Rule
 
 Ruling = tuple[bool, tuple[Reason, ...]]
 
 
-def keep(rule: str, **facts: Fact) -> Ruling:
+def keep(rule: Rule, **facts: Fact) -> Ruling:
     """A ruling that keeps the object."""
     return False, (Reason(rule, facts),)
 
 
-def remove(rule: str, **facts: Fact) -> Ruling:
+def remove(rule: Rule, **facts: Fact) -> Ruling:
     """A ruling that lets the object go."""
     return True, (Reason(rule, facts),)
 
@@ -40,12 +40,12 @@ def too_young(what: str, since: float | None, least: float, now: float) -> Reaso
     if least <= 0:
         return None
     if since is None:
-        return Reason("young", {"since": what, "age": None, "min_age": least, "until": None})
+        return Reason(Rule.YOUNG, {"since": what, "age": None, "min_age": least, "until": None})
     age = max(0.0, now - since)
     if age >= least:
         return None
     until = min(since, now) + least
-    return Reason("young", {"since": what, "age": age, "min_age": least, "until": until})
+    return Reason(Rule.YOUNG, {"since": what, "age": age, "min_age": least, "until": until})
 
 
 class Users(NamedTuple):
@@ -66,24 +66,24 @@ def judge_volume(
 ) -> Ruling:
     """Volumes can hold data: those go that the level takes and the owner names."""
     if users.staying:
-        return keep("in-use", containers=len(users.staying), container=min(users.staying))
+        return keep(Rule.IN_USE, containers=len(users.staying), container=min(users.staying))
     if protected := protection.of_labels(volume.labels):
         return False, (protected,)
     rules = policy.volumes
     if not policy.takes.volumes or rules.remove == "never":
-        return keep("level", level=policy.level, anonymous=volume.anonymous)
+        return keep(Rule.LEVEL, level=policy.level, anonymous=volume.anonymous)
     if not volume.anonymous and not (
         rules.remove == "named" and names(rules.names).first(volume.name) is not None
     ):
-        return keep("named", level=policy.level)
+        return keep(Rule.NAMED, level=policy.level)
     if users.going:
-        return keep("released", container=min(users.going))
+        return keep(Rule.RELEASED, container=min(users.going))
     least = max(policy.grace.other, rules.unused_for)
     sign, since = _last_use(("volume", volume.name), volume.created, usage)
     young = too_young(sign, since, least, now)
     if young is not None:
         return False, (young,)
-    return remove("unused", **_unused(sign, since, now))
+    return remove(Rule.UNUSED, **_unused(sign, since, now))
 
 
 def judge_network(
@@ -96,23 +96,23 @@ def judge_network(
 ) -> Ruling:
     """Networks cost no disk space; the engine has only so many subnets to give."""
     if network.builtin:
-        return keep("builtin")
+        return keep(Rule.BUILTIN)
     if users.staying:
-        return keep("in-use", containers=len(users.staying), container=min(users.staying))
+        return keep(Rule.IN_USE, containers=len(users.staying), container=min(users.staying))
     if protected := protection.of_labels(network.labels):
         return False, (protected,)
     if not policy.takes.networks:
-        return keep("level", level=policy.level)
+        return keep(Rule.LEVEL, level=policy.level)
     if not (policy.takes.everything or policy.networks_by_hand or made_by_tool(network)):
-        return keep("by-hand")
+        return keep(Rule.BY_HAND)
     if users.going:
-        return keep("released", container=min(users.going))
+        return keep(Rule.RELEASED, container=min(users.going))
     least = max(policy.grace.other, policy.networks_unused_for)
     sign, since = _last_use(("network", network.id), network.created, usage)
     young = too_young(sign, since, least, now)
     if young is not None:
         return False, (young,)
-    return remove("unused", **_unused(sign, since, now))
+    return remove(Rule.UNUSED, **_unused(sign, since, now))
 
 
 _TOOLS = (

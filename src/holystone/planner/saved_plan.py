@@ -7,6 +7,7 @@ now: in use, leased, protected, or held by something that was not in the plan.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from holystone.planner.container_rules import stays_with
@@ -15,7 +16,7 @@ from holystone.planner.plan import assemble, plan
 from holystone.planner.policy import Mark, Policy
 from holystone.planner.rules import Ruling, keep
 from holystone.planner.usage import Key, Usage
-from holystone.planner.verdict import Plan, Reason, Step, Verdict
+from holystone.planner.verdict import Plan, Reason, Rule, Step, Verdict
 
 State = tuple[str | int | float | None, ...]
 """What an object looked like; another one afterwards means that somebody had to do with it."""
@@ -115,7 +116,8 @@ def hold_against(
     made = assemble(inventory, policy, rulings, going, cut)
     gone = [each for key, each in wanted.items() if key not in rulings]
     told = [Verdict(each.kind, each.id, each.names, remove=False, reasons=_GONE) for each in gone]
-    return made._replace(
+    return replace(
+        made,
         verdicts=(*made.verdicts, *told),
         steps=_in_order(made.steps, wanted),
         unconfirmed=tuple(i for i in allowed.unconfirmed if ("image", i) in wanted),
@@ -124,7 +126,7 @@ def hold_against(
 
 _MORE_THAN_ANY_DISK = 10**18
 _NO: Ruling = (False, ())
-_GONE = (Reason("changed", {"what": "it is gone", "gone": True}),)
+_GONE = (Reason(Rule.CHANGED, {"what": "it is gone", "gone": True}),)
 
 
 def _held(inventory: Inventory, rulings: Mapping[Key, Ruling]) -> dict[Key, Ruling]:
@@ -137,7 +139,7 @@ def _held(inventory: Inventory, rulings: Mapping[Key, Ruling]) -> dict[Key, Ruli
         keys = [("image", container.image_id)]
         keys += [("volume", name) for name in container.volumes]
         keys += [("network", networks.get(name, name)) for name in container.networks]
-        stays = keep("in-use", containers=1, container=container.name)
+        stays = keep(Rule.IN_USE, containers=1, container=container.name)
         held.update((key, stays) for key in keys if rulings.get(key, _NO)[0])
     return held
 
@@ -156,7 +158,7 @@ def _as_wished(reason: Reason, least_free: int | None) -> Reason:
     """The reason with the bytes that are to be free by the policy itself."""
     if "least_free" not in reason.facts:
         return reason
-    return reason._replace(facts={**reason.facts, "least_free": least_free})
+    return reason.told(least_free=least_free)
 
 
 _DATED = ("volume", "network")
@@ -165,22 +167,22 @@ _DATED = ("volume", "network")
 
 def _ruling(agreed: Agreed | None, state: State, now: Ruling) -> Ruling:
     if agreed is None:
-        return False, (Reason("not-in-plan"),)
+        return False, (Reason(Rule.NOT_IN_PLAN),)
     goes, reasons = now
     if agreed.kind in _DATED and not goes:
         return False, reasons
     if agreed.state != state:
-        return False, (Reason("changed", {"what": _difference(agreed, state)}),)
-    return (True, (Reason("agreed"), *reasons)) if goes else (False, reasons)
+        return False, (Reason(Rule.CHANGED, {"what": _difference(agreed, state)}),)
+    return (True, (Reason(Rule.AGREED), *reasons)) if goes else (False, reasons)
 
 
 def _use(key: Key, usage: Usage, since: Since) -> Ruling | None:
     """The ruling on an object of the plan that was used since, or may have been."""
     if key in since.used or usage.last_used.get(key, 0.0) > since.moment:
-        return False, (Reason("changed", {"what": "it was used"}),)
+        return False, (Reason(Rule.CHANGED, {"what": "it was used"}),)
     # A volume can hold data that was written since, and nothing of it shows that.
     if key[0] == "volume" and not since.complete:
-        return False, (Reason("use-unknown"),)
+        return False, (Reason(Rule.USE_UNKNOWN),)
     return None
 
 

@@ -1,9 +1,10 @@
-"""What a plan is made of: verdicts with their reasons, ordered steps, exact bytes."""
+"""What a plan is made of: rules and reasons, verdicts, ordered steps, exact bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from enum import StrEnum
 
 from holystone.planner.inventory import Disk, Engine, Note
 
@@ -13,14 +14,65 @@ KINDS = ("container", "image", "cache", "volume", "network")
 Fact = str | int | float | bool | None
 
 
-class Reason(NamedTuple):
-    """Why an object stays or goes: the rule that spoke, and the facts it used."""
+class Rule(StrEnum):
+    """Every rule that keeps an object or lets it go, by its name in JSON documents."""
 
-    rule: str
-    facts: Mapping[str, Fact] = {}
+    IN_USE = "in-use"
+    BUILTIN = "builtin"
+    ODD = "odd"
+    CHANGED = "changed"
+    USE_UNKNOWN = "use-unknown"
+    AGREED = "agreed"
+    NOT_IN_PLAN = "not-in-plan"
+    PROTECTED = "protected"
+    PRUNE_FILTER = "prune-filter"
+    LEASED = "leased"
+    LEVEL = "level"
+    NAMED = "named"
+    BY_HAND = "by-hand"
+    RELEASED = "released"
+    YOUNG = "young"
+    UNUSED = "unused"
+    TAGGED = "tagged"
+    DIGEST = "digest"
+    UNTAGGED = "untagged"
+    STEP = "step"
+    PARENT = "parent"
+    RETAINED = "retained"
+    EXPIRED = "expired"
+    PRESSURE = "pressure"
+    LOCAL = "local"
+    UNCONFIRMED = "unconfirmed"
+    NEEDED_BY = "needed-by"
+    GROUP_ALIVE = "group-alive"
+    STOPPED_GROUP = "stopped-group"
+    TOOL = "tool"
+    RESTART = "restart"
+    EXIT_CODE = "exit-code"
+    STOPPED = "stopped"
+    NEVER_STARTED = "never-started"
+    OVER_BUDGET = "over-budget"
+    WITHIN_BUDGET = "within-budget"
+    IDLE = "idle"
+    NEEDED = "needed"
+    SHARED = "shared"
+    DAMAGED = "damaged"
 
 
-class Verdict(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why an object stays or goes: the rule that decided, and the facts it used."""
+
+    rule: Rule
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+
+    def told(self, **more: Fact) -> Reason:
+        """The same reason with more facts."""
+        return Reason(self.rule, {**self.facts, **more})
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
     """The decision on one object. An object that is kept frees nothing."""
 
     kind: str
@@ -31,7 +83,8 @@ class Verdict(NamedTuple):
     freed_bytes: int = 0
 
 
-class Step(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Step:
     """One removal. ``targets`` are what the engine is asked to delete, one after the other.
 
     An image with references is taken by them: deleting its ID would also delete a tag that was
@@ -46,7 +99,8 @@ class Step(NamedTuple):
     """IDs of steps that must have succeeded first (a parent image after its children)."""
 
 
-class Plan(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Plan:
     """A verdict for every object of the inventory, and the steps that carry it out.
 
     ``freed_bytes`` are those of the whole set: a layer counts once, with its last holder. Where

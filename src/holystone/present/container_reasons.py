@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from holystone.planner.verdict import Rule
 from holystone.present.format import ago, clock, safe
 from holystone.present.rule_wording import Facts, Wording, duration, number
 
@@ -82,19 +83,19 @@ def _stopped(facts: Facts) -> str:
     return when if code is None else f"{when} (exit code {code})"
 
 
-RULES: Mapping[str, Wording] = {
-    "needed-by": Wording(
+RULES: Mapping[Rule, Wording] = {
+    Rule.NEEDED_BY: Wording(
         _needed_by, "needed by others", lambda facts: _needed_by(facts).partition(" (")[0]
     ),
-    "group-alive": Wording(_group_alive, "of running groups"),
-    "stopped-group": Wording(
+    Rule.GROUP_ALIVE: Wording(_group_alive, "of running groups"),
+    Rule.STOPPED_GROUP: Wording(
         _stopped_group, "of stopped groups", lambda facts: _stopped_group(facts).partition(":")[0]
     ),
-    "tool": Wording(_tool, "kept by tools"),
-    "restart": Wording(
+    Rule.TOOL: Wording(_tool, "kept by tools"),
+    Rule.RESTART: Wording(
         _restart, "to be restarted", lambda facts: _restart(facts).partition(":")[0]
     ),
-    "stopped": Wording(_stopped, "stopped"),
-    "never-started": Wording(_never_started, "never started"),
+    Rule.STOPPED: Wording(_stopped, "stopped"),
+    Rule.NEVER_STARTED: Wording(_never_started, "never started"),
 }
 """How each of them reads."""

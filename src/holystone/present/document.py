@@ -16,7 +16,7 @@ from holystone.outside.text import safe_json
 from holystone.planner.inventory import Disk, Engine, Image, Inventory, Note
 from holystone.planner.policy import Watermarks
 from holystone.planner.totals import Beside
-from holystone.planner.verdict import Plan, Reason, Verdict
+from holystone.planner.verdict import Plan, Reason, Rule, Verdict
 from holystone.present import figures, notes, reasons
 from holystone.present.format import timestamp
 
@@ -294,7 +294,7 @@ def _plan(plan: Plan) -> Document:
     unconfirmed = [
         verdict.id
         for verdict in plan.removed
-        if any(reason.rule == "unconfirmed" for reason in verdict.reasons)
+        if any(reason.rule == Rule.UNCONFIRMED for reason in verdict.reasons)
     ]
     target = {"target_free_bytes": plan.target_free, "unconfirmed": unconfirmed}
     return head | _promise(plan) | target

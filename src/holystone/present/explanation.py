@@ -12,7 +12,7 @@ from holystone.planner.holders import layers_of_records
 from holystone.planner.inventory import Container, Image, Inventory, Note
 from holystone.planner.names import digest_names
 from holystone.planner.usage import Usage
-from holystone.planner.verdict import Fact, Plan, Verdict
+from holystone.planner.verdict import Fact, Plan, Rule, Verdict
 from holystone.planner.worth import Prospects, prospects, prospects_of_record, rank
 
 
@@ -106,7 +106,7 @@ def _has_name(image: Image, store: str) -> bool:
 def _goes_along(image: Image, verdict: Verdict) -> bool:
     """Whether an image goes in any case, or with the last one on it: a nameless step of a build."""
     named = bool(image.tags or image.pinned)
-    return verdict.remove or (not named and verdict.reasons[0].rule == "parent")
+    return verdict.remove or (not named and verdict.reasons[0].rule == Rule.PARENT)
 
 
 def _image(inventory: Inventory, verdict: Verdict) -> Explanation:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from holystone.planner.verdict import Reason
+from holystone.planner.verdict import Reason, Rule
 from holystone.present import container_reasons
 from holystone.present.format import age, ago, clock, counted, listed, safe, short_reference
 from holystone.present.rule_wording import Facts
@@ -34,7 +34,7 @@ def brief(reason: Reason) -> str:
     return (wording.brief or wording.text)(reason.facts)
 
 
-def label(rule: str) -> str:
+def label(rule: Rule) -> str:
     """What a rule's objects have in common, after a count: ``31 tagged``. Raises KeyError."""
     return RULES[rule].label
 
@@ -322,72 +322,77 @@ def _idle(facts: Facts) -> str:
     return f"not used for {_duration(facts, 'idle')}, over {_duration(facts, 'unused_for')}"
 
 
-RULES: Mapping[str, _Wording] = {
-    "in-use": _Wording(_in_use, "in use", _in_use_brief),
+RULES: Mapping[Rule, _Wording] = {
+    Rule.IN_USE: _Wording(_in_use, "in use", _in_use_brief),
     **container_reasons.RULES,
-    "tagged": _Wording(_tagged, "tagged"),
-    "digest": _Wording(
+    Rule.TAGGED: _Wording(_tagged, "tagged"),
+    Rule.DIGEST: _Wording(
         _digest,
         "pulled by digest",
         lambda facts: "pulled by digest" if facts.get("certain") else "perhaps pulled by digest",
     ),
-    "untagged": _Wording(_untagged, "untagged", _untagged_brief),
-    "step": _Wording(_step, "build steps"),
-    "parent": _Wording(_parent, "parent images"),
-    "young": _Wording(_young, "too young", _young_brief),
-    "level": _Wording(_level, "not for this level", lambda _: "not for this level"),
-    "protected": _Wording(_protected, "protected"),
-    "prune-filter": _Wording(
+    Rule.UNTAGGED: _Wording(_untagged, "untagged", _untagged_brief),
+    Rule.STEP: _Wording(_step, "build steps"),
+    Rule.PARENT: _Wording(_parent, "parent images"),
+    Rule.YOUNG: _Wording(_young, "too young", _young_brief),
+    Rule.LEVEL: _Wording(_level, "not for this level", lambda _: "not for this level"),
+    Rule.PROTECTED: _Wording(_protected, "protected"),
+    Rule.PRUNE_FILTER: _Wording(
         _prune_filter, "protected by pruneFilters", lambda _: "protected by pruneFilters"
     ),
-    "leased": _Wording(_leased, "leased"),
-    "exit-code": _Wording(_exit_code, "of other exit codes"),
-    "named": _Wording(
+    Rule.LEASED: _Wording(_leased, "leased"),
+    Rule.EXIT_CODE: _Wording(_exit_code, "of other exit codes"),
+    Rule.NAMED: _Wording(
         lambda _: "unused, but named: it can hold data, and no rule lets it go",
         "named",
         lambda _: "unused, but named",
     ),
-    "by-hand": _Wording(
+    Rule.BY_HAND: _Wording(
         lambda _: "unused, but no tool made it: something may name it that does not run now",
         "made by hand",
         lambda _: "unused, made by hand",
     ),
-    "released": _Wording(
+    Rule.RELEASED: _Wording(
         lambda facts: f"{_released(facts)}: left for a later run",
         "just released",
         _released,
     ),
-    "unused": _Wording(_unused, "unused"),
-    "retained": _Wording(_retained, "retained", lambda facts: _retained(facts).partition(":")[0]),
-    "expired": _Wording(_expired, "expired"),
-    "pressure": _Wording(_pressure, "given up for space", _pressure_brief),
-    "local": _Wording(_local, "only here", lambda _: "only here: no registry has it"),
-    "unconfirmed": _Wording(
+    Rule.UNUSED: _Wording(_unused, "unused"),
+    Rule.RETAINED: _Wording(
+        _retained, "retained", lambda facts: _retained(facts).partition(":")[0]
+    ),
+    Rule.EXPIRED: _Wording(_expired, "expired"),
+    Rule.PRESSURE: _Wording(_pressure, "given up for space", _pressure_brief),
+    Rule.LOCAL: _Wording(_local, "only here", lambda _: "only here: no registry has it"),
+    Rule.UNCONFIRMED: _Wording(
         _unconfirmed, "not confirmed by a registry", lambda _: "not confirmed by its registry"
     ),
-    "changed": _Wording(
+    Rule.CHANGED: _Wording(
         lambda facts: f"changed since the plan was made: {safe(str(facts.get('what')))}",
         "changed since planned",
     ),
-    "use-unknown": _Wording(
+    Rule.USE_UNKNOWN: _Wording(
         lambda _: "the engine no longer tells what used it since the plan was made",
         "use since planned not known",
     ),
-    "agreed": _Wording(lambda _: "in the plan that was agreed on", "as planned"),
-    "not-in-plan": _Wording(lambda _: "not in the plan", "not in the plan"),
-    "builtin": _Wording(lambda _: "belongs to the engine", "the engine's own"),
-    "over-budget": _Wording(
+    Rule.AGREED: _Wording(lambda _: "in the plan that was agreed on", "as planned"),
+    Rule.NOT_IN_PLAN: _Wording(lambda _: "not in the plan", "not in the plan"),
+    Rule.BUILTIN: _Wording(lambda _: "belongs to the engine", "the engine's own"),
+    Rule.OVER_BUDGET: _Wording(
         _over_budget,
         "over the budget",
         lambda facts: f"{_sign(facts)} {ago(_number(facts, 'idle'))}",
     ),
-    "idle": _Wording(_idle, "not used for long"),
-    "within-budget": _Wording(_within_budget, "within the budget", lambda _: "within the budget"),
-    "needed": _Wording(_needed, "needed by others"),
-    "odd": _Wording(
+    Rule.IDLE: _Wording(_idle, "not used for long"),
+    Rule.WITHIN_BUDGET: _Wording(
+        _within_budget, "within the budget", lambda _: "within the budget"
+    ),
+    Rule.NEEDED: _Wording(_needed, "needed by others"),
+    Rule.DAMAGED: _Wording(lambda _: "its content was damaged", "damaged"),
+    Rule.ODD: _Wording(
         lambda _: "the engine's entry for it makes no sense: left alone", "not understood"
     ),
-    "shared": _Wording(
+    Rule.SHARED: _Wording(
         lambda _: "shares its layer with an image that is here now: removing it frees nothing yet",
         "shared with images",
         lambda _: "shared with an image",

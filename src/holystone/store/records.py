@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from holystone.planner.verdict import Reason
+from holystone.planner.verdict import Fact, Rule
 
 DONE = "done"
 INTERRUPTED = "interrupted"
@@ -18,10 +18,13 @@ FAILED = "failed"
 UNKNOWN = "unknown"
 """How a removal ended, in the words of ``engine.host``, which the ledger does not know."""
 
-STEP = "step"
-"""The rule that lets a build step go with the image that it was a step of."""
-PRESSURE = "pressure"
-"""The rule that lets an object go because the disk needs space."""
+
+class RecordedReason(NamedTuple):
+    """Why an object was to go, as the version of holystone wrote it that made the run."""
+
+    rule: str
+    """The name of a rule, which this version may not have."""
+    facts: Mapping[str, Fact] = {}
 
 
 class RunSummary(NamedTuple):
@@ -92,7 +95,7 @@ class Removed(NamedTuple):
     """When it was settled."""
     platforms: tuple[str, ...] = ()
     """The platforms of an image that were here; empty where the engine did not tell."""
-    reasons: tuple[Reason, ...] | None = None
+    reasons: tuple[RecordedReason, ...] | None = None
     """Why it was to go; None where an earlier version of holystone did not record it."""
     lost: tuple[str, ...] = ()
     """The references that an image lost while it stayed."""
@@ -115,10 +118,10 @@ class Removed(NamedTuple):
     @property
     def under_pressure(self) -> bool:
         """Whether it was to go because the disk needed space, and for no other reason."""
-        return any(reason.rule == PRESSURE for reason in self.reasons or ())
+        return any(reason.rule == Rule.PRESSURE for reason in self.reasons or ())
 
     @property
     def step_of(self) -> str:
         """The image of which it was a build step and with which it went; else an empty text."""
-        steps = [reason for reason in self.reasons or () if reason.rule == STEP]
+        steps = [reason for reason in self.reasons or () if reason.rule == Rule.STEP]
         return str(steps[0].facts.get("image", "")) if steps else ""

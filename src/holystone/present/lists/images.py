@@ -8,7 +8,7 @@ from typing import NamedTuple
 from holystone.planner.holders import Share
 from holystone.planner.inventory import Image, Inventory
 from holystone.planner.units import format_size
-from holystone.planner.verdict import Plan, Verdict
+from holystone.planner.verdict import Plan, Rule, Verdict
 from holystone.present import figures, reasons
 from holystone.present.format import ago, short_id, timestamp
 from holystone.present.lists.table import (
@@ -118,7 +118,7 @@ def split_tag(reference: str) -> tuple[str, str]:
 
 def is_step(row: Row) -> bool:
     """Whether it is a step of a classic build, which docker does not list either."""
-    return row.verdict.reasons[0].rule == "parent"
+    return row.verdict.reasons[0].rule == Rule.PARENT
 
 
 def resolved(terms: Sequence[Term], images: Sequence[Image]) -> list[Term]:

@@ -10,7 +10,7 @@ from holystone.operations.rounds import Round
 from holystone.planner.inventory import Disk
 from holystone.planner.policy import Policy
 from holystone.planner.units import format_size
-from holystone.planner.verdict import KINDS, Plan, Verdict
+from holystone.planner.verdict import KINDS, Plan, Rule, Verdict
 from holystone.present import figures, notes, reasons
 from holystone.present.apart import names_of
 from holystone.present.format import (
@@ -90,7 +90,9 @@ def closing(plan: Plan, outcome: Outcome, *, short: int = 0) -> str:
 
 def _is_kept_dear(verdict: Verdict) -> bool:
     """Whether a routine clean goes beyond temporary things with this: a tag, or a volume."""
-    named = any(reason.rule in ("unused", "expired", "pressure") for reason in verdict.reasons)
+    named = any(
+        reason.rule in (Rule.UNUSED, Rule.EXPIRED, Rule.PRESSURE) for reason in verdict.reasons
+    )
     return verdict.kind == "volume" or (verdict.kind == "image" and named)
 
 
@@ -191,9 +193,11 @@ _COLUMNS = (
 
 def _not_as_agreed(plan: Plan, look: Look) -> list[str]:
     """What was in the plan that is carried out, and stays after all, each with the reason."""
-    if not any(verdict.reasons[0].rule in ("agreed", "not-in-plan") for verdict in plan.verdicts):
+    if not any(
+        verdict.reasons[0].rule in (Rule.AGREED, Rule.NOT_IN_PLAN) for verdict in plan.verdicts
+    ):
         return []
-    stay = [verdict for verdict in plan.kept if verdict.reasons[0].rule != "not-in-plan"]
+    stay = [verdict for verdict in plan.kept if verdict.reasons[0].rule != Rule.NOT_IN_PLAN]
     name = names_of(stay)
     rows: list[Row] = [
         (verdict.kind, name(verdict), Cell(reasons.texts(verdict.reasons), "yellow"))
@@ -211,7 +215,7 @@ def _not_as_agreed(plan: Plan, look: Look) -> list[str]:
 
 def is_gone(verdict: Verdict) -> bool:
     """Whether the object of an agreed plan is no longer there."""
-    return any(r.rule == "changed" and r.facts.get("gone") for r in verdict.reasons)
+    return any(r.rule == Rule.CHANGED and r.facts.get("gone") for r in verdict.reasons)
 
 
 def _troubles(plan: Plan, outcome: Outcome, result: str, look: Look) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from holystone.planner.inventory import Inventory
 from holystone.planner.units import format_size
-from holystone.planner.verdict import Plan, Verdict
+from holystone.planner.verdict import Plan, Rule, Verdict
 from holystone.present import reasons
 from holystone.present.apart import names_of
 from holystone.present.format import counted
@@ -64,10 +64,14 @@ def render(inventory: Inventory, plan: Plan, look: Look) -> str:
 
 def _is_lost(verdict: Verdict) -> bool:
     """Whether a tagged image goes that no registry is known to have."""
-    return any(reason.rule in ("local", "unconfirmed") for reason in verdict.reasons)
+    return any(reason.rule in (Rule.LOCAL, Rule.UNCONFIRMED) for reason in verdict.reasons)
 
 
 def _was_kept_for(verdict: Verdict) -> str:
     """Why any other level keeps a container that goes; empty where it would not."""
-    kept = [each for each in verdict.reasons if each.rule in ("tool", "restart", "stopped-group")]
+    kept = [
+        each
+        for each in verdict.reasons
+        if each.rule in (Rule.TOOL, Rule.RESTART, Rule.STOPPED_GROUP)
+    ]
     return reasons.brief(kept[0]) if kept else ""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from holystone.planner.units import format_duration, format_size
-from holystone.planner.verdict import KINDS, Reason, Verdict
+from holystone.planner.verdict import KINDS, Reason, Rule, Verdict
 from holystone.present import reasons
 from holystone.present.apart import names_of
 from holystone.present.document import SCHEMA, Document
@@ -15,7 +15,16 @@ from holystone.present.format import counted, counts_of, plural, run_name, safe,
 from holystone.present.table import Cell, Column, Row, facts, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
-from holystone.store.records import DONE, KILLED, REMOVED, RUNNING, UNKNOWN, Removed, RunSummary
+from holystone.store.records import (
+    DONE,
+    KILLED,
+    REMOVED,
+    RUNNING,
+    UNKNOWN,
+    RecordedReason,
+    Removed,
+    RunSummary,
+)
 
 NONE_YET = "There are no runs yet: every clean is written here before it removes anything."
 _NO_ANSWER = "asked for, and no answer came; the next look at the engine tells what went"
@@ -205,12 +214,10 @@ def reasons_of(removal: Removed) -> list[Document] | None:
     ]
 
 
-def _words(reason: Reason) -> str:
+def _words(reason: RecordedReason) -> str:
     """A reason in words; of another version of holystone, which may have other rules, its name."""
-    if reason.rule == "damaged":  # Of a repair, and no rule of plans.
-        return "its content was damaged"
     try:
-        return reasons.text(reason)
+        return reasons.text(Reason(Rule(reason.rule), reason.facts))
     except (KeyError, TypeError, ValueError, AttributeError):
         return safe(reason.rule)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from holystone.planner.inventory import Inventory
 from holystone.planner.units import format_size
-from holystone.planner.verdict import KINDS, Plan, Verdict
+from holystone.planner.verdict import KINDS, Plan, Rule, Verdict
 from holystone.present import figures, reasons
 from holystone.present.format import clock, count_of, counts_of, plural
 from holystone.present.table import Cell, Column, Row, paragraph, render
@@ -65,7 +65,7 @@ def young(plan: Plan, look: Look) -> list[str]:
     latest = 0.0
     for verdict in plan.verdicts:
         for reason in verdict.reasons:
-            if reason.rule != "young":
+            if reason.rule != Rule.YOUNG:
                 continue
             until = reason.facts.get("until")
             if until is None:

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from holystone.planner.inventory import Inventory
 from holystone.planner.totals import Beside
 from holystone.planner.units import format_size
-from holystone.planner.verdict import Plan
+from holystone.planner.verdict import Plan, Rule
 from holystone.present import figures, reasons
 from holystone.present.format import plural
 from holystone.present.report import account
@@ -18,7 +18,7 @@ from holystone.present.terminal import Look
 _COLUMNS = (Column("kind"), Column("bytes", right=True), Column("why", prose=True))
 
 _SHARED = "layers that several images share"
-_SPARE = ("tagged", "digest", "parent")
+_SPARE = (Rule.TAGGED, Rule.DIGEST, Rule.PARENT)
 """Rules that keep no image where space is wanted, or do so for another image's sake."""
 
 
@@ -86,7 +86,7 @@ def _shared(inventory: Inventory, plan: Plan) -> Counter[str]:
         for verdict in plan.verdicts
         if verdict.kind == "image" and not verdict.remove
     }
-    holders: defaultdict[str, list[str]] = defaultdict(list)
+    holders: defaultdict[str, list[Rule]] = defaultdict(list)
     sizes: dict[str, int] = {}
     for image in inventory.images:
         for layer in image.held:
@@ -96,5 +96,5 @@ def _shared(inventory: Inventory, plan: Plan) -> Counter[str]:
     for chain_id, rules in holders.items():
         why = [rule for rule in rules if rule not in _SPARE]
         if len(rules) > 1 and why:
-            told[reasons.label("in-use" if "in-use" in why else why[0])] += sizes[chain_id]
+            told[reasons.label(Rule.IN_USE if Rule.IN_USE in why else why[0])] += sizes[chain_id]
     return told

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 from holystone.engine.host import REMOVED
 from holystone.operations.execute import Outcome
-from holystone.planner.verdict import Plan, Verdict
+from holystone.planner.verdict import Plan, Rule, Verdict
 from holystone.present import reasons
 from holystone.present.apart import names_of
 from holystone.present.format import count_of
 from holystone.present.table import Cell, Column, Row, render
 from holystone.present.terminal import Look
 
-RULE = "unconfirmed"
 SHOWN = 10
 """Images told one by one. The JSON document has all of them."""
 _COLUMNS = (Column("name", gives_way=True, least=20), Column("why", prose=True))
@@ -57,5 +56,5 @@ def ending(verdicts: Sequence[Verdict]) -> str:
 def _reason(verdict: Verdict) -> str | None:
     if verdict.kind != "image":
         return None
-    found = (reason for reason in verdict.reasons if reason.rule == RULE)
+    found = (reason for reason in verdict.reasons if reason.rule == Rule.UNCONFIRMED)
     return next((reasons.text(reason) for reason in found), None)
