@@ -21,7 +21,7 @@ from h2.connection import H2Connection
 from h2.exceptions import H2Error
 
 from holystone.engine.client import Client
-from holystone.engine.transport.endpoint import parse_host
+from holystone.engine.transport.address import parse_host
 
 UPGRADED = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
 Answer = Sequence[bytes] | int | str
@@ -113,7 +113,7 @@ class _Server:
         self.tamper = tamper
         self.frame = frame
         self.sent = 0
-        self.http2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
+        self.http2 = H2Connection(H2Configuration(client_side=False))
         self.asked: dict[int, str] = {}
 
     def serve(self) -> None:
@@ -136,8 +136,8 @@ class _Server:
 
     def take(self, event: events.Event) -> None:
         if isinstance(event, events.RequestReceived):
-            path = dict(event.headers)[":path"]
-            self.asked[event.stream_id] = str(path).rpartition("/")[2]
+            path = dict(event.headers)[b":path"].decode()
+            self.asked[event.stream_id] = path.rpartition("/")[2]
         elif isinstance(event, events.DataReceived):
             self.http2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
         elif isinstance(event, events.StreamEnded):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from itertools import chain, repeat
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from holystone.engine import parse, sight
 from holystone.engine.client import Client
@@ -200,8 +201,6 @@ def _patiently(ask: Callable[[], T]) -> T:
 
 def list_named(client: Client, references: Collection[str], store: str) -> list[Image]:
     """The images that have one of these references. Raises EngineError."""
-    from urllib.parse import quote
-
     if not references:
         return []
     filters = quote(json.dumps({"reference": sorted(references)}))

@@ -28,8 +28,7 @@ import re
 from collections.abc import Callable
 
 from holystone.engine.errors import EngineSilent, ProtocolError
-from holystone.engine.transport.connection import silent
-from holystone.engine.transport.endpoint import Endpoint
+from holystone.engine.transport.address import Endpoint, silent
 
 AT_WORK = 30
 """Times as long may be silent what works."""

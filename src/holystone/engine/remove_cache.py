@@ -11,6 +11,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import quote
 
 from holystone.engine import observe
 from holystone.engine.buildkit.control import MOST_PRUNED, is_plain, prune
@@ -203,8 +204,6 @@ class CacheRemover:
 
 def _prune_over_http(client: Client, record_ids: Sequence[str]) -> set[str]:
     """The IDs of those deleted. Raises EngineError."""
-    from urllib.parse import quote
-
     # The filter is a regular expression that may match anywhere, hence the anchors.
     filters = quote(json.dumps({"id": [f'"^({"|".join(record_ids)})$"']}))
     path = client.versioned(f"/build/prune?all=1&filters={filters}")

@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from http.client import HTTPException, HTTPResponse
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from holystone.engine.errors import (
     EngineRefused,
@@ -20,10 +20,8 @@ from holystone.engine.errors import (
     ProtocolError,
     SenselessAnswer,
 )
+from holystone.engine.patience import Patience
 from holystone.engine.transport.text import one_word, read_json
-
-if TYPE_CHECKING:
-    from holystone.engine.patience import Patience
 
 _CHUNK = 1 << 16
 _HTTP = b"HTTP/1."
