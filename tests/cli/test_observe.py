@@ -199,7 +199,7 @@ def test_several_engines_are_told_apart(holystone: Command) -> None:
 
 def test_nothing_to_export(holystone: Command) -> None:
     for _ in range(2):
-        assert "no use is known yet" in holystone("history", "export").failed(1)
+        assert "no usage is recorded yet" in holystone("history", "export").failed(1)
         with opened(holystone.state) as ledger:
             ledger.fold(KEY, seen())
 

@@ -95,7 +95,7 @@ class Cleaning:
             return self._carry_out(plan, inventory)
         except KeyboardInterrupt:
             # Not while steps are made: then the outcome tells it.
-            message = "interrupted; `holystone plan` shows what was not removed"
+            message = "interrupted; `holystone plan` shows what is left"
             raise Failure(message, exit_codes.INTERRUPTED) from None
         finally:
             lock.release()
