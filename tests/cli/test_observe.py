@@ -104,8 +104,8 @@ def test_the_first_look_tells_so_and_later_ones_since_when(holystone: Command) -
         assert redis[-3:] == ["10", "min", "—"]
         assert "since 2" in second.lines[0]
         assert second.lines[-1] == (
-            "There may have been more: the engine's events begin later: it was restarted. Look "
-            "more often to miss nothing."
+            "There may have been more: the engine's events begin later: it was restarted. Run "
+            "holystone observe more often."
         )
 
 
