@@ -10,11 +10,9 @@ import sqlite3
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from holystone.planner.holders import chain_ids
-from holystone.planner.inventory import Layer
+from holystone.planner.inventory import Layer, chain_ids
 from holystone.store import use_log as past
-from holystone.store.database import decoding
-from holystone.store.soundness import check
+from holystone.store.schema import check, decoding
 from holystone.usage.store_port import ImageFacts
 
 Stack = tuple[tuple[Layer, ...] | None, tuple[str, ...]]
