@@ -16,8 +16,8 @@ from holystone.cli.options import (
 )
 from holystone.cli.session import Failure, answer, opened
 from holystone.cli.showing import show, stdout
-from holystone.config.checking import remarks, without_match
 from holystone.config.effective import effective
+from holystone.config.lint import remarks, without_match
 from holystone.config.load import NAME, SYSTEM
 from holystone.config.sample import sample
 from holystone.config.schema import schema

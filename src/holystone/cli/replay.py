@@ -13,8 +13,8 @@ from holystone.cli.showing import show, stderr
 from holystone.outside.text import safe
 from holystone.outside.writing import write
 from holystone.planner.units import parse_rate, parse_size
+from holystone.present.progress import ReplayProgress
 from holystone.present.replay_picture import picture as picture_of
-from holystone.present.replaying import ReplayProgress
 from holystone.present.report import replay as report
 from holystone.present.report.replay import BASELINE, Replay
 from holystone.replay.bound import Bound

@@ -11,8 +11,8 @@ from holystone.cli.session import Failure, opened
 from holystone.cli.showing import agreed, can_ask, show, stderr
 from holystone.operations.errors import LockHeld
 from holystone.operations.verify import Verification, verify
+from holystone.present.progress import VerifyProgress
 from holystone.present.report import verify as report
-from holystone.present.verifying import VerifyProgress
 from holystone.store.lock import ci_job
 
 

@@ -10,7 +10,7 @@ from typing import Protocol, cast
 from holystone.demo import pulls
 from holystone.demo.host import DemoHost
 from holystone.demo.making import hexadecimal
-from holystone.engine.buildkit.build_records import BuildRecords
+from holystone.engine.buildkit.control import builds_that_made, forget_builds
 from holystone.engine.client import Client
 from holystone.operations.connect import Session
 from holystone.operations.digest_check import Damage
@@ -100,11 +100,11 @@ class LiveReach:
 
     def that_made(self, digests: Collection[str]) -> Sequence[bytes] | None:
         """What BuildKit remembers."""
-        return BuildRecords(self.client).that_made(digests)
+        return builds_that_made(self.client, digests)
 
     def forget_builds(self, names: Sequence[bytes]) -> None:
         """Delete the records of these builds."""
-        BuildRecords(self.client).forget(names)
+        forget_builds(self.client, names)
 
     def ask(self, references: Iterable[str]) -> Mapping[str, Answer]:
         """What registries say, asked by the engine."""

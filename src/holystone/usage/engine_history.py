@@ -8,16 +8,14 @@ are gone, and of pulls of what was here already, for which no date is kept.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from holystone.engine.buildkit.control import Build, builds_since
 from holystone.engine.client import Client, Pending
 from holystone.engine.errors import EngineError, EngineRefused
 from holystone.engine.events import Event, read_event
 from holystone.engine.transport.text import read_json
 from holystone.usage.sighting import Bookmark
-
-if TYPE_CHECKING:
-    from holystone.engine.buildkit.cache import Build
 
 KEPT_EVENTS = 256
 _KEPT_BUILDS = 50
@@ -106,16 +104,10 @@ def read_builds(client: Client, past: History) -> tuple[History, tuple[Build, ..
     version = client.negotiate()
     if version.podman or version.api < _BUILDS:
         return past, None
-    from holystone.engine.buildkit.cache import builds_since
-
     known = past.bookmark.builds
     try:
-        connection = client.open()
-        try:
-            told = builds_since(connection.upgraded("POST /grpc"), known - _OVERLAP)
-        finally:
-            connection.close()
-    except (EngineError, OSError):
+        told = builds_since(client, known - _OVERLAP)
+    except EngineError:
         return past, None
     newest = max((build.ended for build in told.builds), default=0.0)
     missed = past.missed

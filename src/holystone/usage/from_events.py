@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING
 
+from holystone.engine.buildkit.control import Build
 from holystone.engine.events import Event
 from holystone.engine.parse import full_id
 from holystone.planner.inventory import CacheRecord
 from holystone.planner.names import Names, complete, is_id
 from holystone.usage.sighting import Sighting
-
-if TYPE_CHECKING:
-    from holystone.engine.buildkit.cache import Build
 
 _BEGINNINGS = ("create", "start")
 _ENDS = ("die", "died")
