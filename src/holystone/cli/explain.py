@@ -20,8 +20,8 @@ def parser() -> argparse.ArgumentParser:
     """The options of ``explain``."""
     made = Parser(
         prog="holystone explain",
-        description="Tell everything that bears on one object: its verdict, each reason, what it "
-        "would free alone, who shares its layers, which containers use it.",
+        description="Show everything about one object: its verdict, each reason, the bytes it "
+        "frees alone, which images share its layers, which containers use it.",
         examples=[
             ("holystone explain python:3.12-slim", "why an image stays or goes"),
             ("holystone explain --kind volume data", "only a volume of this name"),

@@ -23,11 +23,12 @@ def parser() -> argparse.ArgumentParser:
     """The options of ``observe``."""
     made = Parser(
         prog="holystone observe",
-        description="Remember which images were used since the last look, by the engine's past "
-        "events, its containers and its builds. Every command does so as it looks; this one does "
-        "nothing else, for a timer or a runner's hook.",
+        description="Record which images were used since the last look, from the engine's "
+        "events, containers and builds. Every command does that when it looks at "
+        "a host. This command does nothing else: use it in a timer or a runner's "
+        "hook.",
         examples=[
-            ("holystone observe", "for a timer: remember what was used since the last look"),
+            ("holystone observe", "for a timer: record what was used since the last look"),
             ("holystone observe --sort -ever", "the most often used first"),
         ],
     )
