@@ -113,7 +113,7 @@ def _released(facts: Facts) -> str:
 
 
 def _pressure(facts: Facts) -> str:
-    return f"the disk is to have {facts.size('least_free')} free; {_expected(facts)}"
+    return f"the disk needs {facts.size('least_free')} free; {_expected(facts)}"
 
 
 def _expected(facts: Facts) -> str:
@@ -219,7 +219,7 @@ RULES: Mapping[Rule, Wording] = {
         lambda facts: f"{_released(facts)}: kept for now", "just released", _released
     ),
     Rule.UNUSED: Wording(lambda facts: f"unused{_idle_for(facts)}", "unused"),
-    Rule.PRESSURE: Wording(_pressure, "given up for space", _pressure_brief),
+    Rule.PRESSURE: Wording(_pressure, "evicted for space", _pressure_brief),
     Rule.CHANGED: Wording(
         lambda facts: f"changed since the plan was made: {facts.text('what')}",
         "changed since planned",
