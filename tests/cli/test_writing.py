@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from holystone.cli import writing
+from holystone.outside import writing
 from tests.cli.command import Command, Done
 from tests.replay.recorded import SMALL
 

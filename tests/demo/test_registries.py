@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from holystone.cli.session import survey
 from holystone.demo.memory_host import SimulatedHost
+from holystone.operations.connect import Session
+from holystone.operations.survey import survey
 from holystone.planner.inventory import Disk, Engine, Image, Inventory, Layer
 from holystone.planner.plan import plan
 from holystone.planner.policy import Grace, Mark, Policy
 from holystone.planner.usage import Usage
 from holystone.planner.verdict import Plan
+from holystone.store.store import Store
 
 NOW = 1_750_000_000.0
 LACKS = (False, "manifest unknown")
@@ -51,8 +53,8 @@ def surveyed(
     host = Watched(inventory, registries=registries)
     host.asked = []
     policy = Policy(grace=Grace.uniform(0), target=Mark(free_bytes=wanted))
-    seen, made = survey(host, policy)
-    return made, host.asked, seen
+    found = survey(Session(host, "", Store("/nonexistent", print)), policy)
+    return found.plan, host.asked, found.inventory
 
 
 def went(made: Plan) -> list[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from holystone.cli.ci_files import TARGETS, text
+from holystone.operations.ci_targets import TARGETS, text
 from tests.docs.tracked import ROOT
 
 FOLDER = ROOT / "integrations"

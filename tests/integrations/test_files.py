@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from holystone.cli.ci_files import TARGETS
+from holystone.operations.ci_targets import TARGETS
 from tests.integrations.copies import FOLDER, copies
 
 SCHEMAS = {

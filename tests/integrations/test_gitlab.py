@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import pytest
 
-from holystone.cli.ci_files import TARGETS, text
+from holystone.operations.ci_targets import TARGETS, text
 from tests.cli.test_text import FIRST, LAST
 from tests.engines import Engine, Registry
 from tests.engines.images import BUSYBOX

@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holystone.cli.history_export import write_trace
 from holystone.planner.holders import chain_ids
 from holystone.planner.inventory import Image, Layer
-from holystone.present.report.history_export import Exported
+from holystone.replay.export import Exported, write_trace
 from holystone.replay.running import Job, run_job
 from holystone.replay.trace import Trace, parse
 from holystone.store import use_log as past

@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _own_trace(ledger: Store, key: str) -> Trace:
     """What is remembered of this host's uses. Raises Failure."""
-    from holystone.cli.history_export import write_trace
+    from holystone.replay.export import write_trace
     from holystone.replay.trace import TraceError, parse
     from holystone.store.database import StoreError
 

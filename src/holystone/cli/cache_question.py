@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from holystone.present import terminal
 
 if TYPE_CHECKING:
-    from holystone.cli.reach import Reach
     from holystone.engine.host import Host
+    from holystone.operations.reach import Reach
     from holystone.operations.repair import Group
     from holystone.planner.inventory import Inventory
 

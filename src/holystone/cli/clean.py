@@ -15,7 +15,7 @@ from holystone.cli.options import (
     policy_of,
     value_of,
 )
-from holystone.cli.session import Failure, needs_untagged_alone, opened, warn
+from holystone.cli.session import Failure, opened, warn
 from holystone.planner.units import parse_duration
 
 
@@ -105,7 +105,6 @@ def run(options: argparse.Namespace) -> int:
         _refuse_beside_a_plan(options)
         agreed = plan_file.read(options.plan)
         plan_file.take_options(agreed, options)
-        options.planned_at = agreed.taken_at
         if options.max_plan_age is None:
             options.max_plan_age = 3600.0
     elif options.max_plan_age is not None:
@@ -114,21 +113,19 @@ def run(options: argparse.Namespace) -> int:
     if agreed is not None:
         plan_file.check_level(agreed, options.plan, policy)
     told = options.json or options.report or agreed or os.environ.get("GITHUB_STEP_SUMMARY")
-    untagged_do = not told and needs_untagged_alone(policy)
+    planned_at = None if agreed is None else agreed.taken_at
     try:
-        with opened(
-            options, watch=True, sizes=policy.takes.volumes, untagged_do=untagged_do
-        ) as session:
+        with opened(options, planned_at=planned_at) as session:
             from holystone.cli.cleaning import Cleaning
 
-            return Cleaning(session, options, policy, agreed).run()
+            return Cleaning(session, options, policy, agreed, whole=bool(told)).run()
     except KeyboardInterrupt:
         raise Failure("interrupted; nothing was removed", exit_codes.INTERRUPTED) from None
 
 
 def _check_report(path: str) -> None:
     """Raise Failure for a report that cannot be written, before anything is removed."""
-    from holystone.cli.writing import check
+    from holystone.outside.writing import check
 
     try:
         check(path)

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from holystone.cli import exit_codes
 from holystone.cli.answer import tell
-from holystone.cli.session import Failure, Session, answer, look, survey, warn
+from holystone.cli.session import Failure, answer, warn
 from holystone.engine.errors import EngineError
 from holystone.engine.host import Removal
+from holystone.operations.connect import Session
+from holystone.operations.errors import OperationError
 from holystone.operations.execute import Outcome, execute
 from holystone.operations.rounds import (
     Round,
@@ -26,6 +28,7 @@ from holystone.operations.rounds import (
     missed,
     part_to_begin_with,
 )
+from holystone.operations.survey import look, survey
 from holystone.operations.workers import INTERRUPTED
 from holystone.planner.verdict import Plan, Step
 from holystone.present import terminal
@@ -55,11 +58,14 @@ class Cleaning:
         options: argparse.Namespace,
         policy: Policy,
         agreed: PlanFile | None,
+        *,
+        whole: bool,
     ) -> None:
         """``agreed`` is the plan to carry out; None makes one."""
+        self.session = session
         self.host = session.host
         self.ledger = session.ledger
-        self.every = not session.untagged_do
+        self.whole = whole
         self.endpoint = session.endpoint
         self.options = options
         self.policy = policy
@@ -70,17 +76,18 @@ class Cleaning:
 
     def run(self) -> int:
         """Observe, lock, plan, ask, remove, tell; answers the exit code. Raises EngineError."""
+        self.host.watch()
         self._check_leases()
-        inventory = look(self.host, self.policy, every=self.every)
+        inventory = look(self.session, self.policy, whole=self.whole)
         lock = self._lock(inventory)
         try:
             if lock.waited:
                 if self._is_done_already(inventory, lock):
                     return exit_codes.DONE
-                inventory = look(self.host, self.policy, every=self.every)
+                inventory = look(self.session, self.policy, whole=self.whole)
             elif self._is_left_open(inventory):
                 # A run that held the lock until a moment ago was killed since the lists were read.
-                inventory = look(self.host, self.policy, every=self.every)
+                inventory = look(self.session, self.policy, whole=self.whole)
             inventory, plan = self._plan(inventory)
             self._open()
             if self.policy.level == "deep" and self.agreed is None:
@@ -165,7 +172,8 @@ class Cleaning:
 
     def _plan(self, inventory: Inventory) -> tuple[Inventory, Plan]:
         if self.agreed is None:
-            return survey(self.host, self.policy, inventory=inventory)
+            found = survey(self.session, self.policy, inventory=inventory)
+            return found.inventory, found.plan
         from holystone.cli import plan_file
         from holystone.planner.saved_plan import hold_against
 
@@ -243,8 +251,9 @@ class Cleaning:
             try:
                 # Below the high watermark by now, it goes on to the low one.
                 going_on = self.policy._replace(only_when_high=False)
-                inventory, plan = survey(self.host, going_on)
-            except (EngineError, Failure, KeyboardInterrupt) as trouble:
+                found = survey(self.session, going_on)
+                inventory, plan = found.inventory, found.plan
+            except (EngineError, OperationError, KeyboardInterrupt) as trouble:
                 why = INTERRUPTED if isinstance(trouble, KeyboardInterrupt) else str(trouble)
                 rounds[-1] = rounds[-1]._replace(outcome=outcome._replace(interrupted=why))
                 break
@@ -328,7 +337,7 @@ class Cleaning:
 
     def _document(self, told: dict[str, Any]) -> None:
         """Answer with the document, write it into the file it was asked for in, or both."""
-        from holystone.cli.writing import write
+        from holystone.outside.writing import write
         from holystone.present.document import configured, dump
 
         told = configured(told, self.options.configuration)

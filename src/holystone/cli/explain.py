@@ -8,7 +8,8 @@ import sys
 
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of
-from holystone.cli.session import Failure, answer, look, opened, survey
+from holystone.cli.session import Failure, answer, opened
+from holystone.operations.survey import look, survey
 from holystone.planner.inventory import Inventory
 from holystone.planner.lookup import Found, find, names_of
 from holystone.planner.verdict import KINDS
@@ -45,15 +46,15 @@ def run(options: argparse.Namespace) -> int:
     """Observe with all sizes, plan, show one verdict. Raises EngineError, Failure."""
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)
     policy = policy_of(options)
-    with opened(options, sizes=True) as session:
-        inventory = look(session.host, policy, sizes=True)
+    with opened(options) as session:
+        inventory = look(session, policy, sizes=True)
         # Before a registry is asked: of what is not here it has nothing to say.
         meant = _the_one(inventory, options.reference, options.kind)
         about = _with_those_on_it(inventory, meant)
-        inventory, plan = survey(
-            session.host, policy, sizes=True, layers=True, inventory=inventory, about=about
+        surveyed = survey(
+            session, policy, sizes=True, layers=True, inventory=inventory, about=about
         )
-        usage = session.host.usage()
+    inventory, usage, plan = surveyed.inventory, surveyed.usage, surveyed.plan
     # It can have gone since.
     found = _the_one(inventory, options.reference, options.kind)
     from holystone.present.explanation import explanation

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import gzip
 import os
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import closing
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from holystone.cli import exit_codes
+from holystone.cli.answer import tell
 from holystone.cli.listing import Listing, add_listing, asks, refuse_listing
 from holystone.cli.options import Parser, add_output, add_state, path, value_of
-from holystone.cli.session import Failure, answer, open_ledger
-from holystone.present import terminal
-from holystone.present.format import safe
-
-if TYPE_CHECKING:
-    from holystone.present.lists.runs import Row
-    from holystone.store.records import RunSummary
-    from holystone.store.store import Store
+from holystone.cli.session import Failure, warn
+from holystone.cli.showing import is_demo, remembered, show, stdout
+from holystone.engine.transport.endpoint import resolve
+from holystone.outside.text import safe
+from holystone.outside.writing import writing
+from holystone.planner.units import AmbiguousDuration, parse_duration
+from holystone.present.lists.runs import TABLE, Row
+from holystone.present.report import history as report
+from holystone.present.report import history_export
+from holystone.replay.export import export
+from holystone.store.store import Store
 
 EXPORT = "export"
 """In place of a run's number: write the uses that are known as a trace."""
@@ -92,89 +97,122 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def run(options: argparse.Namespace) -> int:
-    """Read the ledger and show. Raises Failure."""
-    for name in ("limit", "since"):
-        if options.number is not None and getattr(options, name) is not None:
-            raise Failure(f"--{name} is for the list of runs, not for one run", exit_codes.USAGE)
-    if options.number is not None:
-        refuse_listing(options, "these are for the list of runs")
-    listing = _listing(options)
-    if options.number == EXPORT:
-        from holystone.cli.history_export import export
+_STDOUT = "-"
 
-        return export(options)
+
+def run(options: argparse.Namespace) -> int:
+    """Show runs, or export uses. Raises StoreError, Failure."""
+    if options.number is not None:
+        for name in ("limit", "since"):
+            if getattr(options, name) is not None:
+                message = f"--{name} is for the list of runs, not for one run"
+                raise Failure(message, exit_codes.USAGE)
+        refuse_listing(options, "these are for the list of runs")
+    listing = Listing(options, TABLE) if asks(options) else None
+    if options.number == EXPORT:
+        _export(options)
+        return exit_codes.DONE
     if options.file is not None or options.engine is not None:
         raise Failure("FILE and --engine go with history export", exit_codes.USAGE)
-    from holystone.engine.transport.endpoint import resolve
-
-    endpoint = resolve(options.host, None, os.environ) if options.host is not None else None
-    if endpoint is None or endpoint.scheme != "demo":
-        with closing(open_ledger(options)) as ledger:
-            return _show(ledger, "" if endpoint is None else endpoint.url, options, listing)
-    from holystone.cli import demo
-
-    with demo.opened(options, past=True) as (_, ledger):
-        return _show(ledger, endpoint.url, options, listing)
-
-
-def _show(
-    ledger: Store, endpoint: str, options: argparse.Namespace, listing: Listing[Row] | None
-) -> int:
-    from holystone.present import document
-    from holystone.present.report import history as report
-    from holystone.store.database import StoreError
-
-    output = terminal.open_output(sys.stdout, os.environ, color=options.color)
-    look, rows = output.look, None
-    try:
+    endpoint = resolve(options.host, None, os.environ).url if options.host is not None else ""
+    with remembered(options, past=True) as (store, _):
         if options.number is None:
-            # A period is listed whole: its end would say nothing of the rest.
-            limit = options.limit or (_SHOWN if options.since is None else None)
-            runs = ledger.runs.list(None if listing else limit, options.since, endpoint)
-            if listing is not None:
-                rows = _rows(runs, listing, limit)
-                runs, look = [row.run for row in rows], listing.look(look)
-            count = ledger.runs.count(options.since, endpoint)
-            listed = report.Listed(runs, count, options.since, listing is not None, endpoint)
-            told = report.document(listed)
-            text = report.table(listed, look)
+            _list(store, endpoint, options, listing)
         else:
-            found = ledger.runs.get(options.number)
-            if found is None:
-                raise Failure(f"there is no run {options.number}; `holystone history` lists them")
-            if endpoint not in ("", found.endpoint):
-                where = safe(found.endpoint) or "another engine"
-                raise Failure(f"run {found.id} was made on {where}, not on {options.host}")
-            removals = ledger.runs.removed(options.number)
-            told = report.document_of(found, removals)
-            text = report.render(found, removals, output.look)
-    except StoreError as error:
-        raise Failure(str(error)) from None
-    if listing is not None and rows is not None and listing.formats:
-        listing.write(output, rows, lambda row: str(row.run.id))
-    else:
-        answer(output, document.dump(told, indent=output.interactive) if options.json else text)
+            _show_run(store, endpoint, options)
     return exit_codes.DONE
 
 
-def _listing(options: argparse.Namespace) -> Listing[Row] | None:
-    """What was asked of the list; None where it is wanted as it is. Raises Failure."""
-    if not asks(options):
-        return None
-    from holystone.present.lists.runs import TABLE
+def _list(
+    store: Store, endpoint: str, options: argparse.Namespace, listing: Listing[Row] | None
+) -> None:
+    # A period is listed whole: its end would say nothing of the rest.
+    limit = options.limit or (_SHOWN if options.since is None else None)
+    runs = store.runs.list(None if listing else limit, options.since, endpoint)
+    if listing is not None:
+        now = time.time()
+        # Of those that the filters leave the newest, then sorted.
+        rows = listing.sorted(listing.filtered([Row(run, now) for run in runs])[:limit])
+        if listing.formats:
+            listing.write(stdout(options), rows, lambda row: str(row.run.id))
+            return
+        runs = [row.run for row in rows]
+    count = store.runs.count(options.since, endpoint)
+    listed = report.Listed(runs, count, options.since, listing is not None, endpoint)
+    show(
+        options,
+        lambda: report.document(listed),
+        lambda look: report.table(listed, listing.look(look) if listing else look),
+    )
 
-    return Listing(options, TABLE)
+
+def _show_run(store: Store, endpoint: str, options: argparse.Namespace) -> None:
+    found = store.runs.get(options.number)
+    if found is None:
+        raise Failure(f"there is no run {options.number}; `holystone history` lists them")
+    if endpoint not in ("", found.endpoint):
+        where = safe(found.endpoint) or "another engine"
+        raise Failure(f"run {found.id} was made on {where}, not on {options.host}")
+    removals = store.runs.removed(options.number)
+    show(
+        options,
+        lambda: report.document_of(found, removals),
+        lambda look: report.render(found, removals, look),
+    )
 
 
-def _rows(runs: Sequence[RunSummary], listing: Listing[Row], limit: int | None) -> list[Row]:
-    """The runs that are wanted: of those the filters leave the newest, then sorted."""
-    from holystone.present.lists import runs as list_of
+def _export(options: argparse.Namespace) -> None:
+    """Write the trace, and tell what is in it. Raises OperationError, StoreError, Failure."""
+    path = options.file or _STDOUT
+    if options.json and path == _STDOUT:
+        raise Failure(
+            "--json tells of a trace in a file: name one. Its lines are JSON in any case.",
+            exit_codes.USAGE,
+        )
+    if options.host and not is_demo(options):
+        raise Failure("history export takes --engine, not --host", exit_codes.USAGE)
+    with remembered(options) as (store, demo):
+        engine = options.engine
+        if demo is not None:
+            # The past of the demo host is built in, and comes into a store when it is asked for.
+            inventory = demo.observe()
+            demo.keep_uses(inventory)
+            engine = f"{inventory.engine.id}/{inventory.engine.store}"
+        with _opened(path) as put:
+            written = export(store, engine, put)
+    if path == _STDOUT:
+        # Standard output has the trace.
+        warn(history_export.exported("standard output", written))
+        return
+    show(
+        options,
+        lambda: history_export.document_of_export(path, written),
+        lambda _: history_export.exported(path, written),
+    )
 
-    now = time.time()
-    every = [list_of.Row(run, now) for run in runs]
-    kept = listing.filtered(every)[:limit]
-    return listing.sorted(kept)
+
+@contextmanager
+def _opened(path: str) -> Iterator[Callable[[str], object]]:
+    """What takes the lines; a file is there whole or not at all. Raises Failure."""
+    if path == _STDOUT:
+        yield _put
+        return
+    try:
+        with writing(path) as file:
+            if path.endswith(".gz"):
+                with gzip.open(file, "wb") as compressed:
+                    yield lambda line: compressed.write(line.encode("ascii"))
+            else:
+                yield lambda line: file.write(line.encode("ascii"))
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or str(error)
+        raise Failure(f"cannot write the trace to {safe(path)}: {said}") from None
+
+
+def _put(line: str) -> None:
+    """Write a line to standard output. Raises Failure."""
+    if trouble := tell(sys.stdout.write, line):
+        raise Failure(trouble)
 
 
 def _run(text: str) -> int | str:
@@ -183,10 +221,6 @@ def _run(text: str) -> int | str:
 
 def _moment(text: str) -> float:
     """UTC seconds: so long ago, or a date with or without a time of day. Raises ValueError."""
-    from datetime import UTC, datetime
-
-    from holystone.planner.units import AmbiguousDuration, parse_duration
-
     now = time.time()
     try:
         moment = now - parse_duration(text)

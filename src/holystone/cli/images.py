@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from holystone.cli import exit_codes
 from holystone.cli.listing import Listing, add_listing, asks
 from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of
-from holystone.cli.session import Failure, answer, opened, survey
+from holystone.cli.session import Failure, answer, opened
+from holystone.operations.survey import survey
 from holystone.present import terminal
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ def run(options: argparse.Namespace) -> int:
     policy = policy_of(options)
     listing = _listing(options)
     with opened(options) as session:
-        inventory, plan = survey(session.host, policy, layers=True)
+        found = survey(session, policy, layers=True)
+    inventory, plan = found.inventory, found.plan
     rows = None if listing is None else _rows(inventory, plan, options, listing)
     if rows is not None and listing is not None and listing.formats:
         listing.write(output, rows, _id_of(options))

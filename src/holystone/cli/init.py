@@ -6,27 +6,30 @@ import argparse
 import os
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
-from holystone.cli import exit_codes, init_repository
-from holystone.cli.ci_files import TARGETS, Target, filled, home, text, used
-from holystone.cli.init_files import LEAVE, REPLACE, UNCHANGED, WRITE, Change, agree, write
-from holystone.cli.init_files import changes as changes_of
+from holystone.cli import exit_codes
+from holystone.cli.answer import tell
 from holystone.cli.options import Parser, add_output, path
 from holystone.cli.session import Failure, answer
-from holystone.present import terminal
-
-if TYPE_CHECKING:
-    from holystone.present.terminal import Output
+from holystone.cli.showing import agreed, can_ask, show, stderr, stdout
+from holystone.operations.ci_targets import TARGETS, Target, home, text, used
+from holystone.operations.init import (
+    REPLACE,
+    Beside,
+    Change,
+    changes,
+    look_beside,
+    replace_prunes,
+    write,
+)
+from holystone.outside.text import safe
+from holystone.present.format import counted
+from holystone.present.report import init as report
+from holystone.scan.proposal import learn
 
 _PLAIN = re.compile(r"[\w./@+:=-]+( [\w./@+:=-]+)*", re.ASCII)
 """Commands that mean the same in YAML, sh, make, Groovy and systemd."""
-_TOLD = {
-    WRITE: ("would write", "wrote"),
-    REPLACE: ("would replace, and asks before", "replaced"),
-    UNCHANGED: ("is there already", "is there already"),
-    LEAVE: ("stays as it is", "stays as it is"),
-}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -71,8 +74,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write, print or tell. Raises Failure."""
-    output = terminal.open_output(sys.stdout, os.environ, color=options.color)
+    """Write, print or tell. Raises OperationError, Failure."""
     if options.command is not None and not _PLAIN.fullmatch(options.command):
         raise Failure(
             f"--command {options.command!r}: only letters, digits and ./@+:=- mean the same in all "
@@ -81,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
         )
     if options.target is None:
         _refuse_without_target(options)
-        _tell(options, output)
+        _tell(options)
         return exit_codes.DONE
     target = TARGETS[options.target]
     if options.replace_prune and target.home:
@@ -95,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
                 "--print: the files alone; not with --json, --force or --replace-prune",
                 exit_codes.USAGE,
             )
-        answer(output, _printed(target, options))
+        answer(stdout(options), _printed(target, _command(target, options)))
         return exit_codes.DONE
     folder = home(target, os.environ) if options.into is None else options.into
     if folder is None:
@@ -104,24 +106,51 @@ def run(options: argparse.Namespace) -> int:
             "entry in the passwd database. Name a folder with --into.",
             exit_codes.USAGE,
         )
-    found = used(target, folder)
-    changes = changes_of(target, folder, _command(target, options))
-    agree(changes, options)
-    for change in changes:
-        if change.action in (WRITE, REPLACE):
-            write(change)
-    beside = init_repository.look([target], folder, _command(target, options))
-    if not options.json:
-        answer(output, _done(target, changes, _command(target, options)))
-    replaced = init_repository.replace(beside, options)
-    if replaced:
-        own = init_repository.look([target], folder, _command(target, options)).own
-        beside = beside._replace(own=own)
-    if options.json:
-        _answer_json(output, [(target, found, changes)], beside, replaced=replaced)
-    else:
-        init_repository.say(output, beside, target.name, replaced=replaced)
+    _write(target, folder, options)
     return exit_codes.DONE
+
+
+def _write(target: Target, folder: str, options: argparse.Namespace) -> None:
+    """Write the files of a target, with a yes where one is needed. Raises OperationError, Failure.
+
+    What became of them is told before it is asked about prunes.
+    """
+    found, command = used(target, folder), _command(target, options)
+    made = changes(target, folder, command)
+    _agree(made, options)
+    write(made)
+    beside = look_beside([target], folder, command)
+    if not options.json:
+        answer(stdout(options), report.done(target, made, command))
+    if beside.changeable and (options.replace_prune or _agree_to_prunes(beside, options)):
+        beside = replace_prunes(beside, target, folder, command)
+    more = report.beside_lines(beside, target.name)
+    if options.json or more:
+        told = [report.Told(target, found, made)]
+        show(options, lambda: report.document(told, beside), lambda _: "\n".join(more))
+
+
+def _agree(made: Sequence[Change], options: argparse.Namespace) -> None:
+    """Ask before files are replaced. Raises Failure without a yes."""
+    paths = [change.path for change in made if change.action == REPLACE]
+    if not paths or options.force:
+        return
+    names = ", ".join(map(repr, paths))
+    if not can_ask(options):
+        exists, it = ("exists and is", "it") if len(paths) == 1 else ("exist and are", "them")
+        raise Failure(f"{names} {exists} different. Nothing was written; --force replaces {it}.")
+    if not agreed(f"Replace {safe(names)}? [y/N]"):
+        raise Failure("nothing was written")
+
+
+def _agree_to_prunes(beside: Beside, options: argparse.Namespace) -> bool:
+    """Whether somebody at a terminal says yes to the change, which is shown first."""
+    if not can_ask(options):
+        return False
+    differences = [line for file in beside.changeable for line in report.difference(file)]
+    tell(stderr(options).write, "\n".join([*differences, *report.notes(beside), ""]))
+    count = counted(sum(len(file.replaced) for file in beside.changeable), "command")
+    return agreed(f"Replace {count} that prune the host by holystone's clean? [y/N]")
 
 
 def _refuse_without_target(options: argparse.Namespace) -> None:
@@ -149,103 +178,27 @@ def _command(target: Target, options: argparse.Namespace) -> str:
     return command
 
 
-def _printed(target: Target, options: argparse.Namespace) -> str:
-    command = _command(target, options)
+def _printed(target: Target, command: str) -> str:
     texts = [(file.path, text(target, file, command)) for file in target.files]
     if len(texts) == 1:
         return texts[0][1]
     return "\n".join(f"==> {path} <==\n{body}" for path, body in texts)
 
 
-def _done(target: Target, changes: list[Change], command: str) -> str:
-    lines = [_line(change, done=True) for change in changes]
-    if any(change.action == LEAVE for change in changes):
-        lines += ["", "Add there:", ""]
-        lines += [f"  {line}".rstrip() for line in filled(target.addition, command).splitlines()]
-    if target.next:
-        first, *more = filled(target.next, command).splitlines()
-        lines += ["", f"Next: {first}", *more]
-    return "\n".join(lines)
-
-
-def _line(change: Change, *, done: bool) -> str:
-    told = _TOLD[change.action][done]
-    if change.action in (WRITE, REPLACE):
-        return f"{told[0].upper()}{told[1:]} {change.path}"
-    return f"{change.path} {told}"
-
-
-def _tell(options: argparse.Namespace, output: Output) -> None:
-    """What the repository uses, and what each target would do there; nothing is written."""
-    from holystone.present.report.protect import in_short
-    from holystone.scan.proposal import learn
-
+def _tell(options: argparse.Namespace) -> None:
+    """Tell what the repository uses, and what each target would do there; writes nothing."""
     folder = options.into or ""
-    found = [target for target in TARGETS.values() if used(target, folder)]
+    told = [
+        report.Told(target, mark, changes(target, folder, _command(target, options)))
+        for target in TARGETS.values()
+        if (mark := used(target, folder))
+    ]
     proposal = learn([folder or "."])
-    beside = init_repository.look(found, folder, options.command or "holystone")
-    if options.json:
-        _answer_json(
-            output,
-            [
-                (
-                    target,
-                    used(target, folder),
-                    changes_of(target, folder, _command(target, options)),
-                )
-                for target in found
-            ],
-            beside,
-            more={"base_images": [image.reference for image in proposal.images]},
-        )
-        return
-    lines = []
-    for target in found:
-        lines.append(f"{target.about} ({used(target, folder)}): holystone init {target.name}")
-        for change in changes_of(target, folder, _command(target, options)):
-            told = _TOLD[change.action][0]
-            is_verb = change.action in (WRITE, REPLACE)
-            lines.append(f"  {told} {change.path}" if is_verb else f"  {change.path} {told}")
-        lines.append("")
-    if proposal.images:
-        lines += [*in_short(proposal, folder or ".", output.look), ""]
-    if found:
-        name = found[0].name
-        more = [*init_repository.warnings(beside), *init_repository.prunes(beside, name)]
-        lines += [*more[1:], ""] if more else []
-    others = [target for target in TARGETS.values() if target not in found]
-    if not found:
-        lines += ["Nothing here tells which CI system this repository uses.", ""]
-    lines.append("Also:" if found else "There are:")
-    width = max(len(target.name) for target in others)
-    lines += [f"  holystone init {target.name:<{width}}  {target.about}" for target in others]
-    lines += ["", "Nothing was written."]
-    answer(output, "\n".join(lines))
-
-
-def _answer_json(
-    output: Output,
-    told: list[tuple[Target, str | None, list[Change]]],
-    beside: init_repository.Found,
-    *,
-    replaced: bool = False,
-    more: dict[str, Any] | None = None,
-) -> None:
-    from holystone.present.document import dump
-
-    warnings, prunes = init_repository.documents(beside, replaced=replaced)
-    document: dict[str, Any] = {
-        "schema": 1,
-        "targets": [
-            {
-                "target": target.name,
-                "found": mark,
-                "files": [{"path": each.path, "action": each.action} for each in changes],
-                "warnings": warnings if target.name == "gitlab" else [],
-            }
-            for target, mark, changes in told
-        ],
-        "prunes": prunes,
-        **(more or {}),
-    }
-    answer(output, dump(document, indent=output.interactive))
+    command = options.command or "holystone"
+    beside = look_beside([each.target for each in told], folder, command)
+    images = [image.reference for image in proposal.images]
+    show(
+        options,
+        lambda: report.document(told, beside, base_images=images),
+        lambda look: report.found(told, beside, proposal, folder, look),
+    )

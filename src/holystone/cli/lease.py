@@ -1,27 +1,26 @@
-"""``holystone lease``: say which images a job will need, so that no clean takes them meanwhile."""
+"""``holystone lease``: keep images for a job that will need them, so that no clean takes them."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from collections.abc import Sequence
-from contextlib import closing
-from typing import TYPE_CHECKING
 
-from holystone.cli import exit_codes, lease_names
+from holystone.cli import exit_codes
 from holystone.cli.listing import Listing, add_listing, asks, refuse_listing
 from holystone.cli.options import Parser, add_engine, add_output, value_of
-from holystone.cli.session import Failure, answer, open_ledger, warn
+from holystone.cli.session import Failure, opened, warn
+from holystone.cli.showing import is_demo, remembered, show, stdout
+from holystone.operations import lease
 from holystone.planner.glob import has_marks
 from holystone.planner.units import parse_duration
-from holystone.present import terminal
-
-if TYPE_CHECKING:
-    from holystone.planner.usage import Lease
-    from holystone.store.leases import Leases
-    from holystone.store.store import Store
+from holystone.planner.usage import Lease
+from holystone.present.lists.leases import TABLE, Row
+from holystone.present.report import lease as report
+from holystone.store.leases import LONGEST
+from holystone.store.lock import ci_job
+from holystone.store.store import Store
 
 RELEASE = "release"
 LIST = "list"
@@ -78,51 +77,43 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Give, end or show leases. Raises Failure."""
+    """Give, end or list leases. Raises EngineError, OperationError, StoreError, Failure."""
     word, *rest = options.images or [""]
-    asked = word in (RELEASE, LIST)
-    images: list[str] = rest if asked else options.images
-    _check(word if asked else "", images, options)
-    is_demo = _is_demo(options)
-    if not asked and any(map(has_marks, images)):
-        images = lease_names.expanded(images, options)
-    elif not is_demo and (given := _engine_options(options)):
+    action = word if word in (RELEASE, LIST) else ""
+    images: list[str] = rest if action else options.images
+    _check(action, images, options)
+    if not action and any(map(has_marks, images)):
+        with opened(options) as session:
+            images = lease.tags_meant(session.host.observe(), images)
+    elif not is_demo(options) and (given := _engine_options(options)):
         message = f"{given}: a lease holds on every engine that has this state folder; leave it out"
         raise Failure(message, exit_codes.USAGE)
-    if not is_demo:
-        with closing(open_ledger(options)) as ledger:
-            return _carry_out(ledger, word, images, options)
-    from holystone.cli import demo
-
-    with demo.opened(options) as (_, ledger):
-        code = _carry_out(ledger, word, images, options)
-    if not asked and demo.folder_of(options) is None:
+    with remembered(options) as (store, host):
+        _show(action, _carry_out(store, action, images, options), options)
+    if host is not None and not action and not (options.state or os.environ.get("HOLYSTONE_STATE")):
         warn("nothing keeps this lease: the demo host remembers it only with --state FOLDER")
-    return code
-
-
-def _carry_out(ledger: Store, word: str, images: Sequence[str], options: argparse.Namespace) -> int:
-    from holystone.planner.reference import InvalidReference
-    from holystone.store.database import StoreError
-    from holystone.store.lock import ci_job
-
-    job = ci_job(os.environ) if options.job is None else options.job
-    now = time.time()
-    try:
-        if word == LIST:
-            leases = ledger.leases.list(now)
-        elif word == RELEASE:
-            leases = _release(ledger.leases, images, job, now, everyone=options.all)
-        else:
-            leases = ledger.leases.add(images, until=now + options.duration, job=job, now=now)
-            for note in lease_names.unlike_known(ledger, images):
-                warn(note)
-    except InvalidReference as fault:
-        raise Failure(str(fault), exit_codes.USAGE) from None
-    except StoreError as error:
-        raise Failure(str(error)) from None
-    _show(word, leases, now, options)
     return exit_codes.DONE
+
+
+def _carry_out(
+    store: Store, action: str, images: Sequence[str], options: argparse.Namespace
+) -> Sequence[Lease]:
+    job = ci_job(os.environ) if options.job is None else options.job
+    if action == LIST:
+        return store.leases.list(time.time())
+    if action == RELEASE:
+        if not (images or job or options.all):
+            raise Failure(
+                "say which leases end: name images, give --job ID, or --all for every lease there "
+                "is",
+                exit_codes.USAGE,
+            )
+        done = lease.release(store, images, job=None if options.all else job)
+    else:
+        done = lease.give(store, images, seconds=options.duration, job=job)
+    for note in done.notes:
+        warn(note)
+    return done.leases
 
 
 def _engine_options(options: argparse.Namespace) -> str:
@@ -136,18 +127,7 @@ def _engine_options(options: argparse.Namespace) -> str:
     return " and ".join(name for name, is_given in given.items() if is_given)
 
 
-def _is_demo(options: argparse.Namespace) -> bool:
-    """Whether the demo host is meant. Raises EngineError."""
-    if options.host is None:
-        return False
-    from holystone.engine.transport.endpoint import resolve
-
-    return resolve(options.host, None, os.environ).scheme == "demo"
-
-
 def _duration(text: str) -> float:
-    from holystone.store.leases import LONGEST
-
     seconds = parse_duration(text)
     if not 0 < seconds <= LONGEST:
         raise ValueError(f"{text!r}: a lease lasts from 1s to 30d")
@@ -180,44 +160,18 @@ def _check(action: str, images: Sequence[str], options: argparse.Namespace) -> N
         refuse_listing(options, "these are for lease list")
 
 
-def _release(
-    leases: Leases, images: Sequence[str], job: str, now: float, *, everyone: bool
-) -> Sequence[Lease]:
-    if not images and not job and not everyone:
-        raise Failure(
-            "say which leases end: name images, give --job ID, or --all for every lease there is",
-            exit_codes.USAGE,
-        )
-    every = leases.list(now)
-    meant = lease_names.leased(every, images)
-    ended = leases.release(meant, job=None if everyone else job, now=now)
-    if not ended and (near := lease_names.near(every, images)):
-        warn(f"nothing was released.{near}")
-    return ended
-
-
-def _show(word: str, leases: Sequence[Lease], now: float, options: argparse.Namespace) -> None:
-    from holystone.present.report import lease as report
-
-    output = terminal.open_output(sys.stdout, os.environ, color=options.color)
-    look = output.look
+def _show(action: str, leases: Sequence[Lease], options: argparse.Namespace) -> None:
+    now, whole = time.time(), False
     if asks(options):
-        from holystone.present.lists.leases import TABLE, Row
-
         listing = Listing(options, TABLE)
-        rows = listing.choose([Row(lease, now) for lease in leases])
+        rows = listing.choose([Row(each, now) for each in leases])
         if listing.formats:
-            listing.write(output, rows, lambda row: row.lease.reference)
+            listing.write(stdout(options), rows, lambda row: row.lease.reference)
             return
-        leases, look = [row.lease for row in rows], listing.look(look)
-    if options.json:
-        from holystone.present import document
-
-        told = report.document(leases, released=word == RELEASE)
-        answer(output, document.dump(told, indent=output.interactive))
-    elif word == LIST:
-        answer(output, report.table(leases, now, look))
-    elif word == RELEASE:
-        answer(output, report.released(leases, output.look))
-    else:
-        answer(output, report.given(leases, now, output.look))
+        leases, whole = [row.lease for row in rows], listing.whole
+    texts = {
+        LIST: lambda look: report.table(leases, now, look._replace(elide=look.elide and not whole)),
+        RELEASE: lambda look: report.released(leases, look),
+        "": lambda look: report.given(leases, now, look),
+    }
+    show(options, lambda: report.document(leases, released=action == RELEASE), texts[action])

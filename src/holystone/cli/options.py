@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from holystone.cli import exit_codes
 from holystone.cli.parser import Parser, path, value_of
 from holystone.cli.session import Failure, warn
-from holystone.planner.policy import LEVELS, Grace, Mark, Policy
+from holystone.operations.wishes import Wishes
+from holystone.planner.policy import LEVELS, Policy
 from holystone.planner.units import parse_duration, parse_size
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ __all__ = (
     "path",
     "policy_of",
     "value_of",
+    "wishes_of",
 )
 
 _DAY = 86400
@@ -243,60 +245,17 @@ def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
 
 
 def policy_of(options: argparse.Namespace) -> Policy:
-    """The policy these options ask for. Raises Failure where they contradict one another."""
-    policy = _configured(options.level, options)
-    if options.min_age is not None:
-        policy = policy._replace(grace=Grace.uniform(options.min_age))
-    if options.cache_budget is not None:
-        cache = policy.cache._replace(
-            budget_bytes=options.cache_budget, least_bytes=0, least_share=0.0
-        )
-        policy = policy._replace(cache=cache)
-    return _extended(policy, options) if hasattr(options, "until_free") else policy
-
-
-def _extended(policy: Policy, options: argparse.Namespace) -> Policy:
-    """The policy with what only ``plan`` and ``clean`` can be asked."""
-    deep_only = [
-        name
-        for name, given in (
-            ("--include-local", options.include_local),
-            ("--volumes", options.volumes),
-        )
-        if given
-    ]
-    if deep_only and policy.level != "deep":
-        names = " and ".join(deep_only)
-        raise Failure(f"{names}: only a deep clean takes these; say deep", exit_codes.USAGE)
-    targets = (options.until_free is not None, options.until_used is not None, options.watermarks)
-    if sum(targets) > 1:
-        names = "--until-free, --until-used and --watermarks"
-        raise Failure(f"{names}: give only one of them", exit_codes.USAGE)
-    if options.watermarks:
-        policy = policy._replace(target=policy.disk.end, only_when_high=True)
-    if options.until_free is not None:
-        policy = policy._replace(target=Mark(free_bytes=options.until_free))
-    if options.until_used is not None:
-        policy = policy._replace(target=Mark(used_share=options.until_used))
-    if options.volumes and policy.volumes.remove != "never":
-        volumes = policy.volumes._replace(remove=options.volumes)
-        if options.volumes == "named":
-            volumes = volumes._replace(names=("*",))
-        policy = policy._replace(volumes=volumes, takes=policy.takes._replace(volumes=True))
-    return policy._replace(
-        include_local=options.include_local,
-        check_registry=policy.check_registry
-        if options.check_registry is None
-        else options.check_registry,
-    )
-
-
-def _configured(level: str, options: argparse.Namespace) -> Policy:
-    """The owner's policy for this level. Raises Failure."""
+    """The policy these options ask for. Raises Failure, RequestError."""
     found = configuration(options)
     if found.docker.problem:
         warn(f"{found.docker.path}: {found.docker.problem}, so its pruneFilters protect nothing")
-    return found.policy(level)
+    return wishes_of(options).policy(found)
+
+
+def wishes_of(options: argparse.Namespace) -> Wishes:
+    """What these options ask for beyond the configuration."""
+    given = vars(options)
+    return Wishes(**{each.name: given[each.name] for each in fields(Wishes) if each.name in given})
 
 
 def configuration(

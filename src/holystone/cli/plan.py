@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from holystone.cli import exit_codes
 from holystone.cli.listing import Listing, add_listing, asks
 from holystone.cli.options import Parser, add_engine, add_output, add_policy, path, policy_of
-from holystone.cli.session import Failure, answer, needs_untagged_alone, opened, survey, warn
+from holystone.cli.session import Failure, answer, opened, warn
+from holystone.operations.errors import EngineError
+from holystone.operations.survey import survey
 
 if TYPE_CHECKING:
     from holystone.planner.inventory import Inventory
@@ -75,15 +77,16 @@ def run(options: argparse.Namespace) -> int:
     # A dry run of a clean comes here as well.
     listing = _listing(options) if hasattr(options, "filter") else None
     whole = options.json or every or file or listing or os.environ.get("GITHUB_STEP_SUMMARY")
-    untagged_do = not whole and needs_untagged_alone(policy)
-    with opened(options, sizes=policy.takes.volumes, untagged_do=untagged_do) as session:
+    with opened(options) as session:
         from holystone.present import terminal
 
-        inventory, plan = survey(session.host, policy, every=not untagged_do)
-        if file is not None and session.is_demo:
-            from holystone.cli import demo
-
-            demo.keep_moment(session.host)
+        found = survey(session, policy, whole=bool(whole))
+        if file is not None:
+            try:
+                session.keep_moment()
+            except EngineError as error:
+                warn(str(error))
+    inventory, plan = found.inventory, found.plan
     rows = None if listing is None else _rows(inventory, plan, listing, every=every)
     if file is not None:
         from holystone.cli import plan_file

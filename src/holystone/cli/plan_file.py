@@ -8,9 +8,9 @@ import re
 from typing import Any
 
 from holystone import __version__
-from holystone.cli import writing
 from holystone.cli.plan_fields import OPTIONS, FieldError, PlanFile, parsed, plan_file
 from holystone.cli.session import Failure
+from holystone.outside import writing
 from holystone.outside.regular_file import NotRegular, read_regular
 from holystone.outside.text import safe_json
 from holystone.planner.inventory import Engine, Inventory

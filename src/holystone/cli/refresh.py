@@ -18,15 +18,17 @@ from holystone.cli.options import (
     configuration,
     value_of,
 )
-from holystone.cli.session import Failure, Session, answer, look, opened, warn
+from holystone.cli.session import Failure, answer, opened, warn
 from holystone.config.load import HERE, MEND_HERE
+from holystone.operations.connect import Session
+from holystone.operations.survey import look
 from holystone.planner.units import Window, clock, parse_window
 from holystone.present import terminal
 
 if TYPE_CHECKING:
-    from holystone.cli.reach import Reach
     from holystone.demo.host import DemoHost
     from holystone.operations.live_host import LiveHost
+    from holystone.operations.reach import Reach
     from holystone.operations.refresh import Refreshed, Standing
     from holystone.planner.inventory import Engine
     from holystone.planner.policy import Policy
@@ -103,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _reach(session: Session) -> Reach:
-    from holystone.cli.reach import DemoReach, LiveReach
+    from holystone.operations.reach import DemoReach, LiveReach
 
     if session.is_demo:
         return DemoReach(cast("DemoHost", session.host))
@@ -147,7 +149,7 @@ def _refresh(
 
     host, ledger = session.host, session.ledger
     reach = _reach(session)
-    inventory = look(host, policy)
+    inventory = look(session, policy)
     try:
         wanted = refresh.choose(
             inventory, host.usage(), policy.protect, options.references, missing=options.missing

@@ -170,7 +170,7 @@ def _tell(replay: Replay, options: argparse.Namespace) -> None:
 
 
 def _write(path: str, picture: str) -> None:
-    from holystone.cli.writing import write
+    from holystone.outside.writing import write
 
     try:
         write(path, picture)

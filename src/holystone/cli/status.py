@@ -8,7 +8,8 @@ import sys
 
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of
-from holystone.cli.session import answer, opened, survey
+from holystone.cli.session import answer, opened
+from holystone.operations.survey import survey
 from holystone.present import terminal
 
 
@@ -33,9 +34,10 @@ def run(options: argparse.Namespace) -> int:
     """Observe with all sizes, plan, show. Raises EngineError."""
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)
     policy = policy_of(options)
-    with opened(options, sizes=True) as session:
-        inventory, plan = survey(session.host, policy, sizes=True, layers=True)
-        beside = session.host.beside(inventory)
+    with opened(options) as session:
+        found = survey(session, policy, sizes=True, layers=True)
+        beside = session.host.beside(found.inventory)
+    inventory, plan = found.inventory, found.plan
     if options.json:
         from holystone.present import document
 

@@ -16,9 +16,9 @@ from holystone.cli.session import Failure, answer, open_ledger, warn
 from holystone.present import terminal
 
 if TYPE_CHECKING:
-    from holystone.cli.reach import Reach
     from holystone.engine.host import Host
     from holystone.operations.mending import Mended
+    from holystone.operations.reach import Reach
     from holystone.operations.repair import Group
     from holystone.operations.verify import Subject, Verified
     from holystone.planner.inventory import Image, Inventory
@@ -74,11 +74,11 @@ def run(options: argparse.Namespace) -> int:
     endpoint = resolve(options.host, options.context, os.environ)
     if endpoint.scheme == "demo":
         return _verify_demo(endpoint.url, options)
-    from holystone.cli.reach import LiveReach
     from holystone.engine.client import Client
     from holystone.engine.transport.connection import connect
     from holystone.operations.digests import keep_names
     from holystone.operations.live_host import LiveHost
+    from holystone.operations.reach import LiveReach
 
     client = Client(endpoint, options.timeout, connect)
     ledger = open_ledger(options)
@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _verify_demo(endpoint: str, options: argparse.Namespace) -> int:
     from holystone.cli import demo
-    from holystone.cli.reach import DemoReach
+    from holystone.operations.reach import DemoReach
 
     with demo.opened(options) as (host, ledger):
         return _Verifying(host, DemoReach(host), ledger, endpoint, options).run()

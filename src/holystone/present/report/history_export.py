@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from holystone.present.document import SCHEMA, Document
 from holystone.present.format import counted, safe, timestamp
-
-
-class Exported(NamedTuple):
-    """What a trace has in it. Times are UTC seconds, None where it has nothing."""
-
-    uses: int = 0
-    references: int = 0
-    images: int = 0
-    pulls: int = 0
-    """How many uses had to pull their image."""
-    first: float | None = None
-    last: float | None = None
+from holystone.replay.export import Exported
 
 
 def document_of_export(path: str, written: Exported) -> Document:

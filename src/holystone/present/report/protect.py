@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from shlex import join
 
+from holystone.operations.protect import Written
 from holystone.present.document import SCHEMA, Document
 from holystone.present.format import counted, listed, safe
 from holystone.present.table import Cell, Column, Row, paragraph, render
@@ -26,18 +27,6 @@ _LEFT_OUT = (
     Column("why", prose=True, style="dim"),
 )
 _NOT_READ = (Column("where", gives_way=True, least=20), Column("why", prose=True, style="dim"))
-
-
-class Written(NamedTuple):
-    """What became of a ``holystone.toml``."""
-
-    path: str
-    created: bool
-    added: tuple[str, ...]
-    covered: tuple[tuple[str, str], ...]
-    """References that are protected there already, each with the pattern that does it."""
-    excepted: tuple[tuple[str, str], ...]
-    """References that the file takes back, each with the pattern that does it."""
 
 
 def document(proposal: Proposal, written: Written | None) -> Document:
@@ -112,8 +101,6 @@ def written(proposal: Proposal, told: Written, look: Look, *, every: bool = Fals
 
 def in_short(proposal: Proposal, folder: str, look: Look) -> list[str]:
     """What ``init`` says of a folder's images: some of their names, and how to protect them."""
-    from shlex import join
-
     names = [safe(image.reference) for image in proposal.images]
     if len(names) > _NAMED + 1:
         names = [*names[:_NAMED], f"{len(names) - _NAMED} more"]

@@ -1,0 +1,48 @@
+"""Why an operation was not carried out. Faults of the engine and of the ledger are of their own.
+
+One place to import from: ``EngineError``, ``EngineUnreachable``, ``StoreError`` and ``LockHeld``
+are here as well. Each message says what is wrong and how to mend it.
+"""
+
+from __future__ import annotations
+
+from holystone.engine.errors import EngineError, EngineUnreachable
+from holystone.store.folder import StoreError
+from holystone.store.lock import LockHeld
+
+__all__ = (
+    "Cancelled",
+    "Declined",
+    "EngineError",
+    "EngineUnreachable",
+    "LeasesUnread",
+    "LockHeld",
+    "OperationError",
+    "RequestError",
+    "StoreError",
+    "TargetUnseen",
+)
+
+
+class OperationError(Exception):
+    """The operation was not carried out."""
+
+
+class RequestError(OperationError):
+    """What was asked contradicts itself, or no host can do it."""
+
+
+class TargetUnseen(OperationError):
+    """A target was given, and how full the engine's disk is cannot be seen from here."""
+
+
+class LeasesUnread(OperationError):
+    """Leases cannot be read, and this clean could take what they keep. Nothing was removed."""
+
+
+class Declined(OperationError):
+    """The clean was not confirmed. Nothing was removed."""
+
+
+class Cancelled(OperationError):
+    """The caller cancelled before anything was removed."""

@@ -1,0 +1,110 @@
+"""Survey a host: what is on it, how it was used, and what a clean of a policy would take."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from holystone.operations.connect import Session
+from holystone.operations.errors import RequestError, TargetUnseen
+from holystone.outside.text import safe
+from holystone.planner.inventory import Inventory
+from holystone.planner.plan import plan
+from holystone.planner.policy import Policy
+from holystone.planner.units import format_size
+from holystone.planner.usage import Usage
+from holystone.planner.verdict import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """A host as it was found, and the plan for it."""
+
+    inventory: Inventory
+    usage: Usage
+    plan: Plan
+
+
+def survey(
+    session: Session,
+    policy: Policy,
+    *,
+    sizes: bool = False,
+    layers: bool = False,
+    whole: bool = True,
+    inventory: Inventory | None = None,
+    about: Collection[str] | None = None,
+) -> Survey:
+    """Observe a host, unless ``inventory`` is that already, and plan for it. Removes nothing.
+
+    What costs the engine an answer for each image is asked only where the plan depends on it: when
+    images lost their tag, where young ones are spared, and layers, where images are to go. With
+    ``sizes`` the engine also measures volumes and what running containers wrote; with ``layers``
+    the inventory has the layers of every image. Without ``whole`` images with a tag are listed only
+    where the plan may take some, or needs their layers to count its bytes. Registries are asked
+    about the images that would go if they could come back; without a target about no others than
+    those in ``about``, where that is given.
+
+    Raises EngineError, and RequestError or TargetUnseen for a target that cannot be.
+    """
+    host = session.host
+    if inventory is None:
+        inventory = look(session, policy, sizes=sizes, whole=whole)
+    _check_target(inventory, policy)
+    if policy.takes.tagged != "none" or policy.target is not None:
+        inventory = host.date_tagged(inventory)
+    if policy.grace.once_tagged > 0 or policy.grace.never_tagged > 0:
+        inventory = host.date(inventory)
+    if layers or policy.takes.tagged != "none" or policy.target is not None:
+        # What registries said lately is remembered: nothing is asked here.
+        inventory = host.confirm(inventory, ())
+    if not layers and policy.target is None:
+        usage = host.usage()
+        draft = plan(inventory, usage, policy, inventory.taken_at)
+        if not draft.unconfirmed and not _needs_images(draft, inventory):
+            return Survey(inventory, usage, draft)
+        if inventory.partial:
+            return survey(session, policy, sizes=sizes)
+    inventory = host.weigh(inventory)
+    asked: set[str] = set()
+    while True:
+        usage = host.usage()
+        made = plan(inventory, usage, policy, inventory.taken_at)
+        anyone = about is None or policy.target is not None
+        wanted = [each for each in made.unconfirmed if anyone or each in (about or ())]
+        if asked.issuperset(wanted):
+            return Survey(inventory, usage, made)
+        asked.update(wanted)
+        inventory = host.confirm(inventory, wanted)
+
+
+def look(session: Session, policy: Policy, *, sizes: bool = False, whole: bool = True) -> Inventory:
+    """What is on a host, as far as a plan with this policy takes it. Raises EngineError."""
+    untagged_do = not whole and policy.takes.tagged == "none" and policy.target is None
+    return session.observe(sizes=sizes or policy.takes.volumes, every=not untagged_do)
+
+
+def _check_target(inventory: Inventory, policy: Policy) -> None:
+    if policy.target is None:
+        return
+    if inventory.disk.free_bytes is None:
+        raise TargetUnseen(
+            "a target needs to see how full the engine's disk is, and that disk is not in sight: "
+            f"{safe(inventory.disk.unseen) or 'it is not on this machine'}. Run holystone beside "
+            "the engine; in a container mount the engine's data folder at its own path, read-only."
+        )
+    if inventory.disk.total_bytes is not None:
+        least = policy.target.least_free(inventory.disk.total_bytes) or 0
+        if least > inventory.disk.total_bytes:
+            raise RequestError(
+                f"the disk has {format_size(inventory.disk.total_bytes)} in all, so "
+                f"{format_size(least)} of it cannot be free. Ask for less with --until-free."
+            )
+
+
+def _needs_images(draft: Plan, inventory: Inventory) -> bool:
+    """Whether the plan, or its bytes, take more of all images than was asked for."""
+    kinds = {step.kind for step in draft.steps}
+    # Build cache may share its layers, or their blobs, with any image.
+    copies = inventory.engine.store == "containerd"
+    return "image" in kinds or ("cache" in kinds and (inventory.partial or copies))

@@ -1,0 +1,234 @@
+"""``holystone init``: the files that were or would be written, and what a repository has beside."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from holystone.operations.ci_targets import TARGETS, Target, filled
+from holystone.operations.init import LEAVE, REPLACE, SHARED, UNCHANGED, WRITE, Beside, Change
+from holystone.outside.text import safe, safe_lines
+from holystone.present.document import SCHEMA, Document
+from holystone.present.format import counted
+from holystone.present.report.protect import in_short
+from holystone.present.terminal import Look
+from holystone.scan.proposal import Proposal
+from holystone.scan.prune_commands import PruneLine
+from holystone.scan.prune_lines import PruneFile
+
+_REFERENCE = f"- !reference [{SHARED}, after_script]"
+_TOLD = {
+    WRITE: ("would write", "wrote"),
+    REPLACE: ("would replace, and asks before", "replaced"),
+    UNCHANGED: ("is there already", "is there already"),
+    LEAVE: ("stays as it is", "stays as it is"),
+}
+
+
+class Told(NamedTuple):
+    """A target, by which file it was found to be in use, and what becomes of its files."""
+
+    target: Target
+    found: str | None
+    changes: Sequence[Change]
+
+
+def document(told: Sequence[Told], beside: Beside, **more: Any) -> Document:
+    """The document of ``init --json``; ``more`` are further fields."""
+    warnings, prunes = _documents(beside)
+    return {
+        "schema": SCHEMA,
+        "targets": [
+            {
+                "target": target.name,
+                "found": mark,
+                "files": [{"path": each.path, "action": each.action} for each in changes],
+                "warnings": warnings if target.name == "gitlab" else [],
+            }
+            for target, mark, changes in told
+        ],
+        "prunes": prunes,
+        **more,
+    }
+
+
+def found(told: Sequence[Told], beside: Beside, proposal: Proposal, folder: str, look: Look) -> str:
+    """What a repository uses, and what each target would do there; nothing was written."""
+    lines = []
+    for target, mark, changes in told:
+        lines.append(f"{target.about} ({mark}): holystone init {target.name}")
+        lines += [f"  {_line(change, is_done=False)}" for change in changes]
+        lines.append("")
+    if proposal.images:
+        lines += [*in_short(proposal, folder or ".", look), ""]
+    if told:
+        more = beside_lines(beside, told[0].target.name)
+        lines += [*more[1:], ""] if more else []
+    else:
+        lines += ["Nothing here tells which CI system this repository uses.", ""]
+    used = [each.target for each in told]
+    others = [target for target in TARGETS.values() if target not in used]
+    lines.append("Also:" if told else "There are:")
+    width = max(len(target.name) for target in others)
+    lines += [f"  holystone init {target.name:<{width}}  {target.about}" for target in others]
+    return "\n".join([*lines, "", "Nothing was written."])
+
+
+def done(target: Target, changes: Sequence[Change], command: str) -> str:
+    """What was written, and what is left to do."""
+    lines = [_line(change, is_done=True) for change in changes]
+    if any(change.action == LEAVE for change in changes):
+        lines += ["", "Add there:", ""]
+        lines += [f"  {line}".rstrip() for line in filled(target.addition, command).splitlines()]
+    if target.next:
+        first, *more = filled(target.next, command).splitlines()
+        lines += ["", f"Next: {first}", *more]
+    return "\n".join(lines)
+
+
+def _line(change: Change, *, is_done: bool) -> str:
+    told = _TOLD[change.action][is_done]
+    if change.action in (WRITE, REPLACE):
+        return f"{told[0].upper()}{told[1:]} {change.path}"
+    return f"{change.path} {told}"
+
+
+def beside_lines(beside: Beside, target: str) -> list[str]:
+    """What was found beside, to stand below what was written; begins with an empty line."""
+    return [*_warnings(beside), *_prunes(beside, target)]
+
+
+def _warnings(found: Beside) -> list[str]:
+    """The jobs whose own ``after_script`` takes the place of the clean, and the mend."""
+    if not found.own:
+        return []
+    lines = [
+        "",
+        "Warning: an after_script of a job's own takes the place of the clean's. These have one:",
+        "",
+    ]
+    places = [safe(str(each.place)) for each in found.own]
+    width = max(map(len, places))
+    for place, each in zip(places, found.own, strict=True):
+        lines.append(f"  {place:<{width}}  {_called(each.job)}")
+    lines += ["", "Where such a job is to end in the clean, add this line to its after_script:", ""]
+    lines.append(f"    {_REFERENCE}")
+    if any(each.job == "default" for each in found.own):
+        lines += [
+            "",
+            f"Jobs that extend {SHARED} do not run the after_script of default. With the line",
+            "in default, each job that has none of its own ends in the clean, and extends nothing.",
+        ]
+    return lines
+
+
+def _called(job: str) -> str:
+    if job == "default":
+        return "default, for all jobs"
+    return f"template {safe(job)}" if job.startswith(".") else f"job {safe(job)}"
+
+
+def _prunes(found: Beside, target: str) -> list[str]:
+    """The lines that prune, as a change that replaces them."""
+    if not found.prunes:
+        return []
+    count = counted(sum(len(file.lines) for file in found.prunes), "command")
+    lines = [
+        "",
+        f"{count} of this repository prune the host, and take what the next job needs:",
+        "",
+    ]
+    for file in found.prunes:
+        if file.is_link:
+            places = (f"{safe(file.path)}:{each.line}  {safe(each.text)}" for each in file.lines)
+            lines += [f"  {place}  (a link: change it by hand)" for place in places]
+        elif file.replaced:
+            lines += difference(file)
+    lines += [*notes(found), *_by_hand(found)]
+    if found.changeable:
+        lines.append("")
+        lines.append(
+            "Replaced."
+            if found.replaced
+            else f"Left as they are: holystone init {target} --replace-prune replaces them."
+        )
+    return lines
+
+
+def notes(found: Beside) -> list[str]:
+    """What the commands took that the clean in their place does not."""
+    noted = [
+        line
+        for file in found.changeable
+        for each in file.replaced
+        if each.note
+        for line in (f"  {_place(each)}", f"    {each.note}")
+    ]
+    return ["", "What the clean there does not take:", "", *noted] if noted else []
+
+
+def _by_hand(found: Beside) -> list[str]:
+    """The commands that no clean can take the place of as they stand."""
+    lines: list[str] = []
+    for file in found.prunes:
+        for each in file.lines if not file.is_link else ():
+            if each.by_hand:
+                lines += [
+                    f"  {_place(each)}  {safe(each.text)}",
+                    f"    {safe(each.by_hand)}; instead: {safe(each.suggestion)}",
+                    *([f"    {each.note}"] if each.note else []),
+                ]
+    return ["", "Replace by hand:", "", *lines] if lines else []
+
+
+def _place(line: PruneLine) -> str:
+    return f"{safe(line.path.removeprefix('./'))}:{line.line}"
+
+
+def difference(file: PruneFile) -> list[str]:
+    """The change of a file, as ``diff -u`` shows it."""
+    path = file.path.removeprefix("./")
+    changes = difflib.unified_diff(
+        file.before.splitlines(),
+        file.after.splitlines(),
+        f"a/{path}",
+        f"b/{path}",
+        n=1,
+        lineterm="",
+    )
+    return [safe_lines(line) for line in changes]
+
+
+def _documents(found: Beside) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Warnings and prunes as JSON has them."""
+    own = [
+        {
+            "file": each.place.file,
+            "line": each.place.line,
+            "job": each.job,
+            "text": f"its after_script takes the place of the clean's; add: {_REFERENCE}",
+        }
+        for each in found.own
+    ]
+    lines = [
+        {
+            "file": file.path,
+            "line": each.line,
+            "text": each.text,
+            "level": each.level,
+            "action": "link"
+            if file.is_link
+            else "by hand"
+            if each.by_hand
+            else "replaced"
+            if found.replaced
+            else "left",
+            "reason": each.by_hand or None,
+            "suggestion": each.suggestion or None,
+            "note": each.note or None,
+        }
+        for file in found.prunes
+        for each in file.lines
+    ]
+    return own, lines
