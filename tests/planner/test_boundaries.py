@@ -33,6 +33,7 @@ from holystone.planner.rules import too_young
 from holystone.planner.usage import Lease, Usage
 
 NOW = 1_750_000_000.0
+GB = 10**9
 ID = "sha256:" + "ab" * 32
 GRACE = Grace(once_tagged=10.0, never_tagged=20.0, other=30.0, tagged=40.0)
 
@@ -283,14 +284,14 @@ def test_which_watermark_is_reached(disk: Disk, reached: str) -> None:
 @pytest.mark.parametrize(
     ("marks", "free"),
     [
-        (Watermarks(), 170),
-        (Watermarks(high=Mark(free_bytes=50)), 70),
-        (Watermarks(low=Mark(used_share=0.7)), 300),
-        (Watermarks(low=Mark(free_bytes=400)), 400),
+        (Watermarks(), 17 * GB),
+        (Watermarks(high=Mark(free_bytes=5 * GB)), 7 * GB),
+        (Watermarks(low=Mark(used_share=0.7)), 30 * GB),
+        (Watermarks(low=Mark(free_bytes=40 * GB)), 40 * GB),
     ],
 )
 def test_a_clean_for_room_ends_a_little_beyond_the_high_mark(marks: Watermarks, free: int) -> None:
-    assert marks.end.least_free(1000) == free
+    assert marks.end.least_free(100 * GB) == free
 
 
 def test_a_share_of_an_unknown_disk_is_unknown() -> None:

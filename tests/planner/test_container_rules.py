@@ -10,7 +10,6 @@ from holystone.planner.inventory import Container, Engine, Inventory
 from holystone.planner.kept_containers import TABLE
 from holystone.planner.plan import plan
 from holystone.planner.policy import LEVELS, TAKES, Grace, Policy
-from holystone.planner.saved_plan import agreed_on, hold_against
 from holystone.planner.usage import Usage
 
 NOW = 1_750_000_000.0
@@ -80,19 +79,6 @@ def test_a_pod_that_does_not_go_whole_is_no_target() -> None:
     both = removals([infra, member], [infra, member])
     assert [(each.id, targets) for each, targets, _ in both] == [("m", ("m",)), ("i", ("pod:p",))]
     assert both[1][2] == ("m",)
-
-
-def test_what_an_agreed_plan_leaves_keeps_what_it_needs() -> None:
-    """It was started and stopped again since: it stays, and so does the one it needs."""
-    reader = Container("r", "r", "x", "x", "exited", finished=NOW - DAY, needs=("data",))
-    data = Container("d", "data", "x", "x", "exited", finished=NOW - DAY)
-    other = Container("o", "other", "x", "x", "exited", finished=NOW - DAY)
-    policy = Policy(grace=Grace.uniform(0))
-    before = Inventory(_ENGINE, NOW, containers=(reader, data, other))
-    agreed = agreed_on(plan(before, Usage(), policy, NOW), before)
-    later = before._replace(containers=(reader._replace(finished=NOW - 9), data, other))
-    made = hold_against(agreed, later, Usage(), policy, NOW)
-    assert [step.id for step in made.steps] == ["o"]
 
 
 def test_every_tool_keeps_a_container_that_is_told_by_its_row() -> None:
