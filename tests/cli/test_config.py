@@ -103,9 +103,9 @@ def test_prune_filters_of_docker_protect(holystone: Command) -> None:
     config.write_text('{"pruneFilters": [')
     done = holystone("plan", *DEMO)
     assert done.code == 0
-    assert f"{config}: it is no JSON" in done.err, "not without a word"
+    assert f"{config}: not valid JSON" in done.err, "not without a word"
     assert done.err.endswith("so its pruneFilters protect nothing\n")
-    assert f"warning: {config}: it is no JSON" in holystone("config", "check", *DEMO).out
+    assert f"warning: {config}: not valid JSON" in holystone("config", "check", *DEMO).out
 
 
 def test_show_tells_where_each_value_comes_from(holystone: Command) -> None:
@@ -198,7 +198,7 @@ def test_check_tells_what_has_no_effect_without_an_engine(holystone: Command) ->
 def test_check_without_files(holystone: Command) -> None:
     done = holystone("config", "check", *DEMO)
     assert done.code == 0
-    assert "There is no holystone.toml: the defaults count." in done.out
+    assert "No holystone.toml found; using the defaults." in done.out
 
 
 def test_init_writes_the_sample_and_never_over_a_file(holystone: Command) -> None:

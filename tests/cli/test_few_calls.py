@@ -49,7 +49,7 @@ def test_a_young_untagged_image_costs_no_full_list(
             done = holystone(command, *on)
             assert (done.code, done.err) == (0, "")
             assert full_lists(front) == []
-            assert "too young" in done.out
+            assert "Too recent" in done.out
         # Of Podman the images are counted by its files, which are not in sight through a proxy.
         direct = holystone("clean", "-H", fresh_engine.host)
         # What the containerd store counts are names.

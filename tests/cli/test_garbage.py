@@ -7,8 +7,8 @@ import sqlite3
 
 import pytest
 
-from holystone.store.database import FILE
-from holystone.store.soundness import LOST
+from holystone.store.folder import FILE
+from holystone.store.schema import LOST
 from tests.cli.command import Command
 from tests.cli.faulty import EMPTY
 from tests.engine_client.misbehaving import answers, misbehaving

@@ -13,7 +13,7 @@ from holystone.cli import clean
 from holystone.cli.recorded import recorded
 from holystone.planner.verdict import Fact, Reason, Rule
 from holystone.store.lock import HostLock
-from holystone.store.schema import MIGRATIONS
+from holystone.store.migrations import MIGRATIONS
 from tests.cli.command import Command
 from tests.docs.test_reference import codes, fields, first_cells, section
 from tests.store.examples import KEY, host, opened, plan_of

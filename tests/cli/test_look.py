@@ -101,7 +101,7 @@ def test_a_pipe_gets_each_line_whole(holystone: Command, command: str) -> None:
     assert "\r" not in done.out
     assert done.err == ""
     if command in ("plan", "status", "clean"):
-        (young,) = [line for line in done.lines if "Left for a later run" in line]
-        assert young.endswith(" UTC.")
+        (young,) = [line for line in done.lines if "Too recent, kept for now" in line]
+        assert young.endswith(" UTC).")
     if command == "plan --all":
         assert "runner-t3pk2x8z-project-114-concurrent-0-postgres-0  in use" in done.out

@@ -113,7 +113,7 @@ def test_adds_what_is_missing_to_a_file(holystone: Command, repository: Path) ->
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"[protect]\nimages = [\n", ":3: it is no TOML"),
+        (b"[protect]\nimages = [\n", ":3: not valid TOML"),
         (b"[protect]\nimages = 'x'\n", ":2: protect.images: 'x' is not a list"),
         (b"[protct]\n", ":1: protct: "),
         (b"\xff", ":1: it is not UTF-8"),

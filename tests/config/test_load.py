@@ -91,12 +91,12 @@ def test_an_empty_file_is_one(host: Path) -> None:
         (lambda path: path.write_bytes(b"\n[protect]\n# \xff"), ":3: it is not UTF-8; save it as"),
         (
             lambda path: path.write_text("\n[protect\n"),
-            ":2: it is no TOML: Expected ']' at the end",
+            ":2: not valid TOML: Expected ']' at the end",
         ),
-        (lambda path: path.write_text("a = [\n\n"), ":3: it is no TOML: Invalid value; 'holyst"),
-        (lambda path: path.write_text("a=" + "[" * 50_000), ": it is no TOML: "),
+        (lambda path: path.write_text("a = [\n\n"), ":3: not valid TOML: Invalid value; 'holyst"),
+        (lambda path: path.write_text("a=" + "[" * 50_000), ": not valid TOML: "),
         (lambda path: path.write_text("a=" + "9" * 5_000), "a number or date is out of bounds"),
-        (lambda path: path.write_text("a=1\na=2"), ":2: it is no TOML: Cannot overwrite a value"),
+        (lambda path: path.write_text("a=1\na=2"), ":2: not valid TOML: Cannot overwrite a value"),
     ],
     ids=lambda value: value[:30] if isinstance(value, str) else "",
 )
@@ -186,8 +186,8 @@ def test_prune_filters_of_docker_protect(host: Path) -> None:
     ("content", "problem"),
     [
         ("{", ""),
-        ('{"pruneFilters": [', "it is no JSON"),
-        ('{"pruneFilters": ' + "[" * 100_000, "it is no JSON"),
+        ('{"pruneFilters": [', "not valid JSON"),
+        ('{"pruneFilters": ' + "[" * 100_000, "not valid JSON"),
         ('{"pruneFilters": "label=x"}', "pruneFilters is no list of texts"),
         ('{"pruneFilters": [1]}', "pruneFilters is no list of texts"),
         ('{"pruneFilters": null}', ""),

@@ -42,7 +42,7 @@ def test_a_key_of_too_many_parts_is_refused_with_its_line(text: str, line: int) 
     with pytest.raises(ConfigError) as raised:
         read_all([(HERE, text.encode())], here=HERE)
     assert str(raised.value).startswith(
-        f"./holystone.toml:{line}: it is no TOML: a key has more than {MOST_PARTS} parts"
+        f"./holystone.toml:{line}: not valid TOML: a key has more than {MOST_PARTS} parts"
     )
     Lines(text)
     with pytest.raises(CannotAdd):

@@ -10,7 +10,7 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
     (
         "in-use",
         {"state": "created", "until": NOON + 600, "now": NOON},
-        "created, never started: left until 12:10 UTC, a job may be about to start it",
+        "created, never started: kept until 12:10 UTC, a job may be about to start it",
     ),
     (
         "in-use",
@@ -79,7 +79,7 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
     (
         "released",
         {"container": "kind-control-plane"},
-        "its last container, kind-control-plane, goes in this run: left for a later run",
+        "its last container, kind-control-plane, goes in this run: kept for now",
     ),
     (
         "by-hand",

@@ -35,7 +35,7 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
     (
         "young",
         {"since": "last tagged", "age": 12.0, "min_age": 60.0, "until": NOON + 48},
-        ("last tagged 12 s ago: left for the next run until 12:01 UTC (min age 1 min)"),
+        ("last tagged 12 s ago: too recent, kept until 12:01 UTC (min age 1 min)"),
     ),
     (
         "young",
@@ -45,12 +45,12 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
             "min_age": 7 * 86400.0,
             "until": NOON + 7 * 86400 - 3600,
         },
-        ("stopped 1 h ago: left for the next run until 2025-10-16 11:00 UTC (min age 7 days)"),
+        ("stopped 1 h ago: too recent, kept until 2025-10-16 11:00 UTC (min age 7 days)"),
     ),
     (
         "young",
         {"since": "first seen", "age": None, "min_age": 3600.0, "until": None},
-        ("seen for the first time, of unknown age: left for a later run (min age 1 h)"),
+        ("seen for the first time, of unknown age: kept for now (min age 1 h)"),
     ),
     (
         "level",

@@ -31,7 +31,7 @@ def told(rule: Rule) -> str:
 
 @pytest.mark.parametrize(
     ("rule", "label"),
-    [(Rule.IN_USE, "in use"), (Rule.LOCAL, "only here"), (Rule.YOUNG, "too young")],
+    [(Rule.IN_USE, "in use"), (Rule.LOCAL, "only here"), (Rule.YOUNG, "too recent")],
 )
 def test_a_shared_layer_is_held_by_what_keeps_one_of_its_images(rule: Rule, label: str) -> None:
     assert "164 MB  " + label in told(rule)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from holystone.planner.inventory import CacheRecord
 from holystone.store import use_log as past
-from holystone.store.database import FILE
+from holystone.store.folder import FILE
 from holystone.store.store import Store
 from holystone.usage.sighting import Sighting
 from holystone.usage.store_port import ImageFacts

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import stat
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,11 +14,13 @@ from pathlib import Path
 import pytest
 
 from holystone.planner.inventory import Layer
-from holystone.store import database
-from holystone.store.database import FILE, StoreError, default_folder, open_database
-from holystone.store.schema import MIGRATIONS
+from holystone.store import database, opening
+from holystone.store.folder import FILE, StoreError, default_folder
+from holystone.store.migrations import MIGRATIONS
+from holystone.store.opening import open_database
 from holystone.store.store import Store
 from holystone.usage.store_port import ImageFacts
+from tests.store.examples import opened
 
 
 def sqlite_file(folder: Path, *statements: str) -> str:
@@ -92,6 +95,90 @@ def test_an_unusable_ledger_warns_once_and_fails_nothing(
     assert "\n" not in warning
 
 
+@pytest.mark.parametrize("make", UNUSABLE[3:], ids=lambda make: make.__name__)
+def test_a_ledger_that_can_be_used_again_is_used_again(
+    tmp_path: Path, make: Callable[[Path], str]
+) -> None:
+    """A daemon outlives the fault: each call tries anew, and the same fault is told once."""
+    fact = {"1": ImageFacts(first_seen=5.0)}
+    folder = make(tmp_path / "state")
+    warnings: list[str] = []
+    memory = Store(folder, warnings.append)
+    for _ in range(3):
+        assert memory.recall("engine") == {}
+        memory.remember("engine", fact, fact)
+        assert memory.recall_leases(1.0) == ()
+    assert len(warnings) == 1
+    assert str(tmp_path) in memory.leases_unread()
+    for each in (tmp_path / "state").iterdir():
+        each.rmdir() if each.is_dir() else each.unlink()
+    memory.remember("engine", fact, fact)
+    assert memory.recall("engine") == fact
+    memory.leases.add(["python"], until=9.0, job="", now=1.0)
+    memory.close()
+    with opened(tmp_path / "state") as again:
+        assert again.recall("engine") == fact
+        assert [each.reference for each in again.recall_leases(1.0)] == ["python"]
+    assert len(warnings) == 1
+
+
+def test_a_file_that_was_removed_or_replaced_is_begun_anew(tmp_path: Path) -> None:
+    """A daemon has it open, and somebody cleans up."""
+    fact = {"1": ImageFacts(first_seen=5.0)}
+    with opened(tmp_path) as memory:
+        memory.remember("engine", fact, fact)
+        for each in tmp_path.glob(f"{FILE}*"):
+            each.unlink()
+        memory.remember("engine", {"2": fact["1"]}, {"2"})
+        assert set(memory.recall("engine")) == {"2"}
+    with opened(tmp_path) as again:
+        assert set(again.recall("engine")) == {"2"}
+
+
+def test_leases_that_could_not_be_read_count_as_unread_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one thread could not read must not look readable to it a moment later."""
+    folder = without_its_tables(tmp_path / "state")
+    memory = Store(folder, lambda _: None)
+    assert memory.recall_leases(1.0) == ()
+    (tmp_path / "state" / FILE).unlink()
+    memory.close()
+    assert folder in memory.leases_unread()
+    memory.leases.add(["python"], until=9.0, job="", now=1.0)
+    assert folder in memory.leases_unread()
+    monkeypatch.setattr(memory, "_unread_until", 0.0)
+    assert memory.leases_unread() == ""
+    memory.close()
+
+
+def test_a_fault_that_took_long_is_not_tried_again_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hundreds of removals must not wait for somebody who writes all the time, each anew."""
+    monkeypatch.setattr(opening, "_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(database, "_SLOW_SECONDS", 0.05)
+    fact = {"1": ImageFacts(first_seen=5.0)}
+    warnings: list[str] = []
+    memory = Store(str(tmp_path), warnings.append)
+    memory.remember("engine", fact, fact)
+    other = open_database(str(tmp_path)).connection
+    other.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    for _ in range(50):
+        memory.remember("engine", {"2": fact["1"]}, {"1", "2"})
+    assert time.monotonic() - began < 2
+    other.execute("ROLLBACK")
+    other.close()
+    memory.remember("engine", {"2": fact["1"]}, {"1", "2"})
+    assert set(memory.recall("engine")) == {"1"}
+    monkeypatch.setitem(memory._rest_until, "write", 0.0)
+    memory.remember("engine", {"2": fact["1"]}, {"1", "2"})
+    assert set(memory.recall("engine")) == {"1", "2"}
+    memory.close()
+    assert len(warnings) == 1
+
+
 def test_a_file_that_was_refused_is_left_as_it_was(tmp_path: Path) -> None:
     """Another program's data, or a newer holystone's, are not touched."""
     for number, make in enumerate((of_another_program, of_a_newer_version)):
@@ -111,7 +198,7 @@ def test_a_file_that_was_refused_is_left_as_it_was(tmp_path: Path) -> None:
 def test_a_new_ledger_is_for_its_owner_alone(tmp_path: Path) -> None:
     """Folders above it are made as well; what jobs run is nobody else's business."""
     folder = tmp_path / "a" / "b"
-    connection = open_database(str(folder)).database
+    connection = open_database(str(folder)).connection
     assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
@@ -124,7 +211,7 @@ def test_many_can_make_the_same_ledger_at_once(tmp_path: Path) -> None:
 
     def make(folder: str) -> None:
         together.wait(10)
-        open_database(folder).database.close()
+        open_database(folder).connection.close()
 
     with ThreadPoolExecutor(6) as pool:
         for number in range(60):
@@ -153,7 +240,7 @@ def test_a_ledger_of_the_first_version_keeps_what_it_knows(tmp_path: Path) -> No
     ledger.leases.add(["python"], until=9.0, job="", now=5.0)
     ledger.close()
     assert warnings == []
-    connection = open_database(folder).database
+    connection = open_database(folder).connection
     assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
     connection.close()
 
@@ -162,14 +249,14 @@ def test_a_migration_that_fails_leaves_the_version_before_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of a version or nothing; the next holystone that can does it."""
-    open_database(str(tmp_path)).database.close()
+    open_database(str(tmp_path)).connection.close()
     broken = (*MIGRATIONS, "CREATE TABLE extra (a TEXT); CREATE TABLE image (b TEXT)")
-    monkeypatch.setattr(database, "MIGRATIONS", broken)
+    monkeypatch.setattr(opening, "MIGRATIONS", broken)
     with pytest.raises(StoreError, match="image already exists"):
         open_database(str(tmp_path))
     whole = (*MIGRATIONS, "CREATE TABLE extra (a TEXT); CREATE TABLE more (b TEXT)")
-    monkeypatch.setattr(database, "MIGRATIONS", whole)
-    connection = open_database(str(tmp_path)).database
+    monkeypatch.setattr(opening, "MIGRATIONS", whole)
+    connection = open_database(str(tmp_path)).connection
     assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS) + 1,)
     assert connection.execute("SELECT * FROM extra, more").fetchall() == []
     connection.close()
@@ -179,12 +266,12 @@ def test_a_writer_that_takes_too_long_is_not_waited_for_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Readers go on meanwhile; a second writer gives up, with a warning."""
-    monkeypatch.setattr(database, "_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(opening, "_WAIT_SECONDS", 0.1)
     fact = {"1": ImageFacts(first_seen=5.0)}
     warnings: list[str] = []
     memory = Store(str(tmp_path), warnings.append)
     memory.remember("engine", fact, fact)
-    other = open_database(str(tmp_path)).database
+    other = open_database(str(tmp_path)).connection
     other.execute("BEGIN IMMEDIATE")
     assert memory.recall("engine") == fact
     memory.remember("engine", {"2": fact["1"]}, {"1", "2"})

@@ -14,8 +14,7 @@ import pytest
 
 from holystone.planner import reference  # noqa: F401 - the same
 from holystone.store import lease_file, leases, pull_speeds, runs  # noqa: F401 - the same
-from holystone.store.database import FILE
-from holystone.store.folder import GROUP, StoreError, UnsafeError, default_folder, open_folder
+from holystone.store.folder import FILE, GROUP, StoreError, UnsafeError, default_folder, open_folder
 from holystone.store.lock import HostLock
 from holystone.store.store import Store
 from tests.store.examples import KEY, NOW, no_warning, opened

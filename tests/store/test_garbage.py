@@ -15,11 +15,11 @@ import pytest
 
 from holystone.planner.holders import chain_ids
 from holystone.planner.inventory import CacheRecord, Layer
-from holystone.store import database
+from holystone.store import opening
 from holystone.store import use_log as past
-from holystone.store.database import FILE
+from holystone.store.folder import FILE
 from holystone.store.pull_speeds import Pulled
-from holystone.store.soundness import LOST
+from holystone.store.schema import LOST
 from holystone.store.store import Store
 from holystone.usage.sighting import Sighting
 from holystone.usage.store_port import ImageFacts, RegistryWord
@@ -288,7 +288,7 @@ def test_where_nothing_can_be_written_it_is_passed_over(
     def full(place: object, found: object) -> object:
         raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr(database, "_open", full)
+    monkeypatch.setattr(opening, "open_to_write", full)
     for _ in range(2):
         told: list[str] = []
         ledger = Store(str(folder), told.append)

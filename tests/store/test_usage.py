@@ -13,9 +13,9 @@ from holystone.planner.demand import Company
 from holystone.planner.inventory import CacheRecord
 from holystone.planner.usage import Use
 from holystone.store import usage as uses
-from holystone.store.database import FILE
+from holystone.store.folder import FILE
+from holystone.store.migrations import MIGRATIONS
 from holystone.store.pull_speeds import Pulled
-from holystone.store.schema import MIGRATIONS
 from holystone.usage.sighting import Bookmark, Sighting
 from tests.store.examples import KEY, NOW, opened, seen
 

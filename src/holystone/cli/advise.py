@@ -84,12 +84,11 @@ def _own_trace(ledger: Store, key: str) -> Trace:
     """What is remembered of this host's uses. Raises Failure."""
     from holystone.replay.export import write_trace
     from holystone.replay.trace import TraceError, parse
-    from holystone.store.database import StoreError
+    from holystone.store.folder import StoreError
 
     lines: list[str] = []
     try:
-        if ledger.exists():
-            ledger.read(lambda database: write_trace(database, key, lines.append))
+        ledger.read(lambda database: write_trace(database, key, lines.append), None)
         return parse((line.encode() for line in lines), "this host's past")
     except StoreError as error:
         raise Failure(str(error)) from None

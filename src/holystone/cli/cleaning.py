@@ -202,11 +202,8 @@ class Cleaning:
         tell(errors.write, deep.render(inventory, plan, errors.look))
         asks = sys.stdin is not None and sys.stdin.isatty() and errors.interactive
         if self.options.json or not asks:
-            raise Failure(
-                "a deep clean asks before it removes anything, and nobody can answer here. "
-                "Nothing was removed; --yes goes ahead.",
-                exit_codes.USAGE,
-            )
+            why = "--json asks no questions" if self.options.json else "no terminal to confirm on"
+            raise Failure(f"{why}; nothing was removed. Pass --yes to go ahead.", exit_codes.USAGE)
         sys.stderr.write(f"{deep.QUESTION} ")
         sys.stderr.flush()
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):

@@ -1,4 +1,4 @@
-"""``holystone help``: what there is; of a command its options and examples."""
+"""``holystone help``: show help: options and examples of a command."""
 
 from __future__ import annotations
 

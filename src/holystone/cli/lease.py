@@ -1,4 +1,4 @@
-"""``holystone lease``: keep images for a job that will need them, so that no clean takes them."""
+"""``holystone lease``: reserve images for a job."""
 
 from __future__ import annotations
 

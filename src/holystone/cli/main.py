@@ -20,24 +20,24 @@ if TYPE_CHECKING:
     from types import FrameType
 
 COMMANDS = {
-    "status": "what is on the disk and what a clean would free",
-    "plan": "what would go, what stays, and why",
-    "clean": "remove what the plan lets go",
-    "explain": "one object: its verdict and every reason",
-    "images": "the image table: size, shared, unique, verdict",
-    "config": "what is configured, by which file; check it; begin one",
-    "lease": "say which images a job will need, so that no clean takes them",
-    "history": "past runs, and what each removed and freed; past uses as a trace",
-    "observe": "remember which images were used since the last look",
-    "restore": "bring back what a run removed",
-    "verify": "find corrupted images, and pull them again",
-    "init": "make it part of a CI system, of make, docker or systemd",
-    "protect": "learn which images a repository is built on, and protect them",
-    "refresh": "pull what registries have anew under the tags that matter",
-    "replay": "recorded use under other budgets and orders",
-    "advise": "the disk budget and watermarks that this host's use recommends",
-    "version": "which holystone this is",
-    "help": "what there is; of a command its options and examples",
+    "status": "show disk use and what a clean would free",
+    "plan": "show what a clean would remove and keep, and why",
+    "clean": "remove what the plan lists",
+    "explain": "show one object: its verdict and every reason",
+    "images": "list images: size, shared, unique, verdict",
+    "config": "show, check or create the configuration",
+    "lease": "reserve images for a job",
+    "history": "list past runs and what each removed; export usage",
+    "observe": "record which images were used since the last look",
+    "restore": "bring back the images that a run removed",
+    "verify": "find damaged images, and pull them again",
+    "init": "add holystone to a CI system, make, docker or systemd",
+    "protect": "find the images a repository needs, and protect them",
+    "refresh": "pull newer versions of important tags",
+    "replay": "simulate eviction policies on recorded usage",
+    "advise": "recommend a disk budget and watermarks for this host",
+    "version": "show the version",
+    "help": "show help: options and examples of a command",
 }
 
 
@@ -131,7 +131,7 @@ def overview() -> str:
         "  holystone --version        the version\n\n"
         "Options stand before or after the command.\n\n"
         "examples:\n"
-        "  holystone plan             what a clean would remove, and why\n"
+        "  holystone plan             show what a clean would remove, and why\n"
         "  holystone clean            remove it\n"
         "  holystone -H demo: plan    the same on the built-in demo host\n\n"
         "exit codes: 0 done, 1 error, 2 changes pending (plan --detailed-exitcode), "
@@ -178,7 +178,7 @@ def _no_command(words: Sequence[str]) -> int:
     elif not {"-h", "--help"}.isdisjoint(words):
         return say(overview())
     else:
-        said = "there is no command, only options. Name one: holystone plan."
+        said = "no command given. Try: holystone plan."
     from holystone.outside.text import safe
 
     sys.stderr.write(f"holystone: {safe(said)} See holystone --help.\n")

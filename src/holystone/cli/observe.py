@@ -1,4 +1,4 @@
-"""``holystone observe``: remember which images were used since the last look."""
+"""``holystone observe``: record which images were used since the last look."""
 
 from __future__ import annotations
 

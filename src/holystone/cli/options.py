@@ -203,8 +203,8 @@ def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
         "--until-free",
         metavar="SIZE",
         type=value_of(_free),
-        help="go on beyond the level, what will be missed least first, until so much of the "
-        "disk is free",
+        help="go beyond the level: remove images and build cache, least valuable first, until "
+        "this much of the disk is free",
     )
     group.add_argument(
         "--until-used",

@@ -1,4 +1,4 @@
-"""``holystone protect``: learn which images a repository is built on, and protect them."""
+"""``holystone protect``: find the images a repository needs, and protect them."""
 
 from __future__ import annotations
 

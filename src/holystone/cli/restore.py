@@ -123,7 +123,7 @@ def _restore(
 ) -> int:
     from holystone.operations import restore
     from holystone.operations.digests import keep_names
-    from holystone.store.database import StoreError
+    from holystone.store.folder import StoreError
 
     try:
         summary = restore.resolve(ledger.runs, inventory, number)

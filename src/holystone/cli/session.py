@@ -24,7 +24,7 @@ from holystone.operations.errors import (
 )
 from holystone.outside.text import safe_lines, safe_message
 from holystone.present.terminal import Output
-from holystone.store.database import default_folder
+from holystone.store.folder import default_folder
 from holystone.store.store import Store
 
 

@@ -13,7 +13,7 @@ def read(path: str, content: bytes) -> Docker:
     try:
         document: Any = json.loads(content)
     except (ValueError, RecursionError) as error:
-        return Docker(path, problem=f"it is no JSON ({str(error)[:100]})")
+        return Docker(path, problem=f"not valid JSON ({str(error)[:100]})")
     filters = document.get("pruneFilters") if isinstance(document, dict) else None
     if filters is None:
         return Docker(path)

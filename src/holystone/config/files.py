@@ -63,7 +63,7 @@ def _parsed(path: str, content: bytes) -> tuple[str, dict[str, Any]]:
 
         problem, line = syntax(error, text)
         mend = "'holystone config init --print' shows how it is written"
-        raise ConfigError([Fault(f"it is no TOML: {problem}; {mend}", path, "", line)]) from None
+        raise ConfigError([Fault(f"not valid TOML: {problem}; {mend}", path, "", line)]) from None
 
 
 def _located(path: str, text: str, tables: dict[str, Any], faults: Sequence[Found]) -> list[Fault]:

@@ -18,7 +18,7 @@ from holystone.engine.transport.endpoint import Endpoint, resolve
 from holystone.operations.live_host import LiveHost
 from holystone.planner.inventory import Inventory
 from holystone.store import engines
-from holystone.store.database import default_folder
+from holystone.store.folder import default_folder
 from holystone.store.store import Store
 
 _PATIENCE = 2.0

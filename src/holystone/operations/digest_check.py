@@ -52,7 +52,7 @@ def check(archive: Archive, image_id: str, diff_ids: Sequence[str], *, podman: b
     if isinstance(top, dict) and ("layers" in top or "manifests" in top):
         findings.check_blob(image_id, 0)
     elif archive.part(_blob(image_id)) is not None and not isinstance(top, dict):
-        findings.add(Damage("manifest", image_id, "", "it is no JSON"))
+        findings.add(Damage("manifest", image_id, "", "not valid JSON"))
     else:
         findings.check_classic(image_id, diff_ids)
     return Findings(
@@ -144,7 +144,7 @@ class _Checking:
             return
         document = self.archive.document(_blob(digest))
         if not isinstance(document, dict) or depth > _DEEPEST:
-            self.add(Damage("manifest", digest, "", "it is no JSON"))
+            self.add(Damage("manifest", digest, "", "not valid JSON"))
             return
         if "manifests" in document:
             named = _digests(document.get("manifests"))

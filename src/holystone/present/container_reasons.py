@@ -22,7 +22,7 @@ def created_brief(facts: Facts) -> str:
     told = "created, never started"
     if facts.get("until") is None:
         return told
-    return f"{told}: left until {clock(number(facts, 'until'), number(facts, 'now'))}"
+    return f"{told}: kept until {clock(number(facts, 'until'), number(facts, 'now'))}"
 
 
 def _needed_by(facts: Facts) -> str:

@@ -101,15 +101,15 @@ def _untagged_brief(facts: Facts) -> str:
 def _young(facts: Facts) -> str:
     least = f"min age {_duration(facts, 'min_age')}"
     if facts.get("age") is None:
-        return f"seen for the first time, of unknown age: left for a later run ({least})"
+        return f"seen for the first time, of unknown age: kept for now ({least})"
     since = f"{facts.get('since')} {ago(_number(facts, 'age'))}"
-    return f"{since}: left for the next run {_until(facts)} ({least})"
+    return f"{since}: too recent, kept {_until(facts)} ({least})"
 
 
 def _young_brief(facts: Facts) -> str:
     if facts.get("age") is None:
         return "age not known yet"
-    return f"{facts.get('since')} {ago(_number(facts, 'age'))}, left {_until(facts)}"
+    return f"{facts.get('since')} {ago(_number(facts, 'age'))}, kept {_until(facts)}"
 
 
 def _until(facts: Facts) -> str:
@@ -334,7 +334,7 @@ RULES: Mapping[Rule, _Wording] = {
     Rule.UNTAGGED: _Wording(_untagged, "untagged", _untagged_brief),
     Rule.STEP: _Wording(_step, "build steps"),
     Rule.PARENT: _Wording(_parent, "parent images"),
-    Rule.YOUNG: _Wording(_young, "too young", _young_brief),
+    Rule.YOUNG: _Wording(_young, "too recent", _young_brief),
     Rule.LEVEL: _Wording(_level, "not for this level", lambda _: "not for this level"),
     Rule.PROTECTED: _Wording(_protected, "protected"),
     Rule.PRUNE_FILTER: _Wording(
@@ -353,7 +353,7 @@ RULES: Mapping[Rule, _Wording] = {
         lambda _: "unused, made by hand",
     ),
     Rule.RELEASED: _Wording(
-        lambda facts: f"{_released(facts)}: left for a later run",
+        lambda facts: f"{_released(facts)}: kept for now",
         "just released",
         _released,
     ),

@@ -1,366 +1,311 @@
-"""The SQLite file: where it is, opening it, and setting a damaged one aside.
-
-Readers and a writer do not wait for one another (write-ahead log); a second writer waits up to five
-seconds.
-"""
+"""Read and write the database: opened at first use, mended or set aside where it is damaged."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from types import EllipsisType
+from typing import TypeVar
 
-from holystone.store.folder import (
-    FILE,
-    MEND,
-    Folder,
-    Found,
-    StoreError,
-    UnsafeError,
-    default_folder,
-    open_folder,
-)
-from holystone.store.schema import MIGRATIONS
-from holystone.store.soundness import Database, SpoiledError, check
+from holystone.outside.text import safe
+from holystone.store import lease_file
+from holystone.store.damage import set_aside
+from holystone.store.folder import FILE, MEND, StoreError
+from holystone.store.opening import DamagedStoreError, Opened, is_damage, open_database, roll_back
+from holystone.store.schema import Mended, SpoiledError, in_words, mend, pass_over
 
-__all__ = [
-    "FILE",
-    "DamagedStoreError",
-    "NewerStoreError",
-    "Opened",
-    "StoreError",
-    "decoding",
-    "default_folder",
-    "is_damage",
-    "is_no_text",
-    "open_database",
-    "roll_back",
-    "set_aside",
-]
-
-_GUARD = "holystone.guard"
-_BESIDE = ("-wal", "-shm", "-journal")
-"""What SQLite keeps beside the file, by how the names end."""
-_WAIT_SECONDS = 5.0
-_NEEDED_BYTES = 65536
-"""Free bytes without which SQLite cannot open a file for writing."""
-_KEPT_ASIDE = 3
-"""Damaged files that are kept: on a failing disk there could be one a run."""
+T = TypeVar("T")
+_MOST_TRIES = 5
+_MOST_MENDED = 2
+"""How often one call looks for rows that make no sense, before the whole file is given up."""
+_SLOW_SECONDS = 0.5
+_REST = 10.0
+"""A fault that took long is tried again after ten times as long: it must not hold up a clean."""
+_QUIET_SECONDS = 3600.0
+"""Who was told that nothing is remembered need not hear for so long of each thing that is not."""
+_UNREAD_SECONDS = 60.0
+"""A failed look at the leases counts so long, also for a thread that asks a moment later."""
 
 
-class DamagedStoreError(StoreError):
-    """What is in the file cannot be what holystone wrote there; the message says what is wrong."""
+class Database:
+    """The SQLite file of a state folder, made at the first write.
 
-
-class NewerStoreError(StoreError):
-    """The file is of a newer holystone, which this one cannot read."""
-
-
-class Opened(NamedTuple):
-    """A connection, and which file it is to: another one may take its name."""
-
-    database: Database
-    inode: int
-    trouble: str = ""
-    """Why nothing can be written, where it can only be read."""
-
-
-def open_database(folder: str) -> Opened:
-    """The ledger in this folder, made or brought up to date as needed.
-
-    One that cannot be written (a full disk, a folder of somebody else) is opened for reading.
-    Raises StoreError, and DamagedStoreError for a file that is to be set aside.
+    ``read`` and ``write`` raise StoreError. ``try_read`` and ``try_write`` warn instead, once for
+    each fault, and a later call tries again. A damaged file is set aside with a warning, and a new
+    one begun. Safe to use from several threads.
     """
-    path = os.path.join(folder, FILE)
-    try:
-        with open_folder(folder) as place, _guarded(place, exclusive=False):
-            trouble: OSError | sqlite3.OperationalError
+
+    def __init__(self, folder: str, warn: Callable[[str], None]) -> None:
+        self.folder = os.path.abspath(folder) if folder else ""
+        self.path = os.path.join(self.folder, FILE)
+        self.warn = warn
+        self._opened: Opened | None = None
+        self._lock = threading.RLock()
+        self._told: set[str] = set()
+        self._quiet_until = 0.0
+        self._rest_until = {"read": 0.0, "write": 0.0}
+        self._leases_lost = ""
+        self._leases_unread = ""
+        self._unread_until = 0.0
+
+    def exists(self) -> bool:
+        """Whether there is anything to read; also where there is no folder: reading says so."""
+        return self._opened is not None or not self.folder or self._may_be_there()
+
+    def read(self, action: Callable[[sqlite3.Connection], T], nothing: T | EllipsisType = ...) -> T:
+        """What this reads, all of it as of one moment. Raises StoreError.
+
+        Where there is no file yet it answers ``nothing`` or, without that, makes one.
+        """
+
+        def look(connection: sqlite3.Connection) -> T:
+            # Else what another process writes in between looks like a record that makes no sense.
+            connection.execute("BEGIN")
             try:
-                found = place.secure(FILE, make=True)
-                for end in _BESIDE:
-                    place.secure(FILE + end, make=False)
-            except OSError as error:
-                found, trouble = place.secure(FILE, make=False), error
-                if found is None:
-                    raise
-            else:
-                try:
-                    return _open(place, found)
-                except sqlite3.OperationalError as error:
-                    trouble = error
-            return _open_to_read(place, found, trouble)
-    except OSError as error:
-        raise StoreError(
-            f"cannot use the state folder {folder}: {error.strerror}. {MEND}"
-        ) from None
-    except sqlite3.Error as error:
-        if is_damage(error):
-            raise DamagedStoreError(str(error)) from None
-        raise StoreError(f"cannot use the ledger {path}: {error}. {MEND}") from None
+                return action(connection)
+            finally:
+                roll_back(connection)
 
+        return self._do(look) if nothing is ... or self.exists() else nothing
 
-def set_aside(folder: str, inode: int | None) -> tuple[str, dict[str, int]]:
-    """Rename the damaged file out of the way; answers its new name, and what was rescued of it.
+    def write(self, action: Callable[[sqlite3.Connection], T], *, durable: bool = False) -> T:
+        """Make these changes, all or none. ``durable``: wait for the disk. Raises StoreError."""
 
-    No name where another process has done so: the file is not the one of this inode (None: any) any
-    more. The log beside it goes first, since SQLite would put it into a new file of that name.
-    Raises StoreError where it cannot be moved.
-    """
-    path = os.path.join(folder, FILE)
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    try:
-        with open_folder(folder, make=False) as place, _guarded(place, exclusive=True):
-            here = place.descriptor
-            if inode is not None and os.stat(FILE, dir_fd=here).st_ino != inode:
-                return "", {}
-            there = set(os.listdir(here))
-            aside = f"{FILE}.damaged-{stamp}"
-            number = 1
-            while aside in there:
-                number += 1
-                aside = f"{FILE}.damaged-{stamp}-{number}"
-            for end in (*_BESIDE, ""):
-                if end == "" or FILE + end in there:
-                    os.rename(FILE + end, aside + end, src_dir_fd=here, dst_dir_fd=here)
-            _forget_older(place)
-            rescued = _rescued(place, aside)
-    except FileNotFoundError:
-        return "", {}
-    except OSError as error:
-        raise StoreError(
-            f"the ledger {path} is damaged and cannot be set aside: {error.strerror}. {MEND}"
-        ) from None
-    return aside, rescued
-
-
-def _rescued(place: Folder, aside: str) -> dict[str, int]:
-    """Begin the new file with what can be read of the damaged one; answers how many rows of what.
-
-    While nobody else can open it: numbers of runs must not be given twice.
-    """
-    from holystone.store.rescue import rescue
-
-    damaged: sqlite3.Connection | None = None
-    try:
-        place.secure(aside, make=False)
-        damaged = _connect(os.path.join(place.path, aside), "mode=ro")
-        if not 0 < _version(damaged) <= len(MIGRATIONS):
-            return {}
-        fresh = _open(place, place.secure(FILE, make=True)).database
-        try:
-            return rescue(damaged, fresh)
-        finally:
-            roll_back(fresh)
-            fresh.close()
-    except (sqlite3.Error, OSError, StoreError):
-        return {}
-    finally:
-        if damaged is not None:
-            damaged.close()
-
-
-def is_no_text(error: sqlite3.Error) -> bool:
-    """Whether a text in a row cannot be decoded."""
-    return str(error).startswith("Could not decode")
-
-
-def is_damage(error: sqlite3.Error) -> bool:
-    """Whether SQLite says by this that the file is broken, or none of its own."""
-    code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-@contextmanager
-def decoding(database: sqlite3.Connection | None = None, *tables: str) -> Iterator[None]:
-    """Around reading rows, with these tables looked at before. Raises SpoiledError."""
-    if database is not None:
-        for table in tables:
-            check(database, table)
-    try:
-        yield
-    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
-        raise SpoiledError(f"a record makes no sense ({error})") from None
-
-
-def _open(place: Folder, found: Found | None) -> Opened:
-    path = os.path.join(place.path, FILE)
-    # It is there by now: SQLite must not make one where a link leads.
-    database = _connect(path, "mode=rw")
-    try:
-        inode = _verified(database, place, found)
-        _migrate(database, path)
-        _use_log(database)
-        # A commit survives the end of the process, though not of the machine. The log of a run
-        # asks for more; and the file itself is whole in any case.
-        database.execute("PRAGMA synchronous = NORMAL")
-        return Opened(database, inode)
-    except BaseException:
-        database.close()
-        raise
-
-
-def _open_to_read(
-    place: Folder, found: Found | None, trouble: OSError | sqlite3.OperationalError
-) -> Opened:
-    """The file as it is, where it cannot be opened for writing. Raises sqlite3.Error, OSError.
-
-    SQLite reads a write-ahead log by way of a file beside it, which needs a place on the disk.
-    Where there is no log the database can be read without.
-    """
-    path = os.path.join(place.path, FILE)
-    broken = isinstance(trouble, sqlite3.Error) and is_damage(trouble)
-    if broken or found is None:
-        raise trouble
-    log = f"{path}-wal"
-    whole = not os.path.exists(log) or os.path.getsize(log) == 0
-    for manner in ("mode=ro", "immutable=1") if whole else ("mode=ro",):
-        with suppress(sqlite3.OperationalError):
-            database = _connect(path, manner)
+        def change(connection: sqlite3.Connection) -> T:
+            if self._opened is not None and self._opened.trouble:
+                raise StoreError(self._unusable(self._opened.trouble))
+            if durable:
+                connection.execute("PRAGMA synchronous = FULL")
             try:
-                if _version(database) == len(MIGRATIONS):
-                    inode = _verified(database, place, found)
-                    return Opened(database, inode, _why(trouble, path))
-            except sqlite3.OperationalError:
-                database.close()
+                connection.execute("BEGIN IMMEDIATE")
+                result = action(connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                roll_back(connection)
                 raise
-            database.close()
-    raise trouble
+            finally:
+                if durable:
+                    connection.execute("PRAGMA synchronous = NORMAL")
+            return result
 
+        with self._lock:
+            if self._opened is not None and self._opened.trouble:
+                self.close()  # By now it may be possible to open it for writing.
+            return self._do(change)
 
-def _connect(path: str, manner: str) -> Database:
-    from urllib.parse import quote
+    def try_read(self, action: Callable[[sqlite3.Connection], T], nothing: T) -> T:
+        """What this reads; ``nothing``, with a warning, where it fails."""
+        return self._attempt("read", lambda: self.read(action), nothing)
 
-    return sqlite3.connect(
-        f"file:{quote(os.fsencode(path))}?{manner}",
-        uri=True,
-        timeout=_WAIT_SECONDS,
-        isolation_level=None,
-        check_same_thread=False,
-        factory=Database,
-    )
+    def try_write(
+        self, action: Callable[[sqlite3.Connection], T], *, durable: bool = False
+    ) -> T | None:
+        """As ``write``; answers None, with a warning, where it fails."""
+        return self._attempt("write", lambda: self.write(action, durable=durable), None)
 
+    def leases_unread(self) -> str:
+        """Why there may be leases that cannot be read; empty where they can, or there are none."""
+        with self._lock:
+            if self._leases_lost:
+                return self._leases_lost
+            if time.monotonic() >= self._unread_until:
+                self._leases_unread = ""
+                try:
+                    if self.folder:
+                        self.read(lambda c: c.execute("SELECT * FROM lease").fetchall(), [])
+                except StoreError as error:
+                    self._note_unread(error)
+            return self._leases_unread
 
-def _verified(database: sqlite3.Connection, place: Folder, found: Found | None) -> int:
-    """The inode of the file that SQLite has open. Raises UnsafeError where it is not the ledger.
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            opened, self._opened = self._opened, None
+            if opened is not None:
+                with suppress(sqlite3.Error):
+                    opened.connection.close()
 
-    SQLite follows a link that took the file's name in the meantime.
-    """
-    now = place.secure(FILE, make=False)
-    allowed = {each for each in (found, now) if each is not None}
-    if os.path.isdir("/proc/self/fd") and allowed.isdisjoint(_open_files()):
-        database.close()
-        raise UnsafeError(f"{place.path}/{FILE} was changed while it was opened. {MEND}")
-    return (now or found or Found(0, 0)).inode
-
-
-def _open_files() -> set[Found]:
-    """The files that this process has open."""
-    files = set()
-    for name in os.listdir("/proc/self/fd"):
-        with suppress(OSError):
-            status = os.stat(int(name))
-            files.add(Found(status.st_dev, status.st_ino))
-    return files
-
-
-def _why(trouble: OSError | sqlite3.OperationalError, path: str) -> str:
-    """What is wrong, in words that help: for SQLite a full disk is at times an I/O error."""
-    disk = os.statvfs(path)
-    return "the disk is full" if disk.f_bavail * disk.f_frsize < _NEEDED_BYTES else str(trouble)
-
-
-def _version(database: sqlite3.Connection) -> int:
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    return int(version)
-
-
-def _migrate(database: sqlite3.Connection, path: str) -> None:
-    version = _version(database)
-    if version > len(MIGRATIONS):
-        raise NewerStoreError(
-            f"the ledger {path} is of a newer holystone (version {version}; this one knows "
-            f"{len(MIGRATIONS)}). Update holystone, or pass another --state folder."
-        )
-    if version == len(MIGRATIONS):
-        return
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        version = _version(database)
-        for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-            for statement in script.split(";"):
-                if statement.strip():
-                    database.execute(statement)
-            database.execute(f"PRAGMA user_version = {number}")
-        database.execute("COMMIT")
-    except BaseException:
-        roll_back(database)
-        raise
-
-
-def roll_back(database: sqlite3.Connection) -> None:
-    """End the transaction, if SQLite has not done so itself (a full disk, a broken file)."""
-    if database.in_transaction:
-        with suppress(sqlite3.Error):
-            database.execute("ROLLBACK")
-
-
-def _use_log(database: sqlite3.Connection) -> None:
-    """Switch to write-ahead logging, for good; one that others are busy with is left as it is.
-
-    SQLite does not wait for them there. The next who opens the file switches it.
-    """
-    try:
-        database.execute("PRAGMA journal_mode = WAL")
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-            raise
-
-
-@contextmanager
-def _guarded(place: Folder, *, exclusive: bool) -> Iterator[None]:
-    """Keep the file from being set aside while it is opened, and from being opened meanwhile.
-
-    Else a process could join the damaged file and the log of the new one. Where nothing can be
-    locked (some network file systems, a folder that can only be read) nothing is guarded.
-    """
-    import fcntl
-
-    try:
-        guard = place.open(_GUARD, os.O_RDWR | os.O_CREAT)
-    except OSError:
-        yield
-        return
-    try:
-        how = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
-        end = time.monotonic() + _WAIT_SECONDS
-        while True:
+    def _attempt(self, what: str, attempt: Callable[[], T], otherwise: T) -> T:
+        with self._lock:
+            began = time.monotonic()
+            if began < self._rest_until[what]:
+                return otherwise
             try:
-                fcntl.flock(guard, how | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > end and exclusive:
-                    raise
-                if time.monotonic() > end:
-                    break
-                time.sleep(0.01)
-            except OSError:
-                break
-        yield
-    finally:
-        os.close(guard)
+                return attempt()
+            except StoreError as error:
+                ended = time.monotonic()
+                if ended - began > _SLOW_SECONDS:
+                    self._rest_until[what] = ended + _REST * (ended - began)
+                if what == "write" and self._opened is not None:
+                    if ended >= self._quiet_until:
+                        self._warn_once(f"{error} Going on; nothing of this run is remembered.")
+                    return otherwise
+                stays = ""
+                if self.folder and self._may_be_there():
+                    self._note_unread(error)
+                    stays = " Its leases cannot be read, so every image stays."
+                if ended >= self._quiet_until:
+                    self._warn_once(f"{error}{stays} Going on without memory of earlier runs.")
+                    self._quiet_until = ended + _QUIET_SECONDS
+                return otherwise
 
+    def _note_unread(self, error: StoreError) -> None:
+        self._leases_unread = str(error)
+        resting = max(time.monotonic(), *self._rest_until.values())
+        self._unread_until = resting + _UNREAD_SECONDS
 
-def _forget_older(place: Folder) -> None:
-    """Delete the oldest of the files that were set aside, so that they do not fill the disk."""
-    here = place.descriptor
-    start = f"{FILE}.damaged-"
-    names = sorted(
-        name for name in os.listdir(here) if name.startswith(start) and not name.endswith(_BESIDE)
-    )
-    for name in names[:-_KEPT_ASIDE]:
-        for end in ("", *_BESIDE):
-            with suppress(FileNotFoundError):
-                os.remove(name + end, dir_fd=here)
+    def _warn_once(self, message: str) -> None:
+        if message not in self._told:
+            self._told.add(message)
+            self.warn(message)
+
+    def _may_be_there(self) -> bool:
+        """Whether there is a file; also where nobody can tell, as where this user may not look."""
+        try:
+            os.lstat(self.path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True
+        return True
+
+    def _is_replaced(self) -> bool:
+        """Whether somebody removed the open file, or set it aside and began another one."""
+        try:
+            return self._opened is not None and os.lstat(self.path).st_ino != self._opened.inode
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+
+    def _do(self, action: Callable[[sqlite3.Connection], T]) -> T:
+        mended = 0
+        with self._lock:
+            if self._is_replaced():
+                self.close()
+            for _ in range(_MOST_TRIES):
+                try:
+                    if self._opened is None:
+                        self._opened = open_database(self.folder)
+                    return action(self._opened.connection)
+                except DamagedStoreError as error:
+                    self._set_aside(str(error))
+                except (SpoiledError, sqlite3.Error) as error:
+                    # A text that cannot be decoded is a row that makes no sense.
+                    no_text = str(error).startswith("Could not decode")
+                    if isinstance(error, SpoiledError) or no_text:
+                        # What a quick look does not find, a slow one does.
+                        self._mend(str(error), mended, texts=no_text or mended > 0)
+                        mended += 1
+                    elif self._is_damaged(error):
+                        self._set_aside(str(error))
+                    else:
+                        raise StoreError(self._unusable(str(error))) from None
+                except (OverflowError, UnicodeError) as error:
+                    raise StoreError(self._unusable(str(error))) from None
+            raise StoreError(f"the ledger {self.path} is damaged again and again. {MEND}")
+
+    def _unusable(self, why: str) -> str:
+        return f"cannot use the ledger {self.path}: {why}. {MEND}"
+
+    def _is_damaged(self, error: sqlite3.Error) -> bool:
+        """Whether the file is broken, and not only this use of it."""
+        if isinstance(error, sqlite3.IntegrityError) and self._opened is not None:
+            # An index that does not belong to its table looks like a record made twice.
+            with suppress(sqlite3.Error):
+                checked = self._opened.connection.execute("PRAGMA integrity_check(1)").fetchone()
+                return bool(checked != ("ok",))
+        return is_damage(error)
+
+    def _mend(self, fault: str, mended: int, *, texts: bool) -> None:
+        """Go on without the rows that make no sense, and say what was lost. Raises StoreError.
+
+        Where no such row is found, or it cannot be told apart, the file is set aside.
+        """
+        opened = self._opened
+        if opened is None or mended >= _MOST_MENDED:
+            self._set_aside(fault)
+            return
+        try:
+            lost, again = self._without(opened, texts=texts)
+        except sqlite3.Error as error:
+            if is_damage(error):
+                self._set_aside(str(error))
+                return
+            raise StoreError(self._unusable(str(error))) from None
+        opened.connection.sound.clear()
+        if lost:
+            # A file that cannot be written is opened anew at each attempt to.
+            warn = self._warn_once if opened.trouble else self.warn
+            warn(
+                f"the ledger {self.path} had rows that make no sense, and goes on without them. "
+                f"Lost, by table: {in_words(lost)}.{again}"
+            )
+
+    def _without(self, opened: Opened, *, texts: bool) -> tuple[list[Mended], str]:
+        """Remove what makes no sense, or pass it over where nothing can be written."""
+        connection = opened.connection
+        if opened.trouble:
+            return pass_over(connection, texts=texts), ""
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            lost = mend(connection, texts=texts)
+            again = self._leases_again(connection) if "lease" in {m.table for m in lost} else ""
+            connection.execute("COMMIT")
+        except BaseException as error:
+            roll_back(connection)
+            if not isinstance(error, sqlite3.OperationalError) or is_damage(error):
+                raise
+            # A full disk, or somebody who writes all the time.
+            return pass_over(connection, texts=texts), ""
+        return lost, again
+
+    def _leases_again(self, connection: sqlite3.Connection) -> str:
+        """Put back leases that the file beside the database still has; answers that in words."""
+        try:
+            known = lease_file.read(self.folder).leases
+        except StoreError as error:
+            self._leases_lost = str(error)
+            return " Its leases cannot be read elsewhere, so every image stays in this run."
+        current = [each for each in known if each.until > time.time()]
+        back = lease_file.put_back(connection, current)
+        return f" Leases put back from {lease_file.NAME}: {back}."
+
+    def _set_aside(self, fault: str) -> None:
+        """Make room for a new file, and take the leases along. Raises StoreError."""
+        leases = self._readable_leases()
+        fault = safe(fault.partition(" with text ")[0])
+        inode = None if self._opened is None else self._opened.inode
+        self.close()
+        name, rescued = set_aside(self.folder, inode)
+        if name:
+            told = ", ".join(f"{table} {count}" for table, count in rescued.items())
+            rows = f" Rows rescued, by table: {told}." if rescued else ""
+            lost = " Leases that were in it may be lost." if self._leases_lost else ""
+            self.warn(
+                f"the ledger {self.path} is damaged: {fault}. "
+                f"It is now {name}, and a new one is begun.{rows}{lost}"
+            )
+        if leases:
+
+            def take_along(connection: sqlite3.Connection) -> None:
+                lease_file.put_back(connection, leases)
+                lease_file.publish(connection, self.folder)
+
+            self.write(take_along)
+
+    def _readable_leases(self) -> Sequence[lease_file.Kept]:
+        """The leases of a file that is damaged somewhere: from it, and from the file beside it."""
+        found: list[lease_file.Kept] = []
+        with suppress(sqlite3.Error):
+            if self._opened is not None:
+                found = lease_file.sound_rows(self._opened.connection)
+        try:
+            return [*lease_file.read(self.folder).leases, *found]
+        except StoreError as error:
+            self._leases_lost = str(error)
+            return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 
-from holystone.store.database import decoding
+from holystone.store.schema import decoding
 
 
 def recall(database: sqlite3.Connection, engine: str) -> dict[str, float]:

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from holystone.store.database import decoding
+from holystone.store.schema import decoding
 
 _KEPT_FOR = 86400.0
 """Seconds after which the engine is asked again."""

@@ -13,8 +13,7 @@ from typing import Any
 from holystone.planner.holders import chain_ids
 from holystone.planner.inventory import Layer
 from holystone.store import use_log as past
-from holystone.store.database import decoding
-from holystone.store.soundness import check
+from holystone.store.schema import check, decoding
 from holystone.usage.store_port import ImageFacts
 
 Stack = tuple[tuple[Layer, ...] | None, tuple[str, ...]]

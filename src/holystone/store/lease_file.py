@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -74,6 +75,25 @@ def write(folder: str, leases: Iterable[Kept]) -> None:
             os.rename(_NEW, NAME, src_dir_fd=here, dst_dir_fd=here)
     except OSError as error:
         raise StoreError(f"cannot write {os.path.join(folder, NAME)}: {error.strerror}.") from None
+
+
+def publish(connection: sqlite3.Connection, folder: str) -> None:
+    """Write the leases of the database into the file. Raises StoreError."""
+    rows = connection.execute("SELECT reference, job, written, until FROM lease")
+    write(folder, (Kept(*row) for row in rows))
+
+
+def put_back(connection: sqlite3.Connection, leases: Iterable[Kept]) -> int:
+    """Add leases to the database that it does not have; answers how many."""
+    sql = "INSERT OR IGNORE INTO lease (reference, job, written, until) VALUES (?, ?, ?, ?)"
+    return max(connection.executemany(sql, leases).rowcount, 0)
+
+
+def sound_rows(connection: sqlite3.Connection) -> list[Kept]:
+    """The leases of a damaged database whose types are right. Raises sqlite3.Error."""
+    rows = connection.execute("SELECT reference, job, written, until FROM lease").fetchall()
+    types = [str, str, str, float]
+    return [Kept(*row) for row in rows if [type(each) for each in row] == types]
 
 
 def read(folder: str) -> Content:

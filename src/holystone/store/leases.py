@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
 
+from holystone.planner.reference import InvalidReference, parse
 from holystone.planner.usage import Lease
 from holystone.store import lease_file
-from holystone.store.database import decoding
+from holystone.store.database import Database
 from holystone.store.others import Others
-from holystone.store.soundness import check
-
-if TYPE_CHECKING:
-    from holystone.store.store import Store
+from holystone.store.schema import check, decoding
 
 LONGEST = 30 * 86400.0
 """Seconds a lease can be given for: one that is forgotten must end some day."""
@@ -24,9 +21,9 @@ _ID = "sha256:[0-9a-f]{12,64}|[0-9a-f]{64}"
 class Leases:
     """The leases in a ledger. They count for every engine it is used with."""
 
-    def __init__(self, ledger: Store) -> None:
-        self.ledger = ledger
-        self.others = Others(ledger.folder, ledger.warn)
+    def __init__(self, store: Database) -> None:
+        self.store = store
+        self.others = Others(store.folder, store.warn)
 
     def add(self, references: Sequence[str], *, until: float, job: str, now: float) -> list[Lease]:
         """Give a job leases on these images until then; answers them as they are now.
@@ -50,10 +47,10 @@ class Leases:
                 )
                 for row in rows
             ]
-            publish(database, self.ledger.folder)
+            lease_file.publish(database, self.store.folder)
             return given
 
-        return self.ledger.write(write)
+        return self.store.write(write)
 
     def release(self, references: Collection[str], *, job: str | None, now: float) -> list[Lease]:
         """End leases: on these images or, where none are given, on all; of this job (None: any).
@@ -61,7 +58,7 @@ class Leases:
         Answers those it ended. Raises StoreError, and InvalidReference.
         """
         keys = {key_of(text) for text in references}
-        if not self.ledger.exists():
+        if not self.store.exists():
             return []
 
         def write(database: sqlite3.Connection) -> list[Lease]:
@@ -77,19 +74,17 @@ class Leases:
                 "DELETE FROM lease WHERE reference = ? AND job = ?",
                 [(key, rest[2]) for key, rest in ended],
             )
-            publish(database, self.ledger.folder)
+            lease_file.publish(database, self.store.folder)
             return [_lease(rest) for _, rest in ended]
 
-        return self.ledger.write(write)
+        return self.store.write(write)
 
     def list(self, now: float) -> Sequence[Lease]:
         """The leases that have not ended, the first to end first. Raises StoreError.
 
         With those of other users, where they can be read.
         """
-        own: Sequence[Lease] = ()
-        if self.ledger.exists():
-            own = self.ledger.read(lambda database: _current(database, now))
+        own: list[Lease] = self.store.read(lambda database: _current(database, now), [])
         return sorted([*own, *self.others.current(now)], key=lambda lease: lease.until)
 
     def current(self, now: float) -> tuple[Lease, ...]:
@@ -99,15 +94,12 @@ class Leases:
         microseconds, and looks whether one of the others changed, so it can be asked before each
         removal.
         """
-        none: Sequence[Lease] = ()
-        own = self.ledger.try_read(lambda database: _current(database, now), none)
+        own: list[Lease] = self.store.try_read(lambda database: _current(database, now), [])
         return (*own, *self.others.current(now))
 
 
 def key_of(text: str) -> str:
     """What a lease is on: the reference in full, or an image ID. Raises InvalidReference."""
-    from holystone.planner.reference import InvalidReference, parse  # A clean only reads leases.
-
     if re.fullmatch(_ID, text):
         return f"sha256:{text.removeprefix('sha256:')}"
     if re.fullmatch("[0-9a-f]{4,64}", text) and not text.isalpha():
@@ -140,12 +132,6 @@ def _lease(row: Sequence[object]) -> Lease:
     if not (isinstance(written, str) and isinstance(until, float | int) and isinstance(job, str)):
         raise TypeError(f"lease {written!r}")
     return Lease(written, float(until), job)
-
-
-def publish(database: sqlite3.Connection, folder: str) -> None:
-    """Write the leases into their own file as well. Raises StoreError."""
-    rows = database.execute("SELECT reference, job, written, until FROM lease")
-    lease_file.write(folder, (lease_file.Kept(*row) for row in rows))
 
 
 def _purge(database: sqlite3.Connection, now: float) -> None:

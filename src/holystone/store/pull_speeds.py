@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from holystone.store.database import decoding
-
-if TYPE_CHECKING:
-    from holystone.store.store import Store
+from holystone.store.database import Database
+from holystone.store.schema import decoding
 
 _KEPT = 50
 """How many pulls are remembered of each registry."""
@@ -36,8 +34,8 @@ class Speed(NamedTuple):
 class Speeds:
     """The pulls in a ledger. A help, not a condition: where the ledger fails there are none."""
 
-    def __init__(self, ledger: Store) -> None:
-        self.ledger = ledger
+    def __init__(self, store: Database) -> None:
+        self.store = store
 
     def add(self, engine: str, pulls: Sequence[Pulled]) -> None:
         """Remember pulls of an engine, the latest last; those that brought nothing tell nothing."""
@@ -57,15 +55,15 @@ class Speeds:
                     (engine, registry, _KEPT),
                 )
 
-        self.ledger.try_write(write)
+        self.store.try_write(write)
 
     def read(self, engine: str) -> Mapping[str, Speed]:
         """The speed of each registry that an engine has pulled from, by name."""
-        if not self.ledger.exists():
+        if not self.store.exists():
             return {}
         by_registry: dict[str, list[Pulled]] = {}
-        none: list[Pulled] = []
-        for each in self.ledger.try_read(lambda database: _pulls(database, engine), none):
+        pulls: list[Pulled] = self.store.try_read(lambda database: _pulls(database, engine), [])
+        for each in pulls:
             by_registry.setdefault(each.registry, []).append(each)
         return {
             registry: Speed(_median(pulls), len(pulls))

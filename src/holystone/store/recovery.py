@@ -15,7 +15,7 @@ from holystone.planner.inventory import Inventory
 from holystone.planner.unanswered import Left, lost
 from holystone.planner.usage import Key
 from holystone.store.records import FAILED, KILLED, REMOVED, RUNNING
-from holystone.store.soundness import check
+from holystone.store.schema import check
 
 FOUND_GONE = "it was gone when the next run looked: this run was killed before it could tell"
 NOT_TRIED = "not tried: the run was killed"

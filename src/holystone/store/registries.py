@@ -9,8 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Mapping
 
-from holystone.store.database import decoding
-from holystone.store.soundness import check
+from holystone.store.schema import check, decoding
 from holystone.usage.store_port import RegistryWord
 
 KEPT_FOR = 400 * 86400.0

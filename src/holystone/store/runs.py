@@ -8,12 +8,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from holystone.planner.inventory import Inventory
 from holystone.planner.usage import Key
 from holystone.planner.verdict import Plan, Rule
-from holystone.store.database import decoding
+from holystone.store.database import Database
+from holystone.store.lock import HostLock
 from holystone.store.records import (
     DONE,
     INTERRUPTED,
@@ -25,16 +26,15 @@ from holystone.store.records import (
 )
 from holystone.store.recovery import (
     FOR_EVER,
+    Settled,
     ask,
     close_killed,
     counts,
     inherit,
+    is_open,
     settle,
 )
-from holystone.store.soundness import check
-
-if TYPE_CHECKING:
-    from holystone.store.store import Store
+from holystone.store.schema import check, decoding
 
 _FLUSH_SECONDS = 0.3
 _KEPT_FOR = 180 * 86400.0
@@ -60,8 +60,8 @@ _NUMBERS = (0, 6, 11, 13)
 class Runs:
     """The runs in a ledger."""
 
-    def __init__(self, ledger: Store, clock: Callable[[], float] = time.time) -> None:
-        self.ledger = ledger
+    def __init__(self, store: Database, clock: Callable[[], float] = time.time) -> None:
+        self.store = store
         self.clock = clock
 
     def begin(
@@ -103,11 +103,17 @@ class Runs:
             inherit(database, engine, run_id)
             return int(run_id)
 
-        run_id = self.ledger.try_write(write, durable=bool(rows))
+        run_id = self.store.try_write(write, durable=bool(rows))
         if run_id is None:
             return None
         places = {(step.kind, step.id): place for place, step in enumerate(plan.steps)}
-        return Run(self.ledger, run_id, places, self.clock)
+        return Run(self.store, run_id, places, self.clock)
+
+    def has_open(self, engine: str) -> bool:
+        """Whether removals on this engine are to be settled; no where the store fails."""
+        return self.store.exists() and self.store.try_read(
+            lambda database: is_open(database, engine), nothing=False
+        )
 
     def settle(self, inventory: Inventory, looked_at: float) -> None:
         """Settle the removals on this engine that nobody knows the end of, by what is there.
@@ -116,7 +122,7 @@ class Runs:
         as it is, and so does a run that is under way. Never fails: it warns.
         """
         engine = f"{inventory.engine.id}/{inventory.engine.store}"
-        if not self.ledger.has_open(engine):
+        if not self.has_open(engine):
             return
 
         def write(database: sqlite3.Connection) -> None:
@@ -124,7 +130,7 @@ class Runs:
                 database, engine, inventory, looked_at, lambda pid: self._is_under_way(engine, pid)
             )
 
-        self.ledger.try_write(write)
+        self.store.try_write(write)
 
     def list(
         self, limit: int | None = None, since: float | None = None, endpoint: str = ""
@@ -134,34 +140,27 @@ class Runs:
         ``since``: only those that started then or later, in UTC seconds. ``endpoint``: only those
         on the engine that was reached there.
         """
-        if not self.ledger.exists():
-            return []
         sql = f"{_SUMMARY} WHERE started >= ? AND ? IN ('', endpoint) ORDER BY id DESC LIMIT ?"
         values = (0.0 if since is None else since, endpoint, -1 if limit is None else limit)
-        return self.ledger.read(lambda database: self._summaries(database, sql, values))
+        return self.store.read(lambda database: self._summaries(database, sql, values), [])
 
     def count(self, since: float | None = None, endpoint: str = "") -> int:
         """How many runs ``list`` has without a limit. Raises StoreError."""
-        if not self.ledger.exists():
-            return 0
         sql = "SELECT count(*) FROM run WHERE started >= ? AND ? IN ('', endpoint)"
         values = (0.0 if since is None else since, endpoint)
-        return int(self.ledger.read(lambda db: db.execute(sql, values).fetchone()[0]))
+        return int(self.store.read(lambda db: db.execute(sql, values).fetchone()[0], 0))
 
     def get(self, run_id: int) -> RunSummary | None:
         """One run, or None where there is none of this number. Raises StoreError."""
-        if not self.ledger.exists():
-            return None
-        found = self.ledger.read(
-            lambda database: self._summaries(database, f"{_SUMMARY} WHERE id = ?", (run_id,))
+        found: Sequence[RunSummary] = self.store.read(
+            lambda database: self._summaries(database, f"{_SUMMARY} WHERE id = ?", (run_id,)),
+            [],
         )
         return found[0] if found else None
 
     def removed(self, run_id: int) -> Sequence[Removed]:
         """Every planned removal of a run in the order of its plan. Raises StoreError."""
-        if not self.ledger.exists():
-            return []
-        return self.ledger.read(lambda database: _removals(database, run_id))
+        return self.store.read(lambda database: _removals(database, run_id), [])
 
     def last_ended(self, engine: str) -> RunSummary | None:
         """The last run on this engine that came to its end; None also where the ledger fails."""
@@ -171,7 +170,7 @@ class Runs:
             found = self._summaries(database, sql, (engine, DONE))
             return found[0] if found else None
 
-        return self.ledger.try_read(read, None)
+        return self.store.try_read(read, None)
 
     def _summaries(
         self, database: sqlite3.Connection, sql: str, values: tuple[object, ...]
@@ -189,30 +188,28 @@ class Runs:
 
     def _is_under_way(self, engine: str, pid: int) -> bool:
         """Whether the process of a run holds the lock of its host."""
-        from holystone.store.lock import HostLock
-
-        holder = HostLock(self.ledger.folder, engine).holder()
+        holder = HostLock(self.store.folder, engine).holder()
         return holder is not None and holder.pid in (pid, 0)
 
 
 class Run:
-    """A run under way. Its methods never fail: they warn once and write nothing more."""
+    """A run under way. Its methods never fail: what one cannot write the next does."""
 
     def __init__(
         self,
-        ledger: Store,
+        store: Database,
         run_id: int,
         places: Mapping[Key, int],
         clock: Callable[[], float] = time.time,
     ) -> None:
         """``places`` are the steps by kind and ID, as they are counted in the ledger."""
         self.id = run_id
-        self._ledger = ledger
+        self._store = store
         self._places = places
         self._steps = len(places)
         self._clock = clock
-        self._lock = threading.Lock()
-        self._settled: list[tuple[str, str, str, float, int, int]] = []
+        self._lock = threading.RLock()
+        self._settled: list[Settled] = []
         self._flushed = time.monotonic()
 
     def add(self, plan: Plan, inventory: Inventory) -> None:
@@ -233,7 +230,7 @@ class Run:
             )
             return True
 
-        if self._ledger.try_write(write, durable=bool(rows)):
+        if self._store.try_write(write, durable=bool(rows)):
             self._steps += len(rows)
             with self._lock:
                 places = {(step.kind, step.id): at for at, step in enumerate(plan.steps, start)}
@@ -251,11 +248,7 @@ class Run:
             batch, self._settled = self._settled, []
             self._flushed = time.monotonic()
 
-            def write(database: sqlite3.Connection) -> None:
-                settle(database, batch)
-                ask(database, places)
-
-            self._ledger.try_write(write)
+            self._write(batch, lambda database: ask(database, places))
 
     def settle(
         self,
@@ -280,7 +273,7 @@ class Run:
                 return
             self._flushed = time.monotonic()
             batch, self._settled = self._settled, []
-        self._ledger.try_write(lambda database: settle(database, batch))
+        self._write(batch, lambda _: None)
 
     def end(
         self,
@@ -308,8 +301,7 @@ class Run:
             if key in self._places
         ]
 
-        def write(database: sqlite3.Connection) -> None:
-            settle(database, batch)
+        def close(database: sqlite3.Connection) -> None:
             database.executemany(
                 "UPDATE removal SET freed_bytes = ? WHERE run = ? AND place = ?", amounts
             )
@@ -324,7 +316,19 @@ class Run:
                 ),
             )  # fmt: skip
 
-        self._ledger.try_write(write)
+        self._write(batch, close)
+
+    def _write(self, batch: list[Settled], more: Callable[[sqlite3.Connection], None]) -> None:
+        """Write what became of steps, and more; what cannot be written now goes with the next."""
+
+        def write(database: sqlite3.Connection) -> bool:
+            settle(database, batch)
+            more(database)
+            return True
+
+        if not self._store.try_write(write):
+            with self._lock:
+                self._settled = [*batch, *self._settled]
 
 
 def _write_steps(

@@ -15,8 +15,7 @@ from holystone.planner.demand import TOGETHER
 from holystone.planner.usage import Followers, Key, Use
 from holystone.store import registries
 from holystone.store import use_log as past
-from holystone.store.database import decoding
-from holystone.store.soundness import check
+from holystone.store.schema import check, decoding
 from holystone.usage.sighting import (
     Bookmark,
     Folded,

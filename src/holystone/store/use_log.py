@@ -12,8 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from holystone.planner.inventory import Image
-from holystone.store.database import decoding
-from holystone.store.soundness import check
+from holystone.store.schema import check, decoding
 from holystone.usage.sighting import Sighting
 
 MOST_USES = 1_000_000

@@ -77,7 +77,7 @@ def check(places: Sequence[Place], remarks: Sequence[Remark], compared: str, loo
     found = [safe(place.path) for place in places if place.found]
     lines = [look.paint(f"{path}: no errors", "green") for path in found]
     if not found:
-        lines += paragraph("There is no holystone.toml: the defaults count. Looked for:", look)
+        lines += paragraph("No holystone.toml found; using the defaults. Looked for:", look)
         lines += [f"{' ' * INDENT}{safe(place.path)}" for place in places]
     for remark in remarks:
         where = ": ".join(part for part in (remark.file, remark.key) if part)

@@ -1,4 +1,4 @@
-"""What a plan leaves where it is: counts by kind and reason, and what is only too young."""
+"""What a plan keeps: counts by kind and reason, and the objects that are too recent."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _partly(plan: Plan, group: Sequence[Verdict]) -> Row:
 
 
 def young(plan: Plan, look: Look) -> list[str]:
-    """How many objects are left for the next run because they are young, and until when."""
+    """How many objects stay because they are too recent, and when the last may be removed."""
     waiting: Counter[str] = Counter()
     unknown: Counter[str] = Counter()
     latest = 0.0
@@ -75,15 +75,12 @@ def young(plan: Plan, look: Look) -> list[str]:
                 latest = max(latest, float(until))
     said = []
     if waiting:
-        last = "it is" if waiting.total() == 1 else "the last of them is"
-        said.append(
-            f"{counts_of(waiting)}, too young: {last} old enough at {clock(latest, plan.taken_at)}"
-        )
+        said.append(f"{counts_of(waiting)} (eligible from {clock(latest, plan.taken_at)})")
     if unknown:
-        said.append(f"{counts_of(unknown)} seen for the first time, of unknown age")
+        said.append(f"{counts_of(unknown)} of unknown age, seen for the first time")
     if not said:
         return []
-    text = f"Left for a later run: {'; '.join(said)}."
+    text = f"Too recent, kept for now: {'; '.join(said)}."
     return paragraph(text, look, style="yellow")
 
 
