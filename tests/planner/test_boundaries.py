@@ -49,14 +49,14 @@ def ruling(
         Volume: "volumes",
         Network: "networks",
     }
-    sections: dict[str, list[Any]] = {name: [] for name in kinds.values()}
+    sections: dict[str, Any] = dict.fromkeys(kinds.values(), ())
     for each in objects:
-        sections[kinds[type(each)]].append(each)
+        sections[kinds[type(each)]] += (each,)
     host = Inventory(
         Engine("e", "e", "28", "1.51", "overlay2"),
         NOW,
         disk=Disk(1000, 500),
-        **{name: tuple(found) for name, found in sections.items()},
+        **sections,
     )
     policy = Policy(level, TAKES[level], **{"grace": GRACE, "check_registry": False, **rules})
     of_first = getattr(objects[0], "id", "") or objects[0].name
@@ -195,11 +195,10 @@ def test_build_cache_within_its_budget_stays_as_long_as_it_may_be_idle(
     ],
 )
 def test_build_cache_stays_up_to_the_byte(limits: CacheLimits, budget: int) -> None:
-    rules = {"cache": limits}
-    assert ruling(record(99, size=budget), **rules) == (
+    assert ruling(record(99, size=budget), cache=limits) == (
         "keep within-budget", {"total": budget, "budget": budget},
     )  # fmt: skip
-    assert ruling(record(99, size=budget + 1), **rules) == (
+    assert ruling(record(99, size=budget + 1), cache=limits) == (
         "remove over-budget",
         {"idle": 99, "sign": "last used", "total": budget + 1, "budget": budget},
     )
