@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holystone.engine.history import EMPTY_LAYER, Step, Weighing, read_history, weigh
-from holystone.planner.holders import chain_ids, unpacked_bytes
+from holystone.planner.holders import unpacked_bytes
+from holystone.planner.inventory import chain_ids
 from tests.engine.cleaning import live_host
 from tests.engines import Engine
 from tests.engines.images import SCRATCH, ImageToLoad, Layer, build, layer, load

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from holystone.planner.freed import free
 from holystone.planner.inventory import CacheRecord, Engine, Image, Inventory, Layer
+from holystone.planner.sizes import free
 
 BASE = CacheRecord("base", description="pulled from docker.io/library/base:1")
 

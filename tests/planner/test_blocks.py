@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from holystone.planner.freed import Slack, block_slack
+from holystone.planner.bounds import Slack, block_slack
 from holystone.planner.inventory import Engine, Image, Inventory, Layer
 
 LAYERS = tuple(Layer(f"sha256:{n}", 10) for n in range(20))

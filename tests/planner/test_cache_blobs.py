@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from holystone.planner.freed import free
 from holystone.planner.holders import blobs_of_records
 from holystone.planner.inventory import Blob, CacheRecord, Engine, Image, Inventory, Layer
+from holystone.planner.sizes import free
 from holystone.present.figures import CacheBytes, cache_bytes
 
 STEP = Blob("sha256:step", 40)

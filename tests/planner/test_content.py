@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holystone.planner.content import freed_content
 from holystone.planner.holders import holders
 from holystone.planner.inventory import Blob, Image, Layer
+from holystone.planner.sizes import freed_content
 from holystone.planner.usage import Usage
 from holystone.planner.worth import rank
 from tests.planner.hosts import image_sets

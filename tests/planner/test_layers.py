@@ -7,9 +7,8 @@ from hashlib import sha256
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holystone.planner.freed import LayerHolders
-from holystone.planner.holders import chain_ids, holders, share, unpacked_bytes
-from holystone.planner.inventory import Image, Layer
+from holystone.planner.holders import LayerHolders, holders, share, unpacked_bytes
+from holystone.planner.inventory import Image, Layer, chain_ids
 from tests.planner.hosts import image_sets
 
 BASE = Layer("base", 100)

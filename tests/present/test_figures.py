@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holystone.planner.freed import free_images
 from holystone.planner.inventory import Blob, Image
+from holystone.planner.sizes import free_images
 from holystone.present.figures import image_shares, images_stored
 from tests.planner.hosts import image_sets
 

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holystone.planner.freed import LayerHolders
-from holystone.planner.holders import unpacked_bytes
+from holystone.planner.holders import LayerHolders, unpacked_bytes
 from holystone.planner.inventory import Image, Layer
 from holystone.replay.bound import Bound
 from holystone.replay.facts import facts_of

@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holystone.planner.holders import chain_ids
-from holystone.planner.inventory import Layer
+from holystone.planner.inventory import Layer, chain_ids
 from holystone.store.opening import open_database
 from holystone.store.store import Store
 from holystone.usage.store_port import ImageFacts

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from holystone.planner.holders import chain_ids
-from holystone.planner.inventory import CacheRecord, Layer
+from holystone.planner.inventory import CacheRecord, Layer, chain_ids
 from holystone.store import opening
 from holystone.store import use_log as past
 from holystone.store.folder import FILE

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holystone.planner.holders import chain_ids
-from holystone.planner.inventory import Image, Layer
+from holystone.planner.inventory import Image, Layer, chain_ids
 from holystone.replay.export import Exported, write_trace
 from holystone.replay.running import Job, run_job
 from holystone.replay.trace import Trace, parse

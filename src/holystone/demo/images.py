@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from holystone.demo.making import DAY, HOUR, MINUTE, hexadecimal, megabytes
-from holystone.planner.holders import chain_ids
-from holystone.planner.inventory import Image, Layer
+from holystone.planner.inventory import Image, Layer, chain_ids
 
 # What an image is made of: the name of the stack below it, then layers with their megabytes.
 _Stack = tuple[str, tuple[tuple[str, float], ...]]

@@ -14,8 +14,7 @@ from holystone.engine import parse
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineRefused, SenselessAnswer
 from holystone.engine.reading import image_is_gone, read_one, trouble
-from holystone.planner.holders import chain_ids
-from holystone.planner.inventory import Image, Layer, Note
+from holystone.planner.inventory import Image, Layer, Note, chain_ids
 from holystone.usage.store_port import ImageFacts
 
 _MOST_METADATA = 1 << 16

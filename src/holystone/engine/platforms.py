@@ -15,8 +15,7 @@ from urllib.parse import quote
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineRefused, SenselessAnswer
 from holystone.engine.reading import read_one
-from holystone.planner.holders import chain_ids
-from holystone.planner.inventory import Image, Layer
+from holystone.planner.inventory import Image, Layer, chain_ids
 from holystone.usage.store_port import ImageFacts
 
 _BY_PLATFORM = (1, 49)

@@ -16,8 +16,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from holystone.operations.verify import Subject
-from holystone.planner.holders import chain_ids, layers_of_records
-from holystone.planner.inventory import CacheRecord, Inventory
+from holystone.planner.holders import layers_of_records
+from holystone.planner.inventory import CacheRecord, Inventory, chain_ids
 
 
 class Damaged(NamedTuple):

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from holystone.engine.host import ALREADY_GONE, FAILED, REMOVED, SKIPPED, UNKNOWN, Host, Removal
 from holystone.operations.workers import INTERRUPTED, Crew
-from holystone.planner.freed import free
 from holystone.planner.inventory import Inventory
+from holystone.planner.sizes import free
 from holystone.planner.verdict import KINDS, Plan, Step
 
 Key = tuple[str, str]

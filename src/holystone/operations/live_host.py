@@ -17,8 +17,7 @@ from holystone.engine.remove import Remover
 from holystone.engine.sight import Sight
 from holystone.engine.storage.logs import with_log
 from holystone.engine.storage.writable import weighed_volume
-from holystone.planner.holders import chain_ids
-from holystone.planner.inventory import Disk, Image, Inventory, Layer, Note
+from holystone.planner.inventory import Disk, Image, Inventory, Layer, Note, chain_ids
 from holystone.planner.names import complete, digest_names
 from holystone.planner.totals import Beside
 from holystone.planner.usage import Lease, Usage

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from holystone.engine.host import REMOVED
 from holystone.operations.execute import Key, Outcome
 from holystone.planner.inventory import Disk, Inventory
-from holystone.planner.plan import first_steps
+from holystone.planner.plan import containers_alone
 from holystone.planner.verdict import KINDS, Plan, Verdict
 
 MOST = 5
@@ -94,7 +94,7 @@ def part_to_begin_with(plan: Plan, inventory: Inventory, number: int) -> Plan:
     kinds = {step.kind for step in plan.steps}
     if plan.target_free is None or number or "container" not in kinds or len(kinds) == 1:
         return plan
-    return first_steps(plan, inventory, "container")
+    return containers_alone(plan, inventory)
 
 
 def missed(plan: Plan, disk: Disk) -> int:

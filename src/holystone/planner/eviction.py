@@ -14,11 +14,11 @@ from functools import partial
 from typing import NamedTuple
 
 from holystone.planner.build_cache import CacheJudgement
-from holystone.planner.freed import LayerHolders, freed_by_record
-from holystone.planner.holders import blobs_of_records
+from holystone.planner.holders import LayerHolders, RecordBlobs
 from holystone.planner.image_rules import Judgement
 from holystone.planner.inventory import CacheRecord, Image, Inventory
 from holystone.planner.ranking import NEVER, Entry
+from holystone.planner.sizes import freed_by_record
 from holystone.planner.stored import Companions, Pieces, Stored
 from holystone.planner.usage import Usage
 from holystone.planner.verdict import Reason, Rule
@@ -40,19 +40,21 @@ def relieve(
     images: Judgement,
     cache: CacheJudgement,
     account: LayerHolders,
+    blobs: RecordBlobs | None,
     needed: int,
     least_free: int,
 ) -> None:
     """Let more go than the level takes, until ``needed`` more bytes come free, if that can be.
 
-    ``account`` has the holders of layers without the images that the level takes. ``least_free``
+    ``account`` has the holders of layers without the images that the level takes, ``blobs``
+    what build cache records share with images. ``least_free``
     is what must be free in the end; the reasons name it. An image of which only a registry could
     say that it can come back counts as if it went, and is noted in ``images.unconfirmed``: the
     plan is made anew when the registry has been asked.
     """
     if needed <= 0:
         return
-    relief = _Relief(inventory, usage, images, cache, account, least_free)
+    relief = _Relief(inventory, usage, images, cache, account, blobs, least_free)
     while relief.freed < needed and relief.give_up_next():
         pass
     if relief.freed < needed:
@@ -90,6 +92,7 @@ class _Relief:
         images: Judgement,
         cache: CacheJudgement,
         account: LayerHolders,
+        blobs: RecordBlobs | None,
         least_free: int,
     ) -> None:
         self.images = images
@@ -118,7 +121,6 @@ class _Relief:
         }
         left = [record for record in inventory.cache if record.id not in cache.rulings]
         copies = inventory.engine.store == "containerd"
-        blobs = blobs_of_records(inventory) if copies else None
         held: Mapping[str, frozenset[Hashable]] = account.layers_of
         if blobs:
             held = {r: frozenset({("blob", blob.digest)}) for r, blob in blobs.items()}

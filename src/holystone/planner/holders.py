@@ -18,20 +18,6 @@ from holystone.planner.inventory import Blob, CacheRecord, Image, Inventory
 _chain_id = itemgetter(0)
 
 
-def chain_ids(diff_ids: Sequence[str]) -> list[str]:
-    """Chain IDs of a stack of layers, bottom first, from their diff IDs (OCI image spec)."""
-    from hashlib import sha256  # Loads OpenSSL, and only new images need it.
-
-    chained: list[str] = []
-    for diff_id in diff_ids:
-        if chained:
-            digest = sha256(f"{chained[-1]} {diff_id}".encode()).hexdigest()
-            chained.append(f"sha256:{digest}")
-        else:
-            chained.append(diff_id)
-    return chained
-
-
 def holders(images: Iterable[Image]) -> Counter[str]:
     """How many of these images hold each layer, by chain ID."""
     return Counter(map(_chain_id, chain.from_iterable(image.held for image in images)))
@@ -225,8 +211,87 @@ def blobs_of_records(inventory: Inventory) -> RecordBlobs | None:
     }
 
 
+class RecordShares(NamedTuple):
+    """What build cache records hold together with images."""
+
+    layers: RecordLayers
+    blobs: RecordBlobs | None
+    """None on other stores than containerd, and where nothing tells."""
+
+
+def shares_of_records(inventory: Inventory) -> RecordShares:
+    """What the build cache records of a host hold together with its images."""
+    copies = inventory.engine.store == "containerd"
+    return RecordShares(
+        layers_of_records(inventory), blobs_of_records(inventory) if copies else None
+    )
+
+
 def may_share(record: CacheRecord, blobs: RecordBlobs | None) -> bool:
     """Whether a record may share a blob with an image, and nothing tells which."""
     if blobs is None:
         return record.shared or record.type == "regular"
     return record.shared and record.id not in blobs
+
+
+class LayerHolders:
+    """Who holds each layer: images for certain, build cache records as far as it can be told.
+
+    A record that may hold any of several layers counts as a holder of each of them. So what comes
+    free by this account comes free for certain.
+    """
+
+    def __init__(self, images: Iterable[Image], records: RecordLayers) -> None:
+        images = tuple(images)
+        self.images = holders(images)
+        self.unknown = sum(1 for image in images if image.layers is None)
+        """How many images may hold any layer, since theirs are not known."""
+        self.layers_of = records
+        self.records: Counter[str] = Counter()
+        """How many records may hold a layer."""
+        self.certain: Counter[str] = Counter()
+        """How many records hold a layer and can hold no other."""
+        for layers in records.values():
+            self._count(layers, 1)
+        self.left: dict[str, int] = {}
+        """Sizes of the layers that no image holds any more and a record may."""
+
+    def give_up_image(self, image: Image) -> int:
+        """Unpacked bytes that come free with an image."""
+        freed = 0
+        self.unknown -= image.layers is None
+        for chain_id, size in image.held:
+            self.images[chain_id] -= 1
+            if self.images[chain_id]:
+                continue
+            if self.records[chain_id]:
+                self.left[chain_id] = size
+            else:
+                freed += size
+        return freed
+
+    def give_up_record(self, record: CacheRecord) -> int:
+        """Bytes that come free with a build cache record of the classic store."""
+        if not record.shared:
+            return record.size
+        layers = self.layers_of.get(record.id, frozenset())
+        self._count(layers, -1)
+        return sum(self.left.pop(c, 0) for c in layers if not self.records[c])
+
+    def shared(self, record: CacheRecord) -> bool:
+        """Whether an image that is left may hold the layer of a record too."""
+        layers = self.layers_of.get(record.id)
+        if not record.shared or self.unknown or not layers:
+            return record.shared
+        return any(self.images[chain_id] for chain_id in layers)
+
+    def _count(self, layers: frozenset[str], change: int) -> None:
+        for chain_id in layers:
+            self.records[chain_id] += change
+        if len(layers) == 1:
+            self.certain.update(dict.fromkeys(layers, change))
+
+    @property
+    def doubtful(self) -> int:
+        """Bytes of the layers that are left of which no record holds one for certain."""
+        return sum(size for chain_id, size in self.left.items() if not self.certain[chain_id])

@@ -6,7 +6,7 @@ dozen classes would take longer than asking the engine for everything a routine 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -268,3 +268,17 @@ class Inventory(NamedTuple):
     image_count: int | None = None
     """How many images the engine counts in all, where ``partial``; on the containerd store how many
     names of images. None where it does not say."""
+
+
+def chain_ids(diff_ids: Sequence[str]) -> list[str]:
+    """Chain IDs of a stack of layers, bottom first, from their diff IDs (OCI image spec)."""
+    from hashlib import sha256  # Loads OpenSSL, and only new images need it.
+
+    chained: list[str] = []
+    for diff_id in diff_ids:
+        if chained:
+            digest = sha256(f"{chained[-1]} {diff_id}".encode()).hexdigest()
+            chained.append(f"sha256:{digest}")
+        else:
+            chained.append(diff_id)
+    return chained

@@ -10,25 +10,18 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from holystone.planner.bounds import Slack, container_slack, slack_of, volume_slack
 from holystone.planner.build_cache import CacheJudgement
 from holystone.planner.container_groups import removals
 from holystone.planner.container_rules import ContainerJudgement
-from holystone.planner.driver import driver_slack
-from holystone.planner.freed import (
-    LayerHolders,
-    Slack,
-    block_slack,
-    container_slack,
-    containerd_slack,
-    free,
-    volume_slack,
-)
-from holystone.planner.holders import RecordLayers, layers_of_records
+from holystone.planner.eviction import relieve
+from holystone.planner.holders import LayerHolders, RecordShares, shares_of_records
 from holystone.planner.image_rules import Judgement
 from holystone.planner.inventory import Container, Image, Inventory
 from holystone.planner.policy import Policy
 from holystone.planner.protection import Protection
 from holystone.planner.rules import Ruling, Users, judge_network, judge_volume
+from holystone.planner.sizes import free
 from holystone.planner.usage import Usage
 from holystone.planner.verdict import Plan, Step, Verdict
 
@@ -48,8 +41,8 @@ def plan(inventory: Inventory, usage: Usage, policy: Policy, now: float) -> Plan
     staying = containers.staying
     images = Judgement(inventory, staying, usage, policy, protection, now)
     images.judge_all(inventory.images)
-    layers = layers_of_records(inventory)
-    account = LayerHolders(inventory.images, layers)
+    shares = shares_of_records(inventory)
+    account = LayerHolders(inventory.images, shares.layers)
     for image in images.going:
         account.give_up_image(image)
     cache = CacheJudgement(inventory, policy, now, account.shared)
@@ -75,16 +68,14 @@ def plan(inventory: Inventory, usage: Usage, policy: Policy, now: float) -> Plan
     )
     least_free = _least_free(inventory, policy)
     if least_free is not None and inventory.disk.free_bytes is not None:
-        from holystone.planner.eviction import relieve
-
-        level = assemble(inventory, policy, rulings, images.going, cache.order, layers)
+        level = assemble(inventory, policy, rulings, images.going, cache.order, shares)
         certain = level.freed_bytes - _unmeasured(inventory, rulings)
         needed = least_free - inventory.disk.free_bytes - certain
-        relieve(inventory, usage, images, cache, account, needed, least_free)
+        relieve(inventory, usage, images, cache, account, shares.blobs, needed, least_free)
     cache.rule_rest()
     rulings.update((("image", i), ruling) for i, ruling in images.rulings.items())
     rulings.update((("cache", r), ruling) for r, ruling in cache.rulings.items())
-    made = assemble(inventory, policy, rulings, images.going, cache.order, layers)
+    made = assemble(inventory, policy, rulings, images.going, cache.order, shares)
     return replace(made, unconfirmed=tuple(images.unconfirmed), target_free=least_free)
 
 
@@ -110,12 +101,12 @@ def assemble(
     rulings: Rulings,
     going: Sequence[Image],
     cut: Sequence[str],
-    layers: RecordLayers | None = None,
+    shares: RecordShares | None = None,
 ) -> Plan:
     """The plan that carries out these rulings; an object without one gets no verdict.
 
     ``going`` are the images that go, children before parents, ``cut`` the IDs of the build cache
-    records that go, leaves first; ``layers`` see ``free``.
+    records that go, leaves first; ``shares`` see ``free``.
     """
     gone = {key for key, (goes, _) in rulings.items() if goes}
     leaving = [c for c in inventory.containers if ("container", c.id) in gone]
@@ -124,8 +115,8 @@ def assemble(
         for c, targets, after in removals(leaving, inventory.containers)
     ]
     records = {record.id: record for record in inventory.cache}
-    freed = free(inventory, going, [records[record_id] for record_id in cut], layers)
-    slack = freed.slack
+    shares = shares or shares_of_records(inventory)
+    freed = free(inventory, going, [records[record_id] for record_id in cut], shares)
     steps += _image_steps(going, freed.images)
     steps += [Step("cache", r, (r,), size) for r, size in zip(cut, freed.records, strict=True)]
     volumes = [v for v in inventory.volumes if ("volume", v.name) in gone]
@@ -133,13 +124,6 @@ def assemble(
     steps += [
         Step("network", n.id, (n.id,), 0) for n in inventory.networks if ("network", n.id) in gone
     ]
-    going_containers = [c for c in inventory.containers if ("container", c.id) in gone]
-    slack = _added(slack, container_slack(going_containers))
-    slack = _added(slack, driver_slack(inventory, going, going_containers, steps))
-    if inventory.engine.store == "containerd":
-        slack = containerd_slack(inventory, steps, slack)
-    slack = _added(slack, volume_slack(volumes))
-    slack = _added(slack, block_slack(inventory, going, len(cut) + len(leaving)))
     by_step = {(step.kind, step.id): step.freed_bytes for step in steps}
     verdicts = [
         Verdict(
@@ -148,48 +132,42 @@ def assemble(
         for kind, object_id, names in _objects(inventory)
         if (kind, object_id) in rulings
     ]
-    total = sum(step.freed_bytes for step in steps)
-    return Plan(
+    made = Plan(
         level=policy.level,
         taken_at=inventory.taken_at,
         engine=inventory.engine,
         disk=inventory.disk,
         verdicts=tuple(verdicts),
         steps=tuple(steps),
-        freed_bytes=total,
-        estimated=slack.estimated,
-        at_least=max(0, total - slack.below),
-        at_most=total + slack.above,
+        freed_bytes=0,
+        estimated=False,
+        at_least=0,
+        at_most=0,
         held_by_cache=freed.held_by_cache,
         notes=inventory.notes,
         partial=inventory.partial,
         image_count=inventory.image_count,
     )
+    return _summed(made, slack_of(inventory, steps, going, freed.slack, shares.blobs))
 
 
-def first_steps(plan: Plan, inventory: Inventory, kind: str) -> Plan:
-    """The plan with its steps on objects of this kind alone, and with what those free."""
-    steps = [step for step in plan.steps if step.kind == kind]
-    ids = {step.id for step in steps}
-    leaving = [c for c in inventory.containers if kind == "container" and c.id in ids]
-    slack = _added(container_slack(leaving), driver_slack(inventory, (), leaving, steps))
-    if inventory.engine.store == "containerd":
-        slack = containerd_slack(inventory, steps, slack)
-    slack = _added(slack, block_slack(inventory, (), len(steps)))
-    total = sum(step.freed_bytes for step in steps)
+def containers_alone(plan: Plan, inventory: Inventory) -> Plan:
+    """The plan with its steps on containers alone, and with what those free."""
+    steps = tuple(step for step in plan.steps if step.kind == "container")
+    slack = slack_of(inventory, steps, blobs=shares_of_records(inventory).blobs)
+    return _summed(replace(plan, steps=steps, held_by_cache=0), slack)
+
+
+def _summed(plan: Plan, slack: Slack) -> Plan:
+    """The plan with the bytes that its steps free together."""
+    total = sum(step.freed_bytes for step in plan.steps)
     return replace(
         plan,
-        steps=tuple(steps),
         freed_bytes=total,
         estimated=slack.estimated,
         at_least=max(0, total - slack.below),
         at_most=total + slack.above,
-        held_by_cache=0,
     )
-
-
-def _added(one: Slack, other: Slack) -> Slack:
-    return Slack(one.estimated or other.estimated, one.below + other.below, one.above + other.above)
 
 
 def _objects(inventory: Inventory) -> Iterable[tuple[str, str, tuple[str, ...]]]:

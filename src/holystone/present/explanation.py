@@ -7,10 +7,10 @@ from functools import partial
 from typing import NamedTuple
 
 from holystone.planner.arrival import last_sign, sign
-from holystone.planner.freed import free
 from holystone.planner.holders import layers_of_records
 from holystone.planner.inventory import Container, Image, Inventory, Note
 from holystone.planner.names import digest_names
+from holystone.planner.sizes import free
 from holystone.planner.usage import Usage
 from holystone.planner.verdict import Fact, Plan, Rule, Verdict
 from holystone.planner.worth import Prospects, prospects, prospects_of_record, rank

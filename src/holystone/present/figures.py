@@ -6,10 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from holystone.planner.content import content_alone
-from holystone.planner.freed import free_images
 from holystone.planner.holders import Share, blobs_of_records, holders, share
 from holystone.planner.inventory import Container, Image, Inventory
+from holystone.planner.sizes import content_alone, free_images
 from holystone.planner.totals import Account, Beside, account
 from holystone.planner.verdict import KINDS, Plan
 

@@ -10,8 +10,7 @@ import sqlite3
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from holystone.planner.holders import chain_ids
-from holystone.planner.inventory import Layer
+from holystone.planner.inventory import Layer, chain_ids
 from holystone.store import use_log as past
 from holystone.store.schema import check, decoding
 from holystone.usage.store_port import ImageFacts

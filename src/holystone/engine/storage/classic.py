@@ -16,8 +16,7 @@ from hashlib import sha256
 from typing import Any
 
 from holystone.engine.parse import timestamp
-from holystone.planner.holders import chain_ids
-from holystone.planner.inventory import Layer
+from holystone.planner.inventory import Layer, chain_ids
 from holystone.usage.store_port import ImageFacts
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from holystone.planner.driver import driver_slack
-from holystone.planner.freed import Slack, container_slack, volume_slack
+from holystone.planner.bounds import Slack, container_slack, driver_slack, volume_slack
 from holystone.planner.inventory import Container, Engine, Image, Inventory, Layer, Volume
 from holystone.planner.verdict import Step
 

@@ -1,10 +1,7 @@
-"""Compressed content that comes free with images of the containerd image store.
+"""How many bytes the disk gains when objects go, and how sure that is.
 
-That store keeps each layer twice: unpacked (a snapshot, counted by chain ID) and as the compressed
-blob it arrived in. Where the content store can be read its blobs are known one by one. Otherwise
-the interface tells the compressed size of a whole image only (``Manifests[].Size.Content``), and
-what a shared stack of layers weighs is known only where some image ends right there; elsewhere it
-is estimated from the unpacked sizes, within bounds.
+A layer comes free with its last holder. Images hold layers, and on the classic store build cache
+records do as well: there the last of both frees it, whichever that is.
 """
 
 from __future__ import annotations
@@ -13,7 +10,127 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from holystone.planner.inventory import Image
+from holystone.planner.bounds import Slack
+from holystone.planner.holders import (
+    LayerHolders,
+    RecordBlobs,
+    RecordShares,
+    may_share,
+    shares_of_records,
+    unsized,
+)
+from holystone.planner.inventory import CacheRecord, Image, Inventory
+
+
+class Freed(NamedTuple):
+    """What goes, image by image and record by record, in bytes."""
+
+    images: list[int]
+    records: list[int]
+    slack: Slack
+    held_by_cache: int
+    """Bytes of these images' layers that build cache keeps on the disk. They are in no figure."""
+
+
+def free(
+    inventory: Inventory,
+    going: Sequence[Image],
+    cut: Sequence[CacheRecord],
+    shares: RecordShares | None = None,
+) -> Freed:
+    """The bytes each image and record frees when exactly these go, images first, in this order.
+
+    The sum is what they free in whatever order. An image whose layers are not known counts with
+    its whole size, and may free nothing; one of those that stays may hold what the others
+    are thought to free, as far as its own size goes. ``shares`` is ``shares_of_records``, where
+    the caller has it.
+    """
+    if not going and not cut:
+        return Freed([], [], Slack(), 0)
+    shares = shares or shares_of_records(inventory)
+    if inventory.engine.store == "containerd":
+        return _free_with_copies(inventory, going, cut, shares.blobs)
+    account = LayerHolders(inventory.images, shares.layers)
+    images, slack = _free_images(inventory.images, going, account)
+    records = [account.give_up_record(record) for record in cut]
+    doubtful = account.doubtful
+    doubtful += sum(max(0, (r.size_at_most or 0) - r.size) for r in cut)
+    estimated = slack.estimated or doubtful > 0 or any(map(unsized, cut))
+    slack = Slack(estimated, slack.below, slack.above + doubtful)
+    return Freed(images, records, slack, sum(account.left.values()))
+
+
+def free_images(images: Sequence[Image], going: Sequence[Image]) -> tuple[list[int], Slack]:
+    """The bytes each image frees when these go in this order and no build cache holds a layer."""
+    return _free_images(images, going, LayerHolders(images, {}))
+
+
+def _free_with_copies(
+    inventory: Inventory,
+    going: Sequence[Image],
+    cut: Sequence[CacheRecord],
+    blobs: RecordBlobs | None,
+) -> Freed:
+    """``free`` on the containerd store, where a record shares no more than a compressed blob."""
+    cached = Counter(blob.digest for blob in (blobs or {}).values())
+    account = LayerHolders(inventory.images, {})
+    images, slack = _free_images(inventory.images, going, account, cached)
+    holders = blob_holders(inventory.images)
+    left = {blob.digest: blob.size for image in going for blob in image.blobs or ()}
+    holders.subtract(blob_holders(going))
+    records = []
+    for record in cut:
+        freed = freed_by_record(record, copies=True, blobs=blobs)
+        if blobs and record.id in blobs:
+            digest, size = blobs[record.id]
+            cached[digest] -= 1
+            freed += 0 if cached[digest] or holders[digest] else size
+        records.append(freed)
+    held = sum(size for digest, size in left.items() if cached[digest] and not holders[digest])
+    return Freed(images, records, slack, held)
+
+
+def _free_images(
+    images: Sequence[Image],
+    going: Sequence[Image],
+    account: LayerHolders,
+    cached: Collection[str] = (),
+) -> tuple[list[int], Slack]:
+    contents = freed_content(going, images, account.images, cached)
+    freed = []
+    below = above = 0
+    for image, content in zip(going, contents, strict=True):
+        unpacked = account.give_up_image(image)
+        whole = max(0, image.size - image.content_size)
+        known = (whole if image.layers is None else unpacked) + image.metadata_size
+        freed.append(known + content.freed)
+        below += content.freed - content.at_least
+        above += content.at_most - content.freed
+        if image.layers is None or not image.exact:
+            below += known
+            above += max(0, image.size + image.metadata_size - known)
+    gone = {image.id for image in going}
+    holding = [image for image in images if image.layers is None and image.id not in gone]
+    if holding:
+        held = sum(freed) if any(each.odd for each in holding) else sum(i.size for i in holding)
+        below = min(sum(freed), below + held)
+    estimated = below + above > 0 or any(image.content_size for image in going)
+    return freed, Slack(estimated, below, above)
+
+
+def freed_by_record(record: CacheRecord, *, copies: bool, blobs: RecordBlobs | None = None) -> int:
+    """The bytes a build cache record frees that are its own. ``copies``: on the containerd store.
+
+    There a record is an unpacked copy and a compressed one, and an image shares the compressed one
+    alone. Where ``blobs`` does not tell which that is, half of the record is assumed. On the
+    classic store a record that shares its layer with an image has nothing of its own: see
+    ``LayerHolders``.
+    """
+    if not copies:
+        return 0 if record.shared else record.size
+    if blobs and record.id in blobs:
+        return record.size - blobs[record.id].size
+    return record.size // 2 if may_share(record, blobs) else record.size
 
 
 class Content(NamedTuple):
