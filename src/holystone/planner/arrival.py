@@ -1,9 +1,12 @@
-"""When an image came here, and when anybody last had to do with it."""
+"""When an image came here, whether it had a tag, and when anybody last had to do with it."""
 
 from __future__ import annotations
 
 from holystone.planner.inventory import Image
 from holystone.planner.usage import Usage
+
+_MADE_NOW = 60.0
+"""Seconds from when an image was built to its arrival within which it was built here."""
 
 
 def arrival(image: Image, usage: Usage, *, step: bool = False) -> tuple[str, float | None]:
@@ -59,3 +62,23 @@ def once_in_registry(image: Image, store: str) -> bool:
     if image.from_registry is None:
         return store == "classic" and bool(image.digests)
     return image.from_registry
+
+
+def had_tag(image: Image, store: str, *, step: bool) -> bool:
+    """Whether nothing can name an untagged image any more, so that no build waits for it.
+
+    The containerd store dates every image, a ``step`` of a classic build too, so the date alone
+    does not tell that there was a tag. BuildKit, which names what it works with in other ways,
+    marks its images; but the mark says nothing of one that came long after it was built.
+    """
+    if image.tagged_in or image.digests:
+        return True
+    if image.loaded:
+        return False
+    if image.last_tagged is not None:
+        at_once = image.last_tagged - image.created < _MADE_NOW
+        of_a_step = store == "containerd" and not image.made_by_buildkit and (step or at_once)
+        if not of_a_step:
+            return True
+    late = image.arrived is not None and image.arrived - image.created >= _MADE_NOW
+    return image.made_by_buildkit and not late

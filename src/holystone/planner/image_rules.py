@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from holystone.planner.arrival import arrival, once_in_registry, sign
+from holystone.planner.arrival import arrival, had_tag, once_in_registry, sign
 from holystone.planner.inventory import Container, Image, Inventory
 from holystone.planner.names import DigestNames, digest_names
 from holystone.planner.policy import Policy
@@ -18,11 +19,20 @@ from holystone.planner.rules import Ruling, keep, remove, too_young
 from holystone.planner.usage import Usage
 from holystone.planner.verdict import Fact, Reason, Rule
 
-_UNCONFIRMED = Reason(Rule.UNCONFIRMED)
-"""No registry was asked yet."""
-_MADE_NOW = 60.0
-"""Seconds from when an image was built to its arrival within which it was built here."""
-_UNCHECKED = Reason(Rule.UNCONFIRMED, {"checked": False})
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why no registry may be able to give an image back."""
+
+    reason: Reason
+    unasked: bool = False
+    """A registry can still be asked."""
+    unreached: bool = False
+    """The registry could not be asked."""
+
+
+_UNASKED = Doubt(Reason(Rule.UNCONFIRMED), unasked=True)
+_UNCHECKED = Doubt(Reason(Rule.UNCONFIRMED, {"checked": False}))
 """No registry is to be asked, and none is known to have had the image."""
 
 
@@ -44,6 +54,7 @@ class Judgement:
         self.protection = protection
         self.now = now
         self.store = inventory.engine.store
+        self.gives_up_local = policy.include_local and policy.level == "deep"
         self.by_digest: dict[str, DigestNames] = {
             image.id: digest_names(image, self.store) for image in inventory.images if image.digests
         }
@@ -83,9 +94,10 @@ class Judgement:
 
     def stands_for_children_alone(self, image: Image) -> bool:
         """Whether nothing but the images built on it keeps a nameless image."""
-        if self._name(image) or self.rulings[image.id][1][0].rule != Rule.PARENT:
+        children = self.kept_children[image.id]
+        if self._name(image) or not children:
             return False
-        children = self.kept_children.pop(image.id)
+        self.kept_children[image.id] = 0
         goes, _ = self._judge(image)
         self.kept_children[image.id] = children
         return goes
@@ -131,8 +143,8 @@ class Judgement:
 
         True for none that a deep clean takes whatever the registry says.
         """
-        given_up = self.policy.include_local and self.policy.level == "deep"
-        return not given_up and self._lost(image) == _UNCONFIRMED
+        doubt = self._doubt(image)
+        return doubt is not None and doubt.unasked and not self.gives_up_local
 
     def idle(self, image: Image) -> float | None:
         """Seconds since ``last_sign``; None where there is none."""
@@ -167,9 +179,10 @@ class Judgement:
             return stays, (*reasons, *named)
         if image.in_lists:
             return False, (Reason(Rule.IN_USE, {"manifest_list": image.in_lists[0]}), *named)
-        lost = self._lost(image)
+        doubt = self._doubt(image)
+        lost = doubt.reason if doubt else None
         # Before a named image goes its registry is asked: until then it does not count as lost.
-        unasked = lost == _UNCONFIRMED and (name or once_in_registry(image, self.store))
+        unasked = doubt is _UNASKED and (name or once_in_registry(image, self.store))
         protected = self.protection.of_image(
             image,
             self._arrival(image)[1],
@@ -178,14 +191,16 @@ class Judgement:
         )
         if protected:
             return False, (protected, *named)
-        return self._judge_untagged(image) if name is None else self._judge_named(image, name, lost)
+        if name is None:
+            return self._judge_untagged(image)
+        return self._judge_named(image, name, doubt)
 
     def _judge_untagged(self, image: Image) -> Ruling:
         if not self.policy.takes.untagged:
             return keep(Rule.LEVEL, level=self.policy.level)
         if children := self.kept_children[image.id]:
             return keep(Rule.PARENT, children=children)
-        once_tagged = self._once_tagged(image)
+        once_tagged = had_tag(image, self.store, step=self._is_step(image))
         grace = self.policy.grace
         least = grace.once_tagged if once_tagged else grace.never_tagged
         young = too_young(*self._arrival(image), least, self.now)
@@ -200,48 +215,31 @@ class Judgement:
             return remove(Rule.STEP, image=min(built), images=len(built))
         return remove(Rule.UNTAGGED, **facts)
 
-    def _once_tagged(self, image: Image) -> bool:
-        """Whether nothing can name an untagged image any more, so that no build waits for it.
-
-        The containerd store dates every image, a step of a classic build too, so the date alone
-        does not tell that there was a tag. BuildKit, which names what it works with in other ways,
-        marks its images; but the mark says nothing of one that came long after it was built.
-        """
-        if image.tagged_in or image.digests:
-            return True
-        if image.loaded:
-            return False
-        if image.last_tagged is not None and not self._dated_when_built(image):
-            return True
-        late = image.arrived is not None and image.arrived - image.created >= _MADE_NOW
-        return image.made_by_buildkit and not late
-
-    def _dated_when_built(self, image: Image) -> bool:
-        """Whether the date of an untagged image may be that of a classic build's step."""
-        if self.store != "containerd" or image.made_by_buildkit or image.last_tagged is None:
-            return False
-        return self._is_step(image) or image.last_tagged - image.created < _MADE_NOW
-
-    def _judge_named(self, image: Image, name: Reason, lost: Reason | None) -> Ruling:
-        if self.policy.takes.tagged == "none" and self.policy.target is None:
+    def _judge_named(self, image: Image, name: Reason, doubt: Doubt | None) -> Ruling:
+        pressed = self.policy.target is not None
+        if self.policy.takes.tagged == "none" and not pressed:
             return False, (name,)
-        hindrance = self._hindrance(image, lost)
-        doubtful = hindrance == _UNCONFIRMED
+        held = self._held_at_any_level(image)
+        lost = None if held or self.gives_up_local else doubt
+        hindrance = lost.reason if lost else held
+        doubtful = lost is not None and lost.unasked
         let_go, reason = self._taken(image, name)
-        if hindrance is not None and self._may_go_last(image, hindrance):
-            self.unreached[image.id] = hindrance
+        # Where the disk fills up, a registry that cannot be reached is no reason to keep for good
+        # what came from there.
+        if lost and lost.unreached and pressed and once_in_registry(image, self.store):
+            self.unreached[image.id] = lost.reason
         if not let_go:
             if hindrance is None or doubtful:
                 self.spare.append(image)
-            elif self.policy.target is not None:
+            elif pressed:
                 # The level alone would not have been enough to keep it.
                 reason = hindrance
             return False, (reason,) if reason == name else (reason, name)
         if hindrance is None:
             # Given up all the same; who is asked for a yes shall know.
-            if lost == _UNCONFIRMED:
+            if doubt and doubt.unasked:
                 self.unconfirmed.append(image.id)
-            return True, (reason, lost) if lost else (reason,)
+            return True, (reason, doubt.reason) if doubt else (reason,)
         if doubtful:
             self.unconfirmed.append(image.id)
         return False, (hindrance, name)
@@ -258,42 +256,30 @@ class Judgement:
         age = None if came is None else max(0.0, self.now - came)
         return self.retained.judge(image, (what, idle), age)
 
-    def _hindrance(self, image: Image, lost: Reason | None) -> Reason | None:
-        """What keeps a named image at any level that is not in use and not protected, or None."""
+    def _held_at_any_level(self, image: Image) -> Reason | None:
+        """What keeps a named image that is not in use and not protected, whatever the level."""
         if children := self.kept_children[image.id]:
             return Reason(Rule.PARENT, {"children": children})
-        young = too_young(*self.sign(image), self.policy.grace.tagged, self.now)
-        if young is not None:
-            return young
-        given_up = self.policy.include_local and self.policy.level == "deep"
-        return None if given_up else lost
+        return too_young(*self.sign(image), self.policy.grace.tagged, self.now)
 
-    def _may_go_last(self, image: Image, hindrance: Reason) -> bool:
-        """Whether nothing but a registry that cannot be reached keeps an image for good.
-
-        Where the disk fills up meanwhile that is no reason to keep what came from there.
-        """
-        reached = hindrance.rule != Rule.UNCONFIRMED or "said" not in hindrance.facts
-        pressed = self.policy.target is not None
-        return not reached and pressed and once_in_registry(image, self.store)
-
-    def _lost(self, image: Image) -> Reason | None:
+    def _doubt(self, image: Image) -> Doubt | None:
         """Why no registry may be able to give an image back; None where one can."""
         if image.in_registry:
             return None
         if not image.digests:
-            return Reason(Rule.LOCAL)
+            return Doubt(Reason(Rule.LOCAL))
+        once_there = once_in_registry(image, self.store)
         if image.registry_said:
             facts: dict[str, Fact] = {"said": image.registry_said}
             if image.registry_asked is not None:
                 facts["asked_ago"] = max(0.0, self.now - image.registry_asked)
             if image.in_registry is False:
-                return Reason(Rule.LOCAL, facts)
-            facts["once_there"] = once_in_registry(image, self.store)
-            return Reason(Rule.UNCONFIRMED, facts)
+                return Doubt(Reason(Rule.LOCAL, facts))
+            facts["once_there"] = once_there
+            return Doubt(Reason(Rule.UNCONFIRMED, facts), unreached=True)
         if self.policy.check_registry:
-            return _UNCONFIRMED
-        return None if once_in_registry(image, self.store) else _UNCHECKED
+            return _UNASKED
+        return None if once_there else _UNCHECKED
 
 
 def children_first(images: Sequence[Image]) -> list[Image]:

@@ -156,7 +156,7 @@ def _however_little_is_free(policy: Policy) -> Policy:
 
 def _as_wished(reason: Reason, least_free: int | None) -> Reason:
     """The reason with the bytes that are to be free by the policy itself."""
-    if "least_free" not in reason.facts:
+    if reason.rule is not Rule.PRESSURE:
         return reason
     return reason.told(least_free=least_free)
 
