@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from holystone.planner.content import content_alone
 from holystone.planner.holders import holders, share
 from holystone.planner.inventory import (
     CacheRecord,
@@ -15,9 +14,10 @@ from holystone.planner.inventory import (
     Inventory,
     Layer,
 )
-from holystone.planner.plan import first_steps, plan
+from holystone.planner.plan import containers_alone, plan
 from holystone.planner.policy import Grace, Mark, Policy
 from holystone.planner.ranking import WAIT
+from holystone.planner.sizes import content_alone
 from holystone.planner.usage import Usage, Use
 from holystone.planner.worth import prospects, prospects_of_record, rank, value_of_record
 
@@ -102,7 +102,7 @@ def test_what_is_expected_of_a_build_cache_record(
         assert value_of_record(record, NOW) == pytest.approx(worth)
 
 
-def test_the_first_steps_of_a_plan_free_what_its_containers_do() -> None:
+def test_the_containers_of_a_plan_alone_free_what_is_theirs() -> None:
     containers = tuple(
         Container(name, name, "x", "x", "exited", finished=NOW - DAY, writable_size=50, log_size=1)
         ._replace(writable_at_least=least)
@@ -113,13 +113,11 @@ def test_the_first_steps_of_a_plan_free_what_its_containers_do() -> None:
             containers=containers
         )
         made = plan(whole, Usage(), Policy(), NOW)
-        first = first_steps(made, whole, "container")
+        first = containers_alone(made, whole)
         assert [step.id for step in first.steps] == ["a", "b"]
         assert (first.freed_bytes, first.at_least, first.at_most) == (102, 82, 102 + above)
         assert (first.estimated, first.held_by_cache) == (True, 0)
         assert first.verdicts == made.verdicts
-        none = first_steps(made, whole, "volume")
-        assert (none.steps, none.freed_bytes, none.at_least, none.at_most) == ((), 0, 0, 0)
 
 
 BASE, LOW, TOP, OTHER = (Layer(name, size) for name, size in zip("blto", (8, 4, 2, 1), strict=True))
