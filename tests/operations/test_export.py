@@ -11,8 +11,8 @@ import pytest
 
 from holystone.engine.errors import ProtocolError
 from holystone.engine.transport.http import Connection
+from holystone.present.progress import VerifyProgress
 from holystone.present.terminal import Look, Output
-from holystone.present.verifying import VerifyProgress
 
 BODY = bytes(range(256)) * 2000
 CHUNKED = b"".join(
@@ -77,6 +77,6 @@ def test_progress_tells_images_and_bytes() -> None:
         line.moved(500_000)
         line.settled(1)
         now[0] = 4.0
-        assert line.line().endswith("░  verified 1/3  500 kB of about 2.00 MB  4 s")
+        assert line.state() == ("verified 1/3  500 kB of about 2.00 MB  4 s", 0.25)
         line.moved(3_000_000)
-        assert "3.50 MB of about 3.50 MB" in line.line()
+        assert "3.50 MB of about 3.50 MB" in line.state()[0]

@@ -114,7 +114,7 @@ def _room(inventory: Inventory, largest: int) -> Room | None:
 
 def _advised(trace: Trace, most: int | None, options: argparse.Namespace) -> Advice:
     """The advice, with progress on a terminal. Raises Failure."""
-    from holystone.present.replaying import ReplayProgress
+    from holystone.present.progress import ReplayProgress
     from holystone.replay.advice import OURS, advise
     from holystone.replay.budgets import rounds
     from holystone.replay.facts import facts_of

@@ -117,7 +117,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _replayed(replays: Replays, options: argparse.Namespace) -> tuple[Replay, str]:
     """Everything that is told, and the picture, empty where none was asked for."""
-    from holystone.present.replaying import ReplayProgress
+    from holystone.present.progress import ReplayProgress
     from holystone.present.report.replay import BASELINE, Replay
     from holystone.replay.bound import Bound
     from holystone.replay.budgets import flattening, rounds, sweep, usual

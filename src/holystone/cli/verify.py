@@ -150,7 +150,7 @@ class _Verifying:
     def _verify(
         self, subjects: Sequence[Subject], beside: Sequence[Subject] = ()
     ) -> dict[str, Verified]:
-        from holystone.present.verifying import VerifyProgress
+        from holystone.present.progress import VerifyProgress
 
         total = _bytes_of(subjects)
         errors = terminal.open_output(sys.stderr, os.environ, color=self.options.color)

@@ -1,30 +1,33 @@
-"""A line on a terminal while removals or pulls run: how far, how many bytes, how long.
+"""A line on a terminal while work runs: how far it is, how many bytes, how long. rich draws it.
 
-Drawn only where a person watches and only once the work has taken half a second. One line and a
-thread that redraws it ten times a second: importing a library for this would cost the removals
-beside it more time than drawing does.
+It is drawn only where a person watches, and only once the work has taken half a second.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self, TextIO
 
 from holystone.engine.host import REMOVED, Removal
 from holystone.planner.units import format_size
 from holystone.planner.verdict import Plan, Step
 from holystone.present.format import plural
-from holystone.present.table import cut, display_width
 from holystone.present.terminal import Output, plain
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.table import Table
 
 PATIENCE = 0.5
 """Seconds of work before anything is drawn."""
-INTERVAL = 0.1
-_CLEAR = "\r\x1b[2K"
+_TIMES_A_SECOND = 10
+_BAR = 24
+"""Columns of the bar."""
 NEARLY = 0.999
 """How full a bar may be whose work is not known to be all done."""
 
@@ -32,7 +35,7 @@ NEARLY = 0.999
 class ProgressLine(ABC):
     """A line that is drawn while a block runs. Safe to use from several threads.
 
-    Draws nothing where the output is not interactive. The line is gone when it ends.
+    It draws nothing where the output is not interactive. The line is gone when the block ends.
     """
 
     def __init__(self, steps: int, output: Output, clock: Callable[[], float]) -> None:
@@ -43,19 +46,27 @@ class ProgressLine(ABC):
         self._done = 0
         self.share = 0.0
         """How much of the bar is full, 0 to 1: it never shrinks, and is 1 only at the end."""
-        self._lock = threading.Lock()
-        self._ended = threading.Event()
-        self._drawn = False
-        self._thread: threading.Thread | None = None
+        self._lock = threading.RLock()
+        self._timer = threading.Timer(PATIENCE, self._draw)
+        self._timer.daemon = True
+        self._live: Live | None = None
+        self._ended = False
 
     @abstractmethod
     def _said(self) -> tuple[str, float]:
         """The words beside the bar, without the time, and how much of it is full (0 to 1)."""
 
+    def state(self) -> tuple[str, float]:
+        """The words beside the bar, and how much of it is full: it never shrinks."""
+        with self._lock:
+            words, share = self._said()
+            self.share = max(self.share, min(1.0, share))
+            said = f"{words}  {self._clock() - self._started:.0f} s"
+            return said if self._output.look.unicode else plain(said), self.share
+
     def __enter__(self) -> Self:
         if self._output.interactive and self._steps:
-            self._thread = threading.Thread(target=self._redraw, daemon=True)
-            self._thread.start()
+            self._timer.start()
         return self
 
     def __exit__(
@@ -64,40 +75,70 @@ class ProgressLine(ABC):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._ended.set()
-        if self._thread is not None:
-            self._thread.join()
-        if self._drawn:
-            self._show(_CLEAR)
-
-    def line(self) -> str:
-        """The line as it stands, no wider than the terminal."""
-        look = self._output.look
+        self._timer.cancel()
         with self._lock:
-            words, share = self._said()
-            self.share = max(self.share, min(1.0, share))
-        said = f"{words}  {self._clock() - self._started:.0f} s"
-        width = min(24, look.width - display_width(said) - 4)
-        if width < 5:
-            return cut(said, look.width - 1, look)
-        full = int(width * self.share)
-        bar = look.paint("█" * full, "green") + look.paint("░" * (width - full), "dim")
-        line = f"{bar}  {said}"
-        return line if look.unicode else plain(line)
+            self._ended = True
+            live = self._live
+        if live is not None:
+            live.stop()
 
-    def _redraw(self) -> None:
-        self._ended.wait(PATIENCE)
-        while not self._ended.is_set():
-            self._drawn = True
-            self._show(_CLEAR + self.line())
-            self._ended.wait(INTERVAL)
+    def _draw(self) -> None:
+        """Draw the line from now on."""
+        from rich.console import Console
+        from rich.live import Live
 
-    def _show(self, text: str) -> None:
-        try:
-            self._output.stream.write(text)
-            self._output.stream.flush()
-        except (OSError, ValueError):
-            self._ended.set()  # the terminal is gone; the removals go on
+        look = self._output.look
+        console = Console(
+            file=_Lenient(self._output.stream),  # type: ignore[arg-type]
+            width=look.width,
+            force_terminal=True,
+            color_system="standard" if look.colour else None,
+            highlight=False,
+        )
+        live = Live(
+            get_renderable=self._row,
+            console=console,
+            refresh_per_second=_TIMES_A_SECOND,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        with self._lock:
+            if not self._ended:
+                self._live = live
+                live.start(refresh=True)
+
+    def _row(self) -> Table:
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        words, share = self.state()
+        row = Table.grid(padding=(0, 2))
+        row.add_column(max_width=_BAR)
+        row.add_column(no_wrap=True, overflow="ellipsis")
+        row.add_row(ProgressBar(1.0, share, width=_BAR), Text(words))
+        return row
+
+
+class _Lenient:
+    """A stream whose terminal may go away: the work beside it goes on."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.encoding = getattr(stream, "encoding", None) or "utf-8"
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        return True
 
 
 class Progress(ProgressLine):
@@ -135,7 +176,7 @@ class Progress(ProgressLine):
         return self._freed
 
     def step_done(self, step: Step, removal: Removal) -> None:
-        """Count a step. Safe to call from several threads."""
+        """Count a step."""
         with self._lock:
             self._done += 1
             self._kind = step.kind
@@ -164,7 +205,7 @@ class PullProgress(ProgressLine):
         self._pulls = pulls
         self._moved: dict[int, tuple[int, int]] = {}
         self._settled: set[int] = set()
-        self._shares: dict[int, float] = {}
+        self.shares: dict[int, float] = {}
         """How much of each pull has come, as far as is known of its size."""
 
     def moved(self, place: int, come: int, size: int) -> None:
@@ -174,7 +215,7 @@ class PullProgress(ProgressLine):
             # A layer that is fetched again does not take back what was told.
             self._moved[place] = (max(come, before), max(size, come, before))
             share = min(NEARLY, come / size) if size > 0 else 0.0
-            self._shares[place] = max(share, self._shares.get(place, 0.0))
+            self.shares[place] = max(share, self.shares.get(place, 0.0))
 
     def settled(self, place: int) -> None:
         """What was to be done at this place has ended."""
@@ -182,14 +223,70 @@ class PullProgress(ProgressLine):
             if place in self._pulls and place not in self._settled:
                 self._settled.add(place)
                 self._done += 1
-                self._shares[place] = 1.0
+                self.shares[place] = 1.0
 
     def _said(self) -> tuple[str, float]:
         come = sum(moved[0] for moved in self._moved.values())
         words = f"pulled {self._done}/{self._steps}  {format_size(come)}"
-        # Of pulls that have not begun nobody knows the size.
+        # The size of a pull that has not begun is not known.
         if all(place in self._moved or place in self._settled for place in self._pulls):
             words += f" of {format_size(sum(moved[1] for moved in self._moved.values()))}"
-        each = sum(self._shares.get(place, 0.0) for place in self._pulls)
+        each = sum(self.shares.get(place, 0.0) for place in self._pulls)
         share = each / self._steps if self._steps else 1.0
         return words, share if self._done >= self._steps else min(share, NEARLY)
+
+
+class VerifyProgress(ProgressLine):
+    """Progress of verifying so many images, of about ``total`` bytes."""
+
+    def __init__(
+        self,
+        images: int,
+        total: int,
+        output: Output,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(images, output, clock)
+        self._total = total
+        self._read = 0
+
+    def moved(self, count: int) -> None:
+        """So many more bytes have been read."""
+        with self._lock:
+            self._read += count
+
+    def settled(self, count: int) -> None:
+        """So many more images are done with."""
+        with self._lock:
+            self._done += count
+
+    def _said(self) -> tuple[str, float]:
+        # An export that shows damage is asked for again in parts: more is read than was thought.
+        total = max(self._total, self._read)
+        words = f"verified {self._done}/{self._steps}"
+        words += f"  {format_size(self._read)} of about {format_size(total)}"
+        if self._done >= self._steps:
+            return words, 1.0
+        return words, min(self._read / total if total else 0.0, NEARLY)
+
+
+class ReplayProgress(ProgressLine):
+    """Progress of so many replays at most, of a trace with so many uses."""
+
+    def __init__(
+        self,
+        replays: int,
+        uses: int,
+        done: Callable[[], int],
+        output: Output,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(replays, output, clock)
+        self._uses = uses
+        self._uses_done = done
+
+    def _said(self) -> tuple[str, float]:
+        done = self._uses_done()
+        whole = self._steps * self._uses
+        words = f"replayed {done // max(1, self._uses)} of {self._steps} times"
+        return words, min(1.0, done / whole) if whole else 1.0
