@@ -104,7 +104,7 @@ def test_deep(
 
     refused = holystone("clean", "deep", *on)
     assert refused.code == 64
-    assert "--yes goes ahead" in refused.err
+    assert "Pass --yes to go ahead" in refused.err
     assert back in refused.err
     assert tags(fresh_engine) == {back, local, used}
 

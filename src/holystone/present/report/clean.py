@@ -6,6 +6,7 @@ from collections import Counter
 
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, UNKNOWN, Removal
 from holystone.operations.execute import Outcome
+from holystone.operations.plan_fields import SavedPlan
 from holystone.operations.rounds import Round
 from holystone.planner.inventory import Disk
 from holystone.planner.policy import Policy
@@ -211,6 +212,20 @@ def _not_as_agreed(plan: Plan, look: Look) -> list[str]:
     if gone := len(stay) - len(rows):
         lines += [f"In the plan, and gone already: {gone}", ""]
     return lines
+
+
+def nothing_left(plan: Plan, saved: SavedPlan) -> str:
+    """What is told where nothing of a plan can be carried out: what became of its objects."""
+    if not saved.steps:
+        return "Nothing was left to do: the plan has nothing in it."
+    wanted = {(step.kind, step.id) for step in saved.steps}
+    mine = [verdict for verdict in plan.verdicts if (verdict.kind, verdict.id) in wanted]
+    stay = sum(not is_gone(verdict) for verdict in mine)
+    if not stay:
+        return "Nothing was left to do: everything in the plan is gone already."
+    gone = f"{len(mine) - stay} are gone already, " if stay < len(mine) else ""
+    said = f"of {counted(len(mine), 'object')} in the plan {gone}{stay} must stay"
+    return f"Nothing was left to do: {said}."
 
 
 def is_gone(verdict: Verdict) -> bool:
