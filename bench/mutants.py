@@ -190,8 +190,8 @@ def main() -> int:
         passed = all(run_tests(mutant, int(3 * usual) + 10, *each)[0] for each in (FIRST, [TESTS]))
         tried[mutant.module] += 1
         killed[mutant.module] += not passed
-        if passed:
-            print(f"\nsurvived in {mutant.module}:\n{mutant.diff}", flush=True)
+        survived = f"\nsurvived in {mutant.module}:\n{mutant.diff}\n" if passed else "."
+        print(survived, end="", flush=True)
     print()
     for name, count in sorted(tried.items()):
         print(f"{name:20} {killed[name]:4} of {count:4} killed")

@@ -296,3 +296,119 @@ def test_a_clean_for_room_ends_a_little_beyond_the_high_mark(marks: Watermarks, 
 def test_a_share_of_an_unknown_disk_is_unknown() -> None:
     assert Watermarks().end.least_free(None) is None
     assert Watermarks(low=Mark(free_bytes=7)).end.least_free(None) == 7
+
+
+@pytest.mark.parametrize(
+    ("store", "facts", "once"),
+    [
+        ("classic", {}, False),
+        ("classic", {"last_tagged": 0}, True),
+        ("classic", {"last_tagged": 0, "parent": "gone"}, True),
+        ("classic", {"last_tagged": 0, "loaded": True}, False),
+        ("classic", {"loaded": True, "tagged_in": ("a",)}, True),
+        ("classic", {"made_by_buildkit": True}, True),
+        ("classic", {"made_by_buildkit": True, "arrived": 59}, True),
+        ("classic", {"made_by_buildkit": True, "arrived": 60}, False),
+        ("classic", {"made_by_buildkit": True, "arrived": 60, "last_tagged": 60}, True),
+        ("classic", {"arrived": 0}, False),
+        # There every image has a date, also a step of a classic build.
+        ("containerd", {"last_tagged": 59}, False),
+        ("containerd", {"last_tagged": 60}, True),
+        ("containerd", {"last_tagged": 60, "parent": "gone"}, False),
+        ("containerd", {"last_tagged": 59, "made_by_buildkit": True}, True),
+        ("podman", {"last_tagged": 59}, True),
+    ],
+)
+def test_an_untagged_image_goes_sooner_where_nothing_can_name_it(
+    store: str, facts: dict[str, Any], once: bool
+) -> None:
+    """Dates are seconds after it was built."""
+    built = NOW - 500
+    times: dict[str, Any] = {
+        key: built + facts[key] for key in ("last_tagged", "arrived") if key in facts
+    }
+    facts = {**facts, **times}
+    image = Image(ID, created=built, layers=(), **facts)
+    host = Inventory(Engine("e", "e", "28", "1.51", "overlay2", store), NOW, images=(image,))
+    policy = Policy(grace=Grace(once_tagged=0, never_tagged=1e6), check_registry=False)
+    usage = Usage(first_seen={ID: built})
+    (verdict,) = plan(host, usage, policy, NOW).verdicts
+    assert [reason.rule for reason in verdict.reasons] == ["untagged" if once else "young"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "named"),
+    [
+        ({}, True),
+        ({"last_tagged": 60}, True),
+        ({"last_tagged": 59}, False),
+        ({"last_tagged": 0}, False),
+        ({"last_tagged": -1}, True),
+        ({"parent": "gone"}, False),
+        ({"tagged_in": ("app",)}, False),
+        ({"tagged_in": ("other",)}, True),
+        ({"tagged_in": ("app",), "digests": ("app@sha256:1", "b@sha256:1")}, True),
+    ],
+)
+def test_a_digest_names_an_image_that_was_not_built_here(
+    facts: dict[str, Any], named: bool
+) -> None:
+    facts = {"digests": ("app@sha256:1",), "arrived": NOW - 99, **facts}
+    built = NOW - 500
+    if "last_tagged" in facts:
+        facts["last_tagged"] += built
+    told, of = ruling(Image(ID, created=built, layers=(), **facts))
+    assert told == ("keep digest" if named else "remove untagged")
+    if named:
+        assert of == {"reference": facts["digests"][-1], "certain": False}
+
+
+@pytest.mark.parametrize(
+    ("tags", "rules", "verdict"),
+    [
+        (("a:1",), {"keep_last": 1}, "keep retained"),
+        (("a:1",), {"keep_last": 0, "unused_for": 9.0}, "remove expired"),
+        (("b:1",), {"keep_last": 1, "unused_for": 9.0}, "remove expired"),
+        (("b:1",), {"keep_last": 2, "unused_for": 9.0}, "keep retained"),
+        (("a:1", "b:1"), {"keep_last": 1, "unused_for": 9.0}, "keep retained"),
+        (("a:1",), {"keep": True, "unused_for": 9.0}, "keep retained"),
+        (("a:1",), {}, "keep retained"),
+        (("a:1",), {"unused_for": 9.0, "images": ("b",)}, "keep retained"),
+        (("a:1",), {"unused_for": 9.0, "images": ("a",)}, "remove expired"),
+    ],
+)
+def test_the_newest_tags_of_a_repository_are_retained(
+    tags: tuple[str, ...], rules: dict[str, Any], verdict: str
+) -> None:
+    newer = Image("sha256:newer", ("b:2",), layers=(), created=NOW - 100, last_tagged=NOW - 1)
+    image = Image(ID, tags, ("a@sha256:1",), layers=(), created=NOW - 200, last_tagged=NOW - 99)
+    rule = (Retention("rule", **rules),)
+    assert ruling(image, newer, level="weekly", retention=rule)[0] == verdict
+    # A rule of another file can keep more, and lets nothing go.
+    also = ruling(image, newer, level="weekly", retention=rule, also_retained=(Retention("no"),))
+    assert also[0] == "keep retained"
+    last = (Retention("yes", unused_for=0.0),)
+    assert ruling(image, newer, level="weekly", retention=rule, also_retained=last)[0] == verdict
+
+
+@pytest.mark.parametrize(
+    ("users", "verdict", "facts"),
+    [
+        ({"b": "running", "a": "running", "0": "exited"}, "keep in-use",
+         {"containers": 2, "container": "a"}),
+        ({"b": "exited", "a": "exited"}, "keep released", {"container": "a"}),
+    ],
+)  # fmt: skip
+def test_the_containers_that_use_an_object_are_counted_and_one_is_named(
+    users: dict[str, str], verdict: str, facts: dict[str, Any]
+) -> None:
+    containers = [
+        Container(name, name, ID, "i", state, finished=NOW - 99, volumes=("v",), networks=("wp_n",))
+        for name, state in users.items()
+    ]
+    volume = Volume("v", created=NOW - 99, anonymous=True)
+    network = Network("0" * 64, "wp_n", created=NOW - 99)
+    assert ruling(volume, *containers, level="weekly") == (verdict, facts)
+    assert ruling(network, *containers, level="weekly") == (verdict, facts)
+    if verdict == "keep in-use":
+        assert ruling(untagged(99), *containers, level="weekly") == (verdict, facts)
