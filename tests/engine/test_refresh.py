@@ -8,8 +8,9 @@ import signal
 import pytest
 
 from holystone.engine.client import Client
+from holystone.engine.transport.address import parse_host
 from holystone.engine.transport.connection import connect
-from holystone.engine.transport.endpoint import parse_host, resolve
+from holystone.engine.transport.endpoint import resolve
 from holystone.operations.refresh import (
     ABSENT,
     FAILED,

@@ -9,7 +9,8 @@ import threading
 import pytest
 
 from holystone.engine.client import Client, Version
-from holystone.engine.transport.endpoint import Endpoint, resolve
+from holystone.engine.transport.address import Endpoint
+from holystone.engine.transport.endpoint import resolve
 from holystone.operations.verify import DAMAGED, UNCHECKED, Subject, Verified, Verifier
 from holystone.planner.inventory import Image
 

@@ -22,7 +22,7 @@ from holystone.engine.errors import EngineError
 from holystone.present import terminal
 
 if TYPE_CHECKING:
-    from holystone.config.checking import Remark
+    from holystone.config.lint import Remark
     from holystone.present.terminal import Output
 
 _FILE_MODE = 0o666
@@ -120,7 +120,7 @@ def _show(options: argparse.Namespace, output: Output) -> None:
 
 
 def _check(options: argparse.Namespace, output: Output) -> None:
-    from holystone.config.checking import remarks
+    from holystone.config.lint import remarks
 
     found = configuration(options, quiet=True)
     said = remarks(found)
@@ -148,7 +148,7 @@ def _check(options: argparse.Namespace, output: Output) -> None:
 
 def _compare(options: argparse.Namespace, found: Configuration, said: list[Remark]) -> str:
     """Add what matches nothing on the host; answers its name. Raises EngineError."""
-    from holystone.config.checking import without_match
+    from holystone.config.lint import without_match
 
     with opened(options) as session:
         inventory = session.host.observe()

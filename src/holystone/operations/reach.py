@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from holystone.engine.buildkit.control import builds_that_made, forget_builds
 from holystone.registry.pull import Images
 
 if TYPE_CHECKING:
@@ -96,15 +97,11 @@ class LiveReach:
 
     def that_made(self, digests: Collection[str]) -> Sequence[bytes] | None:
         """What BuildKit remembers."""
-        from holystone.engine.buildkit.build_records import BuildRecords
-
-        return BuildRecords(self.client).that_made(digests)
+        return builds_that_made(self.client, digests)
 
     def forget_builds(self, names: Sequence[bytes]) -> None:
         """Delete the records of these builds."""
-        from holystone.engine.buildkit.build_records import BuildRecords
-
-        BuildRecords(self.client).forget(names)
+        forget_builds(self.client, names)
 
     def ask(self, references: Iterable[str]) -> Mapping[str, Answer]:
         """What registries say, asked by the engine."""

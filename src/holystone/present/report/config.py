@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from holystone.config.checking import Remark
 from holystone.config.effective import DEFAULT, Value
 from holystone.config.errors import Fault
 from holystone.config.keys import RULES
 from holystone.config.kinds import toml
+from holystone.config.lint import Remark
 from holystone.config.load import HERE, MEND_HERE, Place, Source
 from holystone.present.format import safe
 from holystone.present.table import INDENT, Cell, Column, Row, paragraph, render
