@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import TypeVar
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from holystone.planner.inventory import (
@@ -36,8 +37,11 @@ from holystone.planner.policy import (
     VolumeRules,
 )
 from holystone.planner.usage import Lease, Usage
+from holystone.planner.verdict import Plan
 
 NOW = 1_750_000_000.0
+moderate = settings(max_examples=100, derandomize=True, database=None)
+"""So that a run is quick, and the same each time."""
 T = TypeVar("T")
 Pick = Callable[[Sequence[T]], T]
 
@@ -329,3 +333,8 @@ def _usage(draw: Draw) -> Usage:
         {("image", image_id): draw.time() for image_id in ids if draw.yes()},
         tuple(Lease(reference, draw.time()) for reference in leased),
     )
+
+
+def gone(made: Plan) -> set[tuple[str, str]]:
+    """Kind and ID of each object that a plan removes."""
+    return {(verdict.kind, verdict.id) for verdict in made.removed}

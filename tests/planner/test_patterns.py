@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holystone.planner.glob import of_text
@@ -16,9 +16,8 @@ from holystone.planner.policy import Retention
 from holystone.planner.protection import Retained
 from holystone.planner.reference import InvalidReference, matches, parse, parse_pattern
 from holystone.planner.rules import matches_name
-from tests.planner.hosts import Draw, drawn
+from tests.planner.hosts import Draw, drawn, moderate
 
-moderate = settings(max_examples=100, derandomize=True, database=None)
 MANY = 10_000
 REFERENCES = [f"registry.example.com/team-{at % 50}/app-{at}:1.{at % 7}" for at in range(2_000)]
 
