@@ -8,14 +8,15 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holystone.config.checking import remarks, without_match
+from holystone.config.docker import Docker
 from holystone.config.docker import read as read_docker
 from holystone.config.effective import effective
 from holystone.config.errors import ConfigError, Fault
 from holystone.config.files import read_all
 from holystone.config.keys import KEYS, RULE_KEYS, TABLES
 from holystone.config.kinds import toml
-from holystone.config.load import Configuration, Docker
+from holystone.config.lint import remarks, without_match
+from holystone.config.load import Configuration
 from holystone.config.settings import merged, policy, policy_from
 from holystone.planner.inventory import Container, Disk, Engine, Image, Inventory, Volume
 from holystone.planner.policy import LEVELS, Policy

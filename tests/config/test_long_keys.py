@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from holystone.config.adding import CannotAdd, add
+from holystone.config.edit import CannotAdd, add
 from holystone.config.errors import ConfigError
 from holystone.config.files import read_all
 from holystone.config.load import HERE

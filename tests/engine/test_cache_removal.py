@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from holystone.engine import remove_cache as cache_removal
-from holystone.engine.buildkit import cache as buildkit
+from holystone.engine.buildkit import control
 from holystone.engine.buildkit.grpc import Channel
 from holystone.engine.client import Client
 from holystone.engine.host import ALREADY_GONE, REMOVED, SKIPPED, USED, Removal
@@ -116,7 +116,7 @@ def test_what_a_retry_finds_bumped_by_the_removal_itself_goes(
     chains(fresh_engine, unique, builds=1, steps=20)
     fresh_engine.restart()
     asked: list[int] = []
-    real = buildkit.prune
+    real = control.prune
 
     def half(channel: Channel, record_ids: list[str]) -> set[str]:
         asked.append(len(record_ids))

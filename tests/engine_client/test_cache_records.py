@@ -22,6 +22,8 @@ from tests.engine_client.misbehaving import (
     InTurn,
     answers,
     closes,
+    cut_head,
+    garbage,
     in_turn,
     misbehaving,
     refuses,
@@ -52,8 +54,10 @@ def listed(*records: CacheRecord) -> Behaviour:
 
 
 @contextmanager
-def engine(df: Behaviour | InTurn, prune: Behaviour | InTurn) -> Iterator[tuple[Host, Client]]:
-    with misbehaving({DF: df, PRUNE: prune}) as host:
+def engine(
+    df: Behaviour | InTurn, prune: Behaviour | InTurn, grpc: Behaviour | None = None
+) -> Iterator[tuple[Host, Client]]:
+    with misbehaving({DF: df, PRUNE: prune, "POST /grpc": grpc or refuses(404, "no")}) as host:
         client = Client(resolve(host, None, {}), 10, connect)
         yield host, client
         client.close()
@@ -129,6 +133,15 @@ def test_an_engine_that_ends_in_the_middle_leaves_told_what_went() -> None:
     assert leaf == Removal(REMOVED)
     assert stem.result == FAILED
     assert "shutting down" in stem.detail
+
+
+@pytest.mark.parametrize("grpc", [refuses(403, "no"), closes(), garbage(), answers({}), cut_head()])
+def test_records_go_another_way_where_grpc_does_not(grpc: Behaviour) -> None:
+    """Whatever a proxy does to ``POST /grpc``, ``POST /build/prune`` deletes the records."""
+    df = in_turn(listed(LEAF, STEM), listed(STEM))
+    with engine(df, answers({"CachesDeleted": ["leaf"]}), grpc) as (host, client):
+        assert CacheRemover({}, 0.0).remove(client, ["leaf"]) == [Removal(REMOVED)]
+        assert asked(host, "POST /grpc") == 1
 
 
 def test_an_engine_that_lists_nothing_is_an_error() -> None:

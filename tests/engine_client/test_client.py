@@ -18,8 +18,8 @@ from holystone.engine.errors import (
     EngineUnsupported,
     ProtocolError,
 )
+from holystone.engine.transport.address import parse_host
 from holystone.engine.transport.connection import connect
-from holystone.engine.transport.endpoint import parse_host
 from holystone.operations.live_host import LiveHost
 from tests.engine_client.misbehaving import (
     CLOSE,
@@ -445,17 +445,6 @@ def test_a_404_of_a_list_is_asked_again() -> None:
         assert live.observe().cache == ()
         live.close()
         assert sum("/system/df" in request for request in host.requests) == 3
-
-
-@pytest.mark.parametrize("grpc", [refuses(403, "no"), closes(), garbage(), answers({}), cut_head()])
-def test_the_build_cache_comes_another_way_where_grpc_does_not(grpc: Behaviour) -> None:
-    """Whatever a proxy does to ``POST /grpc``, ``/system/df`` tells the records."""
-    record = {"ID": "r1", "Size": 5}
-    usage = answers({"BuildCache": [record]})
-    with misbehaving({**EMPTY_HOST, "GET /system/df": usage, "POST /grpc": grpc}) as host:
-        live = LiveHost(client_of(host), Forgetful())
-        assert [(r.id, r.size) for r in live.observe().cache] == [("r1", 5)]
-        live.close()
 
 
 def test_many_requests_keep_their_order_over_few_connections() -> None:

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from holystone.engine.errors import EngineUnreachable, ProtocolError
+from holystone.engine.transport.address import TLS, Endpoint, parse_host
 from holystone.engine.transport.connection import connect
-from holystone.engine.transport.endpoint import TLS, Endpoint, parse_host
 from holystone.engine.transport.http import Connection, Response
 from holystone.engine.transport.ssh import command
 from tests.conftest import SKIPPED

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from holystone.engine.errors import EngineRefused, ProtocolError
+from holystone.engine.transport.address import parse_host
 from holystone.engine.transport.connection import connect
-from holystone.engine.transport.endpoint import parse_host
 from holystone.engine.transport.http import Connection
 from tests.engine_client.misbehaving import (
     HANG,

@@ -30,7 +30,7 @@ IMAGES = {
     **dict.fromkeys(["docker28", "docker28c"], "GET /images/json?all=1&manifests=1"),
 }
 CACHE: dict[str, tuple[str, ...]] = {
-    "docker20": ("POST /grpc",),
+    "docker20": ("GET /system/df",),
     **dict.fromkeys(["docker26", "docker28", "docker28c"], ("GET /system/df?type=build-cache",)),
     **dict.fromkeys(["podman", "podman5"], ()),
 }

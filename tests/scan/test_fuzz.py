@@ -11,7 +11,7 @@ from pathlib import Path
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from holystone.config.adding import CannotAdd, add
+from holystone.config.edit import CannotAdd, add
 from holystone.planner.patterns import covers
 from holystone.scan.dockerfile import parse
 from holystone.scan.dotenv import values

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holystone.engine.buildkit.cache import Build, builds_since
+from holystone.engine.buildkit.control import Build, builds_since
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineError
 from holystone.engine.events import Event
+from holystone.engine.transport.address import parse_host
 from holystone.engine.transport.connection import connect
-from holystone.engine.transport.endpoint import parse_host
 from holystone.planner.inventory import CacheRecord, Image, Layer
 from holystone.planner.names import Names
 from holystone.usage.engine_history import (
@@ -25,21 +24,23 @@ from holystone.usage.engine_history import (
     NO_EVENTS,
     REFUSED,
     History,
-    ask_events,
-    read_events,
+    ask_log,
+    read_log,
 )
 from holystone.usage.from_events import made_by_builds, of_bases, of_builds, of_events
 from holystone.usage.sighting import Bookmark
-from tests.engine_client.misbehaving import Behaviour, answers, misbehaving, raw, refuses
-from tests.engine_client.test_buildkit import (
-    UPGRADED,
+from tests.engine_client.buildkit import (
+    Answer,
+    Tamper,
     block,
-    frame,
+    changed,
+    cut,
     message,
     moment,
     number,
-    trailers,
+    served,
 )
+from tests.engine_client.misbehaving import Behaviour, answers, misbehaving, raw, refuses
 
 SECOND = 10**9
 NODE = Image("sha256:" + "a" * 64, ("node:18",))
@@ -59,7 +60,7 @@ def engine(past: Behaviour) -> Iterator[Any]:
 
 
 def read(client: Client, known: Bookmark) -> History:
-    return read_events(client, ask_events(client, known), known)
+    return read_log(client, ask_log(client, known), known)
 
 
 def told(*moments: int, kind: str = "network") -> Behaviour:
@@ -205,40 +206,36 @@ def test_what_builds_seem_to_have_made() -> None:
 
 def ended(name: str, began: int, end: int | None, kind: int = 1) -> bytes:
     times = block(6, moment(began)) + (b"" if end is None else block(7, moment(end)))
-    return number(1, kind) + block(2, block(1, name.encode()) + block(2, b"dockerfile") + times)
-
-
-def answer(stream: int, *messages: bytes) -> bytes:
-    body = b"".join(message(each) for each in messages)
-    return frame(0, 0, stream, body) + trailers(stream=stream)
+    record = block(1, name.encode()) + block(2, b"dockerfile") + times
+    return message(number(1, kind) + block(2, record))
 
 
 def progress(*names: str) -> bytes:
-    return b"".join(block(1, block(1, b"sha256:1") + block(3, name.encode())) for name in names)
+    vertices = (block(1, block(1, b"sha256:1") + block(3, name.encode())) for name in names)
+    return message(b"".join(vertices))
 
 
 LOADS = "[internal] load metadata for "
-HISTORY = (
-    answer(
-        1,
-        ended("second", 50, 60),
-        ended("running", 80, None),
-        ended("old", 10, 20),
-        ended("first", 30, 55),
-        ended("deleted", 30, 57, kind=2),
-    )
-    + answer(3, progress("[1/2] FROM x", f"{LOADS}node:18", f"{LOADS}node:18"))
-    + answer(5, progress(f"{LOADS}docker.io/library/redis:7"), progress(f"{LOADS}node:18"))
-)
+HISTORY: dict[str, list[Answer]] = {
+    "ListenBuildHistory": [
+        [
+            ended("second", 50, 60),
+            ended("running", 80, None),
+            ended("old", 10, 20),
+            ended("first", 30, 55),
+            ended("deleted", 30, 57, kind=2),
+        ]
+    ],
+    "Status": [
+        [progress("[1/2] FROM x", f"{LOADS}node:18", f"{LOADS}node:18")],
+        [progress(f"{LOADS}docker.io/library/redis:7"), progress(f"{LOADS}node:18")],
+    ],
+}
 
 
-def builds(sent: bytes, since: float) -> Any:
-    here, there = socket.socketpair()
-    with here, there:
-        here.settimeout(5)
-        there.sendall(UPGRADED + sent)
-        there.shutdown(socket.SHUT_WR)
-        return builds_since(here, since)
+def builds(answers: dict[str, list[Answer]], since: float, tamper: Tamper | None = None) -> Any:
+    with served(answers, tamper=tamper or (lambda _, data: data), timeout=0.5) as client:
+        return builds_since(client, since)
 
 
 def test_builds_tell_what_they_began_with() -> None:
@@ -254,21 +251,19 @@ def test_builds_tell_what_they_began_with() -> None:
         (50.0, "docker.io/library/redis:7", ""),
         (50.0, "docker.io/library/node:18", NODE.id),
     ]
-    assert builds(answer(1), 0.0) == ((), 0.0, 0)
+    assert builds({"ListenBuildHistory": [[]]}, 0.0) == ((), 0.0, 0)
 
 
-@given(st.integers(0, len(HISTORY) - 1), st.integers(0, 255))
+@given(st.integers(0, 600), st.integers(0, 255))
 def test_a_garbled_history_never_ends_in_a_traceback(at: int, value: int) -> None:
-    changed = bytearray(HISTORY)
-    changed[at] = value
     try:
-        found = builds(bytes(changed), 20.0)
+        found = builds(HISTORY, 20.0, changed(at, value))
     except EngineError:
         return
     assert all(isinstance(build, Build) for build in found.builds)
 
 
-@pytest.mark.parametrize("end", range(0, len(HISTORY), 7))
+@pytest.mark.parametrize("end", range(0, 600, 13))
 def test_a_history_cut_anywhere_is_none(end: int) -> None:
     with pytest.raises(EngineError):
-        builds(HISTORY[:end], 20.0)
+        builds(HISTORY, 20.0, cut(end))

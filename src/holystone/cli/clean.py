@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 
-from holystone.cli import exit_codes
+from holystone.cli import exit_codes, plan
+from holystone.cli.clean_answer import CleanAnswer
 from holystone.cli.options import (
     Parser,
     add_engine,
@@ -15,16 +16,23 @@ from holystone.cli.options import (
     policy_of,
     value_of,
 )
+from holystone.cli.recorded import recorded
 from holystone.cli.session import Failure, opened, warn
+from holystone.operations.clean import Cleaned, clean
+from holystone.operations.plan_fields import SavedPlan
+from holystone.operations.plan_file import check_level, read
+from holystone.operations.workers import INTERRUPTED
+from holystone.outside.writing import check
 from holystone.planner.units import parse_duration
+from holystone.store.lock import ci_job
 
 
 def parser() -> argparse.ArgumentParser:
     """The options of ``clean``."""
     made = Parser(
         prog="holystone clean",
-        description="Remove what is temporary and unused; at level routine every tagged image "
-        "stays. `holystone plan` shows beforehand what would go.",
+        description="Remove temporary and unused objects. At level routine every tagged image "
+        "stays. `holystone plan` shows first what would be removed.",
         hints={
             "-a": "everything unused goes with holystone clean deep",
             "--all": "everything unused goes with holystone clean deep",
@@ -32,12 +40,12 @@ def parser() -> argparse.ArgumentParser:
             "be by --min-age 24h",
         },
         examples=[
-            ("holystone clean", "after a job: what is temporary goes, every tagged image stays"),
-            ("holystone clean weekly -n", "what a weekly clean would remove; removes nothing"),
-            ("holystone clean --until-used 70%", "until no more than 70 % of the disk is used"),
+            ("holystone clean", "after a job: remove temporary objects, keep every tagged image"),
+            ("holystone clean weekly -n", "show what a weekly clean would remove; removes nothing"),
+            ("holystone clean --until-used 70%", "until at most 70 % of the disk is used"),
             (
                 "holystone clean deep --volumes --yes",
-                "everything unused and unused anonymous volumes, without a question",
+                "remove everything unused and unused anonymous volumes, without asking",
             ),
         ],
     )
@@ -62,21 +70,21 @@ def parser() -> argparse.ArgumentParser:
         "-f",
         "--force",
         action="store_true",
-        help="accepted for the habit of docker prune -f, and changes nothing: holystone never "
-        "forces a removal. It does not stand for --yes",
+        help="accepted because docker prune has it; changes nothing, since holystone never "
+        "forces a removal. It is not --yes",
     )
     made.add_argument(
         "--report",
         metavar="FILE",
         type=path,
-        help="write what --json would print into this file as well, for a CI job to keep",
+        help="also write the output of --json into this file, for a CI job to keep",
     )
     made.add_argument(
         "--wait",
         metavar="TIME",
         type=value_of(parse_duration),
         default=30.0,
-        help="how long to wait for another run on this host to end (default 30s)",
+        help="how long to wait until another run on this host ends (default 30s)",
     )
     add_engine(made)
     add_output(made)
@@ -84,7 +92,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Observe, plan, remove, tell. Raises EngineError where it fails before the first removal."""
+    """Clean, and tell. Raises EngineError where it fails before the first removal."""
     if options.force:
         warn(_about_force(options))
     if options.dry_run:
@@ -93,40 +101,63 @@ def run(options: argparse.Namespace) -> int:
             raise Failure(message, exit_codes.USAGE)
         if options.plan is not None:
             raise Failure("--plan and --dry-run: the file tells what would go", exit_codes.USAGE)
-        from holystone.cli import plan
-
         return plan.run(options)
     if options.report is not None:
         _check_report(options.report)
-    agreed = None
-    if options.plan is not None:
-        from holystone.cli import plan_file
-
-        _refuse_beside_a_plan(options)
-        agreed = plan_file.read(options.plan)
-        plan_file.take_options(agreed, options)
-        if options.max_plan_age is None:
-            options.max_plan_age = 3600.0
-    elif options.max_plan_age is not None:
-        raise Failure("--max-plan-age goes with --plan FILE", exit_codes.USAGE)
+    saved = _saved(options)
     policy = policy_of(options)
-    if agreed is not None:
-        plan_file.check_level(agreed, options.plan, policy)
-    told = options.json or options.report or agreed or os.environ.get("GITHUB_STEP_SUMMARY")
-    planned_at = None if agreed is None else agreed.taken_at
+    if saved is not None:
+        check_level(saved, policy)
+    told = CleanAnswer(options, policy, saved)
+    planned_at = None if saved is None else saved.taken_at
+    wishes = (options.min_age, options.cache_budget, policy.target)
     try:
-        with opened(options, planned_at=planned_at) as session:
-            from holystone.cli.cleaning import Cleaning
-
-            return Cleaning(session, options, policy, agreed, whole=bool(told)).run()
+        with opened(options, planned_at=planned_at) as session, told:
+            done = clean(
+                session,
+                policy,
+                saved=saved,
+                confirm=None if options.yes else told.confirm,
+                report=told.event,
+                wait=options.wait,
+                coalesce=saved is None and all(wish is None for wish in wishes),
+                whole=told.in_whole,
+                job=ci_job(os.environ),
+                options=recorded(parser(), options, os.environ),
+            )
+            told.tell(done, session)
     except KeyboardInterrupt:
-        raise Failure("interrupted; nothing was removed", exit_codes.INTERRUPTED) from None
+        left = "`holystone plan` shows what is left" if told.begun else "nothing was removed"
+        raise Failure(f"interrupted; {left}", exit_codes.INTERRUPTED) from None
+    return _code(done)
+
+
+def _code(done: Cleaned) -> int:
+    outcome = done.outcome
+    if outcome.interrupted == INTERRUPTED:
+        return exit_codes.INTERRUPTED
+    if outcome.failed or outcome.unknown:
+        return exit_codes.STEPS_FAILED
+    if done.missed_bytes or outcome.interrupted:
+        return exit_codes.TARGET_NOT_REACHED
+    return exit_codes.DONE
+
+
+def _saved(options: argparse.Namespace) -> SavedPlan | None:
+    """The plan in the file that was named; ``options`` then have what it was made with."""
+    if options.plan is None:
+        if options.max_plan_age is not None:
+            raise Failure("--max-plan-age goes with --plan FILE", exit_codes.USAGE)
+        return None
+    _refuse_beside_a_plan(options)
+    age = 3600.0 if options.max_plan_age is None else options.max_plan_age
+    saved = read(options.plan, age)
+    vars(options).update(saved.options, level=saved.level)
+    return saved
 
 
 def _check_report(path: str) -> None:
     """Raise Failure for a report that cannot be written, before anything is removed."""
-    from holystone.outside.writing import check
-
     try:
         check(path)
     except (OSError, ValueError) as error:

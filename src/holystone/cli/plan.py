@@ -5,15 +5,25 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
 from holystone.cli.listing import Listing, add_listing, asks
-from holystone.cli.options import Parser, add_engine, add_output, add_policy, path, policy_of
+from holystone.cli.options import (
+    Parser,
+    add_engine,
+    add_output,
+    add_policy,
+    path,
+    policy_of,
+    wishes_of,
+)
 from holystone.cli.session import Failure, answer, opened, warn
 from holystone.operations.errors import EngineError
+from holystone.operations.plan_file import saved, text_of
 from holystone.operations.survey import survey
+from holystone.outside.text import safe
+from holystone.outside.writing import write
 
 if TYPE_CHECKING:
     from holystone.planner.inventory import Inventory
@@ -34,33 +44,35 @@ def parser() -> argparse.ArgumentParser:
             ),
             (
                 "holystone plan --until-free 40GB",
-                "what would go so that 40 GB of the disk are free",
+                "what to remove so that 40 GB of the disk are free",
             ),
             (
                 "holystone plan deep --out deep.plan",
-                "write the plan down; holystone clean --plan deep.plan carries out exactly that",
+                "save the plan; holystone clean --plan deep.plan carries out exactly that plan",
             ),
         ],
     )
     add_policy(made, level=True)
-    made.add_argument("--all", action="store_true", help="list every object, kept ones too")
+    made.add_argument("--all", action="store_true", help="list every object, also those that stay")
     made.add_argument(
         "-n",
         "--dry-run",
         action="store_true",
-        help="accepted, and changes nothing: a plan never removes anything",
+        help="accepted; changes nothing, since a plan never removes anything",
     )
     made.add_argument(
         "--out",
         metavar="FILE",
         type=path,
-        help="write the plan into a file that clean --plan carries out",
+        help="also write the plan into a file, which clean --plan carries out",
     )
     made.add_argument(
-        "--detailed-exitcode", action="store_true", help="end with 2 where something would go"
+        "--detailed-exitcode",
+        action="store_true",
+        help="exit with code 2 if a clean would remove something",
     )
     made.add_argument(
-        "--or-demo", action="store_true", help="where no engine answers, plan for the demo host"
+        "--or-demo", action="store_true", help="if no engine answers, plan for the demo host"
     )
     add_listing(made, "plan")
     add_engine(made)
@@ -70,7 +82,6 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Observe, plan, show. Raises EngineError, Failure."""
-    began = time.time()
     policy = policy_of(options)
     every = getattr(options, "all", False)
     file = getattr(options, "out", None)
@@ -89,9 +100,7 @@ def run(options: argparse.Namespace) -> int:
     inventory, plan = found.inventory, found.plan
     rows = None if listing is None else _rows(inventory, plan, listing, every=every)
     if file is not None:
-        from holystone.cli import plan_file
-
-        plan_file.write(file, plan, inventory, options, began)
+        _write(file, text_of(saved(found, wishes_of(options))))
     if os.environ.get("GITHUB_STEP_SUMMARY"):
         from holystone.present import ci
 
@@ -121,6 +130,15 @@ def run(options: argparse.Namespace) -> int:
     if getattr(options, "detailed_exitcode", False) and plan.steps:
         return exit_codes.CHANGES_PENDING
     return exit_codes.DONE
+
+
+def _write(file: str, text: str) -> None:
+    """Write a plan into a file, or leave what was there as it is. Raises Failure."""
+    try:
+        write(file, text)
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or str(error)
+        raise Failure(f"cannot write the plan to {safe(file)}: {said}") from None
 
 
 def _listing(options: argparse.Namespace) -> Listing[Row] | None:

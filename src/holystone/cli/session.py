@@ -36,16 +36,18 @@ class Failure(Exception):
         self.code = code
 
 
-_CODES: tuple[tuple[type[BaseException], int], ...] = (
-    (EngineUnreachable, exit_codes.ENGINE_UNREACHABLE),
-    (EngineError, exit_codes.ERROR),
-    (RequestError, exit_codes.USAGE),
-    (LeasesUnread, exit_codes.LEASES_UNREAD),
-    (LockHeld, exit_codes.LOCKED),
-    (OperationError, exit_codes.ERROR),
-    (StoreError, exit_codes.ERROR),
+_WAIT = ". Wait until it has ended, or give it more time with --wait."
+_ENDINGS: tuple[tuple[type[Exception], int, str], ...] = (
+    (EngineUnreachable, exit_codes.ENGINE_UNREACHABLE, ""),
+    (EngineError, exit_codes.ERROR, ""),
+    (RequestError, exit_codes.USAGE, ""),
+    (LeasesUnread, exit_codes.LEASES_UNREAD, ""),
+    (LockHeld, exit_codes.LOCKED, _WAIT),
+    (OperationError, exit_codes.ERROR, ""),
+    (StoreError, exit_codes.ERROR, ""),
 )
-"""The exit code of each error of an operation; the first class that fits counts."""
+"""How each error of an operation ends a command: the exit code, and what is added to the message.
+The first class that fits counts."""
 
 
 def run(name: str, arguments: Sequence[str]) -> int:
@@ -74,9 +76,9 @@ def _ended_by(error: Exception) -> tuple[str, int]:
     """What is told of an error that ended a command, and the exit code."""
     if isinstance(error, Failure):
         return str(error), error.code
-    for kind, code in _CODES:
+    for kind, code, mend in _ENDINGS:
         if isinstance(error, kind):
-            return str(error), code
+            return f"{error}{mend}", code
     fault = f"an error in holystone itself, {type(error).__name__}: {error}."
     return f"{fault} Please report it with what -v shows.", exit_codes.ERROR
 

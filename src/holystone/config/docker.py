@@ -3,9 +3,36 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-from holystone.config.load import Docker
+from holystone.engine.transport.endpoint import LARGEST_CONFIG, config_folder
+from holystone.outside.regular_file import NotRegular, read_regular
+
+
+class Docker(NamedTuple):
+    """What the docker command's own configuration says of pruning."""
+
+    path: str
+    prune_filters: tuple[str, ...] = ()
+    """Those on labels: ``label=KEY``, ``label!=KEY=VALUE``."""
+    ignored: tuple[str, ...] = ()
+    """Those on anything else."""
+    problem: str = ""
+    """Why nothing can be told from it; empty where all is well."""
+
+
+def load(environ: Mapping[str, str]) -> Docker:
+    """The filters of the user's docker command. The search for the engine tells other faults."""
+    path = os.path.join(config_folder(environ), "config.json")
+    try:
+        content = read_regular(path, LARGEST_CONFIG)
+    except NotRegular as error:
+        return Docker(path, problem=str(error))
+    except (OSError, ValueError):
+        return Docker(path)
+    return read(path, content) if b"pruneFilters" in content else Docker(path)
 
 
 def read(path: str, content: bytes) -> Docker:

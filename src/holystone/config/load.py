@@ -10,9 +10,10 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from holystone.config import docker
 from holystone.config.errors import ConfigError, Fault
 from holystone.outside.home import home
-from holystone.outside.regular_file import NotRegular, read_regular
+from holystone.outside.regular_file import read_regular
 from holystone.planner.policy import TAKES, Policy
 
 if TYPE_CHECKING:
@@ -50,18 +51,6 @@ class Source(NamedTuple):
     """``everything``, ``protection`` or ``pruneFilters``."""
 
 
-class Docker(NamedTuple):
-    """What the docker command's own configuration says of pruning."""
-
-    path: str
-    prune_filters: tuple[str, ...] = ()
-    """Those on labels: ``label=KEY``, ``label!=KEY=VALUE``."""
-    ignored: tuple[str, ...] = ()
-    """Those on anything else."""
-    problem: str = ""
-    """Why nothing can be told from it; empty where all is well."""
-
-
 class Configuration(NamedTuple):
     """What the files say that were found."""
 
@@ -69,7 +58,7 @@ class Configuration(NamedTuple):
     """The nearest first."""
     settings: Settings | None
     """None where there is no file."""
-    docker: Docker
+    docker: docker.Docker
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -138,7 +127,7 @@ def load(explicit: str | None, environ: Mapping[str, str], *, here: bool = True)
 
         checkout = HERE if any(place.only_protects for place in places) else ""
         settings = read_all(files, faults, here=checkout)
-    return Configuration(tuple(places), settings, _docker(environ))
+    return Configuration(tuple(places), settings, docker.load(environ))
 
 
 def _wanted(
@@ -195,24 +184,3 @@ def _hidden(error: OSError, path: str, environ: Mapping[str, str]) -> bool:
         and path == own_file(environ)
         and not os.access(os.path.dirname(path), os.X_OK)
     )
-
-
-def _docker(environ: Mapping[str, str]) -> Docker:
-    """``pruneFilters`` of the docker command's ``config.json``.
-
-    What else is wrong with that file, the search for the engine tells.
-    """
-    from holystone.engine.transport.endpoint import LARGEST_CONFIG, config_folder
-
-    path = os.path.join(config_folder(environ), "config.json")
-    try:
-        content = read_regular(path, LARGEST_CONFIG)
-    except NotRegular as error:
-        return Docker(path, problem=str(error))
-    except (OSError, ValueError):
-        return Docker(path)
-    if b"pruneFilters" not in content:
-        return Docker(path)
-    from holystone.config.docker import read
-
-    return read(path, content)

@@ -18,8 +18,9 @@ from holystone.engine.errors import (
     EngineUnsupported,
     ProtocolError,
 )
+from holystone.engine.parse import timestamp
 from holystone.engine.patience import Patience
-from holystone.engine.transport.endpoint import Endpoint
+from holystone.engine.transport.address import Endpoint
 from holystone.engine.transport.http import Connection, Response
 
 OLDEST_API = (1, 40)
@@ -124,8 +125,6 @@ class Client:
 
     def told_time(self, info: Any) -> None:
         """Note the engine's clock, and its number of images, from its answer to ``GET /info``."""
-        from holystone.engine.parse import timestamp
-
         count = info.get("Images") if isinstance(info, dict) else None
         self.patience.images = count if isinstance(count, int) and count > 0 else 0
         told = timestamp(info.get("SystemTime")) if isinstance(info, dict) else None

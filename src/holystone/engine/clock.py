@@ -20,6 +20,8 @@ from __future__ import annotations
 import math
 import time
 
+from holystone.engine.parse import timestamp
+
 SAME = 2.0
 """Seconds by which two clocks that are one may seem to differ."""
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -63,8 +65,6 @@ class EngineClock:
 
 def _moment(date: str) -> float | None:
     """``Thu, 26 Nov 2026 07:00:29 GMT`` as UTC seconds; None for anything else."""
-    from holystone.engine.parse import timestamp
-
     words = date.split()
     if len(words) != 6 or words[2] not in _MONTHS or words[5] != "GMT":
         return None

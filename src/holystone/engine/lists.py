@@ -6,17 +6,11 @@ module therefore imports next to nothing.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from holystone.engine.client import Client, Pending, abandon
-from holystone.engine.errors import EngineError
-from holystone.engine.patience import WORKING_GRPC
-
-if TYPE_CHECKING:
-    from holystone.planner.inventory import CacheRecord
 
 DF_BY_TYPE = (1, 42)
 """The API version from which ``/system/df`` answers for one kind alone."""
@@ -53,13 +47,8 @@ class Lists:
         self.client = client
         self.sizes = sizes
         self.untagged = untagged
-        self.cache: list[CacheRecord] | None = None
-        """The build cache where BuildKit itself was asked; else it is in ``usage``."""
         self.no_sizes = ""
         """Why the containers come without their sizes, though these were asked for."""
-        self._usage = ""
-        """What to ask for ``/system/df``; empty where it is not needed."""
-        self._asking: threading.Thread | None = None
         version = client.negotiate()
         paths = {
             "info": "/info",
@@ -70,26 +59,20 @@ class Lists:
         }
         if sizes:
             paths["containers"] += "&size=1"
+        if not version.podman and version.api >= _MANIFESTS:
+            paths["images"] += "&manifests=1"
+        self._usage = "/system/df" if sizes else ""
+        """What to ask for sizes and the build cache; empty where that is not needed."""
         if not version.podman:
-            if version.api >= _MANIFESTS:
-                paths["images"] += "&manifests=1"
-            if version.api >= DF_BY_TYPE:
-                volumes = "&type=volume" if sizes else ""
-                self._usage = cache_usage(client) + volumes
-            elif sizes:
-                self._usage = "/system/df"
-            else:
-                self._asking = threading.Thread(target=self._ask_buildkit, daemon=True)
-        elif sizes:
-            self._usage = "/system/df"
+            self._usage = cache_usage(client)
+            if sizes and version.api >= DF_BY_TYPE:
+                self._usage += "&type=volume"
         self._told: dict[str, Any] = {}
         if version.podman and client.info is not None:
             # It takes Podman 60 ms, and tells nothing that changes.
             self._told["info"] = client.info
             del paths["info"]
         self._pending: list[tuple[tuple[str, ...], Pending]] = []
-        if self._asking is not None:
-            self._asking.start()
         if "info" in paths:
             # It is read first: how many images there are says how long their list may take.
             self._ask({"info": paths.pop("info")})
@@ -110,9 +93,6 @@ class Lists:
 
     def usage(self) -> Any:
         """What ``/system/df`` says; nothing where it was not needed. Raises EngineError."""
-        if self._asking is not None:
-            self._asking.join()
-            return self.ask_cache() if self.cache is None else {}
         answers = self.client.finish(self._measuring)
         return answers[0].checked().json() if answers else {}
 
@@ -122,11 +102,8 @@ class Lists:
 
     def ask_cache(self) -> Any:
         """Ask for the build cache alone, if there is such a thing. Raises EngineError."""
-        version = self.client.negotiate()
-        if version.podman:
-            return {}
-        by_type = version.api >= DF_BY_TYPE
-        return self.client.get(cache_usage(self.client) if by_type else "/system/df")
+        podman = self.client.negotiate().podman
+        return {} if podman else self.client.get(cache_usage(self.client))
 
     def close(self) -> None:
         """Give up on answers that nobody has read."""
@@ -155,29 +132,10 @@ class Lists:
             if name == "info":
                 self.client.told_time(self._told[name])
 
-    def _ask_buildkit(self) -> None:
-        """Set ``cache``, where that can be done."""
-        self.cache = ask_buildkit(self.client)
-
 
 def cache_usage(client: Client) -> str:
-    """What to ask for the build cache alone, from ``DF_BY_TYPE`` on."""
-    verbose = "&verbose=1" if client.negotiate().api >= _VERBOSE else ""
-    return f"/system/df?type=build-cache{verbose}"
-
-
-def ask_buildkit(client: Client) -> list[CacheRecord] | None:
-    """The build cache over ``POST /grpc``; None where that gives no answer.
-
-    A proxy before the engine may not let it through. ``GET /system/df`` tells the same.
-    """
-    from holystone.engine.buildkit.cache import disk_usage
-
-    try:
-        connection = client.open()
-        try:
-            return disk_usage(connection.upgraded(WORKING_GRPC))
-        finally:
-            connection.close()
-    except (EngineError, OSError):
-        return None
+    """What to ask for the build cache, alone where the engine can tell it alone."""
+    api = client.negotiate().api
+    if api < DF_BY_TYPE:
+        return "/system/df"
+    return "/system/df?type=build-cache" + ("&verbose=1" if api >= _VERBOSE else "")

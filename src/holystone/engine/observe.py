@@ -14,11 +14,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from itertools import chain, repeat
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from holystone.engine import parse, sight
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineError, EngineRefused, EngineUnreachable, SenselessAnswer
-from holystone.engine.lists import DF_BY_TYPE, Answers, Lists, ask_buildkit, cache_usage
+from holystone.engine.lists import Answers, Lists, cache_usage
 from holystone.engine.reading import (
     NOT_FOUND,
     of_kind,
@@ -139,7 +140,7 @@ def _read_usage(
     """
     usage, said = _ask_usage(lists.usage, lists.ask_usage)
     notes: list[Note] = []
-    records = lists.cache or []
+    records: list[CacheRecord] = []
     if said and lists.sizes:
         notes.append(Note("usage", "volume", said=said))
         # A volume that cannot be measured says nothing of the build cache.
@@ -200,8 +201,6 @@ def _patiently(ask: Callable[[], T]) -> T:
 
 def list_named(client: Client, references: Collection[str], store: str) -> list[Image]:
     """The images that have one of these references. Raises EngineError."""
-    from urllib.parse import quote
-
     if not references:
         return []
     filters = quote(json.dumps({"reference": sorted(references)}))
@@ -223,14 +222,9 @@ def list_cache(client: Client) -> dict[str, CacheRecord]:
 
 
 def _ask_cache(client: Client) -> list[CacheRecord]:
-    records = None
-    if client.negotiate().api < DF_BY_TYPE:
-        records = ask_buildkit(client)
-    if records is None:
-        path = cache_usage(client)
-        usage = of_kind(dict, _patiently(partial(client.get, path)), "/system/df")
-        entries = parse.disk_usage(usage, "BuildCache")
-        records, _ = read_list(parse.cache_record, entries, "/system/df", "cache")
+    ask = partial(client.get, cache_usage(client))
+    entries = parse.disk_usage(of_kind(dict, _patiently(ask), "/system/df"), "BuildCache")
+    records, _ = read_list(parse.cache_record, entries, "/system/df", "cache")
     return records
 
 

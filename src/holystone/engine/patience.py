@@ -10,8 +10,7 @@ passed without a byte:
 - ``DELETE`` of an image, container, volume or network: it answers once the files are gone, and
   for a large image on a slow disk that takes minutes.
 - ``/system/df`` and lists with ``size=1``: it walks the files of volumes and containers first.
-- ``POST /build/prune``, and BuildKit's ``Prune`` and ``DiskUsage`` over ``POST /grpc``: it deletes
-  or measures its records first.
+- ``POST /build/prune``, and BuildKit's ``Prune`` over ``POST /grpc``: it deletes its records first.
 - ``GET /images/get`` and ``/images/{id}/get``: a classic engine and Podman write the whole export
   to their disk before the first byte.
 - ``POST /images/create``: it tells its progress, but waits silently for a registry, and Podman
@@ -29,15 +28,14 @@ import re
 from collections.abc import Callable
 
 from holystone.engine.errors import EngineSilent, ProtocolError
-from holystone.engine.transport.connection import silent
-from holystone.engine.transport.endpoint import Endpoint
+from holystone.engine.transport.address import Endpoint, silent
 
 AT_WORK = 30
 """Times as long may be silent what works."""
 AN_IMAGE = 0.05
 """Seconds for each image in a list: about three times what the slowest store takes."""
 WORKING_GRPC = "POST /grpc, at work"
-"""What a connection asks that is upgraded for a call of BuildKit that takes its time."""
+"""What an upgraded connection asks where a call of BuildKit takes its time."""
 
 _WORKS = re.compile(
     r"DELETE |POST (/v[\d.]+)?/(images/create|build/prune)\b|GET (/v[\d.]+)?/system/df\b"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from holystone.engine import observe
 from holystone.engine.activity import Touched
@@ -23,14 +23,12 @@ from holystone.engine.host import (
 )
 from holystone.engine.looking import left_of, path_of
 from holystone.engine.reading import FAULT, NOT_FOUND, says_gone
+from holystone.engine.remove_cache import CacheRemover
 from holystone.engine.remove_containers import is_untouched, remove_container
 from holystone.planner.inventory import CacheRecord
 from holystone.planner.protection import lease_on
 from holystone.planner.usage import Lease
 from holystone.planner.verdict import Step
-
-if TYPE_CHECKING:
-    from holystone.engine.remove_cache import CacheRemover
 
 _CONFLICT = 409
 
@@ -84,8 +82,6 @@ class Remover:
 
         No event tells of a build that uses a record, so they are listed anew just before.
         """
-        from holystone.engine.remove_cache import CacheRemover
-
         self.touched.follow()
         if self._cache_remover is None:
             self._cache_remover = CacheRemover(*self._cache)

@@ -11,9 +11,10 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import quote
 
 from holystone.engine import observe
-from holystone.engine.buildkit.cache import MOST_PRUNED, is_plain, prune
+from holystone.engine.buildkit.control import MOST_PRUNED, is_plain, prune
 from holystone.engine.buildkit.grpc import Channel
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineError, EngineRefused, ProtocolError
@@ -27,7 +28,6 @@ from holystone.engine.host import (
     USED,
     Removal,
 )
-from holystone.engine.patience import WORKING_GRPC
 from holystone.engine.reading import FAULT
 from holystone.planner.inventory import CacheRecord
 
@@ -189,29 +189,21 @@ class CacheRemover:
         off, and may have deleted some.
         """
         try:
-            connection = client.open()
+            channel = Channel(client, works=True)
         except EngineError:
             self._over_grpc = False
             return None
         try:
-            channel = Channel(connection.upgraded(WORKING_GRPC))
-        except (EngineError, OSError):
-            connection.close()
-            self._over_grpc = False
-            return None
-        try:
             return prune(channel, record_ids)
-        except (EngineError, OSError) as error:
+        except EngineError as error:
             self._over_grpc = False
             raise ProtocolError(f"BuildKit broke off a prune: {error}") from None
         finally:
-            connection.close()
+            channel.close()
 
 
 def _prune_over_http(client: Client, record_ids: Sequence[str]) -> set[str]:
     """The IDs of those deleted. Raises EngineError."""
-    from urllib.parse import quote
-
     # The filter is a regular expression that may match anywhere, hence the anchors.
     filters = quote(json.dumps({"id": [f'"^({"|".join(record_ids)})$"']}))
     path = client.versioned(f"/build/prune?all=1&filters={filters}")

@@ -14,7 +14,8 @@ from typing import Self
 from holystone.engine.client import Client
 from holystone.engine.host import Host
 from holystone.engine.transport import connection
-from holystone.engine.transport.endpoint import Endpoint, resolve
+from holystone.engine.transport.address import Endpoint
+from holystone.engine.transport.endpoint import resolve
 from holystone.operations.live_host import LiveHost
 from holystone.planner.inventory import Inventory
 from holystone.store import engines
@@ -48,6 +49,8 @@ class Session:
     ledger: Store
     """Of the demo host one that is gone with the session, unless a state folder was named."""
     is_demo: bool = False
+    warn: Callable[[str], None] = ignore
+    """Takes what goes wrong without ending an operation."""
     slow: Callable[[], None] | None = None
     """Called, from a thread of its own, where the engine has not answered for two seconds."""
     keep_moment: Callable[[], None] = nothing
@@ -107,12 +110,15 @@ def connect(
             endpoint.url,
             ledger,
             is_demo=True,
+            warn=warn,
             slow=slow,
             keep_moment=demo.keep_moment,
             _ends=ends,
         )
     ledger = Store(state or default_folder(environ), warn)
-    return _connect(endpoint, timeout, ledger, slow)
+    session = _connect(endpoint, timeout, ledger, slow)
+    session.warn = warn
+    return session
 
 
 def _connect(

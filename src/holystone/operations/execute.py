@@ -69,16 +69,17 @@ def execute(
     report: Callable[[Step, Removal], None] | None = None,
     begin: Callable[[Sequence[Step]], None] | None = None,
     looked: Callable[[Step, Removal], None] | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Remove what the plan lets go. ``inventory`` is what it was made from.
 
     ``begin`` is called before steps are asked of the engine and ``report`` after each step, from
-    the thread that makes them. An engine that stops answering, or Ctrl-C, ends the run: steps under
-    way are waited for, and the rest is told as not tried. What got no answer is looked at in the
-    end; ``looked`` is called with what that tells.
+    the thread that makes them. An engine that stops answering, or Ctrl-C, ends the run, and so does
+    ``cancelled`` once it is true: steps under way are waited for, and the rest is told as not
+    tried. What got no answer is looked at in the end; ``looked`` is called with what that tells.
     """
     started = time.monotonic()
-    crew = Crew(report or _silent, begin) if begin else Crew(report or _silent)
+    crew = Crew(report or _silent, begin or _begin, cancelled)
     for kind in KINDS:
         steps = [step for step in plan.steps if step.kind == kind]
         if kind == "cache":
@@ -100,6 +101,10 @@ def execute(
         seconds=time.monotonic() - started,
         interrupted=crew.stopped,
     )
+
+
+def _begin(steps: Sequence[Step]) -> None:
+    """Nothing is to be noted."""
 
 
 def _silent(step: Step, removal: Removal) -> None:

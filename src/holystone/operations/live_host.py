@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from holystone.engine import layer_sizes, observe
-from holystone.engine.activity import Touched
+from holystone.engine.activity import Touched, used_since
 from holystone.engine.client import Client
 from holystone.engine.events import EventStream
 from holystone.engine.host import REMOVED, Observed, Removal
@@ -17,6 +17,7 @@ from holystone.engine.remove import Remover
 from holystone.engine.sight import Sight
 from holystone.engine.storage.logs import with_log
 from holystone.engine.storage.writable import weighed_volume
+from holystone.operations.digests import keep_names
 from holystone.planner.inventory import Disk, Image, Inventory, Layer, Note, chain_ids
 from holystone.planner.names import complete, digest_names
 from holystone.planner.totals import Beside
@@ -79,7 +80,11 @@ class LiveHost:
         """The same as it is remembered."""
         self.confirming: Confirming | None = None
         """What registries said in this run; None until one is asked."""
+        self.named: Mapping[str, Sequence[str]] = {}
+        """The digests that name images which came back in this run, by ID."""
         self.touched = Touched(events)
+        if events is not None:
+            self.uses.watch(events)
         self.remover = Remover(client, self.touched, {}, 0.0)
 
     def now(self) -> float:
@@ -87,9 +92,13 @@ class LiveHost:
         return self.clock() + self.client.clock.ahead
 
     def watch(self) -> None:
-        """Open the event stream, unless that was done before. Raises EngineError."""
-        if self.touched.events is None:
-            self.touched.events = EventStream(self.client)
+        """Follow the events from now on. Raises EngineError."""
+        if self.touched.stream is None:
+            stream = EventStream(self.client)
+            self.touched.watch(stream)
+            self.uses.watch(stream)
+        else:
+            self.touched.forget()
 
     def observe(self, *, sizes: bool = False, every: bool = True) -> Inventory:
         """Everything on the engine now; see ``Host.observe``."""
@@ -268,8 +277,6 @@ class LiveHost:
 
     def used_since(self, inventory: Inventory, moment: float) -> Since:
         """What the engine's events tell of use since then; see ``Host.used_since``."""
-        from holystone.usage.since import used_since
-
         return used_since(self.client, inventory, moment)
 
     def keep_uses(self, inventory: Inventory) -> Observed:
@@ -323,16 +330,22 @@ class LiveHost:
         except OSError:
             return Beside()  # A folder went while it was read.
 
+    def keep_names(self, digests: Mapping[str, Sequence[str]]) -> None:
+        """Have these digests, by image ID, be kept as names of images that came back."""
+        self.named = digests
+
     def close(self) -> None:
         """Let go of every connection, and keep what was learned of what is still there."""
         # Before what is known of images that went is forgotten: of those that were used it stays.
         self.uses.keep()
         if self.news or not self.present.issuperset(self.facts):
             self.memory.remember(self.key, self.news, self.present)
+        # Now that what is known of images that went is forgotten.
+        keep_names(self.memory, self.key, self.named, self.now())
         if self.ended != self.ended_before:
             self.memory.remember_ends(self.key, self.ended)
-        if self.touched.events is not None:
-            self.touched.events.close()
+        if self.touched.stream is not None:
+            self.touched.stream.close()
         if self.lists is not None:
             self.lists.close()
         self.uses.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from holystone.config.adding import CannotAdd, add
+from holystone.config.edit import CannotAdd, add
 from holystone.config.errors import ConfigError
 from holystone.config.files import read_all
 from holystone.config.load import LARGEST

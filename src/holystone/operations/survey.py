@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -23,6 +24,8 @@ class Survey:
     inventory: Inventory
     usage: Usage
     plan: Plan
+    began: float
+    """When it began, UTC seconds by this machine's clock."""
 
 
 def survey(
@@ -47,7 +50,7 @@ def survey(
 
     Raises EngineError, and RequestError or TargetUnseen for a target that cannot be.
     """
-    host = session.host
+    host, began = session.host, time.time()
     if inventory is None:
         inventory = look(session, policy, sizes=sizes, whole=whole)
     _check_target(inventory, policy)
@@ -62,7 +65,7 @@ def survey(
         usage = host.usage()
         draft = plan(inventory, usage, policy, inventory.taken_at)
         if not draft.unconfirmed and not _needs_images(draft, inventory):
-            return Survey(inventory, usage, draft)
+            return Survey(inventory, usage, draft, began)
         if inventory.partial:
             return survey(session, policy, sizes=sizes)
     inventory = host.weigh(inventory)
@@ -73,7 +76,7 @@ def survey(
         anyone = about is None or policy.target is not None
         wanted = [each for each in made.unconfirmed if anyone or each in (about or ())]
         if asked.issuperset(wanted):
-            return Survey(inventory, usage, made)
+            return Survey(inventory, usage, made, began)
         asked.update(wanted)
         inventory = host.confirm(inventory, wanted)
 

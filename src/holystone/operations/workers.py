@@ -29,7 +29,8 @@ _Task = TypeVar("_Task")
 class _Pool(Generic[_Task]):
     """Tasks on threads. A stop lets those under way end and begins no other."""
 
-    def __init__(self) -> None:
+    def __init__(self, cancelled: Callable[[], bool] = lambda: False) -> None:
+        self.cancelled = cancelled
         self.stopped = ""
         """Why no further task is begun; empty while they are."""
         self.crash: BaseException | None = None
@@ -49,6 +50,8 @@ class _Pool(Generic[_Task]):
         raise NotImplementedError
 
     def _take(self, task: _Task) -> None:
+        if self.cancelled():
+            self._stop(INTERRUPTED)
         with self.changed:
             if self.stopped:
                 return
@@ -137,12 +140,13 @@ class Crew(_Pool[Job]):
         self,
         report: Callable[[Step, Removal], None],
         begin: Callable[[Job], None] = lambda _: None,
+        cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         """``begin`` is called before each job and ``report`` after each of its steps.
 
-        Both are called from the thread that works on it.
+        Both are called from the thread that works on it. Once ``cancelled`` is true no job begins.
         """
-        super().__init__()
+        super().__init__(cancelled)
         self.report = report
         self.begin = begin
         self.results: dict[tuple[str, str], Removal] = {}

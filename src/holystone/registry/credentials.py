@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import subprocess
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -100,8 +101,6 @@ class Credentials:
 
     def _ask(self, helper: str, server: str) -> dict[str, str]:
         """What a credential helper answers. Nothing it says but an error's words is ever shown."""
-        import subprocess
-
         program = f"docker-credential-{helper}"
         tried = f"{program} (named in {self.path}) cannot tell the credentials of {server}"
         mend = "Mend or remove it there."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
@@ -151,8 +152,6 @@ class Puller:
 
     def cancel(self) -> None:
         """End all pulls under way, and let none begin: each raises PullCancelled."""
-        import socket
-
         with self._lock:
             self._cancelled = True
             for connection in self._under_way:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import time
 
-from holystone.engine.errors import EngineSilent, EngineUnreachable
-from holystone.engine.transport.endpoint import Endpoint
+from holystone.engine.errors import EngineUnreachable
+from holystone.engine.transport import ssh, tls
+from holystone.engine.transport.address import Endpoint, host_of, unreachable
 
 _TLS_ALERT = b"\x15\x03"
 _WANTS_TLS = (b"HTTP request to an HTTPS server", b"plain HTTP request was sent to HTTPS port")
@@ -27,37 +29,10 @@ def connect(endpoint: Endpoint, timeout: float) -> socket.socket:
         plain = _tcp(endpoint, timeout)
         if endpoint.tls is None:
             return plain
-        from holystone.engine.transport import tls
-
         return tls.wrap(plain, endpoint, timeout)
     if endpoint.scheme == "ssh":
-        from holystone.engine.transport import ssh
-
         return ssh.dial(endpoint, timeout)
     raise ValueError(f"{endpoint.url} is nothing to connect to")
-
-
-def unreachable(endpoint: Endpoint, cause: str, mend: str) -> EngineUnreachable:
-    """The error that says where, why and what to do."""
-    return EngineUnreachable(f"cannot reach the engine at {_where(endpoint)}: {cause}. {mend}")
-
-
-def silent(endpoint: Endpoint, request: str, waited: float) -> EngineSilent:
-    """The error of an engine that takes a request and says nothing for so many seconds."""
-    return EngineSilent(
-        f"the engine at {_where(endpoint)} seems to hang: it did not answer {request} within "
-        f"{waited:g} s. It may be busy: try --timeout with a longer time."
-    )
-
-
-def _where(endpoint: Endpoint) -> str:
-    found = "" if endpoint.source in ("--host", "default") else f" (from {endpoint.source})"
-    return f"{endpoint.url}{found}"
-
-
-def host_of(endpoint: Endpoint) -> str:
-    """The host of a tcp endpoint, an IPv6 address without its brackets."""
-    return endpoint.address.rpartition(":")[0].strip("[]")
 
 
 def _unix(endpoint: Endpoint, timeout: float) -> socket.socket:
@@ -130,8 +105,6 @@ def _unix_failure(endpoint: Endpoint, error: OSError, timeout: float) -> EngineU
 
 def _kind_of_file(path: str) -> str:
     """What a path holds where it is no socket, else nothing."""
-    import stat
-
     try:
         mode = os.stat(path).st_mode
     except OSError:

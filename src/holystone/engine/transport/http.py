@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from http.client import HTTPException, HTTPResponse
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from holystone.engine.errors import (
     EngineRefused,
@@ -20,10 +20,8 @@ from holystone.engine.errors import (
     ProtocolError,
     SenselessAnswer,
 )
+from holystone.engine.patience import Patience
 from holystone.engine.transport.text import one_word, read_json
-
-if TYPE_CHECKING:
-    from holystone.engine.patience import Patience
 
 _CHUNK = 1 << 16
 _HTTP = b"HTTP/1."
@@ -165,17 +163,23 @@ class Connection:
         if self.ended and (left or answer.chunked):
             raise self._cut()
 
-    def arrived(self) -> bytes:
+    def arrived(self) -> tuple[bytes, str]:
         """What has come of an endless answer by now, on a socket that never waits.
 
-        Raises ProtocolError where the answer has ended.
+        And why nothing more will come; empty as long as something may.
         """
-        data = b"".join(iter(lambda: self._answer.fp.read1(_CHUNK), b""))
-        if self.ended:
-            raise ProtocolError(
-                f"the engine ended its answer to {self.request}. Is it being restarted?"
-            )
-        return data
+        parts = []
+        try:
+            while part := self._answer.fp.read1(_CHUNK):
+                parts.append(part)
+        except ProtocolError as error:
+            return b"".join(parts), str(error)
+        ended = f"the engine ended its answer to {self.request}. Is it being restarted?"
+        return b"".join(parts), ended if self.ended else ""
+
+    def receive_upgraded(self) -> bytes:
+        """What comes after the head in another protocol; nothing at its end. Raises as above."""
+        return self._answer.fp.read1(_CHUNK)
 
     def receive_some(self, size: int) -> bytes | None:
         """Up to so many bytes of what has come of the answer; nothing at its end.
@@ -217,19 +221,6 @@ class Connection:
                 "try --timeout with a longer time."
             ) from None
         patience.wait_on(self.request, timeout, waited)
-
-    def recv(self, size: int, /) -> bytes:
-        """What has come, for who speaks another protocol on the same connection."""
-        return self.receive_some(size) or b""
-
-    def sendall(self, data: bytes, /) -> None:
-        """Send bytes of another protocol. Raises OSError."""
-        self.sock.sendall(data)
-
-    def upgraded(self, request: str) -> Connection:
-        """The connection as a stream, on which another protocol asks for ``request``."""
-        self.request = request
-        return self
 
     def _cut(self) -> ProtocolError:
         return ProtocolError(

@@ -1,4 +1,4 @@
-"""An engine behind ssh: ``docker system dial-stdio`` there, a socket here. Imported on demand."""
+"""An engine behind ssh: ``docker system dial-stdio`` there, a socket here."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import tempfile
 from typing import IO, NamedTuple
 
 from holystone.engine.errors import EngineUnreachable
-from holystone.engine.transport.connection import unreachable
-from holystone.engine.transport.endpoint import Endpoint, ssh_destination
+from holystone.engine.transport.address import Endpoint, ssh_destination, unreachable
 
 _LONGEST_LOGIN = 30
 """Seconds the docker command gives a login (docker/cli ``connhelper.addSSHTimeout``)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
+from urllib.parse import quote
 
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 _PLAIN = re.compile(r"[!-~]*")
@@ -27,6 +28,4 @@ def one_word(path: str) -> str:
     """A path in which an ID, which is the engine's own, can end neither the path nor the line."""
     if _PLAIN.fullmatch(path):
         return path
-    from urllib.parse import quote
-
     return quote(path, safe=_KEPT, errors="replace")

@@ -1,4 +1,4 @@
-"""TLS to an engine, and what a failed handshake means. Imported only where TLS is asked for."""
+"""TLS to an engine, and what a failed handshake means."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import ssl
 from collections.abc import Iterable
 
 from holystone.engine.errors import EngineUnreachable
-from holystone.engine.transport.connection import host_of, unreachable
-from holystone.engine.transport.endpoint import TLS, Endpoint
+from holystone.engine.transport.address import TLS, Endpoint, host_of, unreachable
 from holystone.outside.regular_file import NotRegular, read_regular
 
 _LARGEST = 10_000_000

@@ -6,6 +6,7 @@ from collections import Counter
 
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, UNKNOWN, Removal
 from holystone.operations.execute import Outcome
+from holystone.operations.plan_fields import SavedPlan
 from holystone.operations.rounds import Round
 from holystone.planner.inventory import Disk
 from holystone.planner.policy import Policy
@@ -213,6 +214,20 @@ def _not_as_agreed(plan: Plan, look: Look) -> list[str]:
     return lines
 
 
+def nothing_left(plan: Plan, saved: SavedPlan) -> str:
+    """What is told where nothing of a plan can be carried out: what became of its objects."""
+    if not saved.steps:
+        return "Nothing was left to do: the plan has nothing in it."
+    wanted = {(step.kind, step.id) for step in saved.steps}
+    mine = [verdict for verdict in plan.verdicts if (verdict.kind, verdict.id) in wanted]
+    stay = sum(not is_gone(verdict) for verdict in mine)
+    if not stay:
+        return "Nothing was left to do: everything in the plan is gone already."
+    gone = f"{len(mine) - stay} are gone already, " if stay < len(mine) else ""
+    said = f"of {counted(len(mine), 'object')} in the plan {gone}{stay} must stay"
+    return f"Nothing was left to do: {said}."
+
+
 def is_gone(verdict: Verdict) -> bool:
     """Whether the object of an agreed plan is no longer there."""
     return any(r.rule == Rule.CHANGED and r.facts.get("gone") for r in verdict.reasons)
@@ -251,7 +266,7 @@ def _restorable(outcome: Outcome, run: int | None, look: Look) -> list[str]:
     images = [told for (kind, _), told in outcome.results.items() if kind == "image"]
     told = []
     if outcome.unknown:
-        told.append("The engine gave no answer; the next look at it tells what went.")
+        told.append("The engine gave no answer. The next look at it settles what was removed.")
     if any(each.result == UNKNOWN or each.lost for each in images):
         told.append(f"`holystone restore {run}` brings back what these images lost.")
     return [*paragraph(" ".join(told), look, style="yellow"), ""] if told else []

@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, NoReturn
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
 
+from holystone.operations.wishes import Wishes
 from holystone.planner.policy import LEVELS
 from holystone.planner.saved_plan import Agreed
 from holystone.planner.verdict import KINDS
@@ -26,8 +28,9 @@ class FieldError(ValueError):
     """What is wrong with which field."""
 
 
-class PlanFile(NamedTuple):
-    """A plan as it was written."""
+@dataclass(frozen=True, slots=True)
+class SavedPlan:
+    """A plan as it was written, or as it was shown."""
 
     level: str
     taken_at: float
@@ -37,10 +40,19 @@ class PlanFile(NamedTuple):
     store: str
     engine_name: str
     steps: tuple[Agreed, ...]
-    options: Mapping[str, Any] = {}
-    """The options of ``plan`` that say what may go, by their names in ``argparse``."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What was asked for beyond the level: fields of ``Wishes``."""
     freed_bytes: int = 0
     """What the whole of it was to free."""
+    path: str = ""
+    """The file it was read from."""
+    max_age: float = 3600.0
+    """Seconds after which too much may have changed to carry it out."""
+
+    @property
+    def wishes(self) -> Wishes:
+        """The level and the options it was made with."""
+        return Wishes(self.level, **self.options)
 
 
 def parsed(content: bytes) -> Any:
@@ -48,7 +60,7 @@ def parsed(content: bytes) -> Any:
     return json.loads(content.decode("utf-8"), object_pairs_hook=_once)
 
 
-def plan_file(told: Mapping[str, Any]) -> PlanFile:
+def saved_plan(told: Mapping[str, Any]) -> SavedPlan:
     """The plan. Raises FieldError."""
     level = _choice(told, "level", LEVELS)
     taken_at = _time(told, "taken_at")
@@ -65,7 +77,7 @@ def plan_file(told: Mapping[str, Any]) -> PlanFile:
         agreed = _step(step, f"{name}.")
         if steps.setdefault((agreed.kind, agreed.id), agreed) is not agreed:
             _wrong(f"{name}.id", f"{agreed.kind} {_shown(agreed.id)} stands twice")
-    return PlanFile(
+    return SavedPlan(
         level,
         taken_at,
         min(taken_at, _time(told, "since")) if "since" in told else taken_at,

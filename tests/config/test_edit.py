@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from holystone.config.adding import CannotAdd, add, block
+from holystone.config.edit import CannotAdd, add, block
 from holystone.config.files import read_all
 from holystone.config.sample import sample
 

@@ -1,0 +1,186 @@
+"""What ``holystone clean`` tells: as it goes, when it asks, and in the end."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Self
+
+from holystone.cli import exit_codes
+from holystone.cli.answer import tell
+from holystone.cli.session import Failure, answer, warn
+from holystone.operations.clean import (
+    Cleaned,
+    Event,
+    Locked,
+    Planned,
+    RoundBegun,
+    RoundDone,
+    StepDone,
+    Waiting,
+)
+from holystone.operations.connect import Session
+from holystone.operations.plan_fields import SavedPlan
+from holystone.operations.rounds import left_after
+from holystone.operations.survey import Survey
+from holystone.outside.writing import write
+from holystone.planner.policy import Policy
+from holystone.present import ci, terminal
+from holystone.present.progress import Progress
+from holystone.present.report import clean as report
+from holystone.present.report.config import sources
+
+
+class CleanAnswer:
+    """Tells of one clean. A context manager: what is drawn on the terminal is gone in the end."""
+
+    def __init__(
+        self, options: argparse.Namespace, policy: Policy, saved: SavedPlan | None
+    ) -> None:
+        self.options = options
+        self.policy = policy
+        self.saved = saved
+        self.output = terminal.open_output(sys.stdout, os.environ, color=options.color)
+        self.errors = terminal.open_output(sys.stderr, os.environ, color=options.color)
+        self.summarises = bool(os.environ.get("GITHUB_STEP_SUMMARY"))
+        self.in_whole = bool(options.json or options.report or saved or self.summarises)
+        """Whether images that stay are told of too."""
+        self.begun = False
+        """Whether the clean has the lock of the host."""
+        self.progress: Progress | None = None
+        self.drawn = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.drawn.close()
+
+    def event(self, event: Event) -> None:
+        """Tell what happens while it does."""
+        match event:
+            case Waiting(holder):
+                warn(f"waiting for {holder} to end ...")
+            case Locked():
+                self.begun = True
+            case Planned():
+                self._open()
+            case RoundBegun(part, whole):
+                progress = Progress(part, self.errors, whole=whole, before=self.progress)
+                self.progress = self.drawn.enter_context(progress)
+            case StepDone(step, removal):
+                if self.progress is not None:
+                    self.progress.step_done(step, removal)
+            case RoundDone(done, more):
+                self.drawn.close()
+                if more and not self.options.json:
+                    tell(self.output.write, report.round_done(done))
+
+    def confirm(self, found: Survey) -> bool:
+        """Show what a deep clean takes, and ask. Raises Failure where nobody can be asked."""
+        from holystone.present.report import deep  # Which few cleans need.
+
+        tell(self.errors.write, deep.render(found.inventory, found.plan, self.errors.look))
+        asks = sys.stdin is not None and sys.stdin.isatty() and self.errors.interactive
+        if self.options.json or not asks:
+            why = "--json asks no questions" if self.options.json else "no terminal to confirm on"
+            raise Failure(f"{why}; nothing was removed. Pass --yes to go ahead.", exit_codes.USAGE)
+        sys.stderr.write(f"{deep.QUESTION} ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+    def tell(self, done: Cleaned, session: Session) -> None:
+        """The result. Raises Failure where nothing takes it."""
+        as_json = self.options.json or self.options.report
+        if done.plan is None:
+            self._tell_coalesced(done)
+            return
+        if self.summarises:
+            summary = ci.clean_summary(done.plan, done.outcome, disk_after=done.disk)
+            if trouble := ci.append_summary(os.environ, summary):
+                warn(trouble)
+        if as_json:
+            from holystone.present import document
+
+            self._document(
+                document.clean(done.plan, done.outcome, disk_after=done.disk, rounds=done.rounds)
+            )
+        if not self.options.json:
+            self._tell(done, session)
+
+    def _open(self) -> None:
+        """The first line. What makes a plan impossible is told without it."""
+        if self.options.json:
+            return
+        # What a full disk does not take before the clean comes with the rest after it.
+        tell(self.output.write, report.opening(self.policy))
+        if read := self.options.configuration.sources:
+            tell(self.output.write, self.output.look.paint(sources(read), "dim"))
+
+    def _tell_coalesced(self, done: Cleaned) -> None:
+        """What is told where the run that was waited for has done this one's work."""
+        last = done.done_by
+        assert last is not None  # noqa: S101 - there is no plan only then
+        if self.options.json or self.options.report:
+            from holystone.present import document
+
+            level = self.policy.level
+            self._document(document.coalesced(done.inventory, level, last.id, done.disk))
+        if not self.options.json:
+            self._open()
+            answer(self.output, report.coalesced(last.id, last.freed_bytes))
+
+    def _tell(self, done: Cleaned, session: Session) -> None:
+        """The result; with every object that went where that was asked for, or a CI log folds."""
+        plan, outcome, look, last = done.plan, done.outcome, self.output.look, done.rounds[-1]
+        if plan is None:
+            return
+        if outcome.removed:
+            provider = ci.detect(os.environ)
+            if provider or self.options.verbose:
+                went = report.removals(plan, outcome, look, every=True)
+                title = f"What went ({outcome.removed})"
+                folded = ci.fold(provider, "holystone_removed", title, went, time.time())
+                answer(self.output, folded, marked=True)
+        text = report.render(
+            plan,
+            outcome,
+            look,
+            disk_after=done.disk,
+            run=done.run,
+            agreed_bytes=None if self.saved is None else self.saved.freed_bytes,
+        )
+        answer(self.output, text)
+        if self.saved is not None and not plan.steps:
+            answer(self.output, report.nothing_left(plan, self.saved))
+        if short := done.missed_bytes:
+            from holystone.present.report import shortfall
+
+            left = left_after(last)
+            text = shortfall.render(left, last.plan, short, look, session.host.beside(left))
+            answer(self.output, text)
+        answer(self.output, report.closing(plan, outcome, short=short))
+
+    def _document(self, told: dict[str, Any]) -> None:
+        """Answer with the document, write it into the file it was asked for in, or both."""
+        from holystone.present.document import configured, dump
+
+        told = configured(told, self.options.configuration)
+        if self.options.report:
+            try:
+                write(self.options.report, f"{dump(told)}\n")
+            except (OSError, ValueError) as error:
+                # What was removed is removed: that is told in any case.
+                said = getattr(error, "strerror", None) or str(error)
+                warn(f"cannot write the report to {self.options.report!r}: {said}")
+        if self.options.json:
+            answer(self.output, dump(told, indent=self.output.interactive))

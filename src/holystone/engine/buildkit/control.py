@@ -1,0 +1,208 @@
+"""What BuildKit itself does and tells (moby/buildkit ``api/services/control``), over gRPC.
+
+It deletes build cache records. And it remembers builds (0.11 and later, Docker 24): the latest 50,
+for two days. Their progress names the images that each began with (``FROM``, ``COPY --from``),
+which no event tells. On the containerd store its records of builds hold the manifest and the config
+of each result, so that a pull finds these in the store and does not fetch them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
+from typing import NamedTuple
+
+from holystone.engine.buildkit.grpc import NO_SUCH_CALL, CallRefused, Channel
+from holystone.engine.client import Client
+from holystone.engine.errors import EngineError, EngineUnreachable, ProtocolError
+
+MOST_PRUNED = 1000
+"""Records in one call: with the longest IDs still below ``grpc.LARGEST_MESSAGE``."""
+_LONGEST_ID = 58
+_LOADS = "[internal] load metadata for "
+"""How the Dockerfile frontend names the step that looks up an image, for each it begins with."""
+
+_SERVICE = "/moby.buildkit.v1.Control"
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+"""Kinds of protobuf fields."""
+# The fields of PruneRequest and UsageRecord; of BuildHistoryRequest, BuildHistoryEvent,
+# BuildHistoryRecord and StatusResponse; of UpdateBuildHistoryRequest.
+_FILTER, _ALL, _ID = 1, 2, 1
+_EARLY_EXIT, _EVENT_TYPE, _EVENT_RECORD, _DELETED = 3, 1, 2, 2
+_REF, _CREATED_AT, _COMPLETED_AT, _VERTEX, _VERTEX_NAME = 1, 6, 7, 1, 3
+_DELETE = 3
+
+
+class Build(NamedTuple):
+    """One build that has ended, well or not. Times are UTC seconds."""
+
+    began: float
+    ended: float
+    references: tuple[str, ...]
+    """The images it began with, as its Dockerfile wrote them, each once."""
+
+
+class Builds(NamedTuple):
+    """The builds that BuildKit remembers which ended after some moment."""
+
+    builds: tuple[Build, ...]
+    oldest: float
+    """When the oldest build ended that it remembers at all; 0 where it remembers none."""
+    remembered: int
+    """How many it remembers."""
+
+
+def prune(channel: Channel, record_ids: Sequence[str]) -> set[str]:
+    """Delete these build cache records; answers the IDs of those that were deleted.
+
+    BuildKit deletes each named record that nothing refers to, then those that only the deleted
+    ones referred to, until it finds none. At most ``MOST_PRUNED`` of them, on a new channel. Raises
+    ValueError for an ID that cannot be named, and EngineError.
+    """
+    # Without a filter BuildKit would choose for itself. Filters are alternatives.
+    if not record_ids or not all(map(is_plain, record_ids)) or len(record_ids) > MOST_PRUNED:
+        raise ValueError("name 1 to 1000 build cache records, each by a plain ID")
+    filters = b"".join(_text(_FILTER, f"id=={record_id}".encode()) for record_id in record_ids)
+    # `All`: internal and frontend records too, and those that share a layer with an image.
+    told = channel.call(f"{_SERVICE}/Prune", filters + _yes(_ALL))
+    ids = (value for message in told for field, value in _fields(message) if field == _ID)
+    return {each.decode("utf-8", "replace") for each in ids if isinstance(each, bytes)}
+
+
+def is_plain(record_id: str) -> bool:
+    """Whether an ID means itself in a filter; all that BuildKit makes are of this kind."""
+    return record_id.isascii() and record_id.isalnum() and len(record_id) <= _LONGEST_ID
+
+
+def builds_since(client: Client, moment: float) -> Builds:
+    """The builds that ended after a moment, the first to end first.
+
+    Raises EngineError, also where BuildKit remembers no builds (before 0.11).
+    """
+    with closing(Channel(client)) as channel:
+        ended = {}
+        for record in _remembered(channel):
+            name, began, end = _ended_build(record)
+            if end:
+                ended[name] = (began, end)
+        builds = []
+        for end, began, name in sorted((end, began, name) for name, (began, end) in ended.items()):
+            if end > moment:
+                progress = channel.call(f"{_SERVICE}/Status", _text(_REF, name))
+                builds.append(Build(began, end, _began_with(progress)))
+    oldest = min((end for _, end in ended.values()), default=0.0)
+    return Builds(tuple(builds), oldest, len(ended))
+
+
+def builds_that_made(client: Client, digests: Collection[str]) -> Sequence[bytes] | None:
+    """The names of the builds whose results have any of these digests.
+
+    None where nobody can tell: a proxy before the engine does not let the question through.
+    Raises EngineUnreachable.
+    """
+    wanted = [digest.encode() for digest in digests]
+    try:
+        with closing(Channel(client)) as channel:
+            found = [each for each in _remembered(channel) if any(d in each for d in wanted)]
+        return [name for name in (_ended_build(record)[0] for record in found) if name]
+    except EngineUnreachable:
+        raise
+    except CallRefused as refusal:
+        # A BuildKit that knows no such call keeps no records.
+        return () if refusal.grpc_status == NO_SUCH_CALL else None
+    except EngineError:
+        return None
+
+
+def forget_builds(client: Client, names: Sequence[bytes]) -> None:
+    """Have BuildKit delete its records of these builds. Raises EngineError."""
+    with closing(Channel(client, works=True)) as channel:
+        for name in names:
+            channel.call(f"{_SERVICE}/UpdateBuildHistory", _text(_REF, name) + _yes(_DELETE))
+
+
+def _remembered(channel: Channel) -> Iterator[bytes]:
+    """The records of the builds that BuildKit remembers."""
+    # Without `EarlyExit` the answer would go on with the builds to come.
+    for event in channel.call(f"{_SERVICE}/ListenBuildHistory", _yes(_EARLY_EXIT)):
+        fields = dict(_fields(event))
+        record = fields.get(_EVENT_RECORD)
+        if fields.get(_EVENT_TYPE, 0) != _DELETED and isinstance(record, bytes):
+            yield record
+
+
+def _ended_build(record: bytes) -> tuple[bytes, float, float]:
+    """A record's name, and when it began and ended; 0 where it has not."""
+    name, times = b"", {_CREATED_AT: 0.0, _COMPLETED_AT: 0.0}
+    for field, value in _fields(record):
+        if field == _REF and isinstance(value, bytes) and len(value) < 128:
+            name = value
+        elif field in times:
+            times[field] = _seconds(value)
+    return name, times[_CREATED_AT], times[_COMPLETED_AT]
+
+
+def _began_with(progress: list[bytes]) -> tuple[str, ...]:
+    """The images that a build looked up, by the names of its steps."""
+    names = [
+        name.decode("utf-8", "replace")
+        for message in progress
+        for field, vertex in _fields(message)
+        if field == _VERTEX
+        for number, name in _fields(vertex)
+        if number == _VERTEX_NAME and isinstance(name, bytes)
+    ]
+    loads = [name.removeprefix(_LOADS).strip() for name in names if name.startswith(_LOADS)]
+    return tuple(dict.fromkeys(loads))
+
+
+def _text(field: int, value: bytes) -> bytes:
+    """A protobuf field of less than 128 bytes."""
+    return bytes([field << 3 | _BYTES, len(value)]) + value
+
+
+def _yes(field: int) -> bytes:
+    return bytes([field << 3 | _VARINT, 1])
+
+
+def _seconds(timestamp: int | bytes) -> float:
+    """A google.protobuf.Timestamp as UTC seconds."""
+    parts = {field: value for field, value in _fields(timestamp) if isinstance(value, int)}
+    whole = parts.get(1, 0)
+    return (whole - 2**64 if whole >= 2**63 else whole) + parts.get(2, 0) / 1e9
+
+
+def _fields(data: int | bytes) -> Iterator[tuple[int, int | bytes]]:
+    """The fields of a protobuf message: number, and an int or the bytes of a string or message."""
+    if isinstance(data, int):
+        raise ProtocolError("BuildKit's answer has a number where a message should be")
+    at = 0
+    while at < len(data):
+        tag, at = _varint(data, at)
+        wire = tag & 7
+        if wire == _VARINT:
+            number, at = _varint(data, at)
+            yield tag >> 3, number
+            continue
+        if wire == _BYTES:
+            size, at = _varint(data, at)
+        elif wire in (_FIXED64, _FIXED32):
+            size = 8 if wire == _FIXED64 else 4
+        else:
+            raise ProtocolError(f"BuildKit's answer has a protobuf field of unknown kind {wire}")
+        if at + size > len(data):
+            raise ProtocolError("BuildKit's answer ends in the middle of a protobuf field")
+        yield tag >> 3, data[at : at + size]
+        at += size
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        if at >= len(data) or shift > 63:
+            raise ProtocolError("BuildKit's answer is not the protobuf message it should be")
+        byte = data[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return value, at
