@@ -68,8 +68,7 @@ def run(options: argparse.Namespace) -> int:
     if endpoint.scheme == "demo":
         return _restore_demo(number, references, options)
     from holystone.engine.client import Client
-    from holystone.engine.lists import Lists
-    from holystone.engine.observe import read_lists
+    from holystone.engine.observe import Lists, read_lists
     from holystone.engine.transport.connection import connect
     from holystone.registry.credentials import Credentials
     from holystone.registry.pull import Puller

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from holystone.planner.inventory import CacheRecord, Container, Engine, Image, Network, Volume
@@ -19,36 +20,17 @@ _HEX = frozenset("0123456789abcdef")
 
 
 def timestamp(text: object) -> float | None:
-    """An engine's time (RFC 3339, up to nanoseconds, any offset) as UTC seconds.
+    """An engine's time (RFC 3339, any offset) as UTC seconds, to the microsecond.
 
-    None for an empty text and for Go's zero time, which engines write for "never". Read by hand:
-    a list of networks alone would otherwise import ``datetime``.
+    None for an empty text and for Go's zero time, which engines write for "never".
     """
     if not isinstance(text, str) or text.startswith("0001-01-01"):
         return None
     try:
-        year, month, day = int(text[0:4]), int(text[5:7]), int(text[8:10])
-        clock = int(text[11:13]) * 3600 + int(text[14:16]) * 60 + int(text[17:19])
-        digits = len(text) - len(text[19:].lstrip(".0123456789"))
-        fraction = float(f"0{text[19:digits]}")
-        return _days(year, month, day) * 86400 + clock + fraction - _offset(text[digits:])
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-
-
-def _offset(zone: str) -> int:
-    """Seconds east of UTC: ``Z``, ``+02:00``. Raises ValueError."""
-    if zone in ("Z", "z"):
-        return 0
-    hours, minutes = zone[1:].split(":")
-    return (int(hours) * 3600 + int(minutes) * 60) * (-1 if zone[0] == "-" else 1)
-
-
-def _days(year: int, month: int, day: int) -> int:
-    """Days from 1970-01-01 in the Gregorian calendar (years counted from March)."""
-    year -= month <= 2
-    era_years = 365 * year + year // 4 - year // 100 + year // 400
-    return era_years + (153 * ((month + 9) % 12) + 2) // 5 + day - 719469
+    return moment.timestamp() if moment.tzinfo else None
 
 
 def engine(info: Mapping[str, Any], version: str, api: tuple[int, int], *, podman: bool) -> Engine:

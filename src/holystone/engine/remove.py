@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from holystone.engine import observe
 from holystone.engine.activity import Touched
 from holystone.engine.client import Client
 from holystone.engine.delete import NoAnswer, delete
@@ -21,7 +20,7 @@ from holystone.engine.host import (
     USED,
     Removal,
 )
-from holystone.engine.looking import left_of, path_of
+from holystone.engine.looking import left_of, path_of, references
 from holystone.engine.reading import FAULT, NOT_FOUND, says_gone
 from holystone.engine.remove_cache import CacheRemover
 from holystone.engine.remove_containers import is_untouched, remove_container
@@ -118,7 +117,7 @@ class Remover:
         if self.touched.references_moved:
             observed = self.touched.names.by_id.get(step.id)
             known = {*observed.tags, *observed.digests} if observed else set()
-            if new := observe.references(client, step.id).difference(known):
+            if new := references(client, step.id).difference(known):
                 return Removal(SKIPPED, f"{USED}: it is now {min(new)}")
         lost: list[str] = []
         for target in step.targets:

@@ -12,9 +12,9 @@ from holystone.engine.client import Client
 from holystone.engine.events import EventStream
 from holystone.engine.host import REMOVED, Observed, Removal
 from holystone.engine.inspecting import inspect_containers
-from holystone.engine.lists import Lists
+from holystone.engine.observe import Lists
 from holystone.engine.remove import Remover
-from holystone.engine.sight import Sight
+from holystone.engine.sight import Sight, disk
 from holystone.engine.storage.logs import with_log
 from holystone.engine.storage.writable import weighed_volume
 from holystone.planner.inventory import Disk, Image, Inventory, Layer, Note, chain_ids
@@ -311,7 +311,7 @@ class LiveHost:
 
     def disk(self) -> Disk:
         """The file system under the engine's data now; unknown before ``observe``."""
-        return observe.disk(self.seen)
+        return disk(self.seen)
 
     def beside(self, inventory: Inventory) -> Beside:
         """What the engine's data folder holds beside its objects; see ``Host.beside``."""
