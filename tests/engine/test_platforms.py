@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from holystone.engine import platforms as asking
+from holystone.engine import image_facts as asking
 from holystone.operations.refresh import NAMED, NEWER, PULLED, Standing, Wanted, carry_out
 from holystone.registry.credentials import Credentials
 from holystone.registry.pull import Puller
