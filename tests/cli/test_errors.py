@@ -212,7 +212,7 @@ def test_a_failing_disk_usage_is_noted(holystone: Command, fault: str, command: 
     assert "does not tell the size of the build cache" in " ".join(shown.out.split())
     if command == "status":
         assert done.json["kinds"]["cache"]["count"] == 0
-        assert "not told by the engine" in shown.out
+        assert "not reported by the engine" in shown.out
 
 
 ODD: dict[str, Behaviour] = {

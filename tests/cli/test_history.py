@@ -41,7 +41,7 @@ def done_run(folder: Path, level: str = "routine") -> None:
 def test_no_runs_yet(holystone: Command) -> None:
     done = holystone("history")
     assert done == (
-        0, "There are no runs yet: every clean is written here before it removes anything.\n", ""
+        0, "No runs yet. Every clean is recorded here before it removes anything.\n", ""
     )  # fmt: skip
     told = holystone("history", "--json").json
     assert (told["runs"], told["since_at"], told["totals"]["runs"]) == ([], None, 0)
@@ -114,7 +114,7 @@ def test_pressure_options_and_reasons(holystone: Command) -> None:
     for words in (
         "options --until-free 40GB --no-check-registry",
         "removed 2 images (2 tagged images, 1 under pressure)",
-        "removed the disk is to have 40.0 GB free; last used 3 days ago, frees 10 B",
+        "removed the disk needs 40.0 GB free; last used 3 days ago, frees 10 B",
         "removed from-the-future",
         "unknown the engine went away; unused",
     ):
@@ -142,7 +142,7 @@ def test_a_plan_in_a_file_made_for_space(holystone: Command, tmp_path: Path) -> 
     row = holystone("history").lines[1]
     assert f"tagged images, under pressure; --until-free 130GB --plan {plan}" in row
     one = holystone("history", str(run["id"])).out
-    assert "in the plan that was agreed on; the disk is to have 130 GB free" in one
+    assert "in the plan that was agreed on; the disk needs 130 GB free" in one
 
 
 def test_what_an_earlier_version_did_not_record(holystone: Command) -> None:

@@ -51,7 +51,7 @@ def test_finds_what_the_repository_uses(
 def test_says_where_there_is_nothing_to_find(holystone: Command, tmp_path: Path) -> None:
     done = holystone("init", "--into", tmp_path)
     assert done.code == 0
-    assert done.lines[0] == "Nothing here tells which CI system this repository uses."
+    assert done.lines[0] == "Cannot tell from these files which CI system this repository uses."
     assert any(line.startswith("  holystone init gitlab ") for line in done.lines)
 
 

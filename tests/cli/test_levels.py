@@ -162,7 +162,7 @@ def test_until_free(
     assert (run["tagged_removed"], run["tagged_under_pressure"]) == (3, 3)
     assert run["options"] == [f"--config {config}", f"--until-free {disk['total_bytes']}B"]
     assert "3 tagged images, under pressure" in holystone("history").lines[1]
-    assert holystone("history", str(run["id"])).out.count("the disk is to have ") == 3
+    assert holystone("history", str(run["id"])).out.count("the disk needs ") == 3
     back = holystone("restore", "--dry-run", str(run["id"]), "-H", fresh_engine.host)
     assert back.out.count("removed under pressure, least valuable first") == 3
     assert back.lines[1] == "The run removed 3 tagged images, under pressure: least valuable first."

@@ -123,7 +123,7 @@ def test_lists_of_a_plan(holystone: Command) -> None:
     assert text[0].split() == ["KIND", "NAME", "FREES", "VERDICT", "WHY"]
     rows = [line.split()[1] for line in text if line.startswith("  container ")]
     assert rows == sorted(rows)
-    assert text[-1] == "A filter chooses what is shown, not what a clean takes."
+    assert text[-1] == "A filter chooses what is shown, not what a clean removes."
     every = lines(holystone("plan", "--all", "--format", "{{.Kind}} {{.ID}}", "--no-trunc", *DEMO))
     assert len(every) == len(whole["items"])
     assert holystone("plan", "--filter", "kind=volume", "--detailed-exitcode", *DEMO).code == 2

@@ -104,8 +104,8 @@ def test_the_first_look_tells_so_and_later_ones_since_when(holystone: Command) -
         assert redis[-3:] == ["10", "min", "—"]
         assert "since 2" in second.lines[0]
         assert second.lines[-1] == (
-            "There may have been more: the engine's events begin later: it was restarted. Look "
-            "more often to miss nothing."
+            "There may have been more: the engine's events begin later: it was restarted. Run "
+            "holystone observe more often."
         )
 
 
@@ -199,7 +199,7 @@ def test_several_engines_are_told_apart(holystone: Command) -> None:
 
 def test_nothing_to_export(holystone: Command) -> None:
     for _ in range(2):
-        assert "no use is known yet" in holystone("history", "export").failed(1)
+        assert "no usage is recorded yet" in holystone("history", "export").failed(1)
         with opened(holystone.state) as ledger:
             ledger.fold(KEY, seen())
 

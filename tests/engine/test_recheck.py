@@ -130,9 +130,9 @@ def test_a_tag_that_no_event_told_of(fresh_engine: Engine, unique: str) -> None:
     inventory = host.weigh(host.date(host.observe()))
     made = plan(inventory, host.usage(), NO_GRACE, time.time())
     fresh_engine.docker("tag", used, tag)
-    assert host.touched.events is not None
-    host.touched.events.close()
-    host.touched.events = None
+    assert host.touched.stream is not None
+    host.touched.stream.close()
+    host.touched.stream = None
     host.touched.references_moved = True
     outcome = execute(made, inventory, host)
     host.close()

@@ -1,21 +1,25 @@
-"""The event stream: read without waiting, in every framing, and never trusted when it ends."""
+"""The event stream: in every framing, polled or waited for, and opened again where it broke."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import re
+import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
+from holystone.engine import events as events_module
+from holystone.engine.activity import Touched
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineError, EngineRefused, ProtocolError
 from holystone.engine.events import Event, EventStream
 from holystone.engine.transport.address import parse_host
 from holystone.engine.transport.connection import connect
 from tests.engine_client.misbehaving import (
+    CLOSE,
     HANG,
     Behaviour,
     closes,
@@ -179,6 +183,125 @@ def test_no_stream_is_one_clear_error(
         with pytest.raises(error, match=words) as caught, following(host):
             pass
         assert "/events" in str(caught.value)
+
+
+def at(second: float, name: str = "a:1") -> dict[str, object]:
+    """An event of that time."""
+    return {**TAGGED, "timeNano": int(second * 1e9), "Actor": {"ID": name}}
+
+
+def ids(events: list[Event]) -> list[str]:
+    return [event.id for event in events]
+
+
+def test_it_waits_for_the_next_event_and_no_longer_than_told() -> None:
+    sent: Behaviour = [HEAD, 0.3, lines(TAGGED)[:20], 0.2, lines(TAGGED)[20:], HANG]
+    with misbehaving({"GET /events": sent}) as host, following(host) as stream:
+        began = time.monotonic()
+        assert stream.wait(0.1) == []
+        assert 0.1 <= time.monotonic() - began < 0.3
+        assert stream.wait(30) == FOUND[:1]
+        assert time.monotonic() - began < 10
+
+
+def test_a_stream_that_broke_is_opened_again_and_tells_nothing_twice() -> None:
+    """From before the newest event, since engines send them out of order; half a line is lost."""
+    first: Behaviour = [HEAD + lines(at(1e9 + 7, "a"), at(1e9 + 7.5, "b")) + b'{"Type":"im', CLOSE]
+    again = [at(1e9 + 6.2, "late"), at(1e9 + 7, "a"), at(1e9 + 7.5, "b"), at(1e9 + 8, "c")]
+    script: dict[str, Behaviour] = {
+        "GET /events": first,
+        "GET /events?past": [HEAD + lines(*again), HANG],
+    }
+    with misbehaving(script) as host, following(host) as stream:
+        stream.opened = 0.0
+        inbox = stream.inbox()
+        told: list[str] = []
+        while "c" not in told:
+            told += ids(stream.wait(5))
+        assert told == ["a", "b", "late", "c"]
+        assert [event.id for event in inbox] == told
+        assert (stream.breaks, stream.broken) == (1, "")
+        assert host.requests[-1].endswith("/events?since=1000000006")
+        assert stream.poll() == []
+
+
+def test_while_it_is_broken_nothing_may_be_removed() -> None:
+    """Nor afterwards, until the host was observed again; why it is broken can be read."""
+    first: Behaviour = [HEAD + lines(at(1e9, "a")), 0.2, CLOSE]
+    script: dict[str, Behaviour] = {
+        "GET /events": first,
+        "GET /events?past": [HEAD + lines(at(1e9 + 1, "b")), HANG],
+    }
+    with misbehaving(script) as host, following(host) as stream:
+        stream.opened = 0.0
+        touched = Touched(stream)
+        with contextlib.suppress(ProtocolError):
+            gathered(stream, 9)
+        assert "ended its answer" in stream.broken
+        with pytest.raises(ProtocolError, match="ended its answer"):
+            touched.follow("a")
+        with pytest.raises(ProtocolError, match="ended its answer"):
+            touched.forget()
+        assert ids(stream.wait(5)) == ["b"]
+        for _ in range(2):
+            with pytest.raises(ProtocolError, match="Observe it again"):
+                touched.follow("c")
+        touched.forget()
+        assert not touched.follow("b"), "the host is observed after it"
+
+
+def test_an_engine_that_ends_each_stream_is_not_asked_all_the_time() -> None:
+    """And one that is gone is no error to who waits."""
+    script: dict[str, Behaviour] = {"GET /events": [HEAD, CLOSE]}
+    with misbehaving(script) as host, following(host) as stream:
+        assert stream.wait(1.2) == []
+        assert 3 <= sum("/events" in each for each in host.requests) <= 6
+    began = time.monotonic()
+    assert stream.broken
+    assert stream.wait(0.3) == []
+    assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_to_close_it_ends_a_wait(broken: bool) -> None:
+    with misbehaving({"GET /events": [HEAD, CLOSE if broken else HANG]}) as host:
+        client = Client(parse_host(host, "test", "test"), 0.3, connect)
+        stream = EventStream(client)
+        told: list[object] = []
+        waiting = threading.Thread(target=lambda: told.append(stream.wait(60)), daemon=True)
+        waiting.start()
+        time.sleep(0.5)
+        stream.close()
+        waiting.join(5)
+        client.close()
+    assert told == [[]]
+
+
+def test_a_burst_with_hostile_attributes_is_told_whole() -> None:
+    hostile = {"name": "\x1b[31m\n" * 40, "image": "\u202e" * 200, "": {"a": [None]}}
+    burst = [
+        {"Type": "container", "Action": "start", "timeNano": int(1e18) + n,
+         "Actor": {"ID": str(n), "Attributes": hostile}}
+        for n in range(5000)
+    ]  # fmt: skip
+    sent: Behaviour = [HEAD + lines(*burst), HANG]
+    with misbehaving({"GET /events": sent}) as host, following(host) as stream:
+        stream.opened = 0.0
+        told: list[str] = []
+        while len(told) < 5000 and (events := stream.wait(10)):
+            told += ids(events)
+    assert told == [str(n) for n in range(5000)]
+
+
+def test_an_event_without_an_end_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events_module, "_LONGEST", 1000)
+    sent: Behaviour = [HEAD + b'{"Type":"' + b"x" * 2000, HANG]
+    with (
+        misbehaving({"GET /events": sent}) as host,
+        following(host) as stream,
+        pytest.raises(ProtocolError, match="is no JSON"),
+    ):
+        gathered(stream, 1)
 
 
 def test_what_counts_as_use() -> None:

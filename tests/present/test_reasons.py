@@ -176,19 +176,19 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
     (
         "pressure",
         {"idle": 7200.0, "least_free": 40_000_000_000, "frees": 0},
-        "the disk is to have 40.0 GB free; last used 2 h ago, frees 0 B",
+        "the disk needs 40.0 GB free; last used 2 h ago, frees 0 B",
     ),
     ("step", {"image": "big:3", "images": 1}, "build step of big:3, which goes too"),
     ("step", {"image": "big:3", "images": 3}, "build step of big:3 and 2 more, which go too"),
     (
         "pressure",
         {"least_free": 40_000_000_000, "frees": 40_000_000, "with_records": 1, "with_steps": 2},
-        "the disk is to have 40.0 GB free; frees 40.0 MB with 2 build steps and 1 cache record",
+        "the disk needs 40.0 GB free; frees 40.0 MB with 2 build steps and 1 cache record",
     ),
     (
         "pressure",
         {"idle": 7200.0, "least_free": 40_000_000_000, "frees": 40_000_000, "with_records": 3},
-        "the disk is to have 40.0 GB free; last used 2 h ago, frees 40.0 MB with 3 cache records",
+        "the disk needs 40.0 GB free; last used 2 h ago, frees 40.0 MB with 3 cache records",
     ),
     (
         "pressure",
@@ -200,14 +200,14 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
             "least_free": 40_000_000_000,
         },
         (
-            "the disk is to have 40.0 GB free; last used 3 h ago, used about every 20 min, "
+            "the disk needs 40.0 GB free; last used 3 h ago, used about every 20 min, "
             "frees 412 MB, would take about 50 s to fetch"
         ),
     ),
     (
         "pressure",
         {"idle": None, "gap": None, "frees": 0, "chance": 0.64, "least_free": 10**9},
-        "the disk is to have 1.00 GB free; 64% likely to follow what was just asked for, frees 0 B",
+        "the disk needs 1.00 GB free; 64% likely to follow what was just asked for, frees 0 B",
     ),
     ("local", {}, "no registry can give it back: it was never pulled or pushed"),
     (

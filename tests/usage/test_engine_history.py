@@ -24,8 +24,8 @@ from holystone.usage.engine_history import (
     NO_EVENTS,
     REFUSED,
     History,
-    ask_events,
-    read_events,
+    ask_log,
+    read_log,
 )
 from holystone.usage.from_events import made_by_builds, of_bases, of_builds, of_events
 from holystone.usage.sighting import Bookmark
@@ -60,7 +60,7 @@ def engine(past: Behaviour) -> Iterator[Any]:
 
 
 def read(client: Client, known: Bookmark) -> History:
-    return read_events(client, ask_events(client, known), known)
+    return read_log(client, ask_log(client, known), known)
 
 
 def told(*moments: int, kind: str = "network") -> Behaviour:

@@ -26,10 +26,10 @@ def parser() -> argparse.ArgumentParser:
     """The options of ``advise``."""
     made = Parser(
         prog="holystone advise",
-        description="Replay what is remembered of this host's use, and tell how much disk its "
-        "images should have, which watermarks keep them to it, and what that would have cost and "
-        "saved in the last week. With a trace: the same of the host it was recorded on, without "
-        "watermarks.",
+        description="Simulate this host's recorded usage. Recommend how much disk its images "
+        "should have and which watermarks keep them to it, and show what that "
+        "would have cost and saved in the last week. With a trace: the same for "
+        "the host it was recorded on, without watermarks.",
         examples=[
             ("holystone advise", "the budget and watermarks for this host"),
             ("holystone advise uses.jsonl.gz", "the same of a recorded trace"),

@@ -31,8 +31,8 @@ def parser() -> argparse.ArgumentParser:
     """The options of ``clean``."""
     made = Parser(
         prog="holystone clean",
-        description="Remove what is temporary and unused; at level routine every tagged image "
-        "stays. `holystone plan` shows beforehand what would go.",
+        description="Remove temporary and unused objects. At level routine every tagged image "
+        "stays. `holystone plan` shows first what would be removed.",
         hints={
             "-a": "everything unused goes with holystone clean deep",
             "--all": "everything unused goes with holystone clean deep",
@@ -40,12 +40,12 @@ def parser() -> argparse.ArgumentParser:
             "be by --min-age 24h",
         },
         examples=[
-            ("holystone clean", "after a job: what is temporary goes, every tagged image stays"),
-            ("holystone clean weekly -n", "what a weekly clean would remove; removes nothing"),
-            ("holystone clean --until-used 70%", "until no more than 70 % of the disk is used"),
+            ("holystone clean", "after a job: remove temporary objects, keep every tagged image"),
+            ("holystone clean weekly -n", "show what a weekly clean would remove; removes nothing"),
+            ("holystone clean --until-used 70%", "until at most 70 % of the disk is used"),
             (
                 "holystone clean deep --volumes --yes",
-                "everything unused and unused anonymous volumes, without a question",
+                "remove everything unused and unused anonymous volumes, without asking",
             ),
         ],
     )
@@ -70,21 +70,21 @@ def parser() -> argparse.ArgumentParser:
         "-f",
         "--force",
         action="store_true",
-        help="accepted for the habit of docker prune -f, and changes nothing: holystone never "
-        "forces a removal. It does not stand for --yes",
+        help="accepted because docker prune has it; changes nothing, since holystone never "
+        "forces a removal. It is not --yes",
     )
     made.add_argument(
         "--report",
         metavar="FILE",
         type=path,
-        help="write what --json would print into this file as well, for a CI job to keep",
+        help="also write the output of --json into this file, for a CI job to keep",
     )
     made.add_argument(
         "--wait",
         metavar="TIME",
         type=value_of(parse_duration),
         default=30.0,
-        help="how long to wait for another run on this host to end (default 30s)",
+        help="how long to wait until another run on this host ends (default 30s)",
     )
     add_engine(made)
     add_output(made)
@@ -127,9 +127,7 @@ def run(options: argparse.Namespace) -> int:
             )
             told.tell(done, session)
     except KeyboardInterrupt:
-        left = (
-            "`holystone plan` shows what was not removed" if told.begun else "nothing was removed"
-        )
+        left = "`holystone plan` shows what is left" if told.begun else "nothing was removed"
         raise Failure(f"interrupted; {left}", exit_codes.INTERRUPTED) from None
     return _code(done)
 

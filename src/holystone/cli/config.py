@@ -32,11 +32,12 @@ def parser() -> argparse.ArgumentParser:
     """The options of ``config``."""
     made = Parser(
         prog="holystone config",
-        description="Show what is configured and which file says so, check it, or begin a file.",
+        description="Show the configuration and the file that each value comes from, check "
+        "it, or create a file.",
         examples=[
             ("holystone config show", "every value, and which file says so"),
-            ("holystone config check", "what is wrong, and what matches nothing on this host"),
-            ("holystone config init", "begin a holystone.toml, all in comments"),
+            ("holystone config check", "show errors, and patterns that match nothing on this host"),
+            ("holystone config init", "create a commented holystone.toml"),
         ],
     )
     made.add_argument(

@@ -12,10 +12,10 @@ def parser() -> argparse.ArgumentParser:
     """The options of ``help``."""
     made = Parser(
         prog="holystone help",
-        description="Show what there is, or the options and examples of a command.",
+        description="List the commands, or show the options and examples of one.",
         examples=[("holystone help clean", "the options of clean; holystone clean --help is it")],
     )
-    made.add_argument("command", nargs="?", metavar="COMMAND", help="the command to tell about")
+    made.add_argument("command", nargs="?", metavar="COMMAND", help="the command to show")
     made.add_argument(
         "action", nargs="?", metavar="ACTION", help="an action of it, as in help lease release"
     )

@@ -36,8 +36,8 @@ def parser() -> argparse.ArgumentParser:
     """The options of ``init``."""
     made = Parser(
         prog="holystone init",
-        description="Write the files that make holystone part of a CI system or a host. Without "
-        "a target: tell what this repository uses and what would be written.",
+        description="Write the files that add holystone to a CI system or a host. Without a "
+        "target: show what this repository uses and what would be written.",
         examples=[
             ("holystone init", "what this repository uses, and what would be written"),
             ("holystone init gitlab --print", "the files for GitLab, to standard output"),
@@ -66,8 +66,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--replace-prune",
         action="store_true",
-        help="also replace commands of this repository that prune the host, like docker system "
-        "prune, by holystone's clean; without it they are shown, and at a terminal it asks",
+        help="also replace commands in this repository that prune the host, like docker "
+        "system prune, by holystone clean; by default it shows them, and asks at a "
+        "terminal",
     )
     add_output(made)
     return made

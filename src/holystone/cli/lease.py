@@ -36,13 +36,13 @@ def parser() -> argparse.ArgumentParser:
     """The options of ``lease``."""
     made = Parser(
         prog="holystone lease",
-        description="Keep images for a job that will need them: until the lease ends no clean "
-        "takes them, at any level. `lease release IMAGE...` ends leases before their time, "
-        "`lease list` shows them. (An image called list or release is written with its tag.)",
+        description="Reserve images for a job: until the lease ends, no clean removes them, "
+        "at any level. `lease release IMAGE...` ends leases early, `lease list` "
+        "shows them. (Write an image called list or release with its tag.)",
         examples=[
             (
                 "holystone lease python:3.12-slim --for 2h",
-                "no clean takes this image in the next two hours",
+                "no clean removes this image in the next two hours",
             ),
             ("holystone lease list", "every lease"),
             ("holystone lease list --sort job --filter 'left<1h'", "those that end within an hour"),

@@ -65,8 +65,8 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         type=value_of(_wait),
         default=_SILENCE,
-        help="how long the engine may be silent (default 10s); where it works silently, as while "
-        "it deletes an image, 30 times as long",
+        help="how long to wait for an answer of the engine (default 10s); 30 times as long "
+        "where the engine works before it answers, such as when it deletes an image",
     )
     add_state(group)
 
@@ -77,7 +77,7 @@ def add_state(parser: argparse._ActionsContainer) -> None:
         "--state",
         metavar="DIR",
         type=path,
-        help="where holystone keeps what it remembers between runs (or HOLYSTONE_STATE)",
+        help="where holystone stores its data between runs (or HOLYSTONE_STATE)",
     )
 
 
@@ -89,7 +89,10 @@ def add_output(parser: argparse.ArgumentParser) -> None:
         "--color", choices=("auto", "always", "never"), default="auto", help="default: auto"
     )
     group.add_argument(
-        "-v", "--verbose", action="store_true", help="more detail: what went one by one, tracebacks"
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="more detail: each removed object, tracebacks of errors",
     )
 
 
@@ -156,8 +159,8 @@ def add_config(group: argparse._ArgumentGroup) -> None:
         "--config",
         metavar="FILE",
         type=path,
-        help="read this holystone.toml and no other (or HOLYSTONE_CONFIG); by default the user's "
-        "own and the system's come together, and ./holystone.toml can protect more",
+        help="read only this holystone.toml (or HOLYSTONE_CONFIG); by default the user's file "
+        "and the system's are merged, and ./holystone.toml can only protect more",
     )
 
 
@@ -170,9 +173,10 @@ def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
             choices=LEVELS,
             default="routine",
             metavar="LEVEL",
-            help="routine (default): stopped containers, untagged images, build cache beyond "
+            help="routine (default): stopped containers, untagged images, build cache above "
             "its budget; every tagged image stays. weekly: also unused networks, unused "
-            "anonymous volumes, and tagged images not used for long. deep: everything unused",
+            "anonymous volumes, and tagged images not used for 30 days. deep: everything "
+            "unused",
         )
     group = parser.add_argument_group("policy")
     add_config(group)
@@ -180,23 +184,23 @@ def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
         "--min-age",
         metavar="TIME",
         type=value_of(_age),
-        help="how old an object must be to go (default: 1m for images that lost their tag, 1h "
-        "for those that never had one and for tagged ones, 10m for the rest). 0s takes young "
-        "objects too: not while jobs run, for a classic build under way can lose its stages. "
-        "Containers that were never started wait for their day all the same",
+        help="minimum age of an object before it is removed (default: 1m for images that lost "
+        "their tag, 1h for images that never had one and for tagged images, 10m for the "
+        "rest). Do not pass 0s while jobs run: a running classic build can lose its "
+        "stages. Containers that were never started always wait one day",
     )
     group.add_argument(
         "--cache-budget",
         metavar="SIZE",
         type=value_of(_size),
-        help="how much build cache may stay (default: a tenth of the disk)",
+        help="how much build cache to keep (default: a tenth of the disk)",
     )
     if not level:
         group.add_argument(
             "--level",
             choices=LEVELS,
             default="routine",
-            help="judge as a clean of this level would (default: routine)",
+            help="show the verdicts of a clean at this level (default: routine)",
         )
         return
     group.add_argument(
@@ -210,37 +214,37 @@ def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
         "--until-used",
         metavar="PERCENT",
         type=value_of(_share),
-        help="the same until no more than this share of the disk is used: 70%%",
+        help="the same, until at most this share of the disk is used, like 70%%",
     )
     group.add_argument(
         "--watermarks",
         action="store_true",
-        help="the same where the disk is above its high watermark, until it is below the low one",
+        help="the same, if the disk is above its high watermark, until it is below the low "
+        "watermark",
     )
     group.add_argument(
         "--check-registry",
         action="store_true",
         default=None,
-        help="ask the registry of a tagged image whether it can give it back before it goes "
-        "(default)",
+        help="before removing a tagged image, ask its registry whether it still has it (default)",
     )
     group.add_argument(
         "--no-check-registry",
         action="store_false",
         dest="check_registry",
-        help="do not ask: the image's digest is proof enough",
+        help="do not ask registries: a digest of the image is enough",
     )
     group.add_argument(
         "--include-local",
         action="store_true",
-        help="deep: also images that no registry can give back",
+        help="deep: also remove images that no registry has",
     )
     group.add_argument(
         "--volumes",
         nargs="?",
         const="anonymous",
         choices=("anonymous", "named"),
-        help="deep: also unused anonymous volumes; with =named all unused volumes",
+        help="deep: also remove unused anonymous volumes; with =named all unused volumes",
     )
 
 

@@ -44,33 +44,35 @@ def parser() -> argparse.ArgumentParser:
             ),
             (
                 "holystone plan --until-free 40GB",
-                "what would go so that 40 GB of the disk are free",
+                "what to remove so that 40 GB of the disk are free",
             ),
             (
                 "holystone plan deep --out deep.plan",
-                "write the plan down; holystone clean --plan deep.plan carries out exactly that",
+                "save the plan; holystone clean --plan deep.plan carries out exactly that plan",
             ),
         ],
     )
     add_policy(made, level=True)
-    made.add_argument("--all", action="store_true", help="list every object, kept ones too")
+    made.add_argument("--all", action="store_true", help="list every object, also those that stay")
     made.add_argument(
         "-n",
         "--dry-run",
         action="store_true",
-        help="accepted, and changes nothing: a plan never removes anything",
+        help="accepted; changes nothing, since a plan never removes anything",
     )
     made.add_argument(
         "--out",
         metavar="FILE",
         type=path,
-        help="write the plan into a file that clean --plan carries out",
+        help="also write the plan into a file, which clean --plan carries out",
     )
     made.add_argument(
-        "--detailed-exitcode", action="store_true", help="end with 2 where something would go"
+        "--detailed-exitcode",
+        action="store_true",
+        help="exit with code 2 if a clean would remove something",
     )
     made.add_argument(
-        "--or-demo", action="store_true", help="where no engine answers, plan for the demo host"
+        "--or-demo", action="store_true", help="if no engine answers, plan for the demo host"
     )
     add_listing(made, "plan")
     add_engine(made)

@@ -60,7 +60,7 @@ LARGER = Direction("raise it", _larger)
 SMALLER = Direction("lower it", _smaller)
 LONGER = Direction("lengthen it", _longer)
 """Where nothing is set, nothing goes by it: ``never``."""
-BUDGET = Direction("raise it", _budget)
+MORE_ON_DISK = Direction("raise it", _budget)
 TRUE = Direction("set it to true", lambda asked, owners: asked or owners)
 FALSE = Direction("set it to false", lambda asked, owners: asked and owners)
 ANY = Direction("set it", lambda asked, _: asked)

@@ -9,26 +9,48 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from holystone.config import kinds
-from holystone.config.container_keys import CONTAINERS
 from holystone.config.directions import (
     ANY,
-    BUDGET,
     EVERY,
     FALSE,
     FEWER,
     LARGER,
     LONGER,
+    MORE_ON_DISK,
+    ONLY_THESE,
     OWNER,
     SMALLER,
     TRUE,
     Direction,
     first_of,
 )
-from holystone.config.kinds import Kind
+from holystone.config.kinds import (
+    BUDGET,
+    COUNT,
+    DURATION,
+    DURATION_OR_NEVER,
+    EXIT_CODES,
+    FLAG,
+    IMAGES,
+    IMAGES_ALONE,
+    KEPT,
+    LABELS,
+    MARK,
+    NAMES,
+    SHARE,
+    SIZE,
+    TEXT,
+    WINDOW,
+    Kind,
+    choice,
+    choices,
+)
+from holystone.planner.kept_containers import TABLE
 from holystone.planner.policy import DEFAULT_RETENTION, LEVELS, TAKES, Policy, Retention
 
 Path = tuple[str, ...]
+Row = tuple[str, Kind, Direction, Any, str]
+"""A key without its table: name, kind, direction, example, doc."""
 
 
 class Key(NamedTuple):
@@ -86,224 +108,160 @@ RULES_DOC = (
     "image goes when all its tags are let go."
 )
 
-_RETENTION = (
-    (
-        "unused_for",
-        kinds.DURATION_OR_NEVER,
-        "Let a tag go that was not used for so long.",
-        "14d",
-        LONGER,
-    ),
-    (
-        "max_age",
-        kinds.DURATION_OR_NEVER,
-        "Let a tag go that came here longer ago than this, used or not.",
-        "90d",
-        LONGER,
-    ),
-    (
-        "keep_last",
-        kinds.COUNT,
-        "Keep so many tags of each repository in any case, the newest.",
-        3,
-        LARGER,
-    ),
-)
 
-_LEVEL = (
-    ("containers", kinds.FLAG, "Stopped containers.", True, FALSE),
-    (
-        "stopped_groups",
-        kinds.FLAG,
-        "Compose projects and pods whose containers have all been stopped for a while.",
-        True,
-        FALSE,
-    ),
-    ("untagged", kinds.FLAG, "Untagged images.", True, FALSE),
-    (
-        "tagged",
-        kinds.choice("none", "retention", "all"),
-        "Unused tagged images: none, those that the rules of [images] let go, or all.",
-        "retention",
-        first_of("none", "retention", "all"),
-    ),
-    (
-        "build_cache",
-        kinds.choice("none", "budget", "all"),
-        "Build cache: none, down to the limits of [build_cache], or all that is unused.",
-        "budget",
-        first_of("none", "budget", "all"),
-    ),
-    ("networks", kinds.FLAG, "Unused networks that [networks] lets go.", True, FALSE),
-    ("volumes", kinds.FLAG, "Unused volumes that [volumes] lets go.", False, FALSE),
-)
+def _ordered(*words: str) -> tuple[Kind, Direction]:
+    """One of some words, from the one that protects most to the one that protects least."""
+    return choice(*words), first_of(*words)
 
-KEYS: tuple[Key, ...] = (
-    Key(
-        "protect", "images", kinds.IMAGES,
-        "Images one of whose references matches. With ! a pattern excepts what those before it "
-        "in the same list cover.",
-        ["python:*-slim", "registry.example.com/team/*", "!registry.example.com/team/scratch"],
-        ("protect", "images"), EVERY, together=True,
-    ),
-    Key(
-        "protect", "labels", kinds.LABELS,
-        "Objects of any kind with such a label: key or key=value, * for any text.",
-        ["keep", "com.example.stage=prod*"], ("protect", "labels"), EVERY, together=True,
-    ),
-    Key(
-        "protect", "official", kinds.FLAG, "The official images of Docker Hub.",
-        example=True, field=("protect", "official"), direction=TRUE, together=True,
-    ),
-    Key(
-        "protect", "larger_than", kinds.SIZE,
-        "Images larger than this: they take long to come back.",
-        "5GB", ("protect", "larger_than"), SMALLER, together=True,
-    ),
-    Key(
-        "protect", "local", kinds.FLAG,
-        "Images that no registry can give back, whatever options say.",
-        example=True, field=("protect", "local"), direction=TRUE, together=True,
-    ),
-    Key(
-        "protect", "newest", kinds.COUNT, "So many tags of each repository, the newest.",
-        2, ("protect", "newest"), LARGER, together=True,
-    ),
-    Key(
-        "protect", "used_within", kinds.DURATION, "Images that were used within this time.",
-        "7d", ("protect", "used_within"), LARGER, together=True,
-    ),
-    Key(
-        "protect", "min_age", kinds.DURATION, "Images that came here less than so long ago.",
-        "1d", ("protect", "min_age"), LARGER, together=True,
-    ),
-    *(
-        Key("images", name, kind, doc, example, ("default", name), direction)
-        for name, kind, doc, example, direction in _RETENTION
-    ),
-    Key(
-        "images", "check_registry", kinds.FLAG,
-        "Whether registries are asked, before a tagged image goes, if they have it.",
-        example=False, field=("check_registry",), direction=OWNER,
-    ),
-    *(
-        Key("containers", name, kind, doc, example, ("containers", name), direction, together)
-        for name, kind, doc, example, direction, together in CONTAINERS
-    ),
-    Key(
-        "build_cache", "budget", kinds.BUDGET,
-        "How much may stay: bytes, or a share of the disk (10GB where the disk is not in sight).",
-        "20GB", ("cache", "budget_share"), BUDGET,
-    ),
-    Key(
-        "build_cache", "unused_for", kinds.DURATION,
-        "What was not used for so long goes even inside the budget.",
-        "14d", ("cache", "unused_for"), LARGER,
-    ),
-    Key(
-        "build_cache", "keep_mounts", kinds.FLAG,
-        "Whether cache mounts (RUN --mount=type=cache) stay in any case.",
-        example=True, field=("cache", "keep_mounts"), direction=OWNER,
-    ),
-    Key(
-        "volumes", "remove", kinds.choice("never", "anonymous", "named"),
-        "never, anonymous ones, or named: anonymous ones and those that names match.",
-        "named", ("volumes", "remove"), first_of("never", "anonymous", "named"),
-    ),
-    Key(
-        "volumes", "names", kinds.NAMES,
-        "Volumes that may go, where remove is named: names with * and ?.",
-        ["runner-*-cache-*"], ("volumes", "names"), FEWER,
-    ),
-    Key(
-        "volumes", "unused_for", kinds.DURATION,
-        "How long they must have been unused, where that is more than grace.other.",
-        "7d", ("volumes", "unused_for"), LARGER,
-    ),
-    Key(
-        "networks", "unused_for", kinds.DURATION,
-        "How long they must have been unused, where that is more than grace.other.",
-        "1d", ("networks_unused_for",), LARGER,
-    ),
-    Key(
-        "networks", "by_hand", kinds.FLAG,
-        "Whether networks go as well that no tool and no CI job made.",
-        example=True, field=("networks_by_hand",), direction=FALSE,
-    ),
-    Key(
-        "grace", "untagged", kinds.DURATION,
-        "Untagged images that had a tag: nothing can name them any more.",
-        "5m", ("grace", "once_tagged"), LARGER,
-    ),
-    Key(
-        "grace", "never_tagged", kinds.DURATION,
-        "Untagged images that never had a tag: a stage of a running classic build looks like this.",
-        "2h", ("grace", "never_tagged"), LARGER,
-    ),
-    Key(
-        "grace", "tagged", kinds.DURATION,
-        "Tagged images since they were pulled, tagged or used.",
-        "4h", ("grace", "tagged"), LARGER,
-    ),
-    Key(
-        "grace", "other", kinds.DURATION,
-        "Containers since they stopped; build cache, volumes and networks since their last use.",
-        "30m", ("grace", "other"), LARGER,
-    ),
-    Key(
-        "disk", "high", kinds.MARK,
-        "Above this a clean is due: a share in use, or bytes free.",
-        "85%", ("disk", "high"), OWNER,
-    ),
-    Key(
-        "disk", "low", kinds.MARK,
-        "A clean for room goes on until so much is free; without it 2 GB more than at high.",
-        "60GB free", ("disk", "low"), OWNER,
-    ),
-    Key(
-        "disk", "critical", kinds.MARK,
-        "Above this builds are about to fail; less is free than at high.",
-        "5GB free", ("disk", "critical"), OWNER,
-    ),
-    Key(
-        "disk", "inodes", kinds.SHARE,
-        "The share of the inodes in use that counts as high.",
-        "80%", ("disk", "inodes"), OWNER,
-    ),
-    Key(
-        "refresh", "window", kinds.WINDOW,
-        "The part of the day in which it may pull, local time; without it at any time.",
-        "22:00-06:00", ("refresh", "window"), OWNER,
-    ),
-    *(
-        Key(f"levels.{level}", name, kind, doc, example, ("takes", name), direction)
-        for level in LEVELS
-        for name, kind, doc, example, direction in _LEVEL
-    ),
+
+_RETENTION: tuple[Row, ...] = (
+    ("unused_for", DURATION_OR_NEVER, LONGER, "14d",
+     "Let a tag go that was not used for so long."),
+    ("max_age", DURATION_OR_NEVER, LONGER, "90d",
+     "Let a tag go that came here longer ago than this, used or not."),
+    ("keep_last", COUNT, LARGER, 3,
+     "Keep so many tags of each repository in any case, the newest."),
 )  # fmt: skip
+_LEVEL: tuple[Row, ...] = (
+    ("containers", FLAG, FALSE, True, "Stopped containers."),
+    ("stopped_groups", FLAG, FALSE, True,
+     "Compose projects and pods whose containers have all been stopped for a while."),
+    ("untagged", FLAG, FALSE, True, "Untagged images."),
+    ("tagged", *_ordered("none", "retention", "all"), "retention",
+     "Unused tagged images: none, those that the rules of [images] let go, or all."),
+    ("build_cache", *_ordered("none", "budget", "all"), "budget",
+     "Build cache: none, down to the limits of [build_cache], or all that is unused."),
+    ("networks", FLAG, FALSE, True, "Unused networks that [networks] lets go."),
+    ("volumes", FLAG, FALSE, False, "Unused volumes that [volumes] lets go."),
+)  # fmt: skip
+_ROWS: Mapping[str, tuple[Row, ...]] = {
+    "protect": (
+        ("images", IMAGES, EVERY,
+         ["python:*-slim", "registry.example.com/team/*", "!registry.example.com/team/scratch"],
+         ("Images one of whose references matches. With ! a pattern excepts what those before it "
+          "in the same list cover.")),
+        ("labels", LABELS, EVERY, ["keep", "com.example.stage=prod*"],
+         "Objects of any kind with such a label: key or key=value, * for any text."),
+        ("official", FLAG, TRUE, True, "The official images of Docker Hub."),
+        ("larger_than", SIZE, SMALLER, "5GB",
+         "Images larger than this: they take long to come back."),
+        ("local", FLAG, TRUE, True,
+         "Images that no registry can give back, whatever options say."),
+        ("newest", COUNT, LARGER, 2, "So many tags of each repository, the newest."),
+        ("used_within", DURATION, LARGER, "7d", "Images that were used within this time."),
+        ("min_age", DURATION, LARGER, "1d", "Images that came here less than so long ago."),
+    ),
+    "images": (
+        *_RETENTION,
+        ("check_registry", FLAG, OWNER, False,
+         "Whether registries are asked, before a tagged image goes, if they have it."),
+    ),
+    "containers": (
+        ("stopped_for", DURATION, LARGER, "6h",
+         "How long they must have been stopped, where that is more than grace.other."),
+        ("keep_labels", LABELS, EVERY, ["debug"],
+         "Containers with such a label stay; for every kind of object see protect.labels."),
+        ("keep_names", NAMES, EVERY, ["ollama", "lab-*"],
+         "Containers with such a name stay: * for any text, ? for one character."),
+        ("keep_images", IMAGES_ALONE, EVERY, ["ollama/ollama"],
+         "Containers made from such an image stay; see also protect.images."),
+        ("exit_codes", EXIT_CODES, ONLY_THESE, [0],
+         "Only containers that ended with one of these go; empty: any."),
+        ("created_for", DURATION, LARGER, "6h",
+         "How long ago a container must have been made that was never started."),
+        ("group_stopped_for", DURATION, LARGER, "30d",
+         "How long all containers of a compose project or pod must have been stopped."),
+        ("restart_stopped_for", DURATION, LARGER, "90d",
+         "How long one with the restart policy always or unless-stopped must have been stopped."),
+        ("tools", KEPT, EVERY, ["label=com.example.lab", "name=lab-*"],
+         "More containers that tools keep, by label, name or image: only deep takes them."),
+        ("tools_off", choices(*(row.name for row in TABLE)), FEWER, ["kind"],
+         "Tools of the table whose containers go like any other."),
+    ),
+    "build_cache": (
+        ("budget", BUDGET, MORE_ON_DISK, "20GB",
+         "How much may stay: bytes, or a share of the disk (10GB where the disk is not in sight)."),
+        ("unused_for", DURATION, LARGER, "14d",
+         "What was not used for so long goes even inside the budget."),
+        ("keep_mounts", FLAG, OWNER, True,
+         "Whether cache mounts (RUN --mount=type=cache) stay in any case."),
+    ),
+    "volumes": (
+        ("remove", *_ordered("never", "anonymous", "named"), "named",
+         "never, anonymous ones, or named: anonymous ones and those that names match."),
+        ("names", NAMES, FEWER, ["runner-*-cache-*"],
+         "Volumes that may go, where remove is named: names with * and ?."),
+        ("unused_for", DURATION, LARGER, "7d",
+         "How long they must have been unused, where that is more than grace.other."),
+    ),
+    "networks": (
+        ("unused_for", DURATION, LARGER, "1d",
+         "How long they must have been unused, where that is more than grace.other."),
+        ("by_hand", FLAG, FALSE, True,
+         "Whether networks go as well that no tool and no CI job made."),
+    ),
+    "grace": (
+        ("untagged", DURATION, LARGER, "5m",
+         "Untagged images that had a tag: nothing can name them any more."),
+        ("never_tagged", DURATION, LARGER, "2h",
+         ("Untagged images that never had a tag: a stage of a running classic build looks like "
+          "this.")),
+        ("tagged", DURATION, LARGER, "4h",
+         "Tagged images since they were pulled, tagged or used."),
+        ("other", DURATION, LARGER, "30m",
+         "Containers since they stopped; build cache, volumes and networks since their last use."),
+    ),
+    "disk": (
+        ("high", MARK, OWNER, "85%", "Above this a clean is due: a share in use, or bytes free."),
+        ("low", MARK, OWNER, "60GB free",
+         "A clean for room goes on until so much is free; without it 2 GB more than at high."),
+        ("critical", MARK, OWNER, "5GB free",
+         "Above this builds are about to fail; less is free than at high."),
+        ("inodes", SHARE, OWNER, "80%", "The share of the inodes in use that counts as high."),
+    ),
+    "refresh": (
+        ("window", WINDOW, OWNER, "22:00-06:00",
+         "The part of the day in which it may pull, local time; without it at any time."),
+    ),
+    **{f"levels.{level}": _LEVEL for level in LEVELS},
+}  # fmt: skip
+_RULE: tuple[Row, ...] = (
+    ("name", TEXT, ANY, "nightly",
+     "What reasons call the rule. Needed, and each only once; default is [images] itself."),
+    ("images", IMAGES, ANY, ["registry.example.com/nightly/*"],
+     "The tags it is for, as protect.images; none: every tag."),
+    ("keep", FLAG, TRUE, True,
+     "Whether its tags stay at weekly. Then it has nothing of what follows."),
+    *_RETENTION,
+)  # fmt: skip
+
+_FIELDS: Mapping[str, Path] = {
+    "images.check_registry": ("check_registry",),
+    "build_cache.budget": ("cache", "budget_share"),
+    "networks.unused_for": ("networks_unused_for",),
+    "networks.by_hand": ("networks_by_hand",),
+    "grace.untagged": ("grace", "once_tagged"),
+}
+_ROOTS = {"images": "default", "build_cache": "cache", "levels": "takes"}
+"""Where the keys of a table go that ``_FIELDS`` does not have, if not below its own name."""
+_TOGETHER = ("containers.keep_names", "containers.keep_images", "containers.tools")
+
+
+def _key(table: str, row: Row) -> Key:
+    name, kind, direction, example, doc = row
+    path, group = f"{table}.{name}", table.partition(".")[0]
+    field = _FIELDS.get(path, (_ROOTS.get(group, group), name))
+    together = table == "protect" or path in _TOGETHER
+    return Key(table, name, kind, doc, example, field, direction, together)
+
+
+KEYS: tuple[Key, ...] = tuple(_key(table, row) for table in TABLES for row in _ROWS[table])
 """Every key but those of the rules, in the order in which they are shown."""
 
-RULE_KEYS: tuple[Key, ...] = (
-    Key(
-        RULES, "name", kinds.TEXT,
-        "What reasons call the rule. Needed, and each only once; default is [images] itself.",
-        "nightly", ("name",), ANY,
-    ),
-    Key(
-        RULES, "images", kinds.IMAGES,
-        "The tags it is for, as protect.images; none: every tag.",
-        ["registry.example.com/nightly/*"], ("images",), ANY,
-    ),
-    Key(
-        RULES, "keep", kinds.FLAG,
-        "Whether its tags stay at weekly. Then it has nothing of what follows.",
-        example=True, field=("keep",), direction=TRUE,
-    ),
-    *(
-        Key(RULES, name, kind, doc, example, (name,), direction)
-        for name, kind, doc, example, direction in _RETENTION
-    ),
-)  # fmt: skip
+RULE_KEYS: tuple[Key, ...] = tuple(
+    Key(RULES, name, kind, doc, example, (name,), direction)
+    for name, kind, direction, example, doc in _RULE
+)
 """The keys of one of ``[[images.rules]]``."""
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Any, NamedTuple
 
-from holystone.config.directions import BUDGET, EVERY, LONGER
+from holystone.config.directions import EVERY, LONGER, MORE_ON_DISK
 from holystone.config.errors import ConfigError, Fault
 from holystone.config.keys import KEYS, RULE_KEYS, RULES, Key
 from holystone.config.kinds import DURATION_OR_NEVER, toml
@@ -134,7 +134,7 @@ def _protecting_more(settings: Settings, file: str, reading: Reading) -> Setting
 def _stricter(key: Key, asked: Given, owners: Setting) -> Setting:
     """What counts of the value asked for and the owner's: the owner's, unless it protects more."""
     value = owners.value
-    if key.direction is BUDGET and isinstance(asked.value, int) != isinstance(value, int):
+    if key.direction is MORE_ON_DISK and isinstance(asked.value, int) != isinstance(value, int):
         return owners._replace(floor=asked)
     counts = key.direction.of(asked.value, value)
     if counts == value:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from holystone.engine import image_facts, observe
-from holystone.engine.activity import Touched
+from holystone.engine.activity import Touched, used_since
 from holystone.engine.client import Client
 from holystone.engine.events import EventStream
 from holystone.engine.host import REMOVED, Observed, Removal
@@ -79,6 +79,8 @@ class LiveHost:
         self.confirming: Confirming | None = None
         """What registries said in this run; None until one is asked."""
         self.touched = Touched(events)
+        if events is not None:
+            self.uses.watch(events)
         self.remover = Remover(client, self.touched, {}, 0.0)
 
     def now(self) -> float:
@@ -86,9 +88,13 @@ class LiveHost:
         return self.clock() + self.client.clock.ahead
 
     def watch(self) -> None:
-        """Open the event stream, unless that was done before. Raises EngineError."""
-        if self.touched.events is None:
-            self.touched.events = EventStream(self.client)
+        """Follow the events from now on. Raises EngineError."""
+        if self.touched.stream is None:
+            stream = EventStream(self.client)
+            self.touched.watch(stream)
+            self.uses.watch(stream)
+        else:
+            self.touched.forget()
 
     def observe(self, *, sizes: bool = False, every: bool = True) -> Inventory:
         """Everything on the engine now; see ``Host.observe``."""
@@ -266,8 +272,6 @@ class LiveHost:
 
     def used_since(self, inventory: Inventory, moment: float) -> Since:
         """What the engine's events tell of use since then; see ``Host.used_since``."""
-        from holystone.usage.since import used_since
-
         return used_since(self.client, inventory, moment)
 
     def keep_uses(self, inventory: Inventory) -> Observed:
@@ -329,8 +333,8 @@ class LiveHost:
             self.memory.remember(self.key, self.news, self.present)
         if self.ended != self.ended_before:
             self.memory.remember_ends(self.key, self.ended)
-        if self.touched.events is not None:
-            self.touched.events.close()
+        if self.touched.stream is not None:
+            self.touched.stream.close()
         if self.lists is not None:
             self.lists.close()
         self.uses.close()

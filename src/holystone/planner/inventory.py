@@ -1,8 +1,4 @@
-"""What is on the host at one moment: immutable records, all sizes in bytes, all times UTC seconds.
-
-The records are named tuples rather than dataclasses: importing ``dataclasses`` and building two
-dozen classes would take longer than asking the engine for everything a routine clean needs.
-"""
+"""What is on the host at one moment: immutable records; sizes in bytes, times in UTC seconds."""
 
 from __future__ import annotations
 

@@ -7,12 +7,12 @@ Patterns and the ends of names count where nothing else does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from holystone.planner.glob import has_marks, of_text
-from holystone.planner.inventory import CacheRecord, Container, Image, Inventory, Network, Volume
+from holystone.planner.inventory import Image, Inventory
 from holystone.planner.reference import (
     InvalidReference,
     Pattern,
@@ -26,9 +26,6 @@ SHORTEST_PREFIX = 4
 """How many characters of an ID it takes to mean it."""
 
 _HEXADECIMAL = frozenset("0123456789abcdef")
-_Object = TypeVar("_Object", Container, Image, CacheRecord, Volume, Network)
-_Hits = tuple[list[_Object], list[_Object]]
-"""What matches exactly, and what matches loosely."""
 
 
 class Found(NamedTuple):
@@ -45,37 +42,57 @@ def find(inventory: Inventory, text: str, kinds: Collection[str] = KINDS) -> lis
     A name can mean objects of several kinds (an image and a container called ``redis``): the
     answer then has all of them, in the order of ``KINDS``.
     """
-    exact: list[Found] = []
-    loose: list[Found] = []
-
-    def note(kind: str, hits: tuple[Iterable[Found], Iterable[Found]]) -> None:
-        if kind in kinds:
-            exact.extend(hits[0])
-            loose.extend(hits[1])
-
-    note("container", _found("container", _containers(inventory.containers, text)))
-    note("image", _found("image", _images(inventory.images, text)))
-    note("cache", _found("cache", _cache(inventory.cache, text)))
-    note("volume", _found("volume", _volumes(inventory.volumes, text)))
-    note("network", _found("network", _networks(inventory.networks, text)))
+    hits = [_hits(inventory, kind, text) for kind in KINDS if kind in kinds]
+    exact = [found for each, _ in hits for found in each]
+    loose = [found for _, each in hits for found in each]
     return exact or loose or _in_part(inventory, text, kinds)
+
+
+def _hits(inventory: Inventory, kind: str, text: str) -> tuple[list[Found], list[Found]]:
+    """The objects of a kind that a text means exactly, and those that it means loosely."""
+    if kind == "image":
+        exact, loose = _images(inventory.images, text)
+        return list(map(_image, exact)), list(map(_image, loose))
+    # BuildKit's IDs are base 36, not hexadecimal.
+    short = text if kind == "cache" and len(text) >= SHORTEST_PREFIX else _prefix(text)
+    objects = list(_objects(inventory, kind))
+    return (
+        [found for found, names, _ in objects if text in names],
+        [found for found, _, whole in objects if short and whole.startswith(short)],
+    )
+
+
+def _objects(inventory: Inventory, kind: str) -> Iterator[tuple[Found, tuple[str, ...], str]]:
+    """The objects of a kind but images: the names of each in full, and what may be shortened."""
+    if kind == "container":
+        for c in inventory.containers:
+            yield Found(kind, c.id, (c.name,)), (c.id, c.name, f"/{c.name}"), c.id
+    elif kind == "cache":
+        for r in inventory.cache:
+            yield Found(kind, r.id, (r.description,)), (r.id,), r.id
+    elif kind == "volume":
+        for v in inventory.volumes:
+            yield Found(kind, v.name, (v.name,)), (v.name,), v.name if v.anonymous else ""
+    elif kind == "network":
+        for n in inventory.networks:
+            yield Found(kind, n.id, (n.name,)), (n.id, n.name), n.id
+
+
+def _image(image: Image) -> Found:
+    return Found("image", image.id, image.tags or image.digests)
 
 
 def _in_part(inventory: Inventory, text: str, kinds: Collection[str]) -> list[Found]:
     """What a pattern covers, and images whose names end so."""
     found: list[Found] = []
-    if has_marks(text):
-        covers = of_text(text)
-        others: list[Container | Volume | Network] = []
-        others += inventory.containers if "container" in kinds else ()
-        others += inventory.volumes if "volume" in kinds else ()
-        others += inventory.networks if "network" in kinds else ()
-        kind: dict[type, str] = {Container: "container", Volume: "volume", Network: "network"}
-        named = (_name(kind[type(each)], each) for each in others)
-        found = [each for each in named if any(map(covers.matches, each.names))]
-    if "image" in kinds:
-        found += [_name("image", image) for image in meant_in_part(inventory.images, text)]
-    return sorted(found, key=lambda each: KINDS.index(each.kind))
+    for kind in KINDS:
+        if kind == "image" and kind in kinds:
+            found += map(_image, meant_in_part(inventory.images, text))
+        elif kind != "cache" and kind in kinds and has_marks(text):
+            covers = of_text(text)
+            objects = (each for each, _, _ in _objects(inventory, kind))
+            found += (each for each in objects if any(map(covers.matches, each.names)))
+    return found
 
 
 def names_of(inventory: Inventory, kinds: Collection[str] = KINDS) -> list[str]:
@@ -103,7 +120,7 @@ def find_images(images: Sequence[Image], text: str) -> list[Image]:
     return meant_in_part(images, text)
 
 
-def _images(images: Sequence[Image], text: str) -> _Hits[Image]:
+def _images(images: Sequence[Image], text: str) -> tuple[list[Image], list[Image]]:
     prefix = _prefix(text.removeprefix("sha256:"))
     exact = [
         image
@@ -145,53 +162,6 @@ def _nearness(image: Image, meant: Reference) -> int:
         if not meant.tag and name in repositories:
             nearest = 1
     return nearest
-
-
-def _containers(containers: Sequence[Container], text: str) -> _Hits[Container]:
-    prefix = _prefix(text)
-    name = text.removeprefix("/")
-    return (
-        [c for c in containers if c.id == text or c.name == name],
-        [c for c in containers if prefix and c.id.startswith(prefix)],
-    )
-
-
-def _volumes(volumes: Sequence[Volume], text: str) -> _Hits[Volume]:
-    prefix = _prefix(text)
-    return (
-        [v for v in volumes if v.name == text],
-        [v for v in volumes if prefix and v.anonymous and v.name.startswith(prefix)],
-    )
-
-
-def _networks(networks: Sequence[Network], text: str) -> _Hits[Network]:
-    prefix = _prefix(text)
-    return (
-        [n for n in networks if text in (n.id, n.name)],
-        [n for n in networks if prefix and n.id.startswith(prefix)],
-    )
-
-
-def _cache(records: Sequence[CacheRecord], text: str) -> _Hits[CacheRecord]:
-    # BuildKit's IDs are base 36, not hexadecimal.
-    long_enough = len(text) >= SHORTEST_PREFIX
-    return (
-        [r for r in records if r.id == text],
-        [r for r in records if long_enough and r.id.startswith(text)],
-    )
-
-
-def _found(kind: str, hits: _Hits[_Object]) -> tuple[list[Found], list[Found]]:
-    exact, loose = hits
-    return [_name(kind, each) for each in exact], [_name(kind, each) for each in loose]
-
-
-def _name(kind: str, each: Container | Image | CacheRecord | Volume | Network) -> Found:
-    if isinstance(each, Image):
-        return Found(kind, each.id, each.tags or each.digests)
-    if isinstance(each, CacheRecord):
-        return Found(kind, each.id, (each.description,))
-    return Found(kind, each.name if isinstance(each, Volume) else each.id, (each.name,))
 
 
 def _prefix(text: str) -> str:

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import chain
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from holystone.planner.glob import Glob, of_text
 from holystone.planner.reference import (
@@ -24,6 +24,7 @@ from holystone.planner.reference import (
 )
 
 _T = TypeVar("_T")
+_Key = tuple[str | None, str | None, str | None]
 _FEW = 12
 """So many patterns are tried sooner one by one than found in an index."""
 _PIECE = 6
@@ -89,13 +90,9 @@ class References:
         return [parse_pattern(text.removeprefix("!")) for text in self.texts]
 
     @cached_property
-    def _with_digests(self) -> References:
-        return References([each for each in self.texts if "@" in each])
-
-    @cached_property
-    def _exact(self) -> dict[tuple[str, str | None, str | None], list[int]]:
+    def _exact(self) -> dict[_Key, list[int]]:
         """The patterns without any mark, by their name, tag and digest."""
-        found: defaultdict[tuple[str, str | None, str | None], list[int]] = defaultdict(list)
+        found: defaultdict[_Key, list[int]] = defaultdict(list)
         for number, pattern in enumerate(self._parsed):
             if (key := _key(pattern)) is not None:
                 found[key].append(number)
@@ -115,7 +112,8 @@ class References:
 
     def covering_digest(self, reference: Reference) -> str:
         """The same, of the patterns that name digests only."""
-        return self._with_digests.covering(reference)
+        texts = (self.texts[number] for number in self.matching(reference))
+        return decided(text for text in texts if "@" in text)
 
     def matching(self, reference: Reference) -> list[int]:
         """The numbers of the patterns that match a reference, in order."""
@@ -150,13 +148,12 @@ def decided(matching: Iterable[str]) -> str:
     return found
 
 
-def _key(pattern: Pattern) -> tuple[str, str | None, str | None] | None:
+def _key(pattern: Pattern) -> _Key | None:
     """Name, tag and digest of a pattern without marks; None for one that has some."""
-    parts = (pattern.tag, pattern.digest)
-    if pattern.names.literal is None or any(each and each.literal is None for each in parts):
+    if any(each.literal is None for each in _globs(pattern)):
         return None
-    tag, digest = (each.literal if each else None for each in parts)
-    return pattern.names.literal, tag, digest
+    name, tag, digest = pattern.names, pattern.tag, pattern.digest
+    return name.literal, tag.literal if tag else None, digest.literal if digest else None
 
 
 def _globs(pattern: Pattern) -> list[Glob]:
@@ -194,34 +191,28 @@ class Names:
         return sorted([*exact.get(name, ()), *(at for at in near if globs[at].matches(name))])
 
 
-class _Label(NamedTuple):
+class _Label:
     """A pattern of labels: ``key`` or ``key=value``."""
 
-    text: str
-    key: Glob
-    value: Glob | None
+    def __init__(self, text: str) -> None:
+        key, _, value = text.partition("=")
+        self.text = text
+        self.key = of_text(key)
+        self.wanted = value if "=" in text else "*"
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        value = self.value
+        value = of_text(self.wanted)
         if self.key.literal is not None:
             told = labels.get(self.key.literal)
-            return told is not None and (value is None or value.matches(told))
-        return any(
-            self.key.matches(name) and (value is None or value.matches(told))
-            for name, told in labels.items()
-        )
-
-
-def _label(text: str) -> _Label:
-    key, with_value, value = text.partition("=")
-    return _Label(text, of_text(key), of_text(value) if with_value else None)
+            return told is not None and value.matches(told)
+        return any(self.key.matches(k) and value.matches(told) for k, told in labels.items())
 
 
 class Labels:
     """A list of patterns of labels: ``key`` or ``key=value``, both with ``*`` and ``?``."""
 
     def __init__(self, patterns: Iterable[str]) -> None:
-        self._patterns = [_label(each) for each in patterns]
+        self._patterns = [_Label(each) for each in patterns]
 
     @cached_property
     def _values(self) -> dict[str, tuple[list[int], Names]]:
@@ -231,7 +222,7 @@ class Labels:
             if each.key.literal is not None:
                 found[each.key.literal].append(number)
         return {
-            key: (numbers, Names(_value(self._patterns[at]) for at in numbers))
+            key: (numbers, Names(self._patterns[at].wanted for at in numbers))
             for key, numbers in found.items()
         }
 
@@ -272,13 +263,6 @@ class Labels:
         return sorted(found)
 
 
-def _value(pattern: _Label) -> str:
-    return "*" if pattern.value is None else pattern.value.text
-
-
-_KEPT = 64
-
-
 class _Ready(Generic[_T]):
     """Lists of patterns made ready to be asked, each once.
 
@@ -296,7 +280,7 @@ class _Ready(Generic[_T]):
             return last[1]
         made = self._make(tuple(patterns))
         if isinstance(patterns, tuple):
-            if len(self._last) >= _KEPT:
+            if len(self._last) >= 64:
                 self._last.clear()
             self._last[id(patterns)] = patterns, made
         return made
@@ -308,12 +292,6 @@ labels = _Ready(Labels)
 
 
 def covers(patterns: Sequence[str], reference: str) -> str:
-    """The pattern that covers a reference: of those that match the last counts.
-
-    Empty where none matches, or where the last one takes the reference back (``!``).
-    """
-    if not patterns:
-        return ""
-
-    parsed = parsed_or_none(reference)
+    """The pattern of a list that covers a reference; empty where none does."""
+    parsed = parsed_or_none(reference) if patterns else None
     return "" if parsed is None else references(patterns).covering(parsed)

@@ -59,7 +59,7 @@ class Account(NamedTuple):
     orphans: int
     own: int
     other: int
-    """What is not the engine's, or not told by it. Below 0 the engine tells more than is used."""
+    """Files of others, or not reported by the engine. Below 0: it reports more than is used."""
 
 
 def account(

@@ -176,7 +176,7 @@ def _unused(facts: Facts) -> str:
 
 
 def _pressure(facts: Facts) -> str:
-    return f"the disk is to have {_size(facts, 'least_free')} free; {expected(facts)}"
+    return f"the disk needs {_size(facts, 'least_free')} free; {expected(facts)}"
 
 
 def expected(facts: Facts) -> str:
@@ -362,7 +362,7 @@ RULES: Mapping[Rule, _Wording] = {
         _retained, "retained", lambda facts: _retained(facts).partition(":")[0]
     ),
     Rule.EXPIRED: _Wording(_expired, "expired"),
-    Rule.PRESSURE: _Wording(_pressure, "given up for space", _pressure_brief),
+    Rule.PRESSURE: _Wording(_pressure, "evicted for space", _pressure_brief),
     Rule.LOCAL: _Wording(_local, "only here", lambda _: "only here: no registry has it"),
     Rule.UNCONFIRMED: _Wording(
         _unconfirmed, "not confirmed by a registry", lambda _: "not confirmed by its registry"

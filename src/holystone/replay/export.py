@@ -16,8 +16,8 @@ from holystone.store.store import Store
 _DIGITS = 16
 """So many digits of a layer's chain ID name it: 64 bits, which no two have in common."""
 _NOTHING = (
-    "no use is known yet: holystone observe remembers it, and so does every command that looks "
-    "at a host"
+    "no usage is recorded yet. holystone observe records it, and so does every command that "
+    "looks at a host"
 )
 
 

@@ -65,7 +65,7 @@ class _Learning:
         if event.action == "pull":
             self._of_pull(event)
             return
-        image_id = full_id(event.id if is_id(event.id) else event.name)
+        image_id = event.image_id
         if event.action == "delete":
             fact = self._get(image_id)
             if fact is None or fact.arrived is None or fact.arrived <= event.at:
@@ -80,10 +80,8 @@ class _Learning:
             self.tagged(image_id, [event.name])
 
     def _of_pull(self, event: Event) -> None:
-        # Docker has what was pulled as the ID, Podman as the name.
-        by_id = is_id(event.id)
-        name = event.name if by_id or not event.id else event.id
-        image_id = full_id(event.id) if by_id else self.names.behind(name)
+        name = event.written
+        image_id = full_id(event.id) if is_id(event.id) else self.names.behind(name)
         self._set(image_id, arrived=event.at, loaded=False)
         if "@" in name:
             if not self.bookmark.is_own(Sighting(event.at, complete(name))):

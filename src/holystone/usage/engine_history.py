@@ -7,14 +7,14 @@ are gone, and of pulls of what was here already, for which no date is kept.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from typing import NamedTuple
 
 from holystone.engine.buildkit.control import Build, builds_since
 from holystone.engine.client import Client, Pending
 from holystone.engine.errors import EngineError, EngineRefused
-from holystone.engine.events import Event, read_event
-from holystone.engine.transport.text import read_json
+from holystone.engine.events import Event, read_events
 from holystone.usage.sighting import Bookmark
 
 KEPT_EVENTS = 256
@@ -44,7 +44,7 @@ class History(NamedTuple):
     """Why something may have been missed since the last look; empty where nothing was."""
 
 
-def ask_events(client: Client, bookmark: Bookmark) -> Pending:
+def ask_log(client: Client, bookmark: Bookmark) -> Pending:
     """Ask for the events since the newest one that was read, that one included.
 
     It waits for nothing that is still to happen. Raises EngineError.
@@ -60,13 +60,13 @@ def ask_events(client: Client, bookmark: Bookmark) -> Pending:
     return client.begin([("GET", client.versioned(f"/events?{query}"))])
 
 
-def read_events(client: Client, pending: Pending, bookmark: Bookmark) -> History:
+def read_log(client: Client, pending: Pending, bookmark: Bookmark) -> History:
     """The events that were asked for and were not read before. Raises EngineError."""
     try:
         body = client.finish(pending)[0].checked().body
     except EngineRefused:
         return History((), bookmark, (REFUSED,))
-    told = sorted(parsed(body), key=lambda event: event.nanoseconds)
+    told = sorted(read_events(body), key=lambda event: event.nanoseconds)
     new = tuple(event for event in told if event.nanoseconds > bookmark.events)
     if not bookmark.events or len(new) < len(told):
         missed: tuple[str, ...] = ()
@@ -83,17 +83,14 @@ def read_events(client: Client, pending: Pending, bookmark: Bookmark) -> History
     return History(new, bookmark, missed)
 
 
-def parsed(body: bytes) -> list[Event]:
-    """The events in an answer to ``GET /events``, in its order; what is garbled is passed over."""
-    events = []
-    for line in body.splitlines():
-        try:
-            message = read_json(line.strip(b"\x1e \r") or b"null")
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(message, dict):
-            events.append(read_event(message))
-    return events
+def read_inbox(inbox: deque[Event], bookmark: Bookmark) -> History:
+    """Empty a queue of the stream of events, which tells all that happened since the bookmark."""
+    told = [inbox.popleft() for _ in range(len(inbox))]
+    new = [each for each in told if each.nanoseconds > bookmark.events]
+    new.sort(key=lambda event: event.nanoseconds)
+    if new:
+        bookmark = replace(bookmark, events=new[-1].nanoseconds, anchored=True)
+    return History(tuple(new), bookmark)
 
 
 def read_builds(client: Client, past: History) -> tuple[History, tuple[Build, ...] | None]:

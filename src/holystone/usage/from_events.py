@@ -44,7 +44,7 @@ def of_events(events: Sequence[Event], names: Names, known: Collection[str]) -> 
             if event.action == "delete":
                 here.went(full_id(event.id))
             elif event.action in _ARRIVALS:
-                here.came(_image_id(event))
+                here.came(event.image_id)
     return sightings
 
 
@@ -92,39 +92,31 @@ def _of_container(event: Event, names: Names) -> list[Sighting]:
 
 
 def _of_pull(event: Event, names: Names, here: _Here) -> list[Sighting]:
-    # Docker has what was pulled as the ID, Podman as the name.
-    name = event.name if not event.id or is_id(event.id) else event.id
-    reference = complete(name)
+    reference = complete(event.written)
     if not reference:
         return []
-    image = names.behind(name)
+    image = names.behind(event.written)
     brought = here.came(image) if image else here.came_as(reference)
     return [Sighting(event.at, reference, image, pulled=brought, event=event.nanoseconds)]
 
 
 def _of_tag(event: Event, names: Names) -> list[Sighting]:
     """An image that was given a name, or pushed under it."""
-    name = event.name if is_id(event.id) else event.id
-    reference = complete(name)
+    reference = complete(event.written)
     if not reference:
         return []
     # A tag that has moved on since is behind another image now.
-    image = full_id(event.id) if is_id(event.id) else names.behind(name)
+    image = full_id(event.id) if is_id(event.id) else names.behind(event.written)
     image = image if image in names.by_id else ""
     return [Sighting(event.at, reference, image, event=event.nanoseconds)]
 
 
 def _of_making(event: Event, names: Names) -> list[Sighting]:
-    image = _image_id(event)
+    image = event.image_id
     return [
         Sighting(event.at, reference, image, event=event.nanoseconds)
         for reference in names.references(image)
     ]
-
-
-def _image_id(event: Event) -> str:
-    """The image an event is about; Podman has the ID of one that was built as the name."""
-    return full_id(event.id if is_id(event.id) else event.name)
 
 
 def of_builds(builds: Iterable[Build], names: Names) -> list[Sighting]:
@@ -145,7 +137,7 @@ def of_steps(events: Sequence[Event], names: Names) -> list[Sighting]:
     told = {full_id(e.image) for e in events if e.kind == "container" and is_id(e.image)}
     sightings = []
     for event in events:
-        made = names.by_id.get(_image_id(event)) if event.action == "tag" else None
+        made = names.by_id.get(event.image_id) if event.action == "tag" else None
         if made is None or not 0 <= event.at - made.created < _MADE_NOW:
             continue
         steps = names.steps(made.parent)
@@ -169,7 +161,7 @@ def made_by_builds(
     for event in events:
         if event.kind != "image" or event.action not in ("tag", "build"):
             continue
-        image = names.by_id.get(_image_id(event))
+        image = names.by_id.get(event.image_id)
         if image is None:
             continue
         if (

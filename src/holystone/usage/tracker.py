@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from holystone.engine.client import abandon
+from holystone.engine.errors import EngineError
 from holystone.engine.host import Observed
 from holystone.planner.names import Names, complete
 from holystone.planner.usage import SAME_USE, Key, Use
 from holystone.usage import from_events
 from holystone.usage.arrivals import in_registries
-from holystone.usage.engine_history import History, ask_events, read_builds, read_events
+from holystone.usage.engine_history import History, ask_log, read_builds, read_inbox, read_log
 from holystone.usage.from_inventory import objects_of, of_cache, of_containers, present_keys
 from holystone.usage.sighting import Bookmark, Sighting, UsageUpdate, fold, last_seen
 from holystone.usage.store_port import Memory
 
 if TYPE_CHECKING:
     from holystone.engine.client import Client, Pending
-    from holystone.engine.events import Event
+    from holystone.engine.events import Event, EventStream
     from holystone.planner.inventory import CacheRecord, Image, Inventory
     from holystone.planner.usage import Followers
 
@@ -27,6 +29,7 @@ _LISTED_EACH = 86400.0
 """Seconds after which a look lists every image again, though it needs the untagged alone."""
 _WORTH_NOTING = 60.0
 """Seconds by which a use must be later than the one that is remembered."""
+_NEVER = -1
 
 
 class UsageTracker:
@@ -57,8 +60,7 @@ class UsageTracker:
         self._engine_name = ""
         self._at = 0.0
         self._seen: list[Sighting] = []
-        self._kept = 0
-        """How many of these were kept already."""
+        """What was seen and is not kept yet."""
         self._released = False
         """Whether volumes or networks lost a container in this run, which is not kept yet."""
         self._images: dict[str, Image] = {}
@@ -68,6 +70,14 @@ class UsageTracker:
         self._pending: Pending | None = None
         self._pending_past: History | None = None
         """What was read of the past and not looked at yet."""
+        self._stream: EventStream | None = None
+        self._inbox: deque[Event] = deque()
+        """What came over the stream since the last look."""
+        self._asked = self._joined = _NEVER
+        """How often the stream had broken when the log was asked last, and when the log that was
+        looked at last was: since then the stream tells all, unless it broke again."""
+        self._streaming = False
+        """Whether this look takes its events from the stream."""
 
     def begin(self, key: str) -> None:
         """Recall what is known, and ask the engine for its past. Raises EngineError."""
@@ -75,8 +85,17 @@ class UsageTracker:
             self.key = key
             self.known = self.memory.recall_uses(key)
             self.before = self.bookmark = self.saved = self.memory.recall_bookmark(key)
+            self._joined = _NEVER
         self.close()
-        self._pending = ask_events(self.client, self.bookmark)
+        self._streaming = self._streams()
+        if not self._streaming:
+            self._asked = _NEVER if self._stream is None else self._stream.breaks
+            self._pending = ask_log(self.client, self.bookmark)
+
+    def watch(self, stream: EventStream) -> None:
+        """Take events from this stream, from the second look on: the first asks the log."""
+        self._stream, self._inbox = stream, stream.inbox()
+        self._asked = self._joined = _NEVER
 
     def look(
         self,
@@ -94,6 +113,7 @@ class UsageTracker:
         since = self._since
         used = self._used(inventory)
         past = self._past()
+        self._joined = self._asked
         self.events += past.events if past else ()
         made = {e.id: e.at for e in past.events if e.action == "create"} if past else {}
         news = of_containers(inventory, names, since, made)
@@ -221,7 +241,7 @@ class UsageTracker:
                 engine_name=self._engine_name,
                 at=self._at,
                 bookmark=self.bookmark,
-                sightings=tuple(self._seen[self._kept :]),
+                sightings=tuple(self._seen),
                 images=self._images,
                 cache=tuple(self._cache.values()),
                 present=self.present,
@@ -232,8 +252,7 @@ class UsageTracker:
                 kept = True
                 self.counted += added.counted
                 self.known = {**self.known, **self.last}
-                self._kept = len(self._seen)
-                self._cache = {}
+                self._seen, self._cache, self._images = [], {}, {}
                 self._released = False
                 self.bookmark = self.saved = replace(self.bookmark, looked=self._at)
         return Observed(self.before.looked, self.counted, self.missed, kept)
@@ -259,7 +278,7 @@ class UsageTracker:
 
     def _is_news(self) -> bool:
         """Whether there is anything worth writing down: most runs see what is known."""
-        hinted = any(each.hint for each in self._seen[self._kept :])
+        hinted = any(each.hint for each in self._seen)
         if self.bookmark != self.saved or self._cache or hinted or self._released:
             return True
         return not self.present.issuperset(self.known) or any(
@@ -273,7 +292,19 @@ class UsageTracker:
         if past is not None:
             return past
         pending, self._pending = self._pending, None
-        return None if pending is None else read_events(self.client, pending, self.bookmark)
+        if pending is not None:
+            return read_log(self.client, pending, self.bookmark)
+        return read_inbox(self._inbox, self.bookmark) if self._streaming else None
+
+    def _streams(self) -> bool:
+        """Whether the stream has told all that happened since the last look."""
+        if self._stream is None or self._joined != self._stream.breaks:
+            return False
+        try:
+            self._stream.poll()
+        except EngineError:
+            return False
+        return True
 
     def _of_past(
         self,

@@ -163,17 +163,19 @@ class Connection:
         if self.ended and (left or answer.chunked):
             raise self._cut()
 
-    def arrived(self) -> bytes:
+    def arrived(self) -> tuple[bytes, str]:
         """What has come of an endless answer by now, on a socket that never waits.
 
-        Raises ProtocolError where the answer has ended.
+        And why nothing more will come; empty as long as something may.
         """
-        data = b"".join(iter(lambda: self._answer.fp.read1(_CHUNK), b""))
-        if self.ended:
-            raise ProtocolError(
-                f"the engine ended its answer to {self.request}. Is it being restarted?"
-            )
-        return data
+        parts = []
+        try:
+            while part := self._answer.fp.read1(_CHUNK):
+                parts.append(part)
+        except ProtocolError as error:
+            return b"".join(parts), str(error)
+        ended = f"the engine ended its answer to {self.request}. Is it being restarted?"
+        return b"".join(parts), ended if self.ended else ""
 
     def receive_upgraded(self) -> bytes:
         """What comes after the head in another protocol; nothing at its end. Raises as above."""

@@ -63,9 +63,9 @@ def _more(count: int) -> str:
 def _other(size: int, beside: Beside) -> str:
     if size < 0:
         return f"the engine counts {format_size(-size)} more than is used"
-    said = "not the engine's, or not told by it"
+    said = "files of others, or not reported by the engine"
     if not beside.read:
-        said += ", container logs among it: only root may read them"
+        said += "; includes container logs, which only root can read"
     if beside.elsewhere:
         said += f"; the engine's {' and '.join(beside.elsewhere)} are on another disk"
     return said

@@ -110,9 +110,9 @@ def _budget(advice: Advice, marks: Watermarks | None) -> str:
     if advice.budget_bytes < advice.wanted_bytes:
         return (
             f"{budget} for images: all that the disk has room for. With "
-            f"{format_size(advice.wanted_bytes)} hardly anything would be pulled twice"
+            f"{format_size(advice.wanted_bytes)} hardly any image would be pulled twice"
         )
-    return f"{budget} for images: with more hardly less would be pulled"
+    return f"{budget} for images: a larger budget would hardly save pulls"
 
 
 def _marks(marks: Watermarks | None) -> str:

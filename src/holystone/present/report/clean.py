@@ -266,7 +266,7 @@ def _restorable(outcome: Outcome, run: int | None, look: Look) -> list[str]:
     images = [told for (kind, _), told in outcome.results.items() if kind == "image"]
     told = []
     if outcome.unknown:
-        told.append("The engine gave no answer; the next look at it tells what went.")
+        told.append("The engine gave no answer. The next look at it settles what was removed.")
     if any(each.result == UNKNOWN or each.lost for each in images):
         told.append(f"`holystone restore {run}` brings back what these images lost.")
     return [*paragraph(" ".join(told), look, style="yellow"), ""] if told else []

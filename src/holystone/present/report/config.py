@@ -22,8 +22,8 @@ _COLUMNS = (
 )
 _NOT_SET = "—"
 _STRICTEST = (
-    "Of [protect] the strictest of all files counts and lists add up; of everything else the "
-    "nearest file's value counts."
+    "[protect] merges all files: the strictest value counts, lists add up. For every other "
+    "key the value of the nearest file counts."
 )
 _HERE = f"{HERE} was found in the current folder: it can only protect more; {MEND_HERE}."
 _SHOWN = 10

@@ -57,7 +57,7 @@ def render(inventory: Inventory, plan: Plan, look: Look) -> str:
         lines += paragraph(text, look, style="red")
         lines += [*render_table(_COLUMNS, volumes, look, header=False), ""]
     if any(verdict.kind == "image" and verdict.names for verdict in plan.removed):
-        text = "The next job that wants one of the tagged images has to download or build it again."
+        text = "The next job that needs one of the tagged images must download or build it."
         lines += paragraph(text, look)
     return "\n".join(lines)
 

@@ -32,9 +32,7 @@ def freed_line(
         return f"Freed {about}{told}{part} {seconds}{ending}."
     gained = None if disk_after is None else gain(plan.disk, disk_after)
     if plan.estimated:
-        said = (
-            f"Freed {promised(plan)}{part} {seconds}; this engine's interface tells no exact figure"
-        )
+        said = f"Freed {promised(plan)}{part} {seconds}; this engine reports no exact figure"
         if gained is None or (
             outcome.freed_bytes < NOISE and not disagrees(gained, outcome.freed_bytes)
         ):

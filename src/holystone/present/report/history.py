@@ -26,8 +26,8 @@ from holystone.store.records import (
     RunSummary,
 )
 
-NONE_YET = "There are no runs yet: every clean is written here before it removes anything."
-_NO_ANSWER = "asked for, and no answer came; the next look at the engine tells what went"
+NONE_YET = "No runs yet. Every clean is recorded here before it removes anything."
+_NO_ANSWER = "requested, but no answer came; the next look at the engine settles it"
 NOT_RECORDED = "not recorded"
 """Said of what an earlier version of holystone did not write down."""
 _STYLES = {DONE: "green", RUNNING: "cyan"}

@@ -66,7 +66,7 @@ def found(told: Sequence[Told], beside: Beside, proposal: Proposal, folder: str,
         more = beside_lines(beside, told[0].target.name)
         lines += [*more[1:], ""] if more else []
     else:
-        lines += ["Nothing here tells which CI system this repository uses.", ""]
+        lines += ["Cannot tell from these files which CI system this repository uses.", ""]
     used = [each.target for each in told]
     others = [target for target in TARGETS.values() if target not in used]
     lines.append("Also:" if told else "There are:")

@@ -104,7 +104,7 @@ def render(
     lines += ["", *paragraph(f"{told}; {known} known by now.", look)]
     if observed.missed:
         why = listed([safe(reason) for reason in observed.missed])
-        said = f"There may have been more: {why}. Look more often to miss nothing."
+        said = f"There may have been more: {why}. Run holystone observe more often."
         lines += paragraph(said, look, style="yellow")
     return "\n".join(lines)
 

@@ -69,12 +69,12 @@ def listed(rows: Sequence[Row], plan: Plan, look: Look, *, selected: bool, read:
         )
         for row in rows
     ]
-    lines = [*table.render(_LISTED, cells, look), ""] if rows else ["Nothing of this kind.", ""]
+    lines = [*table.render(_LISTED, cells, look), ""] if rows else ["No objects of this kind.", ""]
     freed = format_size(sum(verdict.freed_bytes for verdict in going))
     some = f"Listed: {len(rows)} of {len(plan.verdicts)} objects. Of them {len(going)} would go, "
     lines += paragraph(f"{some}{freed} of {format_size(plan.freed_bytes)}.", look, style="bold")
     if selected and len(going) < len(plan.removed):
-        note = "A filter chooses what is shown, not what a clean takes."
+        note = "A filter chooses what is shown, not what a clean removes."
         lines += paragraph(note, look)
     lines += paragraph(read, look, style="dim")
     lines += notes.lines(plan.notes, look)
@@ -95,7 +95,9 @@ def _short(plan: Plan, look: Look) -> list[str]:
     if not plan.short_bytes:
         return []
     short, wanted = format_size(plan.short_bytes), format_size(plan.target_free or 0)
-    text = f"That is {short} short of the {wanted} that should be free: nothing else may go."
+    text = (
+        f"That is {short} short of the {wanted} that should be free: nothing else may be removed."
+    )
     return paragraph(text, look, style="red")
 
 

@@ -189,5 +189,5 @@ def _sum(entries: Sequence[Entry], seconds: float | None) -> str:
     parts = [f"{counts[word]} {told}" for word, told in _SUM.items() if counts[word]]
     said += f"; {listed(parts)}." if parts else "."
     if any(entry.result == "pulled" and entry.before for entry in entries):
-        said += " What the tags meant before goes with the next clean that may take it."
+        said += " The next clean can remove the old versions."
     return said

@@ -90,7 +90,7 @@ def held(plan: Plan, look: Look) -> list[str]:
         return []
     text = (
         f"Not counted: {format_size(plan.held_by_cache)} of these images' layers that build cache "
-        "holds too. They come free when that build cache goes."
+        "holds too. They are freed when that build cache is removed."
     )
     return paragraph(text, look, style="yellow")
 

@@ -128,7 +128,7 @@ def _kinds(inventory: Inventory, shares: dict[str, Share | None]) -> list[Row]:
             )
         )
     elif any(note.problem == "usage" and note.kind == "cache" for note in inventory.notes):
-        rows.append((plural("cache"), "", "", "not told by the engine"))
+        rows.append((plural("cache"), "", "", "not reported by the engine"))
     if inventory.volumes:
         size = format_size(volumes.known) if volumes.unknown < len(inventory.volumes) else ""
         note = f"the size of {volumes.unknown} is not known" if volumes.unknown else ""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from holystone.engine.activity import read_since
 from holystone.engine.events import Event
 from holystone.planner.inventory import Container, Engine, Image, Inventory
-from holystone.usage.since import read_since
 
 MOMENT = 1000.0
 IMAGE = f"sha256:{'1' * 64}"
