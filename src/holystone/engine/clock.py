@@ -19,10 +19,25 @@ from __future__ import annotations
 
 import math
 import time
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 SAME = 2.0
 """Seconds by which two clocks that are one may seem to differ."""
+
+
+def timestamp(text: object) -> float | None:
+    """An engine's time (RFC 3339, any offset) as UTC seconds, to the microsecond.
+
+    None for an empty text and for Go's zero time, which engines write for "never".
+    """
+    if not isinstance(text, str) or text.startswith("0001-01-01"):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.timestamp() if moment.tzinfo else None
 
 
 class EngineClock:

@@ -16,7 +16,13 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from holystone.engine import parse, sight
-from holystone.engine.buildkit.records import BY_TYPE, cache_usage, doubted
+from holystone.engine.buildkit.records import (
+    BY_TYPE,
+    cache_record,
+    cache_usage,
+    disk_usage,
+    doubted,
+)
 from holystone.engine.client import Client, Pending, abandon
 from holystone.engine.errors import EngineError, EngineRefused, EngineUnreachable, SenselessAnswer
 from holystone.engine.reading import FAULT, PAUSES, of_kind, patiently, read_all, read_list
@@ -253,7 +259,7 @@ def _read_usage(
         names = {volume.name for volume in volumes}
         notes += [note for note in odd if note.problem == "usage" or note.id in names]
     if usage:
-        records, odd = _measured(parse.cache_record, usage, "BuildCache", "cache")
+        records, odd = _measured(cache_record, usage, "BuildCache", "cache")
         notes += odd
     elif said:
         notes.append(Note("usage", "cache", said=said))
@@ -265,7 +271,7 @@ def _measured(
 ) -> tuple[list[T], list[Note]]:
     """The objects of one kind in ``/system/df``; none, with a note, where that makes no sense."""
     try:
-        return read_list(read, parse.disk_usage(usage, listed), "/system/df", kind)
+        return read_list(read, disk_usage(usage, listed), "/system/df", kind)
     except SenselessAnswer as error:
         return [], [Note("usage", kind, said=str(error)[:120])]
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
-from holystone.engine import parse
 from holystone.engine.client import Client
+from holystone.engine.clock import timestamp
 from holystone.engine.errors import EngineRefused
+from holystone.engine.parse import id_of
 from holystone.engine.reading import of_kind, patiently, read_list
 from holystone.planner.inventory import CacheRecord
 
@@ -19,6 +22,41 @@ _DOUBTS = (0.0, 0.1, 0.3, 0.9)
 """Seconds before each further look where much of the build cache claims to be in use."""
 _MUCH = 4
 """One record in so many that claims to be in use is much."""
+
+
+def cache_record(entry: Mapping[str, Any]) -> CacheRecord:
+    """A build cache record of ``GET /system/df``.
+
+    Its parents are ``Parents``, on older engines ``Parent``; engines 26.1 to 28.5 spell the key
+    with a blank before it.
+    """
+    parents = entry.get("Parents") or entry.get(" Parents") or ()
+    if not parents and entry.get("Parent"):
+        parents = (entry["Parent"],)
+    return CacheRecord(
+        id=id_of(entry, "ID"),
+        parents=tuple(str(parent) for parent in parents),
+        type=str(entry.get("Type") or "regular"),
+        description=str(entry.get("Description") or ""),
+        size=max(0, int(entry.get("Size") or 0)),
+        created=timestamp(entry.get("CreatedAt")) or 0.0,
+        last_used=timestamp(entry.get("LastUsedAt")),
+        usage_count=int(entry.get("UsageCount") or 0),
+        in_use=bool(entry.get("InUse")),
+        shared=bool(entry.get("Shared")),
+    )
+
+
+def disk_usage(answer: Mapping[str, Any], kind: str) -> Any:
+    """The entries of one kind (``Images Containers Volumes BuildCache``) in ``GET /system/df``.
+
+    Up to API 1.51 they stand under the kind; from 1.53 on under ``ImageUsage`` and so on, in
+    ``Items``, and 1.52 has both.
+    """
+    usage = answer.get(f"{kind.removesuffix('s')}Usage")
+    if isinstance(usage, Mapping) and usage.get("Items"):
+        return usage["Items"]
+    return answer.get(kind) or []
 
 
 def cache_usage(client: Client) -> str:
@@ -36,8 +74,8 @@ def list_cache(client: Client) -> dict[str, CacheRecord]:
 
 def _ask_cache(client: Client) -> list[CacheRecord]:
     ask = partial(client.get, cache_usage(client))
-    entries = parse.disk_usage(of_kind(dict, patiently(ask), "/system/df"), "BuildCache")
-    records, _ = read_list(parse.cache_record, entries, "/system/df", "cache")
+    entries = disk_usage(of_kind(dict, patiently(ask), "/system/df"), "BuildCache")
+    records, _ = read_list(cache_record, entries, "/system/df", "cache")
     return records
 
 

@@ -28,8 +28,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from holystone.engine.client import Client
+from holystone.engine.clock import timestamp
 from holystone.engine.errors import EngineError
-from holystone.engine.parse import timestamp
 from holystone.engine.reading import read_one
 from holystone.engine.storage.classic import read_config
 from holystone.planner.holders import ambiguous, layers_of_records
