@@ -1,4 +1,7 @@
-"""One removal at a time: looked at once more, then asked of the engine by name, never by force."""
+"""One removal at a time: looked at once more, then asked of the engine by name, never by force.
+
+A container or pod stays where one that needs it stayed after all.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +34,8 @@ from holystone.planner.protection import lease_on
 from holystone.planner.usage import Lease
 from holystone.planner.verdict import Step
 
-_CONFLICT = 409
-
-
 _OK = 200
+_CONFLICT = 409
 NEEDED = "a container that needs it stayed"
 
 
