@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
+from holystone.operations.restore import Restoration
 from holystone.present.report import history, restore
-from holystone.present.table import display_width
 from holystone.present.terminal import Look
 from tests.cli.command import Command
 from tests.cli.test_for_space import RUN
@@ -101,6 +102,6 @@ def test_damage_is_told_with_its_mend(holystone: Command) -> None:
 def test_no_line_is_wider_than_the_terminal(holystone: Command, width: int) -> None:
     look = Look(width=width, elide=True)
     lines = history.table(history.Listed([RUN], 1), look).splitlines()
-    lines += restore.render(RUN, [], look, seconds=None).splitlines()
+    lines += restore.render(Restoration(RUN, ()), look).splitlines()
     lines += holystone("--help", COLUMNS=str(width)).lines
-    assert [line for line in lines if display_width(line) > width] == []
+    assert [line for line in lines if cell_len(line) > width] == []

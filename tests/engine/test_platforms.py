@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from holystone.engine import image_facts as asking
-from holystone.operations.refresh import NAMED, NEWER, PULLED, Standing, Wanted, carry_out
+from holystone.operations.refresh import NEWER, PULLED, Standing, carry_out
+from holystone.operations.refresh_choice import NAMED, Wanted
+from holystone.operations.watching import Unwatched
 from holystone.registry.credentials import Credentials
 from holystone.registry.pull import Puller
 from tests.engine.cleaning import clean, live_host
 from tests.engine.refreshing import put_manifest
 from tests.engine.restoring import EVERYTHING, MANIFEST, image, recorded_clean
-from tests.engine.test_refresh import Unwatched
 from tests.engine.test_restore import undo
 from tests.engines import Engine, Registry
 from tests.engines.images import ImageToLoad, layer, load

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from functools import partial
 
 import pytest
 
@@ -17,24 +18,28 @@ from holystone.operations.refresh import (
     LEFT,
     LOCAL,
     MISSING,
-    NAMED,
     NEWER,
-    PROTECTED,
     PULLED,
+    Standing,
+    carry_out,
+    stand,
+)
+from holystone.operations.refresh_choice import (
+    NAMED,
+    PROTECTED,
     RECENTLY,
     USED,
     RefreshError,
-    Standing,
     Wanted,
-    carry_out,
     choose,
-    look_up,
 )
+from holystone.operations.watching import Unwatched
 from holystone.planner.inventory import Engine as EngineFacts
 from holystone.planner.inventory import Image, Inventory
 from holystone.planner.policy import Protect
 from holystone.planner.usage import Usage
 from holystone.registry.credentials import Credentials
+from holystone.registry.probe import ask
 from holystone.registry.pull import Puller
 from tests.engine.restoring import image, pushed
 from tests.engine_client.misbehaving import HANG, answers, misbehaving, refuses
@@ -55,14 +60,9 @@ HOST = Inventory(
 USAGE = Usage(last_used={("image", "3"): NOW - RECENTLY + 1, ("image", "2"): NOW - RECENTLY - 1})
 
 
-class Unwatched:
-    """Looks away."""
-
-    def moved(self, place: int, come: int, size: int) -> None:
-        pass
-
-    def settled(self, place: int) -> None:
-        pass
+def look_up(client: Client, wanted: list[Wanted], store: str) -> list[Standing]:
+    credentials = Credentials({"DOCKER_CONFIG": "/nowhere"})
+    return stand(partial(ask, client, credentials), wanted, store)
 
 
 def chosen(*patterns: str, protect: Protect | None = None, missing: bool = False) -> dict[str, str]:
@@ -106,7 +106,7 @@ def test_what_podman_calls_localhost_is_no_registry() -> None:
             Wanted("localhost/app:1", PROTECTED, Image("1", ("localhost/app:1",))),
             Wanted("redis:7", NAMED),
         ]
-        told = look_up(client, Credentials({"DOCKER_CONFIG": "/nowhere"}), wanted, "podman")
+        told = look_up(client, wanted, "podman")
         client.close()
         assert [each.state for each in told] == [LOCAL, ABSENT]
         assert not [each for each in host.requests if "manifests" in each or "distrib" in each]
@@ -181,9 +181,8 @@ def test_a_registry_that_does_not_know_what_is_here() -> None:
     ]
     with misbehaving(script) as host:
         client = Client(parse_host(host, "test", "test"), 60, connect)
-        credentials = Credentials({"DOCKER_CONFIG": "/nowhere"})
-        protected = look_up(client, credentials, wanted[:3], "containerd")
-        named = look_up(client, credentials, wanted[3:], "containerd")
+        protected = look_up(client, wanted[:3], "containerd")
+        named = look_up(client, wanted[3:], "containerd")
         client.close()
     assert [each.state for each in protected] == ["newer", "local", "unanswered"]
     assert [each.state for each in named] == ["newer"] * 3

@@ -23,31 +23,53 @@ from tests.engines import Engine, Registry
 from tests.engines.images import ImageToLoad, build, busybox_layer, layer, load
 from tests.store.examples import opened
 
-_APART = 0.8
-"""Seconds between uses that count as two here: a minute is long for a test. An engine under load
-takes half a second from a container's creation to its start, which are one use."""
-_TOLD = 0.4
-"""Podman's events come up to a quarter of a second late."""
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(usage, "SAME_USE", _APART)
-    monkeypatch.setattr(sighting, "SAME_USE", _APART)
+_LEAST_APART = 0.8
+"""Seconds between uses that count as two here: a minute is long for a test."""
+_CALIBRATION = "localhost/calibration:1"
 
 
 class Job:
     """What CI jobs do on an engine, and looks at it in between."""
 
-    def __init__(self, engine: Engine, state: Path, unique: str) -> None:
+    def __init__(
+        self, engine: Engine, state: Path, unique: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         self.engine = engine
         self.state = state
         self.unique = unique
+        self.apart = self.calibrated()
+        monkeypatch.setattr(usage, "SAME_USE", self.apart)
+        monkeypatch.setattr(sighting, "SAME_USE", self.apart)
+
+    def calibrated(self) -> float:
+        """Seconds that keep jobs apart: from creation to start, a container takes far less.
+
+        An engine under load takes longer for both, so a job is run to see how long now.
+        """
+        load(self.engine, ImageToLoad([busybox_layer(), layer("calibration")], [_CALIBRATION]))
+        began = time.monotonic()
+        self.engine.docker("run", "--rm", "--network", "none", _CALIBRATION, "true")
+        return max(_LEAST_APART, 2 * (time.monotonic() - began))
+
+    def rest(self) -> None:
+        """Wait until the next use counts as another one."""
+        time.sleep(self.apart + 0.1)
+
+    def settle(self) -> None:
+        """Wait until Podman, whose events come late, tells of a sentinel that came last."""
+        name = f"sentinel-{time.monotonic_ns()}"
+        log = f"/events?since={int(time.time()) - 60}&stream=false"
+        self.engine.docker("volume", "create", name)
+        until = time.monotonic() + 60
+        while name.encode() not in self.engine.client.raw("GET", log):
+            assert time.monotonic() < until, f"no event of {name}"
+            time.sleep(0.02)
+        self.engine.docker("volume", "rm", name)
 
     def look(self) -> Observed:
         """One look that remembers."""
         if self.engine.store == "podman":
-            time.sleep(_TOLD)
+            self.settle()
         host = live_host(self.engine, self.state)
         observed = host.keep_uses(host.observe())
         host.close()
@@ -75,15 +97,15 @@ class Job:
 
     def run(self, image: str, *options: str) -> None:
         self.engine.docker("run", "--network", "none", *options, image, "true")
-        time.sleep(_APART + 0.1)
+        self.rest()
 
     def image_of(self, reference: str) -> str:
         return str(self.engine.api("GET", f"/images/{reference}/json")["Id"])
 
 
 @pytest.fixture
-def job(fresh_engine: Engine, tmp_path: Path, unique: str) -> Job:
-    return Job(fresh_engine, tmp_path, unique)
+def job(fresh_engine: Engine, tmp_path: Path, unique: str, monkeypatch: pytest.MonkeyPatch) -> Job:
+    return Job(fresh_engine, tmp_path, unique, monkeypatch)
 
 
 def with_busybox(job: Job, name: str, tag: str = "1") -> str:
@@ -96,7 +118,7 @@ def with_busybox(job: Job, name: str, tag: str = "1") -> str:
 def test_jobs_lead_to_the_right_counts(job: Job, unique: str) -> None:
     """Each job once, whether its container is still there or not; and no look counts anything."""
     reference = with_busybox(job, unique)
-    time.sleep(_APART + 0.1)
+    job.rest()
     job.look()
     assert job.counts().get(reference, 0) <= 1, "some engines tell of a load which image it was"
     before = job.counts().get(reference, 0)
@@ -117,13 +139,13 @@ def test_jobs_lead_to_the_right_counts(job: Job, unique: str) -> None:
 
 def test_a_container_that_runs_is_one_use_until_it_ends(job: Job, unique: str) -> None:
     reference = with_busybox(job, unique)
-    time.sleep(_APART + 0.1)
+    job.rest()
     job.look()
     known = job.counts().get(reference, 0)
     name = job.engine.docker("run", "-d", "--network", "none", reference, "sleep", "1000")
     for _ in range(3):
         job.look()
-        time.sleep(_APART)
+        time.sleep(job.apart)
     assert job.counts() == {reference: known + 1}
     began = job.summaries("reference")[reference].latest
     job.engine.docker("rm", "-f", name)
@@ -131,21 +153,21 @@ def test_a_container_that_runs_is_one_use_until_it_ends(job: Job, unique: str) -
     use = job.summaries("reference")[reference]
     assert use.count == known + 1
     assert use.latest == began
-    assert use.last - began > 2 * _APART, "it was in use until then"
+    assert use.last - began > 2 * job.apart, "it was in use until then"
 
 
 def test_a_moved_tag_passes_its_history_on(job: Job, registry: Registry, unique: str) -> None:
     """The reference keeps it; the image that is pulled next stands behind it, and was pulled."""
     name = pushed(job.engine, registry, unique, "1").partition("@")[0]
     reference = f"{name}:1"
-    time.sleep(_APART + 0.1)
+    job.rest()
     job.look()
     first = job.image_of(reference)
     count = job.counts()[reference]
     assert count >= 1
     move_tag(job.engine, registry, unique, "1")
     job.look()
-    time.sleep(_APART + 0.1)
+    job.rest()
     job.engine.docker("pull", "--quiet", reference)
     second = job.image_of(reference)
     assert second != first
@@ -168,9 +190,9 @@ def test_an_image_that_vanished_and_came_back_was_pulled_again(
         job.engine.docker("rmi", reference)
         if looks_between:
             job.look()
-        time.sleep(_APART + 0.1)
+        job.rest()
         job.engine.docker("pull", "--quiet", reference)
-        time.sleep(_APART + 0.1)
+        job.rest()
         job.engine.docker("pull", "--quiet", reference)
         job.look()
     told = [(layers, pulled) for each, layers, pulled in job.log() if each == reference]
@@ -192,13 +214,13 @@ def two_bases(job: Job, unique: str) -> tuple[str, str, str]:
 def test_what_a_build_begins_with_is_used(job: Job, unique: str) -> None:
     """Every stage of it, also where all steps are in the cache, and where it fails."""
     one, two, dockerfile = two_bases(job, unique)
-    time.sleep(_APART + 0.1)
+    job.rest()
     job.look()
     known = {name: job.counts().get(name, 0) for name in (one, two)}
     for number, tail in enumerate(("", "", "RUN false\n"), start=1):
         with contextlib.suppress(CalledProcessError):
             build(job.engine, dockerfile + tail, "-t", f"localhost/{unique}:new", buildkit=True)
-        time.sleep(_APART + 0.1)
+        job.rest()
         job.look()
         assert {name: job.counts()[name] - known[name] for name in known} == {
             one: number,
@@ -212,13 +234,13 @@ def test_what_a_build_begins_with_is_used(job: Job, unique: str) -> None:
 def test_what_a_build_ends_in_tells_what_it_began_with(job: Job, unique: str) -> None:
     """Where no build is remembered: the last stage alone, by the layers of the image it made."""
     one, two, dockerfile = two_bases(job, unique)
-    time.sleep(_APART + 0.1)
+    job.rest()
     job.look()
     before = job.counts()
     built = f"localhost/{unique}:new"
     for number in (1, 2):
         build(job.engine, dockerfile, "-t", built, buildkit=job.engine.kind == "docker20")
-        time.sleep(_APART + 0.1)
+        job.rest()
         job.look()
         assert job.counts()[two] == before.get(two, 0) + number
     assert job.counts()[built] >= 1
@@ -240,12 +262,12 @@ def test_what_buildkit_pulled_itself_is_used_by_its_records(
         f"FROM {references[0]} AS one\nCOPY rootfs /\n"
         f"FROM {references[1]}\nCOPY --from=one /bin /bin\n"
     )
-    time.sleep(_APART + 0.1)
+    job.rest()
     job.look()
     known = job.counts()
     for number in (1, 2):
         build(job.engine, dockerfile, "-t", f"localhost/{unique}:new", buildkit=True)
-        time.sleep(_APART + 0.1)
+        job.rest()
         job.look()
         counts = job.counts()
         assert [counts[name] - known[name] for name in references][1] == number
@@ -256,7 +278,7 @@ def test_what_buildkit_pulled_itself_is_used_by_its_records(
 def test_a_classic_build_uses_what_it_begins_with(job: Job, unique: str) -> None:
     """By the container of its first step; Podman's builds make none that it tells of."""
     reference = with_busybox(job, unique)
-    time.sleep(_APART + 0.1)
+    job.rest()
     job.look()
     known = job.counts().get(reference, 0)
     build(job.engine, f"FROM {reference}\nRUN true\n", "-t", f"localhost/{unique}:new")
@@ -269,13 +291,13 @@ def test_a_classic_build_that_only_copies_uses_what_it_begins_with(job: Job, uni
     """No step has a container then; and one that has does not count a second time."""
     reference = with_busybox(job, unique)
     tag = ("-t", f"localhost/{unique}-new:1")
-    time.sleep(_APART + 0.1)
+    job.rest()
     job.look()
     known = job.counts()
     build(job.engine, f"FROM {reference}\nCOPY rootfs /one\nCOPY rootfs /two\n", *tag)
     job.look()
     assert job.counts()[reference] == known[reference] + 1
-    time.sleep(_APART + 0.1)
+    job.rest()
     build(job.engine, f"FROM {reference}\nRUN sleep 1\nCOPY rootfs /three\n", *tag)
     job.look()
     assert job.counts()[reference] == known[reference] + 2
@@ -283,12 +305,15 @@ def test_a_classic_build_that_only_copies_uses_what_it_begins_with(job: Job, uni
 
 
 def test_a_restart_of_the_engine_loses_nothing(
-    own_engine: Callable[..., Engine], tmp_path: Path, unique: str
+    own_engine: Callable[..., Engine],
+    tmp_path: Path,
+    unique: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What was seen stays, nothing counts twice, and what came before it is known to be missing."""
-    job = Job(own_engine(), tmp_path, unique)
+    job = Job(own_engine(), tmp_path, unique, monkeypatch)
     reference = with_busybox(job, unique)
-    time.sleep(_APART + 0.1)
+    job.rest()
     job.run(reference)
     job.look()
     known = job.counts()
@@ -318,7 +343,7 @@ def test_what_holystone_pulls_itself_is_no_use(job: Job, registry: Registry, uni
     """Else refreshing an image each night would keep it for ever."""
     name = pushed(job.engine, registry, unique, "1").partition("@")[0]
     reference = f"{name}:1"
-    time.sleep(_APART + 0.1)
+    job.rest()
     job.look()
     known = job.counts()
     with opened(job.state) as ledger:

@@ -11,7 +11,7 @@ from holystone.engine.client import Client
 from holystone.engine.observe import Lists, read_lists
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
-from holystone.operations.verify import DAMAGED, OK, Verified, Verifier, read_subjects
+from holystone.operations.verifier import DAMAGED, OK, Verified, Verifier, read_subjects
 from holystone.planner.inventory import Inventory
 from tests.engine.damage import flip, payload
 from tests.engines import Engine

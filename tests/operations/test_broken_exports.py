@@ -11,7 +11,7 @@ import pytest
 from holystone.engine.client import Client, Version
 from holystone.engine.transport.address import Endpoint
 from holystone.engine.transport.endpoint import resolve
-from holystone.operations.verify import DAMAGED, UNCHECKED, Subject, Verified, Verifier
+from holystone.operations.verifier import DAMAGED, UNCHECKED, Subject, Verified, Verifier
 from holystone.planner.inventory import Image
 
 DIFF_ID = f"sha256:{'1' * 64}"

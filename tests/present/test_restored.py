@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from holystone.operations.bring_back import LOST, PULL
-from holystone.operations.restore import plan_restore
+from holystone.operations.restore import Entry, Restoration, plan_restore
 from holystone.planner.inventory import Engine, Inventory
 from holystone.planner.verdict import Rule
-from holystone.present.report.restore import Entry, render
+from holystone.present.report.restore import render
 from holystone.present.terminal import Look
 from holystone.store.records import DONE, REMOVED, RecordedReason, Removed, RunSummary
 
@@ -18,12 +18,16 @@ RUN = RunSummary(
 IMAGE = Removed("image", "sha256:1", ("a:1",), ("a:1",), (), {}, 1, 1, 1, REMOVED, "", 0.0)
 
 
+def told(entries: list[Entry], seconds: float | None) -> str:
+    return render(Restoration(RUN, tuple(entries), seconds), Look())
+
+
 def test_failed_is_said_once() -> None:
     entry = Entry(IMAGE, "pull", "failed", "failed to unpack image on snapshotter overlayfs")
-    text = " ".join(render(RUN, [entry], Look(), seconds=1.0).split())
+    text = " ".join(told([entry], 1.0).split())
     assert "a:1 1 B failed the engine: failed to unpack image on snapshotter overlayfs" in text
     plain = Entry(IMAGE, "pull", "failed", "manifest unknown")
-    text = " ".join(render(RUN, [plain], Look(), seconds=1.0).split())
+    text = " ".join(told([plain], 1.0).split())
     assert "a:1 1 B failed manifest unknown" in text
 
 
@@ -34,7 +38,7 @@ def test_here_already_is_said_once() -> None:
     ):
         for result in ("present", ""):
             entry = Entry(IMAGE, "nothing", result, detail)
-            text = " ".join(render(RUN, [entry], Look(), seconds=1.0).split())
+            text = " ".join(told([entry], 1.0).split())
             assert "a:1 1 B here already" in text
             assert "it is here" not in text
             assert left in text
@@ -55,15 +59,15 @@ def test_build_steps_are_not_missed_where_their_image_is() -> None:
     assert "big:3, which is whole without it" in planned[1].detail
     assert "built here" in planned[2].detail
 
-    def told(result: str) -> str:
+    def ended(result: str) -> str:
         done = (result, "lost", "lost")
         entries = [
             Entry(item.removed, item.action, each, item.detail)
             for item, each in zip(planned, done, strict=True)
         ]
-        return render(RUN, entries, Look(), seconds=1.0)
+        return told(entries, 1.0)
 
-    assert "1 build step not pulled: its image is whole without." in told("restored")
-    assert "1 untagged image cannot come back" in told("restored")
-    assert "; 1 cannot come back." in told("restored")
-    assert "1 build step cannot come back: a build makes it again." in told("failed")
+    assert "1 build step not pulled: its image is whole without." in ended("restored")
+    assert "1 untagged image cannot come back" in ended("restored")
+    assert "; 1 cannot come back." in ended("restored")
+    assert "1 build step cannot come back: a build makes it again." in ended("failed")

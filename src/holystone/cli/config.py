@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
-from typing import TYPE_CHECKING, Any
 
 from holystone.cli import exit_codes
 from holystone.cli.options import (
@@ -17,13 +15,15 @@ from holystone.cli.options import (
     path,
 )
 from holystone.cli.session import Failure, answer, opened
-from holystone.config.load import NAME, SYSTEM, Configuration
+from holystone.cli.showing import show, stdout
+from holystone.config.effective import effective
+from holystone.config.lint import remarks, without_match
+from holystone.config.load import NAME, SYSTEM
+from holystone.config.sample import sample
+from holystone.config.schema import schema
 from holystone.engine.errors import EngineError
-from holystone.present import terminal
-
-if TYPE_CHECKING:
-    from holystone.config.lint import Remark
-    from holystone.present.terminal import Output
+from holystone.present.document import dump
+from holystone.present.report import config as report
 
 _FILE_MODE = 0o666
 
@@ -64,18 +64,20 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Do one of the four. Raises Failure."""
     _refuse_what_does_not_apply(options)
-    output = terminal.open_output(sys.stdout, os.environ, color=options.color)
     if options.action == "schema":
-        from holystone.config.schema import schema
-        from holystone.present.document import dump
-
-        answer(output, dump(schema(), indent=True))
+        answer(stdout(options), dump(schema(), indent=True))
     elif options.action == "init":
-        _init(options, output)
+        _init(options)
     elif options.action == "show":
-        _show(options, output)
+        found = configuration(options, quiet=True)
+        values = effective(found)
+        show(
+            options,
+            lambda: report.document_of_values(found.places, values),
+            lambda look: report.show(found.places, values, look),
+        )
     else:
-        _check(options, output)
+        _check(options)
     return exit_codes.DONE
 
 
@@ -98,68 +100,30 @@ def _refuse_what_does_not_apply(options: argparse.Namespace) -> None:
         raise Failure("config init: give either a FILE or --print", exit_codes.USAGE)
 
 
-def _show(options: argparse.Namespace, output: Output) -> None:
-    from holystone.config.effective import effective
-
-    found = configuration(options, quiet=True)
-    values = effective(found)
-    if options.json:
-        told = [
-            {
-                "key": f"{value.table}.{value.name}" if value.table else value.name,
-                "value": value.value,
-                "source": value.source,
-                "note": value.note,
-            }
-            for value in values
-        ]
-        _answer_json(output, {"schema": 1, "files": _files(found), "values": told})
-    else:
-        from holystone.present.report.config import show
-
-        answer(output, show(found.places, values, output.look))
-
-
-def _check(options: argparse.Namespace, output: Output) -> None:
-    from holystone.config.lint import remarks
-
+def _check(options: argparse.Namespace) -> None:
+    """Tell what has no effect, and what matches nothing on the host where that can be reached."""
     found = configuration(options, quiet=True)
     said = remarks(found)
     host, trouble = "", ""
     try:
-        host = _compare(options, found, said)
+        with opened(options) as session:
+            inventory = session.host.observe()
+        said += without_match(found, inventory)
+        host = inventory.engine.name
     except EngineError as error:
         trouble = str(error)
-    if options.json:
-        document = {
-            "schema": 1,
-            "files": _files(found),
-            "warnings": [remark._asdict() for remark in said],
-            "compared_with": host or None,
-        }
-        _answer_json(output, document)
-    else:
-        from holystone.present.report.config import check
-
-        compared = f"Compared with what is on {host} now."
-        if not host:
-            compared = f"Not compared with what is on a host: {trouble}"
-        answer(output, check(found.places, said, compared, output.look))
+    compared = f"Compared with what is on {host} now."
+    if not host:
+        compared = f"Not compared with what is on a host: {trouble}"
+    show(
+        options,
+        lambda: report.document_of_check(found.places, said, host),
+        lambda look: report.check(found.places, said, compared, look),
+    )
 
 
-def _compare(options: argparse.Namespace, found: Configuration, said: list[Remark]) -> str:
-    """Add what matches nothing on the host; answers its name. Raises EngineError."""
-    from holystone.config.lint import without_match
-
-    with opened(options) as session:
-        inventory = session.host.observe()
-    said += without_match(found, inventory)
-    return inventory.engine.name
-
-
-def _init(options: argparse.Namespace, output: Output) -> None:
-    from holystone.config.sample import sample
-
+def _init(options: argparse.Namespace) -> None:
+    output = stdout(options)
     if options.print:
         answer(output, sample())
         return
@@ -181,16 +145,3 @@ def _init(options: argparse.Namespace, output: Output) -> None:
         f"Policy goes into {SYSTEM}, or --config names the file: one that is found in the current "
         "folder can only protect more.",
     )
-
-
-def _files(found: Configuration) -> list[dict[str, Any]]:
-    return [
-        {"path": place.path, "found": place.found, "only_protects": place.only_protects}
-        for place in found.places
-    ]
-
-
-def _answer_json(output: Output, document: dict[str, Any]) -> None:
-    from holystone.present.document import dump
-
-    answer(output, dump(document, indent=output.interactive))

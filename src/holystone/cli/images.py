@@ -103,7 +103,7 @@ def _rows(
 
     rows = images.rows(inventory, plan, whole=listing.whole)
     if options.names:
-        from holystone.cli.meaning import images_meant
+        from holystone.operations.verify import images_meant
 
         rows = images.chosen(rows, images_meant(inventory.images, options.names))
     elif not options.all:

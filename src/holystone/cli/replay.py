@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
-from typing import TYPE_CHECKING, NamedTuple
+from difflib import get_close_matches
+from typing import NamedTuple
 
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_output, path, value_of
-from holystone.cli.session import Failure, answer
+from holystone.cli.session import Failure
+from holystone.cli.showing import show, stderr
 from holystone.outside.text import safe
+from holystone.outside.writing import write
 from holystone.planner.units import parse_rate, parse_size
-from holystone.present import terminal
+from holystone.present.progress import ReplayProgress
+from holystone.present.replay_picture import picture as picture_of
+from holystone.present.report import replay as report
+from holystone.present.report.replay import BASELINE, Replay
+from holystone.replay.bound import Bound
+from holystone.replay.budgets import SHARES, flattening, rounds, sweep, usual
+from holystone.replay.facts import facts_of
 from holystone.replay.orders import DEFAULT, ORDERS, UNKNOWN
-
-if TYPE_CHECKING:
-    from holystone.present.report.replay import Replay
-    from holystone.replay.running import Replays
+from holystone.replay.running import ReplayFailed, Replays, cores, jobs_of
+from holystone.replay.trace import TraceError, read
 
 _MOST_WORKERS = 256
 
@@ -95,10 +100,6 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Read the trace, replay it, tell. Raises Failure."""
-    from holystone.replay.budgets import SHARES
-    from holystone.replay.running import ReplayFailed, Replays, cores
-    from holystone.replay.trace import TraceError, read
-
     try:
         trace = read(options.trace)
         # At a time there are no more than these, but for a picture.
@@ -109,7 +110,7 @@ def run(options: argparse.Namespace) -> int:
             replay, picture = _replayed(replays, options)
     except (TraceError, ReplayFailed) as error:
         raise Failure(str(error)) from None
-    _tell(replay, options)
+    show(options, lambda: report.document(replay), lambda look: report.render(replay, look))
     if options.plot is not None:
         _write(options.plot, picture)
     return exit_codes.DONE
@@ -117,13 +118,6 @@ def run(options: argparse.Namespace) -> int:
 
 def _replayed(replays: Replays, options: argparse.Namespace) -> tuple[Replay, str]:
     """Everything that is told, and the picture, empty where none was asked for."""
-    from holystone.present.progress import ReplayProgress
-    from holystone.present.report.replay import BASELINE, Replay
-    from holystone.replay.bound import Bound
-    from holystone.replay.budgets import flattening, rounds, sweep, usual
-    from holystone.replay.facts import facts_of
-    from holystone.replay.running import jobs_of
-
     facts = facts_of(replays.trace)
     asked = options.budgets and [budget.of(facts.layers_bytes) for budget in options.budgets]
     budgets = list(dict.fromkeys(asked or usual(facts)))
@@ -135,8 +129,7 @@ def _replayed(replays: Replays, options: argparse.Namespace) -> tuple[Replay, st
     baseline = [] if options.json else jobs_of([BASELINE], budgets)
     everything = {*jobs, *baseline, *jobs_of(orders, swept)}
     count = len(everything) + (rounds(facts, orders) if whole else 0)
-    errors = terminal.open_output(sys.stderr, os.environ, color=options.color)
-    with ReplayProgress(count, facts.uses, replays.uses_done, errors):
+    with ReplayProgress(count, facts.uses, replays.uses_done, stderr(options)):
         # A small budget takes longest: what runs last should not be what all wait for.
         replays.run(sorted(everything, key=lambda job: job.budget_bytes))
         flattens = flattening(facts, orders, replays.run) if whole else None
@@ -152,26 +145,10 @@ def _replayed(replays: Replays, options: argparse.Namespace) -> tuple[Replay, st
     )
     if not swept:
         return told, ""
-    from holystone.present.replay_picture import picture
-
-    return told, picture(facts.name, replays, orders, swept, flattens or {})
-
-
-def _tell(replay: Replay, options: argparse.Namespace) -> None:
-    from holystone.present.report import replay as report
-
-    output = terminal.open_output(sys.stdout, os.environ, color=options.color)
-    if options.json:
-        from holystone.present import document
-
-        answer(output, document.dump(report.document(replay), indent=output.interactive))
-    else:
-        answer(output, report.render(replay, output.look))
+    return told, picture_of(facts.name, replays, orders, swept, flattens or {})
 
 
 def _write(path: str, picture: str) -> None:
-    from holystone.outside.writing import write
-
     try:
         write(path, picture)
     except (OSError, ValueError) as error:
@@ -204,8 +181,6 @@ def _orders(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     for name in names:
         if name not in ORDERS:
-            from difflib import get_close_matches
-
             near = get_close_matches(name, ORDERS, 1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(ORDERS)}"
             raise ValueError(f"there is no order {name!r}; {hint}")

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
-import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_engine, add_output
-from holystone.cli.session import Failure, answer, open_ledger
-from holystone.present import terminal
-
-if TYPE_CHECKING:
-    from holystone.operations.bring_back import Restoring, Undone
-    from holystone.planner.inventory import Inventory
-    from holystone.registry.pull import Images
-    from holystone.store.store import Store
+from holystone.cli.session import opened
+from holystone.cli.showing import show, stderr
+from holystone.operations.restore import restore
+from holystone.present.progress import PullProgress
+from holystone.present.report import restore as report
 
 
 def parser() -> argparse.ArgumentParser:
@@ -60,45 +53,20 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Find the run, decide, pull, tell. Raises EngineError, Failure."""
+    """Restore, and tell. Raises EngineError, OperationError, StoreError."""
     number, references = _asked(options)
-    from holystone.engine.transport.endpoint import resolve
-
-    endpoint = resolve(options.host, options.context, os.environ)
-    if endpoint.scheme == "demo":
-        return _restore_demo(number, references, options)
-    from holystone.engine.client import Client
-    from holystone.engine.observe import Lists, read_lists
-    from holystone.engine.transport.connection import connect
-    from holystone.registry.credentials import Credentials
-    from holystone.registry.pull import Puller
-
-    client = Client(endpoint, options.timeout, connect)
-    try:
-        now = client.clock.now
-        lists = Lists(client, sizes=False)
-        inventory = read_lists(lists, now())
-        ledger = open_ledger(options)
-        try:
-            # Also after a run that was killed, and before any other run looks at the engine.
-            ledger.settle_open(inventory, lists.begun)
-            puller = Puller(client, Credentials(os.environ))
-            return _restore(inventory, puller, ledger, now, number, references, options)
-        finally:
-            ledger.close()
-    finally:
-        client.close()
-
-
-def _restore_demo(
-    number: int | None, references: Sequence[str], options: argparse.Namespace
-) -> int:
-    from holystone.cli import demo
-    from holystone.demo.pulls import DemoPuller
-
-    with demo.opened(options, past=True) as (host, ledger):
-        inventory = host.observe()
-        return _restore(inventory, DemoPuller(host), ledger, time.time, number, references, options)
+    with opened(options, past=True) as session:
+        done = restore(
+            session,
+            number,
+            references,
+            dry_run=options.dry_run,
+            watch=lambda pulls: PullProgress(pulls, stderr(options)),
+        )
+    show(options, lambda: report.document(done), lambda look: report.render(done, look))
+    if done.interrupted:
+        return exit_codes.INTERRUPTED
+    return exit_codes.STEPS_FAILED if done.failed else exit_codes.DONE
 
 
 def _asked(options: argparse.Namespace) -> tuple[int | None, Sequence[str]]:
@@ -109,75 +77,3 @@ def _asked(options: argparse.Namespace) -> tuple[int | None, Sequence[str]]:
     if first.isdecimal() and first.isascii() and len(first) < 19:
         return int(first), options.references
     return None, [first, *options.references]
-
-
-def _restore(
-    inventory: Inventory,
-    puller: Images,
-    ledger: Store,
-    now: Callable[[], float],
-    number: int | None,
-    references: Sequence[str],
-    options: argparse.Namespace,
-) -> int:
-    from holystone.operations import restore
-    from holystone.operations.digests import keep_names
-    from holystone.store.folder import StoreError
-
-    try:
-        summary = restore.resolve(ledger.runs, inventory, number)
-        plan = restore.plan_restore(inventory, ledger.runs.removed(summary.id), references)
-        undone = None
-        if not options.dry_run:
-            names = [name for item in plan for name in item.removed.tags + item.removed.digests]
-            with ledger.own_pulls(summary.engine, names, now):
-                undone = _carry_out(plan, puller, options)
-            if inventory.engine.store == "classic":
-                keep_names(ledger, summary.engine, undone.named, now())
-    except (restore.RestoreError, StoreError) as error:
-        raise Failure(str(error)) from None
-    from holystone.present.report import restore as report
-
-    output = terminal.open_output(sys.stdout, os.environ, color=options.color)
-    results = undone.results if undone else [None] * len(plan)
-    entries = [
-        report.Entry(item.removed, item.action, detail=item.detail, image_id=item.image_id)
-        if done is None
-        else report.Entry(item.removed, item.action, done.result, done.detail, done.image_id)
-        for item, done in zip(plan, results, strict=True)
-    ]
-    seconds = undone.seconds if undone else None
-    interrupted = undone.interrupted if undone else ""
-    if options.json:
-        from holystone.present import document
-
-        told = report.document(summary, entries, seconds=seconds, interrupted=interrupted)
-        answer(output, document.dump(told, indent=output.interactive))
-    else:
-        text = report.render(
-            summary, entries, output.look, seconds=seconds, interrupted=interrupted
-        )
-        answer(output, text)
-    return _code(plan, undone)
-
-
-def _carry_out(plan: Sequence[Restoring], puller: Images, options: argparse.Namespace) -> Undone:
-    from holystone.operations.bring_back import PULL, carry_out
-    from holystone.present.progress import PullProgress
-
-    pulls = {place for place, item in enumerate(plan) if item.action == PULL}
-    errors = terminal.open_output(sys.stderr, os.environ, color=options.color)
-    with PullProgress(pulls, errors) as line:
-        return carry_out(plan, puller, line)
-
-
-def _code(plan: Sequence[Restoring], undone: Undone | None) -> int:
-    """3 where something failed, or cannot come back though it was asked for by name."""
-    if undone is None:
-        return exit_codes.DONE
-    if undone.interrupted:
-        return exit_codes.INTERRUPTED
-    from holystone.operations.bring_back import LOST
-
-    missed = any(item.named and item.action == LOST for item in plan)
-    return exit_codes.STEPS_FAILED if missed or undone.counts["failed"] else exit_codes.DONE

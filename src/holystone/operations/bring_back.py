@@ -9,9 +9,10 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from holystone.engine.errors import EngineError
+from holystone.operations.watching import Watcher
 from holystone.operations.workers import INTERRUPTED, side_by_side
 from holystone.registry.credentials import CredentialsError
 from holystone.registry.pull import Images, PullCancelled, PullFailed
@@ -69,16 +70,6 @@ class Undone(NamedTuple):
     def counts(self) -> Counter[str]:
         """How many ended in each way."""
         return Counter(each.result for each in self.results)
-
-
-class Watcher(Protocol):
-    """Is told how far the pulls are. Called from several threads."""
-
-    def moved(self, place: int, come: int, size: int) -> None:
-        """Of the object at this place so many bytes have come, of those known of so far."""
-
-    def settled(self, place: int) -> None:
-        """The object at this place is done with."""
 
 
 def carry_out(plan: Sequence[Restoring], puller: Images, watcher: Watcher) -> Undone:

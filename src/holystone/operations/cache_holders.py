@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from holystone.operations.verify import Subject
+from holystone.operations.verifier import Subject
 from holystone.planner.holders import layers_of_records
 from holystone.planner.inventory import CacheRecord, Inventory, chain_ids
 

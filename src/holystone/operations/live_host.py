@@ -16,6 +16,7 @@ from holystone.engine.observe import Lists
 from holystone.engine.remove import Remover
 from holystone.engine.sight import Sight, disk
 from holystone.engine.storage.container_files import weighed_volume, with_log
+from holystone.operations.digests import keep_names
 from holystone.planner.inventory import Disk, Image, Inventory, Layer, Note, chain_ids
 from holystone.planner.names import complete, digest_names
 from holystone.planner.totals import Beside
@@ -78,6 +79,8 @@ class LiveHost:
         """The same as it is remembered."""
         self.confirming: Confirming | None = None
         """What registries said in this run; None until one is asked."""
+        self.named: Mapping[str, Sequence[str]] = {}
+        """The digests that name images which came back in this run, by ID."""
         self.touched = Touched(events)
         if events is not None:
             self.uses.watch(events)
@@ -325,12 +328,18 @@ class LiveHost:
         except OSError:
             return Beside()  # A folder went while it was read.
 
+    def keep_names(self, digests: Mapping[str, Sequence[str]]) -> None:
+        """Have these digests, by image ID, be kept as names of images that came back."""
+        self.named = digests
+
     def close(self) -> None:
         """Let go of every connection, and keep what was learned of what is still there."""
         # Before what is known of images that went is forgotten: of those that were used it stays.
         self.uses.keep()
         if self.news or not self.present.issuperset(self.facts):
             self.memory.remember(self.key, self.news, self.present)
+        # Now that what is known of images that went is forgotten.
+        keep_names(self.memory, self.key, self.named, self.now())
         if self.ended != self.ended_before:
             self.memory.remember_ends(self.key, self.ended)
         if self.touched.stream is not None:

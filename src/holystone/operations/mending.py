@@ -20,11 +20,11 @@ from holystone.operations.bring_back import (
     RESTORED,
     Restored,
     Restoring,
-    Watcher,
     carry_out,
 )
 from holystone.operations.repair import FAILED, REPAIRED, Group, Repaired, name_of
-from holystone.operations.verify import OK, Subject, Verified
+from holystone.operations.verifier import OK, Subject, Verified
+from holystone.operations.watching import Unwatched
 from holystone.operations.workers import INTERRUPTED
 from holystone.planner.inventory import Image
 from holystone.planner.verdict import Plan
@@ -70,14 +70,13 @@ def mend(
     host: Host,
     reach: Brings,
     verify: Callable[[Sequence[Subject]], Mapping[str, Verified]],
-    watcher: Watcher,
     run: Run | None,
 ) -> Mended:
     """Remove, pull, tag and verify again the groups that have no obstacle.
 
     Ctrl-C ends the removals, and once more the pulls; the ledger knows what is missing then.
     """
-    return _Mending(made, plan, host, reach, run).mend(verify, watcher)
+    return _Mending(made, plan, host, reach, run).mend(verify)
 
 
 class _Mending:
@@ -102,11 +101,7 @@ class _Mending:
         """Why groups were not removed in whole, by their place."""
         self.interrupted = ""
 
-    def mend(
-        self,
-        verify: Callable[[Sequence[Subject]], Mapping[str, Verified]],
-        watcher: Watcher,
-    ) -> Mended:
+    def mend(self, verify: Callable[[Sequence[Subject]], Mapping[str, Verified]]) -> Mended:
         for group in self.made:
             if group.obstacle:
                 for each in group.subjects:
@@ -127,7 +122,7 @@ class _Mending:
             each for group in self.made for each in group.subjects
             if self._result(each) in _MAY_BE_GONE
         ]  # fmt: skip
-        back = dict(zip((each.image.id for each in gone_images), self._pull(gone_images, watcher),
+        back = dict(zip((each.image.id for each in gone_images), self._pull(gone_images),
                         strict=True))  # fmt: skip
         self._put_tags_back()
         ids = {i: done.image_id for i, done in back.items() if done.result in _HERE}
@@ -218,10 +213,10 @@ class _Mending:
             interrupted=self.interrupted,
         )
 
-    def _pull(self, gone: Sequence[Subject], watcher: Watcher) -> list[Restored]:
+    def _pull(self, gone: Sequence[Subject]) -> list[Restored]:
         """Pull these images again; those that fail a few times more."""
         todo = [_restoring(each.image, self._result(each)) for each in gone]
-        undone = carry_out(todo, self.puller, watcher)
+        undone = carry_out(todo, self.puller, Unwatched())
         results = list(undone.results)
         stopped = undone.interrupted
         for pause in _PAUSES:
@@ -233,7 +228,7 @@ class _Mending:
             except KeyboardInterrupt:
                 stopped = INTERRUPTED
                 break
-            undone = carry_out([todo[at] for at in missing], self.puller, _Quiet())
+            undone = carry_out([todo[at] for at in missing], self.puller, Unwatched())
             stopped = undone.interrupted
             for at, done in zip(missing, undone.results, strict=True):
                 results[at] = done
@@ -273,16 +268,6 @@ class _Mending:
             detail = "pulled again and no better: something else holds what is damaged"
             return Repaired(FAILED, detail, _CACHE_CURE)
         return Repaired(FAILED, stuck or INTERRUPTED, "Repair again.")
-
-
-class _Quiet:
-    """A watcher for tries after the first, which the progress line has counted already."""
-
-    def moved(self, place: int, come: int, size: int) -> None:
-        """Nothing is shown."""
-
-    def settled(self, place: int) -> None:
-        """Nothing is counted."""
 
 
 def _restoring(image: Image, result: str) -> Restoring:

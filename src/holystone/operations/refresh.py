@@ -1,34 +1,31 @@
-"""Keeping images current: what the registries have under their tags now is pulled.
+"""Keep images current: ask what registries have under tags now, and pull what is newer.
 
-``choose`` picks the references, ``look_up`` asks the registries about them, and ``carry_out`` pulls
-what is newer. An image that was built here is not replaced, unless its reference is asked for.
+An image that was built here is not replaced, unless its reference is asked for.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from holystone.engine.client import Client
 from holystone.engine.errors import EngineError
+from holystone.operations.connect import Session
+from holystone.operations.live_host import LiveHost
+from holystone.operations.reach import reach_of
+from holystone.operations.refresh_choice import NAMED, Wanted, choose
+from holystone.operations.survey import look
+from holystone.operations.watching import Watch, Watcher, unwatched
 from holystone.operations.workers import INTERRUPTED, side_by_side
-from holystone.planner.glob import has_marks
-from holystone.planner.inventory import Image, Inventory
-from holystone.planner.lookup import covering, did_you_mean
-from holystone.planner.patterns import covers
-from holystone.planner.policy import Protect
-from holystone.planner.reference import InvalidReference, Pattern, Reference, parse, parse_pattern
-from holystone.planner.usage import Usage
-from holystone.registry.credentials import Credentials, CredentialsError
-from holystone.registry.probe import Answer, ask
+from holystone.planner.inventory import Engine
+from holystone.planner.policy import Policy
+from holystone.planner.reference import InvalidReference, parse
+from holystone.planner.units import Window
+from holystone.registry.credentials import CredentialsError
+from holystone.registry.probe import Answer
 from holystone.registry.pull import Images, PullCancelled
-
-NAMED = "named"
-PROTECTED = "protected"
-USED = "used"
-"""Why a reference was chosen."""
+from holystone.store.pull_speeds import Pulled, Speed
 
 CURRENT = "current"
 NEWER = "newer"
@@ -47,28 +44,9 @@ FAILED = "failed"
 LEFT = "left"
 """What became of a pull. ``LEFT``: not begun."""
 
-RECENTLY = 30 * 86400.0
-"""Seconds within which the use of an image makes its tags worth refreshing."""
 _PULLS = frozenset((NEWER, UNTOLD, MISSING))
 _HERE_ALONE = "localhost"
 """The registry that Podman gives to what was built here."""
-
-
-class RefreshError(Exception):
-    """What was asked for is no tag of anything that could be refreshed."""
-
-
-class Wanted(NamedTuple):
-    """A reference with a tag, and why it was chosen."""
-
-    reference: str
-    """As the engine writes it, or as it was asked for."""
-    why: str
-    """``named``, ``protected`` or ``used``."""
-    image: Image | None = None
-    """What it means here; None where it is not here."""
-    near: str = ""
-    """Which of the tags here are closest, as a question; empty where none is, or it is here."""
 
 
 class Standing(NamedTuple):
@@ -112,112 +90,133 @@ class Refreshed(NamedTuple):
     interrupted: str = ""
 
 
-def choose(
-    inventory: Inventory,
-    usage: Usage,
-    protect: Protect,
-    patterns: Sequence[str] = (),
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One reference, how it stands, and what became of it."""
+
+    reference: str
+    why: str
+    """``named``, ``protected`` or ``used``."""
+    state: str
+    before: str
+    """The ID of the image it meant; empty where it was not here."""
+    result: str = ""
+    """``pulled``, ``unchanged``, ``failed`` or ``left``; empty where nothing was to be pulled."""
+    detail: str = ""
+    image_id: str = ""
+    """The ID of the image it means now; empty where it is not here."""
+    size: int | None = None
+    """Bytes that came."""
+    seconds: float | None = None
+    out_of_reach: bool = False
+    """Whether no registry gave an answer, or none has what is not here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """What registries have anew, and what was pulled."""
+
+    engine: Engine | None
+    """None where nothing was asked."""
+    entries: tuple[Entry, ...] = ()
+    speeds: Mapping[str, Speed] = field(default_factory=dict)
+    """How fast each registry is, by its domain."""
+    dry_run: bool = False
+    seconds: float = 0.0
+    window: str = ""
+    """The part of the day that pulls are kept to; empty without one."""
+    outside: bool = False
+    """Whether nothing was asked or pulled, since it is outside the window."""
+    interrupted: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether a registry gave no answer, a pull failed, or what was wanted is nowhere."""
+        return any(each.out_of_reach or each.result == FAILED for each in self.entries)
+
+
+def refresh(
+    session: Session,
+    policy: Policy,
+    references: Sequence[str] = (),
     *,
     missing: bool = False,
-) -> list[Wanted]:
-    """The tags that ``patterns`` cover; without patterns those protected or used of late.
+    dry_run: bool = False,
+    parallel: int = 2,
+    window: Window | None = None,
+    watch: Watch = unwatched,
+) -> Refresh:
+    """Pull what registries have anew under these tags; returns how each stands.
 
-    ``missing``: protected ones that are not here as well. Raises RefreshError.
+    Without ``references`` those tags count that ``policy`` protects or that were used within 30
+    days. ``missing``: also pull what is not here. No pull begins outside ``window``. Ctrl-C ends
+    the pulls under way, and the answer says so.
+
+    Raises RefreshError for references that mean nothing, EngineError and StoreError.
     """
-    here = {tag: image for image in inventory.images for tag in image.tags}
-    lists = (protect.images, *protect.other_images)
-    if patterns:
-        return _named(here, patterns, missing=missing)
-    chosen = [
-        Wanted(tag, why, image)
-        for tag, image in here.items()
-        if (why := _why(tag, image, lists, usage, inventory.taken_at))
+    host, store, reach = session.host, session.ledger, reach_of(session)
+    inventory = look(session, policy)
+    engine = inventory.engine
+    wanted = choose(inventory, host.usage(), policy.protect, references, missing=missing)
+    key = f"{engine.id}/{engine.store}"
+    standings = stand(reach.ask, wanted, engine.store, missing=missing)
+    done = Refreshed(tuple(_stay(each, Outcome(detail=each.detail)) for each in standings), 0.0)
+    if not dry_run:
+        pulls = {place for place, each in enumerate(standings) if each.to_pull}
+        names = [standings[place].wanted.reference for place in sorted(pulls)]
+        with store.own_pulls(key, names, reach.now), watch(pulls) as watcher:
+            done = carry_out(
+                standings,
+                reach.puller(),
+                watcher,
+                parallel=parallel,
+                may_begin=lambda: window is None or window.holds(minute_of_the_day()),
+            )
+        if isinstance(host, LiveHost):
+            for standing, outcome in zip(standings, done.outcomes, strict=True):
+                if standing.wanted.image and outcome.result == PULLED:
+                    # The use of an image counts for the one that took its place.
+                    host.uses.succeed(standing.wanted.image.id, outcome.image_id)
+            store.speeds.add(key, _pulled(standings, done))
+    entries = (
+        Entry(
+            each.wanted.reference,
+            each.wanted.why,
+            each.state,
+            each.wanted.image.id if each.wanted.image else "",
+            *(outcome if outcome.result else outcome._replace(detail=each.detail)),
+            out_of_reach=each.failed,
+        )
+        for each, outcome in zip(standings, done.outcomes, strict=True)
+    )
+    return Refresh(
+        engine,
+        tuple(entries),
+        store.speeds.read(key) if store.exists() else {},
+        dry_run,
+        done.seconds,
+        str(window or ""),
+        interrupted=done.interrupted,
+    )
+
+
+def minute_of_the_day() -> int:
+    """The minute of the day, local time."""
+    now = time.localtime()
+    return now.tm_hour * 60 + now.tm_min
+
+
+def _pulled(standings: Sequence[Standing], done: Refreshed) -> list[Pulled]:
+    """How fast the pulls were, as far as the engine told."""
+    return [
+        Pulled(parse(standing.wanted.reference).domain, outcome.size, outcome.seconds)
+        for standing, outcome in zip(standings, done.outcomes, strict=True)
+        if outcome.result == PULLED and outcome.size is not None and outcome.seconds is not None
     ]
-    if missing:
-        known = {str(parsed) for tag in here if (parsed := _parsed(tag))}
-        chosen += [
-            Wanted(tag, PROTECTED)
-            for tag in dict.fromkeys(each for patterns in lists for each in _definite(patterns))
-            if str(parse(tag)) not in known
-        ]
-    return sorted(chosen, key=lambda each: each.reference)
-
-
-def _why(tag: str, image: Image, lists: Iterable[Sequence[str]], usage: Usage, now: float) -> str:
-    """Why a tag is to be refreshed; empty where it is not."""
-    if _parsed(tag) is None:
-        return ""
-    if any(covers(patterns, tag) for patterns in lists):
-        return PROTECTED
-    used = usage.last_used.get(("image", image.id))
-    return USED if used is not None and now - used <= RECENTLY else ""
-
-
-def _definite(patterns: Sequence[str]) -> list[str]:
-    """The patterns that are whole references with a tag, and not taken back by a later one."""
-    found = []
-    for text in patterns:
-        if text.startswith("!") or "*" in text or "?" in text:
-            continue
-        reference = parse(text)
-        if reference.tag and not reference.digest and covers(patterns, text):
-            found.append(reference.familiar)
-    return found
-
-
-def _named(here: Mapping[str, Image], texts: Sequence[str], *, missing: bool) -> list[Wanted]:
-    chosen: dict[str, Wanted] = {}
-    for text in texts:
-        pattern = _tag_pattern(text)
-        met = [tag for tag in here if (each := _parsed(tag)) and pattern.matches(each)]
-        if not met and not missing:
-            # With --missing the name is that of an image somewhere else.
-            covers = covering(here, text)
-            met = [tag for tag in here if _parsed(tag) and covers(tag)]
-        for tag in met:
-            chosen.setdefault(tag, Wanted(tag, NAMED, here[tag]))
-        if not met:
-            near = did_you_mean(here, text)
-            if has_marks(text):
-                raise RefreshError(f"there is no tag here that {text!r} covers.{near}")
-            reference = parse(text).complete.familiar
-            chosen.setdefault(reference, Wanted(reference, NAMED, near=near))
-    return [chosen[reference] for reference in sorted(chosen)]
-
-
-def _tag_pattern(text: str) -> Pattern:
-    try:
-        pattern = parse_pattern(text)
-    except InvalidReference as error:
-        raise RefreshError(str(error)) from None
-    if pattern.digest:
-        raise RefreshError(f"{text!r}: what a digest means never changes; give a tag")
-    return pattern
-
-
-def _parsed(tag: str) -> Reference | None:
-    """The reference with a tag; None where it is none."""
-    try:
-        reference = parse(tag)
-    except InvalidReference:
-        return None
-    return reference if reference.tag and not reference.digest else None
 
 
 Ask = Callable[[Iterable[str]], Mapping[str, Answer]]
 """Asks registries about complete references. Never raises for what one answers."""
-
-
-def look_up(
-    client: Client,
-    credentials: Credentials,
-    wanted: Sequence[Wanted],
-    store: str,
-    *,
-    missing: bool = False,
-) -> list[Standing]:
-    """How each reference stands, by what the registries say to this engine; see ``stand``."""
-    return stand(partial(ask, client, credentials), wanted, store, missing=missing)
 
 
 def stand(
@@ -317,16 +316,6 @@ def _origins(ask: Ask, doubtful: Sequence[Standing]) -> dict[str, Standing]:
                 state=LOCAL, detail=f"{said} here. Name it to replace it"
             )
     return found
-
-
-class Watcher(Protocol):
-    """Is told how far the pulls are. Called from several threads."""
-
-    def moved(self, place: int, come: int, size: int) -> None:
-        """Of the image at this place so many bytes have come, of those known of so far."""
-
-    def settled(self, place: int) -> None:
-        """The reference at this place is done with."""
 
 
 def carry_out(

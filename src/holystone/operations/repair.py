@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 from holystone.engine.host import Host
 from holystone.operations.cache_holders import Damaged, holders
-from holystone.operations.verify import DAMAGED, Subject, Verified
+from holystone.operations.verifier import DAMAGED, Subject, Verified
 from holystone.planner.inventory import CacheRecord, Container, Image, Inventory
 from holystone.planner.verdict import Plan, Reason, Rule, Step, Verdict
 from holystone.registry.pullable import Pullable
@@ -128,7 +128,7 @@ def _together(
         more = {
             each.image.id
             for each in subjects
-            if each.image.id not in found and not suspects.isdisjoint(_held(each))
+            if each.image.id not in found and not suspects.isdisjoint(held(each))
         }
         if not more:
             return [each for each in subjects if each.image.id in found], suspects
@@ -141,7 +141,8 @@ def _parts(told: Verified) -> set[str]:
     return {*told.suspects, *(damage.expected for damage in told.damages if damage.expected)}
 
 
-def _held(subject: Subject) -> set[str]:
+def held(subject: Subject) -> set[str]:
+    """The digests of what an image holds: diff IDs, and blobs."""
     return {*subject.diff_ids, *(blob.digest for blob in subject.image.blobs or ())}
 
 
@@ -328,15 +329,3 @@ def plan_of(made: Sequence[Group], inventory: Inventory) -> Plan:
         LEVEL, inventory.taken_at, inventory.engine, inventory.disk, tuple(verdicts), tuple(steps),
         0, estimated=True, at_least=0, at_most=0,
     )  # fmt: skip
-
-
-class Mended(NamedTuple):
-    """What became of everything."""
-
-    repaired: dict[str, Repaired]
-    """By the ID of the image as it was."""
-    verified: dict[str, Verified]
-    """What the last look found, by the same."""
-    interrupted: str = ""
-    back: Mapping[str, str] = {}
-    """The IDs of the images that came back, by those they had."""

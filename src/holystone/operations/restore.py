@@ -1,4 +1,4 @@
-"""Undoing a run: what can be done about each object that it removed, or may have removed.
+"""Undo a run: find it, decide about each object that it removed or may have removed, pull.
 
 ``resolve`` finds the run and ``plan_restore`` decides; ``bring_back.carry_out`` does it.
 """
@@ -6,10 +6,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from holystone.operations.bring_back import LOST, NOTHING, PULL, TAG, Restoring, moved
+from holystone.engine.observe import Lists, read_lists
+from holystone.operations.bring_back import (
+    FAILED,
+    LOST,
+    NOTHING,
+    PULL,
+    TAG,
+    Restoring,
+    carry_out,
+    moved,
+)
+from holystone.operations.connect import Session
+from holystone.operations.digests import keep_names
+from holystone.operations.errors import OperationError
+from holystone.operations.live_host import LiveHost
+from holystone.operations.reach import reach_of
+from holystone.operations.watching import Watch, unwatched
 from holystone.planner.inventory import Image, Inventory
-from holystone.planner.lookup import SHORTEST_PREFIX, find_images
+from holystone.planner.lookup import SHORTEST_PREFIX, did_you_mean, find_images
 from holystone.planner.unanswered import lost
 from holystone.store.records import KILLED, REMOVED, UNKNOWN, Removed, RunSummary
 from holystone.store.runs import Runs
@@ -27,8 +44,95 @@ _NEVER_PUSHED = "no registry has it: it was built here and never pushed. Build i
 _STEP = "it was a build step of {}, which is whole without it"
 
 
-class RestoreError(Exception):
+class RestoreError(OperationError):
     """There is no such run, it is another engine's, or it removed nothing of that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One object that the run removed, and what became or would become of it."""
+
+    removed: Removed
+    action: str
+    """``pull``, ``tag``, ``nothing`` or ``lost``."""
+    result: str = ""
+    """``restored``, ``present``, ``failed`` or ``lost``; empty in a dry run."""
+    detail: str = ""
+    image_id: str = ""
+    """The ID an image has now; empty where it is not here."""
+    named: bool = False
+    """Whether the caller asked for just this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """A run, and what came back of it."""
+
+    run: RunSummary
+    entries: tuple[Entry, ...]
+    seconds: float | None = None
+    """How long it took; None for a dry run."""
+    interrupted: str = ""
+    """Why it ended early; empty where it did not."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether something failed, or cannot come back though it was asked for by name."""
+        return self.seconds is not None and any(
+            each.result == FAILED or (each.named and each.action == LOST) for each in self.entries
+        )
+
+
+def restore(
+    session: Session,
+    run: int | None = None,
+    references: Sequence[str] = (),
+    *,
+    dry_run: bool = False,
+    watch: Watch = unwatched,
+) -> Restoration:
+    """Bring back what a run removed, as far as registries still have it; returns what came back.
+
+    ``run`` is its number, else the latest on this engine that removed an image. ``references``
+    leave out all but these. ``dry_run``: pull nothing, only decide. Ctrl-C ends the pulls under
+    way, and the answer says so.
+
+    Raises RestoreError where there is nothing of that kind, EngineError and StoreError.
+    """
+    inventory = _inventory(session)
+    found = resolve(session.ledger.runs, inventory, run)
+    plan = plan_restore(inventory, session.ledger.runs.removed(found.id), references)
+    if dry_run:
+        planned = (
+            Entry(i.removed, i.action, "", i.detail, i.image_id, named=i.named) for i in plan
+        )
+        return Restoration(found, tuple(planned))
+    reach = reach_of(session)
+    names = [name for item in plan for name in item.removed.tags + item.removed.digests]
+    pulls = {place for place, item in enumerate(plan) if item.action == PULL}
+    with session.ledger.own_pulls(found.engine, names, reach.now), watch(pulls) as watcher:
+        undone = carry_out(plan, reach.puller(), watcher)
+    if inventory.engine.store == "classic":
+        keep_names(session.ledger, found.engine, undone.named, reach.now())
+    entries = (
+        Entry(item.removed, item.action, *done, named=item.named)
+        for item, done in zip(plan, undone.results, strict=True)
+    )
+    return Restoration(found, tuple(entries), undone.seconds, undone.interrupted)
+
+
+def _inventory(session: Session) -> Inventory:
+    """What the engine's lists tell, and no more.
+
+    Also after a run that was killed, and before any other run looks at the engine.
+    """
+    if not isinstance(session.host, LiveHost):
+        return session.host.observe()
+    client = session.host.client
+    lists = Lists(client, sizes=False)
+    inventory = read_lists(lists, client.clock.now())
+    session.ledger.settle_open(inventory, lists.begun)
+    return inventory
 
 
 def resolve(runs: Runs, inventory: Inventory, number: int | None) -> RunSummary:
@@ -129,8 +233,6 @@ def _chosen(gone: Sequence[Removed], references: Sequence[str]) -> list[Removed]
         found |= {(each.kind, each.id) for each in gone if _is_called(each, text)}
         wanted |= found
         if not found:
-            from holystone.planner.lookup import did_you_mean
-
             unknown.append(repr(text))
             hint = hint or did_you_mean([name for each in gone for name in each.names], text)
     if unknown:

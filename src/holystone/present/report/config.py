@@ -11,6 +11,7 @@ from holystone.config.keys import RULES
 from holystone.config.kinds import toml
 from holystone.config.lint import Remark
 from holystone.config.load import HERE, MEND_HERE, Place, Source
+from holystone.present.document import SCHEMA, Document
 from holystone.present.format import safe
 from holystone.present.table import INDENT, Cell, Column, Row, paragraph, render
 from holystone.present.terminal import Look
@@ -84,3 +85,34 @@ def check(places: Sequence[Place], remarks: Sequence[Remark], compared: str, loo
         text = f"{look.paint('warning:', 'yellow')} {safe(where)}: {safe(remark.text)}"
         lines += [text]
     return "\n".join([*lines, *paragraph(compared, look)])
+
+
+def document_of_values(places: Sequence[Place], values: Sequence[Value]) -> Document:
+    """The document of ``config show --json``."""
+    told = [
+        {
+            "key": f"{value.table}.{value.name}" if value.table else value.name,
+            "value": value.value,
+            "source": value.source,
+            "note": value.note,
+        }
+        for value in values
+    ]
+    return {"schema": SCHEMA, "files": _files(places), "values": told}
+
+
+def document_of_check(places: Sequence[Place], said: Sequence[Remark], host: str) -> Document:
+    """The document of ``config check --json``; ``host`` is empty where none was compared with."""
+    return {
+        "schema": SCHEMA,
+        "files": _files(places),
+        "warnings": [remark._asdict() for remark in said],
+        "compared_with": host or None,
+    }
+
+
+def _files(places: Sequence[Place]) -> list[Document]:
+    return [
+        {"path": place.path, "found": place.found, "only_protects": place.only_protects}
+        for place in places
+    ]

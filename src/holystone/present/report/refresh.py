@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
-from holystone.planner.inventory import Engine
-from holystone.planner.units import format_size
+from holystone.operations.refresh import Entry, Refresh, minute_of_the_day
+from holystone.planner.units import clock, format_size
 from holystone.present.document import SCHEMA, Document
 from holystone.present.format import counted, engine_name, listed, safe, short_id
 from holystone.present.table import Cell, Column, Row, paragraph
@@ -49,51 +48,24 @@ _COLUMNS = (
 _SPEEDS = (Column("registry", gives_way=True, least=20), Column("speed"))
 
 
-class Entry(NamedTuple):
-    """One reference, how it stands, and what became of it."""
-
-    reference: str
-    why: str
-    """``named``, ``protected`` or ``used``."""
-    state: str
-    before: str
-    """The ID of the image it meant; empty where it was not here."""
-    result: str = ""
-    """``pulled``, ``unchanged``, ``failed`` or ``left``; empty where nothing was to be pulled."""
-    detail: str = ""
-    image_id: str = ""
-    """The ID of the image it means now; empty where it is not here."""
-    size: int | None = None
-    """Bytes that came."""
-    seconds: float | None = None
-
-
-def document(
-    entries: Sequence[Entry],
-    speeds: Mapping[str, Speed],
-    *,
-    dry_run: bool,
-    seconds: float,
-    window: str = "",
-    outside: bool = False,
-    interrupted: str = "",
-) -> Document:
-    """The document of ``refresh --json``. ``window`` is as it was written, empty without one."""
+def document(done: Refresh) -> Document:
+    """The document of ``refresh --json``."""
+    entries = done.entries
     counts = Counter(entry.result for entry in entries)
     outcome = {name: counts[name] for name in _RESULTS}
     return {
         "schema": SCHEMA,
-        "dry_run": dry_run,
-        "window": window or None,
+        "dry_run": done.dry_run,
+        "window": done.window or None,
         "limit_bytes_per_second": None,
-        "outside_window": outside,
+        "outside_window": done.outside,
         "outcome": None
-        if dry_run
+        if done.dry_run
         else outcome
         | {
             "pulled_bytes": sum(entry.size or 0 for entry in entries),
-            "seconds": round(seconds, 3),
-            "interrupted": interrupted or None,
+            "seconds": round(done.seconds, 3),
+            "interrupted": done.interrupted or None,
         },
         "items": [
             {
@@ -115,40 +87,30 @@ def document(
                 "bytes_per_second": round(rate.bytes_per_second),
                 "pulls": rate.pulls,
             }
-            for registry, rate in speeds.items()
+            for registry, rate in done.speeds.items()
         ],
     }
 
 
-def render(
-    engine: Engine,
-    entries: Sequence[Entry],
-    speeds: Mapping[str, Speed],
-    look: Look,
-    *,
-    dry_run: bool,
-    seconds: float,
-    interrupted: str = "",
-) -> str:
+def render(done: Refresh, look: Look) -> str:
     """The references one by one, how fast the registries are, and the sum."""
-    verb = "Would refresh" if dry_run else "Refreshed"
-    lines = paragraph(f"{verb} images of {engine_name(engine)}", look, style="bold")
+    if done.engine is None:
+        now = clock(minute_of_the_day())
+        return f"Outside the window {done.window}: it is {now}, and nothing was asked or pulled."
+    entries = done.entries
+    verb = "Would refresh" if done.dry_run else "Refreshed"
+    lines = paragraph(f"{verb} images of {engine_name(done.engine)}", look, style="bold")
     if entries:
         rows = [_row(entry) for entry in entries]
         lines += ["", *render_table(_COLUMNS, rows, look, header=False)]
-    if speeds:
-        rated: list[Row] = [(safe(each), _rate(rate)) for each, rate in speeds.items()]
+    if done.speeds:
+        rated: list[Row] = [(safe(each), _rate(rate)) for each, rate in done.speeds.items()]
         lines += ["", look.paint("Speed", "heading")]
         lines += render_table(_SPEEDS, rated, look, header=False)
-    lines += ["", *paragraph(_sum(entries, None if dry_run else seconds), look)]
-    if interrupted:
-        lines += paragraph(f"Ended early: {interrupted}.", look, style="red")
+    lines += ["", *paragraph(_sum(entries, None if done.dry_run else done.seconds), look)]
+    if done.interrupted:
+        lines += paragraph(f"Ended early: {done.interrupted}.", look, style="red")
     return "\n".join(lines)
-
-
-def outside(window: str, clock: str) -> str:
-    """What is said outside the window."""
-    return f"Outside the window {window}: it is {clock}, and nothing was asked or pulled."
 
 
 def _row(entry: Entry) -> Row:

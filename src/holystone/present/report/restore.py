@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from holystone.operations.restore import Entry, Restoration
 from holystone.planner.units import format_size
 from holystone.planner.verdict import KINDS, Verdict
 from holystone.present.apart import names_of
@@ -21,7 +21,6 @@ from holystone.present.report.history import reasons_of, run_title, tagged_remov
 from holystone.present.table import Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
-from holystone.store.records import Removed, RunSummary
 
 _STYLES = {"restored": "green", "present": "dim", "failed": "red", "lost": "yellow"}
 _DONE = {
@@ -45,23 +44,9 @@ _COLUMNS = (
 )
 
 
-class Entry(NamedTuple):
-    """One removed object, and what became or would become of it."""
-
-    removed: Removed
-    action: str
-    """``pull``, ``tag``, ``nothing`` or ``lost``."""
-    result: str = ""
-    """``restored``, ``present``, ``failed`` or ``lost``; empty in a dry run."""
-    detail: str = ""
-    image_id: str = ""
-    """The ID an image has now; empty where it is not here."""
-
-
-def document(
-    run: RunSummary, entries: Sequence[Entry], *, seconds: float | None, interrupted: str = ""
-) -> Document:
-    """The document of ``restore --json``. ``seconds``: how long it took; None for a dry run."""
+def document(done: Restoration) -> Document:
+    """The document of ``restore --json``."""
+    run, entries, seconds = done.run, done.entries, done.seconds
     counts = Counter(entry.result for entry in entries)
     outcome = {name: counts[name] for name in ("restored", "present", "lost", "failed")}
     return {
@@ -78,7 +63,7 @@ def document(
         "dry_run": seconds is None,
         "outcome": None
         if seconds is None
-        else outcome | {"seconds": round(seconds, 3), "interrupted": interrupted or None},
+        else outcome | {"seconds": round(seconds, 3), "interrupted": done.interrupted or None},
         "items": [
             {
                 "kind": entry.removed.kind,
@@ -100,15 +85,9 @@ def document(
     }
 
 
-def render(
-    run: RunSummary,
-    entries: Sequence[Entry],
-    look: Look,
-    *,
-    seconds: float | None,
-    interrupted: str = "",
-) -> str:
+def render(done: Restoration, look: Look) -> str:
     """The images one by one, what can never come back in a few lines, and the sum."""
+    run, entries, seconds = done.run, done.entries, done.seconds
     verb = "Would restore" if seconds is None else "Restored"
     title = f"{verb} what run {run.id} removed ({run_title(run)}, {timestamp(run.started)})"
     lines = paragraph(title, look, style="bold")
@@ -132,8 +111,8 @@ def render(
             lines += ["", *paragraph(f"{count} cannot come back: {rest[0].detail}.", look)]
     lines += _steps(entries, look)
     lines += ["", *paragraph(_sum(entries, seconds), look)]
-    if interrupted:
-        lines += paragraph(f"Ended early: {interrupted}.", look, style="red")
+    if done.interrupted:
+        lines += paragraph(f"Ended early: {done.interrupted}.", look, style="red")
     return "\n".join(lines)
 
 

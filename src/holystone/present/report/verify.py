@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from holystone.planner.inventory import Image
+from holystone.operations.digest_check import Damage
+from holystone.operations.verify import Entry, Verification
 from holystone.planner.units import format_size
 from holystone.planner.verdict import Verdict
 from holystone.present.apart import names_of
@@ -32,38 +32,9 @@ _MEND = (
 )
 
 
-class Damage(NamedTuple):
-    """One part of an image that is not what its name says; empty where it is not known."""
-
-    part: str
-    expected: str
-    found: str
-    words: str
-
-
-class Entry(NamedTuple):
-    """One image, and what was found of it."""
-
-    image: Image
-    result: str
-    """``ok``, ``damaged`` or ``unchecked``: as it was found, before any repair."""
-    damages: tuple[Damage, ...] = ()
-    notes: tuple[str, ...] = ()
-    also: tuple[str, ...] = ()
-    """References, or IDs, of other images that hold a damaged layer."""
-    containers: tuple[str, ...] = ()
-    """Names of the containers made from any of them."""
-    repair: str = ""
-    """``repaired`` or ``failed``; empty where none was tried."""
-    repair_detail: str = ""
-    repair_cure: str = ""
-    """What to do where it failed: a sentence."""
-
-
-def document(
-    entries: Sequence[Entry], *, bytes_read: int, seconds: float, interrupted: str = ""
-) -> Document:
+def document(done: Verification) -> Document:
     """The document of ``verify --json``."""
+    entries = done.entries
     counts = Counter(entry.result for entry in entries)
     repairs = Counter(entry.repair for entry in entries)
     return {
@@ -74,9 +45,9 @@ def document(
             "unchecked": counts["unchecked"],
             "repaired": repairs["repaired"],
             "failed": repairs["failed"],
-            "bytes_read": bytes_read,
-            "seconds": round(seconds, 3),
-            "interrupted": interrupted or None,
+            "bytes_read": done.bytes_read,
+            "seconds": round(done.seconds, 3),
+            "interrupted": done.interrupted or None,
         },
         "images": [
             {
@@ -105,27 +76,20 @@ def document(
     }
 
 
-def render(
-    entries: Sequence[Entry],
-    look: Look,
-    *,
-    bytes_read: int,
-    seconds: float,
-    every: bool,
-    repairing: bool = False,
-) -> str:
+def render(done: Verification, look: Look, *, every: bool) -> str:
     """A row for each image that is not whole, with ``every`` for all of them, and the sum.
 
-    Unless it is ``repairing`` it ends with how to mend the damage.
+    Where nothing was to be repaired it ends with how to mend the damage.
     """
+    entries = done.entries
     told = [entry for entry in entries if every or entry.result != "ok"]
     name = names_of(map(_verdict, told))
     rows = [_row(entry, name(_verdict(entry))) for entry in told]
     lines = render_table(_COLUMNS, rows, look, header=False)
     if lines:
         lines.append("")
-    lines += paragraph(_sum(entries, bytes_read, seconds), look)
-    if not repairing and any(entry.result == "damaged" for entry in entries):
+    lines += paragraph(_sum(entries, done.bytes_read, done.seconds), look)
+    if not done.repairing and any(entry.result == "damaged" for entry in entries):
         lines += paragraph(_MEND, look)
     return "\n".join(lines)
 

@@ -1,0 +1,324 @@
+"""Finding images that are corrupted: each is exported as the engine would, and held to its digests.
+
+Images that share layers are exported together, so that a layer comes once. Where such an export
+shows damage it is asked for again in halves, until it is known which images are damaged.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from holystone.engine.client import Client
+from holystone.engine.errors import EngineError, EngineUnreachable, ProtocolError
+from holystone.engine.transport.http import Connection
+from holystone.operations.digest_check import Damage, Findings, check, first_missing, misnamed
+from holystone.operations.image_archive import Archive, read_archive
+from holystone.operations.workers import side_by_side
+from holystone.planner.inventory import Image
+
+OK = "ok"
+DAMAGED = "damaged"
+UNCHECKED = "unchecked"
+EXPORTS_AT_A_TIME = 2
+_LARGEST_EXPORT = 4 << 30
+"""Bytes of the layers of images exported together: classic engines and Podman write them to their
+disk first."""
+_MOST_TOGETHER = 40
+_ROUNDS_BESIDE = 2
+"""How often other images are exported to tell which layer is damaged."""
+PODMAN = "podman"
+_NOT_FOUND = 404
+_NO_DAMAGE = ("no space left", "disk quota", "too many open files", "cannot allocate memory")
+"""An engine that says this has troubles of its own, and has not told of the image."""
+_CANNOT_EXPORT = ("empty export - not implemented",)
+"""What a classic engine says of an image without layers (moby ``image/tarexport/save.go``)."""
+
+
+class Subject(NamedTuple):
+    """An image to verify."""
+
+    image: Image
+    diff_ids: tuple[str, ...]
+    """Bottom first, as the engine tells them; none where it does not."""
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes its export has."""
+        if self.image.content_size:
+            return self.image.content_size
+        return self.image.size
+
+
+class Verified(NamedTuple):
+    """What became of one image."""
+
+    result: str
+    """``ok``, ``damaged`` or ``unchecked``."""
+    damages: tuple[Damage, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What was not checked and why."""
+    suspects: tuple[str, ...] = ()
+    """The diff IDs of a damaged image that no check has found whole."""
+
+
+class Watcher(Protocol):
+    """Is told how far it is. Called from several threads."""
+
+    def moved(self, count: int) -> None:
+        """So many more bytes have been read."""
+
+    def settled(self, count: int) -> None:
+        """So many more images are done with."""
+
+
+class Unwatched:
+    """A watcher that shows nothing."""
+
+    def moved(self, count: int) -> None:
+        """Show nothing."""
+
+    def settled(self, count: int) -> None:
+        """Show nothing."""
+
+
+def read_subjects(client: Client, images: Sequence[Image]) -> list[Subject]:
+    """The images with their diff IDs, an inspection each. Raises EngineError."""
+    requests = [("GET", client.versioned(f"/images/{image.id}/json")) for image in images]
+    subjects = []
+    for image, answer in zip(images, client.send(requests), strict=True):
+        told = answer.json() if answer.status < 300 else None
+        rootfs = told.get("RootFS") if isinstance(told, dict) else None
+        layers = rootfs.get("Layers") if isinstance(rootfs, dict) else None
+        subjects.append(Subject(image, tuple(map(str, layers or ()))))
+    return subjects
+
+
+def batches(subjects: Iterable[Subject]) -> Iterator[list[Subject]]:
+    """The images in exports: those with the same lowest layer together, up to a size."""
+    batch: list[Subject] = []
+    weight = 0
+    for subject in sorted(subjects, key=lambda each: (each.diff_ids, each.image.id)):
+        related = batch and batch[-1].diff_ids[:1] == subject.diff_ids[:1] != ()
+        fits = weight + subject.weight <= _LARGEST_EXPORT and len(batch) < _MOST_TOGETHER
+        if batch and not (related and fits):
+            yield batch
+            batch, weight = [], 0
+        batch.append(subject)
+        weight += subject.weight
+    if batch:
+        yield batch
+
+
+class Verifier:
+    """Verifies images of one engine."""
+
+    def __init__(self, client: Client, store: str, watcher: Watcher) -> None:
+        """``store`` is that of ``Engine.store``."""
+        client.negotiate()
+        self.store = store
+        self.client = client
+        self.watcher = watcher
+        self.bytes_read = 0
+        self.results: dict[str, Verified] = {}
+        self._asked: set[str] = set()
+        """The IDs of the images that were asked for."""
+        self._whole: set[str] = set()
+        """Diff IDs of layers found whole in this run."""
+        self._damaged: dict[str, Damage] = {}
+        """Damaged layers by diff ID."""
+        self._lock = threading.Lock()
+        self._under_way: set[Connection] = set()
+        self._stopped = False
+
+    def verify(
+        self, subjects: Sequence[Subject], beside: Sequence[Subject] = ()
+    ) -> dict[str, Verified]:
+        """What is with each image, by ID; two exports at a time.
+
+        ``beside`` are other images. Where it is not known which layer of a damaged image it is,
+        some of these are exported too: a layer that one of them has whole is not it. Raises
+        EngineUnreachable where the engine is gone, KeyboardInterrupt once all has ended.
+        """
+        by_id = {subject.image.id: subject for subject in subjects}
+        self._asked = set(by_id)
+        self._verify_all(subjects)
+        for _ in range(_ROUNDS_BESIDE):
+            if not (telling := self._telling(subjects, beside)):
+                break
+            self._verify_all(telling)
+        return {i: self._settled(by_id[i], self.results[i]) for i in by_id}
+
+    def _telling(self, subjects: Sequence[Subject], beside: Sequence[Subject]) -> list[Subject]:
+        """Of the others the smallest that hold a layer of which it is not known if it is whole."""
+        damaged = [each for each in subjects if self.results[each.image.id].result == DAMAGED]
+        unclear = [set(each.diff_ids) - self._whole - self._damaged.keys() for each in damaged]
+        wanted = set[str]().union(*unclear)
+        found: dict[str, Subject] = {}
+        for each in sorted(beside, key=lambda subject: subject.weight):
+            if each.image.id not in self.results and (new := wanted.intersection(each.diff_ids)):
+                found[each.image.id] = each
+                wanted -= new
+        return list(found.values())
+
+    def _verify_all(self, subjects: Sequence[Subject]) -> None:
+        """Settle these images. Raises as ``verify``."""
+        work = list(batches(subjects))
+
+        def verify_batch(place: int) -> None:
+            if not self._stopped:
+                self._verify(work[place])
+
+        count = 1 if self.client.endpoint.scheme == "ssh" else EXPORTS_AT_A_TIME
+        if side_by_side(len(work), verify_batch, parallel=count, cancel=self._stop):
+            raise KeyboardInterrupt
+
+    def _settled(self, subject: Subject, told: Verified) -> Verified:
+        """A result with what is known at the end of which layers it can be."""
+        if told.result != DAMAGED:
+            return told
+        suspects = tuple(each for each in subject.diff_ids if each not in self._whole)
+        damages = tuple(self._pinned(damage, suspects) for damage in told.damages)
+        return told._replace(damages=damages, suspects=suspects)
+
+    def _stop(self) -> None:
+        with self._lock:
+            self._stopped = True
+            for connection in self._under_way:
+                try:
+                    connection.sock.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    continue
+
+    def _verify(self, batch: Sequence[Subject]) -> None:
+        """Settle these images: by one export, else by one of each half."""
+        left = [subject for subject in batch if not self._is_known(subject)]
+        if not left or self._stopped:
+            return
+        try:
+            archive, refused, status = self._export(left)
+        except EngineUnreachable:
+            self._stopped = True
+            raise
+        except EngineError as error:
+            archive, refused, status = None, str(error), 0
+        fault = archive.fault if archive is not None else refused
+        if not fault and archive is not None:
+            podman = self.store == PODMAN
+            found = [
+                (each, check(archive, each.image.id, each.diff_ids, podman=podman)) for each in left
+            ]
+            # Podman names the images of an archive by what it makes of their configs.
+            if len(left) == 1 or all(findings.exported for _, findings in found):
+                for subject, findings in found:
+                    self._note(subject, findings)
+                return
+        if len(left) > 1:
+            # The few layers first: what they prove or disprove is known of the others then.
+            left.sort(key=lambda each: len(each.diff_ids))
+            self._verify(left[: len(left) // 2])
+            self._verify(left[len(left) // 2 :])
+            return
+        self._note_fault(left[0], archive, fault, status)
+
+    def _is_known(self, subject: Subject) -> bool:
+        """Whether an image has a layer that is known to be damaged; then it is settled."""
+        known = [self._damaged[each] for each in subject.diff_ids if each in self._damaged]
+        if known:
+            self._settle(subject, Verified(DAMAGED, tuple(known)))
+        return bool(known)
+
+    def _export(self, subjects: Sequence[Subject]) -> tuple[Archive | None, str, int]:
+        """The archive; or none, with the engine's words and status. Raises EngineError."""
+        if len(subjects) == 1:
+            path = f"/images/{subjects[0].image.id}/get"
+        else:
+            names = "&".join(f"names={subject.image.id}" for subject in subjects)
+            path = f"/images/get?{names}"
+        client = self.client.sibling()
+        connection = client.open()
+        try:
+            with self._lock:
+                self._under_way.add(connection)
+            if self._stopped:
+                raise ProtocolError("interrupted")
+            connection.send("GET", client.versioned(path))
+            status = connection.receive_head()
+            if status >= 400:
+                return None, connection.receive_rest().words(), status
+            return read_archive(connection.receive_pieces(), self._moved), "", status
+        except OSError as error:
+            raise ProtocolError(
+                f"the connection broke in the middle of an export: {error.strerror or error}"
+            ) from None
+        finally:
+            with self._lock:
+                self._under_way.discard(connection)
+            connection.close()
+
+    def _moved(self, count: int) -> None:
+        with self._lock:
+            self.bytes_read += count
+        self.watcher.moved(count)
+
+    def _note(self, subject: Subject, findings: Findings) -> None:
+        with self._lock:
+            self._whole |= findings.proven
+            for damage in findings.damages:
+                if damage.part == "layer" and damage.expected in subject.diff_ids:
+                    self._damaged[damage.expected] = damage
+        if findings.damages:
+            self._settle(subject, Verified(DAMAGED, findings.damages, findings.notes))
+        elif not findings.exported:
+            self._settle(subject, Verified(UNCHECKED, (), findings.notes))
+        else:
+            self._settle(subject, Verified(OK, (), findings.notes))
+
+    def _note_fault(
+        self, subject: Subject, archive: Archive | None, fault: str, status: int
+    ) -> None:
+        """Settle one image that the engine did not export to the end."""
+        if status == _NOT_FOUND and "no such image" in fault.lower():
+            self._settle(subject, Verified(UNCHECKED, (), ("it was removed meanwhile",)))
+            return
+        if any(words in fault for words in _CANNOT_EXPORT):
+            note = f"the engine cannot export an image of this kind: {fault}"
+            self._settle(subject, Verified(UNCHECKED, (), (note,)))
+            return
+        # An answer that was cut tells nothing of the image; one that the engine ended does.
+        if status == 0 or any(words in fault.lower() for words in _NO_DAMAGE):
+            self._settle(subject, Verified(UNCHECKED, (), (fault,)))
+            return
+        damages = tuple(each._replace(words=fault) for each in misnamed(archive or _NOTHING))
+        if not damages and archive is not None and self.store == "containerd":
+            missing = first_missing(archive, subject.image.id)
+            damages = (Damage("blob", missing, "", fault),) if missing else ()
+        if not damages:
+            damages = (Damage("image", words=fault),)
+            suspects = [each for each in subject.diff_ids if each not in self._whole]
+            if len(suspects) == 1:
+                damages = (self._pinned(damages[0], suspects),)
+                if damages[0].part == "layer":
+                    with self._lock:
+                        self._damaged[suspects[0]] = damages[0]
+        self._settle(subject, Verified(DAMAGED, damages))
+
+    def _pinned(self, damage: Damage, suspects: Sequence[str]) -> Damage:
+        """The damage with the layer it must be in, where all others are whole.
+
+        A classic engine or Podman stumbles over layers only; what it lists it has read the config
+        of. The containerd store exports the blobs of a manifest, and may stumble over any.
+        """
+        if damage.part == "image" and len(suspects) == 1 and self.store != "containerd":
+            return damage._replace(part="layer", expected=suspects[0])
+        return damage
+
+    def _settle(self, subject: Subject, verified: Verified) -> None:
+        self.results[subject.image.id] = verified
+        if subject.image.id in self._asked:
+            self.watcher.settled(1)
+
+
+_NOTHING = Archive({}, {}, {})
