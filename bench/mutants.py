@@ -35,8 +35,9 @@ PACKAGE = "holystone.planner"
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "holystone" / "planner"
 EQUIVALENT = Path(__file__).parent / "mutants_equivalent.toml"
-TESTS = ("tests/planner/test_cases.py", "tests/planner")
-"""The golden cases first: most mutants fail there, within a second."""
+TESTS = "tests/planner"
+FIRST = tuple(f"tests/planner/test_{name}.py" for name in ("cases", "boundaries", "saved_plan"))
+"""Most mutants fail here, within a second."""
 MEMORY = 4 << 30
 """Bytes of address space after which a mutant that grows without end is stopped."""
 
@@ -126,7 +127,7 @@ class _Finder:
         return importlib.util.spec_from_file_location(name, self.loader.path, loader=self.loader)
 
 
-def run_tests(mutant: Mutant | None, seconds: int, tests: Sequence[str]) -> tuple[bool, float]:
+def run_tests(mutant: Mutant | None, seconds: int, *tests: str) -> tuple[bool, float]:
     """Whether all tests pass with this mutant in place, and the CPU time they took."""
     pid = os.fork()
     if pid:
@@ -164,7 +165,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
     parser.add_argument("--count", type=int, default=200, help="how many mutants to try (200)")
     parser.add_argument("--seed", type=int, default=1, help="which sample (1)")
-    parser.add_argument("--tests", nargs="*", default=TESTS, help="files of tests to run")
     parser.add_argument("modules", nargs="*", help="modules of the planner (all of them)")
     options = parser.parse_args()
     paths = {path.stem: path for path in sorted(SOURCE.glob("*.py"))}
@@ -179,7 +179,7 @@ def main() -> int:
         "mutants", deadline=None, derandomize=True, phases=phases, database=None
     )
     os.chdir(ROOT)
-    passed, usual = run_tests(None, 600, options.tests)
+    passed, usual = run_tests(None, 600, TESTS)
     if not passed:
         parser.error("the tests fail without any mutant")
     total = sum(len(module.mutations) for module in modules)
@@ -187,11 +187,11 @@ def main() -> int:
     tried: Counter[str] = Counter()
     killed: Counter[str] = Counter()
     for mutant in chosen(modules, options.count, options.seed, known):
-        passed, _ = run_tests(mutant, int(3 * usual) + 10, options.tests)
+        passed = all(run_tests(mutant, int(3 * usual) + 10, *each)[0] for each in (FIRST, [TESTS]))
         tried[mutant.module] += 1
         killed[mutant.module] += not passed
-        if passed:
-            print(f"\nsurvived in {mutant.module}:\n{mutant.diff}", flush=True)
+        survived = f"\nsurvived in {mutant.module}:\n{mutant.diff}\n" if passed else "."
+        print(survived, end="", flush=True)
     print()
     for name, count in sorted(tried.items()):
         print(f"{name:20} {killed[name]:4} of {count:4} killed")

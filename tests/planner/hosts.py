@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import TypeVar
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from holystone.planner.inventory import (
@@ -36,8 +37,11 @@ from holystone.planner.policy import (
     VolumeRules,
 )
 from holystone.planner.usage import Lease, Usage
+from holystone.planner.verdict import Plan
 
 NOW = 1_750_000_000.0
+moderate = settings(max_examples=100, derandomize=True, database=None)
+"""So that a run is quick, and the same each time."""
 T = TypeVar("T")
 Pick = Callable[[Sequence[T]], T]
 
@@ -82,13 +86,14 @@ _ANSWERS = ((None, ""), (None, ""), (True, ""), (False, "unknown"), (None, "refu
 _STATES = ("running", "created", "paused", "restarting", "dead", "stopped", *["exited"] * 3)
 
 
-def _strategy(make: Callable[[Draw], T]) -> st.SearchStrategy[T]:
+def drawn(make: Callable[[Draw], T]) -> st.SearchStrategy[T]:
+    """What is made of one number."""
     return st.integers(0, 1 << 20).map(lambda number: make(Draw(number)))
 
 
 def image_sets() -> st.SearchStrategy[list[Image]]:
     """Images that share beginnings of their stacks; parents stand below their children."""
-    return _strategy(_images)
+    return drawn(_images)
 
 
 def _images(draw: Draw) -> list[Image]:
@@ -188,7 +193,7 @@ def truth_of(inventory: Inventory) -> dict[str, str]:
 
 def inventories(store: str = "classic") -> st.SearchStrategy[Inventory]:
     """Hosts with every kind of object on them, in any order."""
-    return _strategy(lambda draw: _inventory(draw, store))
+    return drawn(lambda draw: _inventory(draw, store))
 
 
 def _inventory(draw: Draw, store: str) -> Inventory:
@@ -257,7 +262,7 @@ def _limits(draw: Draw) -> CacheLimits:
     )
 
 
-policies = _strategy(lambda draw: Policy(grace=_grace(draw), cache=_limits(draw)))
+policies = drawn(lambda draw: Policy(grace=_grace(draw), cache=_limits(draw)))
 """Routine ones."""
 _PATTERNS = ("t1", "t*", "!t2", "u*:2", "*", "!t3:1", "r4", "s*@sha256:*")
 _SPANS = (None, None, None, None, 0.0, 600.0, 1e5, 3e6)
@@ -290,7 +295,7 @@ def _rule(draw: Draw) -> Retention:
 
 def any_policies() -> st.SearchStrategy[Policy]:
     """A policy of any level, with every kind of rule."""
-    return _strategy(_policy)
+    return drawn(_policy)
 
 
 def _policy(draw: Draw) -> Policy:
@@ -317,7 +322,7 @@ def _policy(draw: Draw) -> Policy:
 
 def usages() -> st.SearchStrategy[Usage]:
     """Some images known since some time, some of them used, some leased."""
-    return _strategy(_usage)
+    return drawn(_usage)
 
 
 def _usage(draw: Draw) -> Usage:
@@ -328,3 +333,8 @@ def _usage(draw: Draw) -> Usage:
         {("image", image_id): draw.time() for image_id in ids if draw.yes()},
         tuple(Lease(reference, draw.time()) for reference in leased),
     )
+
+
+def gone(made: Plan) -> set[tuple[str, str]]:
+    """Kind and ID of each object that a plan removes."""
+    return {(verdict.kind, verdict.id) for verdict in made.removed}

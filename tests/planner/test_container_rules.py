@@ -10,7 +10,6 @@ from holystone.planner.inventory import Container, Engine, Inventory
 from holystone.planner.kept_containers import TABLE
 from holystone.planner.plan import plan
 from holystone.planner.policy import LEVELS, TAKES, Grace, Policy
-from holystone.planner.saved_plan import agreed_on, hold_against
 from holystone.planner.usage import Usage
 
 NOW = 1_750_000_000.0
@@ -82,26 +81,30 @@ def test_a_pod_that_does_not_go_whole_is_no_target() -> None:
     assert both[1][2] == ("m",)
 
 
-def test_what_an_agreed_plan_leaves_keeps_what_it_needs() -> None:
-    """It was started and stopped again since: it stays, and so does the one it needs."""
-    reader = Container("r", "r", "x", "x", "exited", finished=NOW - DAY, needs=("data",))
-    data = Container("d", "data", "x", "x", "exited", finished=NOW - DAY)
-    other = Container("o", "other", "x", "x", "exited", finished=NOW - DAY)
-    policy = Policy(grace=Grace.uniform(0))
-    before = Inventory(_ENGINE, NOW, containers=(reader, data, other))
-    agreed = agreed_on(plan(before, Usage(), policy, NOW), before)
-    later = before._replace(containers=(reader._replace(finished=NOW - 9), data, other))
-    made = hold_against(agreed, later, Usage(), policy, NOW)
-    assert [step.id for step in made.steps] == ["o"]
-
-
 def test_every_tool_keeps_a_container_that_is_told_by_its_row() -> None:
+    """By each of its labels; by a name, an image, or both where it asks for both."""
     for row in TABLE:
         for label in row.labels:
             key, _, value = label.partition("=")
-            container = Container(
-                "c", "c", "x", "x", "exited", finished=NOW - 90 * DAY, labels={key: value or "1"}
-            )
-            host = Inventory(_ENGINE, NOW, containers=(container,))
-            (verdict,) = plan(host, Usage(), Policy(), NOW).verdicts
-            assert [reason.rule for reason in verdict.reasons] == ["tool"], label
+            assert ruling_of({key: value or "1"}) == f"tool {row.name}"
+            assert ruling_of({f"{key}x": value or "1"}).startswith("stopped"), label
+        for name in row.names or ("any",):
+            for image in row.images or ("any",) if row.names or row.images else ():
+                written = name.replace("*", "x"), image.replace("*", "x")
+                assert ruling_of({}, *written) == f"tool {row.name}"
+                if row.names:
+                    assert ruling_of({}, "other", written[1]) == "stopped"
+                if row.images:
+                    assert ruling_of({}, written[0], "other") == "stopped"
+
+
+def ruling_of(labels: dict[str, str], name: str = "c", image: str = "x") -> str:
+    """The rule on a container of long ago, and the tool that keeps it."""
+    container = Container(
+        "c", name, "x", f"{image}:1", "exited", finished=NOW - 90 * DAY, labels=labels
+    )
+    (verdict,) = plan(
+        Inventory(_ENGINE, NOW, containers=(container,)), Usage(), Policy(), NOW
+    ).verdicts
+    (reason,) = verdict.reasons
+    return f"{reason.rule} {reason.facts.get('tool', '')}".strip()

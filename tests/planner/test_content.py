@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holystone.planner.holders import holders
 from holystone.planner.inventory import Blob, Image, Layer
 from holystone.planner.sizes import freed_content
-from holystone.planner.usage import Usage
-from holystone.planner.worth import rank
-from tests.planner.hosts import image_sets
+from tests.planner.hosts import image_sets, moderate
 
 BASE = Layer("base", 100)
 A = Layer("base/a", 100)
@@ -71,7 +69,7 @@ def test_content_compressed_anew_never_frees_less_than_nothing() -> None:
     assert 0 <= at_least <= freed <= at_most
 
 
-@settings(max_examples=120, derandomize=True, database=None)
+@moderate
 @given(image_sets(), st.dictionaries(st.integers(0, 9), st.integers(0, 500)), st.data())
 def test_the_truth_lies_within_the_bounds(
     images: list[Image], sizes: dict[int, int], data: st.DataObject
@@ -90,19 +88,3 @@ def test_the_truth_lies_within_the_bounds(
     assert at_least <= stored(images) - stored(staying) <= at_most
     assert 0 <= at_least <= freed <= at_most
     assert total(data.draw(st.permutations(going)), images)[0] == freed
-
-
-def test_a_blob_may_have_the_digest_that_names_the_layer_made_of_it() -> None:
-    """One that is not compressed, as in an image that was loaded: it is a second copy of it."""
-    loaded = Image(
-        "app",
-        ("app:1",),
-        size=12,
-        layers=(Layer("sha256:a", 5),),
-        content_size=7,
-        blobs=(Blob("sha256:a", 7),),
-    )
-    ranking = rank([loaded], [loaded], Usage(), lambda _: 1.0)
-    assert ranking.entries["app"].freed == 12
-    ranking.drop("app")
-    assert ranking.least(2.0) is None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holystone.planner.holders import LayerHolders, holders, share, unpacked_bytes
 from holystone.planner.inventory import Image, Layer, chain_ids
-from tests.planner.hosts import image_sets
+from tests.planner.hosts import image_sets, moderate
 
 BASE = Layer("base", 100)
 APP = Layer("base/app", 20)
@@ -51,7 +51,7 @@ def test_a_layer_goes_with_its_last_holder() -> None:
     assert freed_in_order(images[:2], images) == [20, 3]
 
 
-@settings(deadline=None)
+@moderate
 @given(image_sets(), st.data())
 def test_freed_is_the_fall_of_what_is_stored(images: list[Image], data: st.DataObject) -> None:
     going = data.draw(st.permutations(images)) if images else []

@@ -16,6 +16,7 @@ from holystone.planner.policy import Retention
 from holystone.planner.protection import Retained
 from holystone.planner.reference import InvalidReference, matches, parse, parse_pattern
 from holystone.planner.rules import matches_name
+from tests.planner.hosts import Draw, drawn, moderate
 
 MANY = 10_000
 REFERENCES = [f"registry.example.com/team-{at % 50}/app-{at}:1.{at % 7}" for at in range(2_000)]
@@ -39,26 +40,31 @@ def _valid(text: str) -> bool:
     return True
 
 
-name_parts = st.sampled_from(
-    ["a", "app", "application", "*", "**", "app*", "*app", "a?p", "python", "library", "docker.io"]
+def _pattern(draw: Draw) -> str:
+    while True:
+        parts = [draw.choice(NAME_PARTS) for _ in range(draw.randint(1, 3))]
+        text = draw.choice(("", "", "", "!")) + "/".join(parts) + draw.choice(ENDS)
+        if _valid(text):
+            return text
+
+
+def _rule(draw: Draw) -> list[str]:
+    return [_pattern(draw) for _ in range(draw.randint(0, 3))]
+
+
+NAME_PARTS = ("a", "app", "application", "*", "**", "app*", "*app", "a?p", "python", "library",
+              "docker.io")  # fmt: skip
+ENDS = ("", "", ":1", ":1.*", ":*-slim", "@sha256:*", f"@sha256:{'a' * 64}")
+TAGS = (":1", ":1.2", ":3-slim", f"@sha256:{'a' * 64}", f":1@sha256:{'b' * 64}")
+FOLDERS = ("a", "app", "application", "apple", "python", "library")
+lists = drawn(lambda draw: [_pattern(draw) for _ in range(draw.count(24))])
+"""Some so short that they are tried one by one, some so long that they are indexed."""
+image_names = drawn(
+    lambda draw: "/".join((draw.choice(FOLDERS), *draw.some(FOLDERS, 2))) + draw.choice(TAGS)
 )
-image_patterns = st.builds(
-    lambda mark, parts, tag: f"{mark}{'/'.join(parts)}{tag}",
-    st.sampled_from(["", "", "", "!"]),
-    st.lists(name_parts, min_size=1, max_size=3),
-    st.sampled_from(["", "", ":1", ":1.*", ":*-slim", "@sha256:*", f"@sha256:{'a' * 64}"]),
-).filter(_valid)
-image_names = st.builds(
-    lambda parts, tag: f"{'/'.join(parts)}{tag}",
-    st.lists(
-        st.sampled_from(["a", "app", "application", "apple", "python", "library"]),
-        min_size=1, max_size=3,
-    ),
-    st.sampled_from([":1", ":1.2", ":3-slim", f"@sha256:{'a' * 64}", f":1@sha256:{'b' * 64}"]),
-)  # fmt: skip
-lists = st.lists(image_patterns, min_size=0, max_size=40)
 
 
+@moderate
 @given(lists, image_names)
 def test_references_are_found_as_one_by_one(patterns: list[str], name: str) -> None:
     wanted = [at for at, each in enumerate(patterns) if matches(each.removeprefix("!"), name)]
@@ -70,27 +76,37 @@ def test_references_are_found_as_one_by_one(patterns: list[str], name: str) -> N
     assert covers(patterns, name) == covered
 
 
+@moderate
 @given(lists, image_names)
 def test_of_a_digest_those_patterns_count_that_name_digests(patterns: list[str], name: str) -> None:
     told = References(patterns).covering_digest(parse(name))
     assert told == covers([each for each in patterns if "@" in each], name)
 
 
-words = st.sampled_from(["", "a", "ab", "application", "*", "a*", "*a", "a*c?t*", "?", "*lica*"])
-texts = st.sampled_from(["", "a", "ab", "abc", "application", "applications", "lica", "x"])
+WORDS = ("", "a", "ab", "application", "*", "a*", "*a", "a*c?t*", "?", "*lica*")
+TEXTS = ("", "a", "ab", "abc", "application", "applications", "lica", "x")
+words = drawn(lambda draw: [draw.choice(WORDS) for _ in range(draw.count(24))])
+texts = st.sampled_from(TEXTS)
 
 
-@given(st.lists(words, max_size=40), texts)
+@moderate
+@given(words, texts)
 def test_names_are_found_as_one_by_one(patterns: list[str], name: str) -> None:
     wanted = [at for at, each in enumerate(patterns) if matches_name(each, name)]
     assert Names(patterns).matching(name) == wanted
     assert Names(patterns).first(name) == min(wanted, default=None)
 
 
-label_patterns = st.one_of(words, st.builds(lambda key, value: f"{key}={value}", words, words))
+label_patterns = drawn(
+    lambda draw: [
+        draw.choice(WORDS) + (f"={draw.choice(WORDS)}" if draw.yes() else "")
+        for _ in range(draw.count(24))
+    ]
+)
 
 
-@given(st.lists(label_patterns, max_size=40), st.dictionaries(texts, texts, max_size=4))
+@moderate
+@given(label_patterns, st.dictionaries(texts, texts, max_size=4))
 def test_labels_are_found_as_one_by_one(patterns: list[str], labels: dict[str, str]) -> None:
     wanted = [at for at, each in enumerate(patterns) if label_matches(each, labels)]
     found = Labels(patterns)
@@ -100,7 +116,8 @@ def test_labels_are_found_as_one_by_one(patterns: list[str], labels: dict[str, s
     assert found.first_missing(labels) == (missing[0] if missing else None)
 
 
-@given(st.lists(st.lists(image_patterns, max_size=3), max_size=30), image_names)
+@moderate
+@given(drawn(lambda draw: [_rule(draw) for _ in range(draw.count(30))]), image_names)
 def test_the_first_rule_that_covers_a_tag_decides(rules: list[list[str]], name: str) -> None:
     given_ = [Retention(str(at), images=tuple(each)) for at, each in enumerate(rules)]
     wanted = next((r for r in given_ if not r.images or covers(r.images, name)), None)

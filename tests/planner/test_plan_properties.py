@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from holystone.demo.memory_host import SimulatedHost
@@ -14,18 +14,18 @@ from holystone.planner.inventory import Inventory
 from holystone.planner.plan import plan
 from holystone.planner.policy import Grace, Policy
 from holystone.planner.usage import Usage
-from holystone.planner.verdict import KINDS, Plan, Step
+from holystone.planner.verdict import KINDS, Step
 from tests.planner.hosts import (
     NOW,
     any_policies,
     compressed_of,
+    gone,
     inventories,
+    moderate,
     policies,
     truth_of,
     usages,
 )
-
-moderate = settings(max_examples=100, derandomize=True, database=None)
 
 
 def everything(inventory: Inventory) -> list[tuple[str, str]]:
@@ -36,10 +36,6 @@ def everything(inventory: Inventory) -> list[tuple[str, str]]:
         + [("volume", v.name) for v in inventory.volumes]
         + [("network", n.id) for n in inventory.networks]
     )
-
-
-def gone(made: Plan) -> set[tuple[str, str]]:
-    return {(verdict.kind, verdict.id) for verdict in made.removed}
 
 
 @moderate

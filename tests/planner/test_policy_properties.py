@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holystone.planner.inventory import Inventory
@@ -13,14 +13,8 @@ from holystone.planner.plan import plan
 from holystone.planner.policy import TAKES, Mark, Policy, Protect
 from holystone.planner.saved_plan import Since, agreed_on, hold_against
 from holystone.planner.usage import Lease, Usage
-from holystone.planner.verdict import Plan, Step
-from tests.planner.hosts import NOW, any_policies, inventories, usages
-
-moderate = settings(max_examples=100, derandomize=True, database=None)
-
-
-def gone(made: Plan) -> set[tuple[str, str]]:
-    return {(verdict.kind, verdict.id) for verdict in made.removed}
+from holystone.planner.verdict import Step
+from tests.planner.hosts import NOW, any_policies, gone, inventories, moderate, usages
 
 
 @moderate
