@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from holystone.operations.restore import Restoration
 from holystone.present.report import history, restore
-from holystone.present.table import display_width
 from holystone.present.terminal import Look
 from tests.cli.command import Command
 from tests.cli.test_for_space import RUN
@@ -104,4 +104,4 @@ def test_no_line_is_wider_than_the_terminal(holystone: Command, width: int) -> N
     lines = history.table(history.Listed([RUN], 1), look).splitlines()
     lines += restore.render(Restoration(RUN, ()), look).splitlines()
     lines += holystone("--help", COLUMNS=str(width)).lines
-    assert [line for line in lines if display_width(line) > width] == []
+    assert [line for line in lines if cell_len(line) > width] == []

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 
 import pytest
+from rich.cells import cell_len
 
-from holystone.present.table import display_width
 from tests.cli.command import Command
 
 FIRST = "🧹 Cleaning up temporary build artifacts only..."
@@ -105,8 +105,8 @@ def test_terminals(holystone: Command, command: str, columns: int) -> None:
     if command == "clean":
         assert (lines[0], lines[-1]) == (FIRST, LAST)
         lines = lines[1:-1]
-    widest = max(lines, key=display_width)
-    assert display_width(widest) <= columns, widest
+    widest = max(lines, key=cell_len)
+    assert cell_len(widest) <= columns, widest
 
 
 def test_a_wide_terminal_shows_more(holystone: Command) -> None:

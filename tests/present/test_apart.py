@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from holystone.planner.verdict import Reason, Rule, Verdict
 from holystone.present.apart import names_of, shortened
 from holystone.present.report import images, listing
-from holystone.present.table import Column, Row, display_width, render
+from holystone.present.table import Column, Row, render
 from holystone.present.terminal import Look
 from tests.present import host
 
@@ -54,7 +55,7 @@ def shown(lines: Sequence[str], names: int) -> list[str]:
 def test_names_of_a_table_differ(names: list[str], width: int) -> None:
     rows: list[Row] = [(name, "1 MB", "") for name in names]
     lines = render(COLUMNS, rows, Look(width=width, elide=True), header=False)
-    assert max(map(display_width, lines)) <= width
+    assert max(map(cell_len, lines)) <= width
     if all(map(str.isascii, names)):
         told = shown(lines, len(names))
         assert len(set(told)) == len(names), told
@@ -89,9 +90,9 @@ def test_columns_stay_in_line_whatever_is_in_them() -> None:
     ]
     rows: list[Row] = [(name, "1 MB", "why") for name in names]
     lines = render(COLUMNS, rows, Look(width=60, elide=True), header=False)
-    edges = {display_width(line[: line.index(" 1 MB")]) for line in lines if " 1 MB" in line}
+    edges = {cell_len(line[: line.index(" 1 MB")]) for line in lines if " 1 MB" in line}
     assert len(edges) == 1
-    assert all(display_width(line) <= 60 for line in lines)
+    assert all(cell_len(line) <= 60 for line in lines)
 
 
 def test_a_cut_shows_where_names_differ() -> None:

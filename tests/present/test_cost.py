@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,24 +13,6 @@ from holystone.present import document
 from holystone.present.report import clean, plan
 from holystone.present.terminal import Look
 from tests.present import host
-
-HEAVY = ("rich", "datetime", "json", "unicodedata", "shutil")
-
-
-def test_reports_import_nothing_heavy() -> None:
-    program = (
-        "import sys; from holystone.present import terminal, ci;"
-        "from holystone.present.report import plan, clean;"
-        f"print(*(name for name in {HEAVY!r} if name in sys.modules))"
-    )
-    ran = subprocess.run(
-        [sys.executable, "-S", "-c", program],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={"PYTHONPATH": ":".join(sys.path)},
-    )
-    assert ran.stdout.split() == []
 
 
 def test_a_big_host_that_stays_is_told_with_few_calls() -> None:

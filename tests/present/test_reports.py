@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from rich.cells import cell_len
 
 from holystone.planner.inventory import Disk, Inventory
 from holystone.planner.policy import Watermarks
@@ -15,7 +16,6 @@ from holystone.present.explanation import explanation
 from holystone.present.format import waited
 from holystone.present.lists import images as list_of
 from holystone.present.report import clean, explain, images, plan, status
-from holystone.present.table import display_width
 from holystone.present.terminal import Look, Output
 from tests.present import golden, host
 
@@ -100,7 +100,7 @@ def test_golden_in_a_pipe(name: str) -> None:
 def test_every_line_fits_the_terminal(name: str, width: int, unicode: bool) -> None:
     for line in REPORTS[name](Look(width=width, elide=True, unicode=unicode)).split("\n"):
         if line not in LINES_PEOPLE_GREP_FOR and not line.startswith("❌"):
-            assert display_width(line) <= width, line
+            assert cell_len(line) <= width, line
         assert line == line.rstrip()
 
 

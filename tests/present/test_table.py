@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from holystone.present.cutting import cut_apart
 from holystone.present.table import (
@@ -10,7 +11,6 @@ from holystone.present.table import (
     Column,
     Row,
     cut,
-    display_width,
     facts,
     paragraph,
     render,
@@ -38,7 +38,7 @@ def test_a_table_fits_its_terminal(width: int, colour: bool) -> None:
     import re
 
     for line in render(COLUMNS, ROWS, Look(width=width, elide=True, colour=colour)):
-        assert display_width(re.sub(r"\x1b\[[0-9;]*m", "", line)) <= width
+        assert cell_len(re.sub(r"\x1b\[[0-9;]*m", "", line)) <= width
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 100])
@@ -86,12 +86,6 @@ def test_cut_keeps_both_ends() -> None:
     assert len(cut(LONG, 2, Look())) == 2
 
 
-def test_display_width() -> None:
-    assert display_width("abc") == 3
-    assert display_width("日本") == 4
-    assert display_width("e\u0301") == 1
-
-
 def test_wrap_keeps_a_number_with_its_unit() -> None:
     assert wrap("would free 12 GB", 13) == ["would free", "12 GB"]
     assert wrap("a" * 25, 10) == ["a" * 10, "a" * 10, "a" * 5]
@@ -117,18 +111,18 @@ def test_a_cut_text_is_never_wider_than_its_room(texts: list[str], width: int) -
     room = width - 1
     tails = [*range(room // 3 + 1, room + 1), *range(room // 3 - 1, -1, -1)]
     shown = cut_apart(texts, lambda text, tail: cut(text, width, look, tail=tail), tails)
-    assert all(display_width(each) <= width for each in shown.values())
+    assert all(cell_len(each) <= width for each in shown.values())
     assert len(set(shown.values())) == len(shown)
     for text in texts:
         for tail in (None, *tails, width, width * 3):
-            assert display_width(cut(text, width, look, tail=tail)) <= width
+            assert cell_len(cut(text, width, look, tail=tail)) <= width
 
 
 @given(_TEXTS, st.integers(30, 120))
 def test_no_line_of_a_table_is_wider_than_its_terminal(texts: list[str], width: int) -> None:
     rows: list[Row] = [(text, "1 MB", "x", "because of this") for text in texts]
     lines = render(COLUMNS, rows, Look(width=width, elide=True))
-    assert max(map(display_width, lines)) <= width
+    assert max(map(cell_len, lines)) <= width
 
 
 def test_names_that_differ_near_their_end_are_cut_to_their_room() -> None:
@@ -136,4 +130,4 @@ def test_names_that_differ_near_their_end_are_cut_to_their_room() -> None:
     lines = render(
         COLUMNS, [(name, "1 MB", "x", "tagged") for name in names], Look(width=40, elide=True)
     )
-    assert max(map(display_width, lines)) <= 40
+    assert max(map(cell_len, lines)) <= 40

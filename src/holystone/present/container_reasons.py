@@ -5,97 +5,92 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from holystone.planner.verdict import Rule
-from holystone.present.format import ago, clock, safe
-from holystone.present.rule_wording import Facts, Wording, duration, number
+from holystone.present.rule_wording import Facts, Wording, until
 
 
 def created(facts: Facts) -> str:
     """Why a container that was never started counts as in use."""
     why = "a job may be about to start it"
-    if facts.get("task"):
+    if facts.true("task"):
         why = "a task of a Swarm service, which may start it"
-    return f"{created_brief(facts)}{', ' if facts.get('until') is not None else ': '}{why}"
+    return f"{created_brief(facts)}{', ' if facts.known('until') else ': '}{why}"
 
 
 def created_brief(facts: Facts) -> str:
     """The same for a row."""
     told = "created, never started"
-    if facts.get("until") is None:
+    if not facts.known("until"):
         return told
-    return f"{told}: kept until {clock(number(facts, 'until'), number(facts, 'now'))}"
+    return f"{told}: kept until {facts.clock('until', facts.number('now'))}"
 
 
 def _needed_by(facts: Facts) -> str:
-    other, state = safe(str(facts.get("container"))), safe(str(facts.get("state")))
-    return f"needed by container {other} ({state}), which stays"
+    return f"needed by container {facts.text('container')} ({facts.text('state')}), which stays"
 
 
 def _group(facts: Facts) -> str:
-    return f"{safe(str(facts.get('group')))} {safe(str(facts.get('name')))}"
-
-
-def _group_alive(facts: Facts) -> str:
-    return f"part of {_group(facts)}: container {safe(str(facts.get('container')))} runs"
+    return f"part of {facts.text('group')} {facts.text('name')}"
 
 
 def _stopped_group(facts: Facts) -> str:
     if "group" not in facts:
         return "part of a group that stays"
-    part = f"part of {_group(facts)}"
-    if facts.get("container"):
-        return f"{part}: container {safe(str(facts['container']))} stays"
-    since = facts.get("stopped_for")
-    if facts.get("never_started"):
-        made = "" if since is None else f"made {ago(number(facts, 'stopped_for'))} and "
-        when = f"{made}never started"
+    part = _group(facts)
+    if facts.true("container"):
+        return f"{part}: container {facts.text('container')} stays"
+    since = facts.ago("stopped_for") if facts.known("stopped_for") else ""
+    never = facts.true("never_started")
+    if never:
+        when = f"made {since} and never started" if since else "never started"
     else:
-        when = "stopped" if since is None else f"stopped {ago(number(facts, 'stopped_for'))}"
-    if facts.get("least") is not None:
-        return f"{part}, {when}: goes as a whole after {duration(facts, 'least')}"
-    if facts.get("level"):
-        level = safe(str(facts["level"]))
-        can = "can be started" if facts.get("never_started") else "can be started again"
-        return f"{part}, {when}: {can}, stays at {level}"
+        when = f"stopped {since}".rstrip()
+    if facts.known("least"):
+        return f"{part}, {when}: goes as a whole after {facts.duration('least')}"
+    if facts.true("level"):
+        can = "can be started" if never else "can be started again"
+        return f"{part}, {when}: {can}, stays at {facts.text('level')}"
     return f"{part}, which could be started again"
 
 
-def _tool(facts: Facts) -> str:
-    what = f": {safe(str(facts['what']))}" if facts.get("what") else ""
-    return f"kept by {safe(str(facts.get('tool')))}{what}"
-
-
 def _restart(facts: Facts) -> str:
-    policy = safe(str(facts.get("policy")))
-    least = duration(facts, "least")
+    least = facts.duration("least")
+    policy = facts.text("policy")
     return f"restart policy {policy}: meant to be started again, goes after {least} without a start"
 
 
 def _never_started(facts: Facts) -> str:
-    made = "" if facts.get("age") is None else f" {ago(number(facts, 'age'))}"
+    made = f" {facts.ago('age')}" if facts.known("age") else ""
     return f"created{made} and never started"
 
 
 def _stopped(facts: Facts) -> str:
-    since, code = facts.get("stopped_for"), facts.get("exit_code")
-    when = "stopped" if since is None else f"stopped {ago(number(facts, 'stopped_for'))}"
-    if since is not None and facts.get("first_seen"):
-        when = f"first seen stopped {ago(number(facts, 'stopped_for'))}"
-    return when if code is None else f"{when} (exit code {code})"
+    when = "stopped"
+    if facts.known("stopped_for"):
+        first = "first seen " if facts.true("first_seen") else ""
+        when = f"{first}stopped {facts.ago('stopped_for')}"
+    return f"{when} (exit code {facts.text('exit_code')})" if facts.known("exit_code") else when
 
 
 RULES: Mapping[Rule, Wording] = {
-    Rule.NEEDED_BY: Wording(
-        _needed_by, "needed by others", lambda facts: _needed_by(facts).partition(" (")[0]
+    Rule.NEEDED_BY: Wording(_needed_by, "needed by others", until(_needed_by, " (")),
+    Rule.GROUP_ALIVE: Wording(
+        lambda facts: f"{_group(facts)}: container {facts.text('container')} runs",
+        "of running groups",
     ),
-    Rule.GROUP_ALIVE: Wording(_group_alive, "of running groups"),
-    Rule.STOPPED_GROUP: Wording(
-        _stopped_group, "of stopped groups", lambda facts: _stopped_group(facts).partition(":")[0]
+    Rule.STOPPED_GROUP: Wording(_stopped_group, "of stopped groups", until(_stopped_group, ":")),
+    Rule.TOOL: Wording(
+        lambda facts: (
+            f"kept by {facts.text('tool')}"
+            + (f": {facts.text('what')}" if facts.true("what") else "")
+        ),
+        "kept by tools",
     ),
-    Rule.TOOL: Wording(_tool, "kept by tools"),
-    Rule.RESTART: Wording(
-        _restart, "to be restarted", lambda facts: _restart(facts).partition(":")[0]
-    ),
+    Rule.RESTART: Wording(_restart, "to be restarted", until(_restart, ":")),
     Rule.STOPPED: Wording(_stopped, "stopped"),
     Rule.NEVER_STARTED: Wording(_never_started, "never started"),
+    Rule.EXIT_CODE: Wording(
+        lambda facts: f"exit code {facts.text('exit_code')} is not among containers.exit_codes",
+        "of other exit codes",
+    ),
 }
 """How each of them reads."""

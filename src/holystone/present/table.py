@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from rich.cells import cell_len, chop_cells
+
 from holystone.present.cutting import cut_apart, pieces
 from holystone.present.terminal import Look
 
@@ -56,9 +58,9 @@ def render(
 ) -> list[str]:
     """The lines of a table, indented by two, without line ends."""
     cells = [[c if isinstance(c, Cell) else Cell(c) for c in row] for row in rows]
-    widths = [display_width(column.title) if header else 0 for column in columns]
+    widths = [cell_len(column.title) if header else 0 for column in columns]
     for row in cells:
-        widths = [max(w, display_width(c.text)) for w, c in zip(widths, row, strict=True)]
+        widths = [max(w, cell_len(c.text)) for w, c in zip(widths, row, strict=True)]
     shown = _chosen(columns, widths, look)
     columns = [columns[i] for i in shown]
     widths = _fitted(columns, [widths[i] for i in shown], look)
@@ -81,10 +83,10 @@ def render(
 
 def shows(columns: Sequence[Column], rows: Sequence[Row], look: Look) -> list[str]:
     """The titles of the columns there is room for, with these rows and their header."""
-    widths = [display_width(column.title) for column in columns]
+    widths = [cell_len(column.title) for column in columns]
     for row in rows:
         texts = (cell.text if isinstance(cell, Cell) else cell for cell in row)
-        widths = [max(w, display_width(text)) for w, text in zip(widths, texts, strict=True)]
+        widths = [max(w, cell_len(text)) for w, text in zip(widths, texts, strict=True)]
     return [columns[i].title for i in _chosen(columns, widths, look)]
 
 
@@ -92,7 +94,7 @@ def _cuts(texts: Sequence[str], width: int, look: Look) -> dict[str, str]:
     """The texts of a column cut to its width, no two alike; without those to be told in full."""
     if not look.elide:
         return {}
-    room = width - display_width(look.ellipsis)
+    room = width - cell_len(look.ellipsis)
     usual = max(0, room // 3)
     # The ends of names tell them apart more often than their beginnings.
     tails = [*range(usual + 1, room + 1), *range(usual - 1, -1, -1)]
@@ -156,7 +158,7 @@ def _row(
     for place, (column, width, cell) in enumerate(zip(columns, widths, row, strict=True)):
         if column.prose:
             cells.append(wrap(cell.text, width) if look.elide and width else [])
-        elif not look.elide or display_width(cell.text) <= width:
+        elif not look.elide or cell_len(cell.text) <= width:
             cells.append([cell.text])
         elif place < len(cuts) and column.gives_way and cell.text not in cuts[place]:
             cells.append(pieces(cell.text, width, _start))
@@ -190,52 +192,30 @@ def _line(
     """One line of a row, without blanks at its end."""
     parts = []
     for column, width, cell, text in zip(columns, widths, row, texts, strict=True):
-        padding = " " * (width - display_width(text))
+        padding = " " * (width - cell_len(text))
         painted = look.paint(text, cell.style or column.style)
         parts.append(padding + painted if column.right else painted + padding)
     return (" " * INDENT + (" " * GAP).join(parts)).rstrip()
 
 
-def display_width(text: str) -> int:
-    """Columns the text takes on a terminal: two for wide characters, none for combining ones."""
-    if text.isascii():
-        return len(text)
-    import unicodedata
-
-    return sum(
-        0
-        if unicodedata.combining(c) or unicodedata.category(c) in ("Cf", "Mn", "Me")
-        else 2
-        if unicodedata.east_asian_width(c) in "WF"
-        else 1
-        for c in text
-    )
-
-
 def cut(text: str, width: int, look: Look, *, tail: int | None = None) -> str:
     """The text cut in its middle to this many columns: ``tail`` of its end, by default a third."""
-    if display_width(text) <= width:
+    if cell_len(text) <= width:
         return text
     mark = look.ellipsis
-    room = width - display_width(mark)
+    room = width - cell_len(mark)
     if room < 2:
         return _start(text, width)
     end = _start(text[::-1], room // 3 if tail is None else min(tail, room))[::-1]
     # A combining mark would go to the character that stands for what is left out.
-    while end and not display_width(end[0]):
+    while end and not cell_len(end[0]):
         end = end[1:]
-    return _start(text, room - display_width(end)) + mark + end
+    return _start(text, room - cell_len(end)) + mark + end
 
 
 def _start(text: str, width: int) -> str:
-    if text.isascii():
-        return text[:width]
-    taken = 0
-    for place, c in enumerate(text):
-        taken += display_width(c)
-        if taken > width:
-            return text[:place]
-    return text
+    """As much of the beginning of a text as fits."""
+    return chop_cells(text, width)[0] if text and width > 0 else ""
 
 
 def wrap(text: str, width: int) -> list[str]:
@@ -253,12 +233,12 @@ def wrap(text: str, width: int) -> list[str]:
             words.append(each)
     for each in words:
         word = each
-        if line and display_width(line) + 1 + display_width(word) <= width:
+        if line and cell_len(line) + 1 + cell_len(word) <= width:
             line += f" {word}"
             continue
         if line:
             lines.append(line)
-        while display_width(word) > width:
+        while cell_len(word) > width:
             start = _start(word, width) or word[0]
             lines.append(start)
             word = word[len(start) :]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TextIO
 
@@ -148,8 +149,6 @@ def _width(stream: TextIO, environ: Mapping[str, str], *, asked: bool) -> int:
     if columns.isdecimal() and int(columns) > 0:
         return max(NARROWEST, int(columns))
     if asked:
-        import os
-
         try:
             columns_now = os.get_terminal_size(stream.fileno()).columns
         except (OSError, ValueError):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from holystone.planner.holders import Share
 from holystone.planner.inventory import Image, Inventory
+from holystone.planner.lookup import did_you_mean, find_images
 from holystone.planner.units import format_size
 from holystone.planner.verdict import Plan, Rule, Verdict
 from holystone.present import figures, reasons
@@ -126,8 +127,6 @@ def resolved(terms: Sequence[Term], images: Sequence[Image]) -> list[Term]:
 
     Raises ValueError where that is none of these images.
     """
-    from holystone.planner.lookup import did_you_mean, find_images
-
     told = []
     for term in terms:
         if term.name not in ("before", "since"):

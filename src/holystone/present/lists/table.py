@@ -5,8 +5,11 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from holystone.planner.glob import has_marks, of_text
+from holystone.planner.lookup import reference_test
 from holystone.planner.units import parse_duration, parse_size
 
 Row = TypeVar("Row")
@@ -140,8 +143,6 @@ def by_text(get: Callable[[Row], Iterable[str]]) -> Callable[[str, str], Test[Ro
     """Texts that are equal, or as a pattern with ``*`` and ``?`` says."""
 
     def test(sign: str, value: str) -> Test[Row]:
-        from holystone.planner.glob import of_text
-
         _refuse(sign, _EQUALITY)
         pattern = of_text(value.lower())
         return lambda row: any(pattern.matches(text.lower()) for text in get(row)) == (sign == "=")
@@ -155,8 +156,6 @@ def by_choice(
     """Words of which there are only these; a pattern of them will do."""
 
     def test(sign: str, value: str) -> Test[Row]:
-        from holystone.planner.glob import has_marks
-
         if value.lower() not in choices and not has_marks(value):
             near = _near(value, choices)
             hint = f" (did you mean {near}?)" if near else ""
@@ -181,8 +180,6 @@ def by_part(get: Callable[[Row], Iterable[str]]) -> Callable[[str, str], Test[Ro
     """Texts that contain a word, or are as a pattern says."""
 
     def test(sign: str, value: str) -> Test[Row]:
-        from holystone.planner.glob import has_marks
-
         return by_text(get)(sign, value if has_marks(value) else f"*{value}*")
 
     return test
@@ -192,8 +189,6 @@ def by_reference(get: Callable[[Row], Iterable[str]]) -> Callable[[str, str], Te
     """References that a pattern covers, or that end in what was typed."""
 
     def test(sign: str, value: str) -> Test[Row]:
-        from holystone.planner.lookup import reference_test
-
         _refuse(sign, _EQUALITY)
         covers = reference_test(value)
         return lambda row: any(map(covers, get(row))) == (sign == "=")
@@ -263,8 +258,6 @@ def by_label(get: Callable[[Row], Mapping[str, str]]) -> Callable[[str, str], Te
     """``key`` or ``key=value``; both may be patterns."""
 
     def test(sign: str, value: str) -> Test[Row]:
-        from holystone.planner.glob import of_text
-
         _refuse(sign, _EQUALITY)
         key, equals, wanted = value.partition("=")
         keys, values = of_text(key), of_text(wanted)
@@ -301,8 +294,6 @@ def _refuse(sign: str, taken: Sequence[str]) -> None:
 
 
 def _near(word: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches
-
     by_lower = {each.lower(): each for each in known}
     near = get_close_matches(word.lower()[:100], list(by_lower), 1)
     return by_lower[near[0]] if near else ""

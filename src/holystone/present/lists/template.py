@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
+from rich.cells import cell_len
+
 from holystone.outside.text import safe, safe_json, safe_lines
 from holystone.present.lists.table import Field, Table, Value
 
@@ -219,17 +221,14 @@ def _pairs(value: Value) -> Mapping[str, str]:
 
 def _aligned(lines: Sequence[str]) -> list[str]:
     """Lines whose cells stand below one another; a tab separates them."""
-    from holystone.present.table import display_width
-
     cells = [line.split("\t") for line in lines]
     count = max(map(len, cells))
     widths = [
-        max((display_width(row[i]) for row in cells if i < len(row)), default=0)
-        for i in range(count)
+        max((cell_len(row[i]) for row in cells if i < len(row)), default=0) for i in range(count)
     ]
     return [
         "".join(
-            cell + " " * (widths[i] - display_width(cell) + _GAP) for i, cell in enumerate(row)
+            cell + " " * (widths[i] - cell_len(cell) + _GAP) for i, cell in enumerate(row)
         ).rstrip()
         for row in cells
     ]
