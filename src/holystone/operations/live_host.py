@@ -84,7 +84,7 @@ class LiveHost:
         """The digests that name images which came back in this run, by ID."""
         self.touched = Touched(events)
         if events is not None:
-            self.uses.watch(events)
+            self.uses.history.watch(events)
         self.remover = Remover(client, self.touched, {}, 0.0)
 
     def now(self) -> float:
@@ -96,7 +96,7 @@ class LiveHost:
         if self.touched.stream is None:
             stream = EventStream(self.client)
             self.touched.watch(stream)
-            self.uses.watch(stream)
+            self.uses.history.watch(stream)
         else:
             self.touched.forget()
 
@@ -270,9 +270,9 @@ class LiveHost:
             return told
         return told._replace(
             references=self.uses.summaries("reference"),
-            company=self.uses.company(),
-            absent=self.uses.absent(),
-            speeds=self.uses.speeds(),
+            company=self.memory.recall_company(self.key),
+            absent=self.memory.recall_absent(self.key),
+            speeds=self.memory.recall_speeds(self.key),
         )
 
     def used_since(self, inventory: Inventory, moment: float) -> Since:
@@ -348,7 +348,7 @@ class LiveHost:
             self.touched.stream.close()
         if self.lists is not None:
             self.lists.close()
-        self.uses.close()
+        self.uses.history.close()
         self.remover.close()
         self.client.close()
 
