@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from holystone.cli.commands import COMMANDS
 from holystone.cli.finding import find_command, no_command
-from holystone.cli.main import COMMANDS
 from holystone.cli.parser import Parser
 from tests.cli.command import Command
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from holystone.cli import exit_codes
-from holystone.cli.main import COMMANDS
+from holystone.cli.commands import COMMANDS
 from holystone.planner.inventory import Disk, Engine, Note
 from holystone.planner.verdict import KINDS
 from holystone.present.document import preamble

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from holystone.engine import platforms as asking
-from holystone.operations.refresh import NEWER, PULLED, Standing, carry_out
+from holystone.engine import image_facts as asking
+from holystone.operations.refresh import PULLED, carry_out
 from holystone.operations.refresh_choice import NAMED, Wanted
+from holystone.operations.refresh_standing import NEWER, Standing
 from holystone.operations.watching import Unwatched
 from holystone.registry.credentials import Credentials
 from holystone.registry.pull import Puller

@@ -12,18 +12,7 @@ from holystone.engine.client import Client
 from holystone.engine.transport.address import parse_host
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
-from holystone.operations.refresh import (
-    ABSENT,
-    FAILED,
-    LEFT,
-    LOCAL,
-    MISSING,
-    NEWER,
-    PULLED,
-    Standing,
-    carry_out,
-    stand,
-)
+from holystone.operations.refresh import FAILED, LEFT, PULLED, carry_out
 from holystone.operations.refresh_choice import (
     NAMED,
     PROTECTED,
@@ -33,6 +22,7 @@ from holystone.operations.refresh_choice import (
     Wanted,
     choose,
 )
+from holystone.operations.refresh_standing import ABSENT, LOCAL, MISSING, NEWER, Standing, stand
 from holystone.operations.watching import Unwatched
 from holystone.planner.inventory import Engine as EngineFacts
 from holystone.planner.inventory import Image, Inventory

@@ -11,6 +11,7 @@ from holystone.planner.kept_containers import TABLE
 from holystone.planner.plan import plan
 from holystone.planner.policy import LEVELS, TAKES, Grace, Policy
 from holystone.planner.usage import Usage
+from tests.planner.hosts import Draw, drawn, moderate
 
 NOW = 1_750_000_000.0
 DAY = 86400.0
@@ -18,38 +19,39 @@ _ENGINE = Engine("e", "golden", "28", "1.51", "overlay2")
 _LABELS = ("com.docker.compose.project", "io.kubernetes.pod.uid", "com.gitlab.gitlab-runner.job.id")
 
 
-@st.composite
-def hosts(draw: st.DrawFn) -> Inventory:
+def _host(draw: Draw) -> Inventory:
     """Containers that name one another at random, in groups and pods."""
-    names = [f"c{number}" for number in range(draw(st.integers(1, 7)))]
+    names = [f"c{number}" for number in range(1 + draw.count(6))]
     containers = []
     for name in names:
-        label = draw(st.sampled_from((*_LABELS, "", "")))
+        label = draw.choice((*_LABELS, "", ""))
         containers.append(
             Container(
                 id=f"id-{name}",
                 name=name,
                 image_id="i",
                 image="i",
-                state=draw(st.sampled_from(["running", "exited", "exited", "created", "dead"])),
-                created=NOW - draw(st.sampled_from([60.0, 2 * DAY, 40 * DAY])),
-                finished=NOW - draw(st.sampled_from([60.0, 2 * DAY, 40 * DAY])),
-                restart=draw(st.sampled_from(["", "", "always"])),
-                labels={label: draw(st.sampled_from("ab"))} if label else {},
-                needs=tuple(draw(st.sets(st.sampled_from(names), max_size=2))),
-                pod=draw(st.sampled_from(["", "", "p", "q"])),
-                infra=draw(st.booleans()),
+                state=draw.choice(("running", "exited", "exited", "created", "dead")),
+                created=NOW - draw.choice((60.0, 2 * DAY, 40 * DAY)),
+                finished=NOW - draw.choice((60.0, 2 * DAY, 40 * DAY)),
+                restart=draw.choice(("", "", "always")),
+                labels={label: draw.choice("ab")} if label else {},
+                needs=tuple(sorted(set(draw.some(names, 2)))),
+                pod=draw.choice(("", "", "p", "q")),
+                infra=draw.yes(),
             )
         )
     return Inventory(_ENGINE, NOW, containers=tuple(containers))
 
 
+hosts = drawn(_host)
 policies = st.sampled_from(LEVELS).map(
     lambda level: Policy(level, TAKES[level], grace=Grace.uniform(0))
 )
 
 
-@given(hosts(), policies)
+@moderate
+@given(hosts, policies)
 def test_what_stays_keeps_what_it_needs_and_its_pod(host: Inventory, policy: Policy) -> None:
     gone = {verdict.id for verdict in plan(host, Usage(), policy, NOW).removed}
     needed = needs(host.containers)
@@ -63,10 +65,27 @@ def test_what_stays_keeps_what_it_needs_and_its_pod(host: Inventory, policy: Pol
     assert not gone & {each.id for each in host.containers if each.state == "running"}
 
 
-@given(hosts(), policies)
+@moderate
+@given(hosts, policies)
 def test_a_step_comes_after_those_that_it_waits_for(host: Inventory, policy: Policy) -> None:
     """But where containers need one another in a circle, which no order can help."""
     made = plan(host, Usage(), policy, NOW)
+    waits = {step.id: step.after for step in made.steps}
+    placed = {step.id: number for number, step in enumerate(made.steps)}
+
+    def reached(start: str) -> set[str]:
+        found: set[str] = set()
+        waiting = [start]
+        while waiting:
+            new = set(waits[waiting.pop()]) - found
+            found |= new
+            waiting += new
+        return found
+
+    for step in made.steps:
+        assert all(
+            placed[each] < placed[step.id] or step.id in reached(each) for each in step.after
+        )
     assert {step.id for step in made.steps} == {verdict.id for verdict in made.removed}
     pods = [target for step in made.steps for target in step.targets if target.startswith("pod:")]
     assert len(pods) == len(set(pods))

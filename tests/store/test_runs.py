@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from holystone.planner.verdict import Reason, Rule
-from holystone.store import runs
+from holystone.store import run as writing
 from holystone.store.lock import HostLock
 from holystone.store.records import Removed
 from holystone.store.recovery import FOUND_GONE, NOT_TRIED
@@ -109,7 +109,7 @@ def test_workers_settle_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """None is lost, whether it is written at once or at the end."""
     inventory = host(400)
     for number, pause in enumerate((0.0, 60.0), 1):
-        monkeypatch.setattr(runs, "_FLUSH_SECONDS", pause)
+        monkeypatch.setattr(writing, "_FLUSH_SECONDS", pause)
         with opened(tmp_path) as ledger:
             run = ledger.runs.begin(plan_of(inventory), inventory, endpoint="e")
             assert run is not None

@@ -11,7 +11,7 @@ import pytest
 from holystone.planner.inventory import Inventory, Note
 from holystone.store.lock import HostLock
 from holystone.store.recovery import FOUND_GONE, NOT_TRIED
-from holystone.store.runs import Run
+from holystone.store.run import Run
 from holystone.store.store import Store
 from tests.store.examples import KEY, host, opened, plan_of
 

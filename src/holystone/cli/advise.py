@@ -6,20 +6,27 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_engine, add_output, path, value_of
 from holystone.cli.session import Failure, answer, opened
+from holystone.planner.demand import SPEED
+from holystone.planner.holders import unpacked_bytes
+from holystone.planner.inventory import Inventory
 from holystone.planner.units import parse_rate
-from holystone.present import terminal
-
-if TYPE_CHECKING:
-    from holystone.planner.inventory import Inventory
-    from holystone.replay.advice import Room
-    from holystone.replay.result import Advice, Watermarks
-    from holystone.replay.trace import Trace
-    from holystone.store.store import Store
+from holystone.present import document, terminal
+from holystone.present.figures import stored_bytes
+from holystone.present.progress import ReplayProgress
+from holystone.present.report import advise as report
+from holystone.replay.advice import OURS, Room, advise
+from holystone.replay.budgets import rounds
+from holystone.replay.export import write_trace
+from holystone.replay.facts import facts_of
+from holystone.replay.result import Advice, Watermarks
+from holystone.replay.running import ReplayFailed, Replays
+from holystone.replay.trace import Trace, TraceError, parse, read
+from holystone.store.folder import StoreError
+from holystone.store.store import Store
 
 
 def parser() -> argparse.ArgumentParser:
@@ -56,8 +63,6 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Read the past, replay it, tell. Raises EngineError, Failure."""
-    from holystone.replay.trace import TraceError, read
-
     if options.trace is not None:
         try:
             trace = read(options.trace)
@@ -82,10 +87,6 @@ def run(options: argparse.Namespace) -> int:
 
 def _own_trace(ledger: Store, key: str) -> Trace:
     """What is remembered of this host's uses. Raises Failure."""
-    from holystone.replay.export import write_trace
-    from holystone.replay.trace import TraceError, parse
-    from holystone.store.folder import StoreError
-
     lines: list[str] = []
     try:
         ledger.read(lambda database: write_trace(database, key, lines.append), None)
@@ -99,10 +100,6 @@ def _own_trace(ledger: Store, key: str) -> Trace:
 
 def _room(inventory: Inventory, largest: int) -> Room | None:
     """What the host's disk has room for; None where it is not in sight, or layers are unknown."""
-    from holystone.planner.holders import unpacked_bytes
-    from holystone.present.figures import stored_bytes
-    from holystone.replay.advice import Room
-
     total, free = inventory.disk.total_bytes, inventory.disk.free_bytes
     stored = stored_bytes(inventory.images)
     if total is None or free is None or stored is None:
@@ -114,12 +111,6 @@ def _room(inventory: Inventory, largest: int) -> Room | None:
 
 def _advised(trace: Trace, most: int | None, options: argparse.Namespace) -> Advice:
     """The advice, with progress on a terminal. Raises Failure."""
-    from holystone.present.progress import ReplayProgress
-    from holystone.replay.advice import OURS, advise
-    from holystone.replay.budgets import rounds
-    from holystone.replay.facts import facts_of
-    from holystone.replay.running import ReplayFailed, Replays
-
     facts = facts_of(trace)
     errors = terminal.open_output(sys.stderr, os.environ, color=options.color)
     try:
@@ -133,8 +124,6 @@ def _advised(trace: Trace, most: int | None, options: argparse.Namespace) -> Adv
 
 def _bandwidth(speeds: Mapping[str, float], options: argparse.Namespace) -> int:
     """Bytes a second: as asked, else the middle one of those measured, else 100 Mbit/s."""
-    from holystone.planner.demand import SPEED
-
     if options.bandwidth is not None:
         return int(options.bandwidth)
     measured = sorted(speeds.values())
@@ -148,12 +137,8 @@ def _tell(
     bandwidth: int,
     options: argparse.Namespace,
 ) -> None:
-    from holystone.present.report import advise as report
-
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)
     if options.json:
-        from holystone.present import document
-
         told = report.document(advice, marks, bandwidth)
         answer(output, document.dump(told, indent=output.interactive))
     else:

@@ -11,7 +11,7 @@ from holystone.cli.options import Parser, add_engine, add_output, add_policy, po
 from holystone.cli.session import answer, opened
 from holystone.operations.explain import explain
 from holystone.planner.verdict import KINDS
-from holystone.present import terminal
+from holystone.present import document, terminal
 from holystone.present.explanation import explanation
 from holystone.present.report.explain import render
 
@@ -49,8 +49,6 @@ def run(options: argparse.Namespace) -> int:
     found = told.survey
     explained = explanation(found.inventory, found.usage, found.plan, told.kind, told.id)
     if options.json:
-        from holystone.present import document
-
         text = document.dump(document.explain(explained, found.plan), indent=output.interactive)
     else:
         text = render(explained, output.look)

@@ -6,18 +6,18 @@ is the first word that is one, and before which all is options of that command.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import argparse
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from importlib import import_module
-from typing import TYPE_CHECKING
 
-from holystone.cli.near import nearest
-from holystone.cli.words import told_apart
+from holystone.cli.commands import COMMANDS
+from holystone.cli.words import Options, told_apart
 
-if TYPE_CHECKING:
-    import argparse
-
-    from holystone.cli.parser import Parser
-    from holystone.cli.words import Options
+_CLOSE = 0.66
+"""Two letters of three may have changed places: ``--fro`` is close to ``--for``."""
+_LEAST = 3
+"""Letters from which on the beginning of a word means it."""
 
 
 _DOCKER = {
@@ -97,7 +97,7 @@ def find_command(words: Sequence[str], commands: Sequence[str]) -> tuple[str, li
     for place, word in enumerate(words):
         if word == "--":
             break
-        if word in commands and _all_options(_parser(word).known, words[:place]):
+        if word in commands and _all_options(_known(word), words[:place]):
             return word, [*words[:place], *words[place + 1 :]]
     first = first_word(words, commands)
     if first is None or words[first] not in commands:
@@ -111,7 +111,7 @@ def first_word(words: Sequence[str], commands: Sequence[str]) -> int | None:
     """Where the first word is that is no option, nor the value of one for any command."""
     known: dict[str, argparse.Action] = {}
     for command in commands:
-        for name, action in _parser(command).known.items():
+        for name, action in _known(command).items():
             if name not in known or action.nargs != 0:
                 known[name] = action
     return told_apart(known, words).first
@@ -119,7 +119,7 @@ def first_word(words: Sequence[str], commands: Sequence[str]) -> int | None:
 
 def unknown_option(words: Sequence[str], commands: Sequence[str]) -> str:
     """The first option that no command has, and what was meant; empty where each is known."""
-    names = {name for command in commands for name in _parser(command).known}
+    names = {name for command in commands for name in _known(command)}
     for word in words:
         option = word.partition("=")[0]
         if option.startswith("--") and option not in names:
@@ -130,9 +130,7 @@ def unknown_option(words: Sequence[str], commands: Sequence[str]) -> str:
 
 def commands_with(option: str) -> list[str]:
     """The commands that have this option."""
-    from holystone.cli.main import COMMANDS
-
-    return [command for command in COMMANDS if option in _parser(command).known]
+    return [command for command in COMMANDS if option in _known(command)]
 
 
 def no_command(words: Sequence[str], commands: Sequence[str]) -> str:
@@ -159,6 +157,19 @@ def _all_options(known: Options, words: Sequence[str]) -> bool:
     return not (told.others or told.unknown or told.cut_off)
 
 
-def _parser(command: str) -> Parser:
-    made: Parser = import_module(f"holystone.cli.{command}").parser()
-    return made
+def _known(command: str) -> Options:
+    """The options of a command by name, as its parser has them."""
+    known: Options = import_module(f"holystone.cli.{command}").parser().known
+    return known
+
+
+def nearest(word: str, known: Iterable[str], most: int) -> list[str]:
+    """The known words closest to this one, closest first; none where nothing is close.
+
+    The dashes of options say nothing: all of them have these.
+    """
+    wanted = word[:100].lstrip("-").lower()
+    bare = {each.lstrip("-"): each for each in known}
+    begun = [each for each in bare if len(wanted) >= _LEAST and each.startswith(wanted)]
+    near = get_close_matches(wanted, list(bare), most, _CLOSE)
+    return [bare[each] for each in dict.fromkeys([*near, *begun])][:most]

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from importlib import import_module
 
 from holystone.cli import exit_codes
+from holystone.cli.commands import COMMANDS
+from holystone.cli.finding import no_command
+from holystone.cli.main import overview, say
 from holystone.cli.options import Parser
+from holystone.cli.session import Failure
 
 
 def parser() -> argparse.ArgumentParser:
@@ -32,15 +37,10 @@ ACTIONS = {
 
 def run(options: argparse.Namespace) -> int:
     """Show the help. Raises Failure for a command that there is not."""
-    from holystone.cli.main import COMMANDS, overview, say
-    from holystone.cli.session import Failure
-
     name: str | None = options.command
     if name is None:
         return say(overview())
     if name not in COMMANDS:
-        from holystone.cli.finding import no_command
-
         words = [name] if options.action is None else [name, options.action]
         said = no_command(words, tuple(COMMANDS))
         raise Failure(f"{said} See holystone --help.", exit_codes.USAGE)
@@ -49,7 +49,6 @@ def run(options: argparse.Namespace) -> int:
         known = f" Its actions are:{there}." if there else ""
         said = f"{name} has no action {options.action!r}.{known} See holystone help {name}."
         raise Failure(said, exit_codes.USAGE)
-    from importlib import import_module
 
     made: argparse.ArgumentParser = import_module(f"holystone.cli.{name}").parser()
     return say(made.format_help())

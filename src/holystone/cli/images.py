@@ -6,19 +6,20 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
 from holystone.cli.listing import Listing, add_listing, asks
 from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of
 from holystone.cli.session import Failure, answer, opened
 from holystone.operations.survey import survey
-from holystone.present import terminal
-
-if TYPE_CHECKING:
-    from holystone.planner.inventory import Inventory
-    from holystone.planner.verdict import Plan
-    from holystone.present.lists.images import Row
+from holystone.operations.verify import images_meant
+from holystone.planner.inventory import Inventory
+from holystone.planner.verdict import Plan
+from holystone.present import document, terminal
+from holystone.present.format import short_id
+from holystone.present.lists import images
+from holystone.present.lists.images import TABLE, Row
+from holystone.present.report.images import render
 
 
 def parser() -> argparse.ArgumentParser:
@@ -71,16 +72,12 @@ def run(options: argparse.Namespace) -> int:
     if rows is not None and listing is not None and listing.formats:
         listing.write(output, rows, _id_of(options))
     elif options.json:
-        from holystone.present import document
-
         told = document.images(inventory, plan)
         if rows is not None:
             listed = {entry["id"]: entry for entry in told["images"]}
             told["images"] = [listed[i] for i in dict.fromkeys(row.image.id for row in rows)]
         answer(output, document.dump(told, indent=output.interactive))
     else:
-        from holystone.present.report.images import render
-
         look = output.look if listing is None else listing.look(output.look)
         answer(output, render(inventory, plan, look, every=options.all, listed=rows))
     return exit_codes.DONE
@@ -90,8 +87,6 @@ def _listing(options: argparse.Namespace) -> Listing[Row] | None:
     """What was asked of the list; None where it is wanted as it is. Raises Failure."""
     if not (options.names or options.quiet or asks(options)):
         return None
-    from holystone.present.lists.images import TABLE
-
     return Listing(options, TABLE)
 
 
@@ -99,12 +94,8 @@ def _rows(
     inventory: Inventory, plan: Plan, options: argparse.Namespace, listing: Listing[Row]
 ) -> list[Row]:
     """The rows that are wanted. Raises Failure for a name that means no image."""
-    from holystone.present.lists import images
-
     rows = images.rows(inventory, plan, whole=listing.whole)
     if options.names:
-        from holystone.operations.verify import images_meant
-
         rows = images.chosen(rows, images_meant(inventory.images, options.names))
     elif not options.all:
         rows = [row for row in rows if not images.is_step(row)]
@@ -116,6 +107,4 @@ def _rows(
 
 
 def _id_of(options: argparse.Namespace) -> Callable[[Row], str]:
-    from holystone.present.format import short_id
-
     return lambda row: row.image.id if options.no_trunc else short_id(row.image.id)

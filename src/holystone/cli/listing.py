@@ -5,18 +5,16 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from holystone.cli import exit_codes
 from holystone.cli.parser import value_of
 from holystone.cli.session import Failure, answer
+from holystone.present.lists.table import Table, Term
+from holystone.present.lists.template import Template
 from holystone.present.terminal import Look, Output
 
 Row = TypeVar("Row")
-
-
-if TYPE_CHECKING:
-    from holystone.present.lists.table import Table, Term
 
 
 def add_listing(
@@ -116,8 +114,6 @@ class Listing(Generic[Row]):
 
     @property
     def _template(self) -> Any:
-        from holystone.present.lists.template import Template
-
         return Template(self.options.format, self.table)
 
     def look(self, look: Look) -> Look:
@@ -156,8 +152,6 @@ def _table(name: str) -> Table[Any]:
 
 
 def _template(name: str) -> Callable[[str], object]:
-    from holystone.present.lists.template import Template
-
     return lambda text: Template(text, _table(name))
 
 

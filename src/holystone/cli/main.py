@@ -10,35 +10,19 @@ import re
 import signal
 import sys
 from contextlib import suppress
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from holystone import __version__
-from holystone.cli import exit_codes
+from holystone.cli import exit_codes, finding
+from holystone.cli.answer import open_closed, tell
+from holystone.cli.commands import COMMANDS
+from holystone.cli.parser import columns
+from holystone.outside.text import safe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
-
-COMMANDS = {
-    "status": "show disk use and what a clean would free",
-    "plan": "show what a clean would remove and keep, and why",
-    "clean": "remove what the plan lists",
-    "explain": "show one object: its verdict and every reason",
-    "images": "list images: size, shared, unique, verdict",
-    "config": "show, check or create the configuration",
-    "lease": "reserve images for a job",
-    "history": "list past runs and what each removed; export usage",
-    "observe": "record which images were used since the last look",
-    "restore": "bring back the images that a run removed",
-    "verify": "find damaged images, and pull them again",
-    "init": "add holystone to a CI system, make, docker or systemd",
-    "protect": "find the images a repository needs, and protect them",
-    "refresh": "pull newer versions of important tags",
-    "replay": "simulate eviction policies on recorded usage",
-    "advise": "recommend a disk budget and watermarks for this host",
-    "version": "show the version",
-    "help": "show help: options and examples of a command",
-}
 
 
 def entry() -> None:
@@ -48,8 +32,6 @@ def entry() -> None:
     planning with them.
     """
     if sys.__stdout__ is None or sys.__stderr__ is None:
-        from holystone.cli.answer import open_closed
-
         open_closed()
     for number in (signal.SIGTERM, signal.SIGHUP):
         # Whoever ignores one, as nohup does, has holystone go on too.
@@ -92,9 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         elif arguments in (["--help"], ["-h"]):
             name, rest = "help", []
         elif name.startswith("-"):
-            from holystone.cli.finding import find_command
-
-            found = find_command(arguments, tuple(COMMANDS))
+            found = finding.find_command(arguments, tuple(COMMANDS))
             if found is None:
                 return _no_command(arguments)
             name, rest = found
@@ -110,8 +90,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def say(text: str) -> int:
     """Write an answer that needs no terminal; answers the exit code."""
-    from holystone.cli.answer import tell
-
     if trouble := tell(sys.stdout.write, text):
         sys.stderr.write(f"holystone: {trouble}\n")
         return exit_codes.ERROR
@@ -148,10 +126,6 @@ _COLUMN = re.compile(r" {2}\S.*? {2,}(?=\S)")
 
 def _fitted(text: str) -> str:
     """The lines broken at the terminal's width, the second column below itself."""
-    from textwrap import wrap
-
-    from holystone.cli.parser import columns
-
     width, lines = min(columns(), _WIDEST), []
     # An exit code stays with the first word of its meaning.
     for line in re.sub(r", (\d+) ", ", \\1\N{NO-BREAK SPACE}", text).split("\n"):
@@ -165,8 +139,6 @@ def _fitted(text: str) -> str:
 
 def _no_command(words: Sequence[str]) -> int:
     """Say that there is no command, and what was meant; a plea for help or version is heard."""
-    from holystone.cli import finding
-
     names = tuple(COMMANDS)
     place = finding.first_word(words, names)
     if place is not None:
@@ -179,7 +151,5 @@ def _no_command(words: Sequence[str]) -> int:
         return say(overview())
     else:
         said = "no command given. Try: holystone plan."
-    from holystone.outside.text import safe
-
     sys.stderr.write(f"holystone: {safe(said)} See holystone --help.\n")
     return exit_codes.USAGE

@@ -5,18 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
 from holystone.cli.listing import Listing, add_listing, asks
 from holystone.cli.options import Parser, add_engine, add_output
 from holystone.cli.session import answer, opened
 from holystone.operations.observe import observe
-from holystone.present import terminal
+from holystone.present import document, terminal
+from holystone.present.lists.uses import TABLE, Row
 from holystone.present.report import observe as report
-
-if TYPE_CHECKING:
-    from holystone.present.lists.uses import Row
 
 
 def parser() -> argparse.ArgumentParser:
@@ -50,8 +47,6 @@ def run(options: argparse.Namespace) -> int:
         chosen = listing.choose(report.rows(*seen, whole=listing.whole))
         look = listing.look(look)
     if options.json:
-        from holystone.present import document
-
         text = document.dump(report.document(*seen, chosen), indent=output.interactive)
     else:
         text = report.render(*seen, look, chosen)
@@ -66,6 +61,4 @@ def _listing(options: argparse.Namespace) -> Listing[Row] | None:
     """What was asked of the list; None where it is wanted as it is. Raises Failure."""
     if not asks(options):
         return None
-    from holystone.present.lists.uses import TABLE
-
     return Listing(options, TABLE)

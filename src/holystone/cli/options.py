@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 from dataclasses import fields
-from typing import TYPE_CHECKING
 
 from holystone.cli.parser import Parser, path, value_of
 from holystone.cli.session import Failure, warn
+from holystone.config.errors import ConfigError
+from holystone.config.load import Configuration, load
 from holystone.operations.wishes import Wishes
 from holystone.planner.policy import LEVELS, Policy
 from holystone.planner.units import parse_duration, parse_size
-
-if TYPE_CHECKING:
-    from holystone.config.load import Configuration
+from holystone.present.format import safe
+from holystone.present.report.config import without_effect
 
 __all__ = (
     "Parser",
@@ -270,20 +270,13 @@ def configuration(
     Unless ``quiet`` what the file in the current folder asks for in vain is told; without ``here``
     that file is passed over. Raises Failure with everything that is wrong with any file.
     """
-    from holystone.config.errors import ConfigError
-    from holystone.config.load import load
-
     try:
         found = options.configuration = load(options.config, os.environ, here=here)
     except ConfigError as error:
-        from holystone.present.format import safe
-
         told = str(error).split("\n")
         # What is in a file may come from anybody; the indentation is ours.
         lines = [f"  {safe(line.strip())}" if line[:1] == " " else safe(line) for line in told]
         raise Failure("\n".join(lines)) from None
     if found.without_effect and not quiet:
-        from holystone.present.report.config import without_effect
-
         warn(without_effect(found.without_effect))
     return found

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 from holystone import __version__
 from holystone.cli import exit_codes
+from holystone.cli.finding import commands_with, nearest
 from holystone.cli.words import Options, told_apart
 from holystone.outside.text import safe
 
@@ -92,8 +93,6 @@ class Parser(argparse.ArgumentParser):
         for name in (option, *_meant(option)):
             if hint := self.hints.get(name):
                 return f"there is no option {name}: {hint}"
-        from holystone.cli.finding import commands_with
-        from holystone.cli.near import nearest
 
         if others := commands_with(option):
             return f"there is no option {option}: it is an option of {_listed(others)}"
@@ -111,8 +110,6 @@ class Parser(argparse.ArgumentParser):
         try:
             super()._check_value(action, value)
         except argparse.ArgumentError as fault:
-            from holystone.cli.near import nearest
-
             near = nearest(str(value), map(str, action.choices or ()), 1)
             if not near:
                 raise

@@ -10,7 +10,8 @@ from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of
 from holystone.cli.session import answer, opened
 from holystone.operations.survey import survey
-from holystone.present import terminal
+from holystone.present import document, terminal
+from holystone.present.report.status import render
 
 
 def parser() -> argparse.ArgumentParser:
@@ -39,13 +40,9 @@ def run(options: argparse.Namespace) -> int:
         beside = session.host.beside(found.inventory)
     inventory, plan = found.inventory, found.plan
     if options.json:
-        from holystone.present import document
-
         told = document.status(inventory, plan, session.endpoint, policy.disk, beside)
         answer(output, document.dump(told, indent=output.interactive))
     else:
-        from holystone.present.report.status import render
-
         text = render(
             inventory,
             plan,

@@ -10,7 +10,7 @@ from holystone import __version__
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_output
 from holystone.cli.session import answer
-from holystone.present import terminal
+from holystone.present import document, terminal
 
 
 def parser() -> argparse.ArgumentParser:
@@ -30,8 +30,6 @@ def run(options: argparse.Namespace) -> int:
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)
     text = f"holystone {__version__}"
     if options.json:
-        from holystone.present import document
-
         python = ".".join(map(str, sys.version_info[:3]))
         told = {"schema": document.SCHEMA, "version": __version__, "python": python}
         text = document.dump(told, indent=output.interactive)

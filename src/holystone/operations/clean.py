@@ -32,7 +32,7 @@ from holystone.planner.saved_plan import hold_against
 from holystone.planner.verdict import Plan, Step
 from holystone.store.lock import Held, Holder, HostLock, coalesced
 from holystone.store.records import RunSummary
-from holystone.store.runs import Run
+from holystone.store.run import Run
 
 _PAUSES = (0.02, 0.1, 0.3, 0.6)
 """Seconds before the disk is measured again where it has not gained what was freed."""

@@ -30,7 +30,7 @@ from holystone.planner.inventory import Image
 from holystone.planner.verdict import Plan
 from holystone.registry.pull import Images
 from holystone.store.records import Removed
-from holystone.store.runs import Run
+from holystone.store.run import Run
 
 _MAY_BE_GONE = (REMOVED, UNKNOWN)
 _HERE = (RESTORED, PRESENT)

@@ -6,7 +6,7 @@ An image that was built here is not replaced, unless its reference is asked for.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -14,58 +14,24 @@ from holystone.engine.errors import EngineError
 from holystone.operations.connect import Session
 from holystone.operations.live_host import LiveHost
 from holystone.operations.reach import reach_of
-from holystone.operations.refresh_choice import NAMED, Wanted, choose
+from holystone.operations.refresh_choice import choose
+from holystone.operations.refresh_standing import Standing, stand
 from holystone.operations.survey import look
 from holystone.operations.watching import Watch, Watcher, unwatched
 from holystone.operations.workers import INTERRUPTED, side_by_side
 from holystone.planner.inventory import Engine
 from holystone.planner.policy import Policy
-from holystone.planner.reference import InvalidReference, parse
+from holystone.planner.reference import parse
 from holystone.planner.units import Window
 from holystone.registry.credentials import CredentialsError
-from holystone.registry.probe import Answer
 from holystone.registry.pull import Images, PullCancelled
 from holystone.store.pull_speeds import Pulled, Speed
-
-CURRENT = "current"
-NEWER = "newer"
-UNTOLD = "untold"
-MISSING = "missing"
-ABSENT = "absent"
-GONE = "gone"
-LOCAL = "local"
-UNANSWERED = "unanswered"
-"""How a reference stands: here as in the registry; another image there; only pulling can tell;
-not here and to be pulled; not here; no longer in the registry; only here; nobody knows."""
 
 PULLED = "pulled"
 UNCHANGED = "unchanged"
 FAILED = "failed"
 LEFT = "left"
 """What became of a pull. ``LEFT``: not begun."""
-
-_PULLS = frozenset((NEWER, UNTOLD, MISSING))
-_HERE_ALONE = "localhost"
-"""The registry that Podman gives to what was built here."""
-
-
-class Standing(NamedTuple):
-    """How a reference stands."""
-
-    wanted: Wanted
-    state: str
-    detail: str = ""
-
-    @property
-    def to_pull(self) -> bool:
-        """Whether it is to be pulled."""
-        return self.state in _PULLS
-
-    @property
-    def failed(self) -> bool:
-        """Whether what was wanted is out of reach."""
-        not_here = self.wanted.image is None and self.state in (ABSENT, GONE)
-        return not_here or self.state == UNANSWERED
 
 
 class Outcome(NamedTuple):
@@ -213,109 +179,6 @@ def _pulled(standings: Sequence[Standing], done: Refreshed) -> list[Pulled]:
         for standing, outcome in zip(standings, done.outcomes, strict=True)
         if outcome.result == PULLED and outcome.size is not None and outcome.seconds is not None
     ]
-
-
-Ask = Callable[[Iterable[str]], Mapping[str, Answer]]
-"""Asks registries about complete references. Never raises for what one answers."""
-
-
-def stand(
-    ask: Ask, wanted: Sequence[Wanted], store: str, *, missing: bool = False
-) -> list[Standing]:
-    """How each reference stands, by what ``ask`` answers.
-
-    ``store`` is that of the engine. ``missing``: what is not here is to be pulled. Never raises for
-    what an engine or a registry answers.
-    """
-    questions = {}
-    standings: dict[str, Standing] = {}
-    for each in wanted:
-        standing = _unasked(each, missing=missing)
-        if standing is None:
-            questions[each.reference] = str(parse(each.reference))
-        else:
-            standings[each.reference] = standing
-    answers = ask(questions.values())
-    for each in wanted:
-        if each.reference in questions:
-            standings[each.reference] = _stands(each, answers[questions[each.reference]])
-    if store != "classic":
-        doubtful = [
-            each
-            for each in standings.values()
-            if each.state in (NEWER, UNTOLD) and each.wanted.why != NAMED
-        ]
-        standings |= _origins(ask, doubtful)
-    return [standings[each.reference] for each in wanted]
-
-
-def _unasked(wanted: Wanted, *, missing: bool) -> Standing | None:
-    """How a reference stands where no registry need be asked, else None."""
-    if wanted.image is None:
-        if missing:
-            return None
-        return Standing(wanted, ABSENT, f"--missing pulls it.{wanted.near}".rstrip("."))
-    if wanted.why == NAMED:
-        return None
-    domain = parse(wanted.reference).domain
-    if domain == _HERE_ALONE:
-        return Standing(wanted, LOCAL, "it was built here")
-    if not _digests_of(wanted):
-        return Standing(wanted, LOCAL, f"it was neither pulled from {domain} nor pushed there")
-    return None
-
-
-def _digests_of(wanted: Wanted) -> list[str]:
-    """The image's references with a digest in the repository of its tag, complete."""
-    name = parse(wanted.reference).name
-    known = []
-    for text in wanted.image.digests if wanted.image else ():
-        try:
-            reference = parse(text)
-        except InvalidReference:
-            continue
-        if reference.name == name:
-            known.append(str(reference._replace(tag="")))
-    return known
-
-
-def _stands(wanted: Wanted, answer: Answer) -> Standing:
-    image = wanted.image
-    if answer.has is None:
-        return Standing(wanted, UNANSWERED, answer.said)
-    if not answer.has:
-        never_there = image is not None and not _digests_of(wanted)
-        return Standing(wanted, LOCAL if never_there else GONE, answer.said)
-    if image is None:
-        return Standing(wanted, MISSING)
-    if not answer.digests:
-        return Standing(wanted, UNTOLD, "this engine can tell only by pulling it")
-    mine = {image.id, *(each.partition("@")[2] for each in image.digests)}
-    return Standing(wanted, NEWER if mine.isdisjoint(answer.digests) else CURRENT)
-
-
-def _origins(ask: Ask, doubtful: Sequence[Standing]) -> dict[str, Standing]:
-    """Those that did not come from their registry, as far as it can tell.
-
-    On these stores an image that was built here has a digest as well: its registry is asked for it.
-    """
-    digests = {each.wanted.reference: _digests_of(each.wanted) for each in doubtful}
-    answers = ask(one for known in digests.values() for one in known)
-    found = {}
-    for each in doubtful:
-        reference = each.wanted.reference
-        told = [answers[digest] for digest in digests[reference]]
-        if any(answer.has for answer in told):
-            continue
-        unsure = next((answer.said for answer in told if answer.has is None), "")
-        if unsure:
-            found[reference] = each._replace(state=UNANSWERED, detail=unsure)
-        else:
-            said = f"{parse(reference).domain} does not know the image here: it may have been built"
-            found[reference] = each._replace(
-                state=LOCAL, detail=f"{said} here. Name it to replace it"
-            )
-    return found
 
 
 def carry_out(

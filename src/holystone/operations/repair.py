@@ -10,7 +10,7 @@ What was removed and did not come back is in the history as removed, for ``resto
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from holystone.engine.host import Host
 from holystone.operations.cache_holders import Damaged, holders
@@ -55,13 +55,6 @@ class Repaired(NamedTuple):
     detail: str = ""
     cure: str = ""
     """What to do where it failed: a sentence."""
-
-
-class Verify(Protocol):
-    """Verifies images anew."""
-
-    def __call__(self, subjects: Sequence[Subject]) -> Mapping[str, Verified]:
-        """What is with each, by ID."""
 
 
 def groups(

@@ -11,7 +11,8 @@ from contextlib import suppress
 from holystone.store.folder import FILE, MEND, Folder, StoreError, open_folder
 from holystone.store.migrations import MIGRATIONS
 from holystone.store.opening import BESIDE, connect, guarded, open_to_write, roll_back, version_of
-from holystone.store.schema import LOST, mend
+from holystone.store.schema import LOST
+from holystone.store.unsound import mend
 
 _SECONDS = 4.0
 """A copy that takes longer ends there: others wait for the new file."""

@@ -16,7 +16,8 @@ from holystone.store import lease_file
 from holystone.store.damage import set_aside
 from holystone.store.folder import FILE, MEND, StoreError
 from holystone.store.opening import DamagedStoreError, Opened, is_damage, open_database, roll_back
-from holystone.store.schema import Mended, SpoiledError, in_words, mend, pass_over
+from holystone.store.schema import SpoiledError
+from holystone.store.unsound import Mended, in_words, mend, pass_over
 
 T = TypeVar("T")
 _MOST_TRIES = 5

@@ -1,8 +1,7 @@
-"""Which rows of the ledger make sense: a row that does not costs itself and nothing else.
+"""Which rows make sense: what each column can hold, by its declared type and by ``RULES``.
 
-What a column can hold follows from its declared type, and from ``_RULES`` where that is not enough.
-A reader asks for its tables once (``check``). Where a row makes no sense ``mend`` removes it; of a
-run, and of what it removed, it keeps the row with the columns that can be read.
+A reader asks for its tables once (``check``). A row that makes no sense costs itself and nothing
+else: see ``unsound``.
 """
 
 from __future__ import annotations
@@ -42,18 +41,11 @@ LOST = {
     "engine": "the description of {}",
 }
 """What is lost with a row of each table; ``{}`` stands for how many of what."""
-_NAMES = {
-    "image": "image", "layer": "layer", "lease": "lease", "run": "run", "removal": "removal",
-    "pull": "pull", "watch": "engine", "used": "object", "company": "reference",
-    "own_pull": "image", "past_reference": "reference", "past_image": "image", "past_use": "use",
-    "registry_word": "image", "ended": "container", "engine": "engine",
-}  # fmt: skip
-
-_ARRAY = (
+ARRAY = (
     "CASE WHEN json_valid({0}) THEN json_type({0}) = 'array' AND NOT EXISTS"
     " (SELECT 1 FROM json_each({0}) AS e WHERE e.type != 'text') ELSE 0 END"
 )
-_LABELS = _ARRAY.replace("'array'", "'object'")
+_LABELS = ARRAY.replace("'array'", "'object'")
 _WEIGHTS = (
     "CASE WHEN json_valid({0}) THEN json_type({0}) = 'object' AND NOT EXISTS"
     " (SELECT 1 FROM json_each({0}) AS e WHERE e.type NOT IN ('integer', 'real')"
@@ -74,21 +66,21 @@ _REASONS = (
 )
 _INFO = "CASE WHEN json_valid({0}) THEN json_type({0}) = 'object' ELSE 0 END"
 _DIGEST = "{0} GLOB '*:*'"
-_RULES = {
+RULES = {
     ("layer", "chain_id"): _DIGEST,
     ("layer", "diff_id"): _DIGEST,
     ("layer", "below"): "{0} < id",
     ("company", "followers"): _WEIGHTS,
     ("engine", "info"): _INFO,
     ("past_image", "layers"): _LAYERS,
-    ("removal", "names"): _ARRAY,
-    ("removal", "tags"): _ARRAY,
-    ("removal", "digests"): _ARRAY,
-    ("removal", "platforms"): _ARRAY,
+    ("removal", "names"): ARRAY,
+    ("removal", "tags"): ARRAY,
+    ("removal", "digests"): ARRAY,
+    ("removal", "platforms"): ARRAY,
     ("removal", "labels"): _LABELS,
     ("removal", "reasons"): _REASONS,
-    ("removal", "lost"): _ARRAY,
-    ("run", "options"): _ARRAY,
+    ("removal", "lost"): ARRAY,
+    ("run", "options"): ARRAY,
     ("lease", "reference"): "{0} != ''",
 }
 """What a value must be beyond its type."""
@@ -104,30 +96,6 @@ _BOUNDS = {
     ("company", "uses"): (0, 1e12),
     ("past_image", "created"): (-1e11, 1e12),
 }
-_KEPT = ("run", "removal")
-"""Tables of which a row stays with what can be read of it."""
-_NEEDED = {
-    ("run", "id"),
-    ("removal", "kind"),
-    ("removal", "id"),
-    ("removal", "run"),
-    ("removal", "place"),
-}
-"""Without these a row of them says nothing."""
-_INSTEAD = {
-    ("removal", "labels"): "'{}'",
-    ("removal", "result"): "'unknown'",
-    # It is looked at once more.
-    ("run", "look_until"): "9e15",
-    # Most ledgers have one engine of a name.
-    ("run", "engine"): "coalesce((SELECT o.engine FROM main.run AS o WHERE o.id != run.id"
-    " AND typeof(o.engine) = 'text' AND o.engine_name = run.engine_name"
-    " ORDER BY o.id DESC LIMIT 1), '')",
-    ("run", "state"): "'killed'",
-    ("run", "started"): "coalesce(CASE WHEN typeof(ended) = 'real' THEN ended END,"
-    " CAST(strftime('%s', 'now') AS REAL))",
-}
-"""What stands in for a value that cannot be read, where it is not nothing."""
 
 
 class SpoiledError(StoreError):
@@ -140,13 +108,6 @@ class Connection(sqlite3.Connection):
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.sound: set[str] = set()
-
-
-class Mended(NamedTuple):
-    """What was mended in one table."""
-
-    table: str
-    rows: int
 
 
 class Column(NamedTuple):
@@ -171,12 +132,12 @@ def check(
     looked_at = database.sound if where == "1" and isinstance(database, Connection) else None
     if looked_at is not None and table in looked_at:
         return
-    sound = _sound_row(table, _columns(table), texts=False)
+    sound = sound_row(table, columns_of(table), texts=False)
     found = database.execute(
         f"SELECT 1 FROM {table} WHERE ({where}) AND NOT ({sound}) LIMIT 1",  # noqa: S608 - our own
         values,
     ).fetchone()
-    if found or (table in _CHAINS and database.execute(_CHAINS[table]).fetchone()):
+    if found or (table in CHAINS and database.execute(CHAINS[table]).fetchone()):
         raise SpoiledError(f"a row of the table {table} makes no sense")
     if looked_at is not None:
         looked_at.add(table)
@@ -194,124 +155,17 @@ def decoding(database: sqlite3.Connection | None = None, *tables: str) -> Iterat
         raise SpoiledError(f"a record makes no sense ({error})") from None
 
 
-def _wrong_tables(
-    database: sqlite3.Connection, *, texts: bool
-) -> Iterator[tuple[str, tuple[Column, ...], str, int]]:
-    """Each table with rows that make no sense: its columns, the test of a sound row, how many."""
-    database.create_function("is_utf8", 1, _is_utf8, deterministic=True)
-    for table in _tables(database):
-        columns = _columns(table)
-        sound = _sound_row(table, columns, texts=texts)
-        (wrong,) = database.execute(
-            f"SELECT count(*) FROM main.{table} WHERE NOT ({sound})"  # noqa: S608 - our own
-        ).fetchone()
-        if wrong:
-            yield table, columns, sound, wrong
-
-
-def mend(database: sqlite3.Connection, *, texts: bool) -> list[Mended]:
-    """Within a transaction: remove or mend every row that makes no sense; answers what it did.
-
-    ``texts``: look also for text that is not UTF-8, which takes longer.
-    """
-    done = []
-    for table, columns, sound, wrong in _wrong_tables(database, texts=texts):
-        if table in _KEPT:
-            for column in columns:
-                rule = _sound(table, column, texts=texts)
-                if (table, column.name) not in _NEEDED:
-                    database.execute(
-                        f"UPDATE {table} SET {column.name} = {_instead(table, column)}"  # noqa: S608
-                        f" WHERE NOT ({rule})"
-                    )
-        database.execute(f"DELETE FROM {table} WHERE NOT ({sound})")  # noqa: S608 - our own
-        done.append(Mended(table, wrong))
-    return done + _mend_chains(database)
-
-
-def pass_over(database: sqlite3.Connection, *, texts: bool) -> list[Mended]:
-    """As ``mend``, where nothing can be written: this connection no longer sees such rows."""
-    database.execute("PRAGMA temp_store = MEMORY")
-    done = []
-    for table, columns, _, wrong in _wrong_tables(database, texts=texts):
-        seen = ", ".join(
-            f"CASE WHEN {_sound(table, each, texts=texts)} THEN {each.name}"
-            f" ELSE {_instead(table, each)} END AS {each.name}"
-            if table in _KEPT and (table, each.name) not in _NEEDED
-            else each.name
-            for each in columns
-        )
-        needed = " AND ".join(
-            _sound(table, each, texts=texts)
-            for each in columns
-            if table not in _KEPT or (table, each.name) in _NEEDED
-        )
-        database.execute(
-            f"CREATE TEMP VIEW {table} AS SELECT {seen} FROM main.{table}"  # noqa: S608 - our own
-            f" WHERE {needed or '1'}"
-        )
-        done.append(Mended(table, wrong))
-    return done
-
-
-def in_words(mended: Sequence[Mended]) -> str:
-    """What was lost, table by table."""
-    told = []
-    for each in mended:
-        name = _NAMES.get(each.table, "row")
-        what = f"{each.rows} {name}{'' if each.rows == 1 else 's'}"
-        told.append(f"{each.table} ({LOST.get(each.table, '{}').format(what)})")
-    return ", ".join(told)
-
-
-_CHAINS = {
+CHAINS = {
     "layer": "SELECT 1 FROM layer AS l WHERE l.below IS NOT NULL AND NOT EXISTS"
     " (SELECT 1 FROM layer AS b WHERE b.id = l.below AND b.engine = l.engine) LIMIT 1",
     "image": "SELECT 1 FROM image AS i WHERE i.top IS NOT NULL AND NOT EXISTS"
     " (SELECT 1 FROM layer AS t WHERE t.id = i.top AND t.engine = i.engine) LIMIT 1",
 }
 """Rows that name another one which is not there."""
-_ORPHANS = {
-    "removal": "run NOT IN (SELECT id FROM run)",
-    "past_image": "watch NOT IN (SELECT id FROM watch)",
-    "past_reference": "watch NOT IN (SELECT id FROM watch)"
-    " OR image NOT IN (SELECT id FROM past_image)",
-    "past_use": "reference NOT IN (SELECT id FROM past_reference)"
-    " OR image NOT IN (SELECT id FROM past_image)",
-}
-"""Rows that mean nothing without another one: a new one may take its number."""
-
-
-def _mend_chains(database: sqlite3.Connection) -> list[Mended]:
-    """Forget layers without the one below, and of images the layers that are not there."""
-    forgotten = 0
-    while True:
-        gone = database.execute(
-            "DELETE FROM layer WHERE below IS NOT NULL AND NOT EXISTS"
-            " (SELECT 1 FROM layer AS b WHERE b.id = layer.below AND b.engine = layer.engine)"
-        ).rowcount
-        if not gone:
-            break
-        forgotten += gone
-    for table, orphan in _ORPHANS.items():
-        database.execute(f"DELETE FROM {table} WHERE {orphan}")  # noqa: S608 - our own
-    images = database.execute(
-        "UPDATE image SET top = NULL, depth = NULL, exact = 1 WHERE top IS NOT NULL AND NOT EXISTS"
-        " (SELECT 1 FROM layer AS t WHERE t.id = image.top AND t.engine = image.engine)"
-    ).rowcount
-    told = [Mended("layer", forgotten)] if forgotten else []
-    return told + ([Mended("image", images)] if images else [])
-
-
-def _tables(database: sqlite3.Connection) -> list[str]:
-    rows = database.execute(
-        "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
-    )
-    return [name for (name,) in rows if name in LOST]
 
 
 @cache
-def _columns(table: str) -> tuple[Column, ...]:
+def columns_of(table: str) -> tuple[Column, ...]:
     """The columns as the migrations make them: those in a file may no longer say what they hold."""
     rows = _schema().execute(f"PRAGMA table_info({table})")
     return tuple(
@@ -328,11 +182,12 @@ def _schema() -> sqlite3.Connection:
     return empty
 
 
-def _sound_row(table: str, columns: Sequence[Column], *, texts: bool) -> str:
-    return " AND ".join(_sound(table, each, texts=texts) for each in columns)
+def sound_row(table: str, columns: Sequence[Column], *, texts: bool) -> str:
+    """Whether a row makes sense, in SQL; never NULL."""
+    return " AND ".join(sound_value(table, each, texts=texts) for each in columns)
 
 
-def _sound(table: str, column: Column, *, texts: bool) -> str:
+def sound_value(table: str, column: Column, *, texts: bool) -> str:
     """Whether a column makes sense, in SQL; never NULL."""
     name, key = column.name, (table, column.name)
     if column.type == "TEXT":
@@ -345,24 +200,6 @@ def _sound(table: str, column: Column, *, texts: bool) -> str:
     else:
         least, most = _BOUNDS.get(key, (-_MOST, _MOST))
         told = f"typeof({name}) = 'integer' AND {name} BETWEEN {least} AND {most}"
-    if key in _RULES:
-        told += f" AND {_RULES[key].format(name)}"
+    if key in RULES:
+        told += f" AND {RULES[key].format(name)}"
     return f"(typeof({name}) = 'null' OR ({told}))" if column.empty else f"({told})"
-
-
-def _instead(table: str, column: Column) -> str:
-    """What stands in for a value that makes no sense, in SQL."""
-    if (told := _INSTEAD.get((table, column.name))) is not None:
-        return told
-    if column.empty:
-        return "NULL"
-    if _RULES.get((table, column.name)) is _ARRAY:
-        return "'[]'"
-    return {"TEXT": "''", "REAL": "0.0"}.get(column.type, "0")
-
-
-def _is_utf8(content: object) -> bool:
-    try:
-        return isinstance(content, bytes) and content.decode() is not None
-    except UnicodeDecodeError:
-        return False

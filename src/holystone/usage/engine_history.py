@@ -12,12 +12,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from holystone.engine.buildkit.control import Build, builds_since
-from holystone.engine.client import Client, Pending
+from holystone.engine.client import Client, Pending, abandon
 from holystone.engine.errors import EngineError, EngineRefused
-from holystone.engine.events import Event, read_events
+from holystone.engine.events import Event, EventStream, read_events
 from holystone.usage.sighting import Bookmark
 
 KEPT_EVENTS = 256
+_NEVER = -1
 _KEPT_BUILDS = 50
 _BUILDS = (1, 43)
 """The API version of Docker 24, whose BuildKit is the first to remember builds."""
@@ -91,6 +92,74 @@ def read_inbox(inbox: deque[Event], bookmark: Bookmark) -> History:
     if new:
         bookmark = replace(bookmark, events=new[-1].nanoseconds, anchored=True)
     return History(tuple(new), bookmark)
+
+
+class HistoryReader:
+    """Reads what happened on an engine since the last look: from its log, later from the stream."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self._pending: Pending | None = None
+        self._ahead: History | None = None
+        """What was read already and not taken yet."""
+        self._stream: EventStream | None = None
+        self._inbox: deque[Event] = deque()
+        """What came over the stream since the last look."""
+        self._asked = self._joined = _NEVER
+        """How often the stream had broken when the log was asked last, and when the log that was
+        taken last was: since then the stream tells all, unless it broke again."""
+        self._streaming = False
+        """Whether this look takes its events from the stream."""
+
+    def watch(self, stream: EventStream) -> None:
+        """Take events from this stream, from the second look on: the first asks the log."""
+        self._stream, self._inbox = stream, stream.inbox()
+        self.parted()
+
+    def parted(self) -> None:
+        """Ask the log at the next look: the bookmark is another one."""
+        self._asked = self._joined = _NEVER
+
+    def begin(self, bookmark: Bookmark) -> None:
+        """Ask the log, where the stream has not told all since the last look. EngineError."""
+        self.close()
+        self._streaming = self._streams()
+        if not self._streaming:
+            self._asked = _NEVER if self._stream is None else self._stream.breaks
+            self._pending = ask_log(self.client, bookmark)
+
+    def peek(self, bookmark: Bookmark) -> History | None:
+        """What happened, which the next ``take`` gives again; None where nothing was asked."""
+        self._ahead = self._ahead or self._read(bookmark)
+        return self._ahead
+
+    def take(self, bookmark: Bookmark) -> History | None:
+        """What happened; None where nothing was asked. Raises EngineError."""
+        past, self._ahead = self.peek(bookmark), None
+        self._joined = self._asked
+        return past
+
+    def close(self) -> None:
+        """Give up on an answer that nobody has read."""
+        if self._pending is not None:
+            abandon(self._pending)
+            self._pending = None
+
+    def _read(self, bookmark: Bookmark) -> History | None:
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            return read_log(self.client, pending, bookmark)
+        return read_inbox(self._inbox, bookmark) if self._streaming else None
+
+    def _streams(self) -> bool:
+        """Whether the stream has told all that happened since the last look."""
+        if self._stream is None or self._joined != self._stream.breaks:
+            return False
+        try:
+            self._stream.poll()
+        except EngineError:
+            return False
+        return True
 
 
 def read_builds(client: Client, past: History) -> tuple[History, tuple[Build, ...] | None]:

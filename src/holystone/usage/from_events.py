@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from holystone.engine.buildkit.control import Build
 from holystone.engine.events import Event
 from holystone.engine.parse import full_id
-from holystone.planner.inventory import CacheRecord
+from holystone.planner.inventory import CacheRecord, Inventory
 from holystone.planner.names import Names, complete, is_id
 from holystone.usage.sighting import Sighting
 
@@ -116,6 +116,29 @@ def _of_making(event: Event, names: Names) -> list[Sighting]:
     return [
         Sighting(event.at, reference, image, event=event.nanoseconds)
         for reference in names.references(image)
+    ]
+
+
+def of_lost_pulls(
+    news: Iterable[Sighting], inventory: Inventory, known: Collection[str], own: Collection[str]
+) -> list[Sighting]:
+    """Images that came from a registry since the last look, where events may be missing.
+
+    ``news`` is what was seen, ``known`` the IDs of the images that were here before, ``own`` the
+    references that holystone itself pulled.
+    """
+    told, here = set(), set(known)
+    first: dict[str, float] = {}
+    for each in news:
+        first[each.image] = min(each.at, first.get(each.image, each.at))
+        if each.event:
+            told.add(each.image)
+    return [
+        Sighting(first.get(image.id, inventory.taken_at), reference, image.id, pulled=True)
+        for image in inventory.images
+        if image.tags and image.digests and image.id not in here and image.id not in told
+        for reference in filter(None, map(complete, image.tags))
+        if reference not in own
     ]
 
 

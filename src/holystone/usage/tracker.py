@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from holystone.engine.client import abandon
-from holystone.engine.errors import EngineError
 from holystone.engine.host import Observed
 from holystone.planner.names import Names, complete
 from holystone.planner.usage import SAME_USE, Key, Use
 from holystone.usage import from_events
 from holystone.usage.arrivals import in_registries
-from holystone.usage.engine_history import History, ask_log, read_builds, read_inbox, read_log
+from holystone.usage.engine_history import History, HistoryReader, read_builds
 from holystone.usage.from_inventory import objects_of, of_cache, of_containers, present_keys
 from holystone.usage.sighting import Bookmark, Sighting, UsageUpdate, fold, last_seen
 from holystone.usage.store_port import Memory
 
 if TYPE_CHECKING:
-    from holystone.engine.client import Client, Pending
-    from holystone.engine.events import Event, EventStream
+    from holystone.engine.client import Client
+    from holystone.engine.events import Event
     from holystone.planner.inventory import CacheRecord, Image, Inventory
-    from holystone.planner.usage import Followers
 
 _LISTED_EACH = 86400.0
 """Seconds after which a look lists every image again, though it needs the untagged alone."""
 _WORTH_NOTING = 60.0
 """Seconds by which a use must be later than the one that is remembered."""
-_NEVER = -1
 
 
 class UsageTracker:
@@ -57,6 +52,7 @@ class UsageTracker:
         """The uses this run added to what is remembered."""
         self.in_registries: dict[str, float] = {}
         """When it was seen that a registry has an image, by complete reference with its digest."""
+        self.history = HistoryReader(client)
         self._engine_name = ""
         self._at = 0.0
         self._seen: list[Sighting] = []
@@ -67,17 +63,6 @@ class UsageTracker:
         self._cache: dict[str, CacheRecord] = {}
         self._held: dict[str, tuple[Key, ...]] = {}
         """The volumes and networks that each container names, by its ID."""
-        self._pending: Pending | None = None
-        self._pending_past: History | None = None
-        """What was read of the past and not looked at yet."""
-        self._stream: EventStream | None = None
-        self._inbox: deque[Event] = deque()
-        """What came over the stream since the last look."""
-        self._asked = self._joined = _NEVER
-        """How often the stream had broken when the log was asked last, and when the log that was
-        looked at last was: since then the stream tells all, unless it broke again."""
-        self._streaming = False
-        """Whether this look takes its events from the stream."""
 
     def begin(self, key: str) -> None:
         """Recall what is known, and ask the engine for its past. Raises EngineError."""
@@ -85,17 +70,8 @@ class UsageTracker:
             self.key = key
             self.known = self.memory.recall_uses(key)
             self.before = self.bookmark = self.saved = self.memory.recall_bookmark(key)
-            self._joined = _NEVER
-        self.close()
-        self._streaming = self._streams()
-        if not self._streaming:
-            self._asked = _NEVER if self._stream is None else self._stream.breaks
-            self._pending = ask_log(self.client, self.bookmark)
-
-    def watch(self, stream: EventStream) -> None:
-        """Take events from this stream, from the second look on: the first asks the log."""
-        self._stream, self._inbox = stream, stream.inbox()
-        self._asked = self._joined = _NEVER
+            self.history.parted()
+        self.history.begin(self.bookmark)
 
     def look(
         self,
@@ -112,8 +88,7 @@ class UsageTracker:
         names = Names(inventory.images)
         since = self._since
         used = self._used(inventory)
-        past = self._past()
-        self._joined = self._asked
+        past = self.history.take(self.bookmark)
         self.events += past.events if past else ()
         made = {e.id: e.at for e in past.events if e.action == "create"} if past else {}
         news = of_containers(inventory, names, since, made)
@@ -143,10 +118,9 @@ class UsageTracker:
         None where they do not tell all: then it takes every image to read that past. Raises
         EngineError.
         """
-        past = self._past()
+        past = self.history.peek(self.bookmark)
         if past is None:
             return set()
-        self._pending_past = past
         if past.missed and self.bookmark.looked:
             return None
         by_id = {"load", "loadfromarchive", "import"}
@@ -218,18 +192,6 @@ class UsageTracker:
             **{name: use for (of, name), use in seen.items() if of == kind},
         }
 
-    def company(self) -> Mapping[str, Followers]:
-        """What was used soon after each reference."""
-        return self.memory.recall_company(self.key)
-
-    def absent(self) -> Mapping[str, Sequence[tuple[str, int]]]:
-        """The layers of what references last meant, where that is not here."""
-        return self.memory.recall_absent(self.key)
-
-    def speeds(self) -> Mapping[str, float]:
-        """How fast images came from each registry (bytes a second)."""
-        return self.memory.recall_speeds(self.key)
-
     def keep(self, *, always: bool = False) -> Observed:
         """Remember what was seen, unless next to nothing is new; what this run added.
 
@@ -257,12 +219,6 @@ class UsageTracker:
                 self.bookmark = self.saved = replace(self.bookmark, looked=self._at)
         return Observed(self.before.looked, self.counted, self.missed, kept)
 
-    def close(self) -> None:
-        """Give up on an answer that nobody has read."""
-        if self._pending is not None:
-            abandon(self._pending)
-            self._pending = None
-
     @property
     def _since(self) -> float:
         """From when on what was used may be new, UTC seconds.
@@ -286,25 +242,6 @@ class UsageTracker:
             for key, at in self.last.items()
             if key in self.present
         )
-
-    def _past(self) -> History | None:
-        past, self._pending_past = self._pending_past, None
-        if past is not None:
-            return past
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            return read_log(self.client, pending, self.bookmark)
-        return read_inbox(self._inbox, self.bookmark) if self._streaming else None
-
-    def _streams(self) -> bool:
-        """Whether the stream has told all that happened since the last look."""
-        if self._stream is None or self._joined != self._stream.breaks:
-            return False
-        try:
-            self._stream.poll()
-        except EngineError:
-            return False
-        return True
 
     def _of_past(
         self,
@@ -339,28 +276,11 @@ class UsageTracker:
             if made:
                 news += from_events.of_bases(made, Names(layered()))
         if past.missed and self.bookmark.looked:
-            news += self._of_arrivals(news, inventory, known)
+            own = {each.reference for each in self.bookmark.own_pulls}
+            news += from_events.of_lost_pulls(news, inventory, known, own)
         self.bookmark = past.bookmark
         self.missed = tuple(dict.fromkeys(self.missed + past.missed))
         return news
-
-    def _of_arrivals(
-        self, news: Sequence[Sighting], inventory: Inventory, known: Collection[str]
-    ) -> list[Sighting]:
-        """Images that came from a registry since the last look, where the events are missing."""
-        told = {each.image for each in news if each.event}
-        here = set(known)
-        own = {each.reference for each in self.bookmark.own_pulls}
-        first: dict[str, float] = {}
-        for each in news:
-            first[each.image] = min(each.at, first.get(each.image, each.at))
-        return [
-            Sighting(first.get(image.id, inventory.taken_at), reference, image.id, pulled=True)
-            for image in inventory.images
-            if image.tags and image.digests and image.id not in here and image.id not in told
-            for reference in filter(None, map(complete, image.tags))
-            if reference not in own
-        ]
 
     def _add(self, news: Sequence[Sighting], names: Names) -> None:
         self._seen += news
