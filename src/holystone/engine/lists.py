@@ -1,8 +1,4 @@
-"""The lists of all objects, asked for at once and read when the answers are wanted.
-
-Whoever needs them starts asking first and does its own preparations while the engine works. This
-module therefore imports next to nothing.
-"""
+"""The lists of all objects, asked for at once and read when the answers are wanted."""
 
 from __future__ import annotations
 
