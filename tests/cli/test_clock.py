@@ -71,7 +71,7 @@ def test_ages_count_on_the_engines_clock(
 
 def taken(done: Done) -> float:
     """When the inventory was taken, as the document tells."""
-    from holystone.engine.parse import timestamp
+    from holystone.engine.clock import timestamp
 
     moment = timestamp(done.json["taken_at"])
     assert moment is not None

@@ -59,7 +59,9 @@ def test_every_field_is_documented(holystone: Command) -> None:
 
 
 def test_every_order_is_documented() -> None:
-    assert codes(first_cells(section("docs/explanation/replay.md", "The orders"))) == set(ORDERS)
+    assert codes(first_cells(section("docs/explanation/replay.md", "Eviction policies"))) == set(
+        ORDERS
+    )
     options = section("docs/reference/commands.md", "holystone replay")
     assert ", ".join(f"`{order}`" for order in ORDERS) in options
     assert f"`{','.join(DEFAULT)}`" in options

@@ -171,6 +171,12 @@ def test_what_is_not_changed(before: str) -> None:
         add(before, NEW)
 
 
+def test_a_huge_file_is_not_changed() -> None:
+    """The library that edits TOML takes minutes for a megabyte."""
+    with pytest.raises(CannotAdd, match="files of more than 100 kB"):
+        add("[protect]\nlocal = true\n" + "#\n" * 50_000, NEW)
+
+
 def test_block() -> None:
     assert block(NEW) == f"[protect]\n{LISTED}"
     assert block([]) == "[protect]\nimages = [\n]\n"

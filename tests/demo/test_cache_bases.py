@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from holystone.engine.cache_bases import with_layers
+from holystone.engine.storage.cache_bases import with_layers
 from holystone.planner.inventory import CacheRecord, Engine, Image, Inventory, Layer
 
 BASE, ONE, TWO = Layer("sha256:base", 1000), Layer("sha256:one", 70), Layer("sha256:two", 70)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from holystone.engine.storage import base_sizes
+from holystone.engine.storage import cache_bases
 from holystone.operations.execute import execute
 from holystone.planner.inventory import CacheRecord, Inventory
 from holystone.planner.inventory import Engine as EngineFacts
@@ -173,8 +173,8 @@ def test_keys_are_found_wherever_the_database_is_cut(
     engine = EngineFacts("id", "host", "28.5", "1.51", "overlay2")
     inventory = Inventory(engine, 0.0, cache=records)
     for chunk in (1, 50, 117, 4096):
-        monkeypatch.setattr(base_sizes, "_CHUNK", chunk)
-        told = base_sizes.with_base_sizes(inventory, str(tmp_path)).cache
+        monkeypatch.setattr(cache_bases, "_CHUNK", chunk)
+        told = cache_bases.with_base_sizes(inventory, str(tmp_path)).cache
         assert [record.size for record in told] == [100, 101, 0]
         assert [record.size_at_most for record in told] == [100, 101, None]
-    assert base_sizes.with_base_sizes(inventory, str(tmp_path / "none")) == inventory
+    assert cache_bases.with_base_sizes(inventory, str(tmp_path / "none")) == inventory

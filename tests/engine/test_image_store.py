@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from holystone.engine.client import Client
-from holystone.engine.layer_sizes import inspect_images, weigh_images
+from holystone.engine.image_facts import inspect_images, weigh_images
 from holystone.engine.storage.classic import read_images
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve

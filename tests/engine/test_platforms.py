@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from holystone.engine import platforms as asking
+from holystone.engine import image_facts as asking
 from holystone.operations.refresh import PULLED, carry_out
 from holystone.operations.refresh_choice import NAMED, Wanted
 from holystone.operations.refresh_standing import NEWER, Standing

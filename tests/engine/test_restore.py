@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from holystone.engine.client import Client
-from holystone.engine.lists import Lists
-from holystone.engine.observe import read_lists
+from holystone.engine.observe import Lists, read_lists
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
 from holystone.operations.bring_back import (

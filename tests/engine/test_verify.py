@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from holystone.engine.client import Client
-from holystone.engine.lists import Lists
-from holystone.engine.observe import read_lists
+from holystone.engine.observe import Lists, read_lists
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
 from holystone.operations.verifier import DAMAGED, OK, Verified, Verifier, read_subjects

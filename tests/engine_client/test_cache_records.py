@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from holystone.engine import observe
+from holystone.engine.buildkit.records import list_cache
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineError
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, Removal
@@ -73,14 +73,14 @@ BUSY_ONES = [each._replace(in_use=True) for each in (LEAF, STEM)]
 
 def test_nearly_all_in_use_is_not_believed_at_once() -> None:
     with engine(in_turn(listed(*BUSY_ONES), listed(LEAF, STEM)), answers({})) as (host, client):
-        records = observe.list_cache(client)
+        records = list_cache(client)
         assert asked(host, DF) == 2
     assert not any(record.in_use for record in records.values())
 
 
 def test_nearly_all_in_use_is_believed_when_it_is_said_again() -> None:
     with engine(listed(*BUSY_ONES), answers({})) as (host, client):
-        records = observe.list_cache(client)
+        records = list_cache(client)
         assert asked(host, DF) == 3
     assert all(record.in_use for record in records.values())
 
@@ -88,7 +88,7 @@ def test_nearly_all_in_use_is_believed_when_it_is_said_again() -> None:
 def test_a_few_in_use_are_believed() -> None:
     idle = [CacheRecord(f"idle{n}") for n in range(7)]
     with engine(listed(*idle, *BUSY_ONES), answers({})) as (host, client):
-        assert len(observe.list_cache(client)) == 9
+        assert len(list_cache(client)) == 9
         assert asked(host, DF) == 1
 
 

@@ -7,8 +7,7 @@ import random
 import pytest
 
 from holystone.engine.client import Client
-from holystone.engine.deduction import deduce, remainders, representatives
-from holystone.engine.history import Weighing
+from holystone.engine.layer_sizes import Weighing, deduce, remainders, representatives
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
 from holystone.operations.live_host import LiveHost

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from holystone.engine.buildkit.records import list_cache
 from holystone.engine.client import Client
-from holystone.engine.lists import Lists
-from holystone.engine.observe import list_cache, read_lists
+from holystone.engine.observe import Lists, read_lists
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
 from holystone.planner.inventory import CacheRecord, Inventory

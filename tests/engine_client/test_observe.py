@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from holystone.engine import observe
 from holystone.engine.client import Client
-from holystone.engine.sight import Sight
+from holystone.engine.looking import references
+from holystone.engine.sight import Sight, disk
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
 from holystone.operations.live_host import LiveHost
@@ -305,7 +305,7 @@ def test_an_image_has_a_digest_in_each_of_its_repositories(
         fresh_engine.docker("tag", tag, f"{repository}:2")
     host = live_host(fresh_engine)
     (image,) = host.observe().images
-    told = observe.references(host.client, image.id)
+    told = references(host.client, image.id)
     host.close()
     assert pulled in image.digests
     assert {*image.tags, *image.digests} == told
@@ -353,7 +353,7 @@ def test_where_the_disk_is_known(fresh_engine: Engine) -> None:
 
 def test_the_disk_is_counted_as_df_counts_it(tmp_path: Path) -> None:
     """What is reserved for root is neither used nor free."""
-    told = observe.disk(Sight(str(tmp_path)))
+    told = disk(Sight(str(tmp_path)))
     df = subprocess.run(
         ["df", "--block-size=1", "--output=used,avail", str(tmp_path)],
         capture_output=True,

@@ -10,6 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from holystone.engine import parse
+from holystone.engine.buildkit.records import cache_record, disk_usage
+from holystone.engine.clock import timestamp
 from holystone.planner.inventory import CacheRecord, Container, Image
 from holystone.usage.store_port import ImageFacts
 
@@ -35,12 +37,12 @@ ID = f"sha256:{HEX}"
         ("2024-01-01", None),
         ("2024-01-01T00:00:00", None),
         ("2024-01-01T00:00:00.Z0", None),
-        ("2024-01-01T00:00:00+02", None),
+        ("2024-01-01T00:00:00+02", 1704060000.0),
     ],
 )
 def test_times(text: object, seconds: float | None) -> None:
     """RFC 3339 with any fraction and offset; Go's zero time, and what is no time, is none."""
-    found = parse.timestamp(text)
+    found = timestamp(text)
     assert found == seconds if seconds is None else found == pytest.approx(seconds, abs=1e-6)
 
 
@@ -55,7 +57,7 @@ FIRST, LAST = (datetime(year, 1, 1) for year in (1900, 2200))  # noqa: DTZ001 - 
 @example(datetime(1900, 3, 1, tzinfo=UTC))
 def test_times_are_those_of_the_standard_library(moment: datetime) -> None:
     """For three centuries of leap years and any offset."""
-    assert parse.timestamp(moment.isoformat()) == pytest.approx(moment.timestamp(), abs=1e-5)
+    assert timestamp(moment.isoformat()) == pytest.approx(moment.timestamp(), abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -302,12 +304,12 @@ def test_networks_of_the_engine_are_told_apart() -> None:
 )
 def test_parents_of_a_cache_record(told: dict[str, Any], parents: tuple[str, ...]) -> None:
     """``Parent``, ``Parents``, and with the blank that engines 26.1 to 28.5 put before it."""
-    assert parse.cache_record({"ID": "r", **told}).parents == parents
+    assert cache_record({"ID": "r", **told}).parents == parents
 
 
 def test_a_cache_record() -> None:
     """Every field; a size not known yet is none."""
-    record = parse.cache_record(
+    record = cache_record(
         {
             "ID": "r",
             "Type": "source.local",
@@ -337,15 +339,13 @@ NEW: dict[str, Any] = {
 @pytest.mark.parametrize("kind", ["Images", "Volumes", "BuildCache"])
 def test_both_shapes_of_disk_usage(kind: str) -> None:
     """Up to API 1.51 one list a kind, from 1.53 on Items, in 1.52 both; Items only if verbose."""
-    assert list(parse.disk_usage(OLD, kind)) == [{"old": kind}]
-    assert list(parse.disk_usage(NEW, kind)) == [{"new": kind}]
-    assert list(parse.disk_usage({**OLD, **NEW}, kind)) == [{"new": kind}]
-    assert list(parse.disk_usage({**OLD, f"{kind.removesuffix('s')}Usage": {}}, kind)) == [
-        {"old": kind}
-    ]
-    assert list(parse.disk_usage({kind: None}, kind)) == []
-    assert list(parse.disk_usage({}, kind)) == []
-    assert list(parse.disk_usage(NEW, "Containers")) == []
+    assert list(disk_usage(OLD, kind)) == [{"old": kind}]
+    assert list(disk_usage(NEW, kind)) == [{"new": kind}]
+    assert list(disk_usage({**OLD, **NEW}, kind)) == [{"new": kind}]
+    assert list(disk_usage({**OLD, f"{kind.removesuffix('s')}Usage": {}}, kind)) == [{"old": kind}]
+    assert list(disk_usage({kind: None}, kind)) == []
+    assert list(disk_usage({}, kind)) == []
+    assert list(disk_usage(NEW, "Containers")) == []
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from holystone.engine.events import Event
-from holystone.engine.layer_sizes import apply_facts
+from holystone.engine.image_facts import apply_facts
 from holystone.planner.inventory import Container, Engine, Image, Inventory
 from holystone.planner.names import Names
 from holystone.usage.arrivals import file_times, in_registries, learn, pulled_by_tag

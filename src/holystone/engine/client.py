@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from holystone.engine.clock import EngineClock
+from holystone.engine.clock import EngineClock, timestamp
 from holystone.engine.errors import (
     EngineError,
     EngineSilent,
@@ -18,7 +18,6 @@ from holystone.engine.errors import (
     EngineUnsupported,
     ProtocolError,
 )
-from holystone.engine.parse import timestamp
 from holystone.engine.patience import Patience
 from holystone.engine.transport.address import Endpoint
 from holystone.engine.transport.http import Connection, Response

@@ -19,12 +19,25 @@ from __future__ import annotations
 
 import math
 import time
-
-from holystone.engine.parse import timestamp
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 
 SAME = 2.0
 """Seconds by which two clocks that are one may seem to differ."""
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def timestamp(text: object) -> float | None:
+    """An engine's time (RFC 3339, any offset) as UTC seconds, to the microsecond.
+
+    None for an empty text and for Go's zero time, which engines write for "never".
+    """
+    if not isinstance(text, str) or text.startswith("0001-01-01"):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.timestamp() if moment.tzinfo else None
 
 
 class EngineClock:
@@ -65,8 +78,8 @@ class EngineClock:
 
 def _moment(date: str) -> float | None:
     """``Thu, 26 Nov 2026 07:00:29 GMT`` as UTC seconds; None for anything else."""
-    words = date.split()
-    if len(words) != 6 or words[2] not in _MONTHS or words[5] != "GMT":
+    try:
+        moment = parsedate_to_datetime(date)
+    except ValueError:
         return None
-    month = _MONTHS.index(words[2]) + 1
-    return timestamp(f"{words[3]}-{month:02}-{words[1]:0>2}T{words[4]}Z")
+    return moment.timestamp() if moment.tzinfo else None

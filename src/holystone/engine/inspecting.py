@@ -10,7 +10,7 @@ from holystone.engine import parse
 from holystone.engine.client import Client, Version
 from holystone.engine.errors import EngineRefused, SenselessAnswer
 from holystone.engine.reading import NOT_FOUND, is_gone, read_one, trouble
-from holystone.engine.storage.writable import weighed
+from holystone.engine.storage.container_files import weighed
 from holystone.engine.transport.http import Response
 from holystone.planner.inventory import Container, Note
 

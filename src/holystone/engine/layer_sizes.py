@@ -1,206 +1,257 @@
-"""The layers of images and their bytes, by what an inspection and a history of each tell.
+"""The sizes of images' layers: by their histories, and by the sizes of whole images.
 
-Where the engine has no history of an image, or answers with a fault, its layers follow from its
-size as far as they can. What cannot be told is noted and bounded.
+``GET /images/{id}/history`` gives the size of each step of the image but not the ``empty_layer``
+flag of its config, so a step of size 0 may or may not have made a layer. Tried on 945 images of
+random Dockerfiles, both builders, engines 20.10, 26.1 and 28.5:
+
+- a step with a size above 0 is a layer;
+- BuildKit's ``RUN``, ``COPY``, ``ADD`` and ``WORKDIR`` (other than ``/``) always make a layer,
+  its other steps never;
+- the classic builder drops every empty difference, so only what it wrote beside the step tells:
+  the ID of the intermediate image, whose own number of layers settles it;
+- layers with the same diff ID have the same size, on whatever image they are.
+
+Where these leave several readings open, all that fit are followed side by side, and a layer whose
+size they disagree on makes the image inexact.
+
+On the containerd store a history takes about 5 ms an image, and the list of images tells how large
+each is unpacked. What several images share is asked for, once; what only one image holds is the
+rest of its size. Where that rest is several layers they are told as one: they come and go together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from functools import partial
-from typing import NamedTuple
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from holystone.engine import parse
-from holystone.engine.client import Client
-from holystone.engine.errors import EngineRefused, SenselessAnswer
-from holystone.engine.reading import image_is_gone, read_one, trouble
-from holystone.planner.inventory import Image, Layer, Note, chain_ids
-from holystone.usage.store_port import ImageFacts
+from holystone.planner.inventory import Image
 
-_MOST_METADATA = 1 << 16
-"""Bytes; what Podman counts of an image that has no layers, its config and manifest."""
+Stacks = Mapping[str, Sequence[str]]
+"""Diff IDs by image ID, bottom first."""
+EMPTY_LAYER = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
+"""Diff ID of a layer with nothing in it: a tar of 1024 zero bytes."""
 
 
-class Inspected(NamedTuple):
-    """What inspections told. An image that is in neither is gone."""
+class Step(NamedTuple):
+    """One entry of a history."""
 
-    facts: dict[str, ImageFacts]
-    odd: dict[str, Note]
-    """Images the engine gives no usable inspection of."""
-
-
-class Weighed(NamedTuple):
-    """The facts of images with their layers."""
-
-    known: dict[str, ImageFacts]
-    """To be remembered."""
-    derived: dict[str, ImageFacts]
-    """These hold for this inventory only."""
-    odd: dict[str, Note]
-    """Images the engine does not tell the layers of; ``derived`` has them as far as can be."""
+    image_id: str
+    """The intermediate image the step made, or ``<missing>``."""
+    created_by: str
+    comment: str
+    size: int
 
 
-def inspect_images(
-    client: Client, images: Collection[Image], known: Mapping[str, ImageFacts]
-) -> Inspected:
-    """The facts of these images, freshly inspected."""
-    answers = client.send(("GET", client.versioned(f"/images/{i.id}/json")) for i in images)
-    inspected = Inspected({}, {})
-    for image, answer in zip(images, answers, strict=True):
-        if image_is_gone(answer):
-            continue
-        learn = partial(parse.inspected_image, known[image.id])
-        try:
-            inspected.facts[image.id] = unpacked(image, read_one(dict, answer, learn))
-        except (EngineRefused, SenselessAnswer) as error:
-            inspected.odd[image.id] = note_of(image, "inspection", trouble(answer, error))
-    return inspected
+class Weighing(NamedTuple):
+    """The sizes of one image's layers, bottom first, and whether they are certain."""
+
+    sizes: tuple[int, ...]
+    exact: bool
 
 
-def unpacked(image: Image, facts: ImageFacts) -> ImageFacts:
-    """The facts, of an artifact without layers: it may name some, but none of it is unpacked."""
-    return facts._replace(layers=(), diff_ids=()) if image.artifact else facts
+def read_history(entries: Iterable[Mapping[str, Any]]) -> list[Step]:
+    """The entries as the API gives them, newest first, as steps, oldest first."""
+    steps = [
+        Step(
+            str(entry.get("Id") or ""),
+            str(entry.get("CreatedBy") or ""),
+            str(entry.get("Comment") or ""),
+            int(entry.get("Size") or 0),
+        )
+        for entry in entries
+    ]
+    steps.reverse()
+    return steps
 
 
-def note_of(image: Image, problem: str, said: str = "") -> Note:
-    """A note about an image."""
-    name = next(iter(image.tags + image.digests), "")
-    return Note(problem, "image", image.id, name, said)
-
-
-def weigh_images(
-    client: Client,
-    facts: Mapping[str, ImageFacts],
-    images: Iterable[Image],
-    store: str,
-    *,
-    each_layer: bool = False,
-) -> Weighed:
-    """The facts of these images with the sizes of their layers.
-
-    ``facts`` are those of every image known, whose layers help to read the histories of the new.
-    Unless ``each_layer``, layers that only one image holds may be told as one, where that saves
-    questions: what comes free with images is the same.
-    """
-    from holystone.engine.deduction import deduce, remainders, representatives
-    from holystone.engine.history import EMPTY_LAYER
-
-    stacks = {i: fact.diff_ids for i, fact in facts.items() if fact.diff_ids is not None}
-    images = list(images)
-    light = [apply_facts(i, facts[i.id], store) for i in images if _is_told(i, stacks, store)]
-    odd = {i.id: note_of(i, "layers") for i in images if not _is_told(i, stacks, store)}
-    derived = {i: facts[i]._replace(exact=False) for i in odd}
-    if not light:
-        return Weighed({}, derived, odd)
-    # To the other stores a folder, or a tar, with nothing in it has a size as well.
-    sizes = {EMPTY_LAYER: 0} if store == "classic" else {}
-    _add_sizes(sizes, facts.values())
-    asked = {image.id for image in light}
-    if store == "containerd" and not each_layer:
-        asked = representatives(light, stacks, sizes)
-    first = _ask_histories(client, facts, [i for i in light if i.id in asked], stacks, sizes)
-    _add_sizes(sizes, first.known.values())
-    rest = [image for image in light if image.id not in asked]
-    deduced = deduce(rest, stacks, sizes)
-    left = [image for image in rest if image.id not in deduced]
-    second = _ask_histories(client, facts, left, stacks, sizes)
-    derived |= {i: _with_layers(facts[i], told, exact=True) for i, told in deduced.items()}
-    _add_sizes(sizes, [*second.known.values(), *derived.values()])
-    untold = first.odd | second.odd
-    for image_id, told in remainders(
-        [image for image in light if image.id in untold], stacks, sizes, certain=store == "classic"
-    ).items():
-        derived[image_id] = _with_layers(facts[image_id], told.sizes, exact=told.exact)
-        if told.exact:
-            del untold[image_id]
-    derived |= {i: facts[i]._replace(exact=False) for i in untold if i not in derived}
-    return Weighed(first.known | second.known, derived, odd | untold)
-
-
-def _is_told(image: Image, stacks: Mapping[str, tuple[str, ...]], store: str) -> bool:
-    """Whether the engine says what layers an image has: one that has bytes must have some."""
-    unpacked = image.size - image.content_size
-    most = _MOST_METADATA if store == "podman" else 0
-    return image.id in stacks and (bool(stacks[image.id]) or unpacked <= most)
-
-
-def _with_layers(facts: ImageFacts, sizes: Iterable[int], *, exact: bool) -> ImageFacts:
-    layers = tuple(map(Layer, chain_ids(facts.diff_ids or ()), sizes))
-    return facts._replace(layers=layers, exact=exact)
-
-
-def _add_sizes(sizes: dict[str, int], facts: Iterable[ImageFacts]) -> None:
-    """Add the sizes of layers that are certain, by diff ID."""
-    sizes.update(
-        (diff_id, layer.size)
-        for fact in facts
-        if fact.layers is not None and fact.exact
-        for diff_id, layer in zip(fact.diff_ids or (), fact.layers, strict=False)
-    )
-
-
-def _ask_histories(
-    client: Client,
-    facts: Mapping[str, ImageFacts],
-    images: Collection[Image],
+def weigh(
     stacks: Mapping[str, tuple[str, ...]],
+    histories: Mapping[str, list[Step]],
     sizes: Mapping[str, int],
-) -> Weighed:
-    """The facts of these images with the layer sizes that their histories tell.
+) -> dict[str, Weighing]:
+    """The layer sizes of every image in ``histories``, by image ID.
 
-    An image that is gone by now is left out.
+    ``stacks`` are the diff IDs of all images known, bottom first; ``sizes`` what is known already
+    of the size of a layer, by diff ID (on the classic store also of ``EMPTY_LAYER``). An image
+    whose history fits its layers in no way is left out of the answer.
     """
-    from holystone.engine.history import Step, read_history, weigh
+    known = dict(sizes)
+    counts = {image_id: len(stack) for image_id, stack in stacks.items()}
+    weighed: dict[str, Weighing] = {}
+    todo = dict(histories)
+    while todo:
+        unsettled: dict[str, list[Step]] = {}
+        learned = False
+        for image_id, steps in todo.items():
+            stack = stacks[image_id]
+            choices = _possible_sizes(stack, steps, counts, known)
+            if choices is None:
+                continue
+            for diff_id, options in zip(stack, choices, strict=True):
+                if len(options) == 1 and diff_id not in known:
+                    known[diff_id] = min(options)
+                    learned = True
+            exact = all(len(options) == 1 for options in choices)
+            weighed[image_id] = Weighing(tuple(max(options) for options in choices), exact)
+            if not exact:
+                unsettled[image_id] = steps
+        if not learned:
+            break
+        todo = unsettled
+    return weighed
 
-    answers = client.send(("GET", client.versioned(f"/images/{i.id}/history")) for i in images)
-    histories: dict[str, list[Step]] = {}
-    odd: dict[str, Note] = {}
-    for image, answer in zip(images, answers, strict=True):
-        if image_is_gone(answer):
-            odd[image.id] = note_of(image, "layers", "it is gone by now")
+
+def _makes_layer(step: Step) -> bool | None:
+    """Whether the step made a layer; None where it cannot be told from the step alone."""
+    if step.size > 0:
+        return True
+    verb, _, argument = step.created_by.partition(" ")
+    if step.comment.startswith("buildkit.exporter.image"):
+        return True
+    if step.comment.startswith("buildkit.dockerfile"):
+        return verb in ("RUN", "COPY", "ADD") or (verb == "WORKDIR" and argument.strip() != "/")
+    _, metadata_only, instruction = step.created_by.partition("#(nop)")
+    if metadata_only and instruction.split(None, 1)[:1] not in (["COPY"], ["ADD"], ["WORKDIR"]):
+        return False
+    return None
+
+
+def _readings(
+    stack: tuple[str, ...],
+    step: Step,
+    taken: int,
+    counts: Mapping[str, int],
+    known: Mapping[str, int],
+) -> Iterator[tuple[int, bool]]:
+    """How a step can be read after ``taken`` layers: their number then, and whether it made one."""
+    makes = _makes_layer(step)
+    fixed = counts.get(step.image_id)
+    for layer in (True, False):
+        after = taken + layer
+        if (makes is not None and layer is not makes) or after > len(stack):
             continue
-        try:
-            histories[image.id] = read_one(list, answer, read_history)
-        except (EngineRefused, SenselessAnswer) as error:
-            odd[image.id] = note_of(image, "layers", trouble(answer, error))
-    weighed = {
-        image_id: _with_layers(facts[image_id], told.sizes, exact=told.exact)
-        for image_id, told in weigh(stacks, histories, sizes).items()
-    }
+        if fixed is not None and after != fixed:
+            continue
+        if layer and known.get(stack[taken], step.size) != step.size:
+            continue
+        yield after, layer
+
+
+def _possible_sizes(
+    stack: tuple[str, ...],
+    steps: list[Step],
+    counts: Mapping[str, int],
+    known: Mapping[str, int],
+) -> list[set[int]] | None:
+    """For each layer the sizes that some reading of the history gives it; None if none fits.
+
+    A reading walks the steps and takes each as the next layer or as none. ``reached[i]`` are the
+    numbers of layers a reading can have taken after i steps; walking back from the full number
+    keeps only what leads there.
+    """
+
+    def readings(index: int, taken: int) -> Iterator[tuple[int, bool]]:
+        return _readings(stack, steps[index], taken, counts, known)
+
+    reached: list[set[int]] = [{0}]
+    for index in range(len(steps)):
+        reached.append({after for taken in reached[-1] for after, _ in readings(index, taken)})
+    if len(stack) not in reached[-1]:
+        return None
+    choices: list[set[int]] = [set() for _ in stack]
+    leading = {len(stack)}
+    for index in range(len(steps) - 1, -1, -1):
+        before = set()
+        for taken in reached[index]:
+            for after, layer in readings(index, taken):
+                if after in leading:
+                    before.add(taken)
+                    if layer:
+                        choices[taken].add(steps[index].size)
+        leading = before
+    return choices
+
+
+def representatives(images: Iterable[Image], stacks: Stacks, known: Mapping[str, int]) -> set[str]:
+    """The images whose histories tell all that others cannot be deduced without.
+
+    ``stacks`` are those of all images, ``known`` the sizes of layers known already, by diff ID.
+    """
+    holders = Counter(diff_id for stack in stacks.values() for diff_id in set(stack))
+    covered = set(known)
+    asked = set()
     for image in images:
-        if image.id in histories and image.id not in weighed:
-            count = len(histories[image.id])
-            said = f"a history of {count} steps for {len(stacks[image.id])} layers"
-            odd[image.id] = note_of(image, "layers", said)
-    return Weighed(weighed, {}, odd)
+        shared = {diff_id for diff_id in stacks[image.id] if holders[diff_id] > 1}
+        if not _plain(image) or shared - covered:
+            asked.add(image.id)
+            covered |= shared
+    return asked
 
 
-def _with_arrival(image: Image, facts: ImageFacts) -> Image:
-    """The image with how it came, and which of the names it has were asked for."""
-    pinned = {*image.pinned, *facts.pinned}
-    return image._replace(
-        arrived=facts.arrived,
-        loaded=facts.loaded,
-        pinned=tuple(digest for digest in image.digests if digest in pinned),
-        tagged_in=tuple(dict.fromkeys((*image.tagged_in, *facts.tagged_in))),
-    )
+def deduce(
+    images: Iterable[Image], stacks: Stacks, known: Mapping[str, int]
+) -> dict[str, tuple[int, ...]]:
+    """Layer sizes by image ID, of those images whose shared layers are all known.
+
+    The layers only one image holds are told with the topmost of them, the others as empty.
+    """
+    holders = Counter(diff_id for stack in stacks.values() for diff_id in set(stack))
+    deduced = {}
+    for image in images:
+        stack = stacks[image.id]
+        own = [depth for depth, diff_id in enumerate(stack) if diff_id not in known]
+        if not _plain(image) or any(holders[stack[depth]] > 1 for depth in own):
+            continue
+        sizes = [known.get(diff_id, 0) for diff_id in stack]
+        rest = image.size - image.content_size - sum(sizes)
+        if rest < 0 or (rest and not own) or len(set(stack)) < len(stack):
+            continue
+        if own:
+            sizes[own[-1]] = rest
+        deduced[image.id] = tuple(sizes)
+    return deduced
 
 
-def apply_facts(image: Image, facts: ImageFacts, store: str) -> Image:
-    """The image with what is known of it."""
-    if facts.arrived is not None or facts.pinned or not image.tags:
-        image = _with_arrival(image, facts)
-    if not facts.inspected and facts.layers is None and facts.blobs is None:
-        return image
-    metadata = 0
-    if store == "podman" and facts.layers is not None:
-        metadata = max(0, image.size - sum(layer.size for layer in facts.layers))
-    return image._replace(
-        layers=facts.layers,
-        other_layers=facts.other_layers,
-        blobs=facts.blobs,
-        exact=facts.exact,
-        metadata_size=metadata,
-        last_tagged=facts.last_tagged,
-        made_by_buildkit=facts.made_by_buildkit,
-    )
+def remainders(
+    images: Iterable[Image], stacks: Stacks, known: Mapping[str, int], *, certain: bool
+) -> dict[str, Weighing]:
+    """Layer sizes by image ID, of images that no history tells: the rest of the size of each.
+
+    ``certain``: the size of an image is that of its layers and of nothing else, whatever kind of
+    image it is. A rest of several layers is told with the topmost of them. It is exact where they
+    come and go together, that is, where the same images hold each of them; an image whose size
+    contradicts what is known is left out.
+    """
+    holders: defaultdict[str, set[str]] = defaultdict(set)
+    for image_id, stack in stacks.items():
+        for diff_id in stack:
+            holders[diff_id].add(image_id)
+    sizes = dict(known)
+    told: dict[str, Weighing] = {}
+
+    def unknown(image: Image) -> list[str]:
+        return [diff_id for diff_id in stacks[image.id] if diff_id not in sizes]
+
+    waiting = {image.id: image for image in images}
+    while waiting:
+        # What one image settles may be all that is open of the next.
+        image = waiting.pop(min(waiting, key=lambda each: len(unknown(waiting[each]))))
+        stack, own = stacks[image.id], unknown(image)
+        rest = image.size - image.content_size - sum(sizes.get(diff_id, 0) for diff_id in stack)
+        if rest < 0 or (rest and not own):
+            continue
+        together = all(holders[diff_id] == holders[own[0]] for diff_id in own)
+        plain = (certain or _plain(image)) and len(set(stack)) == len(stack)
+        exact = plain and together
+        filled = {diff_id: rest if diff_id == own[-1] else 0 for diff_id in own}
+        told[image.id] = Weighing(tuple({**sizes, **filled}[d] for d in stack), exact)
+        if exact:
+            sizes.update(filled)
+    return told
+
+
+def _plain(image: Image) -> bool:
+    """Whether the image is one manifest with its content whole, so that its size is its own."""
+    blobs = {blob.digest: blob.size for blob in image.blobs or ()}
+    return len(image.platforms) <= 1 and bool(blobs) and sum(blobs.values()) == image.content_size

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from contextlib import closing
 from urllib.parse import quote
 
-from holystone.engine import observe
+from holystone.engine.buildkit.records import list_cache
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineError
 from holystone.engine.host import FAILED, REMOVED, Removal
-from holystone.engine.parse import references
-from holystone.engine.reading import image_is_gone, is_gone
+from holystone.engine.parse import references as references_in
+from holystone.engine.reading import image_is_gone, is_gone, read_one
 from holystone.engine.transport.http import Response
 from holystone.planner.unanswered import Left, lost
 from holystone.planner.verdict import Step
@@ -50,7 +50,7 @@ def left_of(step: Step, answer: Response) -> Left | None:
     if not isinstance(told, dict):
         return None
     named = [target for target in step.targets if target != step.id]
-    return Left(there=True, lost=lost(named, references(told)))
+    return Left(there=True, lost=lost(named, references_in(told)))
 
 
 def look(client: Client, steps: Sequence[Step], removals: Sequence[Removal]) -> list[Removal]:
@@ -91,7 +91,7 @@ def _look_once(client: Client, steps: Sequence[tuple[int, Step]]) -> dict[int, L
     told = [(place, left_of(step, now)) for (place, step), now in zip(others, answers, strict=True)]
     found = {place: left for place, left in told if left is not None}
     if len(others) < len(steps):
-        records = observe.list_cache(client)
+        records = list_cache(client)
         found |= {
             place: Left(there=step.id in records) for place, step in steps if step.kind == "cache"
         }
@@ -111,3 +111,9 @@ def told(removal: Removal, left: Left) -> Removal:
         return Removal(REMOVED, left.detail)
     also = tuple(dict.fromkeys((*removal.lost, *left.lost)))
     return Removal(FAILED, Left(there=True, lost=also).detail, also)
+
+
+def references(client: Client, image_id: str) -> set[str]:
+    """The tags and digests of an image as they are now. Raises EngineError."""
+    (answer,) = client.send([("GET", client.versioned(f"/images/{image_id}/json"))])
+    return read_one(dict, answer, references_in)

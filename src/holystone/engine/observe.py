@@ -1,42 +1,149 @@
 """What is on an engine, asked with as few and as cheap calls as the plan needs.
 
-One list per kind, all asked at the same time; one inspection of each image that has no tag, since
-only that tells when it lost it; and, where images are to go, the layers of all images. What never
-changes is remembered by image ID.
+One list per kind, all asked at the same time: whoever needs them does its own preparations while
+the engine works. What only an inspection tells is asked for elsewhere, and what never changes is
+remembered by image ID.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from itertools import chain, repeat
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from holystone.engine import parse, sight
-from holystone.engine.client import Client
-from holystone.engine.errors import EngineError, EngineRefused, EngineUnreachable, SenselessAnswer
-from holystone.engine.lists import Answers, Lists, cache_usage
-from holystone.engine.reading import (
-    NOT_FOUND,
-    of_kind,
-    read_all,
-    read_list,
-    read_one,
+from holystone.engine.buildkit.records import (
+    BY_TYPE,
+    cache_record,
+    cache_usage,
+    disk_usage,
+    doubted,
 )
-from holystone.planner.inventory import CacheRecord, Disk, Engine, Image, Inventory, Note, Volume
+from holystone.engine.client import Client, Pending, abandon
+from holystone.engine.errors import EngineError, EngineRefused, EngineUnreachable, SenselessAnswer
+from holystone.engine.reading import FAULT, PAUSES, of_kind, patiently, read_all, read_list
+from holystone.planner.inventory import CacheRecord, Engine, Image, Inventory, Note, Volume
 
 T = TypeVar("T")
 
-_PAUSES = (0.02, 0.1, 0.3, 0.9)
-"""Seconds before each further try where a list stumbled over what just went away."""
-_DOUBTS = (0.0, 0.1, 0.3, 0.9)
-"""Seconds before each further look where much of the build cache claims to be in use."""
-_MUCH = 4
-"""One record in so many that claims to be in use is much."""
+_UNTAGGED = "/images/json?filters=%7B%22dangling%22%3A%5B%22true%22%5D%7D"
+_MANIFESTS = (1, 47)
+"""The API version from which the list of images tells sizes of content."""
+
+
+class Answers(NamedTuple):
+    """What the engine answered, as JSON."""
+
+    info: Any
+    images: Any
+    networks: Any
+    volumes: Any
+    containers: Any
+
+
+class Lists:
+    """The lists of one engine, under way."""
+
+    def __init__(self, client: Client, *, sizes: bool, untagged: bool = False) -> None:
+        """Ask for them; does not wait. With ``sizes`` also for what takes a walk over files.
+
+        ``untagged``: of the images list those alone that no image here has for a parent and that
+        have no tag. A containerd store weighs each image that it lists, which takes it about 8 ms.
+        Raises EngineError where the engine cannot be asked.
+        """
+        self.begun = time.time()
+        """When they were asked for, by the clock of this machine."""
+        self.client = client
+        self.sizes = sizes
+        self.untagged = untagged
+        self.no_sizes = ""
+        """Why the containers come without their sizes, though these were asked for."""
+        version = client.negotiate()
+        paths = {
+            "info": "/info",
+            "images": _UNTAGGED if untagged else "/images/json?all=1",
+            "networks": "/networks",
+            "volumes": "/volumes",
+            "containers": "/containers/json?all=1",
+        }
+        if sizes:
+            paths["containers"] += "&size=1"
+        if not version.podman and version.api >= _MANIFESTS:
+            paths["images"] += "&manifests=1"
+        self._usage = "/system/df" if sizes else ""
+        """What to ask for sizes and the build cache; empty where that is not needed."""
+        if not version.podman:
+            self._usage = cache_usage(client)
+            if sizes and version.api >= BY_TYPE:
+                self._usage += "&type=volume"
+        self._told: dict[str, Any] = {}
+        if version.podman and client.info is not None:
+            # It takes Podman 60 ms, and tells nothing that changes.
+            self._told["info"] = client.info
+            del paths["info"]
+        self._pending: list[tuple[tuple[str, ...], Pending]] = []
+        if "info" in paths:
+            # It is read first: how many images there are says how long their list may take.
+            self._ask({"info": paths.pop("info")})
+        self._ask(paths)
+        self._measuring = self._begin([self._usage] if self._usage else [])
+
+    def answers(self) -> Answers:
+        """Wait for the engine and read what it says. Raises EngineError."""
+        try:
+            while self._pending:
+                self._read_next()
+        except BaseException:
+            self.close()
+            raise
+        info = self._told["info"]
+        self.client.info = info if isinstance(info, dict) else None
+        return Answers(**self._told)
+
+    def usage(self) -> Any:
+        """What ``/system/df`` says; nothing where it was not needed. Raises EngineError."""
+        answers = self.client.finish(self._measuring)
+        return answers[0].checked().json() if answers else {}
+
+    def ask_usage(self) -> Any:
+        """Ask for ``/system/df`` once more. Raises EngineError."""
+        return self.client.get(self._usage or "/system/df")
+
+    def ask_cache(self) -> Any:
+        """Ask for the build cache alone, if there is such a thing. Raises EngineError."""
+        podman = self.client.negotiate().podman
+        return {} if podman else self.client.get(cache_usage(self.client))
+
+    def close(self) -> None:
+        """Give up on answers that nobody has read."""
+        for _, pending in self._pending:
+            abandon(pending)
+        self._pending.clear()
+        abandon(self._measuring)
+
+    def _ask(self, paths: Mapping[str, str]) -> None:
+        """Send the requests for these, by their name among the answers."""
+        self._pending.append((tuple(paths), self._begin(paths.values())))
+
+    def _begin(self, paths: Iterable[str]) -> Pending:
+        return self.client.begin([("GET", self.client.versioned(path)) for path in paths])
+
+    def _read_next(self) -> None:
+        """Read the answers to what was asked first."""
+        names, pending = self._pending.pop(0)
+        for name, answer in zip(names, self.client.finish(pending), strict=True):
+            if name == "containers" and self.sizes and answer.status >= FAULT:
+                # One whose files are lost cannot be measured.
+                self.no_sizes = f"{answer.status}: {answer.words()}"
+                self._told[name] = self.client.get("/containers/json?all=1")
+            else:
+                self._told[name] = answer.checked().json()
+            if name == "info":
+                self.client.told_time(self._told[name])
 
 
 def read_lists(lists: Lists, now: float) -> Inventory:
@@ -54,14 +161,14 @@ def read_lists(lists: Lists, now: float) -> Inventory:
 def _ask(lists: Lists) -> tuple[Answers, Lists]:
     """The answers, and the lists they are of: those after the first where an engine stumbled."""
     client, sizes, untagged = lists.client, lists.sizes, lists.untagged
-    again = (Lists(client, sizes=sizes, untagged=untagged) for _ in _PAUSES)
+    again = (Lists(client, sizes=sizes, untagged=untagged) for _ in PAUSES)
     attempts = chain([lists], again)
 
     def ask() -> tuple[Answers, Lists]:
         attempt = next(attempts)
         return attempt.answers(), attempt
 
-    return _patiently(ask)
+    return patiently(ask)
 
 
 def _read(answers: Answers, lists: Lists, now: float) -> Inventory:
@@ -89,7 +196,7 @@ def _read(answers: Answers, lists: Lists, now: float) -> Inventory:
     networks, odd = read_list(parse.network, answers.networks, "/networks", "network")
     notes += odd
     cache, volumes, odd = _read_usage(lists, volumes)
-    cache = _doubted(lists.client, cache)
+    cache = doubted(lists.client, cache)
     folder = sight.find(lists.client, answers.info, answers.containers, answers.networks)
     return Inventory(
         engine=engine,
@@ -99,7 +206,7 @@ def _read(answers: Answers, lists: Lists, now: float) -> Inventory:
         cache=tuple(cache),
         volumes=tuple(volumes),
         networks=tuple(networks),
-        disk=disk(folder),
+        disk=sight.disk(folder),
         notes=(*notes, *odd),
         partial=untagged,
         image_count=_image_count(answers.info, engine, folder.root) if untagged else None,
@@ -152,7 +259,7 @@ def _read_usage(
         names = {volume.name for volume in volumes}
         notes += [note for note in odd if note.problem == "usage" or note.id in names]
     if usage:
-        records, odd = _measured(parse.cache_record, usage, "BuildCache", "cache")
+        records, odd = _measured(cache_record, usage, "BuildCache", "cache")
         notes += odd
     elif said:
         notes.append(Note("usage", "cache", said=said))
@@ -164,7 +271,7 @@ def _measured(
 ) -> tuple[list[T], list[Note]]:
     """The objects of one kind in ``/system/df``; none, with a note, where that makes no sense."""
     try:
-        return read_list(read, parse.disk_usage(usage, listed), "/system/df", kind)
+        return read_list(read, disk_usage(usage, listed), "/system/df", kind)
     except SenselessAnswer as error:
         return [], [Note("usage", kind, said=str(error)[:120])]
 
@@ -173,7 +280,7 @@ def _ask_usage(first: Callable[[], Any], again: Callable[[], Any]) -> tuple[dict
     """What ``/system/df`` answers; or nothing, and why. Raises EngineUnreachable."""
     asks = chain([first], repeat(again))
     try:
-        usage = _patiently(lambda: next(asks)())  # noqa: PLW0108 - each try is another one
+        usage = patiently(lambda: next(asks)())  # noqa: PLW0108 - each try is another one
         return of_kind(dict, usage, "/system/df"), ""
     except EngineUnreachable:
         raise
@@ -183,20 +290,9 @@ def _ask_usage(first: Callable[[], Any], again: Callable[[], Any]) -> tuple[dict
         return {}, str(error)
 
 
-def _patiently(ask: Callable[[], T]) -> T:
-    """What the engine answers, asked again where it stumbled. Raises EngineError.
-
-    Right after a build the containerd store's ``/system/df`` answers 404, "snapshot … does not
-    exist": something it was about to count went away.
-    """
-    for pause in _PAUSES:
-        try:
-            return ask()
-        except EngineRefused as refusal:
-            if refusal.status != NOT_FOUND:
-                raise
-        time.sleep(pause)
-    return ask()
+def _with_sizes(volumes: list[Volume], measured: Iterable[Volume]) -> list[Volume]:
+    sizes = {volume.name: volume.size for volume in measured}
+    return [volume._replace(size=sizes.get(volume.name)) for volume in volumes]
 
 
 def list_named(client: Client, references: Collection[str], store: str) -> list[Image]:
@@ -208,68 +304,3 @@ def list_named(client: Client, references: Collection[str], store: str) -> list[
     told = of_kind(list, client.get(path), "/images/json")
     images, _ = read_list(parse.image, told, "/images/json", "image")
     return [parse.with_all_digests(i) for i in images] if store == "containerd" else images
-
-
-def references(client: Client, image_id: str) -> set[str]:
-    """The tags and digests of an image as they are now. Raises EngineError."""
-    (answer,) = client.send([("GET", client.versioned(f"/images/{image_id}/json"))])
-    return read_one(dict, answer, parse.references)
-
-
-def list_cache(client: Client) -> dict[str, CacheRecord]:
-    """The build cache records as they are now, by ID. Raises EngineError."""
-    return {record.id: record for record in _doubted(client, _ask_cache(client))}
-
-
-def _ask_cache(client: Client) -> list[CacheRecord]:
-    ask = partial(client.get, cache_usage(client))
-    entries = parse.disk_usage(of_kind(dict, _patiently(ask), "/system/df"), "BuildCache")
-    records, _ = read_list(parse.cache_record, entries, "/system/df", "cache")
-    return records
-
-
-def _doubted(client: Client, records: list[CacheRecord]) -> list[CacheRecord]:
-    """The records, asked for again while many of them claim to be in use.
-
-    BuildKit holds a record while it measures it, for whoever asked first, and says to others that
-    it is in use: after a restart, or after large builds, that can be nearly all of them. What it
-    says twice, with a moment in between, is believed.
-    Raises EngineUnreachable, ProtocolError.
-    """
-    for pause in _DOUBTS:
-        busy = {record.id for record in records if record.in_use}
-        if len(busy) * _MUCH < len(records) or not busy:
-            break
-        time.sleep(pause)
-        try:
-            records = _ask_cache(client)
-        except EngineRefused:
-            break  # What it said before is all there is.
-        if pause and busy == {record.id for record in records if record.in_use}:
-            break
-    return records
-
-
-def _with_sizes(volumes: list[Volume], measured: Iterable[Volume]) -> list[Volume]:
-    sizes = {volume.name: volume.size for volume in measured}
-    return [volume._replace(size=sizes.get(volume.name)) for volume in volumes]
-
-
-def disk(seen: sight.Sight) -> Disk:
-    """The file system of the engine's data folder as it is now, where that is in sight."""
-    if not seen.root:
-        return Disk(unseen=seen.why)
-    try:
-        stat = os.statvfs(seen.images or seen.root)
-    except OSError as error:
-        return Disk(unseen=f"{seen.root} cannot be read: {error.strerror}")
-    # As df counts: what is reserved for root is neither used nor to be had.
-    usable = stat.f_blocks - stat.f_bfree + stat.f_bavail
-    return Disk(
-        usable * stat.f_frsize,
-        stat.f_bavail * stat.f_frsize,
-        stat.f_files or None,
-        stat.f_favail if stat.f_files else None,
-        folder=seen.root,
-        images=seen.images,
-    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from holystone.planner.inventory import CacheRecord, Container, Engine, Image, Network, Volume
+from holystone.engine.clock import timestamp
+from holystone.planner.inventory import Container, Engine, Image, Network, Volume
 from holystone.planner.names import repository
 from holystone.usage.store_port import ImageFacts
 
@@ -16,39 +17,6 @@ _STARTING = 5.0
 _NAMESPACES = ("NetworkMode", "IpcMode", "PidMode", "UTSMode", "UsernsMode", "CgroupMode")
 """Where a container says whose namespaces it uses: ``container:NAME``."""
 _HEX = frozenset("0123456789abcdef")
-
-
-def timestamp(text: object) -> float | None:
-    """An engine's time (RFC 3339, up to nanoseconds, any offset) as UTC seconds.
-
-    None for an empty text and for Go's zero time, which engines write for "never". Read by hand:
-    a list of networks alone would otherwise import ``datetime``.
-    """
-    if not isinstance(text, str) or text.startswith("0001-01-01"):
-        return None
-    try:
-        year, month, day = int(text[0:4]), int(text[5:7]), int(text[8:10])
-        clock = int(text[11:13]) * 3600 + int(text[14:16]) * 60 + int(text[17:19])
-        digits = len(text) - len(text[19:].lstrip(".0123456789"))
-        fraction = float(f"0{text[19:digits]}")
-        return _days(year, month, day) * 86400 + clock + fraction - _offset(text[digits:])
-    except ValueError:
-        return None
-
-
-def _offset(zone: str) -> int:
-    """Seconds east of UTC: ``Z``, ``+02:00``. Raises ValueError."""
-    if zone in ("Z", "z"):
-        return 0
-    hours, minutes = zone[1:].split(":")
-    return (int(hours) * 3600 + int(minutes) * 60) * (-1 if zone[0] == "-" else 1)
-
-
-def _days(year: int, month: int, day: int) -> int:
-    """Days from 1970-01-01 in the Gregorian calendar (years counted from March)."""
-    year -= month <= 2
-    era_years = 365 * year + year // 4 - year // 100 + year // 400
-    return era_years + (153 * ((month + 9) % 12) + 2) // 5 + day - 719469
 
 
 def engine(info: Mapping[str, Any], version: str, api: tuple[int, int], *, podman: bool) -> Engine:
@@ -87,7 +55,7 @@ def image(entry: Mapping[str, Any]) -> Image:
     digests += pinned
     had = (str(name) for name in entry.get("History") or () if not _is_temporary(str(name)))
     return Image(
-        id=full_id(_id(entry, "Id")),
+        id=full_id(id_of(entry, "Id")),
         tags=tuple(name for name in names if "@" not in name),
         digests=tuple(dict.fromkeys(digests)),
         pinned=tuple(pinned),
@@ -107,7 +75,7 @@ def odd_image(entry: Mapping[str, Any]) -> Image:
     """An entry of ``GET /images/json`` that makes no sense: its ID, and the names it may have."""
     size = entry.get("Size")
     return Image(
-        id=full_id(_id(entry, "Id")),
+        id=full_id(id_of(entry, "Id")),
         tags=tuple(name for name in _strings(entry.get("RepoTags")) if "@" not in name),
         digests=tuple(filter(_is_digest, _strings(entry.get("RepoDigests")))),
         size=size if isinstance(size, int) else 0,
@@ -119,7 +87,7 @@ def odd_image(entry: Mapping[str, Any]) -> Image:
 
 def odd_container(entry: Mapping[str, Any]) -> Container:
     """An entry of ``GET /containers/json`` that makes no sense, as one that may be running."""
-    container_id = _id(entry, "Id")
+    container_id = id_of(entry, "Id")
     names = _strings(entry.get("Names"))
     return Container(
         id=container_id,
@@ -145,7 +113,7 @@ def with_all_digests(listed: Image) -> Image:
     return listed._replace(digests=tuple(dict.fromkeys((*listed.digests, *here))))
 
 
-def _id(entry: Mapping[str, Any], key: str) -> str:
+def id_of(entry: Mapping[str, Any], key: str) -> str:
     """What names the object. Raises ValueError where it is empty."""
     value = entry[key]
     if not value or not isinstance(value, str):
@@ -235,7 +203,7 @@ def container(entry: Mapping[str, Any]) -> Container:
     # A container linked to has names like "/other/alias" beside its own.
     names = sorted(map(str, entry.get("Names") or ()), key=lambda name: name.count("/"))
     return Container(
-        id=_id(entry, "Id"),
+        id=id_of(entry, "Id"),
         name=names[0].lstrip("/") if names else str(entry["Id"])[:12],
         image_id=full_id(entry.get("ImageID")),
         image=str(entry.get("Image") or ""),
@@ -295,7 +263,7 @@ def _needs(told: Mapping[str, Any], setup: Mapping[str, Any]) -> tuple[str, ...]
 
 def volume(entry: Mapping[str, Any]) -> Volume:
     """An entry of ``GET /volumes`` or of the volumes in ``GET /system/df``."""
-    name = _id(entry, "Name")
+    name = id_of(entry, "Name")
     labels = _labels(entry)
     size = (entry.get("UsageData") or {}).get("Size")
     return Volume(
@@ -312,45 +280,10 @@ def network(entry: Mapping[str, Any]) -> Network:
     """An entry of ``GET /networks``."""
     name = str(entry.get("Name") or "")
     return Network(
-        id=_id(entry, "Id"),
+        id=id_of(entry, "Id"),
         name=name,
         driver=str(entry.get("Driver") or ""),
         created=timestamp(entry.get("Created")) or 0.0,
         labels=_labels(entry),
         builtin=name in _BUILTIN_NETWORKS,
     )
-
-
-def cache_record(entry: Mapping[str, Any]) -> CacheRecord:
-    """A build cache record of ``GET /system/df``.
-
-    Its parents are ``Parents``, on older engines ``Parent``; engines 26.1 to 28.5 spell the key
-    with a blank before it.
-    """
-    parents = entry.get("Parents") or entry.get(" Parents") or ()
-    if not parents and entry.get("Parent"):
-        parents = (entry["Parent"],)
-    return CacheRecord(
-        id=_id(entry, "ID"),
-        parents=tuple(str(parent) for parent in parents),
-        type=str(entry.get("Type") or "regular"),
-        description=str(entry.get("Description") or ""),
-        size=max(0, int(entry.get("Size") or 0)),
-        created=timestamp(entry.get("CreatedAt")) or 0.0,
-        last_used=timestamp(entry.get("LastUsedAt")),
-        usage_count=int(entry.get("UsageCount") or 0),
-        in_use=bool(entry.get("InUse")),
-        shared=bool(entry.get("Shared")),
-    )
-
-
-def disk_usage(answer: Mapping[str, Any], kind: str) -> Any:
-    """The entries of one kind (``Images Containers Volumes BuildCache``) in ``GET /system/df``.
-
-    Up to API 1.51 they stand under the kind; from 1.53 on under ``ImageUsage`` and so on, in
-    ``Items``, and 1.52 has both.
-    """
-    usage = answer.get(f"{kind.removesuffix('s')}Usage")
-    if isinstance(usage, Mapping) and usage.get("Items"):
-        return usage["Items"]
-    return answer.get(kind) or []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -12,6 +13,8 @@ from holystone.planner.inventory import Note
 T = TypeVar("T")
 
 NOT_FOUND = 404
+PAUSES = (0.02, 0.1, 0.3, 0.9)
+"""Seconds before each further try where an engine stumbled over what just went away."""
 FAULT = 500
 _PODMAN_GONE = ("not known", "no such", "64-byte hexadecimal")
 """What Podman says in a 500 of an image that went a moment ago."""
@@ -119,3 +122,19 @@ def trouble(answer: Response, error: EngineRefused | SenselessAnswer) -> str:
     if isinstance(error, EngineRefused):
         return f"{error.status}: {error.words}"[:_SHOWN]
     return answer.body[:60].decode("utf-8", "replace").strip() or "nothing"
+
+
+def patiently(ask: Callable[[], T]) -> T:
+    """What the engine answers, asked again where it stumbled. Raises EngineError.
+
+    Right after a build the containerd store's ``/system/df`` answers 404, "snapshot … does not
+    exist": something it was about to count went away.
+    """
+    for pause in PAUSES:
+        try:
+            return ask()
+        except EngineRefused as refusal:
+            if refusal.status != NOT_FOUND:
+                raise
+        time.sleep(pause)
+    return ask()

@@ -1,16 +1,18 @@
-"""One removal at a time: looked at once more, then asked of the engine by name, never by force."""
+"""One removal at a time: looked at once more, then asked of the engine by name, never by force.
+
+A container or pod stays where one that needs it stayed after all.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from holystone.engine import observe
 from holystone.engine.activity import Touched
 from holystone.engine.client import Client
-from holystone.engine.delete import NoAnswer, delete
-from holystone.engine.errors import EngineError, EngineRefused
+from holystone.engine.errors import EngineError, EngineRefused, EngineUnreachable, ProtocolError
 from holystone.engine.host import (
     ALREADY_GONE,
     FAILED,
@@ -21,16 +23,24 @@ from holystone.engine.host import (
     USED,
     Removal,
 )
-from holystone.engine.looking import left_of, path_of
-from holystone.engine.reading import FAULT, NOT_FOUND, says_gone
+from holystone.engine.inspecting import libpod
+from holystone.engine.looking import left_of, path_of, references
+from holystone.engine.reading import FAULT, NOT_FOUND, is_gone, says_gone
 from holystone.engine.remove_cache import CacheRemover
-from holystone.engine.remove_containers import is_untouched, remove_container
+from holystone.engine.transport.http import Response
+from holystone.planner.container_groups import POD
 from holystone.planner.inventory import CacheRecord
 from holystone.planner.protection import lease_on
 from holystone.planner.usage import Lease
 from holystone.planner.verdict import Step
 
+_OK = 200
 _CONFLICT = 409
+NEEDED = "a container that needs it stayed"
+
+
+class NoAnswer(EngineError):
+    """The engine was asked to delete something, and may have done so: no usable answer came."""
 
 
 class Remover:
@@ -118,7 +128,7 @@ class Remover:
         if self.touched.references_moved:
             observed = self.touched.names.by_id.get(step.id)
             known = {*observed.tags, *observed.digests} if observed else set()
-            if new := observe.references(client, step.id).difference(known):
+            if new := references(client, step.id).difference(known):
                 return Removal(SKIPPED, f"{USED}: it is now {min(new)}")
         lost: list[str] = []
         for target in step.targets:
@@ -196,3 +206,84 @@ def _refused(refusal: EngineRefused) -> Removal:
     if refusal.status == _CONFLICT or in_use:
         return Removal(SKIPPED, f"the engine refused: {refusal.words}")
     return Removal(FAILED, f"the engine answered {refusal.status}: {refusal.words}")
+
+
+def remove_container(client: Client, step: Step) -> Removal:
+    """Delete a container, and its pod where the step says so. Raises EngineRefused, NoAnswer.
+
+    What needs it went before; where one of these is still there, it stays too.
+    """
+    answers = client.send(
+        ("GET", client.versioned(f"/containers/{other}/json")) for other in step.after
+    )
+    if not all(map(is_gone, answers)):
+        return Removal(SKIPPED, NEEDED)
+    for target in step.targets:
+        if not target.startswith(POD):
+            delete(client, f"/containers/{target}")
+        elif step.targets == (target,):
+            return _remove_pod(client, step, target.removeprefix(POD))
+        else:
+            with suppress(EngineRefused):
+                # Its last container is gone, so what is left of the pod is a name.
+                _remove_pod(client, step, target.removeprefix(POD))
+    return Removal(REMOVED)
+
+
+def _remove_pod(client: Client, step: Step, pod: str) -> Removal:
+    """Delete a pod with its infra container, unless it has others by now. Raises EngineRefused."""
+    path = f"{libpod(client.negotiate())}/pods/{pod}"
+    told = client.request("GET", f"{path}/json")
+    members = (told.get("Containers") or ()) if isinstance(told, dict) else ()
+    if any(str(each.get("Id")) != step.id for each in members if isinstance(each, dict)):
+        return Removal(SKIPPED, "its pod has other containers by now")
+    delete_exactly(client, path)
+    return Removal(REMOVED)
+
+
+def is_untouched(answer: Response) -> bool:
+    """Whether a container is as it was, after Podman answered its removal with a fault.
+
+    Podman answers 500 whatever its reason: that others depend on it, that it is the infra container
+    of a pod, that it runs. It looks for these before it begins; from then on a container is
+    ``removing`` (``libpod/runtime_ctr.go``, ``removeContainer``).
+    """
+    if answer.status != _OK:
+        return False
+    told = answer.json()
+    state = told.get("State") if isinstance(told, dict) else None
+    return isinstance(state, dict) and state.get("Status") not in ("removing", None)
+
+
+def delete(client: Client, path: str) -> Any:
+    """``DELETE`` a path of the negotiated API version; the engine's answer.
+
+    Raises EngineRefused where it says no, EngineUnreachable where it was certainly not asked, and
+    NoAnswer where it may have been.
+    """
+    return delete_exactly(client, client.versioned(path))
+
+
+def delete_exactly(client: Client, path: str) -> Any:
+    """``DELETE`` exactly this path; as ``delete``."""
+    try:
+        return client.request("DELETE", path)
+    except EngineRefused:
+        raise
+    except EngineError as error:
+        if _was_not_sent(client, error):
+            raise
+        raise NoAnswer(str(error)) from None
+
+
+def _was_not_sent(client: Client, error: EngineError) -> bool:
+    """Whether there was no connection to send the request over.
+
+    An engine that hangs took the request, and over ssh a connection can break with its first
+    answer.
+    """
+    return (
+        isinstance(error, EngineUnreachable)
+        and not isinstance(error, ProtocolError)
+        and client.endpoint.scheme != "ssh"
+    )

@@ -13,9 +13,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote
 
-from holystone.engine import observe
 from holystone.engine.buildkit.control import MOST_PRUNED, is_plain, prune
 from holystone.engine.buildkit.grpc import Channel
+from holystone.engine.buildkit.records import list_cache
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineError, EngineRefused, ProtocolError
 from holystone.engine.host import (
@@ -86,7 +86,7 @@ class CacheRemover:
             if not left:
                 return
             time.sleep(pause)
-            now = observe.list_cache(client)
+            now = list_cache(client)
             for i in left:
                 if i not in now:
                     done[i] = Removal(REMOVED) if i in asked else Removal(SKIPPED, ALREADY_GONE)
@@ -100,7 +100,7 @@ class CacheRemover:
             asked.update(broken)
             left = [i for i in left if i not in done]
         if left:
-            now = observe.list_cache(client)
+            now = list_cache(client)
             children = _children(now)
             for i in left:
                 if i in asked and i not in now:

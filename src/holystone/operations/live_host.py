@@ -6,17 +6,16 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from holystone.engine import layer_sizes, observe
+from holystone.engine import image_facts, observe
 from holystone.engine.activity import Touched, used_since
 from holystone.engine.client import Client
 from holystone.engine.events import EventStream
 from holystone.engine.host import REMOVED, Observed, Removal
 from holystone.engine.inspecting import inspect_containers
-from holystone.engine.lists import Lists
+from holystone.engine.observe import Lists
 from holystone.engine.remove import Remover
-from holystone.engine.sight import Sight
-from holystone.engine.storage.logs import with_log
-from holystone.engine.storage.writable import weighed_volume
+from holystone.engine.sight import Sight, disk
+from holystone.engine.storage.container_files import weighed_volume, with_log
 from holystone.operations.digests import keep_names
 from holystone.planner.inventory import Disk, Image, Inventory, Layer, Note, chain_ids
 from holystone.planner.names import complete, digest_names
@@ -154,7 +153,7 @@ class LiveHost:
             )
             inventory = inventory._replace(volumes=tuple(weighed))
         if inventory.cache and inventory.engine.store == "classic" and self.seen.root:
-            from holystone.engine.storage.base_sizes import with_base_sizes
+            from holystone.engine.storage.cache_bases import with_base_sizes
 
             inventory = with_base_sizes(inventory, self.seen.root)
         self._note_ends(inventory)
@@ -199,7 +198,7 @@ class LiveHost:
     def date_tagged(self, inventory: Inventory) -> Inventory:
         """The inventory with when its tagged images got their tags; see ``Host.date_tagged``."""
         unknown = tag_times.to_ask(inventory.images, self.facts)
-        found = layer_sizes.inspect_images(self.client, unknown, self.facts)
+        found = image_facts.inspect_images(self.client, unknown, self.facts)
         self.odd |= found.odd
         self._learn(tag_times.learn(unknown, found.facts), inventory)
         self.tagged_at = tag_times.remembered(inventory.images, self.facts)
@@ -218,11 +217,11 @@ class LiveHost:
         store = inventory.engine.store
         # What build cache shares with images is found by the sizes of single layers.
         cached = any(record.type == "regular" for record in inventory.cache)
-        weighed = layer_sizes.weigh_images(self.client, self.facts, light, store, each_layer=cached)
+        weighed = image_facts.weigh_images(self.client, self.facts, light, store, each_layer=cached)
         self._learn(weighed.known, inventory)
         self.facts.update(weighed.derived)
         if store == "containerd":
-            from holystone.engine.platforms import weigh_others
+            from holystone.engine.image_facts import weigh_others
 
             self.facts.update(weigh_others(self.client, inventory.images, self.facts))
         self.odd |= {
@@ -231,8 +230,7 @@ class LiveHost:
         }
         inventory = self._with_facts(inventory)
         if inventory.engine.store == "classic" and any(each.shared for each in inventory.cache):
-            from holystone.engine.cache_bases import with_layers
-            from holystone.engine.storage.layer_dates import with_dates
+            from holystone.engine.storage.cache_bases import with_dates, with_layers
 
             inventory = with_dates(self.client, inventory, self.seen.root)
             inventory = with_layers(inventory, self.seen.root)
@@ -318,7 +316,7 @@ class LiveHost:
 
     def disk(self) -> Disk:
         """The file system under the engine's data now; unknown before ``observe``."""
-        return observe.disk(self.seen)
+        return disk(self.seen)
 
     def beside(self, inventory: Inventory) -> Beside:
         """What the engine's data folder holds beside its objects; see ``Host.beside``."""
@@ -438,7 +436,7 @@ class LiveHost:
         wanted = set(ids)
         inspected = [i for i in inventory.images if i.id in wanted and not i.odd]
         asked = {image.id for image in inspected}
-        found = layer_sizes.inspect_images(self.client, inspected, self.facts)
+        found = image_facts.inspect_images(self.client, inspected, self.facts)
         self.odd |= found.odd
         gone = asked.difference(found.facts, found.odd)
         images = tuple(image for image in inventory.images if image.id not in gone)
@@ -477,7 +475,7 @@ class LiveHost:
         ids = [image.id for image in inventory.images]
         told = read_content(self.seen.root, ids, self.facts)
         told |= {
-            i.id: layer_sizes.unpacked(i, told[i.id]) for i in inventory.images if i.id in told
+            i.id: image_facts.unpacked(i, told[i.id]) for i in inventory.images if i.id in told
         }
         new = {
             i: fact
@@ -512,7 +510,7 @@ class LiveHost:
         """The inventory, its images with all that is known of them by now."""
         store = inventory.engine.store
         images = [
-            layer_sizes.apply_facts(image, self.facts[image.id], store)
+            image_facts.apply_facts(image, self.facts[image.id], store)
             for image in inventory.images
         ]
         if self.stored_at:

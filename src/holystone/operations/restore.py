@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from holystone.engine.lists import Lists
-from holystone.engine.observe import read_lists
+from holystone.engine.observe import Lists, read_lists
 from holystone.operations.bring_back import (
     FAILED,
     LOST,

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from holystone.engine import observe
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineError, EngineRefused, ProtocolError
+from holystone.engine.looking import references
 from holystone.engine.parse import full_id
 from holystone.engine.transport.http import Connection
 from holystone.engine.transport.text import read_json
@@ -125,7 +125,7 @@ class Puller:
         """The tags and digests of an image; None where it is not there. Raises EngineError."""
         client = self.client.sibling()
         try:
-            return observe.references(client, image_id)
+            return references(client, image_id)
         except EngineRefused as refusal:
             if refusal.status == _NOT_FOUND:
                 return None

@@ -12,8 +12,7 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from holystone.engine.storage.logs import log_files
-from holystone.engine.storage.writable import measure
+from holystone.engine.storage.container_files import log_files, measure
 from holystone.planner.inventory import Container, Engine
 from holystone.planner.totals import Beside, Log, Orphan
 

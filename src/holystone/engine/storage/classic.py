@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any
 
-from holystone.engine.parse import timestamp
+from holystone.engine.clock import timestamp
 from holystone.planner.inventory import Layer, chain_ids
 from holystone.usage.store_port import ImageFacts
 

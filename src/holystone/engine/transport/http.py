@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import select
 import socket
+import ssl
 import time
 from collections.abc import Iterator, Mapping
 from http.client import HTTPException, HTTPResponse
@@ -196,8 +197,7 @@ class Connection:
                 waited += timeout
                 self._wait_on(silence, timeout, waited)
             except OSError as error:
-                # A TLS socket says "want read" where a plain one says "would block".
-                if isinstance(error, BlockingIOError) or "WantRead" in type(error).__name__:
+                if isinstance(error, BlockingIOError | ssl.SSLWantReadError):
                     return None
                 raise ProtocolError(
                     f"the connection broke in the middle of the answer to {self.request}: "

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holystone.engine.history import EMPTY_LAYER, Step, Weighing, read_history, weigh
+from holystone.engine.layer_sizes import EMPTY_LAYER, Step, Weighing, read_history, weigh
 from holystone.planner.holders import unpacked_bytes
 from holystone.planner.inventory import chain_ids
 from tests.engine.cleaning import live_host
