@@ -89,23 +89,24 @@ class Key(NamedTuple):
 
 
 TABLES: Mapping[str, str] = {
-    "protect": "What never goes, at any level.",
-    "images": "Tagged images at weekly: when those go that no rule of images.rules matches.",
-    "containers": "Which stopped containers stay longer, or for good.",
-    "build_cache": "How much build cache stays, so that the next build is warm.",
-    "volumes": "Which unused volumes go at a level that takes volumes. They can hold data.",
-    "networks": "Unused networks, at a level that takes networks.",
-    "grace": "How old an object must be before it may go: a job may be about to use it.",
+    "protect": "What is never removed, at any level.",
+    "images": "Tagged images at weekly: when to remove those that no rule of images.rules matches.",
+    "containers": "Which stopped containers stay longer, or always.",
+    "build_cache": "How much build cache to keep, so that the next build is fast.",
+    "volumes": "Which unused volumes to remove at a level that removes volumes. They can hold "
+    "data.",
+    "networks": "Unused networks, at a level that removes networks.",
+    "grace": "Minimum age of an object before it is removed: a job may be about to use it.",
     "disk": "Watermarks: how full the disk may get.",
-    "refresh": "When holystone refresh brings images up to date.",
-    **{f"levels.{level}": f"What a {level} clean takes." for level in LEVELS},
+    "refresh": "When holystone refresh may pull.",
+    **{f"levels.{level}": f"What a {level} clean removes." for level in LEVELS},
 }
 """What each table is about, in the order in which they are shown."""
 
 RULES = "images.rules"
 RULES_DOC = (
-    "Rules for tagged images at weekly. The first whose patterns match a tag decides on it; an "
-    "image goes when all its tags are let go."
+    "Rules for tagged images at weekly. The first rule whose patterns match a tag decides. An "
+    "image is removed if the rules remove all its tags."
 )
 
 
@@ -116,11 +117,11 @@ def _ordered(*words: str) -> tuple[Kind, Direction]:
 
 _RETENTION: tuple[Row, ...] = (
     ("unused_for", DURATION_OR_NEVER, LONGER, "14d",
-     "Let a tag go that was not used for so long."),
+     "Remove tags that were not used for this long."),
     ("max_age", DURATION_OR_NEVER, LONGER, "90d",
-     "Let a tag go that came here longer ago than this, used or not."),
+     "Remove tags that came here longer ago than this, used or not."),
     ("keep_last", COUNT, LARGER, 3,
-     "Keep so many tags of each repository in any case, the newest."),
+     "Always keep this many of the newest tags of each repository."),
 )  # fmt: skip
 _LEVEL: tuple[Row, ...] = (
     ("containers", FLAG, FALSE, True, "Stopped containers."),
@@ -128,11 +129,11 @@ _LEVEL: tuple[Row, ...] = (
      "Compose projects and pods whose containers have all been stopped for a while."),
     ("untagged", FLAG, FALSE, True, "Untagged images."),
     ("tagged", *_ordered("none", "retention", "all"), "retention",
-     "Unused tagged images: none, those that the rules of [images] let go, or all."),
+     "Unused tagged images: none, those that the rules of [images] allow, or all."),
     ("build_cache", *_ordered("none", "budget", "all"), "budget",
      "Build cache: none, down to the limits of [build_cache], or all that is unused."),
-    ("networks", FLAG, FALSE, True, "Unused networks that [networks] lets go."),
-    ("volumes", FLAG, FALSE, False, "Unused volumes that [volumes] lets go."),
+    ("networks", FLAG, FALSE, True, "Unused networks that [networks] allows."),
+    ("volumes", FLAG, FALSE, False, "Unused volumes that [volumes] allows."),
 )  # fmt: skip
 _ROWS: Mapping[str, tuple[Row, ...]] = {
     "protect": (
@@ -146,19 +147,19 @@ _ROWS: Mapping[str, tuple[Row, ...]] = {
         ("larger_than", SIZE, SMALLER, "5GB",
          "Images larger than this: they take long to come back."),
         ("local", FLAG, TRUE, True,
-         "Images that no registry can give back, whatever options say."),
-        ("newest", COUNT, LARGER, 2, "So many tags of each repository, the newest."),
+         "Images that no registry has, whatever options say."),
+        ("newest", COUNT, LARGER, 2, "This many of the newest tags of each repository."),
         ("used_within", DURATION, LARGER, "7d", "Images that were used within this time."),
-        ("min_age", DURATION, LARGER, "1d", "Images that came here less than so long ago."),
+        ("min_age", DURATION, LARGER, "1d", "Images that came here less than this long ago."),
     ),
     "images": (
         *_RETENTION,
         ("check_registry", FLAG, OWNER, False,
-         "Whether registries are asked, before a tagged image goes, if they have it."),
+         "Ask the registry whether it has a tagged image before removing it."),
     ),
     "containers": (
         ("stopped_for", DURATION, LARGER, "6h",
-         "How long they must have been stopped, where that is more than grace.other."),
+         "How long they must have been stopped, if longer than grace.other."),
         ("keep_labels", LABELS, EVERY, ["debug"],
          "Containers with such a label stay; for every kind of object see protect.labels."),
         ("keep_names", NAMES, EVERY, ["ollama", "lab-*"],
@@ -166,43 +167,43 @@ _ROWS: Mapping[str, tuple[Row, ...]] = {
         ("keep_images", IMAGES_ALONE, EVERY, ["ollama/ollama"],
          "Containers made from such an image stay; see also protect.images."),
         ("exit_codes", EXIT_CODES, ONLY_THESE, [0],
-         "Only containers that ended with one of these go; empty: any."),
+         "Remove only containers that ended with one of these codes; empty: any."),
         ("created_for", DURATION, LARGER, "6h",
-         "How long ago a container must have been made that was never started."),
+         "How long ago a container that was never started must have been created."),
         ("group_stopped_for", DURATION, LARGER, "30d",
          "How long all containers of a compose project or pod must have been stopped."),
         ("restart_stopped_for", DURATION, LARGER, "90d",
          "How long one with the restart policy always or unless-stopped must have been stopped."),
         ("tools", KEPT, EVERY, ["label=com.example.lab", "name=lab-*"],
-         "More containers that tools keep, by label, name or image: only deep takes them."),
+         "More containers that tools keep, by label, name or image: only deep removes them."),
         ("tools_off", choices(*(row.name for row in TABLE)), FEWER, ["kind"],
-         "Tools of the table whose containers go like any other."),
+         "Tools of the table whose containers are removed like any other."),
     ),
     "build_cache": (
         ("budget", BUDGET, MORE_ON_DISK, "20GB",
-         "How much may stay: bytes, or a share of the disk (10GB where the disk is not in sight)."),
+         "How much to keep: bytes, or a share of the disk (10GB if the disk is not in sight)."),
         ("unused_for", DURATION, LARGER, "14d",
-         "What was not used for so long goes even inside the budget."),
+         "Remove records that were not used for this long, also within the budget."),
         ("keep_mounts", FLAG, OWNER, True,
-         "Whether cache mounts (RUN --mount=type=cache) stay in any case."),
+         "Always keep cache mounts (RUN --mount=type=cache)."),
     ),
     "volumes": (
         ("remove", *_ordered("never", "anonymous", "named"), "named",
          "never, anonymous ones, or named: anonymous ones and those that names match."),
         ("names", NAMES, FEWER, ["runner-*-cache-*"],
-         "Volumes that may go, where remove is named: names with * and ?."),
+         "Volumes to remove if remove is named: names with * and ?."),
         ("unused_for", DURATION, LARGER, "7d",
-         "How long they must have been unused, where that is more than grace.other."),
+         "How long they must have been unused, if longer than grace.other."),
     ),
     "networks": (
         ("unused_for", DURATION, LARGER, "1d",
-         "How long they must have been unused, where that is more than grace.other."),
+         "How long they must have been unused, if longer than grace.other."),
         ("by_hand", FLAG, FALSE, True,
-         "Whether networks go as well that no tool and no CI job made."),
+         "Also remove networks that no tool and no CI job made."),
     ),
     "grace": (
         ("untagged", DURATION, LARGER, "5m",
-         "Untagged images that had a tag: nothing can name them any more."),
+         "Untagged images that had a tag: no name refers to them any more."),
         ("never_tagged", DURATION, LARGER, "2h",
          ("Untagged images that never had a tag: a stage of a running classic build looks like "
           "this.")),
@@ -212,26 +213,28 @@ _ROWS: Mapping[str, tuple[Row, ...]] = {
          "Containers since they stopped; build cache, volumes and networks since their last use."),
     ),
     "disk": (
-        ("high", MARK, OWNER, "85%", "Above this a clean is due: a share in use, or bytes free."),
+        ("high", MARK, OWNER, "85%",
+         "A clean with --watermarks starts above this: a share in use, or bytes free."),
         ("low", MARK, OWNER, "60GB free",
-         "A clean for room goes on until so much is free; without it 2 GB more than at high."),
+         ("A clean with --watermarks goes on until this much is free; default: 2 GB more than "
+          "at high.")),
         ("critical", MARK, OWNER, "5GB free",
-         "Above this builds are about to fail; less is free than at high."),
+         "Above this builds are about to fail; must leave less free than high."),
         ("inodes", SHARE, OWNER, "80%", "The share of the inodes in use that counts as high."),
     ),
     "refresh": (
         ("window", WINDOW, OWNER, "22:00-06:00",
-         "The part of the day in which it may pull, local time; without it at any time."),
+         "The part of the day in which it may pull, local time; default: any time."),
     ),
     **{f"levels.{level}": _LEVEL for level in LEVELS},
 }  # fmt: skip
 _RULE: tuple[Row, ...] = (
     ("name", TEXT, ANY, "nightly",
-     "What reasons call the rule. Needed, and each only once; default is [images] itself."),
+     "The name that reasons show. Required and unique; default is [images] itself."),
     ("images", IMAGES, ANY, ["registry.example.com/nightly/*"],
-     "The tags it is for, as protect.images; none: every tag."),
+     "The tags that it applies to, as in protect.images; empty: every tag."),
     ("keep", FLAG, TRUE, True,
-     "Whether its tags stay at weekly. Then it has nothing of what follows."),
+     "Keep its tags at weekly. Then the keys below are not allowed."),
     *_RETENTION,
 )  # fmt: skip
 

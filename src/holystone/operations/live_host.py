@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -45,16 +46,10 @@ class LiveHost:
         client: Client,
         memory: Memory,
         *,
-        events: EventStream | None = None,
-        lists: Lists | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``events`` and ``lists``: what was opened and asked for beforehand, in this order.
-
-        ``clock`` is this machine's; see ``engine.clock`` for which clock counts for what.
-        """
+        """``clock`` is this machine's; see ``engine.clock`` for which clock counts for what."""
         self.client = client
-        self.lists = lists
         self.memory = memory
         self.clock = clock
         self.workers = 1
@@ -81,9 +76,7 @@ class LiveHost:
         """What registries said in this run; None until one is asked."""
         self.named: Mapping[str, Sequence[str]] = {}
         """The digests that name images which came back in this run, by ID."""
-        self.touched = Touched(events)
-        if events is not None:
-            self.uses.history.watch(events)
+        self.touched = Touched(None)
         self.remover = Remover(client, self.touched, {}, 0.0)
 
     def now(self) -> float:
@@ -101,11 +94,7 @@ class LiveHost:
 
     def observe(self, *, sizes: bool = False, every: bool = True) -> Inventory:
         """Everything on the engine now; see ``Host.observe``."""
-        lists, self.lists = self.lists, None
-        if lists is not None and (lists.sizes, lists.untagged) != (sizes, not every):
-            lists.close()
-            lists = None
-        lists = lists or Lists(self.client, sizes=sizes, untagged=not every)
+        lists = Lists(self.client, sizes=sizes, untagged=not every)
         begun = lists.begun
         now = self.now()
         inventory = observe.read_lists(lists, now)
@@ -242,8 +231,6 @@ class LiveHost:
     ) -> Inventory:
         """The inventory with what registries say of its images; see ``Host.confirm``."""
         if self.confirming is None:
-            import os
-
             from holystone.registry.confirm import Confirming
             from holystone.registry.credentials import Credentials
             from holystone.registry.probe import Asker
@@ -344,8 +331,6 @@ class LiveHost:
             self.memory.remember_ends(self.key, self.ended)
         if self.touched.stream is not None:
             self.touched.stream.close()
-        if self.lists is not None:
-            self.lists.close()
         self.uses.history.close()
         self.remover.close()
         self.client.close()

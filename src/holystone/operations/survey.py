@@ -23,6 +23,7 @@ class Survey:
 
     inventory: Inventory
     usage: Usage
+    """What is remembered; past requests only where a target was given or ``layers`` asked for."""
     plan: Plan
     began: float
     """When it began, UTC seconds by this machine's clock."""
@@ -54,31 +55,31 @@ def survey(
     if inventory is None:
         inventory = look(session, policy, sizes=sizes, whole=whole)
     _check_target(inventory, policy)
-    if policy.takes.tagged != "none" or policy.target is not None:
+    pressed = policy.target is not None
+    if pressed or policy.takes.tagged != "none":
         inventory = host.date_tagged(inventory)
     if policy.grace.once_tagged > 0 or policy.grace.never_tagged > 0:
         inventory = host.date(inventory)
-    if layers or policy.takes.tagged != "none" or policy.target is not None:
+    if pressed or layers or policy.takes.tagged != "none":
         # What registries said lately is remembered: nothing is asked here.
         inventory = host.confirm(inventory, ())
-    if not layers and policy.target is None:
-        usage = host.usage()
-        draft = plan(inventory, usage, policy, inventory.taken_at)
-        if not draft.unconfirmed and not _needs_images(draft, inventory):
-            return Survey(inventory, usage, draft, began)
-        if inventory.partial:
-            return survey(session, policy, sizes=sizes)
-    inventory = host.weigh(inventory)
+    weighed = pressed or layers
+    if weighed:
+        inventory = host.weigh(inventory)
     asked: set[str] = set()
     while True:
-        usage = host.usage()
+        usage = host.usage(demand=pressed or layers)
         made = plan(inventory, usage, policy, inventory.taken_at)
-        anyone = about is None or policy.target is not None
-        wanted = [each for each in made.unconfirmed if anyone or each in (about or ())]
-        if asked.issuperset(wanted):
+        wanted = [each for each in made.unconfirmed if pressed or about is None or each in about]
+        if not weighed and (made.unconfirmed or _needs_images(made, inventory)):
+            if inventory.partial:
+                return survey(session, policy, sizes=sizes)
+            inventory, weighed = host.weigh(inventory), True
+        elif asked.issuperset(wanted):
             return Survey(inventory, usage, made, began)
-        asked.update(wanted)
-        inventory = host.confirm(inventory, wanted)
+        if not asked.issuperset(wanted):
+            asked.update(wanted)
+            inventory = host.confirm(inventory, wanted)
 
 
 def look(session: Session, policy: Policy, *, sizes: bool = False, whole: bool = True) -> Inventory:
