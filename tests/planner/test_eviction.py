@@ -19,6 +19,7 @@ from holystone.planner.plan import containers_alone, plan
 from holystone.planner.policy import Grace, Mark, Policy
 from holystone.planner.ranking import WAIT
 from holystone.planner.sizes import content_alone
+from holystone.planner.stored import Stored
 from holystone.planner.usage import Usage, Use
 from holystone.planner.worth import prospects, prospects_of_record, rank, value_of_record
 
@@ -71,6 +72,9 @@ def test_the_later_use_of_two_names_counts_and_the_slower_registry() -> None:
     assert told.facts == {
         "idle": 2 * DAY, "sign": "last used", "gap": 2 * DAY, "frees": 100, "seconds": WAIT + 10,
     }  # fmt: skip
+    soon = {fast: 0.0002, slow: 0.0001, "docker.io/library/else:1": 1.0}
+    told = prospects(ranking.entries[one.id], one, "classic", NOW, soon)
+    assert told.facts["chance"] == pytest.approx(0.5)
     later = Usage(**{**usage._asdict(), "last_used": {("image", one.id): NOW - DAY}})
     known = rank([one], [one], later, lambda _: NOW - DAY).habits.known
     assert [known[name].last for name in one.tags] == [NOW - DAY, NOW - DAY]
@@ -175,3 +179,26 @@ def test_only_what_a_registry_has_can_be_fetched(
     expected = prospects(ranking.entries["a"], image, store, 2.0, {})
     assert expected.freed == 100
     assert (expected.seconds is not None) is fetched
+
+
+def test_bytes_that_are_given_up_and_taken_back() -> None:
+    """A record holds one layer of two; the other is the image's alone."""
+    record, own = CacheRecord("r", size=5), CacheRecord("own", size=3)
+    pieces = (("held", 10), ("alone", 4))
+    stored = Stored([pieces], [record, own], {"r": frozenset({"held"})}, lambda each: each.size)
+    assert stored.pieces_of(record) == [("held", 10)]
+    assert stored.pieces_of(own) == []
+    for _ in range(2):
+        assert stored.cut(own) == 3
+        assert stored.give_up(pieces) == 4
+        assert stored.only_cached(pieces) == ["held"]
+        assert stored.cut(record) == 15
+        assert stored.only_cached(pieces) == []
+        assert stored.restore(record) == 15
+        assert stored.restore(own) == 3
+        assert stored.take_back(pieces) == 4
+        assert stored.only_cached(pieces) == []
+        assert stored.cut(record) == 5
+        assert stored.restore(record) == 5
+    stored.give_up(pieces)
+    assert stored.let_go({"held"}) == 10

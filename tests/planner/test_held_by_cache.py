@@ -96,6 +96,21 @@ def test_the_sizes_of_layers_above_tell_those_below_apart() -> None:
     assert layers_of_records(inventory) == {"low": {"lower"}, "high": {"upper"}}
 
 
+def test_what_a_record_stands_on_tells_its_layer_in_whatever_order_they_are_listed() -> None:
+    stacks = [
+        [Layer(f"{name}{size}", size) for size in (low, 9, 3)] for name, low in (("a", 5), ("b", 6))
+    ]
+    cache = (
+        CacheRecord("low", size=5, shared=True),
+        CacheRecord("high", ("low",), size=9, shared=True),
+        CacheRecord("top", ("high",), size=3, shared=True),
+    )
+    images = [Image(f"sha256:{n}", layers=tuple(stack)) for n, stack in enumerate(stacks)]
+    for listed in (cache, cache[::-1]):
+        told = layers_of_records(host(*images, cache=listed))
+        assert told == {"low": {"a5"}, "high": {"a9"}, "top": {"a3"}}
+
+
 def test_what_the_engine_s_files_tell_of_a_record_goes_before_what_fits() -> None:
     """BuildKit made a record anew of a base that was here: no size, no date of the layer."""
     a, b = Image("sha256:a", layers=(BASE, TOP)), Image("sha256:b", layers=(BASE, TWIN))

@@ -15,7 +15,7 @@ from holystone.planner.inventory import (
     Network,
     Volume,
 )
-from holystone.planner.lookup import covering, find, find_images
+from holystone.planner.lookup import covering, find, find_images, names_of
 
 ENGINE = Engine("", "", "", "", "")
 AA, AB, CC = "aa" * 32, "ab" * 32, "cc" * 32
@@ -140,3 +140,19 @@ def test_a_pattern_without_a_slash_is_about_the_last_part_of_a_name() -> None:
     assert covers("docker.io/library/node:20")
     assert covers("registry.example.com/team/app-node:3")
     assert not covers("registry.example.com/node/app:3")
+
+
+def test_the_names_that_somebody_can_have_meant() -> None:
+    inventory = Inventory(
+        ENGINE,
+        0.0,
+        images=IMAGES[:2],
+        containers=CONTAINERS,
+        volumes=(Volume("data"), Volume("feed" * 16, anonymous=True)),
+        networks=(Network("ab12" * 16, "front"),),
+    )
+    of_images = ["python:3.12-slim", "node:18-alpine", "node:latest"]
+    assert names_of(inventory) == [*of_images, "web", "abcd", "data", "front"]
+    assert names_of(inventory, ("image",)) == of_images
+    assert names_of(inventory, ("container",)) == ["web", "abcd"]
+    assert names_of(inventory, ("volume", "network")) == ["data", "front"]

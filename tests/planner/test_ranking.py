@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from holystone.planner import ranking as ranking_module
 from holystone.planner.demand import SPEED, SUCCEEDED, Company, Habits, repository_of, typical_gap
 from holystone.planner.ranking import ABSENT, NEVER, WAIT, Piece, Ranking
-from holystone.planner.usage import Use
+from holystone.planner.usage import Followers, Use
 
 DAY = 86400.0
 REFERENCES = ("a:1", "a:2", "b:1", "c:1")
@@ -239,3 +239,27 @@ def test_gaps() -> None:
 )
 def test_repositories(reference: str, repository: str) -> None:
     assert repository_of(reference) == repository
+
+
+def test_old_uses_are_forgotten_beyond_twenty() -> None:
+    """And with them what came along: a count too small to tell is dropped."""
+    company = Company({"a": Followers(19.0, {"b": 10.0, "rare": 0.02, "gone": 0.0199})})
+    company.used("a", 0.0, 0.0)
+    assert company.followers("a") == (20.0, {"b": 10.0, "rare": 0.02, "gone": 0.0199})
+    company.used("a", 1e6, 0.0)
+    assert company.followers("a") == (10.5, {"b": 5.0, "rare": 0.01})
+    assert company.followers("b") == (0.0, {})
+
+
+def test_what_comes_within_ten_minutes_follows() -> None:
+    company = Company({"a": Followers(3.0, {"b": 2.0}), "c": Followers(1.0, {"b": 1.0})})
+    company.resume({"old": 399.0, "a": 400.0, "c": 1000.0})
+    assert [name for _, name in company.recent] == ["a", "c"]
+    # Neither that b comes after a (2 of 4) nor after c (1 of 2) is certain.
+    assert company.expected(1000.0, lambda _: 0.0) == {"b": 0.75}
+    assert company.expected(1000.0, lambda _: 400.0) == {"b": 0.5}
+    assert company.expected(1000.0, lambda _: 1000.0) == {}
+    assert sorted(company.used("b", 1000.0, 400.0)) == ["a", "b", "c"]
+    assert company.followers("a") == (3.0, {"b": 3.0})
+    assert sorted(company.used("b", 1001.0, 1000.0)) == ["b", "c"]
+    assert company.followers("c") == (1.0, {"b": 3.0})
