@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from holystone.config.errors import ConfigError, Fault
+from holystone.config.places import Lines, syntax
 from holystone.config.reading import Found, Reading, read
 from holystone.config.settings import Settings, contradictions, merged
 from holystone.config.toml_text import loads
-
-if TYPE_CHECKING:
-    from holystone.config.places import Lines
 
 _LOCATED = 1000
 """Faults of a file whose line is looked for: to find each of 90,000 takes too long."""
@@ -59,16 +57,12 @@ def _parsed(path: str, content: bytes) -> tuple[str, dict[str, Any]]:
     try:
         return text, loads(text)
     except (ValueError, RecursionError) as error:
-        from holystone.config.places import syntax
-
         problem, line = syntax(error, text)
         mend = "'holystone config init --print' shows how it is written"
         raise ConfigError([Fault(f"not valid TOML: {problem}; {mend}", path, "", line)]) from None
 
 
 def _located(path: str, text: str, tables: dict[str, Any], faults: Sequence[Found]) -> list[Fault]:
-    from holystone.config.places import Lines
-
     lines = Lines(text)
     told = []
     for fault in faults[:_LOCATED]:
@@ -86,8 +80,6 @@ def _at(content: Any, path: Sequence[str | int]) -> Any:
 
 
 def _placed(fault: Fault, texts: dict[str, str], lines: dict[str, Lines]) -> Fault:
-    from holystone.config.places import Lines
-
     if fault.file not in lines:
         lines[fault.file] = Lines(texts[fault.file])
 

@@ -6,8 +6,10 @@ that an editor and holystone accept the same; what the pattern cannot say ``read
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from holystone.planner.policy import Mark
@@ -61,8 +63,6 @@ def shown(value: Any) -> str:
 
 def toml(value: Any) -> str:
     """A written value (text, number, flag or list of these) as TOML."""
-    import json
-
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(toml, value))}]"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
@@ -186,8 +186,6 @@ def choice(*words: str) -> Kind:
 
     def read(value: Any) -> str:
         if value not in words or not isinstance(value, str):
-            from difflib import get_close_matches
-
             near = get_close_matches(value, words, 1) if isinstance(value, str) else ()
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ValueError(f"{shown(value)} is not {like}{hint}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from holystone.config.errors import Fault
@@ -202,8 +203,6 @@ def _unknown_key(name: str, known: Mapping[str, Key]) -> str:
 
 
 def _guess(name: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches
-
     near = get_close_matches(name[:100], known, 1)
     return f"; did you mean {near[0]}?" if near else ""
 

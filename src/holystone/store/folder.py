@@ -8,7 +8,9 @@ member of the group is trusted, and the files are the group's.
 from __future__ import annotations
 
 import errno
+import grp
 import os
+import pwd
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
@@ -187,8 +189,6 @@ def open_folder(path: str, *, make: bool = True) -> Folder:
 
 def user_name(uid: int, *, number: bool = True) -> str:
     """The name of a user, with the number; the number alone where the system knows no name."""
-    import pwd
-
     try:
         name = pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -270,8 +270,6 @@ def _group() -> int | None:
     name = os.environ.get(GROUP, "")
     if not name:
         return None
-    import grp
-
     try:
         return int(name) if name.isdecimal() else grp.getgrnam(name).gr_gid
     except (KeyError, ValueError):

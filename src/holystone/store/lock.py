@@ -10,10 +10,12 @@ import errno
 import fcntl
 import json
 import os
+import pwd
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import NamedTuple, Self
+from zlib import crc32
 
 from holystone.outside.text import safe
 from holystone.store.folder import StoreError, open_folder
@@ -220,15 +222,11 @@ def ci_job(environ: Mapping[str, str]) -> str:
 
 def _file_name(engine: str) -> str:
     """A name for the lock of an engine: what can be read of it, and what tells it from others."""
-    from zlib import crc32  # Which costs nothing to import, other than hashlib.
-
     readable = "".join(c if c.isascii() and c.isalnum() else "-" for c in engine)[:80]
     return f"{readable}-{crc32(engine.encode('utf-8', 'replace')):08x}.lock"
 
 
 def _user() -> str:
-    import pwd
-
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:

@@ -7,6 +7,7 @@ lists; and below each folder in ``/home``. A user who names another folder is no
 from __future__ import annotations
 
 import os
+import pwd
 import threading
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -101,8 +102,6 @@ def places(own: str) -> Iterator[Place]:
 
 
 def _folders() -> Iterator[tuple[str, int]]:
-    import pwd
-
     yield OF_ROOT, 0
     for user in pwd.getpwall():
         if os.path.isabs(user.pw_dir):
