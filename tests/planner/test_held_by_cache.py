@@ -63,6 +63,7 @@ def test_records_of_one_size_are_told_apart_by_the_dates_of_the_layers() -> None
     inventory = host(a, b, cache=cache)
     assert layers_of_records(inventory)["two"] == {"top", "twin"}
     assert ambiguous(inventory) == {"sha256:a", "sha256:b"}
+    assert ambiguous(host(a)) == set()
     dated = host(
         a._replace(layer_dates=(None, NOW - 98)),
         b._replace(layer_dates=(None, NOW - 50)),

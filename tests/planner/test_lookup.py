@@ -132,6 +132,7 @@ def test_find_over_all_kinds_prefers_the_exact_and_tells_ambiguity() -> None:
     # The container is meant exactly, the image only by its repository.
     assert [f.kind for f in find(inventory, "redis")] == ["container"]
     assert [f.kind for f in find(inventory, "webr")] == ["cache"]
+    assert [f.kind for f in find(inventory, "we*")] == ["container", "volume"]
     assert find(inventory, "none such") == []
 
 

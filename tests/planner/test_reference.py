@@ -224,3 +224,7 @@ def test_pattern_says_what_is_wrong(pattern: str, fault: str) -> None:
     with pytest.raises(InvalidReference) as told:
         parse_pattern(pattern)
     assert fault in str(told.value)
+
+
+def test_an_algorithm_of_a_digest_may_have_capitals() -> None:
+    assert parse_pattern("app@Sha256:ab*").digest is not None

@@ -65,7 +65,8 @@ def test_parse_rate(text: str, rate: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "fast", "100", "100/s", "5bit", "7kbit", "999B/s", "5MB/h", "-1MB/s", "5MBbit"]
+    "text",
+    ["", "fast", "100", "2000.5", "100/s", "5bit", "7kbit", "999B/s", "5MB/h", "-1MB/s", "5MBbit"],
 )
 def test_parse_rate_says_what_it_wants(text: str) -> None:
     with pytest.raises(ValueError, match="is not a rate, 1kB/s at least; write it like"):
