@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from holystone.scan import dockerfile
 from holystone.scan import dockerfile_images as stages
 from holystone.scan.docker_command import Asked
 from holystone.scan.findings import ELSEWHERE, VARIABLE, Build, Place, Unreadable
+from holystone.scan.script_notes import ScriptNotes
 from holystone.scan.shell import Command, unquoted
 from holystone.scan.shell_scope import Scope
 from holystone.scan.variables import NoValue
-
-if TYPE_CHECKING:
-    from holystone.scan.scripts import Scripts
 
 _USUAL = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 _USUAL_OVER = tuple(name.replace(".y", ".override.y") for name in _USUAL)
@@ -24,7 +21,7 @@ _USUAL_OVER = tuple(name.replace(".y", ".override.y") for name in _USUAL)
 class DockerCommand:
     """One docker command of a script."""
 
-    def __init__(self, scripts: Scripts, command: Command, place: Place, scope: Scope) -> None:
+    def __init__(self, scripts: ScriptNotes, command: Command, place: Place, scope: Scope) -> None:
         self.scripts = scripts
         self.learned = scripts.learned
         self.command = command

@@ -14,8 +14,9 @@ from typing import NamedTuple
 from holystone.scan.compose import Composes
 from holystone.scan.docker_command import PROGRAMS, asked
 from holystone.scan.files import read_text
-from holystone.scan.findings import BUILT, ELSEWHERE, VARIABLE, Learned, Place, Unreadable
+from holystone.scan.findings import ELSEWHERE, VARIABLE, Learned, Place, Unreadable
 from holystone.scan.script_docker import DockerCommand
+from holystone.scan.script_notes import ScriptNotes
 from holystone.scan.shell import Command, commands, unquoted
 from holystone.scan.shell_scope import ASSIGNED, Scope
 from holystone.scan.variables import Lookup, NoValue
@@ -46,18 +47,13 @@ class Part(NamedTuple):
     """Of its first line."""
 
 
-class Scripts:
+class Scripts(ScriptNotes):
     """Reads the scripts of a repository."""
 
     def __init__(self, learned: Learned, composes: Composes, root: str) -> None:
-        self.learned = learned
-        self.composes = composes
-        self.root = root
+        super().__init__(learned, composes, root)
         self.left = MOST_COMMANDS
         self._spent = [0]
-        self._told: set[tuple[str, Place]] = set()
-        self._made: dict[str, Place] = {}
-        """Names of images that are built, as they are written, where they have no plain value."""
         self._reading: list[str] = []
         """Real paths of the script files that are being read."""
 
@@ -73,35 +69,6 @@ class Scripts:
         if self.left == -1:
             self.learned.trouble(place, "scripts are not read from here on: they are too long")
         return self.left >= 0
-
-    def use(self, written: str, place: Place) -> None:
-        """Note an image."""
-        name = written.removeprefix("docker://")
-        if name and (name, place) not in self._told:
-            self._told.add((name, place))
-            self.learned.use(name, place)
-
-    def leave(self, word: str, place: Place, rule: str, why: str) -> None:
-        """Note what is left out."""
-        self.learned.leave(unquoted(word), place, rule, why)
-
-    def leave_unknown(self, word: str, place: Place, why: NoValue) -> None:
-        """Note an image that only a run can tell, or that has the name of one built here."""
-        made = self._made.get(unquoted(word))
-        if made is None:
-            self.leave(word, place, VARIABLE, str(why))
-        else:
-            self.leave(word, place, BUILT, f"built by this repository ({made})")
-
-    def makes(self, word: str, place: Place) -> None:
-        """Note an image that is built by a name that only a run can tell."""
-        self._made.setdefault(unquoted(word), place)
-        self.leave(word, place, BUILT, "built by this repository")
-
-    def inside(self, path: str) -> bool:
-        """Whether a path stays in the repository, links followed."""
-        home = os.path.join(os.path.realpath(self.root or "."), "")
-        return os.path.realpath(path).startswith(home)
 
     def file(self, path: str, scope: Scope, *, certain: bool) -> None:
         """Learn of a script in a file; ``certain``: whatever it looks like."""
