@@ -29,9 +29,11 @@ from holystone.operations.rounds import left_after
 from holystone.operations.survey import Survey
 from holystone.outside.writing import write
 from holystone.planner.policy import Policy
-from holystone.present import ci, terminal
+from holystone.present import ci, document, terminal
+from holystone.present.document import configured, dump
 from holystone.present.progress import Progress
 from holystone.present.report import clean as report
+from holystone.present.report import deep, shortfall
 from holystone.present.report.config import sources
 
 
@@ -87,8 +89,6 @@ class CleanAnswer:
 
     def confirm(self, found: Survey) -> bool:
         """Show what a deep clean takes, and ask. Raises Failure where nobody can be asked."""
-        from holystone.present.report import deep  # Which few cleans need.
-
         tell(self.errors.write, deep.render(found.inventory, found.plan, self.errors.look))
         asks = sys.stdin is not None and sys.stdin.isatty() and self.errors.interactive
         if self.options.json or not asks:
@@ -109,8 +109,6 @@ class CleanAnswer:
             if trouble := ci.append_summary(os.environ, summary):
                 warn(trouble)
         if as_json:
-            from holystone.present import document
-
             self._document(
                 document.clean(done.plan, done.outcome, disk_after=done.disk, rounds=done.rounds)
             )
@@ -131,8 +129,6 @@ class CleanAnswer:
         last = done.done_by
         assert last is not None  # noqa: S101 - there is no plan only then
         if self.options.json or self.options.report:
-            from holystone.present import document
-
             level = self.policy.level
             self._document(document.coalesced(done.inventory, level, last.id, done.disk))
         if not self.options.json:
@@ -163,8 +159,6 @@ class CleanAnswer:
         if self.saved is not None and not plan.steps:
             answer(self.output, report.nothing_left(plan, self.saved))
         if short := done.missed_bytes:
-            from holystone.present.report import shortfall
-
             left = left_after(last)
             text = shortfall.render(left, last.plan, short, look, session.host.beside(left))
             answer(self.output, text)
@@ -172,8 +166,6 @@ class CleanAnswer:
 
     def _document(self, told: dict[str, Any]) -> None:
         """Answer with the document, write it into the file it was asked for in, or both."""
-        from holystone.present.document import configured, dump
-
         told = configured(told, self.options.configuration)
         if self.options.report:
             try:

@@ -6,6 +6,8 @@ import argparse
 import os
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from shlex import quote
+from textwrap import wrap
 from typing import Any, NoReturn, TypeVar
 
 from holystone import __version__
@@ -101,8 +103,6 @@ class Parser(argparse.ArgumentParser):
 
     def _about_arguments(self, word: str) -> str:
         """The hint for a command without arguments; a path that was given stands in it."""
-        from shlex import quote
-
         return self.hints[""].replace("PATH", quote(word) if os.path.exists(word) else "PATH")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -121,7 +121,6 @@ class Parser(argparse.ArgumentParser):
         text = super().format_help()
         if not self.examples:
             return text
-        from textwrap import wrap
 
         lines = ["", "examples:"]
         for command, told in self.examples:

@@ -24,6 +24,11 @@ from holystone.operations.plan_file import saved, text_of
 from holystone.operations.survey import survey
 from holystone.outside.text import safe
 from holystone.outside.writing import write
+from holystone.present import ci, document, terminal
+from holystone.present.lists.images import resolved
+from holystone.present.lists.plan import OF_KEPT, TABLE, rows
+from holystone.present.report.config import sources
+from holystone.present.report.plan import listed, render
 
 if TYPE_CHECKING:
     from holystone.planner.inventory import Inventory
@@ -89,8 +94,6 @@ def run(options: argparse.Namespace) -> int:
     listing = _listing(options) if hasattr(options, "filter") else None
     whole = options.json or every or file or listing or os.environ.get("GITHUB_STEP_SUMMARY")
     with opened(options) as session:
-        from holystone.present import terminal
-
         found = survey(session, policy, whole=bool(whole))
         if file is not None:
             try:
@@ -101,26 +104,19 @@ def run(options: argparse.Namespace) -> int:
     rows = None if listing is None else _rows(inventory, plan, listing, every=every)
     if file is not None:
         _write(file, text_of(saved(found, wishes_of(options))))
-    if os.environ.get("GITHUB_STEP_SUMMARY"):
-        from holystone.present import ci
-
-        if trouble := ci.append_summary(os.environ, ci.plan_summary(plan)):
-            warn(trouble)
+    summarises = bool(os.environ.get("GITHUB_STEP_SUMMARY"))
+    if summarises and (trouble := ci.append_summary(os.environ, ci.plan_summary(plan))):
+        warn(trouble)
     output = terminal.open_output(sys.stdout, os.environ, color=options.color)
     if listing is not None and rows is not None and listing.formats:
         listing.write(output, rows, lambda row: row.identifier)
     elif options.json:
-        from holystone.present import document
-
         told = document.configured(document.plan(plan), options.configuration)
         if rows is not None:
             items = {(item["kind"], item["id"]): item for item in told["items"]}
             told["items"] = [items[row.verdict.kind, row.verdict.id] for row in rows]
         answer(output, document.dump(told, indent=output.interactive))
     else:
-        from holystone.present.report.config import sources
-        from holystone.present.report.plan import listed, render
-
         read = sources(options.configuration.sources)
         if listing is not None and rows is not None:
             look, some = listing.look(output.look), listing.selects
@@ -147,16 +143,12 @@ def _listing(options: argparse.Namespace) -> Listing[Row] | None:
         return None
     if options.out is not None and options.filter:
         raise Failure("--out writes the whole plan: leave out --filter", exit_codes.USAGE)
-    from holystone.present.lists.plan import TABLE
 
     return Listing(options, TABLE)
 
 
 def _rows(inventory: Inventory, plan: Plan, listing: Listing[Row], *, every: bool) -> list[Row]:
     """The rows that are wanted: of what goes, of all where all or a verdict was asked for."""
-    from holystone.present.lists.images import resolved
-    from holystone.present.lists.plan import OF_KEPT, rows
-
     kept_too = every or not OF_KEPT.isdisjoint(term.name for term in listing.terms)
     try:
         listing.terms = resolved(listing.terms, inventory.images)

@@ -210,8 +210,6 @@ def digests_by_repository(
 
 def _counting(version: str) -> list[tuple[int, str, str]]:
     """What sorts ``1.10`` after ``1.9``."""
-    import re
-
     parts = re.findall(r"(\d*)(\D*)", version)
     # By its length and digits: an engine may tell of numbers that are too long for int().
     numbers = [(number.lstrip("0"), rest) for number, rest in parts]

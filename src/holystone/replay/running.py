@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
+from multiprocessing import active_children, get_context, parent_process
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -71,8 +75,6 @@ class Replays:
         if self._pool is None:
             return
         if kind is not None:
-            from multiprocessing import active_children
-
             for process in active_children():
                 process.terminate()
         self._pool.shutdown()
@@ -99,7 +101,6 @@ class Replays:
     def _replayed(self, jobs: Sequence[Job]) -> Iterable[Replayed]:
         if self._pool is None:
             return [run_job(self.trace, self._count_here, job) for job in jobs]
-        from concurrent.futures.process import BrokenProcessPool
 
         try:
             futures = [self._pool.submit(_run_in_worker, job) for job in jobs]
@@ -116,8 +117,6 @@ class Replays:
         self._uses_here += uses
 
     def _start(self) -> None:
-        from concurrent.futures import ProcessPoolExecutor
-        from multiprocessing import get_context
 
         context = get_context("fork")
         self._uses = context.Value("q", 0)
@@ -162,7 +161,6 @@ def _begin_worker(trace: Trace, uses: Synchronized[int]) -> None:
     global _run_here  # noqa: PLW0603 - a worker has no other place to keep what all its jobs need
     # The process that started it ends it: by this signal, or by no longer being there.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    import threading
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -174,7 +172,6 @@ def _begin_worker(trace: Trace, uses: Synchronized[int]) -> None:
 
 
 def _end_with_parent() -> None:
-    from multiprocessing import parent_process
 
     parent = parent_process()
     if parent is not None:

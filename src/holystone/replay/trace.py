@@ -11,8 +11,10 @@ seconds. Other fields are passed over.
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
+import zlib
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -140,7 +142,6 @@ def _unpacked(stream: Any, *, packed: bool = False) -> Iterator[BinaryIO]:
     if not packed and not stream.peek(len(_GZIP)).startswith(_GZIP):
         yield stream
         return
-    import gzip
 
     with gzip.open(stream, "rb") as unpacked:
         yield unpacked
@@ -148,8 +149,6 @@ def _unpacked(stream: Any, *, packed: bool = False) -> Iterator[BinaryIO]:
 
 def _lines(stream: BinaryIO, name: str) -> Iterator[bytes]:
     """Each line with its end. Raises TraceError for one that is too long, and for damage."""
-    import zlib
-
     number = read = 0
     while True:
         number += 1

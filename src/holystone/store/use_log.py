@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from holystone.planner.inventory import Image
+from holystone.planner.ranking import MOST_ABSENT
 from holystone.store.schema import check, decoding
 from holystone.usage.sighting import Sighting
 
@@ -128,8 +129,6 @@ def images(database: sqlite3.Connection, engine: str) -> dict[int, PastImage]:
 
 def absent(database: sqlite3.Connection, engine: str) -> dict[str, Sequence[tuple[str, int]]]:
     """By reference the layers of the image it last meant, where that is not here any more."""
-    from holystone.planner.ranking import MOST_ABSENT
-
     with decoding(database, "past_reference", "past_image"):
         rows = database.execute(
             "SELECT past_reference.name, past_image.layers FROM past_reference"
