@@ -94,7 +94,7 @@ def test_who_may_not_read_is_told_so(fresh_engine: Engine, holystone: Command) -
         text = holystone.under(POWERLESS, "status", "-H", fresh_engine.host).out
     assert told["account"]["logs_bytes"] is None
     assert told["account"]["other_bytes"] > 0
-    assert "only root may read them" in " ".join(text.split())
+    assert "only root can read" in " ".join(text.split())
 
 
 @pytest.mark.engine("docker20")

@@ -116,7 +116,9 @@ class Engine:
         again = self.data / "restart"
         again.touch()
         for pid in pids:
-            os.kill(pid, number)
+            # A containerd ends by itself once its daemon is gone.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
         deadline = time.monotonic() + timeout
         while again.exists():
             if time.monotonic() > deadline:
