@@ -214,3 +214,12 @@ def test_no_file_costs_no_imports(tmp_path: Path) -> None:
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == ""
+
+
+def test_a_key_of_an_earlier_version_is_told_with_its_mend(host: Path) -> None:
+    (host / "etc/holystone.toml").write_text('[refresh]\nlimit_rate = "5MB/s"\n')
+    with pytest.raises(ConfigError) as raised:
+        load(None, environ(host))
+    (fault,) = raised.value.faults
+    assert (fault.line, fault.key) == (2, "refresh.limit_rate")
+    assert fault.problem.endswith("no longer limits the rate of pulls; take this line out")

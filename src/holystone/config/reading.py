@@ -15,6 +15,8 @@ _GROUP, _RULES = RULES.split(".")
 _GUESSED = 1000
 """Faults up to which a key that does not exist is answered with the closest ones; it takes time."""
 _UNKNOWN = "there is no such key"
+_GONE = {"limit_rate": "holystone no longer limits the rate of pulls; take this line out"}
+"""Keys of earlier versions: what to do where a file still has one."""
 
 
 class Found(NamedTuple):
@@ -194,6 +196,8 @@ def _unknown_table(name: str, content: Any) -> str:
 
 
 def _unknown_key(name: str, known: Mapping[str, Key]) -> str:
+    if name in _GONE:
+        return _GONE[name]
     if guess := _guess(name, known):
         return f"there is no such key{guess}"
     homes = [f"[{key.table}]" for key in KEYS if key.name == name]
