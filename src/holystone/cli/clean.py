@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from holystone.cli import exit_codes, plan
+from holystone.cli import exit_codes
 from holystone.cli.clean_answer import CleanAnswer
 from holystone.cli.options import (
     Parser,
@@ -101,7 +101,9 @@ def run(options: argparse.Namespace) -> int:
             raise Failure(message, exit_codes.USAGE)
         if options.plan is not None:
             raise Failure("--plan and --dry-run: the file tells what would go", exit_codes.USAGE)
-        return plan.run(options)
+        from holystone.cli.plan import run as show_plan  # Which a clean does not need.
+
+        return show_plan(options)
     if options.report is not None:
         _check_report(options.report)
     saved = _saved(options)

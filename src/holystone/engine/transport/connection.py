@@ -8,7 +8,7 @@ import stat
 import time
 
 from holystone.engine.errors import EngineUnreachable
-from holystone.engine.transport import ssh, tls
+from holystone.engine.transport import tls
 from holystone.engine.transport.address import Endpoint, host_of, unreachable
 
 _TLS_ALERT = b"\x15\x03"
@@ -31,6 +31,8 @@ def connect(endpoint: Endpoint, timeout: float) -> socket.socket:
             return plain
         return tls.wrap(plain, endpoint, timeout)
     if endpoint.scheme == "ssh":
+        from holystone.engine.transport import ssh  # Loads subprocess, which few hosts need.
+
         return ssh.dial(endpoint, timeout)
     raise ValueError(f"{endpoint.url} is nothing to connect to")
 

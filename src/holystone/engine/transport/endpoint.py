@@ -7,7 +7,6 @@ current context of the Docker configuration, the default socket. Podman's socket
 from __future__ import annotations
 
 import difflib
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -157,7 +156,9 @@ def _find(name: str, named_by: str, folder: str) -> _Context:
     Layout and keys are those of docker/cli ``cli/context/store``: the folder of a context is the
     SHA-256 of its name. Raises EndpointError.
     """
-    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
+    from hashlib import sha256  # Loads OpenSSL, which only a named context needs.
+
+    digest = sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
     path = os.path.join(folder, "contexts", "meta", digest, "meta.json")
     if not os.path.lexists(path):
         raise EndpointError(_unknown(name, named_by, folder))
