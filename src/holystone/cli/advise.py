@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from collections.abc import Mapping
 
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_engine, add_output, path, value_of
 from holystone.cli.session import Failure, answer, opened
+from holystone.cli.showing import stderr, stdout
 from holystone.planner.demand import SPEED
 from holystone.planner.holders import unpacked_bytes
 from holystone.planner.inventory import Inventory
 from holystone.planner.units import parse_rate
-from holystone.present import document, terminal
+from holystone.present import document
 from holystone.present.figures import stored_bytes
 from holystone.present.progress import ReplayProgress
 from holystone.present.report import advise as report
@@ -112,7 +111,7 @@ def _room(inventory: Inventory, largest: int) -> Room | None:
 def _advised(trace: Trace, most: int | None, options: argparse.Namespace) -> Advice:
     """The advice, with progress on a terminal. Raises Failure."""
     facts = facts_of(trace)
-    errors = terminal.open_output(sys.stderr, os.environ, color=options.color)
+    errors = stderr(options)
     try:
         with Replays(trace, 1) as replays:
             count = rounds(facts, [OURS])
@@ -137,7 +136,7 @@ def _tell(
     bandwidth: int,
     options: argparse.Namespace,
 ) -> None:
-    output = terminal.open_output(sys.stdout, os.environ, color=options.color)
+    output = stdout(options)
     if options.json:
         told = report.document(advice, marks, bandwidth)
         answer(output, document.dump(told, indent=output.interactive))

@@ -1,10 +1,9 @@
-"""What ``holystone clean`` tells: as it goes, when it asks, and in the end."""
+"""The output of ``holystone clean``: progress, the question of a deep clean, and the result."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from contextlib import ExitStack
 from types import TracebackType
@@ -13,6 +12,7 @@ from typing import Any, Self
 from holystone.cli import exit_codes
 from holystone.cli.answer import tell
 from holystone.cli.session import Failure, answer, warn
+from holystone.cli.showing import agreed, can_ask, stderr, stdout
 from holystone.operations.clean import (
     Cleaned,
     Event,
@@ -29,7 +29,7 @@ from holystone.operations.rounds import left_after
 from holystone.operations.survey import Survey
 from holystone.outside.writing import write
 from holystone.planner.policy import Policy
-from holystone.present import ci, document, terminal
+from holystone.present import ci, document
 from holystone.present.document import configured, dump
 from holystone.present.progress import Progress
 from holystone.present.report import clean as report
@@ -38,7 +38,7 @@ from holystone.present.report.config import sources
 
 
 class CleanAnswer:
-    """Tells of one clean. A context manager: what is drawn on the terminal is gone in the end."""
+    """Reports one clean. A context manager: it removes the progress line when it ends."""
 
     def __init__(
         self, options: argparse.Namespace, policy: Policy, saved: SavedPlan | None
@@ -46,8 +46,8 @@ class CleanAnswer:
         self.options = options
         self.policy = policy
         self.saved = saved
-        self.output = terminal.open_output(sys.stdout, os.environ, color=options.color)
-        self.errors = terminal.open_output(sys.stderr, os.environ, color=options.color)
+        self.output = stdout(options)
+        self.errors = stderr(options)
         self.summarises = bool(os.environ.get("GITHUB_STEP_SUMMARY"))
         self.in_whole = bool(options.json or options.report or saved or self.summarises)
         """Whether images that stay are told of too."""
@@ -88,15 +88,12 @@ class CleanAnswer:
                     tell(self.output.write, report.round_done(done))
 
     def confirm(self, found: Survey) -> bool:
-        """Show what a deep clean takes, and ask. Raises Failure where nobody can be asked."""
+        """Show what a deep clean removes, and ask. Raises Failure if there is no terminal."""
         tell(self.errors.write, deep.render(found.inventory, found.plan, self.errors.look))
-        asks = sys.stdin is not None and sys.stdin.isatty() and self.errors.interactive
-        if self.options.json or not asks:
+        if not can_ask(self.options):
             why = "--json asks no questions" if self.options.json else "no terminal to confirm on"
             raise Failure(f"{why}; nothing was removed. Pass --yes to go ahead.", exit_codes.USAGE)
-        sys.stderr.write(f"{deep.QUESTION} ")
-        sys.stderr.flush()
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
+        return agreed(deep.QUESTION)
 
     def tell(self, done: Cleaned, session: Session) -> None:
         """The result. Raises Failure where nothing takes it."""
@@ -116,7 +113,7 @@ class CleanAnswer:
             self._tell(done, session)
 
     def _open(self) -> None:
-        """The first line. What makes a plan impossible is told without it."""
+        """Write the first line. It is not written when no plan could be made."""
         if self.options.json:
             return
         # What a full disk does not take before the clean comes with the rest after it.

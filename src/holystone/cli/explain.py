@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of
 from holystone.cli.session import answer, opened
+from holystone.cli.showing import stdout
 from holystone.operations.explain import explain
 from holystone.planner.verdict import KINDS
-from holystone.present import document, terminal
+from holystone.present import document
 from holystone.present.explanation import explanation
 from holystone.present.report.explain import render
 
@@ -42,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Explain, and tell. Raises EngineError, OperationError."""
-    output = terminal.open_output(sys.stdout, os.environ, color=options.color)
+    output = stdout(options)
     policy = policy_of(options)
     with opened(options) as session:
         told = explain(session, policy, options.reference, options.kind)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from collections.abc import Callable
 
 from holystone.cli import exit_codes
 from holystone.cli.listing import Listing, add_listing, asks
 from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of
 from holystone.cli.session import Failure, answer, opened
+from holystone.cli.showing import stdout
 from holystone.operations.survey import survey
 from holystone.operations.verify import images_meant
 from holystone.planner.inventory import Inventory
 from holystone.planner.verdict import Plan
-from holystone.present import document, terminal
+from holystone.present import document
 from holystone.present.format import short_id
 from holystone.present.lists import images
 from holystone.present.lists.images import TABLE, Row
@@ -62,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Observe with layers, plan, show. Raises EngineError, Failure."""
-    output = terminal.open_output(sys.stdout, os.environ, color=options.color)
+    output = stdout(options)
     policy = policy_of(options)
     listing = _listing(options)
     with opened(options) as session:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 
 from holystone.cli import exit_codes
 from holystone.cli.listing import Listing, add_listing, asks
 from holystone.cli.options import Parser, add_engine, add_output
 from holystone.cli.session import answer, opened
+from holystone.cli.showing import stdout
 from holystone.operations.observe import observe
-from holystone.present import document, terminal
+from holystone.present import document
 from holystone.present.lists.uses import TABLE, Row
 from holystone.present.report import observe as report
 
@@ -37,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Look, remember, tell. Raises EngineError."""
-    output = terminal.open_output(sys.stdout, os.environ, color=options.color)
+    output = stdout(options)
     listing = _listing(options)
     with opened(options) as session:
         found = observe(session)

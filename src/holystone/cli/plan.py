@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
@@ -19,12 +18,13 @@ from holystone.cli.options import (
     wishes_of,
 )
 from holystone.cli.session import Failure, answer, opened, warn
+from holystone.cli.showing import stdout
 from holystone.operations.errors import EngineError
 from holystone.operations.plan_file import saved, text_of
 from holystone.operations.survey import survey
 from holystone.outside.text import safe
 from holystone.outside.writing import write
-from holystone.present import ci, document, terminal
+from holystone.present import ci, document
 from holystone.present.lists.images import resolved
 from holystone.present.lists.plan import OF_KEPT, TABLE, rows
 from holystone.present.report.config import sources
@@ -107,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
     summarises = bool(os.environ.get("GITHUB_STEP_SUMMARY"))
     if summarises and (trouble := ci.append_summary(os.environ, ci.plan_summary(plan))):
         warn(trouble)
-    output = terminal.open_output(sys.stdout, os.environ, color=options.color)
+    output = stdout(options)
     if listing is not None and rows is not None and listing.formats:
         listing.write(output, rows, lambda row: row.identifier)
     elif options.json:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of
 from holystone.cli.session import answer, opened
+from holystone.cli.showing import stdout
 from holystone.operations.survey import survey
-from holystone.present import document, terminal
+from holystone.present import document
 from holystone.present.report.status import render
 
 
@@ -33,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Observe with all sizes, plan, show. Raises EngineError."""
-    output = terminal.open_output(sys.stdout, os.environ, color=options.color)
+    output = stdout(options)
     policy = policy_of(options)
     with opened(options) as session:
         found = survey(session, policy, sizes=True, layers=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 
 from holystone import __version__
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_output
 from holystone.cli.session import answer
-from holystone.present import document, terminal
+from holystone.cli.showing import stdout
+from holystone.present import document
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Tell the version."""
-    output = terminal.open_output(sys.stdout, os.environ, color=options.color)
+    output = stdout(options)
     text = f"holystone {__version__}"
     if options.json:
         python = ".".join(map(str, sys.version_info[:3]))
