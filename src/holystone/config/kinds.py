@@ -22,7 +22,6 @@ _MOST = 1_000_000
 _LONGEST_SHOWN = 60
 _SHARE = r"[0-9]{1,3}(\.[0-9]{1,6})? ?%"
 _SIZE = r"[0-9]{1,15}(\.[0-9]{1,9})? ?([kKmMgGtTpP](i?[bB])?|[bB])"
-_BITS = r"[0-9]{1,15}(\.[0-9]{1,9})? ?[kKmMgGtTpP]i?bit"
 _DURATION = r"(0|([0-9]{1,12}(\.[0-9]{1,9})?[smhdw] ?)+)"
 _SIZES = {
     f"{unit}{infix}B": base**power

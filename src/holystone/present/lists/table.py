@@ -17,7 +17,6 @@ Known = TypeVar("Known")
 Value = str | int | float | bool | None | Sequence[str] | Mapping[str, str]
 Test = Callable[[Row], bool]
 
-OPERATORS = ("!=", ">=", "<=", "=", ">", "<")
 _TERM = re.compile(r"\s*([a-z]+(?:-[a-z]+)*)\s*(!=|>=|<=|=|>|<)\s*(.*?)\s*", re.DOTALL)
 _COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
