@@ -147,7 +147,7 @@ _ROWS: Mapping[str, tuple[Row, ...]] = {
         ("larger_than", SIZE, SMALLER, "5GB",
          "Images larger than this: they take long to come back."),
         ("local", FLAG, TRUE, True,
-         "Images that no registry has, whatever options say."),
+         "Images that no registry has, even if an option lets them go."),
         ("newest", COUNT, LARGER, 2, "This many of the newest tags of each repository."),
         ("used_within", DURATION, LARGER, "7d", "Images that were used within this time."),
         ("min_age", DURATION, LARGER, "1d", "Images that came here less than this long ago."),
