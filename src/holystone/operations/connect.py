@@ -14,8 +14,7 @@ from typing import Self
 from holystone.engine.client import Client
 from holystone.engine.host import Host
 from holystone.engine.transport import connection
-from holystone.engine.transport.address import Endpoint
-from holystone.engine.transport.endpoint import resolve
+from holystone.engine.transport.endpoint import Endpoint, resolve
 from holystone.operations.live_host import LiveHost
 from holystone.planner.inventory import Inventory
 from holystone.store.engine_facts import mark
