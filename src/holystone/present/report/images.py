@@ -11,7 +11,7 @@ from holystone.present import figures, notes, reasons
 from holystone.present.apart import shortened
 from holystone.present.format import SHORT_ID, age, count_of, counted, safe
 from holystone.present.lists import images as list_of
-from holystone.present.report.listing import FOLD_AFTER
+from holystone.present.report.verdicts import FOLD_AFTER
 from holystone.present.table import INDENT, Cell, Column, Row, paragraph, shows
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
