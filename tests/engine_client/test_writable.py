@@ -62,9 +62,7 @@ def test_what_cannot_be_seen_is_bounded(
     bounded = container(SIZE)._replace(writable_at_least=0)
     assert weighed(container(SIZE), layer / "gone") == bounded
     assert weighed(container(SIZE), layer, root=str(tmp_path / "other")) == bounded
-    assert (
-        containers.weighed(container(SIZE), {"GraphDriver": None}, "/", "classic") == bounded
-    )
+    assert containers.weighed(container(SIZE), {"GraphDriver": None}, "/", "classic") == bounded
     (layer / "more").write_bytes(b"1")
     monkeypatch.setattr(containers, "_MOST_FILES", 1)
     told = weighed(container(SIZE + 1), layer)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from holystone.config.load import Configuration
     from holystone.operations.execute import Outcome
     from holystone.operations.rounds import Round
-    from holystone.planner.worth import Prospects
+    from holystone.planner.ranking import Prospects
     from holystone.present.explanation import Explanation
 
 SCHEMA = 1
@@ -87,7 +87,7 @@ def clean(
         "planned_bytes": plan.freed_bytes,
         "removed": outcome.removed,
         "skipped": outcome.skipped,
-        "failed": outcome.failed,
+        "failed": outcome.failed + outcome.not_tried,
         "unknown": outcome.unknown,
         "seconds": round(outcome.seconds, 3),
         "interrupted": outcome.interrupted or None,
@@ -104,7 +104,7 @@ def _round(done: Round) -> Document:
         "gained_bytes": done.gained,
         "removed": done.outcome.removed,
         "skipped": done.outcome.skipped,
-        "failed": done.outcome.failed,
+        "failed": done.outcome.failed + done.outcome.not_tried,
         "unknown": done.outcome.unknown,
         "seconds": round(done.outcome.seconds, 3),
     }
