@@ -109,19 +109,20 @@ def clean(
         became = fields(removal, "result detail lost")
         freed = {"outcome_freed_bytes": outcome.freed.get(key, 0)}
         items.append(_item(verdict) | became | freed)
-    counts = "removed skipped failed unknown seconds"
     ended: Document = {"freed_bytes": outcome.freed_bytes, "planned_bytes": plan.freed_bytes}
-    ended |= fields(outcome, f"{counts} interrupted?")
+    ended |= _counts(outcome) | fields(outcome, "interrupted?")
     ended["disk"] = None if disk_after is None else _disk(disk_after)
-    ended["rounds"] = [
-        fields(
-            each,
-            "planned_bytes=plan.freed_bytes freed_bytes=outcome.freed_bytes gained_bytes=gained",
-        )
-        | fields(each.outcome, counts)
-        for each in rounds
-    ]
+    bytes_of = "planned_bytes=plan.freed_bytes freed_bytes=outcome.freed_bytes gained_bytes=gained"
+    ended["rounds"] = [fields(each, bytes_of) | _counts(each.outcome) for each in rounds]
     return _plan(plan) | {"coalesced_with": coalesced_with, "outcome": ended, "items": items}
+
+
+def _counts(outcome: Outcome) -> Document:
+    return {
+        **fields(outcome, "removed skipped"),
+        "failed": outcome.failed + outcome.not_tried,
+        **fields(outcome, "unknown seconds"),
+    }
 
 
 def coalesced(inventory: Inventory, level: str, run: int, disk: Disk) -> Document:
