@@ -29,7 +29,7 @@ def protects(made: Policy, tag: str) -> bool:
     """Whether a policy protects an image with this tag."""
     inventory = Inventory(Engine("e", "e", "28", "1.51", "overlay2"), 0.0, (Image("i", (tag,)),))
     protection = Protection(inventory, Usage(), made, 0.0)
-    return protection.of_image(inventory.images[0], 0.0, 0.0, lost=None) is not None
+    return protection.of_image(inventory.images[0], 0.0, 0.0, lost=False) is not None
 
 
 def test_the_nearest_value_counts_key_by_key() -> None:
