@@ -9,9 +9,8 @@ from functools import partial
 import pytest
 
 from holystone.engine.client import Client
-from holystone.engine.transport.address import parse_host
 from holystone.engine.transport.connection import connect
-from holystone.engine.transport.endpoint import resolve
+from holystone.engine.transport.endpoint import parse_host, resolve
 from holystone.operations.refresh import FAILED, LEFT, PULLED, carry_out
 from holystone.operations.refresh_choice import (
     NAMED,

@@ -18,8 +18,8 @@ from holystone.engine.errors import (
     EngineUnsupported,
     ProtocolError,
 )
-from holystone.engine.transport.address import parse_host
 from holystone.engine.transport.connection import connect
+from holystone.engine.transport.endpoint import parse_host
 from holystone.operations.live_host import LiveHost
 from tests.engine_client.misbehaving import (
     CLOSE,

@@ -16,8 +16,8 @@ from holystone.engine.activity import Touched
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineError, EngineRefused, ProtocolError
 from holystone.engine.events import Event, EventStream
-from holystone.engine.transport.address import parse_host
 from holystone.engine.transport.connection import connect
+from holystone.engine.transport.endpoint import parse_host
 from tests.engine_client.misbehaving import (
     CLOSE,
     HANG,

@@ -13,8 +13,8 @@ import pytest
 
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineError, ProtocolError
-from holystone.engine.transport.address import parse_host
 from holystone.engine.transport.connection import connect
+from holystone.engine.transport.endpoint import parse_host
 from holystone.operations.bring_back import FAILED, PULL, Restored, Restoring, carry_out
 from holystone.operations.workers import INTERRUPTED
 from holystone.registry.credentials import Credentials

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from holystone.engine.client import Client
-from holystone.engine.transport.address import parse_host
 from holystone.engine.transport.connection import connect
+from holystone.engine.transport.endpoint import parse_host
 from holystone.planner.inventory import Engine, Image, Inventory
 from holystone.registry.confirm import REMEMBERED, UNREACHED, Confirming
 from holystone.registry.credentials import Credentials

@@ -9,8 +9,7 @@ import threading
 import pytest
 
 from holystone.engine.client import Client, Version
-from holystone.engine.transport.address import Endpoint
-from holystone.engine.transport.endpoint import resolve
+from holystone.engine.transport.endpoint import Endpoint, resolve
 from holystone.operations.verifier import DAMAGED, UNCHECKED, Subject, Verified, Verifier
 from holystone.planner.inventory import Image
 

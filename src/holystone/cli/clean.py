@@ -138,7 +138,7 @@ def _code(done: Cleaned) -> int:
     outcome = done.outcome
     if outcome.interrupted == INTERRUPTED:
         return exit_codes.INTERRUPTED
-    if outcome.failed or outcome.unknown:
+    if outcome.failed or outcome.not_tried or outcome.unknown:
         return exit_codes.STEPS_FAILED
     if done.missed_bytes or outcome.interrupted:
         return exit_codes.TARGET_NOT_REACHED

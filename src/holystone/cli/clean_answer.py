@@ -33,8 +33,9 @@ from holystone.present import ci, document
 from holystone.present.document import configured, dump
 from holystone.present.progress import Progress
 from holystone.present.report import clean as report
-from holystone.present.report import deep, shortfall
 from holystone.present.report.config import sources
+from holystone.present.report.disk import shortfall
+from holystone.present.report.plan import QUESTION, before_deep
 
 
 class CleanAnswer:
@@ -89,11 +90,11 @@ class CleanAnswer:
 
     def confirm(self, found: Survey) -> bool:
         """Show what a deep clean removes, and ask. Raises Failure if there is no terminal."""
-        tell(self.errors.write, deep.render(found.inventory, found.plan, self.errors.look))
+        tell(self.errors.write, before_deep(found.inventory, found.plan, self.errors.look))
         if not can_ask(self.options):
             why = "--json asks no questions" if self.options.json else "no terminal to confirm on"
             raise Failure(f"{why}; nothing was removed. Pass --yes to go ahead.", exit_codes.USAGE)
-        return agreed(deep.QUESTION)
+        return agreed(QUESTION)
 
     def tell(self, done: Cleaned, session: Session) -> None:
         """The result. Raises Failure where nothing takes it."""
@@ -157,7 +158,7 @@ class CleanAnswer:
             answer(self.output, report.nothing_left(plan, self.saved))
         if short := done.missed_bytes:
             left = left_after(last)
-            text = shortfall.render(left, last.plan, short, look, session.host.beside(left))
+            text = shortfall(left, last.plan, short, look, session.host.beside(left))
             answer(self.output, text)
         answer(self.output, report.closing(plan, outcome, short=short))
 

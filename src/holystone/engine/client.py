@@ -18,9 +18,8 @@ from holystone.engine.errors import (
     EngineUnsupported,
     ProtocolError,
 )
-from holystone.engine.patience import Patience
-from holystone.engine.transport.address import Endpoint
-from holystone.engine.transport.http import Connection, Response
+from holystone.engine.transport.endpoint import Endpoint
+from holystone.engine.transport.http import Connection, Patience, Response
 
 OLDEST_API = (1, 40)
 """Engine 19.03. Older ones lack what the plan needs of the build cache."""

@@ -18,8 +18,7 @@ from typing import NamedTuple
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineError, ProtocolError
 from holystone.engine.parse import full_id
-from holystone.engine.transport.http import Connection
-from holystone.engine.transport.text import read_json
+from holystone.engine.transport.http import Connection, read_json
 from holystone.planner.names import is_id
 
 _RECORD_SEPARATOR = b"\x1e"

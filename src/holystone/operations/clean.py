@@ -274,7 +274,7 @@ class _Clean:
                 freed=outcome.freed,
                 removed=outcome.removed,
                 skipped=outcome.skipped,
-                failed=outcome.failed,
+                failed=outcome.failed + outcome.not_tried,
                 unknown=outcome.unknown,
                 interrupted=outcome.interrupted,
                 disk_free_after=disk.free_bytes,

@@ -25,7 +25,7 @@ from holystone.planner.reference import parse
 from holystone.planner.units import Window
 from holystone.registry.credentials import CredentialsError
 from holystone.registry.pull import Images, PullCancelled
-from holystone.store.pull_speeds import Pulled, Speed
+from holystone.store.engine_facts import Pulled, Speed
 
 PULLED = "pulled"
 UNCHANGED = "unchanged"
@@ -143,7 +143,7 @@ def refresh(
                 if standing.wanted.image and outcome.result == PULLED:
                     # The use of an image counts for the one that took its place.
                     host.uses.succeed(standing.wanted.image.id, outcome.image_id)
-            store.speeds.add(key, _pulled(standings, done))
+            store.remember_pulls(key, _pulled(standings, done))
     entries = (
         Entry(
             each.wanted.reference,
@@ -158,7 +158,7 @@ def refresh(
     return Refresh(
         engine,
         tuple(entries),
-        store.speeds.read(key) if store.exists() else {},
+        store.recall_pulls(key) if store.exists() else {},
         dry_run,
         done.seconds,
         str(window or ""),

@@ -12,8 +12,7 @@ from holystone.engine.client import Client
 from holystone.engine.errors import EngineError, EngineRefused, ProtocolError
 from holystone.engine.looking import references
 from holystone.engine.parse import full_id
-from holystone.engine.transport.http import Connection
-from holystone.engine.transport.text import read_json
+from holystone.engine.transport.http import Connection, read_json
 from holystone.planner.reference import parse
 from holystone.registry.credentials import Credentials
 from holystone.registry.probe import AUTH_HEADER

@@ -10,7 +10,7 @@ import struct
 
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineRefused, ProtocolError
-from holystone.engine.patience import WORKING_GRPC
+from holystone.engine.transport.http import WORKING_GRPC
 
 LARGEST_MESSAGE = 65535 - 5
 """Bytes that a server takes on a new connection before it must say that it takes more."""
