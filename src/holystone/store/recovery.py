@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from holystone.planner.inventory import Inventory
-from holystone.planner.unanswered import Left, lost
+from holystone.planner.verdict import Left, lost
 from holystone.store.records import FAILED, KILLED, REMOVED, RUNNING, SKIPPED, UNKNOWN
 from holystone.store.schema import check
 from holystone.usage.from_inventory import present_keys
