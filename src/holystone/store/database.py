@@ -259,12 +259,14 @@ class Database:
             lost = mend(connection, texts=texts)
             if "lease" in lost:
                 known = self._published_leases()
-                back = lease_file.put_back(connection, [e for e in known if e.until > time.time()])
-                again = f" Leases put back from {lease_file.NAME}: {back}."
-                if self._leases_lost:
+                if known is None:
                     again = (
                         " Its leases cannot be read elsewhere, so every image stays in this run."
                     )
+                else:
+                    valid = [each for each in known if each.until > time.time()]
+                    back = lease_file.put_back(connection, valid)
+                    again = f" Leases put back from {lease_file.NAME}: {back}."
             connection.execute("COMMIT")
         except BaseException as error:
             roll_back(connection)
