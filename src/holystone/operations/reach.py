@@ -25,10 +25,9 @@ from holystone.operations.verifier import (
     read_subjects,
 )
 from holystone.planner.inventory import Image
-from holystone.registry import probe
 from holystone.registry.credentials import Credentials
 from holystone.registry.distribution import registries
-from holystone.registry.probe import Answer
+from holystone.registry.probe import Answer, Asker
 from holystone.registry.pull import Images, Puller
 from holystone.registry.pullable import Pullable, pullable
 
@@ -108,7 +107,8 @@ class LiveReach:
 
     def ask(self, references: Iterable[str]) -> Mapping[str, Answer]:
         """What registries say, asked by the engine."""
-        return probe.ask(self.client, self.credentials, references)
+        asker = Asker(self.client, self.credentials)
+        return asker.ask((reference,) for reference in references)
 
     def now(self) -> float:
         """The time by the engine's own clock."""
