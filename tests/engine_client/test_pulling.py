@@ -15,7 +15,7 @@ from holystone.engine.client import Client
 from holystone.engine.errors import EngineError, ProtocolError
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import parse_host
-from holystone.operations.bring_back import FAILED, PULL, Restored, Restoring, carry_out
+from holystone.operations.bring_back import FAILED, PULL, Entry, carry_out
 from holystone.operations.workers import INTERRUPTED
 from holystone.registry.credentials import Credentials
 from holystone.registry.pull import PullCancelled, Puller, PullFailed
@@ -111,7 +111,7 @@ def test_ctrl_c_ends_the_pulls_and_tells_what_was_not_done() -> None:
         Removed("image", f"sha256:{n}", (), (), (REFERENCE,), {}, 1, 1, 1, REMOVED, "", 0.0)
         for n in range(5)
     ]
-    plan = [Restoring(each, PULL) for each in removed]
+    plan = [Entry(each, PULL) for each in removed]
 
     class Interrupting:
         """Presses Ctrl-C once a pull is under way."""
@@ -130,5 +130,5 @@ def test_ctrl_c_ends_the_pulls_and_tells_what_was_not_done() -> None:
     with engine(hanging) as puller:
         undone = carry_out(plan, puller, Interrupting())
     assert undone.interrupted == INTERRUPTED
-    assert [done.result for done in undone.results] == [FAILED] * 5
-    assert undone.results[4] == Restored(FAILED, "not tried: interrupted")
+    assert [done.result for done in undone.entries] == [FAILED] * 5
+    assert undone.entries[4].detail == "not tried: interrupted"

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from holystone.operations.digest_check import Damage
-from holystone.operations.verify import Entry, Verification
+from holystone.operations.verifier import Entry
+from holystone.operations.verify import Verification
 from holystone.planner.units import format_size
 from holystone.planner.verdict import Verdict
 from holystone.present.apart import names_of
