@@ -60,9 +60,6 @@ def test_names_of_a_table_differ(names: list[str], width: int) -> None:
     if all(map(str.isascii, names)):
         told = shown(lines, len(names))
         assert len(set(told)) == len(names), told
-    # The same in one column, where rows cannot be told from what stands beside them.
-    alone = [tuple(render(COLUMNS[:1], [(name,) for name in names], Look(width=width, elide=True)))]
-    assert alone
 
 
 @given(NAMES, WIDTHS)

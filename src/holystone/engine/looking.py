@@ -14,8 +14,7 @@ from holystone.engine.host import FAILED, REMOVED, Removal
 from holystone.engine.parse import references as references_in
 from holystone.engine.reading import image_is_gone, is_gone, read_one
 from holystone.engine.transport.http import Response
-from holystone.planner.unanswered import Left, lost
-from holystone.planner.verdict import Step
+from holystone.planner.verdict import Left, Step, lost
 
 PATIENCE = 4.0
 """Seconds for an engine that went away to answer again."""

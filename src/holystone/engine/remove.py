@@ -12,6 +12,7 @@ from typing import Any
 
 from holystone.engine.activity import Touched
 from holystone.engine.client import Client
+from holystone.engine.containers import libpod
 from holystone.engine.errors import EngineError, EngineRefused, EngineUnreachable, ProtocolError
 from holystone.engine.host import (
     ALREADY_GONE,
@@ -23,7 +24,6 @@ from holystone.engine.host import (
     USED,
     Removal,
 )
-from holystone.engine.inspecting import libpod
 from holystone.engine.looking import left_of, path_of, references
 from holystone.engine.reading import FAULT, NOT_FOUND, is_gone, says_gone
 from holystone.engine.remove_cache import CacheRemover

@@ -17,7 +17,7 @@ from holystone.engine.transport import connection
 from holystone.engine.transport.endpoint import Endpoint, resolve
 from holystone.operations.live_host import LiveHost
 from holystone.planner.inventory import Inventory
-from holystone.store import engines
+from holystone.store.engine_facts import mark
 from holystone.store.folder import default_folder
 from holystone.store.store import Store
 
@@ -126,13 +126,13 @@ def _connect(
     client = Client(endpoint, timeout, connection.connect)
     with _patience(slow):
         client.negotiate()
-    mark = _recall_engine(client, ledger)
+    known_by = _recall_engine(client, ledger)
     known = client.info
     host = LiveHost(client, ledger)
 
     def remember_engine() -> None:
-        if mark and client.info is not None and client.info is not known:
-            ledger.remember_engine(mark, client.info, time.time())
+        if known_by and client.info is not None and client.info is not known:
+            ledger.remember_engine(known_by, client.info, time.time())
 
     ends = ExitStack()
     ends.callback(ledger.close)
@@ -146,7 +146,7 @@ def _recall_engine(client: Client, ledger: Store) -> str:
     version = client.negotiate()
     if not version.podman or client.endpoint.scheme != "unix":
         return ""
-    known_by = engines.mark(client.endpoint.address, version.engine)
+    known_by = mark(client.endpoint.address, version.engine)
     client.info = ledger.recall_engine(known_by, time.time()) if known_by else None
     return known_by
 

@@ -23,7 +23,7 @@ from holystone.planner.reference import parse
 from holystone.planner.units import Window
 from holystone.registry.credentials import CredentialsError
 from holystone.registry.pull import Images, PullCancelled
-from holystone.store.pull_speeds import Pulled, Speed
+from holystone.store.engine_facts import Pulled, Speed
 
 PULLED = "pulled"
 UNCHANGED = "unchanged"
@@ -100,7 +100,7 @@ def refresh(
                 if each.image:
                     # The use of an image counts for the one that took its place.
                     host.uses.succeed(each.image.id, each.image_id)
-        store.speeds.add(
+        store.remember_pulls(
             key,
             [
                 Pulled(parse(each.reference).domain, each.size, each.seconds)
@@ -108,7 +108,7 @@ def refresh(
                 if each.size is not None and each.seconds is not None
             ],
         )
-    speeds = store.speeds.read(key) if store.exists() else {}
+    speeds = store.recall_pulls(key) if store.exists() else {}
     return Refresh(
         engine, entries, speeds, dry_run, seconds, str(window or ""), interrupted=interrupted
     )

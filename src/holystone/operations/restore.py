@@ -27,7 +27,7 @@ from holystone.operations.reach import reach_of
 from holystone.operations.watching import Watch, unwatched
 from holystone.planner.inventory import Image, Inventory
 from holystone.planner.lookup import SHORTEST_PREFIX, did_you_mean, find_images
-from holystone.planner.unanswered import lost
+from holystone.planner.verdict import lost
 from holystone.store.records import KILLED, REMOVED, UNKNOWN, Removed, RunSummary
 from holystone.store.runs import Runs
 

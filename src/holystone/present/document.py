@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from holystone.config.load import Configuration
     from holystone.operations.execute import Outcome
     from holystone.operations.rounds import Round
-    from holystone.planner.worth import Prospects
+    from holystone.planner.ranking import Prospects
     from holystone.present.explanation import Explanation
 
 SCHEMA = 1

@@ -16,8 +16,7 @@ from holystone.store import lease_file
 from holystone.store.damage import set_aside
 from holystone.store.folder import FILE, MEND, StoreError
 from holystone.store.opening import DamagedStoreError, Opened, is_damage, open_database, roll_back
-from holystone.store.schema import SpoiledError
-from holystone.store.unsound import Mended, in_words, mend, pass_over
+from holystone.store.schema import SpoiledError, in_words, mend, pass_over
 
 T = TypeVar("T")
 _MOST_TRIES = 5
@@ -247,7 +246,7 @@ class Database:
                 f"Lost, by table: {in_words(lost)}.{again}"
             )
 
-    def _without(self, opened: Opened, *, texts: bool) -> tuple[list[Mended], str]:
+    def _without(self, opened: Opened, *, texts: bool) -> tuple[dict[str, int], str]:
         """Remove what makes no sense, or pass it over where nothing can be written."""
         connection = opened.connection
         if opened.trouble:
@@ -255,7 +254,7 @@ class Database:
         try:
             connection.execute("BEGIN IMMEDIATE")
             lost = mend(connection, texts=texts)
-            again = self._leases_again(connection) if "lease" in {m.table for m in lost} else ""
+            again = self._leases_again(connection) if "lease" in lost else ""
             connection.execute("COMMIT")
         except BaseException as error:
             roll_back(connection)

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from holystone.planner.inventory import Inventory
-from holystone.planner.unanswered import Left, lost
 from holystone.planner.usage import Key
+from holystone.planner.verdict import Left, lost
 from holystone.store.records import FAILED, KILLED, REMOVED, RUNNING
 from holystone.store.schema import check
 

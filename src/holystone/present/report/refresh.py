@@ -13,7 +13,7 @@ from holystone.present.format import counted, engine_name, listed, safe, short_i
 from holystone.present.table import Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
-from holystone.store.pull_speeds import Speed
+from holystone.store.engine_facts import Speed
 
 _STATES = {
     "current": ("up to date", "dim"),
