@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from holystone.engine import remove_cache as cache_removal
-from holystone.engine.buildkit import control
-from holystone.engine.buildkit.grpc import Channel
+from holystone.engine import buildkit as control
+from holystone.engine import cache as cache_removal
+from holystone.engine.buildkit import Channel
+from holystone.engine.cache import BUSY
 from holystone.engine.client import Client
 from holystone.engine.host import ALREADY_GONE, REMOVED, SKIPPED, USED, Removal
-from holystone.engine.remove_cache import BUSY
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
 from holystone.operations.execute import Outcome, execute

@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from holystone.engine.buildkit.records import list_cache
+from holystone.engine.cache import BUSY, UNEXPLAINED, UNNAMEABLE, CacheRemover, list_cache
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineError
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, Removal
-from holystone.engine.remove_cache import BUSY, UNEXPLAINED, UNNAMEABLE, CacheRemover
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
 from holystone.planner.inventory import CacheRecord

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from holystone.engine.buildkit.records import list_cache
+from holystone.engine.cache import list_cache
 from holystone.engine.client import Client
 from holystone.engine.observe import Lists, read_lists
 from holystone.engine.transport.connection import connect

@@ -10,7 +10,7 @@ from typing import cast
 from holystone.demo import pulls
 from holystone.demo.host import DemoHost
 from holystone.demo.making import hexadecimal
-from holystone.engine.buildkit.control import builds_that_made, forget_builds
+from holystone.engine.buildkit import builds_that_made, forget_builds
 from holystone.engine.client import Client
 from holystone.operations.connect import Session
 from holystone.operations.digest_check import Damage

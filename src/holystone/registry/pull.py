@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineError, EngineRefused, ProtocolError
-from holystone.engine.looking import references
 from holystone.engine.parse import full_id
+from holystone.engine.remove import references
 from holystone.engine.transport.http import Connection, read_json
 from holystone.planner.reference import parse
 from holystone.registry.credentials import Credentials
