@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -13,8 +14,6 @@ from holystone.operations.bring_back import (
     LOST,
     PRESENT,
     RESTORED,
-    Restored,
-    Undone,
     carry_out,
 )
 from holystone.operations.restore import RestoreError, plan_restore
@@ -26,6 +25,14 @@ from tests.engine.restoring import forget, image, login, pushed, recorded_clean
 from tests.engine_client.clients import client_of
 from tests.engines import Engine, Registry, start_registry
 from tests.engines.images import ImageToLoad, layer, load
+
+
+class Done(NamedTuple):
+    """What became of an image."""
+
+    result: str
+    detail: str = ""
+    image_id: str = ""
 
 
 class Seen:
@@ -49,7 +56,7 @@ def undo(
     *references: str,
     number: int | None = None,
     config: Path | None = None,
-) -> dict[str, Restored]:
+) -> dict[str, Done]:
     """Restore a run; what became of each object, by ID."""
     client = client_of(engine.host)
     ledger = Store(str(state), _fail)
@@ -59,13 +66,13 @@ def undo(
         plan = plan_restore(inventory, ledger.runs.removed(run.id), references)
         seen = Seen()
         credentials = Credentials({"DOCKER_CONFIG": str(config or "/nowhere")})
-        undone: Undone = carry_out(plan, Puller(client, credentials), seen)
+        undone = carry_out(plan, Puller(client, credentials), seen)
     finally:
         ledger.close()
         client.close()
     assert not undone.interrupted
     assert sorted(seen.places) == list(range(len(plan)))
-    return {item.removed.id: done for item, done in zip(plan, undone.results, strict=True)}
+    return {e.removed.id: Done(e.result, e.detail, e.image_id) for e in undone.entries}
 
 
 def _fail(message: str) -> None:
@@ -93,14 +100,14 @@ def test_an_image_comes_back_with_both_tags(
     assert tags(fresh_engine, reference) == named
     recorded_clean(fresh_engine, tmp_path)
     assert image(fresh_engine, before) is None
-    assert undo(fresh_engine, tmp_path) == {before: Restored(RESTORED, "", before)}
+    assert undo(fresh_engine, tmp_path) == {before: Done(RESTORED, "", before)}
     assert image_id(fresh_engine, reference) == before
     assert tags(fresh_engine, reference) == named
     again = undo(fresh_engine, tmp_path)
-    assert again == {before: Restored(PRESENT, "it is here", before)}
+    assert again == {before: Done(PRESENT, "it is here", before)}
     fresh_engine.api("DELETE", f"/images/{registry.address}/{unique}:latest")
     if image(fresh_engine, before) is not None:
-        assert undo(fresh_engine, tmp_path)[before] == Restored(RESTORED, "", before)
+        assert undo(fresh_engine, tmp_path)[before] == Done(RESTORED, "", before)
         assert tags(fresh_engine, before) == named
 
 
@@ -114,7 +121,7 @@ def test_an_image_that_had_a_digest_only(
     assert tags(fresh_engine, reference) == set()
     recorded_clean(fresh_engine, tmp_path)
     assert image(fresh_engine, before) is None
-    assert undo(fresh_engine, tmp_path, reference) == {before: Restored(RESTORED, "", before)}
+    assert undo(fresh_engine, tmp_path, reference) == {before: Done(RESTORED, "", before)}
     assert image_id(fresh_engine, reference) == before
     assert tags(fresh_engine, reference) == set()
 
@@ -168,7 +175,7 @@ def test_a_registry_that_wants_a_login(
         assert "auth" in refused.detail
         (tmp_path / "config.json").write_text("{")
         broken = undo(fresh_engine, tmp_path, config=tmp_path)[before]
-        assert broken == Restored(FAILED, f"{tmp_path}/config.json is no JSON. Mend it.")
+        assert broken == Done(FAILED, f"{tmp_path}/config.json is no JSON. Mend it.")
         (tmp_path / "config.json").write_text(json.dumps(login(locked)))
         assert undo(fresh_engine, tmp_path, config=tmp_path)[before].result == RESTORED
         assert image_id(fresh_engine, reference) == before

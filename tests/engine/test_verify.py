@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from holystone.engine.observe import Lists, read_lists
-from holystone.operations.verifier import DAMAGED, OK, Verified, Verifier, read_subjects
+from holystone.operations.verifier import DAMAGED, OK, Entry, Verifier, read_subjects
 from holystone.planner.inventory import Inventory
 from tests.engine.damage import flip, payload
 from tests.engine_client.clients import client_of
@@ -30,7 +30,7 @@ class Seen:
         self.images += count
 
 
-def verify(engine: Engine, ids: Sequence[str] = ()) -> tuple[dict[str, Verified], int]:
+def verify(engine: Engine, ids: Sequence[str] = ()) -> tuple[dict[str, Entry], int]:
     """What is with each image, and how many bytes it took."""
     client = client_of(engine.host)
     try:
@@ -106,7 +106,7 @@ def test_a_changed_byte_in_the_content_store(fresh_engine: Engine, unique: str) 
     blob = payload(fresh_engine, bad)
     flip(blob)
     results, _ = verify(fresh_engine)
-    assert results[whole] == Verified(OK)
+    assert (results[whole].result, results[whole].notes) == (OK, ())
     (damage,) = results[damaged].damages
     found = f"sha256:{hashlib.sha256(blob.read_bytes()).hexdigest()}"
     assert (damage.part, damage.expected, damage.found) == ("blob", bad.diff_id, found)
@@ -136,4 +136,4 @@ def test_unpacked_snapshots_are_not_what_is_exported(fresh_engine: Engine, uniqu
     for path in unpacked:
         flip(path)
     assert unpacked
-    assert verify(fresh_engine)[0][image_id] == Verified(OK)
+    assert verify(fresh_engine)[0][image_id].result == OK

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from holystone.engine.errors import EngineError, ProtocolError
-from holystone.operations.bring_back import FAILED, PULL, Restored, Restoring, carry_out
+from holystone.operations.bring_back import FAILED, PULL, Entry, carry_out
 from holystone.operations.workers import INTERRUPTED
 from holystone.registry.credentials import Credentials
 from holystone.registry.pull import PullCancelled, Puller, PullFailed
@@ -109,7 +109,7 @@ def test_ctrl_c_ends_the_pulls_and_tells_what_was_not_done() -> None:
         Removed("image", f"sha256:{n}", (), (), (REFERENCE,), {}, 1, 1, 1, REMOVED, "", 0.0)
         for n in range(5)
     ]
-    plan = [Restoring(each, PULL) for each in removed]
+    plan = [Entry(each, PULL) for each in removed]
 
     class Interrupting:
         """Presses Ctrl-C once a pull is under way."""
@@ -128,5 +128,5 @@ def test_ctrl_c_ends_the_pulls_and_tells_what_was_not_done() -> None:
     with engine(hanging) as puller:
         undone = carry_out(plan, puller, Interrupting())
     assert undone.interrupted == INTERRUPTED
-    assert [done.result for done in undone.results] == [FAILED] * 5
-    assert undone.results[4] == Restored(FAILED, "not tried: interrupted")
+    assert [done.result for done in undone.entries] == [FAILED] * 5
+    assert undone.entries[4].detail == "not tried: interrupted"
