@@ -14,8 +14,7 @@ from holystone.present.format import counted
 from holystone.present.report.protect import in_short
 from holystone.present.terminal import Look
 from holystone.scan.proposal import Proposal
-from holystone.scan.prune_commands import PruneLine
-from holystone.scan.prune_lines import PruneFile
+from holystone.scan.prune_lines import PruneFile, PruneLine
 
 _REFERENCE = f"- !reference [{SHARED}, after_script]"
 _TOLD = {

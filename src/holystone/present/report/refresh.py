@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from holystone.operations.refresh import Entry, Refresh, minute_of_the_day
+from holystone.operations.refresh import Refresh, minute_of_the_day
+from holystone.operations.refresh_plan import Entry
 from holystone.planner.units import clock, format_size
 from holystone.present.document import SCHEMA, Document, fields
 from holystone.present.format import counted, engine_name, listed, safe, short_id

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from holystone.operations.restore import Entry, Restoration
+from holystone.operations.bring_back import Entry
+from holystone.operations.restore import Restoration
 from holystone.planner.units import format_size
 from holystone.planner.verdict import KINDS
 from holystone.present.document import SCHEMA, Document, fields

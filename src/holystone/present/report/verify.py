@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from holystone.operations.digest_check import Damage
-from holystone.operations.verify import Entry, Verification
+from holystone.operations.verifier import Entry
+from holystone.operations.verify import Verification
 from holystone.planner.units import format_size
 from holystone.present.document import SCHEMA, Document, fields
 from holystone.present.format import count_of, listed, safe, short_id, short_reference
