@@ -276,7 +276,7 @@ PROTECT = (
 )  # fmt: skip
 
 
-@everywhere(st.sampled_from([Protect(**each) for each in PROTECT]))  # type: ignore[arg-type]
+@everywhere(st.sampled_from([Protect(**each) for each in PROTECT]))
 def test_more_protection_never_frees_more(
     inventory: Inventory, usage: Usage, policy: Policy, protect: Protect
 ) -> None:
