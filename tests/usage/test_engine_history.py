@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holystone.engine.buildkit.control import Build, builds_since
+from holystone.engine.buildkit import Build, builds_since
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineError
 from holystone.engine.events import Event

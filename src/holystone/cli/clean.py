@@ -19,8 +19,7 @@ from holystone.cli.options import (
 from holystone.cli.recorded import recorded
 from holystone.cli.session import Failure, opened, warn
 from holystone.operations.clean import Cleaned, clean
-from holystone.operations.plan_fields import SavedPlan
-from holystone.operations.plan_file import check_level, read
+from holystone.operations.plan_file import SavedPlan, check_level, read
 from holystone.operations.workers import INTERRUPTED
 from holystone.outside.writing import check
 from holystone.planner.units import parse_duration

@@ -24,7 +24,7 @@ from holystone.operations.clean import (
     Waiting,
 )
 from holystone.operations.connect import Session
-from holystone.operations.plan_fields import SavedPlan
+from holystone.operations.plan_file import SavedPlan
 from holystone.operations.rounds import left_after
 from holystone.operations.survey import Survey
 from holystone.outside.writing import write

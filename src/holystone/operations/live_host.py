@@ -292,7 +292,7 @@ class LiveHost:
 
     def look(self, steps: Sequence[Step], removals: Sequence[Removal]) -> list[Removal]:
         """What became of steps without an answer; see ``Host.look``."""
-        from holystone.engine.looking import look
+        from holystone.engine.remove import look
 
         told = look(self.client.sibling(), steps, removals)
         for step, removal in zip(steps, told, strict=True):

@@ -6,7 +6,7 @@ from collections import Counter
 
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, UNKNOWN, Removal
 from holystone.operations.execute import Outcome
-from holystone.operations.plan_fields import SavedPlan
+from holystone.operations.plan_file import SavedPlan
 from holystone.operations.rounds import Round
 from holystone.planner.inventory import Disk
 from holystone.planner.policy import Policy
