@@ -10,10 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from holystone.engine.client import Client
 from holystone.engine.host import GONE, USED, Removal
-from holystone.engine.transport.connection import connect
-from holystone.engine.transport.endpoint import resolve
 from holystone.operations.execute import Outcome, execute
 from holystone.operations.live_host import LiveHost
 from holystone.operations.workers import INTERRUPTED
@@ -22,6 +19,7 @@ from holystone.planner.plan import plan
 from holystone.planner.policy import Policy
 from holystone.planner.verdict import Plan, Step
 from tests.engine.cleaning import NO_CACHE, NO_GRACE, Figures, figures, image_ids, live_host
+from tests.engine_client.clients import client_of
 from tests.engine_client.proxy import proxy
 from tests.engines import Engine
 from tests.engines.images import SCRATCH, ImageToLoad, build, busybox_layer, layer, load
@@ -276,7 +274,7 @@ def test_an_engine_cut_off_after_seven_removals(fresh_engine: Engine, unique: st
     """One at a time through a proxy: exactly seven were removed, and that is what is told."""
     ids = many(fresh_engine, unique, 12)
     with proxy(fresh_engine) as front:
-        host = LiveHost(Client(resolve(front.url, None, {}), 60, connect), Forgetful())
+        host = LiveHost(client_of(front.url), Forgetful())
         inventory, made = prepared(host)
         host.workers = 1
         front.cut_before = ("DELETE", 7)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from functools import partial
 
 import pytest
 
 from holystone.engine.client import Client
-from holystone.engine.transport.connection import connect
-from holystone.engine.transport.endpoint import parse_host, resolve
 from holystone.operations.refresh import FAILED, LEFT, PULLED, carry_out
 from holystone.operations.refresh_plan import (
     ABSENT,
@@ -32,9 +29,10 @@ from holystone.planner.inventory import Image, Inventory
 from holystone.planner.policy import Protect
 from holystone.planner.usage import Usage
 from holystone.registry.credentials import Credentials
-from holystone.registry.probe import ask
+from holystone.registry.probe import Asker
 from holystone.registry.pull import Puller
 from tests.engine.restoring import image, pushed
+from tests.engine_client.clients import client_of
 from tests.engine_client.misbehaving import HANG, answers, misbehaving, refuses
 from tests.engine_client.test_pulling import progress, stream
 from tests.engines import Engine, Registry
@@ -54,8 +52,8 @@ USAGE = Usage(last_used={("image", "3"): NOW - RECENTLY + 1, ("image", "2"): NOW
 
 
 def look_up(client: Client, chosen: list[Entry], store: str) -> list[Entry]:
-    credentials = Credentials({"DOCKER_CONFIG": "/nowhere"})
-    return stand(partial(ask, client, credentials), chosen, store)
+    asker = Asker(client, Credentials({"DOCKER_CONFIG": "/nowhere"}))
+    return stand(lambda each: asker.ask((one,) for one in each), chosen, store)
 
 
 def chosen(*patterns: str, protect: Protect | None = None, missing: bool = False) -> dict[str, str]:
@@ -94,7 +92,7 @@ def test_what_is_asked_for() -> None:
 def test_what_podman_calls_localhost_is_no_registry() -> None:
     """Nobody is asked about it, nor about what is not here and not to be pulled."""
     with misbehaving({}) as host:
-        client = Client(parse_host(host, "test", "test"), 60, connect)
+        client = client_of(host)
         wanted = [
             Entry("localhost/app:1", PROTECTED, Image("1", ("localhost/app:1",))),
             Entry("redis:7", NAMED),
@@ -115,7 +113,7 @@ def test_no_pull_begins_once_the_window_has_closed(
             pushed(fresh_engine, registry, f"{unique}-{name}", "1").partition("@")[0] + ":1"
         )
         fresh_engine.api("DELETE", f"/images/{tags[-1]}")
-    client = Client(resolve(fresh_engine.host, None, {}), 60, connect)
+    client = client_of(fresh_engine.host)
     times = iter((True, False, False))
     done, _ = carry_out(
         [Entry(tag, NAMED, state=MISSING) for tag in tags],
@@ -146,7 +144,7 @@ def test_ctrl_c_leaves_the_rest_as_it_was() -> None:
         )
     }
     with misbehaving(script) as host:
-        client = Client(parse_host(host, "test", "test"), 60, connect)
+        client = client_of(host)
         puller = Puller(client, Credentials({"DOCKER_CONFIG": "/nowhere"}))
         done, interrupted = carry_out(standings, puller, Interrupting(), parallel=1)
         client.close()
@@ -173,7 +171,7 @@ def test_a_registry_that_does_not_know_what_is_here() -> None:
         for name, digest in digests.items()
     ]
     with misbehaving(script) as host:
-        client = Client(parse_host(host, "test", "test"), 60, connect)
+        client = client_of(host)
         protected = look_up(client, wanted[:3], "containerd")
         named = look_up(client, wanted[3:], "containerd")
         client.close()

@@ -8,10 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from holystone.engine.client import Client
 from holystone.engine.observe import Lists, read_lists
-from holystone.engine.transport.connection import connect
-from holystone.engine.transport.endpoint import resolve
 from holystone.operations.bring_back import (
     FAILED,
     LOST,
@@ -25,6 +22,7 @@ from holystone.registry.credentials import Credentials
 from holystone.registry.pull import Puller
 from holystone.store.store import Store
 from tests.engine.restoring import forget, image, login, pushed, recorded_clean
+from tests.engine_client.clients import client_of
 from tests.engines import Engine, Registry, start_registry
 from tests.engines.images import ImageToLoad, layer, load
 
@@ -60,7 +58,7 @@ def undo(
     config: Path | None = None,
 ) -> dict[str, Done]:
     """Restore a run; what became of each object, by ID."""
-    client = Client(resolve(engine.host, None, {}), 60, connect)
+    client = client_of(engine.host)
     ledger = Store(str(state), _fail)
     try:
         inventory = read_lists(Lists(client, sizes=False), 0.0)
@@ -219,7 +217,7 @@ def test_runs_that_cannot_be_undone_here(
 ) -> None:
     with pytest.raises(RestoreError, match="there is no run 4711"):
         undo(fresh_engine, tmp_path, number=4711)
-    client = Client(resolve(fresh_engine.host, None, {}), 60, connect)
+    client = client_of(fresh_engine.host)
     ledger = Store(str(tmp_path), _fail)
     here = read_lists(Lists(client, sizes=False), 0.0)
     other = here._replace(engine=here.engine._replace(id="other", name="there"))

@@ -7,13 +7,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from holystone.engine.client import Client
 from holystone.engine.observe import Lists, read_lists
-from holystone.engine.transport.connection import connect
-from holystone.engine.transport.endpoint import resolve
 from holystone.operations.verifier import DAMAGED, OK, Entry, Verifier, read_subjects
 from holystone.planner.inventory import Inventory
 from tests.engine.damage import flip, payload
+from tests.engine_client.clients import client_of
 from tests.engines import Engine
 from tests.engines.images import ImageToLoad, layer, load
 
@@ -34,7 +32,7 @@ class Seen:
 
 def verify(engine: Engine, ids: Sequence[str] = ()) -> tuple[dict[str, Entry], int]:
     """What is with each image, and how many bytes it took."""
-    client = Client(resolve(engine.host, None, {}), 60, connect)
+    client = client_of(engine.host)
     try:
         inventory: Inventory = read_lists(Lists(client, sizes=False), 0.0)
         subjects = read_subjects(client, inventory.images)

@@ -11,15 +11,13 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from holystone.engine.client import Client
 from holystone.engine.errors import EngineError, ProtocolError
-from holystone.engine.transport.connection import connect
-from holystone.engine.transport.endpoint import parse_host
 from holystone.operations.bring_back import FAILED, PULL, Entry, carry_out
 from holystone.operations.workers import INTERRUPTED
 from holystone.registry.credentials import Credentials
 from holystone.registry.pull import PullCancelled, Puller, PullFailed
 from holystone.store.records import REMOVED, Removed
+from tests.engine_client.clients import client_of
 from tests.engine_client.misbehaving import (
     CLOSE,
     HANG,
@@ -53,7 +51,7 @@ def engine(
     """Pulls from an engine that answers each pull like this."""
     script = {f"POST /images/create?fromImage={REFERENCE}": behaviour, **more}
     with misbehaving(script) as host:
-        client = Client(parse_host(host, "test", "test"), timeout, connect)
+        client = client_of(host, timeout)
         yield Puller(client, Credentials({"DOCKER_CONFIG": "/nowhere"}))
         client.close()
 
