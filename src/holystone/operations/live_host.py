@@ -92,10 +92,11 @@ class LiveHost:
 
     def observe(self, *, sizes: bool = False, every: bool = True) -> Inventory:
         """Everything on the engine now; see ``Host.observe``."""
+        ahead = self.begun is not None
         lists = self._lists(sizes=sizes, every=every)
         asked_at = lists.begun
-        # What happens from here on is later than what is listed.
-        now = self.now() - max(0.0, time.time() - asked_at)
+        # What happened since they were asked for may not be in the lists.
+        now = self.now() - (max(0.0, time.time() - asked_at) if ahead else 0.0)
         inventory = observe.read_lists(lists, now)
         engine, store = inventory.engine, inventory.engine.store
         over_ssh = self.client.endpoint.scheme == "ssh"
