@@ -9,8 +9,7 @@ import re
 import pytest
 
 from holystone.config import kinds
-from holystone.config.sample import sample
-from holystone.config.schema import schema
+from holystone.config.sample import sample, schema
 from tests.cli.command import POWERLESS, Command
 from tests.docs.test_reference import codes, fields, first_cells, section
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from holystone.engine.mounts import place
+from holystone.engine.sight import place
 from tests.cli.command import POWERLESS, PROGRAM, Command, Done
 from tests.engines import Engine
 from tests.engines.images import ImageToLoad, busybox_layer, layer, load

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from holystone.config.edit import CannotAdd, add, block
-from holystone.config.files import read_all
+from holystone.config.reading import read_all
 from holystone.config.sample import sample
 
 NEW = ["python:3.12-slim", "node:18"]

@@ -8,16 +8,14 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holystone.config.docker import Docker
-from holystone.config.docker import read as read_docker
 from holystone.config.effective import effective
 from holystone.config.errors import ConfigError, Fault
-from holystone.config.files import read_all
 from holystone.config.keys import KEYS, RULE_KEYS, TABLES
 from holystone.config.kinds import toml
 from holystone.config.lint import remarks, without_match
-from holystone.config.load import Configuration
-from holystone.config.settings import merged, policy, policy_from
+from holystone.config.load import Configuration, Docker, read_docker
+from holystone.config.reading import policy_from, read, read_all
+from holystone.config.settings import merged, policy
 from holystone.planner.inventory import Container, Disk, Engine, Image, Inventory, Volume
 from holystone.planner.policy import LEVELS, Policy
 
@@ -137,15 +135,13 @@ HOST = Inventory(
 def test_right_tables_of_two_files_protect_at_least_what_each_does(
     near: dict[str, Any], far: dict[str, Any], level: str
 ) -> None:
-    from holystone.config.reading import read
-
-    together = merged([("near", read(near)), ("far", read(far))])
+    together = merged([("near", read(near)[0]), ("far", read(far)[0])])
     found = Configuration((), together, Docker(""))
     assert effective(found)
     assert len([*remarks(found), *without_match(found, HOST)]) < 100
     both = policy(together, level).protect
     for each in (near, far):
-        alone = policy(merged([("file", read(each))]), level).protect
+        alone = policy(merged([("file", read(each)[0])]), level).protect
         assert set(alone.labels) <= set(both.labels)
         assert alone.official <= both.official
         assert alone.local <= both.local

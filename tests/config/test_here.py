@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from holystone.config import directions
 from holystone.config import load as loading
 from holystone.config.directions import Direction
-from holystone.config.files import read_all
 from holystone.config.keys import KEYS, RULE_KEYS, Key
 from holystone.config.load import HERE, Configuration, load
+from holystone.config.reading import read_all
 from holystone.config.settings import Settings, policy
 from holystone.planner.inventory import CacheRecord, Engine, Image, Inventory
 from holystone.planner.plan import plan

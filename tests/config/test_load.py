@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from holystone.config import load as loading
-from holystone.config.docker import Docker
 from holystone.config.errors import ConfigError
-from holystone.config.load import load
+from holystone.config.load import Docker, load
 from holystone.planner.policy import LEVELS, TAKES, Policy
 
 GIGABYTE = 10**9

@@ -8,10 +8,9 @@ import pytest
 
 from holystone.config.edit import CannotAdd, add
 from holystone.config.errors import ConfigError
-from holystone.config.files import read_all
 from holystone.config.load import HERE
-from holystone.config.places import Lines
-from holystone.config.toml_text import MOST_PARTS, loads
+from holystone.config.reading import read_all
+from holystone.config.toml_text import MOST_PARTS, Lines, loads
 
 _LONG = 50_000
 _SECONDS = 20.0

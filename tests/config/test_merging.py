@@ -7,8 +7,7 @@ import tomllib
 import pytest
 
 from holystone.config.errors import ConfigError
-from holystone.config.files import read_all
-from holystone.config.reading import read
+from holystone.config.reading import read, read_all
 from holystone.config.settings import Settings, merged, policy
 from holystone.planner.inventory import Engine, Image, Inventory
 from holystone.planner.policy import Policy
@@ -18,7 +17,7 @@ from holystone.planner.usage import Usage
 
 def of(*texts: str) -> Settings:
     """The settings of files with these texts, the nearest first: ``file0``, ``file1``."""
-    return merged([(f"file{at}", read(tomllib.loads(text))) for at, text in enumerate(texts)])
+    return merged([(f"file{at}", read(tomllib.loads(text))[0]) for at, text in enumerate(texts)])
 
 
 def routine(*texts: str) -> Policy:
@@ -30,7 +29,7 @@ def protects(made: Policy, tag: str) -> bool:
     """Whether a policy protects an image with this tag."""
     inventory = Inventory(Engine("e", "e", "28", "1.51", "overlay2"), 0.0, (Image("i", (tag,)),))
     protection = Protection(inventory, Usage(), made, 0.0)
-    return protection.of_image(inventory.images[0], 0.0, 0.0, lost=None) is not None
+    return protection.of_image(inventory.images[0], 0.0, 0.0, lost=False) is not None
 
 
 def test_the_nearest_value_counts_key_by_key() -> None:

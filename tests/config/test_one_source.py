@@ -10,9 +10,8 @@ import pytest
 
 from holystone.config.errors import ConfigError
 from holystone.config.keys import KEYS, RULE_KEYS
-from holystone.config.sample import sample
-from holystone.config.schema import schema
-from holystone.config.settings import policy_from
+from holystone.config.reading import policy_from
+from holystone.config.sample import sample, schema
 from holystone.planner.policy import LEVELS, TAKES, Policy
 from tests.config.key_table import DOCUMENT, rewritten
 from tests.config.test_reading import WRONG

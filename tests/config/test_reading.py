@@ -8,7 +8,7 @@ import pytest
 
 from holystone.config.errors import ConfigError
 from holystone.config.keys import KEYS, RULE_KEYS
-from holystone.config.settings import policy_from
+from holystone.config.reading import policy_from
 from holystone.planner.policy import (
     DEFAULT_RETENTION,
     LEVELS,

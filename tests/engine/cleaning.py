@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,11 +70,12 @@ def live_host(engine: Engine, state: Path | None = None, *, remote: bool = False
     here = resolve(engine.host, None, {})
     there = here._replace(scheme="tcp", address="elsewhere:2375") if remote else here
     client = Client(there, 120, lambda _, timeout: connect(here, timeout))
-    memory = Forgetful() if state is None else Store(str(state), _no_warning)
+    memory = Forgetful() if state is None else Store(str(state), no_warning)
     return LiveHost(client, memory)
 
 
-def _no_warning(message: str) -> None:
+def no_warning(message: str) -> None:
+    """Fail: the memory of a test has nothing to warn of."""
     raise AssertionError(message)
 
 
@@ -94,14 +97,17 @@ def figures(engine: Engine) -> Figures:
     )
 
 
+def observed(engine: Engine, state: Path | None = None, *, remote: bool = False) -> Inventory:
+    """Everything on the engine, dated and weighed."""
+    with closing(live_host(engine, state, remote=remote)) as host:
+        return host.weigh(host.date(host.observe()))
+
+
 def planned(engine: Engine, policy: Policy, state: Path | None = None) -> tuple[Inventory, Plan]:
     """Observe and plan as ``holystone plan`` does."""
-    host = live_host(engine, state)
-    try:
+    with closing(live_host(engine, state)) as host:
         inventory = host.weigh(host.date(host.observe()))
         return inventory, plan(inventory, host.usage(), policy, time.time())
-    finally:
-        host.close()
 
 
 def clean(
@@ -110,21 +116,27 @@ def clean(
     state: Path | None = None,
     *,
     remote: bool = False,
+    measure: Callable[[Engine], Figures] = figures,
+    free_bytes: int | None = None,
 ) -> Clean:
-    """Make a clean as ``holystone clean`` does."""
-    before = figures(engine)
-    host = live_host(engine, state, remote=remote)
-    if remote and engine.store == "podman":
-        # It sends late what was made just before; of another machine nobody can tell that it was.
-        time.sleep(1)
-    try:
+    """Make a clean as ``holystone clean`` does.
+
+    ``measure`` tells the figures before and after it; with ``free_bytes`` the engine's disk, of
+    10**12 bytes, has so many left.
+    """
+    before = measure(engine)
+    with closing(live_host(engine, state, remote=remote)) as host:
+        if remote and engine.store == "podman":
+            # It sends late what was made just before; of another machine nobody can tell that.
+            time.sleep(1)
         host.watch()
         inventory = host.weigh(host.date(host.observe()))
+        if free_bytes is not None:
+            disk = inventory.disk._replace(total_bytes=10**12, free_bytes=free_bytes)
+            inventory = inventory._replace(disk=disk)
         made = plan(inventory, host.usage(), policy, time.time())
         outcome = execute(made, inventory, host)
-    finally:
-        host.close()
-    return Clean(inventory, made, outcome, before, figures(engine))
+    return Clean(inventory, made, outcome, before, measure(engine))
 
 
 def image_ids(engine: Engine) -> set[str]:

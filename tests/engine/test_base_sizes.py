@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
 
 from holystone.engine.storage import cache_bases
-from holystone.operations.execute import execute
 from holystone.planner.inventory import CacheRecord, Inventory
 from holystone.planner.inventory import Engine as EngineFacts
-from holystone.planner.plan import plan
 from holystone.planner.policy import CacheLimits, Mark, Policy
-from tests.engine.cleaning import NO_CACHE, NO_GRACE, live_host
-from tests.engine.test_cache_holders import DEEP, Cleaned, base_in, layer_bytes, wait_for_builds
+from tests.engine.cleaning import NO_CACHE, NO_GRACE, observed
+from tests.engine.test_cache_holders import (
+    ALL_CACHE_STAYS,
+    DEEP,
+    FREE,
+    assert_exact,
+    base_in,
+    cleaned,
+    freed,
+    layer_bytes,
+    wait_for_builds,
+)
 from tests.engines import Engine, Registry
 from tests.engines.images import ImageToLoad, build, layer, load
 
@@ -57,11 +64,11 @@ def test_without_a_budget_the_base_goes_and_counts(
     other = tools_in(registry, fresh_engine, f"{unique}-other", 1_000_000)
     service(fresh_engine, registry, base, f"{unique}-a", 300_000)
     service(fresh_engine, registry, other, f"{unique}-b", 200_000)
-    done = Cleaned(fresh_engine, NO_CACHE)
-    done.assert_exact()
+    done = cleaned(fresh_engine, NO_CACHE)
+    assert_exact(done)
     assert {TOOLS, 1_000_000, 30_000, 40_000} <= {r.size for r in bases(done.inventory.cache)}
-    assert set(done.freed) == {"cache"}
-    assert done.gained >= TOOLS + 1_000_000
+    assert set(freed(done)) == {"cache"}
+    assert done.fall >= TOOLS + 1_000_000
     assert layer_bytes(fresh_engine) == 500_000
 
 
@@ -70,8 +77,8 @@ def test_the_budget_counts_the_base(fresh_engine: Engine, registry: Registry, un
     service(
         fresh_engine, registry, tools_in(registry, fresh_engine, unique), f"{unique}-a", 300_000
     )
-    done = Cleaned(fresh_engine, NO_GRACE._replace(cache=CacheLimits(budget_bytes=TOOLS)))
-    done.assert_exact()
+    done = cleaned(fresh_engine, NO_GRACE._replace(cache=CacheLimits(budget_bytes=TOOLS)))
+    assert_exact(done)
     left = sum(
         record.size
         for record in done.inventory.cache
@@ -86,29 +93,22 @@ def test_a_target_that_the_base_reaches_takes_no_image(
 ) -> None:
     base = tools_in(registry, fresh_engine, unique)
     service(fresh_engine, registry, base, f"{unique}-a", 300_000)
-    fresh_engine.docker("push", loaded(fresh_engine, f"{registry.address}/{unique}-b:1"))
+    # An image that has nothing to do with the build cache.
+    tag = f"{registry.address}/{unique}-b:1"
+    load(fresh_engine, ImageToLoad([layer(tag, 500_000)], [tag]))
+    fresh_engine.docker("push", tag)
     wait_for_builds(fresh_engine)
-    host = live_host(fresh_engine)
-    try:
-        host.watch()
-        inventory = host.weigh(host.date(host.observe()))
-        # All that the build cache has to itself is as much as is needed.
-        needed = sum(record.size for record in inventory.cache if not record.shared)
-        policy = NO_GRACE._replace(
-            target=Mark(free_bytes=10**11 + needed),
-            cache=CacheLimits(budget_bytes=10**12),
-            check_registry=False,
-        )
-        disk = inventory.disk._replace(total_bytes=10**12, free_bytes=10**11)
-        inventory = inventory._replace(disk=disk)
-        before = layer_bytes(fresh_engine)
-        made = plan(inventory, host.usage(), policy, time.time())
-        outcome = execute(made, inventory, host)
-    finally:
-        host.close()
+    # All that the build cache has to itself is as much as is needed.
+    listed = observed(fresh_engine).cache
+    needed = sum(record.size for record in listed if not record.shared)
+    policy = NO_GRACE._replace(
+        target=Mark(free_bytes=FREE + needed), cache=ALL_CACHE_STAYS, check_registry=False
+    )
+    done = cleaned(fresh_engine, policy, free_bytes=FREE)
+    made = done.plan
     assert {step.kind for step in made.steps} == {"cache"}
     assert not made.estimated
-    assert before - layer_bytes(fresh_engine) == made.freed_bytes == outcome.freed_bytes == needed
+    assert done.fall == made.freed_bytes == done.outcome.freed_bytes == needed
     assert needed > TOOLS
 
 
@@ -121,12 +121,12 @@ def test_a_base_that_a_container_holds_too_is_told_with_bounds(
     fresh_engine.docker("create", "--network", "none", base)
     service(fresh_engine, registry, base, f"{unique}-a", 300_000)
     fresh_engine.docker("rmi", "-f", base)
-    done = Cleaned(fresh_engine, keep_containers(NO_CACHE))
+    done = cleaned(fresh_engine, NO_CACHE._replace(takes=NO_CACHE.takes._replace(containers=False)))
     assert done.plan.estimated
-    assert done.plan.freed_bytes == done.gained
+    assert done.plan.freed_bytes == done.fall
     held = [record for record in done.inventory.cache if record.size_at_most]
     assert [record.size for record in held] == [0] * 4
-    assert done.plan.at_most == done.gained + sum(record.size_at_most or 0 for record in held)
+    assert done.plan.at_most == done.fall + sum(record.size_at_most or 0 for record in held)
 
 
 @pytest.mark.parametrize("policy", [NO_CACHE, DEEP], ids=["routine", "deep"])
@@ -136,19 +136,9 @@ def test_of_a_remote_engine_no_exact_figure_is_claimed(
 ) -> None:
     base = tools_in(registry, fresh_engine, unique)
     service(fresh_engine, registry, base, f"{unique}-a", 300_000)
-    done = Cleaned(fresh_engine, policy, tmp_path, remote=True)
+    done = cleaned(fresh_engine, policy, tmp_path, remote=True)
     assert done.plan.estimated
-    assert done.plan.at_least <= done.gained
-
-
-def loaded(engine: Engine, tag: str) -> str:
-    """An image that has nothing to do with the build cache."""
-    load(engine, ImageToLoad([layer(tag, 500_000)], [tag]))
-    return tag
-
-
-def keep_containers(policy: Policy) -> Policy:
-    return policy._replace(takes=policy.takes._replace(containers=False))
+    assert done.plan.at_least <= done.fall
 
 
 def test_keys_are_found_wherever_the_database_is_cut(

@@ -11,13 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from holystone.operations.execute import Outcome, execute
-from holystone.planner.inventory import Inventory
-from holystone.planner.plan import plan
 from holystone.planner.policy import TAKES, CacheLimits, Grace, Mark, Policy
-from holystone.planner.verdict import Plan
 from holystone.store.store import Store
-from tests.engine.cleaning import NO_CACHE, NO_GRACE, live_host
+from tests.engine.cleaning import NO_CACHE, NO_GRACE, Clean, Figures, clean, no_warning
 from tests.engines import Engine, Registry
 from tests.engines.images import ImageToLoad, build, busybox_layer, layer, load, tar_of
 from tests.engines.places import DOCKER
@@ -26,39 +22,40 @@ pytestmark = pytest.mark.engine("classic")
 
 DEEP = Policy(level="deep", takes=TAKES["deep"], grace=Grace.uniform(0), include_local=True)
 ALL_CACHE_STAYS = CacheLimits(budget_bytes=10**12)
+FREE = 10**11
+"""Bytes that a disk is said to have left."""
 
 
-class Cleaned:
+def assert_exact(done: Clean) -> None:
+    """Everything went, and freed what was promised, to the byte of the files."""
+    assert {r.result for r in done.outcome.results.values()} <= {"removed"}
+    assert not done.plan.estimated
+    assert done.plan.freed_bytes == done.outcome.freed_bytes == done.fall
+
+
+def freed(done: Clean) -> dict[str, int]:
+    """What each kind of object freed, of those that went."""
+    kinds: dict[str, int] = {}
+    for (kind, _), size in done.outcome.freed.items():
+        kinds[kind] = kinds.get(kind, 0) + size
+    return kinds
+
+
+def cleaned(
+    engine: Engine,
+    policy: Policy,
+    state: Path | None = None,
+    *,
+    remote: bool = False,
+    free_bytes: int | None = None,
+) -> Clean:
     """A clean, held against the files of the layers before and after it."""
+    wait_for_builds(engine)
+    return clean(engine, policy, state, remote=remote, measure=of_layers, free_bytes=free_bytes)
 
-    def __init__(
-        self, engine: Engine, policy: Policy, state: Path | None = None, *, remote: bool = False
-    ) -> None:
-        wait_for_builds(engine)
-        host = live_host(engine, state, remote=remote)
-        try:
-            host.watch()
-            self.inventory: Inventory = host.weigh(host.date(host.observe()))
-            before = layer_bytes(engine)
-            self.plan: Plan = plan(self.inventory, host.usage(), policy, time.time())
-            self.outcome: Outcome = execute(self.plan, self.inventory, host)
-        finally:
-            host.close()
-        self.gained = before - layer_bytes(engine)
 
-    @property
-    def freed(self) -> dict[str, int]:
-        """What each kind of object freed, of those that went."""
-        kinds: dict[str, int] = {}
-        for (kind, _), size in self.outcome.freed.items():
-            kinds[kind] = kinds.get(kind, 0) + size
-        return kinds
-
-    def assert_exact(self) -> None:
-        """Everything went, and freed what was promised, to the byte of the files."""
-        assert {r.result for r in self.outcome.results.values()} <= {"removed"}
-        assert not self.plan.estimated
-        assert self.plan.freed_bytes == self.outcome.freed_bytes == self.gained
+def of_layers(engine: Engine) -> Figures:
+    return Figures(layer_bytes(engine), 0, 0)
 
 
 def wait_for_builds(engine: Engine) -> None:
@@ -112,19 +109,19 @@ def test_an_image_goes_and_its_cache_stays_and_goes_later(
             *("-t", f"localhost/{unique}:1", "--label", f"turn={turn}", "--no-cache"),
             buildkit=True,
         )
-    one = Cleaned(fresh_engine, NO_GRACE._replace(cache=ALL_CACHE_STAYS))
-    one.assert_exact()
-    assert len(one.freed) == 1
-    assert one.gained == 0
+    one = cleaned(fresh_engine, NO_GRACE._replace(cache=ALL_CACHE_STAYS))
+    assert_exact(one)
+    assert len(freed(one)) == 1
+    assert one.fall == 0
     assert one.plan.held_by_cache == 400_000
-    two = Cleaned(fresh_engine, NO_CACHE)
-    two.assert_exact()
+    two = cleaned(fresh_engine, NO_CACHE)
+    assert_exact(two)
     # The last image keeps its base and its own layer; the records of both stay with it.
-    assert two.gained >= 400_000
-    three = Cleaned(fresh_engine, DEEP)
-    three.assert_exact()
+    assert two.fall >= 400_000
+    three = cleaned(fresh_engine, DEEP)
+    assert_exact(three)
     assert layer_bytes(fresh_engine) == 0
-    assert three.gained >= 2_000_000
+    assert three.fall >= 2_000_000
 
 
 def test_cache_that_goes_while_the_image_stays_frees_nothing_of_it(
@@ -133,15 +130,15 @@ def test_cache_that_goes_while_the_image_stays_frees_nothing_of_it(
     base = base_in(registry, fresh_engine, unique)
     build(fresh_engine, dockerfile(base, 300_000), "-t", f"localhost/{unique}:1", buildkit=True)
     keep = DEEP._replace(takes=DEEP.takes._replace(tagged="none"))
-    one = Cleaned(fresh_engine, keep)
-    one.assert_exact()
+    one = cleaned(fresh_engine, keep)
+    assert_exact(one)
     shared = {record.id for record in one.inventory.cache if record.shared}
     assert len(shared) == 6
     assert {one.outcome.freed["cache", record_id] for record_id in shared} == {0}
     assert fresh_engine.disk_usage()["BuildCache"] in (None, [])
-    two = Cleaned(fresh_engine, DEEP)
-    two.assert_exact()
-    assert two.freed["image"] == two.gained > 2_000_000
+    two = cleaned(fresh_engine, DEEP)
+    assert_exact(two)
+    assert freed(two)["image"] == two.fall > 2_000_000
 
 
 def test_images_that_share_a_stage_and_go_with_their_cache(
@@ -158,8 +155,8 @@ def test_images_that_share_a_stage_and_go_with_their_cache(
         tag = f"localhost/{unique}:{target}"
         build(fresh_engine, stages, "-t", tag, "--target", target, buildkit=True)
     build(fresh_engine, dockerfile(base, 60_000), "-t", f"localhost/{unique}:three", buildkit=True)
-    done = Cleaned(fresh_engine, DEEP)
-    done.assert_exact()
+    done = cleaned(fresh_engine, DEEP)
+    assert_exact(done)
     assert [v for v in done.plan.kept if v.kind in ("image", "cache")] == []
     assert layer_bytes(fresh_engine) == 0
 
@@ -177,41 +174,27 @@ def test_a_target_takes_the_fewest_images_with_their_cache(
               *("-t", tags[-1]), buildkit=True)  # fmt: skip
         fresh_engine.docker("push", tags[-1])
     # Contexts and the like go first; what is left besides is images and the records they share.
-    Cleaned(fresh_engine, NO_CACHE, tmp_path, remote=remote)
-    host = live_host(fresh_engine, tmp_path, remote=remote)
-    try:
-        inventory = host.weigh(host.date(host.observe()))
-    finally:
-        host.close()
+    cleaned(fresh_engine, NO_CACHE, tmp_path, remote=remote)
     needed = 1_200_000
-    disk = inventory.disk._replace(total_bytes=10**12, free_bytes=10**11)
     policy = NO_GRACE._replace(
-        target=Mark(free_bytes=10**11 + needed), cache=ALL_CACHE_STAYS, check_registry=False
+        target=Mark(free_bytes=FREE + needed), cache=ALL_CACHE_STAYS, check_registry=False
     )
-    host = live_host(fresh_engine, tmp_path, remote=remote)
-    ledger = Store(str(tmp_path), _no_warning)
-    try:
-        host.watch()
-        inventory = host.weigh(host.date(host.observe()))._replace(disk=disk)
-        before = layer_bytes(fresh_engine)
-        made = plan(inventory, host.usage(), policy, time.time())
-        run = ledger.runs.begin(made, inventory, endpoint="test", job="")
-        outcome = execute(made, inventory, host)
-    finally:
-        host.close()
-    gained = before - layer_bytes(fresh_engine)
+    done = cleaned(fresh_engine, policy, tmp_path, remote=remote, free_bytes=FREE)
+    made, outcome = done.plan, done.outcome
     assert len([step for step in made.steps if step.kind == "image"]) == 3
     assert {r.result for r in outcome.results.values()} == {"removed"}
-    assert made.at_least <= gained <= made.at_most
-    assert gained >= needed
-    assert gained == outcome.freed_bytes == 1_500_000
+    assert made.at_least <= done.fall <= made.at_most
+    assert done.fall >= needed
+    assert done.fall == outcome.freed_bytes == 1_500_000
+    ledger = Store(str(tmp_path), no_warning)
+    run = ledger.runs.begin(made, done.inventory, endpoint="test", job="")
     assert run is not None
     run.end(freed_bytes=outcome.freed_bytes, freed=outcome.freed, removed=outcome.removed,
             skipped=outcome.skipped, failed=outcome.failed, interrupted="",
             disk_free_after=None)  # fmt: skip
-    again = Cleaned(fresh_engine, policy._replace(target=None), tmp_path, remote=remote)
+    again = cleaned(fresh_engine, policy._replace(target=None), tmp_path, remote=remote)
     assert not again.plan.steps
-    assert sum(past.freed_bytes or 0 for past in ledger.runs.list()) == gained
+    assert sum(past.freed_bytes or 0 for past in ledger.runs.list()) == done.fall
     left = fresh_engine.client.list("/images/json")
     assert len({tag for image in left for tag in image["RepoTags"]} & set(tags)) == 2
 
@@ -248,26 +231,13 @@ def test_a_target_is_reached_beside_a_running_build(
         fresh_engine.docker("push", tag)
     needed = 350_000
     # Contexts would go first.
-    Cleaned(fresh_engine, NO_CACHE, tmp_path)
+    cleaned(fresh_engine, NO_CACHE, tmp_path)
     with running_build(fresh_engine, tags[0]):
-        host = live_host(fresh_engine, tmp_path)
-        try:
-            host.watch()
-            inventory = host.weigh(host.date(host.observe()))
-            before = layer_bytes(fresh_engine)
-            disk = inventory.disk._replace(total_bytes=10**12, free_bytes=10**11)
-            policy = NO_GRACE._replace(
-                target=Mark(free_bytes=10**11 + needed), cache=ALL_CACHE_STAYS, check_registry=False
-            )
-            made = plan(inventory._replace(disk=disk), host.usage(), policy, time.time())
-            outcome = execute(made, inventory, host)
-        finally:
-            host.close()
-        gained = before - layer_bytes(fresh_engine)
+        policy = NO_GRACE._replace(
+            target=Mark(free_bytes=FREE + needed), cache=ALL_CACHE_STAYS, check_registry=False
+        )
+        done = clean(fresh_engine, policy, tmp_path, measure=of_layers, free_bytes=FREE)
+    made = done.plan
     assert {verdict.names for verdict in made.removed if verdict.kind == "image"} == {(tags[1],)}
     assert not made.short_bytes
-    assert made.freed_bytes == outcome.freed_bytes == gained >= needed
-
-
-def _no_warning(message: str) -> None:
-    raise AssertionError(message)
+    assert made.freed_bytes == done.outcome.freed_bytes == done.fall >= needed

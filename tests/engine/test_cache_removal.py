@@ -9,20 +9,18 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from holystone.engine import remove_cache as cache_removal
-from holystone.engine.buildkit import control
-from holystone.engine.buildkit.grpc import Channel
-from holystone.engine.client import Client
+from holystone.engine import buildkit as control
+from holystone.engine import cache as cache_removal
+from holystone.engine.buildkit import Channel
+from holystone.engine.cache import BUSY
 from holystone.engine.host import ALREADY_GONE, REMOVED, SKIPPED, USED, Removal
-from holystone.engine.remove_cache import BUSY
-from holystone.engine.transport.connection import connect
-from holystone.engine.transport.endpoint import resolve
 from holystone.operations.execute import Outcome, execute
 from holystone.operations.live_host import LiveHost
 from holystone.planner.plan import plan
 from holystone.planner.policy import CacheLimits
 from holystone.planner.verdict import Step
 from tests.engine.cleaning import NO_CACHE, NO_GRACE, clean, live_host
+from tests.engine_client.clients import client_of
 from tests.engine_client.proxy import Front, proxy
 from tests.engines import Engine
 from tests.engines.images import (
@@ -63,7 +61,7 @@ def left(engine: Engine) -> set[str]:
 
 def clean_by_way_of(front: Front) -> Outcome:
     """A clean of all build cache through a proxy."""
-    host = LiveHost(Client(resolve(front.url, None, {}), 60, connect), Forgetful())
+    host = LiveHost(client_of(front.url), Forgetful())
     try:
         host.watch()
         inventory = host.weigh(host.date(host.observe()))

@@ -9,13 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from holystone.engine.client import Client
 from holystone.engine.events import Event, EventStream
-from holystone.engine.transport.connection import connect
-from holystone.engine.transport.endpoint import resolve
 from holystone.operations.live_host import LiveHost
 from holystone.planner import usage
 from holystone.usage import sighting
+from tests.engine_client.clients import client_of
 from tests.engine_client.proxy import proxy
 from tests.engines import Engine
 from tests.engines.images import ImageToLoad, busybox_layer, load
@@ -24,7 +22,7 @@ from tests.store.examples import opened
 
 @contextlib.contextmanager
 def following(url: str, *, since: int = 0) -> Iterator[EventStream]:
-    client = Client(resolve(url, None, {}), 30, connect)
+    client = client_of(url, 30)
     try:
         with contextlib.closing(EventStream(client, since=since)) as stream:
             yield stream
@@ -83,7 +81,7 @@ def test_from_the_second_look_on_it_feeds_the_tracker(
     reference = f"localhost/{unique}:1"
     load(fresh_engine, ImageToLoad([busybox_layer()], [reference]))
     with proxy(fresh_engine) as front, opened(tmp_path) as ledger:
-        host = LiveHost(Client(resolve(front.url, None, {}), 60, connect), ledger)
+        host = LiveHost(client_of(front.url), ledger)
         host.watch()
         stream = host.touched.stream
         assert stream is not None

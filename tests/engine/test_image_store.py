@@ -8,13 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from holystone.engine.client import Client
 from holystone.engine.image_facts import inspect_images, weigh_images
 from holystone.engine.storage.classic import read_images
-from holystone.engine.transport.connection import connect
-from holystone.engine.transport.endpoint import resolve
 from holystone.planner.inventory import Image, Layer
 from holystone.usage.store_port import ImageFacts
+from tests.engine_client.clients import client_of
 from tests.engines import Engine
 from tests.engines.images import SCRATCH, ImageToLoad, build, layer, load
 
@@ -26,7 +24,7 @@ def test_the_files_say_what_the_engine_says(fresh_engine: Engine, unique: str) -
     load(fresh_engine, ImageToLoad([layer(unique), "ENV A=1"], [tag]))
     build(fresh_engine, SCRATCH + "RUN mkdir /a\nRUN true\nWORKDIR /b\n", "-t", tag)
     build(fresh_engine, SCRATCH + "RUN true\nWORKDIR /c\nENV B=1\n", "-t", tag, buildkit=True)
-    client = Client(resolve(fresh_engine.host, None, {}), 60, connect)
+    client = client_of(fresh_engine.host)
     info = client.get("/info")
     ids = [image["Id"] for image in client.get("/images/json?all=1")]
     known = {image_id: ImageFacts(first_seen=1.0) for image_id in ids}

@@ -9,8 +9,7 @@ import pytest
 
 from holystone.engine import image_facts as asking
 from holystone.operations.refresh import PULLED, carry_out
-from holystone.operations.refresh_choice import NAMED, Wanted
-from holystone.operations.refresh_standing import NEWER, Standing
+from holystone.operations.refresh_plan import NAMED, NEWER, Entry
 from holystone.operations.watching import Unwatched
 from holystone.registry.credentials import Credentials
 from holystone.registry.pull import Puller
@@ -152,10 +151,9 @@ def test_a_newer_version_comes_with_both(
     host = live_host(fresh_engine)
     try:
         (image_,) = [each for each in host.observe().images if index in each.tags]
-        standing = Standing(Wanted(index, NAMED, image_), NEWER)
-        (outcome,) = carry_out(
-            [standing], Puller(host.client, Credentials({})), Unwatched(), parallel=1
-        ).outcomes
+        found = Entry(index, NAMED, image_, NEWER)
+        puller = Puller(host.client, Credentials({}))
+        ((outcome,), _) = carry_out([found], puller, Unwatched(), parallel=1)
     finally:
         host.close()
     assert (outcome.result, outcome.detail, outcome.image_id) == (PULLED, "", digest)

@@ -4,34 +4,35 @@ from __future__ import annotations
 
 import os
 import signal
-from functools import partial
 
 import pytest
 
 from holystone.engine.client import Client
-from holystone.engine.transport.address import parse_host
-from holystone.engine.transport.connection import connect
-from holystone.engine.transport.endpoint import resolve
 from holystone.operations.refresh import FAILED, LEFT, PULLED, carry_out
-from holystone.operations.refresh_choice import (
+from holystone.operations.refresh_plan import (
+    ABSENT,
+    LOCAL,
+    MISSING,
     NAMED,
+    NEWER,
     PROTECTED,
     RECENTLY,
     USED,
+    Entry,
     RefreshError,
-    Wanted,
     choose,
+    stand,
 )
-from holystone.operations.refresh_standing import ABSENT, LOCAL, MISSING, NEWER, Standing, stand
 from holystone.operations.watching import Unwatched
 from holystone.planner.inventory import Engine as EngineFacts
 from holystone.planner.inventory import Image, Inventory
 from holystone.planner.policy import Protect
 from holystone.planner.usage import Usage
 from holystone.registry.credentials import Credentials
-from holystone.registry.probe import ask
+from holystone.registry.probe import Asker
 from holystone.registry.pull import Puller
 from tests.engine.restoring import image, pushed
+from tests.engine_client.clients import client_of
 from tests.engine_client.misbehaving import HANG, answers, misbehaving, refuses
 from tests.engine_client.test_pulling import progress, stream
 from tests.engines import Engine, Registry
@@ -50,9 +51,9 @@ HOST = Inventory(
 USAGE = Usage(last_used={("image", "3"): NOW - RECENTLY + 1, ("image", "2"): NOW - RECENTLY - 1})
 
 
-def look_up(client: Client, wanted: list[Wanted], store: str) -> list[Standing]:
-    credentials = Credentials({"DOCKER_CONFIG": "/nowhere"})
-    return stand(partial(ask, client, credentials), wanted, store)
+def look_up(client: Client, chosen: list[Entry], store: str) -> list[Entry]:
+    asker = Asker(client, Credentials({"DOCKER_CONFIG": "/nowhere"}))
+    return stand(lambda each: asker.ask((one,) for one in each), chosen, store)
 
 
 def chosen(*patterns: str, protect: Protect | None = None, missing: bool = False) -> dict[str, str]:
@@ -91,10 +92,10 @@ def test_what_is_asked_for() -> None:
 def test_what_podman_calls_localhost_is_no_registry() -> None:
     """Nobody is asked about it, nor about what is not here and not to be pulled."""
     with misbehaving({}) as host:
-        client = Client(parse_host(host, "test", "test"), 60, connect)
+        client = client_of(host)
         wanted = [
-            Wanted("localhost/app:1", PROTECTED, Image("1", ("localhost/app:1",))),
-            Wanted("redis:7", NAMED),
+            Entry("localhost/app:1", PROTECTED, Image("1", ("localhost/app:1",))),
+            Entry("redis:7", NAMED),
         ]
         told = look_up(client, wanted, "podman")
         client.close()
@@ -112,18 +113,18 @@ def test_no_pull_begins_once_the_window_has_closed(
             pushed(fresh_engine, registry, f"{unique}-{name}", "1").partition("@")[0] + ":1"
         )
         fresh_engine.api("DELETE", f"/images/{tags[-1]}")
-    client = Client(resolve(fresh_engine.host, None, {}), 60, connect)
+    client = client_of(fresh_engine.host)
     times = iter((True, False, False))
-    done = carry_out(
-        [Standing(Wanted(tag, NAMED), MISSING) for tag in tags],
+    done, _ = carry_out(
+        [Entry(tag, NAMED, state=MISSING) for tag in tags],
         Puller(client, Credentials({"DOCKER_CONFIG": "/nowhere"})),
         Unwatched(),
         parallel=1,
         may_begin=lambda: next(times),
     )
     client.close()
-    assert [each.result for each in done.outcomes] == [PULLED, LEFT, LEFT]
-    assert done.outcomes[1].detail == "the window has closed"
+    assert [each.result for each in done] == [PULLED, LEFT, LEFT]
+    assert done[1].detail == "the window has closed"
     assert [image(fresh_engine, tag) is not None for tag in tags] == [True, False, False]
 
 
@@ -131,25 +132,25 @@ def test_ctrl_c_leaves_the_rest_as_it_was() -> None:
     class Interrupting(Unwatched):
         """Presses Ctrl-C once bytes come."""
 
-        def moved(self, place: int, come: int, size: int) -> None:
+        def moved(self, *_: int) -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
     reference = "r.example.com/app:1"
     here = Image("sha256:" + "1" * 64, (reference,))
-    standings = [Standing(Wanted(reference, NAMED, here), NEWER)] * 2
+    standings = [Entry(reference, NAMED, here, NEWER)] * 2
     script = {
         f"POST /images/create?fromImage={reference}": stream(
             progress("a", "Downloading", 1, 2), then=HANG
         )
     }
     with misbehaving(script) as host:
-        client = Client(parse_host(host, "test", "test"), 60, connect)
+        client = client_of(host)
         puller = Puller(client, Credentials({"DOCKER_CONFIG": "/nowhere"}))
-        done = carry_out(standings, puller, Interrupting(), parallel=1)
+        done, interrupted = carry_out(standings, puller, Interrupting(), parallel=1)
         client.close()
-    assert done.interrupted == "interrupted"
-    assert [each.result for each in done.outcomes] == [FAILED, LEFT]
-    assert {each.image_id for each in done.outcomes} == {here.id}
+    assert interrupted == "interrupted"
+    assert [each.result for each in done] == [FAILED, LEFT]
+    assert {each.image_id for each in done} == {here.id}
 
 
 def test_a_registry_that_does_not_know_what_is_here() -> None:
@@ -165,12 +166,12 @@ def test_a_registry_that_does_not_know_what_is_here() -> None:
             "c": refuses(500, "EOF"),
         }[name]
     wanted = [
-        Wanted(f"r.example.com/{name}:1", why, Image(name, (), (digest,)))
+        Entry(f"r.example.com/{name}:1", why, Image(name, (), (digest,)))
         for why in (PROTECTED, NAMED)
         for name, digest in digests.items()
     ]
     with misbehaving(script) as host:
-        client = Client(parse_host(host, "test", "test"), 60, connect)
+        client = client_of(host)
         protected = look_up(client, wanted[:3], "containerd")
         named = look_up(client, wanted[3:], "containerd")
         client.close()

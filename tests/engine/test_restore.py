@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from holystone.engine.client import Client
 from holystone.engine.observe import Lists, read_lists
-from holystone.engine.transport.connection import connect
-from holystone.engine.transport.endpoint import resolve
 from holystone.operations.bring_back import (
     FAILED,
     LOST,
     PRESENT,
     RESTORED,
-    Restored,
-    Undone,
     carry_out,
 )
 from holystone.operations.restore import RestoreError, plan_restore
@@ -26,8 +22,17 @@ from holystone.registry.credentials import Credentials
 from holystone.registry.pull import Puller
 from holystone.store.store import Store
 from tests.engine.restoring import forget, image, login, pushed, recorded_clean
+from tests.engine_client.clients import client_of
 from tests.engines import Engine, Registry, start_registry
 from tests.engines.images import ImageToLoad, layer, load
+
+
+class Done(NamedTuple):
+    """What became of an image."""
+
+    result: str
+    detail: str = ""
+    image_id: str = ""
 
 
 class Seen:
@@ -51,9 +56,9 @@ def undo(
     *references: str,
     number: int | None = None,
     config: Path | None = None,
-) -> dict[str, Restored]:
+) -> dict[str, Done]:
     """Restore a run; what became of each object, by ID."""
-    client = Client(resolve(engine.host, None, {}), 60, connect)
+    client = client_of(engine.host)
     ledger = Store(str(state), _fail)
     try:
         inventory = read_lists(Lists(client, sizes=False), 0.0)
@@ -61,13 +66,13 @@ def undo(
         plan = plan_restore(inventory, ledger.runs.removed(run.id), references)
         seen = Seen()
         credentials = Credentials({"DOCKER_CONFIG": str(config or "/nowhere")})
-        undone: Undone = carry_out(plan, Puller(client, credentials), seen)
+        undone = carry_out(plan, Puller(client, credentials), seen)
     finally:
         ledger.close()
         client.close()
     assert not undone.interrupted
     assert sorted(seen.places) == list(range(len(plan)))
-    return {item.removed.id: done for item, done in zip(plan, undone.results, strict=True)}
+    return {e.removed.id: Done(e.result, e.detail, e.image_id) for e in undone.entries}
 
 
 def _fail(message: str) -> None:
@@ -95,14 +100,14 @@ def test_an_image_comes_back_with_both_tags(
     assert tags(fresh_engine, reference) == named
     recorded_clean(fresh_engine, tmp_path)
     assert image(fresh_engine, before) is None
-    assert undo(fresh_engine, tmp_path) == {before: Restored(RESTORED, "", before)}
+    assert undo(fresh_engine, tmp_path) == {before: Done(RESTORED, "", before)}
     assert image_id(fresh_engine, reference) == before
     assert tags(fresh_engine, reference) == named
     again = undo(fresh_engine, tmp_path)
-    assert again == {before: Restored(PRESENT, "it is here", before)}
+    assert again == {before: Done(PRESENT, "it is here", before)}
     fresh_engine.api("DELETE", f"/images/{registry.address}/{unique}:latest")
     if image(fresh_engine, before) is not None:
-        assert undo(fresh_engine, tmp_path)[before] == Restored(RESTORED, "", before)
+        assert undo(fresh_engine, tmp_path)[before] == Done(RESTORED, "", before)
         assert tags(fresh_engine, before) == named
 
 
@@ -116,7 +121,7 @@ def test_an_image_that_had_a_digest_only(
     assert tags(fresh_engine, reference) == set()
     recorded_clean(fresh_engine, tmp_path)
     assert image(fresh_engine, before) is None
-    assert undo(fresh_engine, tmp_path, reference) == {before: Restored(RESTORED, "", before)}
+    assert undo(fresh_engine, tmp_path, reference) == {before: Done(RESTORED, "", before)}
     assert image_id(fresh_engine, reference) == before
     assert tags(fresh_engine, reference) == set()
 
@@ -170,7 +175,7 @@ def test_a_registry_that_wants_a_login(
         assert "auth" in refused.detail
         (tmp_path / "config.json").write_text("{")
         broken = undo(fresh_engine, tmp_path, config=tmp_path)[before]
-        assert broken == Restored(FAILED, f"{tmp_path}/config.json is no JSON. Mend it.")
+        assert broken == Done(FAILED, f"{tmp_path}/config.json is no JSON. Mend it.")
         (tmp_path / "config.json").write_text(json.dumps(login(locked)))
         assert undo(fresh_engine, tmp_path, config=tmp_path)[before].result == RESTORED
         assert image_id(fresh_engine, reference) == before
@@ -212,7 +217,7 @@ def test_runs_that_cannot_be_undone_here(
 ) -> None:
     with pytest.raises(RestoreError, match="there is no run 4711"):
         undo(fresh_engine, tmp_path, number=4711)
-    client = Client(resolve(fresh_engine.host, None, {}), 60, connect)
+    client = client_of(fresh_engine.host)
     ledger = Store(str(tmp_path), _fail)
     here = read_lists(Lists(client, sizes=False), 0.0)
     other = here._replace(engine=here.engine._replace(id="other", name="there"))

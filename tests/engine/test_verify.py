@@ -7,13 +7,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from holystone.engine.client import Client
 from holystone.engine.observe import Lists, read_lists
-from holystone.engine.transport.connection import connect
-from holystone.engine.transport.endpoint import resolve
-from holystone.operations.verifier import DAMAGED, OK, Verified, Verifier, read_subjects
+from holystone.operations.verifier import DAMAGED, OK, Entry, Verifier, read_subjects
 from holystone.planner.inventory import Inventory
 from tests.engine.damage import flip, payload
+from tests.engine_client.clients import client_of
 from tests.engines import Engine
 from tests.engines.images import ImageToLoad, layer, load
 
@@ -32,9 +30,9 @@ class Seen:
         self.images += count
 
 
-def verify(engine: Engine, ids: Sequence[str] = ()) -> tuple[dict[str, Verified], int]:
+def verify(engine: Engine, ids: Sequence[str] = ()) -> tuple[dict[str, Entry], int]:
     """What is with each image, and how many bytes it took."""
-    client = Client(resolve(engine.host, None, {}), 60, connect)
+    client = client_of(engine.host)
     try:
         inventory: Inventory = read_lists(Lists(client, sizes=False), 0.0)
         subjects = read_subjects(client, inventory.images)
@@ -108,7 +106,7 @@ def test_a_changed_byte_in_the_content_store(fresh_engine: Engine, unique: str) 
     blob = payload(fresh_engine, bad)
     flip(blob)
     results, _ = verify(fresh_engine)
-    assert results[whole] == Verified(OK)
+    assert (results[whole].result, results[whole].notes) == (OK, ())
     (damage,) = results[damaged].damages
     found = f"sha256:{hashlib.sha256(blob.read_bytes()).hexdigest()}"
     assert (damage.part, damage.expected, damage.found) == ("blob", bad.diff_id, found)
@@ -138,4 +136,4 @@ def test_unpacked_snapshots_are_not_what_is_exported(fresh_engine: Engine, uniqu
     for path in unpacked:
         flip(path)
     assert unpacked
-    assert verify(fresh_engine)[0][image_id] == Verified(OK)
+    assert verify(fresh_engine)[0][image_id].result == OK

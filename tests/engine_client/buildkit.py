@@ -21,7 +21,7 @@ from h2.connection import H2Connection
 from h2.exceptions import H2Error
 
 from holystone.engine.client import Client
-from holystone.engine.transport.address import parse_host
+from holystone.engine.transport.endpoint import parse_host
 
 UPGRADED = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
 Answer = Sequence[bytes] | int | str

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holystone.engine.buildkit.control import (
+from holystone.engine.buildkit import (
     MOST_PRUNED,
+    Channel,
     builds_that_made,
     forget_builds,
     prune,
 )
-from holystone.engine.buildkit.grpc import Channel
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineError, EngineRefused, EngineSilent, ProtocolError
 from tests.engine_client.buildkit import (

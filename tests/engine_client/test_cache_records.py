@@ -8,14 +8,12 @@ from typing import Any
 
 import pytest
 
-from holystone.engine.buildkit.records import list_cache
+from holystone.engine.cache import BUSY, UNEXPLAINED, UNNAMEABLE, CacheRemover, list_cache
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineError
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, Removal
-from holystone.engine.remove_cache import BUSY, UNEXPLAINED, UNNAMEABLE, CacheRemover
-from holystone.engine.transport.connection import connect
-from holystone.engine.transport.endpoint import resolve
 from holystone.planner.inventory import CacheRecord
+from tests.engine_client.clients import client_of
 from tests.engine_client.misbehaving import (
     Behaviour,
     Host,
@@ -58,7 +56,7 @@ def engine(
     df: Behaviour | InTurn, prune: Behaviour | InTurn, grpc: Behaviour | None = None
 ) -> Iterator[tuple[Host, Client]]:
     with misbehaving({DF: df, PRUNE: prune, "POST /grpc": grpc or refuses(404, "no")}) as host:
-        client = Client(resolve(host, None, {}), 10, connect)
+        client = client_of(host, 10)
         yield host, client
         client.close()
 

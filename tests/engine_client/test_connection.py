@@ -18,13 +18,13 @@ from typing import Any
 import pytest
 
 from holystone.engine.errors import EngineUnreachable, ProtocolError
-from holystone.engine.transport.address import TLS, Endpoint, parse_host
 from holystone.engine.transport.connection import connect
-from holystone.engine.transport.http import Connection, Response
+from holystone.engine.transport.endpoint import TLS, Endpoint, parse_host
+from holystone.engine.transport.http import Connection, Patience, Response
 from holystone.engine.transport.ssh import command
 from tests.conftest import SKIPPED
 from tests.engine_client.certificates import Authority, Pair, with_passphrase
-from tests.engine_client.misbehaving import answers, cut_body, cut_chunk, misbehaving, silent
+from tests.engine_client.misbehaving import answers, cut_body, misbehaving, silent
 from tests.engine_client.sshd import SSHServer
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
@@ -34,14 +34,17 @@ def endpoint(url: str, tls: TLS | None = None, source: str = "--host") -> Endpoi
     return parse_host(url, source, source, lambda: tls)
 
 
-def ask(where: Endpoint, timeout: float = 5, path: str = "/_ping") -> Response:
+def opened(where: Endpoint, timeout: float = 20) -> contextlib.closing[Connection]:
+    """A new connection, closed at the end."""
+    patience = Patience(where, lambda: False)
+    return contextlib.closing(Connection(connect(where, timeout), patience))
+
+
+def ask(where: Endpoint, timeout: float = 5) -> Response:
     """One answer over a new connection."""
-    connection = Connection(connect(where, timeout))
-    try:
-        connection.send("GET", path)
+    with opened(where, timeout) as connection:
+        connection.send("GET", "/_ping")
         return connection.receive()
-    finally:
-        connection.close()
 
 
 def error(where: Endpoint, timeout: float = 5) -> str:
@@ -119,45 +122,49 @@ def test_unix_no_such_file(place: str) -> None:
     assert "no such file" in error(endpoint("unix:///etc/passwd/engine.sock"))
 
 
-def test_unix_permission_denied(place: str, listener: socket.socket) -> None:
-    os.chmod(place, 0)
-    me = os.geteuid()
-    if me == 0:
-        os.seteuid(65534)
-    try:
-        message = error(endpoint(f"unix://{place}"))
-    finally:
-        os.seteuid(me)
-    assert message == (
-        f"cannot reach the engine at unix://{place}: permission denied. "
-        "Add the user to the docker group or pass --host."
-    )
+@pytest.mark.parametrize(
+    ("name", "mend"),
+    [
+        ("docker.sock", "Add the user to the docker group or pass --host."),
+        ("podman.sock", ("Run as root, start a socket of your own with 'systemctl --user start "
+         "podman.socket', or pass --host.")),
+    ],
+)  # fmt: skip
+def test_unix_permission_denied(place: str, name: str, mend: str) -> None:
+    path = os.path.join(os.path.dirname(place), name)
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(path)
+        os.chmod(path, 0)
+        os.chmod(os.path.dirname(path), 0o755)
+        me = os.geteuid()
+        if me == 0:
+            os.seteuid(65534)
+        try:
+            message = error(endpoint(f"unix://{path}"))
+        finally:
+            os.seteuid(me)
+    assert message == f"cannot reach the engine at unix://{path}: permission denied. {mend}"
 
 
-def test_unix_nobody_listens(place: str) -> None:
-    with socket.socket(socket.AF_UNIX) as dead:
-        dead.bind(place)
-    assert error(endpoint(f"unix://{place}")) == (
-        f"cannot reach the engine at unix://{place}: connection refused, no engine listens on it. "
-        "Start the engine (systemctl start docker) or pass --host."
-    )
-
-
-def test_unix_no_socket(tmp_path: Path) -> None:
+def test_unix_what_is_there_is_no_socket_that_listens(place: str, tmp_path: Path) -> None:
     """Docker makes a folder where ``-v /var/run/docker.sock:...`` finds nothing to mount."""
-    message = error(endpoint(f"unix://{tmp_path}"))
-    assert "it is a folder, not a socket. Remove it and start the engine" in message
     file = tmp_path / "file"
     file.touch()
-    assert "it is a file, not a socket" in error(endpoint(f"unix://{file}"))
-
-
-def test_unix_other_failures(place: str) -> None:
-    """A path too long for a socket, and a socket that is no stream."""
-    assert "AF_UNIX path too long" in error(endpoint("unix:///" + "a" * 200))
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams:
-        datagrams.bind(place)
-        assert "Protocol wrong type for socket" in error(endpoint(f"unix://{place}"))
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(place)
+    datagrams = f"{place}.datagrams"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.bind(datagrams)
+        for path, words in (
+            (tmp_path, "it is a folder, not a socket. Remove it and start the engine"),
+            (file, "it is a file, not a socket. Pass --host with the engine's socket."),
+            (place, ("connection refused, no engine listens on it. Start the engine (systemctl "
+             "start docker) or pass --host.")),
+            ("/" + "a" * 200, "AF_UNIX path too long"),
+            (datagrams, "Protocol wrong type for socket"),
+        ):  # fmt: skip
+            message = error(endpoint(f"unix://{path}"))
+            assert message.startswith(f"cannot reach the engine at unix://{path}: {words}")
 
 
 def fill(place: str) -> list[socket.socket]:
@@ -321,15 +328,12 @@ def test_tls_unknown_authority(authority: Authority, stranger: Authority) -> Non
             assert ask(endpoint(url, files(ca, verify=False))).body == b"OK"
 
 
-def test_tls_other_name(authority: Authority) -> None:
+def test_tls_other_name_or_expired(authority: Authority) -> None:
     with tls_server(authority.issue("elsewhere", "DNS:elsewhere")) as url:
         for host in ("127.0.0.1", "localhost"):
             message = error(endpoint(url.replace("127.0.0.1", host), files(authority.ca)))
             assert f"its certificate is not made out to '{host}'. Use a name that is" in message
         assert ask(endpoint(url, files(authority.ca, verify=False))).body == b"OK"
-
-
-def test_tls_expired(authority: Authority) -> None:
     with tls_server(authority.issue("old", "IP:127.0.0.1", days=-1)) as url:
         message = error(endpoint(url, files(authority.ca)))
         assert "its certificate has expired. Renew it, or set this machine's clock." in message
@@ -502,40 +506,32 @@ needs_docker = pytest.mark.skipif(not shutil.which("docker"), reason="no docker 
 
 @needs_docker
 def test_ssh(ssh: Callable[..., Endpoint]) -> None:
-    """Real ssh, real sshd, real ``docker system dial-stdio``; the body is bigger than a pipe."""
+    """Real ssh, real sshd, real ``docker system dial-stdio``; the body is bigger than a pipe.
+
+    After the first answer a broken one is an error like any other.
+    """
     big = ["sha256:" + "0" * 64] * 20_000
-    with misbehaving({"GET /_ping": answers("OK"), "GET /big": answers(big)}) as host:
-        connection = Connection(connect(ssh(host.removeprefix("unix://")), 20))
-        for path, body in (("/_ping", "OK"), ("/big", big), ("/_ping", "OK")):
-            connection.send("GET", path)
-            assert connection.receive().json() == body
-        connection.close()
-        assert host.requests[-2:] == ["GET /big", "GET /_ping"]
+    script = {"GET /_ping": answers("OK"), "GET /big": answers(big)}
+    with misbehaving({**script, "GET /x": cut_body({"a": "b"}, after=3)}) as host:
+        with opened(ssh(host.removeprefix("unix://"))) as connection:
+            for path, body in (("/_ping", "OK"), ("/big", big), ("/_ping", "OK")):
+                connection.send("GET", path)
+                assert connection.receive().json() == body
+            connection.send("GET", "/x")
+            with pytest.raises(ProtocolError, match="closed the connection in the middle"):
+                connection.receive()
+        assert host.requests[-2:] == ["GET /_ping", "GET /x"]
 
 
 @needs_docker
 def test_ssh_closes_while_an_answer_is_under_way(ssh: Callable[..., Endpoint]) -> None:
     """As the event stream is: it ends at once, and so does the remote end."""
-    with misbehaving({"GET /events": cut_chunk({"Type": "image"}), "GET /_ping": silent()}) as host:
-        where = ssh(host.removeprefix("unix://"))
-        connection = Connection(connect(where, 20))
+    with (
+        misbehaving({"GET /_ping": silent()}) as host,
+        opened(ssh(host.removeprefix("unix://"))) as connection,
+    ):
         connection.send("GET", "/_ping")
         time.sleep(0.5)
-        connection.close()
-
-
-@needs_docker
-def test_ssh_cut_after_the_first_answer(ssh: Callable[..., Endpoint]) -> None:
-    """Then it is a broken answer like any other."""
-    script = {"GET /_ping": answers("OK"), "GET /x": cut_body({"a": "b"}, after=3)}
-    with misbehaving(script) as host:
-        connection = Connection(connect(ssh(host.removeprefix("unix://")), 20))
-        connection.send("GET", "/_ping")
-        connection.receive()
-        connection.send("GET", "/x")
-        with pytest.raises(ProtocolError, match="closed the connection in the middle"):
-            connection.receive()
-        connection.close()
 
 
 @needs_docker
@@ -545,26 +541,26 @@ def test_ssh_engine_is_not_there(ssh: Callable[..., Endpoint], place: str) -> No
     assert "Start the engine on 127.0.0.1, or name its socket: ssh://127.0.0.1/path." in message
 
 
-def test_ssh_engine_denies(ssh: Callable[..., Endpoint], sshd: SSHServer) -> None:
-    sshd.install_docker("echo 'dial unix /run/docker.sock: connect: permission denied' >&2; exit 1")
-    message = error(ssh(), 20)
-    assert "logged in, but permission to the engine's socket is denied there. Add the " in message
-
-
-def test_ssh_without_docker_there(ssh: Callable[..., Endpoint], sshd: SSHServer) -> None:
-    (sshd.commands / "docker").unlink(missing_ok=True)
-    message = error(ssh(), 20)
-    assert "logged in, but there is no docker command there (" in message
-    assert "Install it on 127.0.0.1, on the PATH of logins without a terminal." in message
-
-
-def test_ssh_other_failures_show_what_was_said(
-    ssh: Callable[..., Endpoint], sshd: SSHServer
+@pytest.mark.parametrize(
+    ("docker", "words"),
+    [
+        ("echo 'dial unix /run/docker.sock: connect: permission denied' >&2; exit 1",
+         "logged in, but permission to the engine's socket is denied there. Add the "),
+        ("exit 127", ("logged in, but there is no docker command there (ssh ended with status "
+         "127). Install it on 127.0.0.1, on the PATH of logins without a terminal.")),
+        ("echo 'something new.' >&2; exit 3", ": something new. Check that 'ssh -p "),
+        ("exit 3", ": ssh ended with status 3. Check that 'ssh -p "),
+        ("PATH=/usr/bin:/bin; exec sleep 20", "no answer over ssh within 2 s. Try 'ssh -p "),
+        (None, "logged in, but there is no docker command there ("),
+    ],
+)  # fmt: skip
+def test_ssh_to_a_docker_that_fails(
+    ssh: Callable[..., Endpoint], sshd: SSHServer, docker: str | None, words: str
 ) -> None:
-    sshd.install_docker("echo 'something new.' >&2; exit 3")
-    assert ": something new. Check that 'ssh -p " in error(ssh(), 20)
-    sshd.install_docker("exit 3")
-    assert ": ssh ended with status 3. Check that 'ssh -p " in error(ssh(), 20)
+    (sshd.commands / "docker").unlink(missing_ok=True)
+    if docker:
+        sshd.install_docker(docker)
+    assert words in error(ssh(), 2 if docker and "sleep" in docker else 20)
 
 
 def test_ssh_noise_before_the_answer(ssh: Callable[..., Endpoint], sshd: SSHServer) -> None:
@@ -574,35 +570,20 @@ def test_ssh_noise_before_the_answer(ssh: Callable[..., Endpoint], sshd: SSHServ
     assert "the remote shell says 'Welcome to build-7!' before the engine's answer. " in message
 
 
-def test_ssh_login_refused(ssh: Callable[..., Endpoint], sshd: SSHServer) -> None:
+def test_ssh_login_fails(ssh: Callable[..., Endpoint], sshd: SSHServer) -> None:
+    """A key that is not known, on either side; nobody listens; no such host."""
     message = error(ssh(key=sshd.stranger), 20)
     assert "127.0.0.1 refused the login (" in message
     assert "Permission denied (publickey). holystone" not in message
     assert "load the key into ssh-agent, or name it in ~/.ssh/config." in message
-
-
-def test_ssh_unknown_host_key(ssh: Callable[..., Endpoint], sshd: SSHServer) -> None:
     message = error(ssh(known=False), 20)
     assert "the key of 127.0.0.1 is not known or has changed. Log in once by hand (" in message
     assert f"'ssh -p {sshd.port} {sshd.user}@127.0.0.1'" in message
-
-
-def test_ssh_nobody_listens(ssh: Callable[..., Endpoint]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     assert "connection refused by 127.0.0.1. Is sshd running there" in error(ssh(port=port), 20)
-
-
-def test_ssh_name_not_known(ssh: Callable[..., Endpoint]) -> None:
-    ssh()
     message = error(endpoint("ssh://no-such-host.invalid"), 20)
     assert "the name 'no-such-host.invalid' is not known" in message
-
-
-def test_ssh_silent(ssh: Callable[..., Endpoint], sshd: SSHServer) -> None:
-    sshd.install_docker("PATH=/usr/bin:/bin; exec sleep 20")
-    message = error(ssh(), 1.5)
-    assert "no answer over ssh within 1.5 s. Try 'ssh -p " in message
 
 
 def test_ssh_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,13 +6,11 @@ import random
 
 import pytest
 
-from holystone.engine.client import Client
 from holystone.engine.layer_sizes import Weighing, deduce, remainders, representatives
-from holystone.engine.transport.connection import connect
-from holystone.engine.transport.endpoint import resolve
 from holystone.operations.live_host import LiveHost
 from holystone.planner.holders import unpacked_bytes
 from holystone.planner.inventory import Blob, Image
+from tests.engine_client.clients import client_of
 from tests.engine_client.proxy import proxy
 from tests.engines import Engine
 from tests.engines.images import ImageToLoad, layer, load
@@ -118,7 +116,7 @@ def test_few_histories_are_asked_and_every_image_adds_up(fresh_engine: Engine, u
     ]
     load(fresh_engine, *images)
     with proxy(fresh_engine) as front:
-        host = LiveHost(Client(resolve(front.url, None, {}), 60, connect), Forgetful())
+        host = LiveHost(client_of(front.url), Forgetful())
         inventory = host.weigh(host.observe())
         host.close()
     asked = [path for path in front.paths if path.endswith("/history")]

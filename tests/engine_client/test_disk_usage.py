@@ -10,13 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from holystone.engine.buildkit.records import list_cache
-from holystone.engine.client import Client
+from holystone.engine.cache import list_cache
 from holystone.engine.observe import Lists, read_lists
-from holystone.engine.transport.connection import connect
-from holystone.engine.transport.endpoint import resolve
 from holystone.planner.inventory import CacheRecord, Inventory
 from tests.cli.faulty import EMPTY
+from tests.engine_client.clients import client_of
 from tests.engine_client.misbehaving import answers, misbehaving
 
 FOLDER = Path(__file__).parent / "answers"
@@ -34,7 +32,7 @@ def observed(version: str) -> tuple[Inventory, dict[str, CacheRecord], list[str]
         "GET /system/df": answers(usage),
     }
     with misbehaving(script) as engine:
-        client = Client(resolve(engine, None, {}), 5, connect)
+        client = client_of(engine, 5)
         inventory = read_lists(Lists(client, sizes=True), 0.0)
         listed = list_cache(client)
         client.close()

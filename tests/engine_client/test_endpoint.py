@@ -15,10 +15,8 @@ from typing import Any
 import pytest
 
 from holystone.engine.errors import EndpointError
-from holystone.engine.transport import address
 from holystone.engine.transport import endpoint as subject
-from holystone.engine.transport.address import TLS, Endpoint, ssh_destination
-from holystone.engine.transport.endpoint import resolve
+from holystone.engine.transport.endpoint import TLS, Endpoint, resolve, ssh_destination
 
 
 class Home:
@@ -68,8 +66,7 @@ class Home:
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """No engine of this machine is seen, only what a test puts there."""
-    for module in (subject, address):
-        monkeypatch.setattr(module, "DOCKER_SOCKET", str(tmp_path / "docker.sock"))
+    monkeypatch.setattr(subject, "DOCKER_SOCKET", str(tmp_path / "docker.sock"))
     monkeypatch.setattr(subject, "PODMAN_SOCKET", str(tmp_path / "root" / "podman.sock"))
     monkeypatch.setattr(subject, "USER_SOCKETS", str(tmp_path / "user"))
     return Home(tmp_path)
@@ -125,7 +122,7 @@ def test_empty_variables_are_unset(home: Home) -> None:
     found = home.resolve(
         DOCKER_HOST=" ", DOCKER_CONTEXT="", DOCKER_TLS="", DOCKER_TLS_VERIFY="", DOCKER_CONFIG=""
     )
-    assert found == ("unix", address.DOCKER_SOCKET, None, "default")
+    assert found == ("unix", subject.DOCKER_SOCKET, None, "default")
 
 
 def test_the_default_context_is_the_environment(home: Home) -> None:
@@ -156,9 +153,9 @@ def test_sockets_in_their_order(home: Home, sockets: Any) -> None:
         Path(subject.USER_SOCKETS) / str(os.getuid()) / "podman" / "podman.sock",
         home.folder / "runtime" / "podman" / "podman.sock",
         home.folder / "runtime" / "docker.sock",
-        Path(address.DOCKER_SOCKET),
+        Path(subject.DOCKER_SOCKET),
     ]
-    assert home.resolve().address == address.DOCKER_SOCKET
+    assert home.resolve().address == subject.DOCKER_SOCKET
     for place in places:
         sockets(place)
         assert home.resolve() == ("unix", str(place), None, "default")
@@ -209,7 +206,7 @@ def test_host_urls(home: Home, text: str, scheme: str, address: str) -> None:
 
 def test_an_empty_unix_path_is_the_default(home: Home) -> None:
     """``unix://`` alone, as for the docker command."""
-    assert home.resolve("unix://").address == address.DOCKER_SOCKET
+    assert home.resolve("unix://").address == subject.DOCKER_SOCKET
 
 
 @pytest.mark.parametrize(

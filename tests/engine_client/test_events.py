@@ -16,8 +16,9 @@ from holystone.engine.activity import Touched
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineError, EngineRefused, ProtocolError
 from holystone.engine.events import Event, EventStream
-from holystone.engine.transport.address import parse_host
 from holystone.engine.transport.connection import connect
+from holystone.engine.transport.endpoint import parse_host
+from tests.engine_client.clients import client_of
 from tests.engine_client.misbehaving import (
     CLOSE,
     HANG,
@@ -51,7 +52,7 @@ FOUND = [
 @contextlib.contextmanager
 def following(host: str) -> Iterator[EventStream]:
     """The events of a host, closed at the end."""
-    client = Client(parse_host(host, "test", "test"), 0.3, connect)
+    client = client_of(host, 0.3)
     try:
         with contextlib.closing(EventStream(client)) as stream:
             yield stream
@@ -144,25 +145,22 @@ def test_odd_events_are_events(message: object) -> None:
     [
         ([b"no JSON\n", HANG], "is no JSON"),
         ([b"[" * 100_000 + b"\n", HANG], "is no JSON"),
+        ([b"x" * (1 << 21), HANG], "is no JSON"),
         (closes(), "ended its answer"),
         ([lines(TAGGED), *closes()], "ended its answer"),
     ],
 )
-def test_a_stream_that_broke_says_so_again_and_again(rest: Behaviour, words: str) -> None:
-    """Nothing is known any more of what is in use: no later poll may pretend it were."""
+def test_a_stream_that_broke_says_so_at_every_poll(
+    rest: Behaviour, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is known any more of what is in use: each worker that asks hears of it."""
+    monkeypatch.setattr(events_module, "_LONGEST", 1 << 20)
     with misbehaving({"GET /events": [HEAD, *rest]}) as host, following(host) as stream:
-        with pytest.raises(ProtocolError, match=re.escape(words)) as caught:
-            gathered(stream, 9)
-        assert "/events" in str(caught.value)
-        assert str(caught.value).endswith("?")
-
-
-def test_after_its_end_every_poll_fails() -> None:
-    """Each worker that asks hears of it."""
-    with misbehaving({"GET /events": [HEAD, *closes()]}) as host, following(host) as stream:
         for _ in range(3):
-            with pytest.raises(ProtocolError):
-                gathered(stream, 1)
+            with pytest.raises(ProtocolError, match=re.escape(words)) as caught:
+                gathered(stream, 9)
+            assert "/events" in str(caught.value)
+            assert str(caught.value).endswith("?")
 
 
 @pytest.mark.parametrize(
@@ -265,7 +263,7 @@ def test_an_engine_that_ends_each_stream_is_not_asked_all_the_time() -> None:
 @pytest.mark.parametrize("broken", [False, True])
 def test_to_close_it_ends_a_wait(broken: bool) -> None:
     with misbehaving({"GET /events": [HEAD, CLOSE if broken else HANG]}) as host:
-        client = Client(parse_host(host, "test", "test"), 0.3, connect)
+        client = client_of(host, 0.3)
         stream = EventStream(client)
         told: list[object] = []
         waiting = threading.Thread(target=lambda: told.append(stream.wait(60)), daemon=True)
@@ -291,17 +289,6 @@ def test_a_burst_with_hostile_attributes_is_told_whole() -> None:
         while len(told) < 5000 and (events := stream.wait(10)):
             told += ids(events)
     assert told == [str(n) for n in range(5000)]
-
-
-def test_an_event_without_an_end_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events_module, "_LONGEST", 1000)
-    sent: Behaviour = [HEAD + b'{"Type":"' + b"x" * 2000, HANG]
-    with (
-        misbehaving({"GET /events": sent}) as host,
-        following(host) as stream,
-        pytest.raises(ProtocolError, match="is no JSON"),
-    ):
-        gathered(stream, 1)
 
 
 def test_what_counts_as_use() -> None:

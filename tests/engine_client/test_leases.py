@@ -6,8 +6,8 @@ from holystone.engine.host import REMOVED, SKIPPED
 from holystone.operations.live_host import LiveHost
 from holystone.planner.verdict import Step
 from tests.cli.faulty import EMPTY
+from tests.engine_client.clients import client_of
 from tests.engine_client.misbehaving import answers, misbehaving
-from tests.engine_client.test_client import client_of
 from tests.usage.forgetful import Forgetful
 
 ID = "sha256:" + "a" * 64

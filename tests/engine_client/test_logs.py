@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from holystone.engine.storage.container_files import LEAST, with_log
+from holystone.engine.containers import LEAST, with_log
 from holystone.planner.inventory import Container, Engine
 
 STOPPED = Container("c" * 64, "c", "sha256:1", "app:1", "exited")

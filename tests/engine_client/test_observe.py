@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from holystone.engine.client import Client
-from holystone.engine.looking import references
+from holystone.engine.remove import references
 from holystone.engine.sight import Sight, disk
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from holystone.engine import parse
-from holystone.engine.buildkit.records import cache_record, disk_usage
+from holystone.engine.cache import cache_record, disk_usage
 from holystone.engine.clock import timestamp
 from holystone.planner.inventory import CacheRecord, Container, Image
 from holystone.usage.store_port import ImageFacts

@@ -11,15 +11,13 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from holystone.engine.client import Client
 from holystone.engine.errors import EngineError, ProtocolError
-from holystone.engine.transport.address import parse_host
-from holystone.engine.transport.connection import connect
-from holystone.operations.bring_back import FAILED, PULL, Restored, Restoring, carry_out
+from holystone.operations.bring_back import FAILED, PULL, Entry, carry_out
 from holystone.operations.workers import INTERRUPTED
 from holystone.registry.credentials import Credentials
 from holystone.registry.pull import PullCancelled, Puller, PullFailed
 from holystone.store.records import REMOVED, Removed
+from tests.engine_client.clients import client_of
 from tests.engine_client.misbehaving import (
     CLOSE,
     HANG,
@@ -53,7 +51,7 @@ def engine(
     """Pulls from an engine that answers each pull like this."""
     script = {f"POST /images/create?fromImage={REFERENCE}": behaviour, **more}
     with misbehaving(script) as host:
-        client = Client(parse_host(host, "test", "test"), timeout, connect)
+        client = client_of(host, timeout)
         yield Puller(client, Credentials({"DOCKER_CONFIG": "/nowhere"}))
         client.close()
 
@@ -111,7 +109,7 @@ def test_ctrl_c_ends_the_pulls_and_tells_what_was_not_done() -> None:
         Removed("image", f"sha256:{n}", (), (), (REFERENCE,), {}, 1, 1, 1, REMOVED, "", 0.0)
         for n in range(5)
     ]
-    plan = [Restoring(each, PULL) for each in removed]
+    plan = [Entry(each, PULL) for each in removed]
 
     class Interrupting:
         """Presses Ctrl-C once a pull is under way."""
@@ -130,5 +128,5 @@ def test_ctrl_c_ends_the_pulls_and_tells_what_was_not_done() -> None:
     with engine(hanging) as puller:
         undone = carry_out(plan, puller, Interrupting())
     assert undone.interrupted == INTERRUPTED
-    assert [done.result for done in undone.results] == [FAILED] * 5
-    assert undone.results[4] == Restored(FAILED, "not tried: interrupted")
+    assert [done.result for done in undone.entries] == [FAILED] * 5
+    assert undone.entries[4].detail == "not tried: interrupted"

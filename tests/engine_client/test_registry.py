@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from holystone.engine.client import Client
-from holystone.engine.transport.address import parse_host
 from holystone.engine.transport.connection import connect
 from holystone.planner.inventory import Engine, Image, Inventory
 from holystone.registry.confirm import REMEMBERED, UNREACHED, Confirming
 from holystone.registry.credentials import Credentials
 from holystone.registry.probe import IN_FLIGHT, Asker
 from holystone.usage.store_port import Memory
+from tests.engine_client.clients import client_of
 from tests.engine_client.misbehaving import (
     Behaviour,
     Host,
@@ -54,7 +53,7 @@ def confirming(
     host: Host, memory: Memory, clock: Callable[[], float], *, config: str = "/nowhere"
 ) -> Iterator[Confirming]:
     """Asks through a scripted engine, as one run does."""
-    client = Client(parse_host(host, "test", "test"), 60, connect)
+    client = client_of(host)
     credentials = Credentials({"DOCKER_CONFIG": config})
     asker = Asker(client, credentials, patience=0.4)
     yield Confirming(asker, memory, "engine", clock)

@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 
 from holystone.engine import sight
-from holystone.engine.client import Client
-from holystone.engine.transport.connection import connect
-from holystone.engine.transport.endpoint import resolve
+from tests.engine_client.clients import client_of
 
 SYSTEM = "/run/containerd/containerd.sock"
 
@@ -29,7 +27,7 @@ def proved(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool | None]:
 
 
 def find(root: Path, address: str) -> sight.Sight:
-    client = Client(resolve("unix:///nowhere.sock", None, {}), 5, connect)
+    client = client_of("unix:///nowhere.sock", 5)
     return sight.find(client, info(root, address), [], [])
 
 
@@ -53,7 +51,7 @@ def test_the_folder_of_the_systems_containerd(
 
 
 def test_what_an_engine_says_of_its_folder_may_be_anything(tmp_path: Path) -> None:
-    client = Client(resolve("unix:///nowhere.sock", None, {}), 5, connect)
+    client = client_of("unix:///nowhere.sock", 5)
     for root in (None, 7, "", "relative", "/\0", str(tmp_path / "none"), str(tmp_path)):
         found = sight.find(client, {"DockerRootDir": root}, [], [])
         assert found.root == ""

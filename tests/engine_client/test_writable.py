@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from holystone.engine.storage import container_files
+from holystone.engine import containers
 from holystone.planner.inventory import Container, Volume
 
 SIZE = 50_000
@@ -31,7 +31,7 @@ def layer(tmp_path: Path) -> Path:
 def weighed(listed: Container, layer: Path, store: str = "classic", root: str = "") -> Container:
     """The container with what the layer tells, by way of its inspection."""
     told: dict[str, Any] = {"GraphDriver": {"Data": {"UpperDir": str(layer)}}}
-    return container_files.weighed(listed, told, root or str(layer.parents[2]), store)
+    return containers.weighed(listed, told, root or str(layer.parents[2]), store)
 
 
 def test_a_layer_without_holes_is_what_the_engine_says(layer: Path) -> None:
@@ -62,11 +62,9 @@ def test_what_cannot_be_seen_is_bounded(
     bounded = container(SIZE)._replace(writable_at_least=0)
     assert weighed(container(SIZE), layer / "gone") == bounded
     assert weighed(container(SIZE), layer, root=str(tmp_path / "other")) == bounded
-    assert (
-        container_files.weighed(container(SIZE), {"GraphDriver": None}, "/", "classic") == bounded
-    )
+    assert containers.weighed(container(SIZE), {"GraphDriver": None}, "/", "classic") == bounded
     (layer / "more").write_bytes(b"1")
-    monkeypatch.setattr(container_files, "_MOST_FILES", 1)
+    monkeypatch.setattr(containers, "_MOST_FILES", 1)
     told = weighed(container(SIZE + 1), layer)
     assert told.writable_size == SIZE + 1
     assert told.writable_at_least in (1, SIZE)
@@ -86,10 +84,10 @@ def test_a_volume_is_measured_like_a_layer(tmp_path: Path) -> None:
         file.truncate(40 * 10**9)
     listed = Volume("db", size=SIZE + 40 * 10**9)
     root = str(tmp_path)
-    assert container_files.weighed_volume(listed, root, "classic") == Volume("db", size=SIZE)
+    assert containers.weighed_volume(listed, root, "classic") == Volume("db", size=SIZE)
     bounded = listed._replace(at_least=0)
-    assert container_files.weighed_volume(listed, "", "containerd") == bounded
-    assert container_files.weighed_volume(listed, root, "podman") == bounded
-    assert container_files.weighed_volume(Volume("db"), root, "classic") == Volume("db")
+    assert containers.weighed_volume(listed, "", "containerd") == bounded
+    assert containers.weighed_volume(listed, root, "podman") == bounded
+    assert containers.weighed_volume(Volume("db"), root, "classic") == Volume("db")
     nfs = Volume("share", driver="nfs", size=7)
-    assert container_files.weighed_volume(nfs, root, "classic") == nfs
+    assert containers.weighed_volume(nfs, root, "classic") == nfs

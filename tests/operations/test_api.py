@@ -67,6 +67,9 @@ def test_a_cancel_lets_steps_end_and_begins_no_other(host: Session) -> None:
     done = clean(host, policy_for(environ=NO_FILES), report=stop, cancel=cancel)
     assert done.outcome.interrupted == INTERRUPTED
     assert 0 < done.outcome.removed < len(done.outcome.results)
+    # What was not begun is no failure.
+    assert done.outcome.failed == 0
+    assert done.outcome.removed + done.outcome.not_tried == len(done.outcome.results)
     with pytest.raises(errors.Cancelled):
         clean(host, policy_for(environ=NO_FILES), cancel=cancel)
 

@@ -9,24 +9,16 @@ import threading
 import pytest
 
 from holystone.engine.client import Client, Version
-from holystone.engine.transport.address import Endpoint
-from holystone.engine.transport.endpoint import resolve
-from holystone.operations.verifier import DAMAGED, UNCHECKED, Subject, Verified, Verifier
+from holystone.engine.transport.endpoint import Endpoint, resolve
+from holystone.operations.verifier import DAMAGED, UNCHECKED, Entry, Subject, Verifier
+from holystone.operations.watching import Unwatched
 from holystone.planner.inventory import Image
 
 DIFF_ID = f"sha256:{'1' * 64}"
 SUBJECT = Subject(Image(f"sha256:{'2' * 64}", ("app:1",)), (DIFF_ID,))
 
 
-class Deaf:
-    """Wants to know nothing of the progress."""
-
-    def moved(self, count: int) -> None: ...
-
-    def settled(self, count: int) -> None: ...
-
-
-def verify(answer: bytes) -> Verified:
+def verify(answer: bytes) -> Entry:
     """What becomes of the image where an engine answers just this to its export."""
 
     def dial(endpoint: Endpoint, timeout: float) -> socket.socket:
@@ -42,7 +34,7 @@ def verify(answer: bytes) -> Verified:
 
     client = Client(resolve("unix:///nowhere.sock", None, {}), 5, dial)
     client.version = Version("28", (1, 47), podman=False)
-    return Verifier(client, "classic", Deaf()).verify([SUBJECT])[SUBJECT.image.id]
+    return Verifier(client, "classic", Unwatched()).verify([SUBJECT])[SUBJECT.image.id]
 
 
 def refusal(status: bytes, words: bytes) -> bytes:

@@ -10,7 +10,8 @@ import threading
 import pytest
 
 from holystone.engine.errors import ProtocolError
-from holystone.engine.transport.http import Connection
+from holystone.engine.transport.endpoint import parse_host
+from holystone.engine.transport.http import Connection, Patience
 from holystone.present.progress import VerifyProgress
 from holystone.present.terminal import Look, Output
 
@@ -31,7 +32,7 @@ def pieces(answer: bytes) -> list[bytes]:
 
     sending = threading.Thread(target=send, daemon=True)
     sending.start()
-    connection = Connection(ours)
+    connection = Connection(ours, Patience(parse_host("demo:", "", ""), lambda: False))
     try:
         assert connection.receive_head() == 200
         return list(connection.receive_pieces())

@@ -31,7 +31,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from holystone.config.settings import policy_from
+from holystone.config.reading import policy_from
 from holystone.planner.inventory import (
     CacheRecord,
     Container,

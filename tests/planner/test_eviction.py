@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from holystone.planner.eviction import Stored
 from holystone.planner.holders import holders, share
 from holystone.planner.inventory import (
     Blob,
@@ -17,11 +18,9 @@ from holystone.planner.inventory import (
 )
 from holystone.planner.plan import containers_alone, plan
 from holystone.planner.policy import Grace, Mark, Policy
-from holystone.planner.ranking import WAIT
+from holystone.planner.ranking import WAIT, prospects, prospects_of_record, rank, value_of_record
 from holystone.planner.sizes import content_alone
-from holystone.planner.stored import Stored
 from holystone.planner.usage import Usage, Use
-from holystone.planner.worth import prospects, prospects_of_record, rank, value_of_record
 
 NOW = 1_750_000_000.0
 DAY = 86400.0
@@ -65,18 +64,18 @@ def test_the_later_use_of_two_names_counts_and_the_slower_registry() -> None:
         speeds={"fast.example": 100.0, "slow.example": 10.0},
         last_used={("image", one.id): NOW - 3 * DAY},
     )
-    ranking = rank([one], [one], usage, lambda _: NOW - DAY)
+    ranking = rank([one], [one], usage)
     known = ranking.habits.known
     assert [known[name].last for name in one.tags] == [NOW - 4 * DAY, NOW - 2 * DAY]
-    told = prospects(ranking.entries[one.id], one, "classic", NOW, {})
+    told = prospects(ranking.entries[one.id], one, "classic", usage, NOW, {})
     assert told.facts == {
         "idle": 2 * DAY, "sign": "last used", "gap": 2 * DAY, "frees": 100, "seconds": WAIT + 10,
     }  # fmt: skip
     soon = {fast: 0.0002, slow: 0.0001, "docker.io/library/else:1": 1.0}
-    told = prospects(ranking.entries[one.id], one, "classic", NOW, soon)
+    told = prospects(ranking.entries[one.id], one, "classic", usage, NOW, soon)
     assert told.facts["chance"] == pytest.approx(0.5)
     later = Usage(**{**usage._asdict(), "last_used": {("image", one.id): NOW - DAY}})
-    known = rank([one], [one], later, lambda _: NOW - DAY).habits.known
+    known = rank([one], [one], later).habits.known
     assert [known[name].last for name in one.tags] == [NOW - DAY, NOW - DAY]
 
 
@@ -151,7 +150,7 @@ def test_a_layer_that_was_never_compressed_counts_unpacked_and_as_a_blob() -> No
         Image(name, (f"{name}:1",), layers=(Layer("sha256:1", 100),), blobs=(Blob("sha256:1", 90),))
         for name in "ab"
     ]
-    ranking = rank(images, images, Usage(), lambda image: 1.0)
+    ranking = rank(images, images, Usage())
     assert [entry.freed for entry in ranking.entries.values()] == [0, 0]
     for left in (190, None):
         entry = ranking.least(2.0)
@@ -175,8 +174,8 @@ def test_only_what_a_registry_has_can_be_fetched(
     store: str, known: dict[str, object], fetched: bool
 ) -> None:
     image = Image("a", ("a:1",), layers=(Layer("sha256:1", 100),))._replace(**known)  # type: ignore[arg-type]
-    ranking = rank([image], [image], Usage(), lambda each: 1.0)
-    expected = prospects(ranking.entries["a"], image, store, 2.0, {})
+    ranking = rank([image], [image], Usage())
+    expected = prospects(ranking.entries["a"], image, store, Usage(), 2.0, {})
     assert expected.freed == 100
     assert (expected.seconds is not None) is fetched
 

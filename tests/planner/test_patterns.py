@@ -15,7 +15,6 @@ from holystone.planner.patterns import Labels, Names, References, covers
 from holystone.planner.policy import Retention
 from holystone.planner.protection import Retained
 from holystone.planner.reference import InvalidReference, matches, parse, parse_pattern
-from holystone.planner.rules import matches_name
 from tests.planner.hosts import Draw, drawn, moderate
 
 MANY = 10_000
@@ -92,7 +91,7 @@ texts = st.sampled_from(TEXTS)
 @moderate
 @given(words, texts)
 def test_names_are_found_as_one_by_one(patterns: list[str], name: str) -> None:
-    wanted = [at for at, each in enumerate(patterns) if matches_name(each, name)]
+    wanted = [at for at, each in enumerate(patterns) if of_text(each).matches(name)]
     assert Names(patterns).matching(name) == wanted
     assert Names(patterns).first(name) == min(wanted, default=None)
 

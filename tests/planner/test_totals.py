@@ -6,7 +6,7 @@ import pytest
 
 from holystone.planner.inventory import Disk
 from holystone.planner.totals import Account, Beside, Log, Orphan, account
-from holystone.planner.unanswered import Left, lost
+from holystone.planner.verdict import Left, lost
 
 LOGS = (Log("c", "web", "/a", 30, limited=False), Log("d", "db", "/b", 4, limited=None))
 BESIDE = Beside(read=True, logs=LOGS, orphans=(Orphan("/x", 5), Orphan("/y", 1)), own=8, holes=3)

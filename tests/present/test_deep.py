@@ -6,7 +6,7 @@ from holystone.planner.inventory import Container, Engine, Inventory
 from holystone.planner.plan import plan
 from holystone.planner.policy import TAKES, Policy
 from holystone.planner.usage import Usage
-from holystone.present.report import deep
+from holystone.present.report.plan import before_deep
 from holystone.present.terminal import Look
 
 NOW = 1_760_011_200.0
@@ -25,7 +25,7 @@ def test_what_was_made_to_be_started_again_is_listed_with_the_reason() -> None:
         ),
     )
     made = plan(host, Usage(), Policy("deep", TAKES["deep"]), NOW)
-    _, told, lost = deep.render(host, made, Look()).partition("What they wrote is lost for good:")
+    _, told, lost = before_deep(host, made, Look()).partition("What they wrote is lost for good:")
     assert told
     assert "kind-1" in lost
     assert "kept by kind: a node of a Kubernetes cluster" in lost

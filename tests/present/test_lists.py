@@ -8,22 +8,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from holystone.present.lists.table import (
-    Field,
-    Filter,
-    Table,
-    by_age,
-    by_choice,
-    by_flag,
-    by_label,
-    by_least_age,
-    by_number,
-    by_part,
-    by_reference,
-    by_size,
-    by_start,
-    by_text,
-)
+from holystone.present.lists import filters as by
+from holystone.present.lists.table import Field, Filter, Table
 from holystone.present.lists.template import Template
 
 LISTS = ("images", "plan", "runs", "uses", "leases")
@@ -45,17 +31,17 @@ TABLE: Table[Row] = Table(
     ),
     {"name": lambda row: row.name, "size": lambda row: row.size},
     (
-        Filter("name", "", by_text(lambda row: (row.name,))),
-        Filter("part", "", by_part(lambda row: (row.name,))),
-        Filter("reference", "", by_reference(lambda row: (row.name,))),
-        Filter("size", "", by_size(lambda row: row.size)),
-        Filter("count", "", by_number(lambda row: row.size)),
-        Filter("age", "", by_age(lambda row: row.age)),
-        Filter("until", "", by_least_age(lambda row: row.age)),
-        Filter("label", "", by_label(lambda row: row.labels), all_of=True),
-        Filter("big", "", by_flag(lambda row: (row.size or 0) > 10)),
-        Filter("id", "", by_start(lambda row: f"sha256:{row.name}")),
-        Filter("kind", "", by_choice(lambda row: (row.name[0],), ("a", "b", "c"))),
+        Filter("name", "", by.text(lambda row: (row.name,))),
+        Filter("part", "", by.part(lambda row: (row.name,))),
+        Filter("reference", "", by.reference(lambda row: (row.name,))),
+        Filter("size", "", by.size(lambda row: row.size)),
+        Filter("count", "", by.number(lambda row: row.size)),
+        Filter("age", "", by.age(lambda row: row.age)),
+        Filter("until", "", by.least_age(lambda row: row.age)),
+        Filter("label", "", by.label(lambda row: row.labels), all_of=True),
+        Filter("big", "", by.flag(lambda row: (row.size or 0) > 10)),
+        Filter("id", "", by.start(lambda row: f"sha256:{row.name}")),
+        Filter("kind", "", by.choice(lambda row: row.name[0], ("a", "b", "c"))),
     ),
 )
 ROWS = (

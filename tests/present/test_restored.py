@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from holystone.operations.bring_back import LOST, PULL
-from holystone.operations.restore import Entry, Restoration, plan_restore
+from dataclasses import replace
+
+from holystone.operations.bring_back import LOST, PULL, Entry
+from holystone.operations.restore import Restoration, plan_restore
 from holystone.planner.inventory import Engine, Inventory
 from holystone.planner.verdict import Rule
 from holystone.present.report.restore import render
@@ -61,10 +63,7 @@ def test_build_steps_are_not_missed_where_their_image_is() -> None:
 
     def ended(result: str) -> str:
         done = (result, "lost", "lost")
-        entries = [
-            Entry(item.removed, item.action, each, item.detail)
-            for item, each in zip(planned, done, strict=True)
-        ]
+        entries = [replace(item, result=each) for item, each in zip(planned, done, strict=True)]
         return told(entries, 1.0)
 
     assert "1 build step not pulled: its image is whole without." in ended("restored")

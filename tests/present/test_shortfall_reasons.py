@@ -6,7 +6,7 @@ import pytest
 
 from holystone.planner.inventory import Disk, Engine, Image, Inventory, Layer
 from holystone.planner.verdict import Plan, Reason, Rule, Verdict
-from holystone.present.report import shortfall
+from holystone.present.report.disk import shortfall
 from holystone.present.terminal import Look
 
 BASE = Layer("base", 162_000_000)
@@ -26,7 +26,7 @@ def told(rule: Rule) -> str:
         Verdict("image", "b", ("b:1",), False, (Reason(rule),)),
     )
     plan = Plan("routine", 0.0, HOST.engine, Disk(), verdicts, (), 0, False, 0, 0)
-    return shortfall.render(HOST, plan, 10**9, Look())
+    return shortfall(HOST, plan, 10**9, Look())
 
 
 @pytest.mark.parametrize(

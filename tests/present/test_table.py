@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from holystone.present.cutting import cut_apart
 from holystone.present.table import (
     Cell,
     Column,
     Row,
     cut,
+    cut_apart,
     facts,
     paragraph,
     render,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from holystone.planner.plan import plan
 from holystone.present import reasons
 from holystone.present.explanation import explanation
-from holystone.present.report import explain, listing
+from holystone.present.report import explain, verdicts
 from holystone.present.terminal import Look
 from tests.planner.cases import FOLDER, NOW, read_case
 
@@ -17,7 +17,7 @@ def test_the_reason_and_the_row_count_the_bytes_with_the_records() -> None:
     (gone,) = [verdict for verdict in MADE.removed if verdict.kind == "image"]
     assert gone.freed_bytes == 0
     assert "frees 35.0 MB with 1 cache record" in reasons.texts(gone.reasons)
-    (row,) = [line for line in listing.going(MADE.removed, Look()) if "two:1" in line]
+    (row,) = [line for line in verdicts.going(MADE.removed, Look()) if "two:1" in line]
     assert "with cache" in row
     assert "frees 35.0 MB with 1 cache record" in row
     assert "0 B" not in row

@@ -7,7 +7,7 @@ from holystone.operations.execute import Outcome
 from holystone.planner.inventory import Disk
 from holystone.planner.verdict import Plan, Reason, Rule, Step, Verdict
 from holystone.present import document
-from holystone.present.report import clean, unconfirmed
+from holystone.present.report import clean, verdicts
 from holystone.present.terminal import Look
 from tests.present import host
 
@@ -69,10 +69,10 @@ def test_the_last_line_counts_them() -> None:
 
 def test_of_many_the_first_are_named() -> None:
     plan = planned(40)
-    lines = unconfirmed.listing(unconfirmed.going(plan), PLAIN, verb="to go")
+    lines = verdicts.unconfirmed_lines(verdicts.unconfirmed(plan), PLAIN, verb="to go")
     assert lines[0] == "Unconfirmed by a registry, and to go: 40"
     assert lines[-2].endswith("and 30 more (--json has them all)")
-    assert unconfirmed.listing([], PLAIN, verb="to go") == []
+    assert verdicts.unconfirmed_lines([], PLAIN, verb="to go") == []
 
 
 def test_the_document_lists_them() -> None:

@@ -140,7 +140,7 @@ class Witness(Order):
         self.order.used(reference, image, now)
 
     def gone(self, image: int) -> None:
-        account = LayerHolders(self.here.values(), {})
+        account = LayerHolders(tuple(self.here.values()), {})
         freed = account.give_up_image(self.here.pop(image))
         before = self.held
         self.check()

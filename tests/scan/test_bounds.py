@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from holystone.scan import dockerfile, dotenv, github, proposal
+from holystone.scan import dockerfile, github, proposal
 from holystone.scan import yaml_nodes as nodes
 from holystone.scan.findings import Unreadable
-from holystone.scan.gitlab_config import _fits
+from holystone.scan.gitlab_config import fits
 from holystone.scan.proposal import Proposal, learn
+from holystone.scan.variables import dotenv
 
 SECRET = "root:$6$hunter2:19000\nFROM secret:1\n"
 
@@ -154,18 +155,18 @@ def _workflow(text: str) -> None:
 @pytest.mark.parametrize(
     ("read", "text"),
     [
-        (dotenv.values, "A=x" + " " * 200_000 + "y"),
-        (dotenv.values, "A" * 200_000),
-        (dotenv.values, "A='" + "\\'" * 100_000),
+        (dotenv, "A=x" + " " * 200_000 + "y"),
+        (dotenv, "A" * 200_000),
+        (dotenv, "A='" + "\\'" * 100_000),
         (dockerfile.parse, "# syntax=a" + " " * 200_000 + "b\nFROM a"),
         (dockerfile.parse, "RUN " + "--a=b " * 150_000),
         (dockerfile.parse, "RUN a\\" + " " * 200_000 + "x"),
         (lambda text: nodes.documents(text, "a"), "a: [1\n" + "\n" * 200_000 + "b: ]: {"),
         (_workflow, "${{" * 200_000),
         (_workflow, "${{" + " " * 200_000 + "x"),
-        (lambda text: _fits("*a" * 2_000 + "b", text), "a" * 4_000),
-        (lambda text: _fits("**/" * 50_000 + "b", text), "a/" * 2_000),
-        (lambda text: _fits("**" * 50_000 + "b", text), "a" * 4_000),
+        (lambda text: fits("*a" * 2_000 + "b", text), "a" * 4_000),
+        (lambda text: fits("**/" * 50_000 + "b", text), "a/" * 2_000),
+        (lambda text: fits("**" * 50_000 + "b", text), "a" * 4_000),
     ],
 )  # fmt: skip
 def test_no_text_takes_long(read: object, text: str) -> None:
@@ -180,5 +181,5 @@ def test_no_file_given_by_name_takes_long(tmp_path: Path) -> None:
     for name in ("odd.yml", "odd"):
         (tmp_path / name).write_text("\n" * 900_000)
         with suppress(Unreadable):
-            proposal._named(str(tmp_path / name))
+            proposal.named_kind(str(tmp_path / name))
     assert time.process_time() - started < 10

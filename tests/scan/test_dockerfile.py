@@ -6,8 +6,7 @@ import re
 
 import pytest
 
-from holystone.scan.dockerfile import parse, words
-from holystone.scan.dockerfile_images import read
+from holystone.scan.dockerfile import parse, read, words
 from holystone.scan.findings import Learned, Unreadable
 
 

@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from holystone.config.edit import CannotAdd, add
 from holystone.planner.patterns import covers
 from holystone.scan.dockerfile import parse
-from holystone.scan.dotenv import values
 from holystone.scan.findings import Unreadable
 from holystone.scan.proposal import learn
-from holystone.scan.variables import COMPOSE, GITLAB, NoValue, dockerfile_syntax, expand
+from holystone.scan.variables import COMPOSE, GITLAB, NoValue, Syntax, dotenv, expand
 
 NAMES = (
     "Dockerfile", "compose.yaml", "docker-compose.override.yml", ".env", ".gitlab-ci.yml",
@@ -72,12 +71,12 @@ def test_any_dockerfile(text: str) -> None:
         assert all(1 <= each.line <= lines for each in parse(text).instructions)
 
 
-@given(texts, st.sampled_from([COMPOSE, GITLAB, dockerfile_syntax("\\")]))
+@given(texts, st.sampled_from([COMPOSE, GITLAB, Syntax("\\", quotes=True)]))
 def test_any_variables(text: str, syntax: object) -> None:
-    for each in (COMPOSE, GITLAB, dockerfile_syntax("`")):
+    for each in (COMPOSE, GITLAB, Syntax("`", quotes=True)):
         with contextlib.suppress(NoValue):
             expand(text, {"A": "1"}.get, each)
-    assert all(isinstance(value, str) for value in values(text).values())
+    assert all(isinstance(value, str) for value in dotenv(text).values())
 
 
 TOML = (

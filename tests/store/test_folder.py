@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from holystone.planner import reference  # noqa: F401 - the same
-from holystone.store import lease_file, leases, pull_speeds, runs  # noqa: F401 - the same
+from holystone.store import engine_facts, lease_file, leases, runs  # noqa: F401 - the same
 from holystone.store.folder import FILE, GROUP, StoreError, UnsafeError, default_folder, open_folder
 from holystone.store.lock import HostLock
 from holystone.store.store import Store

@@ -16,8 +16,8 @@ import pytest
 from holystone.planner.inventory import CacheRecord, Layer, chain_ids
 from holystone.store import opening
 from holystone.store import use_log as past
+from holystone.store.engine_facts import Pulled
 from holystone.store.folder import FILE
-from holystone.store.pull_speeds import Pulled
 from holystone.store.schema import LOST
 from holystone.store.store import Store
 from holystone.usage.sighting import Sighting
@@ -67,7 +67,7 @@ def fill(ledger: Store) -> None:
     uses = [Sighting(NOW + 30 * n, f"docker.io/library/app:{n}", i) for n, i in enumerate(IDS)]
     ledger.fold(KEY, seen(*uses, cache=(CacheRecord("r", created=NOW),)))
     ledger.leases.add(["python", "node"], until=NOW + 60, job="7", now=NOW)
-    ledger.speeds.add(KEY, [Pulled("docker.io", 100, 1.0), Pulled("docker.io", 200, 1.0)])
+    ledger.remember_pulls(KEY, [Pulled("docker.io", 100, 1.0), Pulled("docker.io", 200, 1.0)])
     ledger.remember_engine("mark", {"Name": "runner"}, NOW)
     ledger.remember_ends(KEY, {"c1": NOW, "c2": NOW})
     ledger.remember_registry(KEY, {"a@sha256:1": RegistryWord(True, "", NOW, NOW)}, {"a@sha256:1"})

@@ -20,9 +20,7 @@ from holystone.planner.plan import plan
 from holystone.planner.policy import Grace, Policy
 from holystone.planner.usage import Lease, Usage
 from holystone.present.reasons import text
-from holystone.store import (
-    others,
-)
+from holystone.store import lease_file
 from holystone.store.folder import OF_A_USER
 from holystone.store.store import Store
 from tests.store.examples import NOW, host, opened
@@ -227,8 +225,8 @@ def test_a_folder_that_does_not_answer_holds_nothing_up(
     """Such as one on a server that is gone: it costs its time once."""
     lease_of_theirs(home, "python")
     answer = threading.Event()
-    monkeypatch.setattr(others, "_PATIENCE", 0.2)
-    monkeypatch.setattr(others, "places", lambda _: answer.wait(30) and ())
+    monkeypatch.setattr(lease_file, "_PATIENCE", 0.2)
+    monkeypatch.setattr(lease_file, "files", lambda _: answer.wait(30) and ())
     notes: list[str] = []
     ledger = Store(str(tmp_path / "state"), notes.append)
     started = time.monotonic()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from holystone.store.registries import KEPT_FOR
+from holystone.store.engine_facts import REGISTRY_KEPT_FOR
 from holystone.store.store import Store
 from holystone.usage.sighting import Bookmark, UsageUpdate
 from holystone.usage.store_port import RegistryWord
@@ -50,7 +50,7 @@ def test_a_pull_is_remembered_beside_the_answer(tmp_path: Path) -> None:
 def test_what_is_gone_or_long_ago_is_forgotten(tmp_path: Path) -> None:
     with opened(tmp_path) as ledger:
         see(ledger, {A: NOW - 1, B: NOW})
-        see(ledger, {B: NOW}, NOW + KEPT_FOR - 0.5)
+        see(ledger, {B: NOW}, NOW + REGISTRY_KEPT_FOR - 0.5)
         assert list(ledger.recall_registry(KEY)) == [B]
         ledger.remember_registry(KEY, {A: RegistryWord(True, "", NOW, NOW)}, {A})
         assert list(ledger.recall_registry(KEY)) == [A]

@@ -13,9 +13,9 @@ from holystone.planner.demand import Company
 from holystone.planner.inventory import CacheRecord
 from holystone.planner.usage import Use
 from holystone.store import usage as uses
+from holystone.store.engine_facts import Pulled
 from holystone.store.folder import FILE
 from holystone.store.migrations import MIGRATIONS
-from holystone.store.pull_speeds import Pulled
 from holystone.usage.sighting import Bookmark, Sighting
 from tests.store.examples import KEY, NOW, opened, seen
 
@@ -158,7 +158,7 @@ def test_what_holystone_pulls_itself_is_no_use(tmp_path: Path) -> None:
 def test_speeds_are_told_by_registry(tmp_path: Path) -> None:
     with opened(tmp_path) as ledger:
         assert ledger.recall_speeds(KEY) == {}
-        ledger.speeds.add(KEY, [Pulled("docker.io", 1000, 2.0)])
+        ledger.remember_pulls(KEY, [Pulled("docker.io", 1000, 2.0)])
         assert ledger.recall_speeds(KEY) == {"docker.io": 500.0}
 
 

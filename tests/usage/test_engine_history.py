@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holystone.engine.buildkit.control import Build, builds_since
+from holystone.engine.buildkit import Build, builds_since
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineError
 from holystone.engine.events import Event
-from holystone.engine.transport.address import parse_host
 from holystone.engine.transport.connection import connect
+from holystone.engine.transport.endpoint import parse_host
 from holystone.planner.inventory import CacheRecord, Image, Layer
 from holystone.planner.names import Names
 from holystone.usage.engine_history import (

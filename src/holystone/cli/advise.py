@@ -16,7 +16,7 @@ from holystone.planner.units import parse_rate
 from holystone.present import document
 from holystone.present.figures import stored_bytes
 from holystone.present.progress import ReplayProgress
-from holystone.present.report import advise as report
+from holystone.present.report import replay as report
 from holystone.replay.advice import OURS, Room, advise
 from holystone.replay.budgets import rounds
 from holystone.replay.export import write_trace
@@ -138,7 +138,7 @@ def _tell(
 ) -> None:
     output = stdout(options)
     if options.json:
-        told = report.document(advice, marks, bandwidth)
+        told = report.document_of_advice(advice, marks, bandwidth)
         answer(output, document.dump(told, indent=output.interactive))
     else:
-        answer(output, report.render(advice, marks, host, bandwidth, output.look))
+        answer(output, report.advised(advice, marks, host, bandwidth, output.look))

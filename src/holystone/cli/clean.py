@@ -22,7 +22,7 @@ from holystone.planner.units import parse_duration
 
 if TYPE_CHECKING:
     from holystone.cli.clean_answer import CleanAnswer
-    from holystone.operations.plan_fields import SavedPlan
+    from holystone.operations.plan_file import SavedPlan
     from holystone.planner.policy import Policy
 
 

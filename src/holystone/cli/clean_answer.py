@@ -26,7 +26,7 @@ from holystone.operations.clean import (
     clean,
 )
 from holystone.operations.connect import Session
-from holystone.operations.plan_fields import SavedPlan
+from holystone.operations.plan_file import SavedPlan
 from holystone.operations.rounds import left_after
 from holystone.operations.survey import Survey
 from holystone.operations.workers import INTERRUPTED
@@ -80,7 +80,7 @@ class CleanAnswer:
         outcome = done.outcome
         if outcome.interrupted == INTERRUPTED:
             return exit_codes.INTERRUPTED
-        if outcome.failed or outcome.unknown:
+        if outcome.failed or outcome.not_tried or outcome.unknown:
             return exit_codes.STEPS_FAILED
         if done.missed_bytes or outcome.interrupted:
             return exit_codes.TARGET_NOT_REACHED
@@ -114,13 +114,13 @@ class CleanAnswer:
 
     def confirm(self, found: Survey) -> bool:
         """Show what a deep clean removes, and ask. Raises Failure if there is no terminal."""
-        from holystone.present.report import deep
+        from holystone.present.report.plan import QUESTION, before_deep
 
-        tell(self.errors.write, deep.render(found.inventory, found.plan, self.errors.look))
+        tell(self.errors.write, before_deep(found.inventory, found.plan, self.errors.look))
         if not can_ask(self.options):
             why = "--json asks no questions" if self.options.json else "no terminal to confirm on"
             raise Failure(f"{why}; nothing was removed. Pass --yes to go ahead.", exit_codes.USAGE)
-        return agreed(deep.QUESTION)
+        return agreed(QUESTION)
 
     def tell(self, done: Cleaned, session: Session) -> None:
         """The result. Raises Failure where nothing takes it."""
@@ -186,11 +186,11 @@ class CleanAnswer:
         if self.saved is not None and not plan.steps:
             answer(self.output, report.nothing_left(plan, self.saved))
         if short := done.missed_bytes:
-            from holystone.present.report import shortfall
+            from holystone.present.report.disk import shortfall
 
             last = done.rounds[-1]
             left = left_after(last)
-            text = shortfall.render(left, last.plan, short, look, session.host.beside(left))
+            text = shortfall(left, last.plan, short, look, session.host.beside(left))
             answer(self.output, text)
         answer(self.output, report.closing(plan, outcome, short=short))
 

@@ -19,8 +19,7 @@ from holystone.cli.showing import show, stdout
 from holystone.config.effective import effective
 from holystone.config.lint import remarks, without_match
 from holystone.config.load import NAME, SYSTEM
-from holystone.config.sample import sample
-from holystone.config.schema import schema
+from holystone.config.sample import sample, schema
 from holystone.engine.errors import EngineError
 from holystone.present.document import dump
 from holystone.present.report import config as report

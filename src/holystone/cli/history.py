@@ -23,7 +23,6 @@ from holystone.outside.writing import writing
 from holystone.planner.units import AmbiguousDuration, parse_duration
 from holystone.present.lists.runs import TABLE, Row
 from holystone.present.report import history as report
-from holystone.present.report import history_export
 from holystone.replay.export import export
 from holystone.store.store import Store
 
@@ -182,12 +181,12 @@ def _export(options: argparse.Namespace) -> None:
             written = export(store, engine, put)
     if path == _STDOUT:
         # Standard output has the trace.
-        warn(history_export.exported("standard output", written))
+        warn(report.exported("standard output", written))
         return
     show(
         options,
-        lambda: history_export.document_of_export(path, written),
-        lambda _: history_export.exported(path, written),
+        lambda: report.document_of_export(path, written),
+        lambda _: report.exported(path, written),
     )
 
 

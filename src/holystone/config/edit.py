@@ -14,8 +14,7 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Array, InlineTable
 
 from holystone.config.kinds import toml
-from holystone.config.places import Lines
-from holystone.config.toml_text import loads
+from holystone.config.toml_text import Lines, loads
 
 _TABLE, _NAME = "protect", "images"
 _WIDEST = 100

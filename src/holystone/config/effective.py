@@ -42,14 +42,10 @@ def effective(configuration: Configuration) -> list[Value]:
         told = None if setting.value is None else key.kind.write(setting.value)
         counted = ", ".join(each.file for each in setting.given if each.value or not told)
         values.append(Value(key.table, key.name, told, counted or DEFAULT, _note(key, setting)))
+    every = [*((each, _KEEPS) for each in settings.also), *((each, "") for each in settings.rules)]
     rules = [
         Value(f"{RULES}[{at}]", key.name, key.kind.write(value), each.file, note)
-        for at, (each, note) in enumerate(
-            [
-                *((each, _KEEPS) for each in settings.also),
-                *((each, "") for each in settings.rules),
-            ]
-        )
+        for at, (each, note) in enumerate(every)
         for key in RULE_KEYS
         if (value := getattr(each.rule, key.field[0])) or key.name == "name"
     ]
@@ -64,16 +60,12 @@ def _note(key: Key, setting: Setting) -> str:
     """What other files say, and why that does not count or counts beside the value."""
     notes = []
     others = [each for each in setting.outweighed if each.value != setting.value]
-    for here in (True, False):
+    why = "the nearest file counts"
+    if key.together or setting.file == HERE:
+        why = "the strictest counts"
+    for here, reason in ((True, "it can only protect more"), (False, why)):
         said = [_said(key, each) for each in others if (each.file == HERE) == here]
-        if not said:
-            continue
-        why = "the nearest file counts"
-        if key.together or setting.file == HERE:
-            why = "the strictest counts"
-        if here:
-            why = "it can only protect more"
-        notes.append(f"{', '.join(said)}: {why}")
+        notes += [f"{', '.join(said)}: {reason}"] if said else []
     if setting.floor is not None:
         notes.append(f"{_said(key, setting.floor)}: the larger of both counts on a disk")
     return "; ".join(notes)

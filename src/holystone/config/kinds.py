@@ -71,7 +71,7 @@ def _texts(
     name: str,
     like: str,
     pattern: str,
-    parse: Callable[[str], Any],
+    parse: Callable[[str], Any] = str,
     write: Callable[[Any], Any] = lambda value: value,
 ) -> Kind:
     """A kind that is written as text of this form."""
@@ -82,6 +82,42 @@ def _texts(
         return parse(value)
 
     return Kind(name, like, {"type": "string", "pattern": pattern}, read, write)
+
+
+def _list_of(each: Kind, name: str, like: str, read: Callable[[Any], Any] = tuple) -> Kind:
+    return Kind(name, like, {"type": "array", "items": each.schema}, read, list, each)
+
+
+def _whole(name: str, high: int, like: str, mend: str) -> Kind:
+    """A whole number from 0 on."""
+
+    def read(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= high:
+            raise ValueError(f"{shown(value)} is not {mend}")
+        return value
+
+    return Kind(name, like, {"type": "integer", "minimum": 0, "maximum": high}, read)
+
+
+def choice(*words: str) -> Kind:
+    """One of some words."""
+
+    def read(value: Any) -> str:
+        if value not in words or not isinstance(value, str):
+            near = get_close_matches(value, words, 1) if isinstance(value, str) else ()
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"{shown(value)} is not {like}{hint}")
+        return value
+
+    quoted = [f'"{word}"' for word in words]
+    like = f"{', '.join(quoted[:-1])} or {quoted[-1]}"
+    return Kind(" / ".join(words), like, {"enum": list(words)}, read)
+
+
+def choices(*words: str) -> Kind:
+    """Any of some words."""
+    quoted = ", ".join(f'"{word}"' for word in words)
+    return _list_of(choice(*words), "names", f"a list of any of {quoted}")
 
 
 def _size(text: str) -> int:
@@ -148,15 +184,6 @@ def _flag(value: Any) -> bool:
     raise ValueError(f"{shown(value)} is not true or false, without quotes")
 
 
-def _whole(low: int, high: int, like: str) -> Callable[[Any], int]:
-    def read(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise ValueError(f"{shown(value)} is not {like}")
-        return value
-
-    return read
-
-
 def _image_pattern(text: str) -> str:
     parse_pattern(text.removeprefix("!"))
     return text
@@ -176,121 +203,66 @@ def _image_patterns(patterns: Sequence[str]) -> tuple[str, ...]:
     return tuple(patterns)
 
 
-def _list_of(each: Kind, name: str, like: str, read: Callable[[Any], Any] = tuple) -> Kind:
-    return Kind(name, like, {"type": "array", "items": each.schema}, read, list, each)
-
-
-def choice(*words: str) -> Kind:
-    """One of some words."""
-
-    def read(value: Any) -> str:
-        if value not in words or not isinstance(value, str):
-            near = get_close_matches(value, words, 1) if isinstance(value, str) else ()
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"{shown(value)} is not {like}{hint}")
-        return value
-
-    quoted = [f'"{word}"' for word in words]
-    like = f"{', '.join(quoted[:-1])} or {quoted[-1]}"
-    return Kind(" / ".join(words), like, {"enum": list(words)}, read)
-
-
+# fmt: off
 FLAG = Kind("true / false", "true or false", {"type": "boolean"}, _flag)
-COUNT = Kind(
-    "number",
-    "a whole number, 0 or more",
-    {"type": "integer", "minimum": 0, "maximum": _MOST},
-    _whole(0, _MOST, f"a whole number from 0 to {_MOST}, without quotes"),
-)
-TEXT = _texts(
-    "text", "a name in quotes: letters, digits, '-', '_' and '.'", r"^[A-Za-z0-9_.-]{1,64}$", str
-)
-SIZE = _texts(
-    "size", 'a size in quotes with its unit, like "500MB" or "40GB"', f"^(0|{_SIZE})$",
-    _size, _size_text,
-)  # fmt: skip
-DURATION = _texts(
-    "duration", 'a duration in quotes, like "90s", "12h" or "30d"', f"^{_DURATION}$",
-    _duration, _duration_text,
-)  # fmt: skip
+COUNT = _whole("number", _MOST, "a whole number, 0 or more",
+               f"a whole number from 0 to {_MOST}, without quotes")
+TEXT = _texts("text", "a name in quotes: letters, digits, '-', '_' and '.'",
+              r"^[A-Za-z0-9_.-]{1,64}$")
+SIZE = _texts("size", 'a size in quotes with its unit, like "500MB" or "40GB"',
+              f"^(0|{_SIZE})$", _size, _size_text)
+DURATION = _texts("duration", 'a duration in quotes, like "90s", "12h" or "30d"',
+                  f"^{_DURATION}$", _duration, _duration_text)
 DURATION_OR_NEVER = _texts(
     'duration / "never"', 'a duration in quotes, like "12h" or "30d", or "never"',
     f"^({_DURATION}|never)$",
     lambda text: None if text == "never" else _duration(text), _duration_text,
-)  # fmt: skip
-SHARE = _texts(
-    "share", 'a share in quotes, like "85%"', f"^{_SHARE}$", _share, _share_text,
-)  # fmt: skip
+)
+SHARE = _texts("share", 'a share in quotes, like "85%"', f"^{_SHARE}$", _share, _share_text)
 BUDGET = _texts(
     "size / share", 'a size or a share of the disk in quotes, like "20GB" or "10%"',
     f"^(0|{_SIZE}|{_SHARE})$",
     lambda text: _share(text) if "%" in text else _size(text),
     lambda value: _size_text(value) if isinstance(value, int) else _share_text(value),
-)  # fmt: skip
+)
 MARK = _texts(
     "watermark", 'a share in use or bytes free in quotes, like "85%" or "20GB free"',
     f"^({_SHARE}( used)?|{_SIZE}( free)?)$", _mark, _mark_text,
-)  # fmt: skip
+)
 WINDOW = _texts(
     "times of day", 'two times of day in quotes, like "22:00-06:00"',
     "^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$", parse_window, str,
-)  # fmt: skip
+)
+_PATTERN = 'an image pattern in quotes, like "python:*-slim"'
 IMAGES = _list_of(
-    _texts(
-        "pattern", 'an image pattern in quotes, like "python:*-slim"', r"^!?[^\s!]+$",
-        _image_pattern,
-    ),
-    "image patterns",
-    'a list of image patterns, like ["python:*-slim"]',
-    _image_patterns,
-)  # fmt: skip
+    _texts("pattern", _PATTERN, r"^!?[^\s!]+$", _image_pattern),
+    "image patterns", 'a list of image patterns, like ["python:*-slim"]', _image_patterns,
+)
 IMAGES_ALONE = _list_of(
-    _texts(
-        "pattern", 'an image pattern in quotes, like "python:*-slim"', r"^[^\s!]+$",
-        _image_pattern,
-    ),
-    "image patterns",
-    'a list of image patterns without "!", like ["python:*-slim"]',
-)  # fmt: skip
+    _texts("pattern", _PATTERN, r"^[^\s!]+$", _image_pattern),
+    "image patterns", 'a list of image patterns without "!", like ["python:*-slim"]',
+)
 """Patterns that nothing takes back."""
 LABELS = _list_of(
-    _texts("label", 'a label in quotes, like "keep" or "stage=prod*"', r"^[^\s=][^=]*(=.*)?$", str),
-    "labels",
-    'a list of labels, like ["keep", "stage=prod*"]',
+    _texts("label", 'a label in quotes, like "keep" or "stage=prod*"', r"^[^\s=][^=]*(=.*)?$"),
+    "labels", 'a list of labels, like ["keep", "stage=prod*"]',
 )
 NAMES = _list_of(
-    _texts(
-        "pattern", "a pattern in quotes of letters, digits, '_', '.', '-', '*' and '?'",
-        r"^[A-Za-z0-9_.*?-]+$", str,
-    ),
-    "name patterns",
-    'a list of patterns of names, like ["cache-*"]',
-)  # fmt: skip
+    _texts("pattern", "a pattern in quotes of letters, digits, '_', '.', '-', '*' and '?'",
+           r"^[A-Za-z0-9_.*?-]+$"),
+    "name patterns", 'a list of patterns of names, like ["cache-*"]',
+)
 KEPT = _list_of(
     _texts(
         "label=, name= or image=",
         'a text in quotes like "label=com.example.lab", "name=lab-*" or "image=example/lab"',
-        r"^(label=[^\s=][^=]*(=.*)?|name=[A-Za-z0-9_.*?-]+|image=[^\s!=]+)$",
-        _kept,
+        r"^(label=[^\s=][^=]*(=.*)?|name=[A-Za-z0-9_.*?-]+|image=[^\s!=]+)$", _kept,
     ),
     "labels, names and images",
     'a list like ["label=com.example.lab", "name=lab-*", "image=example/lab"]',
-)  # fmt: skip
-
-
-def choices(*words: str) -> Kind:
-    """Any of some words."""
-    quoted = [f'"{word}"' for word in words]
-    return _list_of(choice(*words), "names", f"a list of any of {', '.join(quoted)}")
-
-
-EXIT_CODES = _list_of(
-    Kind(
-        "exit code",
-        "an exit code",
-        {"type": "integer", "minimum": 0, "maximum": 255},
-        _whole(0, 255, "an exit code, from 0 to 255 without quotes"),
-    ),
-    "exit codes",
-    "a list of exit codes, like [0, 137]",
 )
+EXIT_CODES = _list_of(
+    _whole("exit code", 255, "an exit code", "an exit code, from 0 to 255 without quotes"),
+    "exit codes", "a list of exit codes, like [0, 137]",
+)
+# fmt: on

@@ -1,11 +1,12 @@
-"""What of a configuration can have no effect, though nothing is wrong with it."""
+"""Lint: valid settings that have no effect."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
-from holystone.config.keys import KEYS, RULES
+from holystone.config.keys import RULES
+from holystone.config.kinds import MARK
 from holystone.config.load import MEND_HERE, Configuration
 from holystone.config.settings import Rule, Settings
 from holystone.planner.inventory import Inventory
@@ -13,7 +14,7 @@ from holystone.planner.names import digest_names
 from holystone.planner.patterns import Labels, covers
 from holystone.planner.patterns import names as names_of
 from holystone.planner.patterns import references as ready
-from holystone.planner.policy import Mark
+from holystone.planner.policy import Watermarks
 from holystone.planner.reference import parsed_or_none
 
 FULL_SAY = f"A file found in the current folder can only protect more; {MEND_HERE}"
@@ -43,23 +44,22 @@ def remarks(configuration: Configuration) -> list[Remark]:
     for fault in settings.without_effect:
         text = f"line {fault.line}: {fault.problem}. {FULL_SAY}"
         said.append(Remark(fault.file, fault.key, text))
-    policy = configuration.policy("routine")
+    volumes = configuration.policy("routine").volumes
     names = settings.values.get("volumes.names")
-    if names and names.value and policy.volumes.remove != "named":
-        text = f"without effect, since volumes.remove is {policy.volumes.remove!r}, not 'named'"
+    if names and names.value and volumes.remove != "named":
+        text = f"without effect, since volumes.remove is {volumes.remove!r}, not 'named'"
         said.append(Remark(names.file, "volumes.names", text))
-    if policy.volumes.remove == "named" and not policy.volumes.names:
+    if volumes.remove == "named" and not volumes.names:
         given = settings.values["volumes.remove"].file
         text = "named, but volumes.names is empty: only anonymous volumes go"
         said.append(Remark(given, "volumes.remove", text))
-    for rule in settings.replaced:
-        text = "a nearer file has a rule of this name, which takes its place"
-        said.append(Remark(rule.file, _called(rule), text))
+    text = "a nearer file has a rule of this name, which takes its place"
+    said += [_of_rule(rule, text) for rule in settings.replaced]
     for at, rule in enumerate(settings.rules):
         before = next((each for each in settings.rules[:at] if _takes_all(each, rule)), None)
         if before:
             text = f"can never match: {_called(before)} stands before it and takes all of its tags"
-            said.append(Remark(rule.file, _called(rule), text))
+            said.append(_of_rule(rule, text))
     return said
 
 
@@ -70,22 +70,43 @@ def without_match(configuration: Configuration, inventory: Inventory) -> list[Re
         return []
     references = [name for image in inventory.images for name in image.tags + image.digests]
     store = inventory.engine.store
-    names = [
+    tags = [
         name
         for image in inventory.images
         for name in (*image.tags, *digest_names(image, store).names)
     ]
-    said = _patterns(settings, references)
-    said += _labels(settings, inventory)
-    said += _rules(settings, names)
-    given = settings.values.get("volumes.names")
-    told = list(_each(settings, "volumes.names")) if given else []
-    patterns = names_of([pattern for _, pattern in told])
-    matched = {at for volume in inventory.volumes for at in patterns.matching(volume.name)}
-    for at, (file, pattern) in enumerate(told):
-        if at not in matched:
-            said.append(Remark(file, "volumes.names", f"{pattern!r} matches no volume here"))
-    return said + _marks(configuration, inventory.disk.total_bytes)
+    containers = [each.labels for each in inventory.containers]
+    others: list[Any] = [*inventory.images, *inventory.volumes, *inventory.networks]
+    every = containers + [each.labels for each in others]
+    volumes = [volume.name for volume in inventory.volumes]
+    on = "no {} here has a label like {{!r}}".format
+    return [
+        *_patterns(settings, references),
+        *_unmatched(settings, "protect.labels", Labels, every, on("object")),
+        *_unmatched(settings, "containers.keep_labels", Labels, containers, on("container")),
+        *_rules(settings, tags),
+        *_unmatched(settings, "volumes.names", names_of, volumes, "{!r} matches no volume here"),
+        *_marks(settings, configuration.policy("routine").disk, inventory.disk.total_bytes),
+    ]
+
+
+def _unmatched(
+    settings: Settings,
+    key: str,
+    ready: Callable[[list[str]], Any],
+    things: Iterable[Any],
+    text: str,
+) -> list[Remark]:
+    """The patterns of a list, of all files, that match none of these labels or names."""
+    given = settings.values[key].given if key in settings.values else ()
+    written = [(each.file, pattern) for each in given for pattern in each.value]
+    patterns = ready([pattern for _, pattern in written])
+    found = {at for thing in things for at in patterns.matching(thing)}
+    return [
+        Remark(file, key, text.format(pattern))
+        for at, (file, pattern) in enumerate(written)
+        if at not in found
+    ]
 
 
 def _patterns(settings: Settings, references: Sequence[str]) -> list[Remark]:
@@ -111,30 +132,6 @@ def _patterns(settings: Settings, references: Sequence[str]) -> list[Remark]:
     return said
 
 
-def _labels(settings: Settings, inventory: Inventory) -> list[Remark]:
-    containers = [each.labels for each in inventory.containers]
-    everything = [
-        *containers,
-        *(each.labels for each in inventory.images),
-        *(each.labels for each in inventory.volumes),
-        *(each.labels for each in inventory.networks),
-    ]
-    said = []
-    for key, labelled, what in (
-        ("protect.labels", everything, "object"),
-        ("containers.keep_labels", containers, "container"),
-    ):
-        told = list(_each(settings, key))
-        patterns = Labels(pattern for _, pattern in told)
-        matched = {at for labels in labelled for at in patterns.matching(labels)}
-        said += [
-            Remark(file, key, f"no {what} here has a label like {pattern!r}")
-            for at, (file, pattern) in enumerate(told)
-            if at not in matched
-        ]
-    return said
-
-
 def _rules(settings: Settings, tags: Sequence[str]) -> list[Remark]:
     said = []
     decided: dict[str, Rule] = {}
@@ -147,48 +144,32 @@ def _rules(settings: Settings, tags: Sequence[str]) -> list[Remark]:
             if earlier:
                 names = " and ".join(map(_called, earlier.values()))
                 text = f"every tag here that matches it goes to {names} before it"
-            said.append(Remark(rule.file, _called(rule), text))
+            said.append(_of_rule(rule, text))
         for tag in mine:
             decided.setdefault(tag, rule)
-    said += [
-        Remark(rule.file, _called(rule), "no tag here matches it")
-        for rule in settings.also
-        if not any(_matches(rule, tag) for tag in tags)
-    ]
-    return said
+    unmatched = (each for each in settings.also if not any(_matches(each, tag) for tag in tags))
+    return said + [_of_rule(rule, "no tag here matches it") for rule in unmatched]
 
 
-def _marks(configuration: Configuration, total: int | None) -> list[Remark]:
+def _marks(settings: Settings, disk: Watermarks, total: int | None) -> list[Remark]:
     """Whether the watermarks are in order on a disk of this size, where only that can tell."""
-    settings = configuration.settings
-    if settings is None or total is None:
-        return []
-    disk = configuration.policy("routine").disk
     said = []
     for name, mark, more in (("low", disk.low, True), ("critical", disk.critical, False)):
-        if mark is None:
-            continue
-        ours, high = mark.least_free(total), disk.high.least_free(total)
+        ours = mark.least_free(total) if mark and total is not None else None
+        high = disk.high.least_free(total) if total is not None else None
         if ours is None or high is None or (ours > high if more else ours < high):
             continue
         given = settings.values.get(f"disk.{name}") or settings.values["disk.high"]
         text = (
-            f"on this disk {_told(mark)} leaves {'no more' if more else 'no less'} free than "
-            f"disk.high, {_told(disk.high)}"
+            f"on this disk {MARK.write(mark)} leaves {'no more' if more else 'no less'} free than "
+            f"disk.high, {MARK.write(disk.high)}"
         )
         said.append(Remark(given.file, f"disk.{name}", text))
     return said
 
 
-def _told(mark: Mark) -> str:
-    kind = next(key.kind for key in KEYS if key.path == "disk.high")
-    return str(kind.write(mark))
-
-
-def _each(settings: Settings, key: str) -> Iterable[tuple[str, str]]:
-    """The elements of a list with their files."""
-    given = settings.values[key].given if key in settings.values else ()
-    return [(each.file, element) for each in given for element in each.value]
+def _of_rule(rule: Rule, text: str) -> Remark:
+    return Remark(rule.file, _called(rule), text)
 
 
 def _called(rule: Rule) -> str:
@@ -202,10 +183,7 @@ def _matches(rule: Rule, tag: str) -> bool:
 def _takes_all(rule: Rule, later: Rule) -> bool:
     """Whether a rule takes every tag that a later one is for, whatever is on a host."""
     patterns = rule.rule.images
-    if not patterns:
-        return True
     if any(pattern.startswith("!") for pattern in patterns):
         return False
-    return bool(later.rule.images) and {
-        pattern for pattern in later.rule.images if not pattern.startswith("!")
-    } <= set(patterns)
+    wanted = {pattern for pattern in later.rule.images if not pattern.startswith("!")}
+    return not patterns or (bool(later.rule.images) and wanted <= set(patterns))

@@ -6,14 +6,15 @@ configuration: what reads and checks is imported only where there is something t
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from holystone.config import docker
 from holystone.config.errors import ConfigError, Fault
+from holystone.engine.transport.endpoint import LARGEST_CONFIG, config_folder
 from holystone.outside.home import home
-from holystone.outside.regular_file import read_regular
+from holystone.outside.regular_file import NotRegular, read_regular
 from holystone.planner.policy import TAKES, Policy
 
 if TYPE_CHECKING:
@@ -51,6 +52,18 @@ class Source(NamedTuple):
     """``everything``, ``protection`` or ``pruneFilters``."""
 
 
+class Docker(NamedTuple):
+    """What the docker command's ``config.json`` says that ``docker ... prune`` spares."""
+
+    path: str
+    prune_filters: tuple[str, ...] = ()
+    """Those on labels: ``label=KEY``, ``label!=KEY=VALUE``."""
+    ignored: tuple[str, ...] = ()
+    """Those on anything else."""
+    problem: str = ""
+    """Why nothing can be told from it; empty where all is well."""
+
+
 class Configuration(NamedTuple):
     """What the files say that were found."""
 
@@ -58,7 +71,7 @@ class Configuration(NamedTuple):
     """The nearest first."""
     settings: Settings | None
     """None where there is no file."""
-    docker: docker.Docker
+    docker: Docker
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -79,9 +92,8 @@ class Configuration(NamedTuple):
 
     def policy(self, level: str) -> Policy:
         """The owner's policy for a level."""
-        if self.settings is None:
-            made = Policy(level, TAKES[level])
-        else:
+        made = Policy(level, TAKES[level])
+        if self.settings is not None:
             from holystone.config.settings import policy
 
             made = policy(self.settings, level)
@@ -99,35 +111,32 @@ def load(explicit: str | None, environ: Mapping[str, str], *, here: bool = True)
     places = []
     files = []
     for path, named_by in _wanted(explicit, environ, here=here):
+        content, problem = None, ""
         try:
             content = read_regular(path, LARGEST)
         except (FileNotFoundError, NotADirectoryError):
-            content = None
-            if os.path.islink(path) and not named_by:
-                faults.append(Fault(f"it is a link to a file that is not there. {_MEND}", path))
             if named_by:
                 mend = "Correct it, or write a file there with 'holystone config init'."
-                faults.append(Fault(f"{named_by} names this file, and there is none. {mend}", path))
+                problem = f"{named_by} names this file, and there is none. {mend}"
+            elif os.path.islink(path):
+                problem = f"it is a link to a file that is not there. {_MEND}"
         except OSError as error:
-            if _hidden(error, path, environ):
-                content = None
-            else:
+            if not _hidden(error, path, environ):
                 content = b""
-                problem = (error.strerror or str(error)).lower()
-                faults.append(Fault(f"cannot read it: {problem}. {_MEND}", path))
+                problem = f"cannot read it: {(error.strerror or str(error)).lower()}. {_MEND}"
         except ValueError as error:
-            content = b""
-            faults.append(Fault(f"{error}. {_MEND}", path))
+            content, problem = b"", f"{error}. {_MEND}"
+        faults += [Fault(problem, path)] if problem else []
         places.append(Place(path, content is not None, named_by))
         if content:
             files.append((path, content))
     settings = None
-    if files or any(place.found for place in places) or faults:
-        from holystone.config.files import read_all
+    if faults or any(place.found for place in places):
+        from holystone.config.reading import read_all
 
         checkout = HERE if any(place.only_protects for place in places) else ""
         settings = read_all(files, faults, here=checkout)
-    return Configuration(tuple(places), settings, docker.load(environ))
+    return Configuration(tuple(places), settings, _docker(environ))
 
 
 def _wanted(
@@ -138,11 +147,10 @@ def _wanted(
         (explicit, "--config"),
         (environ.get("HOLYSTONE_CONFIG") or None, "HOLYSTONE_CONFIG"),
     ):
-        if path is None:
-            continue
-        if not path or "\0" in path:
-            raise ConfigError([Fault(f"{named_by} is {path!r}: that is no name of a file")])
-        return [(path, named_by)]
+        if path is not None:
+            if not path or "\0" in path:
+                raise ConfigError([Fault(f"{named_by} is {path!r}: that is no name of a file")])
+            return [(path, named_by)]
     own = own_file(environ)
     owners = [*([(own, "")] if own else []), (SYSTEM, "")]
     if not here or any(_is_here(path) for path, _ in owners):
@@ -184,3 +192,36 @@ def _hidden(error: OSError, path: str, environ: Mapping[str, str]) -> bool:
         and path == own_file(environ)
         and not os.access(os.path.dirname(path), os.X_OK)
     )
+
+
+def _docker(environ: Mapping[str, str]) -> Docker:
+    """The filters of the user's docker command. The search for the engine tells other faults."""
+    path = os.path.join(config_folder(environ), "config.json")
+    try:
+        content = read_regular(path, LARGEST_CONFIG)
+    except NotRegular as error:
+        return Docker(path, problem=str(error))
+    except (OSError, ValueError):
+        return Docker(path)
+    return read_docker(path, content) if b"pruneFilters" in content else Docker(path)
+
+
+def read_docker(path: str, content: bytes) -> Docker:
+    """The filters in a file with this content; never fails, for docker's file is not ours."""
+    try:
+        document: Any = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        return Docker(path, problem=f"not valid JSON ({str(error)[:100]})")
+    filters = document.get("pruneFilters") if isinstance(document, dict) else None
+    if filters is None:
+        return Docker(path)
+    if not isinstance(filters, list) or not all(isinstance(each, str) for each in filters):
+        return Docker(path, problem="pruneFilters is no list of texts")
+    on_labels = tuple(each for each in filters if _on_label(each))
+    return Docker(path, on_labels, tuple(each for each in filters if not _on_label(each)))
+
+
+def _on_label(text: str) -> bool:
+    """Whether it is a filter on a label; docker passes over one without a value, as here."""
+    name, _, label = text.partition("=")
+    return name in ("label", "label!") and bool(label.partition("=")[0])

@@ -1,68 +1,163 @@
-"""One file's tables, checked key by key: values as the policy has them, and every fault."""
+"""The content of files, checked key by key and made settings: every fault of every file at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-from holystone.config.errors import Fault
+from holystone.config.errors import ConfigError, Fault
 from holystone.config.keys import KEYS, RULE_KEYS, RULES, TABLES, Key
 from holystone.config.kinds import Kind, shown
-from holystone.planner.policy import DEFAULT_RETENTION, Retention
+from holystone.config.settings import Reading, Settings, contradictions, merged, policy
+from holystone.config.toml_text import Lines, Path, loads, syntax
+from holystone.planner.policy import DEFAULT_RETENTION, Policy, Retention
 
 _GROUP, _RULES = RULES.split(".")
+_LOCATED = 1000
+"""Faults of a file whose line is looked for: to find each of 90,000 takes too long."""
 _GUESSED = 1000
 """Faults up to which a key that does not exist is answered with the closest ones; it takes time."""
-_UNKNOWN = "there is no such key"
 _GONE = {"limit_rate": "holystone no longer limits the rate of pulls; take this line out"}
 """Keys of earlier versions: what to do where a file still has one."""
 
 
-class Found(NamedTuple):
+class _Found(NamedTuple):
     """A fault, and where in the file it is."""
 
-    path: tuple[str | int, ...]
+    path: Path
     problem: str
 
     def told(self, file: str, line: int | None) -> Fault:
-        """The fault as the owner reads it."""
-        return Fault(self.problem, file, spelt(self.path), line)
+        return Fault(self.problem, file, _spelt(self.path), line)
 
 
-class Reading(NamedTuple):
-    """What one file says."""
+def read_all(
+    files: Sequence[tuple[str, bytes]], faults: Sequence[Fault] = (), *, here: str = ""
+) -> Settings:
+    """What files with this content say together, the nearest first.
 
-    values: Mapping[str, Any]
-    """By the path of the key: ``protect.images``."""
-    rules: tuple[Retention, ...]
-    faults: tuple[Found, ...]
-
-
-class _Reader:
-    def __init__(self) -> None:
-        self.faults: list[Found] = []
-
-    def fault(self, path: tuple[str | int, ...], problem: str) -> None:
-        self.faults.append(Found(path, problem))
-
-    def value(self, kind: Kind, value: Any, path: tuple[str | int, ...]) -> Any:
-        """The value as the policy has it; None where it is faulty, which is noted."""
-        each = kind.each
-        if each is not None:
-            if not isinstance(value, list):
-                return self.fault(path, f"{shown(value)} is not {kind.like}")
-            before = len(self.faults)
-            value = [self.value(each, item, (*path, at)) for at, item in enumerate(value)]
-            if len(self.faults) > before:
-                return None
+    ``here`` is the path of the one that was found in the current folder, if it is among them.
+    ``faults`` are known already. Raises ConfigError with them and all others.
+    """
+    found = list(faults)
+    readings: dict[str, Reading] = {}
+    texts: dict[str, str] = {}
+    for path, content in files:
         try:
-            return kind.read(value)
-        except ValueError as error:
-            return self.fault(path, str(error))
+            texts[path], tables = _parsed(path, content)
+        except ConfigError as error:
+            found += error.faults
+            continue
+        readings[path], wrong = read(tables)
+        if wrong:
+            found += _located(path, texts[path], tables, wrong)
+    nearest = (here, readings.pop(here)) if here in readings else None
+    settings = merged(list(readings.items()), nearest)
+    lines: dict[str, Lines] = {}
+
+    def placed(fault: Fault) -> Fault:
+        if fault.file not in lines:
+            lines[fault.file] = Lines(texts[fault.file])
+        parts = fault.key.replace("[", ".").replace("]", "").split(".")
+        path = [int(part) if part.isdecimal() else part for part in parts]
+        return fault._replace(line=lines[fault.file].of(path))
+
+    found = found or [placed(fault) for fault in contradictions(settings)]
+    if found:
+        raise ConfigError(found)
+    return settings._replace(without_effect=tuple(map(placed, settings.without_effect)))
+
+
+def policy_from(
+    tables: Mapping[str, Any], level: str, here: Mapping[str, Any] | None = None
+) -> Policy:
+    """The policy that one mapping in the form of ``holystone.toml`` asks for.
+
+    ``here`` is what a file in the current folder says. Raises ConfigError with everything that is
+    wrong with them.
+    """
+    (reading, wrong), (nearest, more) = read(tables), read(here or {})
+    settings = merged([("", reading)], None if here is None else ("here", nearest))
+    faults = [found.told("", None) for found in (*wrong, *more)] or contradictions(settings)
+    if faults:
+        raise ConfigError(faults)
+    return policy(settings, level)
+
+
+def _parsed(path: str, content: bytes) -> tuple[str, dict[str, Any]]:
+    """The text of a file and its tables. Raises ConfigError."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        at = content[: error.start].count(b"\n") + 1
+        raise ConfigError([Fault("it is not UTF-8; save it as that", path, "", at)]) from None
+    try:
+        return text, loads(text)
+    except (ValueError, RecursionError) as error:
+        problem, line = syntax(error, text)
+        mend = "'holystone config init --print' shows how it is written"
+        raise ConfigError([Fault(f"not valid TOML: {problem}; {mend}", path, "", line)]) from None
+
+
+def _located(path: str, text: str, tables: dict[str, Any], faults: Sequence[_Found]) -> list[Fault]:
+    """The faults of a file, the first ones with their lines and in the order of these."""
+    lines = Lines(text)
+    told = []
+    for fault in faults[:_LOCATED]:
+        element: Any = tables
+        for part in fault.path if isinstance(fault.path[-1], int) else ():
+            element = element[part]
+        line = lines.of(fault.path, element if isinstance(element, str) else "")
+        told.append(fault.told(path, line))
+    told.sort(key=lambda fault: fault.line or 0)
+    return told + [fault.told(path, None) for fault in faults[_LOCATED:]]
+
+
+def read(tables: Mapping[str, Any]) -> tuple[Reading, list[_Found]]:
+    """What the tables of a file say, and everything that is wrong with them."""
+    reader = _Reader([])
+    values: dict[str, Any] = {}
+    rules: list[Retention] = []
+    for path, table in reader.tables(tables):
+        name = ".".join(map(str, path))
+        if name == _GROUP and _RULES in table:
+            rules = reader.rules(table[_RULES])
+            table = {key: value for key, value in table.items() if key != _RULES}  # noqa: PLW2901
+        keys = [key for key in KEYS if key.table == name]
+        values |= {key.path: value for key, value in reader.table(keys, table, path)}
+    return Reading(values, tuple(rules)), reader.faults
+
+
+class _Reader(NamedTuple):
+    faults: list[_Found]
+
+    def fault(self, path: Path, problem: str) -> None:
+        self.faults.append(_Found(path, problem))
+
+    def unknown(self, path: Path, tell: Callable[[str, Any], str], name: str, known: Any) -> None:
+        few = len(self.faults) < _GUESSED
+        self.fault(path, tell(name, known) if few else "there is no such key")
+
+    def tables(
+        self, tables: Mapping[str, Any], above: Path = ()
+    ) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+        """The known tables that are there, with their paths."""
+        for part, table in tables.items():
+            path = (*above, part)
+            name = ".".join(map(str, path))
+            group = any(each.startswith(f"{name}.") for each in TABLES)
+            if name not in TABLES and not group:
+                self.unknown(path, _unknown_table, name, table)
+            elif not isinstance(table, dict):
+                self.fault(path, f"{shown(table)} is not a table; write [{name}] above its keys")
+            elif group:
+                yield from self.tables(table, path)
+            else:
+                yield path, table
 
     def table(
-        self, keys: Iterable[Key], table: Mapping[str, Any], path: tuple[str | int, ...]
+        self, keys: Iterable[Key], table: Mapping[str, Any], path: Path
     ) -> Iterator[tuple[Key, Any]]:
         """The keys of a table with their values; what it has beside them is noted as unknown."""
         known = {key.name: key for key in keys}
@@ -73,107 +168,71 @@ class _Reader:
                 if len(self.faults) == faults:
                     yield known[name], read
             else:
-                guessed = len(self.faults) < _GUESSED
-                self.fault((*path, name), _unknown_key(name, known) if guessed else _UNKNOWN)
+                self.unknown((*path, name), _unknown_key, name, known)
+
+    def value(self, kind: Kind, value: Any, path: Path) -> Any:
+        """The value as the policy has it; None where it is faulty, which is noted."""
+        if kind.each is not None:
+            if not isinstance(value, list):
+                return self.fault(path, f"{shown(value)} is not {kind.like}")
+            before = len(self.faults)
+            value = [self.value(kind.each, item, (*path, at)) for at, item in enumerate(value)]
+            if len(self.faults) > before:
+                return None
+        try:
+            return kind.read(value)
+        except ValueError as error:
+            return self.fault(path, str(error))
+
+    def rules(self, tables: Any) -> list[Retention]:
+        above: Path = (_GROUP, _RULES)
+        if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
+            what = "a single table" if isinstance(tables, dict) else shown(tables)
+            mend = f"write [[{RULES}]] above each"
+            self.fault(above, f"{what} where a list of rules should be; {mend}")
+            return []
+        rules: list[Retention] = []
+        taken: dict[str, int] = {}
+        for at, table in enumerate(tables):
+            path = (*above, at)
+            faults = len(self.faults)
+            fields = {key.name: value for key, value in self.table(RULE_KEYS, table, path)}
+            if len(self.faults) == faults:
+                self.faults.extend(_Found((*path, *key), said) for key, said in _odd(fields, taken))
+            if len(self.faults) == faults:
+                rules.append(Retention(**fields))
+            if "name" in fields:
+                taken.setdefault(fields["name"], at)
+        return rules
 
 
-def read(tables: Mapping[str, Any]) -> Reading:
-    """What the tables of a file say, with everything that is wrong with them."""
-    reader = _Reader()
-    values: dict[str, Any] = {}
-    rules: list[Retention] = []
-    for path, table in _tables(tables, reader):
-        name = ".".join(path)
-        if name == _GROUP and _RULES in table:
-            table = {**table}  # noqa: PLW2901 - the same table, without its rules
-            rules = _rules(table.pop(_RULES), reader)
-        keys = [key for key in KEYS if key.table == name]
-        values |= {key.path: value for key, value in reader.table(keys, table, path)}
-    return Reading(values, tuple(rules), tuple(reader.faults))
-
-
-def _tables(
-    tables: Mapping[str, Any], reader: _Reader
-) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
-    """The known tables that are there, with their paths."""
-    for name, table in tables.items():
-        group = any(each.startswith(f"{name}.") for each in TABLES)
-        if name not in TABLES and not group:
-            guessed = len(reader.faults) < _GUESSED
-            reader.fault((name,), _unknown_table(name, table) if guessed else _UNKNOWN)
-        elif not isinstance(table, dict):
-            reader.fault((name,), f"{shown(table)} is not a table; write [{name}] above its keys")
-        elif group:
-            for inner, level in table.items():
-                path = (name, inner)
-                if ".".join(path) not in TABLES:
-                    guessed = len(reader.faults) < _GUESSED
-                    what = _unknown_table(".".join(path), level) if guessed else _UNKNOWN
-                    reader.fault(path, what)
-                elif not isinstance(level, dict):
-                    mend = f"write [{name}.{inner}] above its keys"
-                    reader.fault(path, f"{shown(level)} is not a table; {mend}")
-                else:
-                    yield path, level
-        else:
-            yield (name,), table
-
-
-def _rules(tables: Any, reader: _Reader) -> list[Retention]:
-    path: tuple[str | int, ...] = (_GROUP, _RULES)
-    if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
-        what = "a single table" if isinstance(tables, dict) else shown(tables)
-        reader.fault(path, f"{what} where a list of rules should be; write [[{RULES}]] above each")
-        return []
-    rules: list[Retention] = []
-    taken: dict[str, int] = {}
-    for at, table in enumerate(tables):
-        faults = len(reader.faults)
-        fields = {key.name: value for key, value in reader.table(RULE_KEYS, table, (*path, at))}
-        if len(reader.faults) == faults:
-            _check_rule(fields, (*path, at), taken, reader)
-        if len(reader.faults) == faults:
-            rules.append(Retention(**fields))
-        if "name" in fields:
-            taken.setdefault(fields["name"], at)
-    return rules
-
-
-def _check_rule(
-    fields: Mapping[str, Any],
-    path: tuple[str | int, ...],
-    taken: Mapping[str, int],
-    reader: _Reader,
-) -> None:
-    """Whether the keys of a rule make sense together."""
+def _odd(fields: Mapping[str, Any], taken: Mapping[str, int]) -> Iterator[tuple[Path, str]]:
+    """What of a rule makes no sense together, or beside rules before it; by the key it is about."""
     name = fields.get("name")
     if name is None:
-        reader.fault(path, 'the rule has no name, which reasons call it; add name = "..."')
+        yield (), 'the rule has no name, which reasons call it; add name = "..."'
     elif name == DEFAULT_RETENTION.name:
-        reader.fault(
-            (*path, "name"), f"{name!r} is what [{_GROUP}] itself is called; choose another"
-        )
+        yield ("name",), f"{name!r} is what [{_GROUP}] itself is called; choose another"
     elif name in taken:
-        reader.fault(
-            (*path, "name"),
-            f"{RULES}[{taken[name]}] is called {name!r} as well; rename one of them",
-        )
+        other = f"{RULES}[{taken[name]}]"
+        yield ("name",), f"{other} is called {name!r} as well; rename one of them"
     limits = [limit for limit in ("unused_for", "max_age") if fields.get(limit) is not None]
     if fields.get("keep"):
-        given = [*limits, *(["keep_last"] if fields.get("keep_last") else [])]
+        given = " and ".join([*limits, *(["keep_last"] if fields.get("keep_last") else [])])
         if given:
-            reader.fault(
-                path, f"keep = true keeps every tag, so {' and '.join(given)} would do nothing; "
-                "take one of both out"
-            )  # fmt: skip
+            mend = "take one of both out"
+            yield (), f"keep = true keeps every tag, so {given} would do nothing; {mend}"
     elif not limits:
-        reader.fault(
-            path, "nothing says when the rule lets a tag go; add unused_for or max_age "
-            '(max_age = "0s": at once, but for those that keep_last keeps), or keep = true'
-        )  # fmt: skip
+        yield (
+            (),
+            (
+                "nothing says when the rule lets a tag go; add unused_for or max_age "
+                '(max_age = "0s": at once, but for those that keep_last keeps), or keep = true'
+            ),
+        )
 
 
-def spelt(path: Iterable[str | int]) -> str:
+def _spelt(path: Path) -> str:
     """A path as people write it: ``images.rules[0].name``."""
     text = ""
     for part in path:
@@ -186,12 +245,11 @@ def spelt(path: Iterable[str | int]) -> str:
 
 
 def _unknown_table(name: str, content: Any) -> str:
-    if not isinstance(content, dict):
-        homes = [f"[{key.table}]" for key in KEYS if key.name == name]
-        if homes:
-            return f"stands outside of the tables; it belongs below {_either(homes)}"
-    what = "there is no such table" if isinstance(content, dict) else "there is no such key"
+    is_table = isinstance(content, dict)
+    if not is_table and (homes := _homes(name)):
+        return f"stands outside of the tables; it belongs below {homes}"
     known = [*TABLES, *{each.partition(".")[0] for each in TABLES}]
+    what = f"there is no such {'table' if is_table else 'key'}"
     return what + (_guess(name, known) or f"; there are {', '.join(TABLES)}")
 
 
@@ -200,16 +258,17 @@ def _unknown_key(name: str, known: Mapping[str, Key]) -> str:
         return _GONE[name]
     if guess := _guess(name, known):
         return f"there is no such key{guess}"
-    homes = [f"[{key.table}]" for key in KEYS if key.name == name]
-    if homes:
-        return f"there is no such key here; it belongs below {_either(homes)}"
+    if homes := _homes(name):
+        return f"there is no such key here; it belongs below {homes}"
     return f"there is no such key; there are {', '.join(known)}"
+
+
+def _homes(name: str) -> str:
+    """The tables that have a key of this name: ``[a], [b] or [c]``."""
+    *others, last = [f"[{key.table}]" for key in KEYS if key.name == name] or [""]
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _guess(name: str, known: Iterable[str]) -> str:
     near = get_close_matches(name[:100], known, 1)
     return f"; did you mean {near[0]}?" if near else ""
-
-
-def _either(parts: list[str]) -> str:
-    return f"{', '.join(parts[:-1])} or {parts[-1]}" if len(parts) > 1 else parts[0]

@@ -1,8 +1,4 @@
-"""The sample that ``config init`` writes: every key with what it does, its default and an example.
-
-Every key is commented out. Written out, the defaults of a near file would stand in the way of what
-a farther one says, and of better defaults of a later release.
-"""
+"""What is made of the table of keys: the sample of ``config init``, and the JSON Schema."""
 
 from __future__ import annotations
 
@@ -23,7 +19,11 @@ show" tells what counts and why.
 
 
 def sample() -> str:
-    """The text of the sample."""
+    """Every key with what it does, its default and an example, all commented out.
+
+    Written out, the defaults of a near file would stand in the way of what a farther one says, and
+    of better defaults of a later release.
+    """
     parts = ["\n".join(f"# {line}".rstrip() for line in _INTRODUCTION.splitlines())]
     for table, doc in TABLES.items():
         keys = [key for key in KEYS if key.table == table]
@@ -36,17 +36,15 @@ def sample() -> str:
 
 
 def _entry(key: Key, default: Any, *, rule: bool = False) -> str:
-    example = toml(key.example)
-    if default is None or rule:
-        written, note = example, "" if default is None else f"Default: {toml(_told(key, default))}."
-    else:
-        written = toml(_told(key, default))
-        note = "" if written == example else f"Example: {example}."
+    written, note = toml(key.example), ""
+    if default is not None:
+        usual = toml(key.kind.write(default))
+        if rule:
+            note = f"Default: {usual}."
+        else:
+            note = "" if usual == written else f"Example: {written}."
+            written = usual
     return "\n".join([*_comment(f"{key.doc} {note}"), f"#{key.name} = {written}"])
-
-
-def _told(key: Key, value: Any) -> Any:
-    return key.kind.write(value)
 
 
 def _comment(text: str) -> Iterable[str]:
@@ -57,3 +55,40 @@ def _comment(text: str) -> Iterable[str]:
             line = "#"
         line += f" {word}"
     yield line
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema, draft 2020-12, by which an editor completes and checks the file."""
+    made = _table("What holystone may remove on a host, and what it never does.", {})
+    for name, doc in TABLES.items():
+        *groups, last = name.split(".")
+        at = made
+        for group in groups:
+            at = at["properties"].setdefault(group, _table("", {}))
+        keys = [key for key in KEYS if key.table == name]
+        at["properties"][last] = _table(
+            doc, {key.name: _property(key, key.default) for key in keys}
+        )
+    group, rules = RULES.split(".")
+    rule = _table("One rule.", {key.name: _property(key, rule_default(key)) for key in RULE_KEYS})
+    made["properties"][group]["properties"][rules] = {
+        "description": RULES_DOC,
+        "type": "array",
+        "items": rule | {"required": ["name"]},
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "holystone.toml",
+    } | made
+
+
+def _table(doc: str, properties: dict[str, Any]) -> dict[str, Any]:
+    described = {"description": doc} if doc else {}
+    return described | {
+        "type": "object", "additionalProperties": False, "properties": properties,
+    }  # fmt: skip
+
+
+def _property(key: Key, default: Any) -> dict[str, Any]:
+    told = {"description": key.doc, **key.kind.schema, "examples": [key.example]}
+    return told if default is None else told | {"default": key.kind.write(default)}

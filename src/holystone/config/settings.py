@@ -11,13 +11,20 @@ from functools import reduce
 from typing import Any, NamedTuple
 
 from holystone.config.directions import EVERY, LONGER, MORE_ON_DISK
-from holystone.config.errors import ConfigError, Fault
+from holystone.config.errors import Fault
 from holystone.config.keys import KEYS, RULE_KEYS, RULES, Key
 from holystone.config.kinds import DURATION_OR_NEVER, toml
-from holystone.config.reading import Reading, read
 from holystone.planner.policy import DEFAULT_RETENTION, TAKES, Mark, Policy, Retention
 
 _BY_PATH = {key.path: key for key in KEYS}
+
+
+class Reading(NamedTuple):
+    """What one file says, as far as it is right."""
+
+    values: Mapping[str, Any]
+    """By the path of the key: ``protect.images``."""
+    rules: tuple[Retention, ...]
 
 
 class Given(NamedTuple):
@@ -78,13 +85,10 @@ def merged(
     """
     values: dict[str, Setting] = {}
     for key in KEYS:
-        given = [
-            Given(file, reading.values[key.path])
-            for file, reading in readings
-            if key.path in reading.values
-        ]
+        path = key.path
+        given = [Given(file, each.values[path]) for file, each in readings if path in each.values]
         if given:
-            values[key.path] = _setting(key, given)
+            values[path] = _setting(key, given)
     every = [Rule(rule, file) for file, reading in readings for rule in reading.rules]
     rules: dict[str, Rule] = {}
     replaced = [each for each in every if rules.setdefault(each.rule.name, each) is not each]
@@ -96,15 +100,12 @@ def _setting(key: Key, given: list[Given]) -> Setting:
     if key.together and key.direction is EVERY:
         every = (element for each in reversed(given) for element in each.value)
         return Setting(tuple(dict.fromkeys(every)), tuple(given))
-    value = given[0].value
+    counts = given[0]
     if key.together:
-        value = reduce(key.direction.of, (each.value for each in given))
-    # Where files say the same, the farthest one did not need the others to say it.
-    counts = next(
-        each for each in (reversed(given) if key.together else given) if each.value == value
-    )
-    others = tuple(each for each in given if each is not counts)
-    return Setting(value, (counts,), others)
+        strictest = reduce(key.direction.of, (each.value for each in given))
+        # Where files say the same, the farthest one did not need the others to say it.
+        counts = next(each for each in reversed(given) if each.value == strictest)
+    return Setting(counts.value, (counts,), tuple(each for each in given if each is not counts))
 
 
 def _protecting_more(settings: Settings, file: str, reading: Reading) -> Settings:
@@ -120,15 +121,17 @@ def _protecting_more(settings: Settings, file: str, reading: Reading) -> Setting
             continue
         stricter = _stricter(key, asked, owners)
         if stricter == owners and key.direction is not EVERY:
-            vain.append(Fault(_in_vain(key, asked.value, owners), file, key.path))
+            counts = f"{_written(key, owners.value)} counts ({owners.file or 'the default'})"
+            why = f"{_written(key, asked.value)} has no effect: {key.direction.why}. {counts}"
+            vain.append(Fault(why, file, key.path))
             stricter = owners._replace(outweighed=(asked, *owners.outweighed))
         values[key.path] = stricter
-    rules = [Rule(rule, file) for rule in reading.rules]
+    rules = tuple(Rule(rule, file) for rule in reading.rules)
     default = policy(settings, "routine").retention[-1]
     for at, each in enumerate(reading.rules):
         if problem := _sooner(each, default):
             vain.append(Fault(problem, file, f"{RULES}[{at}]"))
-    return settings._replace(values=values, also=tuple(rules), without_effect=tuple(vain))
+    return settings._replace(values=values, also=rules, without_effect=tuple(vain))
 
 
 def _stricter(key: Key, asked: Given, owners: Setting) -> Setting:
@@ -144,12 +147,7 @@ def _stricter(key: Key, asked: Given, owners: Setting) -> Setting:
     return Setting(counts, (asked,), (*owners.given, *owners.outweighed))
 
 
-def _in_vain(key: Key, asked: Any, owners: Setting) -> str:
-    counts = f"{written(key, owners.value)} counts ({owners.file or 'the default'})"
-    return f"{written(key, asked)} has no effect: {key.direction.why}. {counts}"
-
-
-def written(key: Key, value: Any) -> str:
+def _written(key: Key, value: Any) -> str:
     """A value of a key as people write it in a file."""
     if value is None:
         return "never" if key.kind is DURATION_OR_NEVER else "nothing"
@@ -159,7 +157,7 @@ def written(key: Key, value: Any) -> str:
 def _sooner(rule: Retention, default: Retention) -> str:
     """What of a rule is less than the owner's [images] keep; empty where nothing is."""
     less = [
-        f"{key.name} {written(key, asked)}"
+        f"{key.name} {_written(key, asked)}"
         for key in RULE_KEYS
         if key.direction is LONGER and not rule.keep
         for asked, owners in [(getattr(rule, key.field[0]), getattr(default, key.field[0]))]
@@ -176,12 +174,11 @@ def _sooner(rule: Retention, default: Retention) -> str:
 def contradictions(settings: Settings) -> list[Fault]:
     """What does not go together, though each value is right."""
     marks = policy(settings, "routine").disk
-    high, low, critical = marks.high, marks.low, marks.critical
     faults = []
-    if low is not None and _order(low, high) <= 0:
-        faults.append(_mark_fault(settings, "low", "must leave more free than"))
-    if _order(critical, high) >= 0:
-        faults.append(_mark_fault(settings, "critical", "must leave less free than"))
+    if marks.low is not None and _order(marks.low, marks.high) <= 0:
+        faults.append(_mark_fault(settings, "disk.low", "must leave more free than"))
+    if _order(marks.critical, marks.high) >= 0:
+        faults.append(_mark_fault(settings, "disk.critical", "must leave less free than"))
     return faults
 
 
@@ -197,16 +194,15 @@ def _order(mark: Mark, other: Mark) -> float:
     return float("nan")
 
 
-def _mark_fault(settings: Settings, name: str, wrong: str) -> Fault:
-    def told(name: str) -> str:
-        key, setting = _BY_PATH[f"disk.{name}"], settings.values.get(f"disk.{name}")
+def _mark_fault(settings: Settings, path: str, wrong: str) -> Fault:
+    def told(path: str) -> str:
+        key, setting = _BY_PATH[path], settings.values.get(path)
         written = key.kind.write(setting.value if setting else key.default)
-        return f"{key.path} ({written}{'' if setting else ', the default'})"
+        return f"{path} ({written}{'' if setting else ', the default'})"
 
-    nearest = settings.values.get(f"disk.{name}") or settings.values["disk.high"]
-    key = f"disk.{name}" if f"disk.{name}" in settings.values else "disk.high"
-    problem = f"{told(name)} {wrong} {told('high')}; change one of them"
-    return Fault(problem, nearest.file, key)
+    given = path if path in settings.values else "disk.high"
+    problem = f"{told(path)} {wrong} {told('disk.high')}; change one of them"
+    return Fault(problem, settings.values[given].file, given)
 
 
 def policy(settings: Settings, level: str) -> Policy:
@@ -214,55 +210,29 @@ def policy(settings: Settings, level: str) -> Policy:
     made = Policy(level, TAKES[level])
     default = DEFAULT_RETENTION
     for path, setting in settings.values.items():
-        key = _BY_PATH[path]
+        key, value = _BY_PATH[path], setting.value
         root, *fields = key.field
         if root == "takes":
             if key.table == f"levels.{level}":
-                made = made._replace(takes=made.takes._replace(**{fields[0]: setting.value}))
+                made = made._replace(takes=made.takes._replace(**{fields[0]: value}))
         elif root == "default":
-            default = default._replace(**{fields[0]: setting.value})
+            default = default._replace(**{fields[0]: value})
+        elif not fields:
+            made = made._replace(**{root: value})
         else:
-            made = _with(made, root, fields, setting.value)
+            in_bytes = fields[0] == "budget_share" and isinstance(value, int)
+            field = "budget_bytes" if in_bytes else fields[0]
+            made = made._replace(**{root: getattr(made, root)._replace(**{field: value})})
         if setting.floor is not None:
-            made = made._replace(cache=made.cache._replace(**_floor(setting.floor.value)))
+            floor = setting.floor.value
+            least = "least_bytes" if isinstance(floor, int) else "least_share"
+            made = made._replace(cache=made.cache._replace(**{least: floor}))
     images = settings.values.get("protect.images")
     if images is not None:
         first, *others = (each.value for each in images.given)
-        made = made._replace(
-            protect=made.protect._replace(images=first, other_images=tuple(others))
-        )
+        protect = made.protect._replace(images=first, other_images=tuple(others))
+        made = made._replace(protect=protect)
     return made._replace(
         retention=(*(each.rule for each in settings.rules), default),
         also_retained=tuple(each.rule for each in settings.also),
     )
-
-
-def _floor(value: float) -> dict[str, Any]:
-    return {"least_bytes" if isinstance(value, int) else "least_share": value}
-
-
-def _with(made: Policy, root: str, fields: Sequence[str], value: Any) -> Policy:
-    if not fields:
-        return made._replace(**{root: value})
-    (field,) = fields
-    if field == "budget_share" and isinstance(value, int):
-        field = "budget_bytes"
-    return made._replace(**{root: getattr(made, root)._replace(**{field: value})})
-
-
-def policy_from(
-    tables: Mapping[str, Any], level: str, here: Mapping[str, Any] | None = None
-) -> Policy:
-    """The policy that one mapping in the form of ``holystone.toml`` asks for.
-
-    ``here`` is what a file in the current folder says. Raises ConfigError with everything that is
-    wrong with them.
-    """
-    reading, nearest = read(tables), read(here or {})
-    settings = merged([("", reading)], None if here is None else ("here", nearest))
-    faults = [found.told("", None) for each in (reading, nearest) for found in each.faults]
-    if not faults:
-        faults = contradictions(settings)
-    if faults:
-        raise ConfigError(faults)
-    return policy(settings, level)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from typing import Any, NamedTuple
 
 from holystone.engine.clock import EngineClock, timestamp
@@ -18,9 +19,8 @@ from holystone.engine.errors import (
     EngineUnsupported,
     ProtocolError,
 )
-from holystone.engine.patience import Patience
-from holystone.engine.transport.address import Endpoint
-from holystone.engine.transport.http import Connection, Response
+from holystone.engine.transport.endpoint import Endpoint
+from holystone.engine.transport.http import Connection, Patience, Response
 
 OLDEST_API = (1, 40)
 """Engine 19.03. Older ones lack what the plan needs of the build cache."""
@@ -105,7 +105,11 @@ class Client:
 
     def _from_version(self) -> Version:
         """What ``GET /version`` tells. Raises EngineUnsupported, ProtocolError."""
-        answer = _mapping(self.request("GET", "/version"))
+        answer = self.request("GET", "/version")
+        if not isinstance(answer, dict):
+            raise ProtocolError(
+                f"GET /version answers {str(answer)[:60]!r}. Is this a Docker Engine API?"
+            )
         newest = _api_version(answer.get("ApiVersion"), "ApiVersion")
         oldest = _api_version(answer.get("MinAPIVersion") or "1.12", "MinAPIVersion")
         said = f"the engine {answer.get('Version')} at {self.endpoint.url} speaks"
@@ -124,9 +128,10 @@ class Client:
 
     def told_time(self, info: Any) -> None:
         """Note the engine's clock, and its number of images, from its answer to ``GET /info``."""
-        count = info.get("Images") if isinstance(info, dict) else None
+        info = info if isinstance(info, dict) else {}
+        count = info.get("Images")
         self.patience.images = count if isinstance(count, int) and count > 0 else 0
-        told = timestamp(info.get("SystemTime")) if isinstance(info, dict) else None
+        told = timestamp(info.get("SystemTime"))
         self.time = "" if told is None else f"{told:.6f}"
 
     def request(self, method: str, path: str) -> Any:
@@ -144,7 +149,7 @@ class Client:
     def begin(
         self, requests: Iterable[tuple[str, str]], headers: Mapping[str, str] | None = None
     ) -> Pending:
-        """Send the first ``width`` of these requests; ``finish`` reads the answers."""
+        """Send the first ``width`` of these requests; ``answers`` reads what comes."""
         pending = Pending(deque(), iter(requests), headers or {})
         try:
             while len(pending.under_way) < self.width and self._ask_next(pending):
@@ -154,16 +159,26 @@ class Client:
             raise
         return pending
 
-    def finish(self, pending: Pending) -> list[Response]:
+    def answers(self, pending: Pending) -> Iterator[Response]:
         """The answers to what was begun, in order, each followed by the next request."""
-        answers = []
         try:
             while pending.under_way:
-                answers.append(self._collect(pending.under_way))
+                connection = pending.under_way[0]
+                answer = connection.receive()
+                self.clock.heard(answer.headers.get("date", ""), connection.sent)
+                pending.under_way.popleft()
+                if connection.reusable:
+                    self.idle.append(connection)
+                else:
+                    connection.close()
                 self._ask_next(pending)
+                yield answer
         finally:
             abandon(pending)
-        return answers
+
+    def finish(self, pending: Pending) -> list[Response]:
+        """All answers to what was begun."""
+        return list(self.answers(pending))
 
     def delete(self, path: str) -> Any:
         """``DELETE`` one object. Raises EngineRefused with the engine's words where it says no."""
@@ -175,22 +190,10 @@ class Client:
 
     def _ask_next(self, pending: Pending) -> bool:
         """Send the next waiting request; False where none is left."""
-        for method, path in pending.waiting:
-            pending.under_way.append(self._ask(method, path, pending.headers))
-            return True
-        return False
-
-    def _collect(self, under_way: deque[Connection]) -> Response:
-        """Read the oldest answer under way; its connection serves the next request."""
-        connection = under_way[0]
-        answer = connection.receive()
-        self.clock.heard(answer.headers.get("date", ""), connection.sent)
-        under_way.popleft()
-        if connection.reusable:
-            self.idle.append(connection)
-        else:
-            connection.close()
-        return answer
+        request = next(pending.waiting, None)
+        if request is not None:
+            pending.under_way.append(self._ask(*request, pending.headers))
+        return request is not None
 
     def _ask(self, method: str, path: str, headers: Mapping[str, str]) -> Connection:
         """Send one request, on a fresh connection where the idle ones were closed meanwhile."""
@@ -227,18 +230,17 @@ class Client:
         Whatever it says is an answer. No connection at all is none.
         """
         try:
-            connection = Connection(self.dial(self.endpoint, self.timeout), self.patience)
+            connection = self.open()
         except EngineUnreachable:
             return False
-        try:
-            connection.send("GET", "/_ping")
-            connection.receive_head()
-        except EngineSilent:
-            return False
-        except (EngineError, OSError):
-            return True
-        finally:
-            connection.close()
+        with closing(connection):
+            try:
+                connection.send("GET", "/_ping")
+                connection.receive_head()
+            except EngineSilent:
+                return False
+            except (EngineError, OSError):
+                return True
         return True
 
     def close(self) -> None:
@@ -265,11 +267,3 @@ def _api_version(text: object, key: str) -> tuple[int, int]:
 
 def _dotted(version: tuple[int, int]) -> str:
     return f"{version[0]}.{version[1]}"
-
-
-def _mapping(answer: Any) -> dict[str, Any]:
-    if not isinstance(answer, dict):
-        raise ProtocolError(
-            f"GET /version answers {str(answer)[:60]!r}. Is this a Docker Engine API?"
-        )
-    return answer

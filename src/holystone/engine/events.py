@@ -11,15 +11,14 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineError, ProtocolError
 from holystone.engine.parse import full_id
-from holystone.engine.transport.http import Connection
-from holystone.engine.transport.text import read_json
+from holystone.engine.transport.http import Connection, read_json
 from holystone.planner.names import is_id
 
 _RECORD_SEPARATOR = b"\x1e"
@@ -170,16 +169,15 @@ class EventStream:
             if connection.sock.family in (socket.AF_INET, socket.AF_INET6):
                 # Else nobody notices for months that the other machine is gone.
                 connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        except OSError as error:
+            connection.sock.settimeout(0)
+        except BaseException as error:
             connection.close()
+            if not isinstance(error, OSError):
+                raise
             raise ProtocolError(
                 f"the connection broke while asking GET /events: {error.strerror or error}. "
                 "Is the engine being restarted?"
             ) from None
-        except BaseException:
-            connection.close()
-            raise
-        connection.sock.settimeout(0)
         return connection
 
     def _open_again(self) -> None:
@@ -222,7 +220,7 @@ class EventStream:
         except ProtocolError as error:
             why = str(error)
         if len(self._held) > _LONGEST:
-            why = why or _garbled(self._held)
+            why = why or str(_garbled(self._held))
         if why:
             self._connection.close()
             self.breaks += 1
@@ -255,43 +253,35 @@ def read_events(body: bytes) -> list[Event]:
     return events
 
 
-def _read(line: bytes) -> Iterator[Event]:
+def _read(line: bytes) -> list[Event]:
     """The event in a line; none in an empty one. Raises ProtocolError."""
     try:
         message = read_json(line.strip(_RECORD_SEPARATOR + b" \r") or b"null")
     except (ValueError, RecursionError):
-        raise ProtocolError(_garbled(line)) from None
-    if isinstance(message, dict):
-        yield read_event(message)
+        raise _garbled(line) from None
+    return [read_event(message)] if isinstance(message, dict) else []
 
 
-def _garbled(line: bytes) -> str:
-    return (
+def _garbled(line: bytes) -> ProtocolError:
+    return ProtocolError(
         f"the answer to GET /events is garbled: {line[:60]!r} is no JSON. "
         "Is there a proxy before the engine?"
     )
 
 
 def read_event(message: dict[str, object]) -> Event:
-    """One message of ``GET /events``."""
+    """One message of ``GET /events``; an engine may give whole seconds."""
     actor = message.get("Actor")
     actor = actor if isinstance(actor, dict) else {}
     attributes = actor.get("Attributes")
     attributes = attributes if isinstance(attributes, dict) else {}
+    times = ((message.get("timeNano"), 1), (message.get("time"), 10**9))
+    told = (value * unit for value, unit in times if isinstance(value, int) and value > 0)
     return Event(
         kind=str(message.get("Type") or ""),
         action=str(message.get("Action") or "").partition(":")[0],
         id=str(actor.get("ID") or message.get("id") or ""),
         name=str(attributes.get("name") or ""),
         image=str(attributes.get("image") or ""),
-        nanoseconds=_moment(message),
+        nanoseconds=next(told, 0),
     )
-
-
-def _moment(message: dict[str, object]) -> int:
-    """When it happened, in nanoseconds; of an engine that gives whole seconds the beginning."""
-    for key, factor in (("timeNano", 1), ("time", 10**9)):
-        value = message.get(key)
-        if isinstance(value, int) and value > 0:
-            return value * factor
-    return 0

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import quote
 
 from holystone.engine import parse
@@ -22,6 +23,7 @@ from holystone.engine.errors import EngineRefused, SenselessAnswer
 from holystone.engine.layer_sizes import (
     EMPTY_LAYER,
     Step,
+    Weighing,
     deduce,
     read_history,
     remainders,
@@ -100,9 +102,15 @@ def weigh_images(
     questions: what comes free with images is the same.
     """
     stacks = {i: fact.diff_ids for i, fact in facts.items() if fact.diff_ids is not None}
-    images = list(images)
-    light = [apply_facts(i, facts[i.id], store) for i in images if _is_told(i, stacks, store)]
-    odd = {i.id: note_of(i, "layers") for i in images if not _is_told(i, stacks, store)}
+    light, odd = [], {}
+    for image in images:
+        # The engine must say what layers an image has that has bytes.
+        least = _MOST_METADATA if store == "podman" else 0
+        told = stacks.get(image.id)
+        if told or (told is not None and image.size - image.content_size <= least):
+            light.append(apply_facts(image, facts[image.id], store))
+        else:
+            odd[image.id] = note_of(image, "layers")
     derived = {i: facts[i]._replace(exact=False) for i in odd}
     if not light:
         return Weighed({}, derived, odd)
@@ -118,29 +126,27 @@ def weigh_images(
     deduced = deduce(rest, stacks, sizes)
     left = [image for image in rest if image.id not in deduced]
     second = _ask_histories(client, facts, left, stacks, sizes)
-    derived |= {i: _with_layers(facts[i], told, exact=True) for i, told in deduced.items()}
+    derived |= {
+        i: _with_layers(facts[i], Weighing(told, exact=True)) for i, told in deduced.items()
+    }
     _add_sizes(sizes, [*second.known.values(), *derived.values()])
     untold = first.odd | second.odd
-    for image_id, told in remainders(
-        [image for image in light if image.id in untold], stacks, sizes, certain=store == "classic"
-    ).items():
-        derived[image_id] = _with_layers(facts[image_id], told.sizes, exact=told.exact)
-        if told.exact:
-            del untold[image_id]
-    derived |= {i: facts[i]._replace(exact=False) for i in untold if i not in derived}
+    of_untold = [image for image in light if image.id in untold]
+    rests = remainders(of_untold, stacks, sizes, certain=store == "classic")
+    for image in of_untold:
+        weighing = rests.get(image.id)
+        if weighing is None:
+            derived[image.id] = facts[image.id]._replace(exact=False)
+            continue
+        derived[image.id] = _with_layers(facts[image.id], weighing)
+        if weighing.exact:
+            del untold[image.id]
     return Weighed(first.known | second.known, derived, odd | untold)
 
 
-def _is_told(image: Image, stacks: Mapping[str, tuple[str, ...]], store: str) -> bool:
-    """Whether the engine says what layers an image has: one that has bytes must have some."""
-    unpacked = image.size - image.content_size
-    most = _MOST_METADATA if store == "podman" else 0
-    return image.id in stacks and (bool(stacks[image.id]) or unpacked <= most)
-
-
-def _with_layers(facts: ImageFacts, sizes: Iterable[int], *, exact: bool) -> ImageFacts:
-    layers = tuple(map(Layer, chain_ids(facts.diff_ids or ()), sizes))
-    return facts._replace(layers=layers, exact=exact)
+def _with_layers(facts: ImageFacts, weighing: Weighing) -> ImageFacts:
+    layers = tuple(map(Layer, chain_ids(facts.diff_ids or ()), weighing.sizes))
+    return facts._replace(layers=layers, exact=weighing.exact)
 
 
 def _add_sizes(sizes: dict[str, int], facts: Iterable[ImageFacts]) -> None:
@@ -176,7 +182,7 @@ def _ask_histories(
         except (EngineRefused, SenselessAnswer) as error:
             odd[image.id] = note_of(image, "layers", trouble(answer, error))
     weighed = {
-        image_id: _with_layers(facts[image_id], told.sizes, exact=told.exact)
+        image_id: _with_layers(facts[image_id], told)
         for image_id, told in weigh(stacks, histories, sizes).items()
     }
     for image in images:
@@ -187,21 +193,17 @@ def _ask_histories(
     return Weighed(weighed, {}, odd)
 
 
-def _with_arrival(image: Image, facts: ImageFacts) -> Image:
-    """The image with how it came, and which of the names it has were asked for."""
-    pinned = {*image.pinned, *facts.pinned}
-    return image._replace(
-        arrived=facts.arrived,
-        loaded=facts.loaded,
-        pinned=tuple(digest for digest in image.digests if digest in pinned),
-        tagged_in=tuple(dict.fromkeys((*image.tagged_in, *facts.tagged_in))),
-    )
-
-
 def apply_facts(image: Image, facts: ImageFacts, store: str) -> Image:
     """The image with what is known of it."""
     if facts.arrived is not None or facts.pinned or not image.tags:
-        image = _with_arrival(image, facts)
+        # How it came, and which of the names it has were asked for.
+        pinned = {*image.pinned, *facts.pinned}
+        image = image._replace(
+            arrived=facts.arrived,
+            loaded=facts.loaded,
+            pinned=tuple(digest for digest in image.digests if digest in pinned),
+            tagged_in=tuple(dict.fromkeys((*image.tagged_in, *facts.tagged_in))),
+        )
     if not facts.inspected and facts.layers is None and facts.blobs is None:
         return image
     metadata = 0
@@ -258,35 +260,22 @@ def _ask_platforms(
     )
     stacks: dict[str, tuple[str, ...]] = {}
     histories: dict[str, list[Step]] = {}
-    for (image, platform), inspected, history in zip(
-        asked, answers[::2], answers[1::2], strict=True
-    ):
-        key = f"{image.id} {platform}"
-        try:
-            stack = read_one(dict, inspected, _diff_ids)
+    keys = {f"{image.id} {platform}": (image.id, platform) for image, platform in asked}
+    for key, inspected, history in zip(keys, answers[::2], answers[1::2], strict=True):
+        with suppress(EngineRefused, SenselessAnswer):
+            stack = read_one(
+                dict, inspected, lambda told: tuple(map(str, told["RootFS"].get("Layers") or ()))
+            )
             histories[key] = read_one(list, history, read_history)
             stacks[key] = stack
-        except (EngineRefused, SenselessAnswer):
-            continue
-    weighed = weigh(stacks, {key: histories[key] for key in stacks}, {})
-    found = {}
-    for image, platform in asked:
-        key = f"{image.id} {platform}"
-        told = weighed.get(key)
-        if told is not None and told.exact:
-            chained = chain_ids(stacks[key])
-            found[image.id, platform] = tuple(map(Layer, chained, told.sizes))
-    return found
-
-
-def _diff_ids(told: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(str(layer) for layer in told["RootFS"].get("Layers") or ())
+    return {
+        keys[key]: tuple(map(Layer, chain_ids(stacks[key]), told.sizes))
+        for key, told in weigh(stacks, histories, {}).items()
+        if told.exact
+    }
 
 
 def _query(platform: str) -> str:
     """A platform (``linux/arm/v7``) as these calls want it."""
-    system, architecture, *variant = platform.split("/")
-    wanted = {"os": system, "architecture": architecture}
-    if variant:
-        wanted["variant"] = variant[0]
-    return quote(json.dumps(wanted))
+    parts = zip(("os", "architecture", "variant"), platform.split("/"), strict=False)
+    return quote(json.dumps(dict(parts)))

@@ -6,8 +6,7 @@ in its own interface alone. An image that a list names cannot be pushed with it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import quote
 
 from holystone.engine.client import Client
@@ -50,18 +49,14 @@ def with_lists(client: Client, inventory: Inventory) -> Inventory:
         for digest in each.refers_to:
             held.setdefault(digest, set()).add(name)
         waiting += [(name, other) for other in lists if other.digests & each.refers_to]
-    if not held and not unread:
-        return inventory
-    images = tuple(_held(image, held, unread) for image in inventory.images)
-    return inventory._replace(images=images)
-
-
-def _held(image: Image, held: Mapping[str, set[str]], unread: set[str]) -> Image:
-    own = {image.manifest, *(name.partition("@")[2] for name in image.digests)}
-    by = {name for digest in own for name in held.get(digest, ())}
-    if not image.tags and not image.digests:
-        by |= unread
-    return image._replace(in_lists=tuple(sorted(by))) if by else image
+    images = []
+    for image in inventory.images:
+        own = {image.manifest, *(name.partition("@")[2] for name in image.digests)}
+        by = {name for digest in own for name in held.get(digest, ())}
+        if not image.tags and not image.digests:
+            by |= unread
+        images.append(image._replace(in_lists=tuple(sorted(by))) if by else image)
+    return inventory._replace(images=tuple(images))
 
 
 def _read_lists(client: Client, images: tuple[Image, ...]) -> list[_List]:
@@ -83,21 +78,17 @@ def _read_lists(client: Client, images: tuple[Image, ...]) -> list[_List]:
     lists = []
     for entry, answer in zip(found, answers, strict=True):
         try:
-            refers_to = read_one(dict, answer, _digests)
+            refers_to = read_one(
+                dict,
+                answer,
+                lambda told: frozenset(str(each["digest"]) for each in told.get("manifests") or ()),
+            )
         except (EngineRefused, SenselessAnswer):
             refers_to = None
-        lists.append(_List(_strings(entry.get("Names")), _own_digests(entry), refers_to))
+        names, digests = _strings(entry.get("Names")), _strings(entry.get("RepoDigests"))
+        own = (*(name.partition("@")[2] for name in digests), str(entry.get("Digest") or ""))
+        lists.append(_List(names, frozenset(filter(None, own)), refers_to))
     return lists
-
-
-def _digests(manifest: Mapping[str, Any]) -> frozenset[str]:
-    """The digests that a manifest list refers to."""
-    return frozenset(str(each["digest"]) for each in manifest.get("manifests") or ())
-
-
-def _own_digests(entry: Mapping[str, Any]) -> frozenset[str]:
-    named = (name.partition("@")[2] for name in _strings(entry.get("RepoDigests")))
-    return frozenset(filter(None, (*named, str(entry.get("Digest") or ""))))
 
 
 def _strings(value: object) -> tuple[str, ...]:

@@ -23,24 +23,41 @@ def engine(info: Mapping[str, Any], version: str, api: tuple[int, int], *, podma
     """Which engine answered, from ``GET /info``."""
     status = {str(pair[0]): pair[1] for pair in info.get("DriverStatus") or () if len(pair) == 2}
     containerd = status.get("driver-type") == "io.containerd.snapshotter.v1"
-    name = str(info.get("Name") or "")
+    name, root = str(info.get("Name") or ""), str(info.get("DockerRootDir") or "")
     # Podman makes up another ID for each answer.
     given = "" if podman else str(info.get("ID") or "")
     return Engine(
-        id=given or f"{name}:{info.get('DockerRootDir') or ''}",
+        id=given or f"{name}:{root}",
         name=name,
         version=version,
         api_version=f"{api[0]}.{api[1]}",
         storage_driver=str(info.get("Driver") or ""),
         store="podman" if podman else "containerd" if containerd else "classic",
-        root=str(info.get("DockerRootDir") or ""),
+        root=root,
     )
+
+
+def _is_hash(text: str) -> bool:
+    return len(text) == 64 and _HEX.issuperset(text)
 
 
 def full_id(text: object) -> str:
     """An image ID with its algorithm, which Podman leaves out in places; empty stays empty."""
     value = str(text or "")
-    return f"sha256:{value}" if len(value) == 64 and _HEX.issuperset(value) else value
+    return f"sha256:{value}" if _is_hash(value) else value
+
+
+def id_of(entry: Mapping[str, Any], key: str) -> str:
+    """What names the object. Raises ValueError where it is empty."""
+    value = entry[key]
+    if not value or not isinstance(value, str):
+        raise ValueError(f"{key} is {value!r}")
+    return value
+
+
+def _labels(entry: Mapping[str, Any]) -> Mapping[str, str]:
+    """The object's labels. Raises ValueError or TypeError where they are no mapping."""
+    return dict(entry.get("Labels") or {})
 
 
 def image(entry: Mapping[str, Any]) -> Image:
@@ -50,10 +67,15 @@ def image(entry: Mapping[str, Any]) -> Image:
     tags. Podman tells as its history which names it had.
     """
     names = [name for name in entry.get("RepoTags") or () if "<none>" not in name]
-    digests = [name for name in entry.get("RepoDigests") or () if _is_digest(name)]
     pinned = [name for name in names if _is_digest(name)]
-    digests += pinned
+    digests = [*filter(_is_digest, entry.get("RepoDigests") or ()), *pinned]
     had = (str(name) for name in entry.get("History") or () if not _is_temporary(str(name)))
+    manifests = entry.get("Manifests") or ()
+    content = sum(int((each.get("Size") or {}).get("Content") or 0) for each in manifests)
+    top = entry.get("Descriptor") or {}
+    if any(kind in str(top.get("mediaType")) for kind in ("index", "manifest.list")):
+        content += int(top.get("size") or 0)
+    here = [each for each in manifests if each.get("Available") is not False]
     return Image(
         id=full_id(id_of(entry, "Id")),
         tags=tuple(name for name in names if "@" not in name),
@@ -65,10 +87,25 @@ def image(entry: Mapping[str, Any]) -> Image:
         created=float(entry.get("Created") or 0),
         size=int(entry.get("Size") or 0),
         labels=_labels(entry),
-        content_size=_content_size(entry),
-        platforms=tuple(dict.fromkeys(filter(None, map(_platform, _manifests(entry))))),
-        artifact=_is_artifact(entry),
+        content_size=content,
+        platforms=tuple(dict.fromkeys(filter(None, map(_platform, here)))),
+        artifact=bool(here) and all(map(_holds_no_image, here)),
     )
+
+
+def _platform(manifest: Mapping[str, Any]) -> str:
+    """The platform of a manifest that is an image's and is here; else empty."""
+    if manifest.get("Kind") != "image" or not manifest.get("Available"):
+        return ""
+    told = (manifest.get("ImageData") or {}).get("Platform") or {}
+    parts = [str(told.get(key) or "") for key in ("os", "architecture", "variant")]
+    return "" if "unknown" in parts or not all(parts[:2]) else "/".join(filter(None, parts))
+
+
+def _holds_no_image(manifest: Mapping[str, Any]) -> bool:
+    """Whether nothing of a manifest is unpacked: its config is of no kind that an image has."""
+    size = manifest.get("Size") or {}
+    return manifest.get("Kind") == "unknown" and size.get("Total") == size.get("Content")
 
 
 def odd_image(entry: Mapping[str, Any]) -> Image:
@@ -99,7 +136,6 @@ def odd_container(entry: Mapping[str, Any]) -> Container:
 
 
 def _strings(value: object) -> list[str]:
-    """The texts in a list, which may be none."""
     return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
@@ -111,19 +147,6 @@ def with_all_digests(listed: Image) -> Image:
     """
     here = [f"{tag.rpartition(':')[0]}@{listed.id}" for tag in listed.tags]
     return listed._replace(digests=tuple(dict.fromkeys((*listed.digests, *here))))
-
-
-def id_of(entry: Mapping[str, Any], key: str) -> str:
-    """What names the object. Raises ValueError where it is empty."""
-    value = entry[key]
-    if not value or not isinstance(value, str):
-        raise ValueError(f"{key} is {value!r}")
-    return value
-
-
-def _labels(entry: Mapping[str, Any]) -> Mapping[str, str]:
-    """The object's labels. Raises ValueError or TypeError where they are no mapping."""
-    return dict(entry.get("Labels") or {})
 
 
 def references(told: Mapping[str, Any]) -> set[str]:
@@ -147,48 +170,10 @@ def inspected_image(known: ImageFacts, told: Mapping[str, Any]) -> ImageFacts:
     )
 
 
-def _manifests(entry: Mapping[str, Any]) -> list[Any]:
-    """What the containerd store tells of each manifest that is here."""
-    return [each for each in entry.get("Manifests") or () if each.get("Available") is not False]
-
-
-def _platform(manifest: Mapping[str, Any]) -> str:
-    """The platform of a manifest that is an image's and is here; else empty."""
-    if manifest.get("Kind") != "image" or not manifest.get("Available"):
-        return ""
-    told = (manifest.get("ImageData") or {}).get("Platform") or {}
-    parts = [str(told.get(key) or "") for key in ("os", "architecture", "variant")]
-    return "" if "unknown" in parts or not all(parts[:2]) else "/".join(filter(None, parts))
-
-
-def _is_artifact(entry: Mapping[str, Any]) -> bool:
-    """Whether none of its manifests is an image's, so that nothing of it is unpacked.
-
-    The engine says ``unknown`` of a config that is of no kind an image has.
-    """
-    manifests = _manifests(entry)
-    sizes = [each.get("Size") or {} for each in manifests]
-    return bool(manifests) and all(
-        each.get("Kind") == "unknown" and size.get("Total") == size.get("Content")
-        for each, size in zip(manifests, sizes, strict=True)
-    )
-
-
-def _content_size(entry: Mapping[str, Any]) -> int:
-    """Compressed bytes of all of an image's manifests, and of the index over them if any."""
-    total = 0
-    for manifest in entry.get("Manifests") or ():
-        total += int((manifest.get("Size") or {}).get("Content") or 0)
-    top = entry.get("Descriptor") or {}
-    if "index" in str(top.get("mediaType")) or "manifest.list" in str(top.get("mediaType")):
-        total += int(top.get("size") or 0)
-    return total
-
-
 def _is_temporary(name: str) -> bool:
     """Whether Podman gave an image this name while it built it for a manifest list."""
     digits = name.removeprefix("docker.io/library/").removesuffix("-tmp:latest")
-    return name.endswith("-tmp:latest") and len(digits) == 64 and _HEX.issuperset(digits)
+    return name.endswith("-tmp:latest") and _is_hash(digits)
 
 
 def _is_digest(name: str) -> bool:
@@ -199,7 +184,6 @@ def _is_digest(name: str) -> bool:
 
 def container(entry: Mapping[str, Any]) -> Container:
     """An entry of ``GET /containers/json``."""
-    networks = (entry.get("NetworkSettings") or {}).get("Networks") or {}
     # A container linked to has names like "/other/alias" beside its own.
     names = sorted(map(str, entry.get("Names") or ()), key=lambda name: name.count("/"))
     return Container(
@@ -216,7 +200,7 @@ def container(entry: Mapping[str, Any]) -> Container:
             for mount in entry.get("Mounts") or ()
             if mount.get("Type") == "volume" and mount.get("Name")
         ),
-        networks=tuple(networks),
+        networks=tuple((entry.get("NetworkSettings") or {}).get("Networks") or {}),
     )
 
 
@@ -225,13 +209,18 @@ def inspected_container(listed: Container, told: Mapping[str, Any]) -> Container
 
     Podman's own interface tells more in the same form: its pod, and what it depends on.
     """
-    state = told.get("State") or {}
-    setup = told.get("HostConfig") or {}
+    state, setup = told.get("State") or {}, told.get("HostConfig") or {}
+    modes = [str(setup.get(mode) or "") for mode in _NAMESPACES]
+    needs = [mode.partition(":")[2] for mode in modes if mode.startswith("container:")]
+    # "name", "name:ro"; Docker's links are "/other:/this/alias".
+    others = (*(setup.get("VolumesFrom") or ()), *(setup.get("Links") or ()))
+    needs += [str(other).partition(":")[0].lstrip("/") for other in others]
+    needs += map(str, told.get("Dependencies") or ())
     now = listed._replace(
         state=str(state.get("Status") or listed.state).lower(),
         started_from=str((told.get("Config") or {}).get("Image") or ""),
         restart=str((setup.get("RestartPolicy") or {}).get("Name") or ""),
-        needs=_needs(told, setup),
+        needs=tuple(dict.fromkeys(filter(None, needs))),
         pod=str(told.get("Pod") or ""),
         infra=bool(told.get("IsInfra")),
     )
@@ -250,21 +239,9 @@ def inspected_container(listed: Container, told: Mapping[str, Any]) -> Container
     )
 
 
-def _needs(told: Mapping[str, Any], setup: Mapping[str, Any]) -> tuple[str, ...]:
-    """The containers that one names, each by name or ID."""
-    modes = [str(setup.get(mode) or "") for mode in _NAMESPACES]
-    named = [mode.partition(":")[2] for mode in modes if mode.startswith("container:")]
-    # "name", "name:ro"; Docker's links are "/other:/this/alias".
-    others = (*(setup.get("VolumesFrom") or ()), *(setup.get("Links") or ()))
-    named += [str(other).partition(":")[0].lstrip("/") for other in others]
-    named += map(str, told.get("Dependencies") or ())
-    return tuple(dict.fromkeys(filter(None, named)))
-
-
 def volume(entry: Mapping[str, Any]) -> Volume:
     """An entry of ``GET /volumes`` or of the volumes in ``GET /system/df``."""
-    name = id_of(entry, "Name")
-    labels = _labels(entry)
+    name, labels = id_of(entry, "Name"), _labels(entry)
     size = (entry.get("UsageData") or {}).get("Size")
     return Volume(
         name=name,
@@ -272,7 +249,7 @@ def volume(entry: Mapping[str, Any]) -> Volume:
         created=timestamp(entry.get("CreatedAt")) or 0.0,
         size=None if size is None or size < 0 else int(size),
         labels=labels,
-        anonymous=_ANONYMOUS in labels or (len(name) == 64 and _HEX.issuperset(name)),
+        anonymous=_ANONYMOUS in labels or _is_hash(name),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from holystone.engine.errors import EngineRefused, SenselessAnswer
@@ -37,21 +37,20 @@ def of_kind(kind: type[T], answer: Any, path: str) -> T:
 
 def read_one(kind: type[Any], answer: Response, read: Callable[[Any], T]) -> T:
     """What an answer of this kind tells. Raises EngineRefused or SenselessAnswer."""
-    path = answer.request.partition(" ")[2]
-    return read_all(read, [of_kind(kind, answer.checked().json(), path)], path)[0]
+    return read_told(kind, answer.checked().json(), answer.request.partition(" ")[2], read)
 
 
-def read_all(read: Callable[[Any], T], entries: Iterable[Any], path: str) -> list[T]:
-    """The entries read one by one. Raises SenselessAnswer for one that makes no sense."""
+def read_told(kind: type[Any], told: Any, path: str, read: Callable[[Any], T]) -> T:
+    """What is read of JSON of this kind. Raises SenselessAnswer for what makes no sense."""
     try:
-        return [read(entry) for entry in entries]
+        return read(of_kind(kind, told, path))
     except _SENSELESS as error:
         raise _senseless(path, error) from None
 
 
 def read_list(
     read: Callable[[Any], T],
-    entries: Iterable[Any],
+    entries: Any,
     path: str,
     kind: str,
     left: Callable[[Any], T | None] = lambda _: None,
@@ -68,8 +67,10 @@ def read_list(
         try:
             found.append(read(entry))
         except _SENSELESS as error:
+            named = entry if isinstance(entry, dict) else {}
+            names = [named[key] for key in ("Id", "ID", "Name") if isinstance(named.get(key), str)]
+            name = next(filter(None, names), "")
             said = f"{type(error).__name__}: {error}"
-            name = _named(entry)
             notes.append(Note("entry", kind, name, name, said[:_SHOWN]))
             rest = left(entry) if name else None
             if rest is not None:
@@ -79,14 +80,6 @@ def read_list(
     if len(unreadable) > len(found):
         raise _senseless(path, unreadable[0])
     return found, notes
-
-
-def _named(entry: Any) -> str:
-    """The ID or name of an object whose entry makes no sense otherwise; empty where it has none."""
-    if not isinstance(entry, dict):
-        return ""
-    named = (entry.get(key) for key in ("Id", "ID", "Name"))
-    return next((each for each in named if isinstance(each, str) and each), "")
 
 
 def _senseless(path: str, error: Exception) -> SenselessAnswer:
@@ -105,8 +98,7 @@ def is_gone(answer: Response) -> bool:
 
 def says_gone(words: str) -> bool:
     """Whether an engine says by this that the object was not there when it was to be removed."""
-    lower = words.lower()
-    return any(sign in lower for sign in _GONE)
+    return any(sign in words.lower() for sign in _GONE)
 
 
 def image_is_gone(answer: Response) -> bool:

@@ -1,17 +1,22 @@
 """One removal at a time: looked at once more, then asked of the engine by name, never by force.
 
-A container or pod stays where one that needs it stayed after all.
+A container or pod stays where one that needs it stayed after all. What became of an object whose
+removal got no usable answer is told by what is there afterwards.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
+from urllib.parse import quote
 
 from holystone.engine.activity import Touched
+from holystone.engine.cache import CacheRemover, list_cache
 from holystone.engine.client import Client
+from holystone.engine.containers import libpod
 from holystone.engine.errors import EngineError, EngineRefused, EngineUnreachable, ProtocolError
 from holystone.engine.host import (
     ALREADY_GONE,
@@ -23,20 +28,27 @@ from holystone.engine.host import (
     USED,
     Removal,
 )
-from holystone.engine.inspecting import libpod
-from holystone.engine.looking import left_of, path_of, references
-from holystone.engine.reading import FAULT, NOT_FOUND, is_gone, says_gone
-from holystone.engine.remove_cache import CacheRemover
+from holystone.engine.parse import references as references_in
+from holystone.engine.reading import FAULT, NOT_FOUND, image_is_gone, is_gone, read_one, says_gone
 from holystone.engine.transport.http import Response
 from holystone.planner.container_groups import POD
 from holystone.planner.inventory import CacheRecord
 from holystone.planner.protection import lease_on
 from holystone.planner.usage import Lease
-from holystone.planner.verdict import Step
+from holystone.planner.verdict import Left, Step, lost
 
 _OK = 200
 _CONFLICT = 409
 NEEDED = "a container that needs it stayed"
+PATIENCE = 4.0
+"""Seconds for an engine that went away to answer again."""
+_LEAST_WAIT = 0.5
+_PAUSE = 0.2
+_SECOND_LOOK = 1.0
+"""Seconds after which what is still there is looked at once more: an engine that stood still
+carries out late what it was asked."""
+_PATHS = {"container": "containers/{}/json", "image": "images/{}/json", "volume": "volumes/{}",
+          "network": "networks/{}"}  # fmt: skip
 
 
 class NoAnswer(EngineError):
@@ -63,8 +75,7 @@ class Remover:
         self.leases_unread = leases_unread
         self.client = client
         self.touched = touched
-        self._cache = cache, cache_seen
-        self._cache_remover: CacheRemover | None = None
+        self._cache_remover = CacheRemover(cache, cache_seen)
         self._local = threading.local()
         self._siblings: list[Client] = []
 
@@ -75,11 +86,11 @@ class Remover:
         client = self._own_client()
         try:
             if step.kind == "container":
-                return remove_container(client, step)
+                return _remove_container(client, step)
             if step.kind == "image":
                 return self._remove_image(client, step)
             if step.kind in ("volume", "network"):
-                delete(client, f"/{step.kind}s/{step.id}")
+                delete(client, client.versioned(f"/{step.kind}s/{step.id}"))
                 return Removal(REMOVED)
         except EngineRefused as refusal:
             return _settled(client, step, refusal)
@@ -93,8 +104,6 @@ class Remover:
         No event tells of a build that uses a record, so they are listed anew just before.
         """
         self.touched.follow()
-        if self._cache_remover is None:
-            self._cache_remover = CacheRemover(*self._cache)
         try:
             return self._cache_remover.remove(self._own_client(), [step.id for step in steps])
         except EngineRefused as refusal:
@@ -130,37 +139,29 @@ class Remover:
             known = {*observed.tags, *observed.digests} if observed else set()
             if new := references(client, step.id).difference(known):
                 return Removal(SKIPPED, f"{USED}: it is now {min(new)}")
-        lost: list[str] = []
+        gone: list[str] = []
         for target in step.targets:
             try:
-                answer = delete(client, f"/images/{target}?noprune=1")
+                answer = delete(client, client.versioned(f"/images/{target}?noprune=1"))
             except EngineRefused as refusal:
                 settled = _settled(client, step, refusal)
-                return settled._replace(lost=_also(lost, settled))
+                also = tuple(dict.fromkeys((*gone, *settled.lost)))
+                return settled._replace(lost=() if settled.result == REMOVED else also)
             except NoAnswer as error:
-                return Removal(UNKNOWN, f"{GONE}: {error}", tuple(lost))
+                return Removal(UNKNOWN, f"{GONE}: {error}", tuple(gone))
             except EngineError as error:
-                if not lost:
+                if not gone:
                     raise
-                return Removal(FAILED, f"{GONE}: {error}", tuple(lost))
+                return Removal(FAILED, f"{GONE}: {error}", tuple(gone))
             if not answer or "Deleted" in str(answer):
                 # With the last tag of a repository its digests go too. Podman's answer is empty
                 # where other images hold the same layers.
                 return Removal(REMOVED)
-            lost += [name for name in _untagged(answer, target) if name not in lost]
+            told = answer if isinstance(answer, list) else ()
+            named = [target, *(str(each["Untagged"]) for each in told if "Untagged" in each)]
+            gone += [name for name in named if name not in gone]
         said = "it has another reference by now, and lost only the old one"
-        return Removal(SKIPPED, said, tuple(lost))
-
-
-def _untagged(answer: Any, target: str) -> list[str]:
-    """The references that an image lost with one of them, as the engine tells."""
-    told = answer if isinstance(answer, list) else ()
-    return [target, *(str(each["Untagged"]) for each in told if "Untagged" in each)]
-
-
-def _also(lost: Sequence[str], settled: Removal) -> tuple[str, ...]:
-    """What an image lost in all; nothing where it went altogether."""
-    return () if settled.result == REMOVED else tuple(dict.fromkeys((*lost, *settled.lost)))
+        return Removal(SKIPPED, said, tuple(gone))
 
 
 def _settled(client: Client, step: Step, refusal: EngineRefused) -> Removal:
@@ -173,29 +174,25 @@ def _settled(client: Client, step: Step, refusal: EngineRefused) -> Removal:
     """
     podman = client.negotiate().podman
     fault = refusal.status >= FAULT
+    told = _refused(refusal)
     if not (podman or fault):
-        return _refused(refusal)
+        return told
     try:
-        (now,) = client.send([("GET", client.versioned(path_of(step.kind, step.id)))])
-        left = left_of(step, now)
+        (now,) = client.send([("GET", client.versioned(_path_of(step)))])
+        left = _left_of(step, now)
     except EngineError as error:
-        left, now = None, None
-        said = f"; then {error}"
-    else:
-        said = ""
-    if left is None or now is None:
-        told = _refused(refusal)
-        return Removal(UNKNOWN, told.detail + said) if fault else told
+        return Removal(UNKNOWN, f"{told.detail}; then {error}") if fault else told
+    if left is None:
+        return Removal(UNKNOWN, told.detail) if fault else told
     if not left.there:
-        of_images = podman and step.kind == "image"
-        if of_images and (step.after or refusal.status == _CONFLICT):
+        if podman and step.kind == "image" and (step.after or refusal.status == _CONFLICT):
             return Removal(REMOVED)
         if says_gone(refusal.words) or not fault:
             return Removal(SKIPPED, ALREADY_GONE)
         return Removal(REMOVED, f"the engine answered {refusal.status}, and it is gone")
-    if podman and step.kind == "container" and is_untouched(now):
+    if podman and step.kind == "container" and _is_untouched(now):
         return Removal(SKIPPED, f"the engine refused: {refusal.words}")
-    return _refused(refusal)._replace(lost=left.lost if fault else ())
+    return told._replace(lost=left.lost if fault else ())
 
 
 def _refused(refusal: EngineRefused) -> Removal:
@@ -208,7 +205,7 @@ def _refused(refusal: EngineRefused) -> Removal:
     return Removal(FAILED, f"the engine answered {refusal.status}: {refusal.words}")
 
 
-def remove_container(client: Client, step: Step) -> Removal:
+def _remove_container(client: Client, step: Step) -> Removal:
     """Delete a container, and its pod where the step says so. Raises EngineRefused, NoAnswer.
 
     What needs it went before; where one of these is still there, it stays too.
@@ -220,7 +217,7 @@ def remove_container(client: Client, step: Step) -> Removal:
         return Removal(SKIPPED, NEEDED)
     for target in step.targets:
         if not target.startswith(POD):
-            delete(client, f"/containers/{target}")
+            delete(client, client.versioned(f"/containers/{target}"))
         elif step.targets == (target,):
             return _remove_pod(client, step, target.removeprefix(POD))
         else:
@@ -237,53 +234,115 @@ def _remove_pod(client: Client, step: Step, pod: str) -> Removal:
     members = (told.get("Containers") or ()) if isinstance(told, dict) else ()
     if any(str(each.get("Id")) != step.id for each in members if isinstance(each, dict)):
         return Removal(SKIPPED, "its pod has other containers by now")
-    delete_exactly(client, path)
+    delete(client, path)
     return Removal(REMOVED)
 
 
-def is_untouched(answer: Response) -> bool:
+def _is_untouched(answer: Response) -> bool:
     """Whether a container is as it was, after Podman answered its removal with a fault.
 
     Podman answers 500 whatever its reason: that others depend on it, that it is the infra container
     of a pod, that it runs. It looks for these before it begins; from then on a container is
     ``removing`` (``libpod/runtime_ctr.go``, ``removeContainer``).
     """
-    if answer.status != _OK:
-        return False
-    told = answer.json()
+    told = answer.json() if answer.status == _OK else None
     state = told.get("State") if isinstance(told, dict) else None
     return isinstance(state, dict) and state.get("Status") not in ("removing", None)
 
 
 def delete(client: Client, path: str) -> Any:
-    """``DELETE`` a path of the negotiated API version; the engine's answer.
+    """``DELETE`` exactly this path; the engine's answer.
 
     Raises EngineRefused where it says no, EngineUnreachable where it was certainly not asked, and
     NoAnswer where it may have been.
     """
-    return delete_exactly(client, client.versioned(path))
-
-
-def delete_exactly(client: Client, path: str) -> Any:
-    """``DELETE`` exactly this path; as ``delete``."""
     try:
         return client.request("DELETE", path)
     except EngineRefused:
         raise
     except EngineError as error:
-        if _was_not_sent(client, error):
+        # An engine that hangs took the request, and over ssh a connection can break with its first
+        # answer.
+        unsent = isinstance(error, EngineUnreachable) and not isinstance(error, ProtocolError)
+        if unsent and client.endpoint.scheme != "ssh":
             raise
         raise NoAnswer(str(error)) from None
 
 
-def _was_not_sent(client: Client, error: EngineError) -> bool:
-    """Whether there was no connection to send the request over.
+def references(client: Client, image_id: str) -> set[str]:
+    """The tags and digests of an image as they are now. Raises EngineError."""
+    (answer,) = client.send([("GET", client.versioned(f"/images/{image_id}/json"))])
+    return read_one(dict, answer, references_in)
 
-    An engine that hangs took the request, and over ssh a connection can break with its first
-    answer.
+
+def _path_of(step: Step) -> str:
+    """Where the engine tells of a step's object."""
+    return "/" + _PATHS[step.kind].format(quote(step.id, safe=":/@"))
+
+
+def _left_of(step: Step, answer: Response) -> Left | None:
+    """What is left of a step's object; None where the answer does not tell."""
+    if image_is_gone(answer) if step.kind == "image" else is_gone(answer):
+        return Left(there=False)
+    if answer.status != _OK:
+        return None
+    if step.kind != "image":
+        return Left(there=True)
+    told = answer.json()
+    if not isinstance(told, dict):
+        return None
+    named = [target for target in step.targets if target != step.id]
+    return Left(there=True, lost=lost(named, references_in(told)))
+
+
+def look(client: Client, steps: Sequence[Step], removals: Sequence[Removal]) -> list[Removal]:
+    """What became of steps without an answer; ``unknown`` as they are where the engine is away.
+
+    ``client`` is the caller's alone. What is still there is looked at twice.
     """
-    return (
-        isinstance(error, EngineUnreachable)
-        and not isinstance(error, ProtocolError)
-        and client.endpoint.scheme != "ssh"
-    )
+    until = time.monotonic() + PATIENCE
+    whole = client.timeout
+    found: dict[int, Left] = {}
+    left = dict(enumerate(steps))
+    with closing(client):
+        for pause in (0.0, _SECOND_LOOK):
+            time.sleep(pause)
+            until += pause
+            while left:
+                # An engine that stands still takes connections, and must not be waited for long.
+                client.timeout = min(whole, max(_LEAST_WAIT, until - time.monotonic()))
+                try:
+                    found |= _look_once(client, left)
+                    break
+                except EngineError:
+                    client.close()
+                    if time.monotonic() + _PAUSE > until:
+                        return [_told(each, found.get(n)) for n, each in enumerate(removals)]
+                    time.sleep(_PAUSE)
+            left = {n: step for n, step in left.items() if n in found and found[n].there}
+            if not left:
+                break
+    return [_told(each, found.get(n)) for n, each in enumerate(removals)]
+
+
+def _look_once(client: Client, steps: Mapping[int, Step]) -> dict[int, Left]:
+    """What is left of each object by its place. Raises EngineError."""
+    others = {place: step for place, step in steps.items() if step.kind != "cache"}
+    answers = client.send(("GET", client.versioned(_path_of(step))) for step in others.values())
+    told = {n: _left_of(step, now) for (n, step), now in zip(others.items(), answers, strict=True)}
+    found = {place: left for place, left in told.items() if left is not None}
+    if len(others) < len(steps):
+        records = list_cache(client)
+        cached = {place: step for place, step in steps.items() if step.kind == "cache"}
+        found |= {place: Left(there=step.id in records) for place, step in cached.items()}
+    return found
+
+
+def _told(removal: Removal, left: Left | None) -> Removal:
+    """The result of a removal without an answer, by what is left of its object."""
+    if left is None:
+        return removal
+    if not left.there:
+        return Removal(REMOVED, left.detail)
+    also = tuple(dict.fromkeys((*removal.lost, *left.lost)))
+    return Removal(FAILED, Left(there=True, lost=also).detail, also)

@@ -17,12 +17,11 @@ import os
 import socket
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any, NamedTuple
 
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineError
-from holystone.engine.mounts import place
 from holystone.planner.inventory import Disk
 
 _ENGINES = ("dockerd", "podman")
@@ -35,6 +34,7 @@ _SYSTEM_SOCKET = "/run/containerd/containerd.sock"
 _SYSTEM_ROOT = "/var/lib/containerd"
 """Where the system's containerd keeps its data, unless its configuration says otherwise."""
 _LARGEST_NETWORKS = 64 << 20
+_UNPROVED = (EngineError, OSError, ValueError, struct.error)
 NOT_FOUND = 404
 
 
@@ -71,18 +71,17 @@ def find(
     if not os.path.isdir(root):
         return Sight(why=f"there is no folder {root} here")
     name = str(info.get("Name") or "")
-    with suppress(EngineError, OSError, ValueError, struct.error):
+    same = None
+    with suppress(*_UNPROVED):
         same = _by_process(client, root, name)
-        if same is not None:
-            if not same:
-                return Sight(why=f"another file system is at {root} here")
-            return _with_images(client, info, root, name)
+    if same is False:
+        return Sight(why=f"another file system is at {root} here")
     try:
-        if _by_files(client, root, containers, networks):
+        if same or _by_files(client, root, containers, networks):
             return _with_images(client, info, root, name)
     except _Unreadable:
         return Sight(why=f"only root can tell whether {root} is this engine's")
-    except (EngineError, OSError, TypeError, KeyError):
+    except (*_UNPROVED, TypeError, KeyError):
         pass
     return Sight(why=f"nothing shows that {root} is this engine's")
 
@@ -116,11 +115,10 @@ def _with_images(client: Client, info: Mapping[str, Any], root: str, name: str) 
     containerd = info.get("Containerd")
     address = containerd.get("Address") if isinstance(containerd, dict) else None
     status = info.get("DriverStatus") or ()
-    if ["driver-type", "io.containerd.snapshotter.v1"] not in status or not address:
+    of_containerd = ["driver-type", "io.containerd.snapshotter.v1"] in status
+    if not of_containerd or str(address).removeprefix("/var") != _SYSTEM_SOCKET:
         return Sight(root)
-    if str(address).removeprefix("/var") != _SYSTEM_SOCKET:
-        return Sight(root)
-    with suppress(EngineError, OSError, ValueError, struct.error):
+    with suppress(*_UNPROVED):
         if os.stat(_SYSTEM_ROOT).st_dev == os.stat(root).st_dev:
             return Sight(root)
         if _by_process(client, _SYSTEM_ROOT, name):
@@ -130,33 +128,21 @@ def _with_images(client: Client, info: Mapping[str, Any], root: str, name: str) 
 
 def _by_process(client: Client, root: str, name: str) -> bool | None:
     """Whether the engine's process has this folder at that path; None where that is unknown."""
-    peer = _peer(client)
-    if not peer:
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None:
         return None
+    with closing(client.open()) as connection:
+        told = connection.sock.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i"))
+    peer = int(struct.unpack("3i", told)[0])
     path = os.path.realpath(root)
     here = place("self", path)
-    if here is None:
+    if not peer or here is None:
         return None
     for process in _engine_processes(peer, client.endpoint.address, name):
         there = place(process, path)
         if there is not None:
             return there == here and _same_folder(process, path)
     return None
-
-
-def _peer(client: Client) -> int:
-    """The process that listens on the engine's socket; 0 where it is not to be seen from here."""
-    option = getattr(socket, "SO_PEERCRED", None)
-    if option is None:
-        return 0
-    connection = client.open()
-    try:
-        told = connection.sock.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i"))
-        return int(struct.unpack("3i", told)[0])
-    except AttributeError:
-        return 0
-    finally:
-        connection.close()
 
 
 def _engine_processes(peer: int, address: str, name: str) -> Iterator[int]:
@@ -166,48 +152,33 @@ def _engine_processes(peer: int, address: str, name: str) -> Iterator[int]:
     not be read here is taken for that engine where systemd, on a host of the engine's name,
     started it.
     """
-    listener = _command(peer)
+    listener = _told(f"{peer}/comm")
     if listener in _ENGINES:
         yield peer
     if listener != _SYSTEMD:
         return
-    sockets = _listening(address)
+    path = os.path.realpath(address)
+    # The sockets bound to this path, as the links of file descriptors name them.
+    bound = (line.split(maxsplit=7) for line in _told("net/unix").split("\n"))
+    sockets = {f"socket:[{f[6]}]" for f in bound if len(f) > 7 and os.path.realpath(f[7]) == path}
     for folder in os.listdir("/proc"):
-        if not folder.isdecimal() or _command(int(folder)) not in _ENGINES:
+        if not folder.isdecimal() or _told(f"{folder}/comm") not in _ENGINES:
             continue
         holds = _holds(folder, sockets)
         if holds is None:
-            holds = _parent(folder) == peer and name == os.uname().nodename
+            parent = _told(f"{folder}/stat").rpartition(")")[2].split()[1:2]
+            holds = parent == [str(peer)] and name == os.uname().nodename
         if holds:
             yield int(folder)
 
 
-def _command(process: int) -> str:
+def _told(name: str) -> str:
+    """A file of ``/proc``; empty where it may not be read."""
     try:
-        with open(f"/proc/{process}/comm") as file:
-            return file.read().strip()
-    except (OSError, ValueError):
+        with open(f"/proc/{name}", encoding="utf-8", errors="surrogateescape") as file:
+            return file.read().rstrip("\n")
+    except OSError:
         return ""
-
-
-def _parent(process: str) -> int:
-    try:
-        with open(f"/proc/{process}/stat") as file:
-            return int(file.read().rpartition(")")[2].split()[1])
-    except (OSError, ValueError, IndexError):
-        return 0
-
-
-def _listening(address: str) -> set[str]:
-    """The sockets bound to this path, as the links of file descriptors name them."""
-    path = os.path.realpath(address)
-    found = set()
-    with open("/proc/net/unix", encoding="utf-8", errors="surrogateescape") as file:
-        for line in file:
-            fields = line.rstrip("\n").split(maxsplit=7)
-            if len(fields) > 7 and os.path.realpath(fields[7]) == path:
-                found.add(f"socket:[{fields[6]}]")
-    return found
 
 
 def _holds(process: str, sockets: set[str]) -> bool | None:
@@ -232,6 +203,52 @@ def _same_folder(process: int, path: str) -> bool:
     return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
 
 
+class _Mount(NamedTuple):
+    """A line of ``/proc/PID/mountinfo`` (proc_pid_mountinfo(5))."""
+
+    id: str
+    parent: str
+    device: str
+    root: str
+    at: str
+
+
+def place(process: int | str, path: str) -> tuple[str, str] | None:
+    """The file system's device number, and the path in it, of what a process has at a path.
+
+    None where its mounts may not be read. Follows the tree of mounts as the kernel does: a later
+    mount on a folder hides those that were below it.
+    """
+    try:
+        mounts = [
+            _Mount(number, parent, device, _unescaped(root), _unescaped(at))
+            for number, parent, device, root, at, _ in (
+                line.split(" ", 5) for line in _told(f"{process}/mountinfo").split("\n")
+            )
+        ]
+    except ValueError:
+        return None
+    known = {mount.id for mount in mounts}
+    on_path = [m for m in mounts if m.parent not in known and _below(m.at, path)]
+    if not on_path:
+        return None
+    current = on_path[-1]
+    while inner := [m for m in mounts if m.parent == current.id != m.id and _below(m.at, path)]:
+        current = min(inner, key=lambda mount: len(mount.at))
+    inside = os.path.relpath(path, current.at)
+    return current.device, os.path.normpath(os.path.join(current.root, inside))
+
+
+def _unescaped(text: str) -> str:
+    r"""A path of a mount table, where blanks and the like are written ``\040``."""
+    head, *rest = text.split("\\")
+    return head + "".join(chr(int(part[:3], 8)) + part[3:] for part in rest)
+
+
+def _below(folder: str, path: str) -> bool:
+    return path == folder or path.startswith(f"{folder.rstrip('/')}/")
+
+
 def _by_files(
     client: Client,
     root: str,
@@ -247,38 +264,35 @@ def _by_files(
     podman = client.negotiate().podman
     found = 0
     missing = []
-    folders = _container_folders(root, podman=podman)
-    for container in _with_ids(containers):
-        if any(os.path.isdir(f"{folder}/{container['Id']}") for folder in folders):
+    folders = [f"{root}/containers"]
+    if podman:
+        # It has a folder of containers for each driver.
+        folders = [f"{root}/{each}" for each in os.listdir(root) if each.endswith("-containers")]
+    for container in _ids(containers):
+        if any(os.path.isdir(f"{folder}/{container}") for folder in folders):
             found += 1
         else:
-            missing.append(f"/containers/{container['Id']}/json")
+            missing.append(f"/containers/{container}/json")
     if not podman:
         # Every engine has networks, "none" at least. Podman makes up their IDs from their names.
         stored = _stored_networks(root)
-        for network in _with_ids(networks):
-            if network.get("Scope") != "local":
-                continue
-            if str(network["Id"]).encode() in stored:
+        for network in _ids(networks, Scope="local"):
+            if network.encode() in stored:
                 found += 1
             else:
-                missing.append(f"/networks/{network['Id']}")
+                missing.append(f"/networks/{network}")
     if not found or len(missing) > _ASKED_AGAIN:
         return False
     requests = [("GET", client.versioned(path)) for path in missing]
     return all(answer.status == NOT_FOUND for answer in client.send(requests))
 
 
-def _with_ids(listed: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
-    """The entries of a list that name an object, as all do that an engine means."""
-    return (each for each in listed if isinstance(each, dict) and isinstance(each.get("Id"), str))
-
-
-def _container_folders(root: str, *, podman: bool) -> list[str]:
-    """The folders that have a folder for each container: Podman has one for each driver."""
-    if not podman:
-        return [f"{root}/containers"]
-    return [f"{root}/{name}" for name in os.listdir(root) if name.endswith("-containers")]
+def _ids(listed: Iterable[Any], **wanted: str) -> Iterator[str]:
+    """The IDs of the entries of a list that have one, as all have that an engine means."""
+    for each in listed:
+        named = isinstance(each, dict) and isinstance(each.get("Id"), str)
+        if named and all(each.get(key) == value for key, value in wanted.items()):
+            yield each["Id"]
 
 
 def _stored_networks(root: str) -> bytes:

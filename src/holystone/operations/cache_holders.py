@@ -12,40 +12,45 @@ layer is known, each record that is at least as large as the blob counts.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Collection, Iterable
 
 from holystone.operations.verifier import Subject
 from holystone.planner.holders import layers_of_records
 from holystone.planner.inventory import CacheRecord, Inventory, chain_ids
 
 
-class Damaged(NamedTuple):
-    """What is damaged, or may be, of the images that are repaired together."""
-
-    layers: frozenset[str]
-    """Diff IDs."""
-    blobs: Mapping[str, int] = {}
-    """The sizes of layers as blobs, as they should be, by digest (containerd image store)."""
-    documents: frozenset[str] = frozenset()
-    """The digests of manifests and configs of the images, where one of these may be damaged."""
-
-
 def holders(
-    inventory: Inventory, subjects: Iterable[Subject], damaged: Damaged
+    inventory: Inventory,
+    subjects: Iterable[Subject],
+    layers: Collection[str],
+    blob_sizes: Iterable[int],
 ) -> list[CacheRecord]:
     """The records that may hold any of what is damaged, with those made from them.
 
     Children come before parents. ``inventory`` has the layers of its images, as far as the engine
-    tells them; ``subjects`` are the images that hold what is damaged.
+    tells them; ``subjects`` are the images that hold what is damaged, ``layers`` the diff IDs of
+    that, and ``blob_sizes`` how large it should be as blobs (containerd image store).
     """
     regular = [record for record in inventory.cache if record.type == "regular"]
+    found: list[CacheRecord] = []
     if inventory.engine.store == "classic":
-        found = _of_layers(inventory, regular, _chains(subjects, damaged.layers))
+        chains = _chains(subjects, layers)
+        known = layers_of_records(inventory)
+        found = [
+            each
+            for each in regular
+            if each.layer in chains
+            or (each.shared and (each.id not in known or not known[each.id].isdisjoint(chains)))
+        ]
     elif inventory.engine.store == "containerd":
-        found = _of_blobs(inventory, regular, damaged.blobs.values())
-    else:
-        found = []
+        damaged = [size for size in blob_sizes if size]
+        unpacked = {layer.size for image in inventory.images for layer in image.held}
+        exact = {size + blob for size in (0, *unpacked) for blob in damaged}
+        found = [
+            each
+            for each in regular
+            if (each.size in exact if unpacked else damaged and each.size >= min(damaged))
+        ]
     return _with_children(inventory.cache, {record.id for record in found})
 
 
@@ -57,29 +62,6 @@ def _chains(subjects: Iterable[Subject], layers: Collection[str]) -> set[str]:
         if places:
             found.update(chain_ids(subject.diff_ids)[places[0] :])
     return found
-
-
-def _of_layers(
-    inventory: Inventory, records: Iterable[CacheRecord], chains: Collection[str]
-) -> list[CacheRecord]:
-    known = layers_of_records(inventory)
-    return [
-        record
-        for record in records
-        if record.layer in chains
-        or (record.shared and (record.id not in known or not known[record.id].isdisjoint(chains)))
-    ]
-
-
-def _of_blobs(
-    inventory: Inventory, records: Iterable[CacheRecord], sizes: Iterable[int]
-) -> list[CacheRecord]:
-    damaged = [size for size in sizes if size]
-    unpacked = {layer.size for image in inventory.images for layer in image.held}
-    if not unpacked:
-        return [record for record in records if damaged and record.size >= min(damaged)]
-    exact = {size + blob for size in (0, *unpacked) for blob in damaged}
-    return [record for record in records if record.size in exact]
 
 
 def _with_children(records: Iterable[CacheRecord], ids: set[str]) -> list[CacheRecord]:

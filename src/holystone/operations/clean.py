@@ -12,8 +12,7 @@ from holystone.engine.host import Removal
 from holystone.operations.connect import Session
 from holystone.operations.errors import Cancelled, Declined, LeasesUnread, OperationError
 from holystone.operations.execute import Outcome, execute
-from holystone.operations.plan_fields import SavedPlan
-from holystone.operations.plan_file import check
+from holystone.operations.plan_file import SavedPlan, check
 from holystone.operations.rounds import (
     Round,
     another,
@@ -274,7 +273,7 @@ class _Clean:
                 freed=outcome.freed,
                 removed=outcome.removed,
                 skipped=outcome.skipped,
-                failed=outcome.failed,
+                failed=outcome.failed + outcome.not_tried,
                 unknown=outcome.unknown,
                 interrupted=outcome.interrupted,
                 disk_free_after=disk.free_bytes,

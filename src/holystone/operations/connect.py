@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from threading import Timer
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from holystone.engine.client import Client
 from holystone.engine.transport import connection
-from holystone.engine.transport.address import Endpoint
-from holystone.engine.transport.endpoint import resolve
+from holystone.engine.transport.endpoint import Endpoint, resolve
 
 if TYPE_CHECKING:
     from holystone.engine.events import EventStream
@@ -197,17 +196,17 @@ def _ask(client: Client, ahead: Wanted, *, watch: bool) -> Begun:
 
 def _recall_engine(client: Client, ledger: Store) -> Callable[[], None]:
     """Tell the client what is remembered of a Podman; what keeps what it says anew."""
-    from holystone.store import engines
+    from holystone.store.engine_facts import mark
 
     if client.endpoint.scheme != "unix":
         return lambda: None
-    mark = engines.mark(client.endpoint.address, client.negotiate().engine)
-    known: Any = ledger.recall_engine(mark, time.time()) if mark else None
+    known_by = mark(client.endpoint.address, client.negotiate().engine)
+    known = ledger.recall_engine(known_by, time.time()) if known_by else None
     client.info = known
 
     def remember() -> None:
-        if mark and client.info is not None and client.info is not known:
-            ledger.remember_engine(mark, client.info, time.time())
+        if known_by and client.info is not None and client.info is not known:
+            ledger.remember_engine(known_by, client.info, time.time())
 
     return remember
 

@@ -7,7 +7,7 @@ every part of it is a blob named by its own digest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from holystone.operations.image_archive import Archive
@@ -15,6 +15,7 @@ from holystone.operations.image_archive import Archive
 _BLOBS = "blobs/sha256/"
 _DEEPEST = 3
 """Levels of indexes; more than an index of manifests is not in use."""
+_ABSENT = "it is not in the export"
 
 
 class Damage(NamedTuple):
@@ -47,20 +48,17 @@ def check(archive: Archive, image_id: str, diff_ids: Sequence[str], *, podman: b
 
     ``diff_ids`` are those the engine tells, bottom first.
     """
-    findings = _Checking(archive, podman=podman)
+    found = _Checking(archive)
+    exported = True
     top = archive.document(_blob(image_id))
     if isinstance(top, dict) and ("layers" in top or "manifests" in top):
-        findings.check_blob(image_id, 0)
+        found.check_blob(image_id, 0)
     elif archive.part(_blob(image_id)) is not None and not isinstance(top, dict):
-        findings.add(Damage("manifest", image_id, "", "not valid JSON"))
+        found.damages.append(Damage("manifest", image_id, "", "not valid JSON"))
     else:
-        findings.check_classic(image_id, diff_ids)
-    return Findings(
-        tuple(dict.fromkeys(findings.damages)),
-        tuple(dict.fromkeys(findings.notes)),
-        frozenset(findings.proven),
-        findings.exported,
-    )
+        exported = found.check_classic(image_id, diff_ids, podman=podman)
+    damages, notes = dict.fromkeys(found.damages), dict.fromkeys(found.notes)
+    return Findings(tuple(damages), tuple(notes), frozenset(found.proven), exported)
 
 
 def misnamed(archive: Archive) -> list[Damage]:
@@ -79,8 +77,7 @@ def first_missing(archive: Archive, image_id: str) -> str:
     digests, so it is the first of these that the export could not go on with; empty where the
     manifest is missing too, or the order is another one.
     """
-    missing: set[str] = set()
-    _add_missing(archive, image_id, missing, 0)
+    missing = {e for e in _named(archive, image_id, 0) if archive.part(_blob(e)) is None}
     written = [name for name in archive.parts if name.startswith(_BLOBS)]
     last = max(written, default="")
     after = sorted(each for each in missing if _blob(each) > last)
@@ -88,55 +85,73 @@ def first_missing(archive: Archive, image_id: str) -> str:
     return after[0] if after and (in_order or len(after) == 1) else ""
 
 
-def _add_missing(archive: Archive, digest: str, missing: set[str], depth: int) -> None:
+def _named(archive: Archive, digest: str, depth: int) -> Iterator[str]:
+    """The digests of configs and layers that a manifest or an index names."""
     document = archive.document(_blob(digest))
     if not isinstance(document, dict) or depth > _DEEPEST:
         return
     for each in _digests(document.get("manifests")):
-        _add_missing(archive, each, missing, depth + 1)
-    for each in (*_digests([document.get("config")]), *_digests(document.get("layers"))):
-        if archive.part(_blob(each)) is None:
-            missing.add(each)
+        yield from _named(archive, each, depth + 1)
+    yield from _digests([document.get("config")])
+    yield from _digests(document.get("layers"))
 
 
 class _Checking:
     """One image's check under way."""
 
-    def __init__(self, archive: Archive, *, podman: bool) -> None:
+    def __init__(self, archive: Archive) -> None:
         self.archive = archive
-        self.podman = podman
         self.damages: list[Damage] = []
         self.notes: list[str] = []
         self.proven: set[str] = set()
-        self.exported = True
 
-    def add(self, damage: Damage) -> None:
-        self.damages.append(damage)
+    def check_classic(self, image_id: str, diff_ids: Sequence[str], *, podman: bool) -> bool:
+        """By the archive's own ``manifest.json``: the config, and a file for each layer.
 
-    def check_classic(self, image_id: str, diff_ids: Sequence[str]) -> None:
-        """By the archive's own ``manifest.json``: the config, and a file for each layer."""
-        entry = self._entry(image_id)
-        if entry is None:
-            self.exported = False
+        Answers whether the export has the image, and what to hold its layers against.
+        """
+        manifest = self.archive.document("manifest.json")
+        entries = [e for e in manifest if isinstance(e, dict)] if isinstance(manifest, list) else []
+        # It names an image by the file of its config; Podman by what it makes of the config.
+        name = image_id.removeprefix("sha256:")
+        named = [entry for entry in entries if name in str(entry.get("Config"))]
+        if not named and podman and len(entries) == 1:
+            named = entries
+        if not named:
             self.notes.append("the export does not have it")
-            return
-        config_name = str(entry.get("Config"))
+            return False
+        config_name = str(named[0].get("Config"))
         part = self.archive.part(config_name)
         config = self.archive.document(config_name)
         if part is None or not isinstance(config, dict):
-            self.add(Damage("config", image_id, part.digest if part else "", "it is not usable"))
+            found = part.digest if part else ""
+            self.damages.append(Damage("config", image_id, found, "it is not usable"))
             config = {}
+        elif part.digest != image_id and podman:
+            self.notes.append("its config: Podman exports it in another form")
         elif part.digest != image_id:
-            if self.podman:
-                self.notes.append("its config: Podman exports it in another form")
-            else:
-                self.add(Damage("config", image_id, part.digest))
+            self.damages.append(Damage("config", image_id, part.digest))
+        layers = named[0].get("Layers")
         expected = _diff_ids(config) or tuple(diff_ids)
-        if not expected and entry.get("Layers") and not self.damages:
-            self.exported = False
+        if not expected and layers and not self.damages:
             self.notes.append("its config names no layers, so they cannot be checked")
-            return
-        self._check_layers(entry.get("Layers"), expected)
+            return False
+        if not isinstance(layers, list) or len(layers) != len(expected):
+            count = len(layers) if isinstance(layers, list) else 0
+            told = f"the export has {count} layers and the config {len(expected)}"
+            self.damages.append(Damage("image", "", "", told))
+            return True
+        for layer, diff_id in zip(layers, expected, strict=True):
+            part = self.archive.part(str(layer))
+            if part is None:
+                self.damages.append(Damage("layer", diff_id, "", _ABSENT))
+            elif not part.unpacked:
+                self.notes.append(f"layer {_short(diff_id)}: {part.trouble}")
+            elif part.unpacked != diff_id:
+                self.damages.append(Damage("layer", diff_id, part.unpacked))
+            else:
+                self.proven.add(diff_id)
+        return True
 
     def check_blob(self, digest: str, depth: int) -> None:
         """A manifest or index and all that it names, as far as it is in the export."""
@@ -144,18 +159,19 @@ class _Checking:
             return
         document = self.archive.document(_blob(digest))
         if not isinstance(document, dict) or depth > _DEEPEST:
-            self.add(Damage("manifest", digest, "", "not valid JSON"))
+            self.damages.append(Damage("manifest", digest, "", "not valid JSON"))
             return
-        if "manifests" in document:
-            named = _digests(document.get("manifests"))
-            here = [each for each in named if self.archive.part(_blob(each)) is not None]
-            # The engine keeps of an index what belongs to the platforms that were pulled.
-            for each in here:
-                self.check_blob(each, depth + 1)
-            if named and not here:
-                self.add(Damage("manifest", digest, "", "nothing that it names is in the export"))
+        if "manifests" not in document:
+            self._check_manifest(document)
             return
-        self._check_manifest(document)
+        named = _digests(document.get("manifests"))
+        here = [each for each in named if self.archive.part(_blob(each)) is not None]
+        # The engine keeps of an index what belongs to the platforms that were pulled.
+        for each in here:
+            self.check_blob(each, depth + 1)
+        if named and not here:
+            told = "nothing that it names is in the export"
+            self.damages.append(Damage("manifest", digest, "", told))
 
     def _check_manifest(self, manifest: Mapping[str, Any]) -> None:
         (config_digest,) = _digests([manifest.get("config")]) or [""]
@@ -164,7 +180,7 @@ class _Checking:
             config = self.archive.document(_blob(config_digest))
         layers = _digests(manifest.get("layers"))
         whole = [self._holds(each, "layer") for each in layers]
-        diff_ids = _diff_ids(config) if isinstance(config, dict) else ()
+        diff_ids = _diff_ids(config)
         if len(diff_ids) != len(layers):
             return  # Nothing that is unpacked: an attestation, or an artifact.
         for digest, diff_id, is_whole in zip(layers, diff_ids, whole, strict=True):
@@ -174,47 +190,18 @@ class _Checking:
             if part.unpacked == diff_id:
                 self.proven.add(diff_id)
             elif part.unpacked:
-                self.add(Damage("layer", diff_id, part.unpacked, "its blob is whole"))
+                self.damages.append(Damage("layer", diff_id, part.unpacked, "its blob is whole"))
             else:
                 self.notes.append(f"layer {_short(diff_id)} unpacked: {part.trouble}")
-
-    def _check_layers(self, names: Any, diff_ids: Sequence[str]) -> None:
-        if not isinstance(names, list) or len(names) != len(diff_ids):
-            count = len(names) if isinstance(names, list) else 0
-            told = f"the export has {count} layers and the config {len(diff_ids)}"
-            self.add(Damage("image", "", "", told))
-            return
-        for name, diff_id in zip(names, diff_ids, strict=True):
-            part = self.archive.part(str(name))
-            if part is None:
-                self.add(Damage("layer", diff_id, "", "it is not in the export"))
-            elif not part.unpacked:
-                self.notes.append(f"layer {_short(diff_id)}: {part.trouble}")
-            elif part.unpacked != diff_id:
-                self.add(Damage("layer", diff_id, part.unpacked))
-            else:
-                self.proven.add(diff_id)
 
     def _holds(self, digest: str, what: str) -> bool:
         """Whether a blob is there and is what its name says."""
         part = self.archive.part(_blob(digest))
         if part is None:
-            self.add(Damage(what, digest, "", "it is not in the export"))
-            return False
-        if part.digest != digest:
-            self.add(Damage(what, digest, part.digest))
-            return False
-        return True
-
-    def _entry(self, image_id: str) -> Mapping[str, Any] | None:
-        """What ``manifest.json`` tells of an image, which it names by the file of its config."""
-        manifest = self.archive.document("manifest.json")
-        entries = [e for e in manifest if isinstance(e, dict)] if isinstance(manifest, list) else []
-        name = image_id.removeprefix("sha256:")
-        named = [entry for entry in entries if name in str(entry.get("Config"))]
-        if not named and self.podman and len(entries) == 1:
-            return entries[0]
-        return named[0] if named else None
+            self.damages.append(Damage(what, digest, "", _ABSENT))
+        elif part.digest != digest:
+            self.damages.append(Damage(what, digest, part.digest))
+        return part is not None and part.digest == digest
 
 
 def _blob(digest: str) -> str:
@@ -228,8 +215,8 @@ def _digests(entries: Any) -> list[str]:
     return [str(entry.get("digest")) for entry in entries if isinstance(entry, dict)]
 
 
-def _diff_ids(config: Mapping[str, Any]) -> tuple[str, ...]:
-    rootfs = config.get("rootfs")
+def _diff_ids(config: Any) -> tuple[str, ...]:
+    rootfs = config.get("rootfs") if isinstance(config, dict) else None
     told = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
     return tuple(map(str, told)) if isinstance(told, list) else ()
 

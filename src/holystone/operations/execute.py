@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from holystone.engine.host import ALREADY_GONE, FAILED, REMOVED, SKIPPED, UNKNOWN, Host, Removal
-from holystone.operations.workers import INTERRUPTED, Crew
+from holystone.operations.workers import INTERRUPTED, NOT_TRIED, Crew
 from holystone.planner.inventory import Inventory
 from holystone.planner.sizes import free
 from holystone.planner.verdict import KINDS, Plan, Step
@@ -53,8 +53,16 @@ class Outcome(NamedTuple):
 
     @property
     def failed(self) -> int:
-        """How many removals failed or could not be tried."""
-        return self._count(FAILED)
+        """How many removals failed."""
+        return self._count(FAILED) - self.not_tried
+
+    @property
+    def not_tried(self) -> int:
+        """How many removals were not begun, as the run ended before."""
+        return sum(
+            each.result == FAILED and each.detail.startswith(f"{NOT_TRIED}: ")
+            for each in self.results.values()
+        )
 
     @property
     def unknown(self) -> int:

@@ -14,7 +14,7 @@ from holystone.operations.ci_targets import File, Target, text, used
 from holystone.operations.errors import OperationError
 from holystone.outside import writing
 from holystone.outside.regular_file import NotRegular, read_regular
-from holystone.scan.after_scripts import OwnScript, own_after_scripts
+from holystone.scan.gitlab_config import OwnScript, own_after_scripts
 from holystone.scan.prune_lines import LARGEST, PruneFile, find
 
 WRITE = "write"

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 from holystone.engine import observe
 from holystone.engine.activity import Touched, used_since
 from holystone.engine.client import Client
+from holystone.engine.containers import inspect_containers, weighed_volume, with_log
 from holystone.engine.events import EventStream
 from holystone.engine.host import REMOVED, Observed, Removal
-from holystone.engine.inspecting import inspect_containers
 from holystone.engine.observe import Lists
 from holystone.engine.remove import Remover
 from holystone.engine.sight import Sight, disk
-from holystone.engine.storage.container_files import weighed_volume, with_log
 from holystone.operations.digests import keep_names
 from holystone.operations.known_images import KnownImages
 from holystone.planner.inventory import Disk, Inventory
@@ -291,7 +290,7 @@ class LiveHost:
 
     def look(self, steps: Sequence[Step], removals: Sequence[Removal]) -> list[Removal]:
         """What became of steps without an answer; see ``Host.look``."""
-        from holystone.engine.looking import look
+        from holystone.engine.remove import look
 
         told = look(self.client.sibling(), steps, removals)
         for step, removal in zip(steps, told, strict=True):

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from holystone.config.edit import CannotAdd, add
 from holystone.config.errors import ConfigError
-from holystone.config.files import read_all
 from holystone.config.load import LARGEST
-from holystone.config.places import Lines
-from holystone.config.toml_text import loads
+from holystone.config.reading import read_all
+from holystone.config.toml_text import Lines, loads
 from holystone.operations.errors import OperationError
 from holystone.outside.regular_file import NotRegular, read_regular
 from holystone.outside.text import safe

@@ -7,25 +7,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
 
 from holystone.engine.errors import EngineError
 from holystone.operations.connect import Session
 from holystone.operations.live_host import LiveHost
 from holystone.operations.reach import reach_of
-from holystone.operations.refresh_choice import choose
-from holystone.operations.refresh_standing import Standing, stand
+from holystone.operations.refresh_plan import Entry, choose, stand
 from holystone.operations.survey import look
 from holystone.operations.watching import Watch, Watcher, unwatched
-from holystone.operations.workers import INTERRUPTED, side_by_side
+from holystone.operations.workers import INTERRUPTED, NOT_TRIED, side_by_side
 from holystone.planner.inventory import Engine
 from holystone.planner.policy import Policy
 from holystone.planner.reference import parse
 from holystone.planner.units import Window
 from holystone.registry.credentials import CredentialsError
 from holystone.registry.pull import Images, PullCancelled
-from holystone.store.pull_speeds import Pulled, Speed
+from holystone.store.engine_facts import Pulled, Speed
 
 PULLED = "pulled"
 UNCHANGED = "unchanged"
@@ -34,57 +32,13 @@ LEFT = "left"
 """What became of a pull. ``LEFT``: not begun."""
 
 
-class Outcome(NamedTuple):
-    """What became of a reference."""
-
-    result: str = ""
-    """``pulled``, ``unchanged``, ``failed`` or ``left``; empty where nothing was to be pulled."""
-    detail: str = ""
-    image_id: str = ""
-    """The ID of the image it means now; empty where it is not here."""
-    size: int | None = None
-    """Bytes that came; None where the engine did not tell."""
-    seconds: float | None = None
-    """How long the pull took, unpacking included; None where there was none."""
-
-
-class Refreshed(NamedTuple):
-    """What became of everything, in the order of what was asked about."""
-
-    outcomes: tuple[Outcome, ...]
-    seconds: float
-    interrupted: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One reference, how it stands, and what became of it."""
-
-    reference: str
-    why: str
-    """``named``, ``protected`` or ``used``."""
-    state: str
-    before: str
-    """The ID of the image it meant; empty where it was not here."""
-    result: str = ""
-    """``pulled``, ``unchanged``, ``failed`` or ``left``; empty where nothing was to be pulled."""
-    detail: str = ""
-    image_id: str = ""
-    """The ID of the image it means now; empty where it is not here."""
-    size: int | None = None
-    """Bytes that came."""
-    seconds: float | None = None
-    out_of_reach: bool = False
-    """Whether no registry gave an answer, or none has what is not here."""
-
-
 @dataclass(frozen=True, slots=True)
 class Refresh:
     """What registries have anew, and what was pulled."""
 
     engine: Engine | None
     """None where nothing was asked."""
-    entries: tuple[Entry, ...] = ()
+    entries: Sequence[Entry] = ()
     speeds: Mapping[str, Speed] = field(default_factory=dict)
     """How fast each registry is, by its domain."""
     dry_run: bool = False
@@ -123,46 +77,40 @@ def refresh(
     host, store, reach = session.host, session.ledger, reach_of(session)
     inventory = look(session, policy)
     engine = inventory.engine
-    wanted = choose(inventory, host.usage(), policy.protect, references, missing=missing)
     key = f"{engine.id}/{engine.store}"
-    standings = stand(reach.ask, wanted, engine.store, missing=missing)
-    done = Refreshed(tuple(_stay(each, Outcome(detail=each.detail)) for each in standings), 0.0)
+    chosen = choose(inventory, host.usage(), policy.protect, references, missing=missing)
+    entries = stand(reach.ask, chosen, engine.store, missing=missing)
+    seconds, interrupted = 0.0, ""
     if not dry_run:
-        pulls = {place for place, each in enumerate(standings) if each.to_pull}
-        names = [standings[place].wanted.reference for place in sorted(pulls)]
+        pulls = {place for place, each in enumerate(entries) if each.to_pull}
+        names = [entries[place].reference for place in sorted(pulls)]
         with store.own_pulls(key, names, reach.now), watch(pulls) as watcher:
-            done = carry_out(
-                standings,
+            began = time.monotonic()
+            entries, interrupted = carry_out(
+                entries,
                 reach.puller(),
                 watcher,
                 parallel=parallel,
                 may_begin=lambda: window is None or window.holds(minute_of_the_day()),
             )
+            seconds = time.monotonic() - began
+        done = [each for each in entries if each.result == PULLED]
         if isinstance(host, LiveHost):
-            for standing, outcome in zip(standings, done.outcomes, strict=True):
-                if standing.wanted.image and outcome.result == PULLED:
+            for each in done:
+                if each.image:
                     # The use of an image counts for the one that took its place.
-                    host.uses.succeed(standing.wanted.image.id, outcome.image_id)
-            store.speeds.add(key, _pulled(standings, done))
-    entries = (
-        Entry(
-            each.wanted.reference,
-            each.wanted.why,
-            each.state,
-            each.wanted.image.id if each.wanted.image else "",
-            *(outcome if outcome.result else outcome._replace(detail=each.detail)),
-            out_of_reach=each.failed,
+                    host.uses.succeed(each.image.id, each.image_id)
+        store.remember_pulls(
+            key,
+            [
+                Pulled(parse(each.reference).domain, each.size, each.seconds)
+                for each in done
+                if each.size is not None and each.seconds is not None
+            ],
         )
-        for each, outcome in zip(standings, done.outcomes, strict=True)
-    )
+    speeds = store.recall_pulls(key) if store.exists() else {}
     return Refresh(
-        engine,
-        tuple(entries),
-        store.speeds.read(key) if store.exists() else {},
-        dry_run,
-        done.seconds,
-        str(window or ""),
-        interrupted=done.interrupted,
+        engine, entries, speeds, dry_run, seconds, str(window or ""), interrupted=interrupted
     )
 
 
@@ -172,54 +120,38 @@ def minute_of_the_day() -> int:
     return now.tm_hour * 60 + now.tm_min
 
 
-def _pulled(standings: Sequence[Standing], done: Refreshed) -> list[Pulled]:
-    """How fast the pulls were, as far as the engine told."""
-    return [
-        Pulled(parse(standing.wanted.reference).domain, outcome.size, outcome.seconds)
-        for standing, outcome in zip(standings, done.outcomes, strict=True)
-        if outcome.result == PULLED and outcome.size is not None and outcome.seconds is not None
-    ]
-
-
 def carry_out(
-    standings: Sequence[Standing],
+    entries: Sequence[Entry],
     puller: Images,
     watcher: Watcher,
     *,
     parallel: int,
     may_begin: Callable[[], bool] = lambda: True,
-) -> Refreshed:
-    """Pull what is to be pulled, so many at a time. Ctrl-C ends the pulls under way.
+) -> tuple[list[Entry], str]:
+    """Pull what is to be pulled, so many at a time; answers the entries, and why it ended early.
 
-    ``may_begin`` is asked before each pull. What fails is told, and the rest is done.
+    Ctrl-C ends the pulls under way. ``may_begin`` is asked before each pull. What fails is told,
+    and the rest is done.
     """
-    not_tried = Outcome(LEFT, f"not tried: {INTERRUPTED}")
-    outcomes = [_stay(each, not_tried if each.to_pull else Outcome()) for each in standings]
-    pulls = [place for place, each in enumerate(standings) if each.to_pull]
+    left = f"{NOT_TRIED}: {INTERRUPTED}"
+    done = [replace(e, result=LEFT, detail=left) if e.to_pull else e for e in entries]
+    pulls = [place for place, each in enumerate(entries) if each.to_pull]
 
     def work(number: int) -> None:
         place = pulls[number]
         if may_begin():
-            outcomes[place] = _pull(
-                standings[place], puller, lambda come, size: watcher.moved(place, come, size)
+            done[place] = _pull(
+                entries[place], puller, lambda come, size: watcher.moved(place, come, size)
             )
         else:
-            outcomes[place] = _stay(standings[place], Outcome(LEFT, "the window has closed"))
+            done[place] = replace(entries[place], result=LEFT, detail="the window has closed")
         watcher.settled(place)
 
-    began = time.monotonic()
     interrupted = side_by_side(len(pulls), work, parallel=parallel, cancel=puller.cancel)
-    return Refreshed(tuple(outcomes), time.monotonic() - began, interrupted)
+    return done, interrupted
 
 
-def _stay(standing: Standing, outcome: Outcome) -> Outcome:
-    """The outcome for a reference that means what it meant."""
-    image = standing.wanted.image
-    return outcome._replace(image_id=image.id if image else "")
-
-
-def _pull(standing: Standing, puller: Images, moved: Callable[[int, int], None]) -> Outcome:
-    wanted = standing.wanted
+def _pull(entry: Entry, puller: Images, moved: Callable[[int, int], None]) -> Entry:
     come: int | None = None
     before = 0
 
@@ -229,20 +161,25 @@ def _pull(standing: Standing, puller: Images, moved: Callable[[int, int], None])
         moved(come, before + size)
 
     # A tag that has several platforms here keeps them; with one it is the engine's own.
-    here = wanted.image.platforms if wanted.image is not None else ()
+    here = entry.image.platforms if entry.image is not None else ()
     image_id = ""
     lacking = []
     began = time.monotonic()
     for platform in here if len(here) > 1 else ("",):
         before = come or 0
         try:
-            image_id = puller.pull(wanted.reference, note, platform=platform)
+            image_id = puller.pull(entry.reference, note, platform=platform)
         except PullCancelled:
-            return _stay(standing, Outcome(FAILED, INTERRUPTED))
+            return replace(entry, result=FAILED, detail=INTERRUPTED)
         except (CredentialsError, EngineError) as error:
             if not image_id:
-                return _stay(standing, Outcome(FAILED, str(error)))
+                return replace(entry, result=FAILED, detail=str(error))
             lacking.append(f"{platform} did not come: {error}")
-    same = wanted.image is not None and wanted.image.id == image_id
-    took = time.monotonic() - began
-    return Outcome(UNCHANGED if same else PULLED, "; ".join(lacking), image_id, come, took)
+    return replace(
+        entry,
+        result=UNCHANGED if entry.before == image_id else PULLED,
+        detail="; ".join(lacking),
+        pulled=image_id,
+        size=come,
+        seconds=time.monotonic() - began,
+    )

@@ -10,27 +10,26 @@ What was removed and did not come back is in the history as removed, for ``resto
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
 
 from holystone.engine.host import Host
-from holystone.operations.cache_holders import Damaged, holders
-from holystone.operations.verifier import DAMAGED, Subject, Verified
+from holystone.operations.cache_holders import holders
+from holystone.operations.reach import Reach
+from holystone.operations.verifier import DAMAGED, Entry, Subject
 from holystone.planner.inventory import CacheRecord, Container, Image, Inventory
 from holystone.planner.verdict import Plan, Reason, Rule, Step, Verdict
-from holystone.registry.pullable import Pullable
 
-REPAIRED = "repaired"
-FAILED = "failed"
 LEVEL = "repair"
 """What the run is called in the ledger."""
-PUSH = "Push the image again from a host where it is whole, or build it again."
-ANSWER = (
+_PUSH = "Push the image again from a host where it is whole, or build it again."
+_ANSWER = (
     "Repair again where and when the registry answers, with a login (docker login) where it wants "
     "one."
 )
 
 
-class Group(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Group:
     """Images that hold the same damaged parts, and what keeps them from being mended."""
 
     subjects: tuple[Subject, ...]
@@ -38,7 +37,12 @@ class Group(NamedTuple):
     """Why it cannot be mended as things are; empty where it can."""
     cure: str = ""
     """What to do about it: a sentence."""
-    damaged: Damaged = Damaged(frozenset())
+    layers: frozenset[str] = frozenset()
+    """The digests of what is damaged, or may be: diff IDs, and blobs."""
+    blobs: Mapping[str, int] = field(default_factory=dict)
+    """The sizes of the damaged layers as blobs, as they should be (containerd image store)."""
+    documents: frozenset[str] = frozenset()
+    """The digests of manifests and configs of the images, where one of these may be damaged."""
     cache: tuple[CacheRecord, ...] = ()
     """The build cache records that go along, each after those made from it."""
     builds: tuple[bytes, ...] = ()
@@ -48,43 +52,34 @@ class Group(NamedTuple):
     that no registry has, which a build makes again."""
 
 
-class Repaired(NamedTuple):
-    """How the mending of one damaged image ended: ``repaired`` or ``failed``, and why."""
-
-    result: str
-    detail: str = ""
-    cure: str = ""
-    """What to do where it failed: a sentence."""
-
-
 def groups(
-    results: Mapping[str, Verified],
-    subjects: Sequence[Subject],
-    inventory: Inventory,
-    chosen: Collection[str],
+    results: Mapping[str, Entry], subjects: Sequence[Subject], inventory: Inventory
 ) -> list[Group]:
     """The damaged images with all that must go along, and why each group cannot, if so.
 
-    ``subjects`` are all images of the engine, ``chosen`` the IDs that may be touched. Registries
+    ``subjects`` are all images of the engine; only those with a result may be touched. Registries
     have not been asked yet.
     """
     damaged = {i: told for i, told in results.items() if told.result == DAMAGED}
     made: list[Group] = []
     taken: set[str] = set()
     for subject in subjects:
-        if subject.image.id in damaged and subject.image.id not in taken:
-            together, bad = _together(subject, damaged, subjects)
-            taken |= {each.image.id for each in together}
-            steps = _build_steps(together, inventory, results)
-            images = [each for each in together if each not in steps]
-            obstacle, cure = _obstacle(images, inventory, chosen)
-            blobs = dict.fromkeys(_blobs_of(together, damaged), 0)
-            made.append(
-                Group(
-                    tuple(images), obstacle, cure, Damaged(frozenset(bad), blobs),
-                    build_steps=tuple(steps),
-                )
-            )  # fmt: skip
+        if subject.image.id not in damaged or subject.image.id in taken:
+            continue
+        together, bad = _together(subject, damaged, subjects)
+        taken |= {each.image.id for each in together}
+        steps = _build_steps(together, inventory, results)
+        images = tuple(each for each in together if each not in steps)
+        told = [damaged[each.image.id] for each in together if each.image.id in damaged]
+        blobs = {
+            damage.expected: 0
+            for each in told
+            for damage in each.damages
+            if damage.part in ("blob", "manifest", "config") and damage.expected
+        }
+        obstacle, cure = _obstacle(images, inventory, results)
+        layers = frozenset(bad)
+        made.append(Group(images, obstacle, cure, layers, blobs, build_steps=tuple(steps)))
     return made
 
 
@@ -93,12 +88,12 @@ def _build_steps(
 ) -> list[Subject]:
     """Those of the images that are mere steps of a classic build, children before parents."""
     parents = {image.parent for image in inventory.images}
-    used = {container.image_id for container in inventory.containers}
+    used = {container.image_id for container in inventory.containers}.union(asked)
     left = [
-        each for each in together
-        if each.image.id in parents and each.image.id not in used | set(asked)
-        and not each.image.tags and not each.image.digests
-    ]  # fmt: skip
+        each
+        for each in together
+        if each.image.id in parents - used and not each.image.tags and not each.image.digests
+    ]
     found: list[Subject] = []
     while left:
         above = {each.image.parent for each in left}
@@ -109,46 +104,22 @@ def _build_steps(
 
 
 def _together(
-    first: Subject, damaged: Mapping[str, Verified], subjects: Sequence[Subject]
+    first: Subject, damaged: Mapping[str, Entry], subjects: Sequence[Subject]
 ) -> tuple[list[Subject], set[str]]:
     """The image and all that hold a part that may be damaged, and so on from the damaged ones.
 
     And the digests of those parts: diff IDs, and blobs.
     """
-    found = {first.image.id}
-    suspects = _parts(damaged[first.image.id])
-    while True:
-        more = {
-            each.image.id
-            for each in subjects
-            if each.image.id not in found and not suspects.isdisjoint(held(each))
-        }
-        if not more:
-            return [each for each in subjects if each.image.id in found], suspects
+    found: set[str] = set()
+    suspects: set[str] = set()
+    more = {first.image.id}
+    while more:
         found |= more
-        suspects |= {part for i in more & damaged.keys() for part in _parts(damaged[i])}
-
-
-def _parts(told: Verified) -> set[str]:
-    """The digests of what may be damaged of an image."""
-    return {*told.suspects, *(damage.expected for damage in told.damages if damage.expected)}
-
-
-def held(subject: Subject) -> set[str]:
-    """The digests of what an image holds: diff IDs, and blobs."""
-    return {*subject.diff_ids, *(blob.digest for blob in subject.image.blobs or ())}
-
-
-def _blobs_of(subjects: Sequence[Subject], damaged: Mapping[str, Verified]) -> set[str]:
-    """The digests of blobs that were found damaged of these."""
-    told = (damaged[each.image.id] for each in subjects if each.image.id in damaged)
-    parts = ("blob", "manifest", "config")
-    return {
-        damage.expected
-        for each in told
-        for damage in each.damages
-        if damage.part in parts and damage.expected
-    }
+        for told in (damaged[image_id] for image_id in more & damaged.keys()):
+            suspects.update(told.suspects)
+            suspects.update(damage.expected for damage in told.damages if damage.expected)
+        more = {e.image.id for e in subjects if not suspects.isdisjoint(e.parts)} - found
+    return [each for each in subjects if each.image.id in found], suspects
 
 
 def _obstacle(
@@ -191,27 +162,34 @@ def name_of(image: Image) -> str:
 def prepare(
     made: Sequence[Group],
     host: Host,
+    reach: Reach,
     inventory: Inventory,
-    look: Callable[[Image], Pullable],
+    may_take_cache: Callable[[int, int], bool],
 ) -> list[Group]:
-    """The groups; those get an obstacle of which an image could not be pulled again.
+    """The groups; those get an obstacle that could not be pulled again, or would not be mended.
 
-    The engine asks each registry, and so does ``look``, for every blob. The groups that can be
-    pulled have the sizes of their damaged blobs.
+    The engine asks each registry, and so does ``reach``, for every blob. The others have the build
+    cache that goes along. Raises EngineError.
     """
     asked = [each.image.id for group in made if not group.obstacle for each in group.subjects]
-    if not asked:
+    if asked:
+        known = {image.id: image for image in host.confirm(inventory, asked, anew=True).images}
+        made = [group if group.obstacle else _seen(group, known, reach) for group in made]
+    if all(group.obstacle for group in made):
         return list(made)
-    known = {image.id: image for image in host.confirm(inventory, asked, anew=True).images}
-    told = []
-    for group in made:
-        if not group.obstacle:
-            group = _seen(group, known, look)  # noqa: PLW2901 - the group with what is known by now
-        told.append(group)
-    return told
+    weighed = host.weigh(inventory) if inventory.cache else inventory
+    made = [group if group.obstacle else _held_by_builds(group, weighed, reach) for group in made]
+    records = {record.id: record.size for group in made for record in group.cache}
+    others: set[object] = {build for group in made for build in group.builds}
+    others |= {s.image.id for group in made if not group.obstacle for s in group.build_steps}
+    count = len(records) + len(others)
+    if not count or may_take_cache(count, sum(records.values())):
+        return list(made)
+    return list(map(_without_cache, made))
 
 
-def _seen(group: Group, known: Mapping[str, Image], look: Callable[[Image], Pullable]) -> Group:
+def _seen(group: Group, known: Mapping[str, Image], reach: Reach) -> Group:
+    """The group with the sizes of its damaged blobs, or with what a registry lacks."""
     reasons: list[str] = []
     cures: list[str] = []
     layers: dict[str, int] = {}
@@ -220,86 +198,62 @@ def _seen(group: Group, known: Mapping[str, Image], look: Callable[[Image], Pull
         image = known[each.image.id]
         if not image.in_registry:
             said = image.registry_said or "no registry has it"
-            cure = PUSH if image.in_registry is False else ANSWER
+            cure = _PUSH if image.in_registry is False else _ANSWER
         else:
-            found = look(image)
-            said, cure = found.why, ANSWER if found.unheard else PUSH
+            found = reach.pullable(image)
+            said, cure = found.why, _ANSWER if found.unheard else _PUSH
             layers.update(found.layers)
             documents |= found.documents
         if said:
             reasons.append(f"{name_of(image)}: {said}")
             cures.append(cure)
     if reasons:
-        return group._replace(obstacle="; ".join(reasons), cure=cures[0])
-    found_bad = group.damaged.blobs.keys()
+        return replace(group, obstacle="; ".join(reasons), cure=cures[0])
+    found_bad = group.blobs.keys()
     bad = {digest: layers[digest] for digest in found_bad & layers.keys()}
     if found_bad and found_bad <= layers.keys():
-        return group._replace(damaged=group.damaged._replace(blobs=bad))
+        return replace(group, blobs=bad)
     # A manifest or a config; or, where it is not known which blob it is, any of them.
-    known_to_be = bad if found_bad & documents else layers
-    damaged = group.damaged._replace(blobs=known_to_be, documents=frozenset(documents))
-    return group._replace(damaged=damaged)
+    blobs = bad if found_bad & documents else layers
+    return replace(group, blobs=blobs, documents=frozenset(documents))
 
 
-def held_by_builds(
-    made: Sequence[Group],
-    inventory: Inventory,
-    that_made: Callable[[Collection[str]], Sequence[bytes] | None],
-) -> list[Group]:
-    """The groups that can be mended, with what BuildKit has that holds what is damaged.
-
-    ``inventory`` has the layers of its images. ``that_made`` names the builds whose results have
-    some of these digests; None where that cannot be told. Raises EngineError.
-    """
-    return [
-        group if group.obstacle else _held_by_builds(group, inventory, that_made) for group in made
-    ]
-
-
-def _held_by_builds(
-    group: Group,
-    inventory: Inventory,
-    that_made: Callable[[Collection[str]], Sequence[bytes] | None],
-) -> Group:
-    records = holders(inventory, group.subjects, group.damaged)
+def _held_by_builds(group: Group, weighed: Inventory, reach: Reach) -> Group:
+    """The group with what BuildKit has that holds what is damaged."""
+    records = holders(weighed, group.subjects, group.layers, group.blobs.values())
     busy = [record for record in records if record.in_use]
     if busy:
         said = f"a build uses build cache that holds the damaged layer ({busy[0].id})"
-        return group._replace(obstacle=said, cure="Repair again once the build has ended.")
+        return replace(group, obstacle=said, cure="Repair again once the build has ended.")
     builds: Sequence[bytes] | None = ()
-    if inventory.engine.store == "containerd" and group.damaged.documents:
-        builds = that_made(group.damaged.documents)
+    if weighed.engine.store == "containerd" and group.documents:
+        builds = reach.that_made(group.documents)
     if builds is None:
-        return group._replace(
+        return replace(
+            group,
             obstacle="nobody can tell whether BuildKit's records of builds hold what is damaged",
             cure="Repair again through the engine's own socket, without a proxy before it.",
         )
-    return group._replace(cache=tuple(records), builds=tuple(builds))
+    return replace(group, cache=tuple(records), builds=tuple(builds))
 
 
-def without_cache(made: Sequence[Group]) -> list[Group]:
-    """The groups, where no build cache record may go: one that holds what is damaged is in the way.
+def _without_cache(group: Group) -> Group:
+    """The group where no build cache record may go: one that holds what is damaged is in the way.
 
     The engine would find the layer there, and not fetch it again.
     """
-    return [
-        group._replace(
-            obstacle=f"build cache holds what is damaged too ({_count(group)}): the engine would "
-            "not fetch it again",
-            cure="Repair again with --with-cache, which removes these records as well.",
-            cache=(),
-            builds=(),
-            build_steps=(),
-        )
-        if group.cache or group.builds or group.build_steps
-        else group
-        for group in made
-    ]
-
-
-def _count(group: Group) -> str:
-    records = len(group.cache) + len(group.builds) + len(group.build_steps)
-    return f"{records} record{'s' * (records != 1)}"
+    count = len(group.cache) + len(group.builds) + len(group.build_steps)
+    if not count:
+        return group
+    return replace(
+        group,
+        obstacle=f"build cache holds what is damaged too ({count} record{'s' * (count != 1)}): "
+        "the engine would not fetch it again",
+        cure="Repair again with --with-cache, which removes these records as well.",
+        cache=(),
+        builds=(),
+        build_steps=(),
+    )
 
 
 def plan_of(made: Sequence[Group], inventory: Inventory) -> Plan:

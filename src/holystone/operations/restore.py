@@ -15,7 +15,7 @@ from holystone.operations.bring_back import (
     NOTHING,
     PULL,
     TAG,
-    Restoring,
+    Entry,
     carry_out,
     moved,
 )
@@ -27,7 +27,7 @@ from holystone.operations.reach import reach_of
 from holystone.operations.watching import Watch, unwatched
 from holystone.planner.inventory import Image, Inventory
 from holystone.planner.lookup import SHORTEST_PREFIX, did_you_mean, find_images
-from holystone.planner.unanswered import lost
+from holystone.planner.verdict import lost
 from holystone.store.records import KILLED, REMOVED, UNKNOWN, Removed, RunSummary
 from holystone.store.runs import Runs
 
@@ -46,22 +46,6 @@ _STEP = "it was a build step of {}, which is whole without it"
 
 class RestoreError(OperationError):
     """There is no such run, it is another engine's, or it removed nothing of that name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One object that the run removed, and what became or would become of it."""
-
-    removed: Removed
-    action: str
-    """``pull``, ``tag``, ``nothing`` or ``lost``."""
-    result: str = ""
-    """``restored``, ``present``, ``failed`` or ``lost``; empty in a dry run."""
-    detail: str = ""
-    image_id: str = ""
-    """The ID an image has now; empty where it is not here."""
-    named: bool = False
-    """Whether the caller asked for just this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,26 +83,20 @@ def restore(
 
     Raises RestoreError where there is nothing of that kind, EngineError and StoreError.
     """
+    store = session.ledger
     inventory = _inventory(session)
-    found = resolve(session.ledger.runs, inventory, run)
-    plan = plan_restore(inventory, session.ledger.runs.removed(found.id), references)
+    found = resolve(store.runs, inventory, run)
+    plan = plan_restore(inventory, store.runs.removed(found.id), references)
     if dry_run:
-        planned = (
-            Entry(i.removed, i.action, "", i.detail, i.image_id, named=i.named) for i in plan
-        )
-        return Restoration(found, tuple(planned))
+        return Restoration(found, tuple(plan))
     reach = reach_of(session)
     names = [name for item in plan for name in item.removed.tags + item.removed.digests]
     pulls = {place for place, item in enumerate(plan) if item.action == PULL}
-    with session.ledger.own_pulls(found.engine, names, reach.now), watch(pulls) as watcher:
+    with store.own_pulls(found.engine, names, reach.now), watch(pulls) as watcher:
         undone = carry_out(plan, reach.puller(), watcher)
     if inventory.engine.store == "classic":
-        keep_names(session.ledger, found.engine, undone.named, reach.now())
-    entries = (
-        Entry(item.removed, item.action, *done, named=item.named)
-        for item, done in zip(plan, undone.results, strict=True)
-    )
-    return Restoration(found, tuple(entries), undone.seconds, undone.interrupted)
+        keep_names(store, found.engine, undone.named, reach.now())
+    return Restoration(found, undone.entries, undone.seconds, undone.interrupted)
 
 
 def _inventory(session: Session) -> Inventory:
@@ -162,13 +140,14 @@ def _latest(runs: Runs, key: str, inventory: Inventory) -> RunSummary:
     for limit in (_LOOKED_AT_FIRST, None):
         listed = runs.list(limit)
         for run in listed:
-            if run.engine != key:
+            took = run.engine == key and [e for e in runs.removed(run.id) if _took_image(e, run)]
+            if not took:
                 continue
-            took = [each for each in runs.removed(run.id) if _took_image(each, run)]
-            if took and run.level == "repair" and _are_here(inventory, took):
-                mended = mended or run
-            elif took:
+            if run.level != "repair" or any(
+                _decide(inventory, each, named=False).action != NOTHING for each in took
+            ):
                 return run
+            mended = mended or run
         if limit is not None and len(listed) < limit:
             break
     if mended is not None:
@@ -176,11 +155,6 @@ def _latest(runs: Runs, key: str, inventory: Inventory) -> RunSummary:
     raise RestoreError(
         "no run on this engine has removed an image; `holystone history` lists the runs"
     )
-
-
-def _are_here(inventory: Inventory, took: Sequence[Removed]) -> bool:
-    """Whether nothing of these images is left to be brought back."""
-    return all(_decide(inventory, each, named=False).action == NOTHING for each in took)
 
 
 def _took_image(removed: Removed, run: RunSummary) -> bool:
@@ -191,7 +165,7 @@ def _took_image(removed: Removed, run: RunSummary) -> bool:
 
 def plan_restore(
     inventory: Inventory, removals: Sequence[Removed], references: Sequence[str] = ()
-) -> list[Restoring]:
+) -> list[Entry]:
     """What can be done about each object that a run removed, or about those that were asked for.
 
     ``references`` are tags, digests, repositories, names, or the start of IDs. Raises RestoreError
@@ -203,34 +177,35 @@ def plan_restore(
     return [each for each in decided if _concerns(inventory, each)]
 
 
-def _concerns(inventory: Inventory, item: Restoring) -> bool:
+def _concerns(inventory: Inventory, item: Entry) -> bool:
     """Whether anything of an object went, or was asked for by name."""
     removed = item.removed
     if item.named or removed.result == REMOVED:
         return True
-    if removed.kind != "image":
-        return not _is_here(inventory, removed)
-    return removed.result == UNKNOWN or item.action != NOTHING
-
-
-def _is_here(inventory: Inventory, removed: Removed) -> bool:
+    if removed.kind == "image":
+        return removed.result == UNKNOWN or item.action != NOTHING
     ids = {
         "container": {each.id for each in inventory.containers},
         "volume": {each.name for each in inventory.volumes},
         "network": {each.id for each in inventory.networks},
         "cache": {each.id for each in inventory.cache},
     }
-    return removed.id in ids[removed.kind]
+    return removed.id not in ids[removed.kind]
 
 
 def _chosen(gone: Sequence[Removed], references: Sequence[str]) -> list[Removed]:
     images = [Image(each.id, each.tags, each.digests) for each in gone if each.kind == "image"]
+    others = [each for each in gone if each.kind != "image"]
     wanted: set[tuple[str, str]] = set()
     unknown = []
     hint = ""
     for text in references:
-        found = {("image", image.id) for image in find_images(images, text)}
-        found |= {(each.kind, each.id) for each in gone if _is_called(each, text)}
+        is_prefix = len(text) >= SHORTEST_PREFIX
+        found = {("image", image.id) for image in find_images(images, text)} | {
+            (each.kind, each.id)
+            for each in others
+            if text in (each.id, *each.names) or (is_prefix and each.id.startswith(text))
+        }
         wanted |= found
         if not found:
             unknown.append(repr(text))
@@ -244,59 +219,39 @@ def _chosen(gone: Sequence[Removed], references: Sequence[str]) -> list[Removed]
     return [each for each in gone if (each.kind, each.id) in wanted]
 
 
-def _is_called(removed: Removed, text: str) -> bool:
-    if removed.kind == "image":
-        return False
-    return (
-        text == removed.id
-        or text in removed.names
-        or (len(text) >= SHORTEST_PREFIX and removed.id.startswith(text))
-    )
-
-
-def _decide(inventory: Inventory, removed: Removed, *, named: bool) -> Restoring:
+def _decide(inventory: Inventory, removed: Removed, *, named: bool) -> Entry:
     if removed.kind != "image":
-        return Restoring(removed, LOST, _WHY_LOST[removed.kind], named=named)
-    here = _same_image(inventory, removed)
-    if here is not None and removed.digests and (absent := _missing(here, removed)):
-        detail = f"it is here, without {', '.join(absent)}"
-        return Restoring(removed._replace(platforms=absent), PULL, detail, named=named)
-    if here is not None:
-        holders = {tag: image.id for image in inventory.images for tag in image.tags}
-        missing = [tag for tag in removed.tags if tag not in holders]
-        missing += _missing_digests(inventory, here, removed)
-        gone = [moved(t, holders[t]) for t in removed.tags if holders.get(t, here.id) != here.id]
-        detail = f"it is here, without {', '.join(missing)}" if missing else "it is here"
-        action = TAG if missing else NOTHING
-        return Restoring(removed, action, "; ".join([detail, *gone]), here.id, named)
-    if not removed.digests:
+        return Entry(removed, LOST, detail=_WHY_LOST[removed.kind], named=named)
+    digests = set(removed.digests)
+    same = (i for i in inventory.images if i.id == removed.id or not digests.isdisjoint(i.digests))
+    here = next(same, None)
+    if here is None and not digests:
         why = _STEP.format(removed.step_of) if removed.step_of else _NEVER_PUSHED
-        return Restoring(removed, LOST, why, named=named)
-    return Restoring(removed, PULL, removed.digests[0], named=named)
+        return Entry(removed, LOST, detail=why, named=named)
+    if here is None:
+        return Entry(removed, PULL, detail=removed.digests[0], named=named)
+    # Where the engine does not tell platforms, nobody knows of one that is missing.
+    absent = tuple(p for p in removed.platforms if here.platforms and p not in here.platforms)
+    if digests and absent:
+        detail = f"it is here, without {', '.join(absent)}"
+        return Entry(removed._replace(platforms=absent), PULL, detail=detail, named=named)
+    holders = {tag: image.id for image in inventory.images for tag in image.tags}
+    missing = [tag for tag in removed.tags if tag not in holders]
+    missing += _missing_digests(inventory.engine.store, here, removed)
+    gone = [moved(t, holders[t]) for t in removed.tags if holders.get(t, here.id) != here.id]
+    detail = f"it is here, without {', '.join(missing)}" if missing else "it is here"
+    action = TAG if missing else NOTHING
+    return Entry(removed, action, "", "; ".join([detail, *gone]), here.id, named)
 
 
-def _same_image(inventory: Inventory, removed: Removed) -> Image | None:
-    for image in inventory.images:
-        if image.id == removed.id or not set(removed.digests).isdisjoint(image.digests):
-            return image
-    return None
-
-
-def _missing_digests(inventory: Inventory, here: Image, removed: Removed) -> tuple[str, ...]:
+def _missing_digests(store: str, here: Image, removed: Removed) -> Sequence[str]:
     """The digests that an image had and has no more, but for those that come with its tags.
 
     Podman counts those of a manifest otherwise after a pull.
     """
-    if inventory.engine.store == "podman":
+    if store == "podman":
         return ()
     comes = here.digests
-    if inventory.engine.store == "containerd":
+    if store == "containerd":
         comes += tuple(f"{tag.rpartition(':')[0]}@{here.id}" for tag in removed.tags)
     return lost(removed.digests, comes)
-
-
-def _missing(here: Image, removed: Removed) -> tuple[str, ...]:
-    """The platforms that an image had and has no more; none where the engine does not tell."""
-    if not here.platforms:
-        return ()
-    return tuple(each for each in removed.platforms if each not in here.platforms)

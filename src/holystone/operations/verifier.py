@@ -9,6 +9,8 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 from holystone.engine.client import Client
@@ -29,11 +31,10 @@ disk first."""
 _MOST_TOGETHER = 40
 _ROUNDS_BESIDE = 2
 """How often other images are exported to tell which layer is damaged."""
-PODMAN = "podman"
 _NOT_FOUND = 404
 _NO_DAMAGE = ("no space left", "disk quota", "too many open files", "cannot allocate memory")
 """An engine that says this has troubles of its own, and has not told of the image."""
-_CANNOT_EXPORT = ("empty export - not implemented",)
+_CANNOT_EXPORT = "empty export - not implemented"
 """What a classic engine says of an image without layers (moby ``image/tarexport/save.go``)."""
 
 
@@ -47,21 +48,35 @@ class Subject(NamedTuple):
     @property
     def weight(self) -> int:
         """About how many bytes its export has."""
-        if self.image.content_size:
-            return self.image.content_size
-        return self.image.size
+        return self.image.content_size or self.image.size
+
+    @property
+    def parts(self) -> set[str]:
+        """The digests of what it holds: diff IDs, and blobs."""
+        return {*self.diff_ids, *(blob.digest for blob in self.image.blobs or ())}
 
 
-class Verified(NamedTuple):
-    """What became of one image."""
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One image, what was found of it, and what became of its repair."""
 
+    image: Image
     result: str
-    """``ok``, ``damaged`` or ``unchecked``."""
+    """``ok``, ``damaged`` or ``unchecked``: as it was found, before any repair."""
     damages: tuple[Damage, ...] = ()
     notes: tuple[str, ...] = ()
     """What was not checked and why."""
     suspects: tuple[str, ...] = ()
     """The diff IDs of a damaged image that no check has found whole."""
+    also: tuple[str, ...] = ()
+    """References, or IDs, of other images that hold a damaged layer."""
+    containers: tuple[str, ...] = ()
+    """Names of the containers made from any of them."""
+    repair: str = ""
+    """``repaired`` or ``failed``; empty where none was tried."""
+    repair_detail: str = ""
+    repair_cure: str = ""
+    """What to do where it failed: a sentence."""
 
 
 class Watcher(Protocol):
@@ -72,16 +87,6 @@ class Watcher(Protocol):
 
     def settled(self, count: int) -> None:
         """So many more images are done with."""
-
-
-class Unwatched:
-    """A watcher that shows nothing."""
-
-    def moved(self, count: int) -> None:
-        """Show nothing."""
-
-    def settled(self, count: int) -> None:
-        """Show nothing."""
 
 
 def read_subjects(client: Client, images: Sequence[Image]) -> list[Subject]:
@@ -122,7 +127,7 @@ class Verifier:
         self.client = client
         self.watcher = watcher
         self.bytes_read = 0
-        self.results: dict[str, Verified] = {}
+        self.results: dict[str, Entry] = {}
         self._asked: set[str] = set()
         """The IDs of the images that were asked for."""
         self._whole: set[str] = set()
@@ -135,21 +140,20 @@ class Verifier:
 
     def verify(
         self, subjects: Sequence[Subject], beside: Sequence[Subject] = ()
-    ) -> dict[str, Verified]:
+    ) -> dict[str, Entry]:
         """What is with each image, by ID; two exports at a time.
 
         ``beside`` are other images. Where it is not known which layer of a damaged image it is,
         some of these are exported too: a layer that one of them has whole is not it. Raises
         EngineUnreachable where the engine is gone, KeyboardInterrupt once all has ended.
         """
-        by_id = {subject.image.id: subject for subject in subjects}
-        self._asked = set(by_id)
+        self._asked = {subject.image.id for subject in subjects}
         self._verify_all(subjects)
         for _ in range(_ROUNDS_BESIDE):
             if not (telling := self._telling(subjects, beside)):
                 break
             self._verify_all(telling)
-        return {i: self._settled(by_id[i], self.results[i]) for i in by_id}
+        return {each.image.id: self._concluded(each) for each in subjects}
 
     def _telling(self, subjects: Sequence[Subject], beside: Sequence[Subject]) -> list[Subject]:
         """Of the others the smallest that hold a layer of which it is not known if it is whole."""
@@ -166,31 +170,27 @@ class Verifier:
     def _verify_all(self, subjects: Sequence[Subject]) -> None:
         """Settle these images. Raises as ``verify``."""
         work = list(batches(subjects))
-
-        def verify_batch(place: int) -> None:
-            if not self._stopped:
-                self._verify(work[place])
-
         count = 1 if self.client.endpoint.scheme == "ssh" else EXPORTS_AT_A_TIME
-        if side_by_side(len(work), verify_batch, parallel=count, cancel=self._stop):
+        if side_by_side(
+            len(work), lambda at: self._verify(work[at]), parallel=count, cancel=self._stop
+        ):
             raise KeyboardInterrupt
 
-    def _settled(self, subject: Subject, told: Verified) -> Verified:
+    def _concluded(self, subject: Subject) -> Entry:
         """A result with what is known at the end of which layers it can be."""
+        told = self.results[subject.image.id]
         if told.result != DAMAGED:
             return told
         suspects = tuple(each for each in subject.diff_ids if each not in self._whole)
         damages = tuple(self._pinned(damage, suspects) for damage in told.damages)
-        return told._replace(damages=damages, suspects=suspects)
+        return replace(told, damages=damages, suspects=suspects)
 
     def _stop(self) -> None:
         with self._lock:
             self._stopped = True
             for connection in self._under_way:
-                try:
+                with suppress(OSError):
                     connection.sock.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    continue
 
     def _verify(self, batch: Sequence[Subject]) -> None:
         """Settle these images: by one export, else by one of each half."""
@@ -206,7 +206,7 @@ class Verifier:
             archive, refused, status = None, str(error), 0
         fault = archive.fault if archive is not None else refused
         if not fault and archive is not None:
-            podman = self.store == PODMAN
+            podman = self.store == "podman"
             found = [
                 (each, check(archive, each.image.id, each.diff_ids, podman=podman)) for each in left
             ]
@@ -220,21 +220,20 @@ class Verifier:
             left.sort(key=lambda each: len(each.diff_ids))
             self._verify(left[: len(left) // 2])
             self._verify(left[len(left) // 2 :])
-            return
-        self._note_fault(left[0], archive, fault, status)
+        else:
+            self._note_fault(left[0], archive, fault, status)
 
     def _is_known(self, subject: Subject) -> bool:
         """Whether an image has a layer that is known to be damaged; then it is settled."""
         known = [self._damaged[each] for each in subject.diff_ids if each in self._damaged]
         if known:
-            self._settle(subject, Verified(DAMAGED, tuple(known)))
+            self._settle(subject, DAMAGED, known)
         return bool(known)
 
     def _export(self, subjects: Sequence[Subject]) -> tuple[Archive | None, str, int]:
         """The archive; or none, with the engine's words and status. Raises EngineError."""
-        if len(subjects) == 1:
-            path = f"/images/{subjects[0].image.id}/get"
-        else:
+        path = f"/images/{subjects[0].image.id}/get"
+        if len(subjects) > 1:
             names = "&".join(f"names={subject.image.id}" for subject in subjects)
             path = f"/images/get?{names}"
         client = self.client.sibling()
@@ -269,41 +268,38 @@ class Verifier:
             for damage in findings.damages:
                 if damage.part == "layer" and damage.expected in subject.diff_ids:
                     self._damaged[damage.expected] = damage
-        if findings.damages:
-            self._settle(subject, Verified(DAMAGED, findings.damages, findings.notes))
-        elif not findings.exported:
-            self._settle(subject, Verified(UNCHECKED, (), findings.notes))
-        else:
-            self._settle(subject, Verified(OK, (), findings.notes))
+        whole = OK if findings.exported else UNCHECKED
+        result = DAMAGED if findings.damages else whole
+        self._settle(subject, result, findings.damages, findings.notes)
 
     def _note_fault(
         self, subject: Subject, archive: Archive | None, fault: str, status: int
     ) -> None:
         """Settle one image that the engine did not export to the end."""
+        note = ""
         if status == _NOT_FOUND and "no such image" in fault.lower():
-            self._settle(subject, Verified(UNCHECKED, (), ("it was removed meanwhile",)))
-            return
-        if any(words in fault for words in _CANNOT_EXPORT):
+            note = "it was removed meanwhile"
+        elif _CANNOT_EXPORT in fault:
             note = f"the engine cannot export an image of this kind: {fault}"
-            self._settle(subject, Verified(UNCHECKED, (), (note,)))
-            return
         # An answer that was cut tells nothing of the image; one that the engine ended does.
-        if status == 0 or any(words in fault.lower() for words in _NO_DAMAGE):
-            self._settle(subject, Verified(UNCHECKED, (), (fault,)))
+        elif status == 0 or any(words in fault.lower() for words in _NO_DAMAGE):
+            note = fault
+        if note:
+            self._settle(subject, UNCHECKED, notes=(note,))
             return
-        damages = tuple(each._replace(words=fault) for each in misnamed(archive or _NOTHING))
-        if not damages and archive is not None and self.store == "containerd":
+        damages: list[Damage] = []
+        if archive is not None:
+            damages = [each._replace(words=fault) for each in misnamed(archive)]
             missing = first_missing(archive, subject.image.id)
-            damages = (Damage("blob", missing, "", fault),) if missing else ()
+            if missing and not damages and self.store == "containerd":
+                damages = [Damage("blob", missing, "", fault)]
         if not damages:
-            damages = (Damage("image", words=fault),)
             suspects = [each for each in subject.diff_ids if each not in self._whole]
-            if len(suspects) == 1:
-                damages = (self._pinned(damages[0], suspects),)
-                if damages[0].part == "layer":
-                    with self._lock:
-                        self._damaged[suspects[0]] = damages[0]
-        self._settle(subject, Verified(DAMAGED, damages))
+            damages = [self._pinned(Damage("image", words=fault), suspects)]
+            if damages[0].part == "layer":
+                with self._lock:
+                    self._damaged[suspects[0]] = damages[0]
+        self._settle(subject, DAMAGED, damages)
 
     def _pinned(self, damage: Damage, suspects: Sequence[str]) -> Damage:
         """The damage with the layer it must be in, where all others are whole.
@@ -315,10 +311,13 @@ class Verifier:
             return damage._replace(part="layer", expected=suspects[0])
         return damage
 
-    def _settle(self, subject: Subject, verified: Verified) -> None:
-        self.results[subject.image.id] = verified
+    def _settle(
+        self,
+        subject: Subject,
+        result: str,
+        damages: Sequence[Damage] = (),
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self.results[subject.image.id] = Entry(subject.image, result, tuple(damages), notes)
         if subject.image.id in self._asked:
             self.watcher.settled(1)
-
-
-_NOTHING = Archive({}, {}, {})

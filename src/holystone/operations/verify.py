@@ -6,60 +6,22 @@ Each image is exported as the engine would, and every layer and config held agai
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 
 from holystone.operations.connect import Session
-from holystone.operations.digest_check import Damage
 from holystone.operations.errors import OperationError
 from holystone.operations.live_host import LiveHost
 from holystone.operations.mending import Mended, mend
-from holystone.operations.reach import Reach, reach_of
-from holystone.operations.repair import (
-    Group,
-    groups,
-    held,
-    held_by_builds,
-    name_of,
-    plan_of,
-    prepare,
-    users_of,
-    without_cache,
-)
-from holystone.operations.verifier import (
-    DAMAGED,
-    OK,
-    Subject,
-    Unwatched,
-    Verified,
-    Watcher,
-    batches,
-)
+from holystone.operations.reach import reach_of
+from holystone.operations.repair import groups, name_of, plan_of, prepare, users_of
+from holystone.operations.verifier import DAMAGED, OK, Entry, Subject, Watcher, batches
+from holystone.operations.watching import Unwatched
 from holystone.outside.text import safe
 from holystone.planner.inventory import Image, Inventory
 from holystone.planner.lookup import did_you_mean, find_images
 from holystone.store.lock import HostLock
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One image, and what was found of it."""
-
-    image: Image
-    result: str
-    """``ok``, ``damaged`` or ``unchecked``: as it was found, before any repair."""
-    damages: tuple[Damage, ...] = ()
-    notes: tuple[str, ...] = ()
-    also: tuple[str, ...] = ()
-    """References, or IDs, of other images that hold a damaged layer."""
-    containers: tuple[str, ...] = ()
-    """Names of the containers made from any of them."""
-    repair: str = ""
-    """``repaired`` or ``failed``; empty where none was tried."""
-    repair_detail: str = ""
-    repair_cure: str = ""
-    """What to do where it failed: a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,116 +61,80 @@ def verify(
     Raises OperationError for a name that means no image, LockHeld where another run is under way,
     EngineError, StoreError, and KeyboardInterrupt once all exports have ended.
     """
-    return _Verifying(session, may_take_cache, job, options, progress).run(
-        references, repair=repair
-    )
+    began = time.monotonic()
+    inventory = session.host.observe()
+    work = _Verifying(session, inventory, progress)
+    mended = None
+    lock: AbstractContextManager[object] = nullcontext()
+    if repair:
+        ledger = session.ledger
+        lock = HostLock(ledger.folder, work.key, ledger.warn).acquire("verify --repair", job=job)
+    with lock:
+        chosen = _chosen(inventory, references)
+        subjects = work.reach.subjects(inventory.images)
+        asked = [each for each in subjects if each.image.id in chosen]
+        others = [each for each in subjects if each.image.id not in chosen]
+        # Only a repair needs to know for certain which layers other images have in common.
+        results = work.verify(asked, others if repair else ())
+        if repair and any(told.result == DAMAGED for told in results.values()):
+            mended = work.repair(results, may_take_cache, job, options)
+    entries = _entries(inventory, subjects, results, mended)
+    seconds = time.monotonic() - began
+    interrupted = mended.interrupted if mended else ""
+    return Verification(entries, work.bytes_read, seconds, repair, interrupted)
 
 
 class _Verifying:
     """One verification."""
 
-    def __init__(
+    def __init__(self, session: Session, inventory: Inventory, progress: Progress) -> None:
+        self.session = session
+        self.host = session.host
+        self.reach = reach_of(session)
+        self.store = inventory.engine.store
+        self.key = f"{inventory.engine.id}/{self.store}"
+        self.progress = progress
+        self.bytes_read = 0
+
+    def verify(
+        self, subjects: Sequence[Subject], beside: Sequence[Subject] = ()
+    ) -> dict[str, Entry]:
+        total = sum(max(each.weight for each in batch) for batch in batches(subjects))
+        with self.progress(len(subjects), total) as watcher:
+            results, size = self.reach.verify(self.store, watcher, subjects, beside)
+        self.bytes_read += size
+        return results
+
+    def repair(
         self,
-        session: Session,
+        results: Mapping[str, Entry],
         may_take_cache: MayTakeCache,
         job: str,
         options: Sequence[str],
-        progress: Progress,
-    ) -> None:
-        self.session = session
-        self.host = session.host
-        self.reach: Reach = reach_of(session)
-        self.may_take_cache = may_take_cache
-        self.job = job
-        self.options = options
-        self.progress = progress
-        self.bytes_read = 0
-        self.store = ""
-
-    def run(self, references: Sequence[str], *, repair: bool) -> Verification:
-        began = time.monotonic()
-        inventory = self.host.observe()
-        self.store = inventory.engine.store
-        mended = None
-        with self._locked(inventory) if repair else nullcontext():
-            chosen = _chosen(inventory, references)
-            subjects = self.reach.subjects(inventory.images)
-            asked = [each for each in subjects if each.image.id in chosen]
-            others = [each for each in subjects if each.image.id not in chosen]
-            # Only a repair needs to know for certain which layers other images have in common.
-            results = self._verify(asked, others if repair else ())
-            if repair and any(told.result == DAMAGED for told in results.values()):
-                mended = self._repair(results)
-        entries = _entries(inventory, subjects, results, mended)
-        seconds = time.monotonic() - began
-        interrupted = mended.interrupted if mended else ""
-        return Verification(entries, self.bytes_read, seconds, repair, interrupted)
-
-    def _verify(
-        self, subjects: Sequence[Subject], beside: Sequence[Subject] = ()
-    ) -> dict[str, Verified]:
-        total = sum(max(each.weight for each in batch) for batch in batches(subjects))
-        with self.progress(len(subjects), total) as watcher:
-            verifier = self.reach.verifier(self.store, watcher)
-            try:
-                return verifier.verify(subjects, beside)
-            finally:
-                self.bytes_read += verifier.bytes_read
-
-    @contextmanager
-    def _locked(self, inventory: Inventory) -> Iterator[None]:
-        """Hold the lock of this host. Raises LockHeld."""
-        ledger = self.session.ledger
-        key = f"{inventory.engine.id}/{self.store}"
-        with HostLock(ledger.folder, key, ledger.warn).acquire("verify --repair", job=self.job):
-            yield
-
-    def _repair(self, results: Mapping[str, Verified]) -> Mended:
+    ) -> Mended:
         """Mend what is damaged."""
         # Only now: to the engine an export is a use, and what was used since is left alone.
         self.host.watch()
         inventory = self.host.observe()
-        subjects = self.reach.subjects(inventory.images)
-        made = groups(results, subjects, inventory, results)
-        made = prepare(made, self.host, inventory, self.reach.pullable)
-        made = self._with_cache(made, inventory)
+        made = groups(results, self.reach.subjects(inventory.images), inventory)
+        made = prepare(made, self.host, self.reach, inventory, may_take_cache)
         plan = plan_of(made, inventory)
         ledger = self.session.ledger
         run = None
         if plan.steps:
+            where = self.session.endpoint
             run = ledger.runs.begin(
-                plan,
-                inventory,
-                endpoint=self.session.endpoint,
-                job=self.job,
-                options=tuple(self.options),
+                plan, inventory, endpoint=where, job=job, options=tuple(options)
             )
         images = [subject.image for group in made for subject in group.subjects]
         names = [name for image in images for name in image.tags + image.digests]
-        key = f"{inventory.engine.id}/{self.store}"
-        with ledger.own_pulls(key, names, self.reach.now):
-            mended = mend(made, plan, self.host, self.reach, self._verify, run)
+        with ledger.own_pulls(self.key, names, self.reach.now):
+            mended = mend(made, plan, self.host, self.reach, self.verify, run)
         pinned = {image.id: image.pinned for image in images if image.pinned}
         if self.store == "classic" and isinstance(self.host, LiveHost):
             named = {now: pinned[was] for was, now in mended.back.items() if was in pinned}
             self.host.keep_names(named)
         return mended
-
-    def _with_cache(self, made: Sequence[Group], inventory: Inventory) -> list[Group]:
-        """The groups with the build cache records that go along, or with these in the way."""
-        if all(group.obstacle for group in made):
-            return list(made)
-        weighed = self.host.weigh(inventory) if inventory.cache else inventory
-        made = held_by_builds(made, weighed, self.reach.that_made)
-        records = {record.id: record.size for group in made for record in group.cache}
-        others: set[object] = {build for group in made for build in group.builds}
-        others |= {
-            step.image.id for group in made if not group.obstacle for step in group.build_steps
-        }
-        count = len(records) + len(others)
-        if not count or self.may_take_cache(count, sum(records.values())):
-            return list(made)
-        return without_cache(made)
 
 
 def images_meant(images: Sequence[Image], names: Sequence[str]) -> set[str]:
@@ -239,34 +165,26 @@ def _chosen(inventory: Inventory, references: Sequence[str]) -> Collection[str]:
 def _entries(
     inventory: Inventory,
     subjects: Sequence[Subject],
-    results: Mapping[str, Verified],
+    results: Mapping[str, Entry],
     mended: Mended | None,
 ) -> tuple[Entry, ...]:
     """What is told of each image, the damaged ones first."""
     entries = []
-    for subject in subjects:
-        image = subject.image
-        told = results.get(image.id)
-        if told is None:
-            continue
-        is_damaged = told.result == DAMAGED
-        bad = {damage.expected for damage in told.damages if damage.expected}
-        also = [
-            each.image
-            for each in subjects
-            if each.image.id != image.id and not bad.isdisjoint(held(each))
-        ]
-        hit = {image.id, *(each.id for each in also)} if is_damaged else set()
-        repaired = mended.repaired.get(image.id) if mended and is_damaged else None
-        entries.append(
-            Entry(
-                image,
-                told.result,
-                told.damages,
-                told.notes,
-                tuple(map(name_of, also)),
-                tuple(each.name or each.id for each in users_of(inventory.containers, hit)),
-                *(repaired or ()),
+    for told in results.values():
+        if told.result == DAMAGED:
+            bad = {damage.expected for damage in told.damages if damage.expected}
+            also = [
+                each.image
+                for each in subjects
+                if each.image.id != told.image.id and not bad.isdisjoint(each.parts)
+            ]
+            users = users_of(inventory.containers, {told.image.id, *(each.id for each in also)})
+            repaired = mended.repaired.get(told.image.id) if mended else None
+            told = replace(  # noqa: PLW2901 - the same with all that is known
+                told,
+                also=tuple(map(name_of, also)),
+                containers=tuple(each.name or each.id for each in users),
+                **(repaired._asdict() if repaired else {}),
             )
-        )
+        entries.append(told)
     return tuple(sorted(entries, key=lambda e: (e.result == OK, e.result, name_of(e.image))))

@@ -18,12 +18,12 @@ class Watcher(Protocol):
 
 
 class Unwatched:
-    """A watcher that shows nothing."""
+    """A watcher that shows nothing, of pulls or of anything else."""
 
-    def moved(self, place: int, come: int, size: int) -> None:
+    def moved(self, *_: int) -> None:
         """Show nothing."""
 
-    def settled(self, place: int) -> None:
+    def settled(self, *_: int) -> None:
         """Show nothing."""
 
 

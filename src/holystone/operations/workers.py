@@ -1,7 +1,8 @@
 """Do work on threads side by side, in order, and end it in an orderly way on Ctrl-C.
 
 Only the main thread gets Ctrl-C, and at any moment: also while it starts threads. So the threads
-themselves keep account of what is under way, and none of them is joined.
+themselves keep account of what is under way, and none of them is joined. They are daemons: a
+program that leaves must not wait for an engine that hangs.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 from holystone.engine.errors import EngineError
@@ -20,6 +21,8 @@ Job = Sequence[Step]
 """Steps that are asked of the engine in one call."""
 
 INTERRUPTED = "interrupted"
+NOT_TRIED = "not tried"
+"""How the detail of a step begins that was not asked of the engine."""
 NOT_WAITED = "interrupted before the engine answered"
 """The detail of a step that was under way at the second Ctrl-C."""
 
@@ -29,25 +32,54 @@ _Task = TypeVar("_Task")
 class _Pool(Generic[_Task]):
     """Tasks on threads. A stop lets those under way end and begins no other."""
 
-    def __init__(self, cancelled: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, do: Callable[[_Task], None], cancelled: Callable[[], bool] = lambda: False
+    ) -> None:
+        self.do = do
         self.cancelled = cancelled
         self.stopped = ""
         """Why no further task is begun; empty while they are."""
         self.crash: BaseException | None = None
         self.left = 0
-        """How many tasks have not ended."""
+        """How many tasks have not ended; ``do`` counts them down, under ``changed``."""
         self.under_way: list[_Task] = []
         self.changed = threading.Condition()
 
-    def _start(self, workers: int) -> None:
-        self.threads = ThreadPoolExecutor(workers)
+    def run(
+        self,
+        tasks: Sequence[_Task],
+        workers: int,
+        *,
+        left: int,
+        cancel: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Do these tasks, and those added meanwhile, until ``left`` of them have ended.
 
-    def _submit(self, tasks: Sequence[_Task]) -> None:
-        for task in tasks:
-            self.threads.submit(self._take, task)
+        Ctrl-C stops, and calls ``cancel`` to end what is under way. Raises what ``do`` raised, once
+        the others have ended, and KeyboardInterrupt at the second Ctrl-C.
+        """
+        self.left = left
+        # What is left in the queue after a stop is not done: each run has its own.
+        self.queue: SimpleQueue[_Task | None] = SimpleQueue()
+        try:
+            for task in tasks:
+                self.queue.put(task)
+            for _ in range(workers):
+                threading.Thread(target=self._serve, args=(self.queue,), daemon=True).start()
+            self._wait()
+        except KeyboardInterrupt:
+            self._stop(INTERRUPTED)
+            cancel()
+            self._wait()
+        finally:
+            for _ in range(workers):
+                self.queue.put(None)
+        if self.crash is not None:
+            raise self.crash
 
-    def _do(self, task: _Task) -> None:
-        raise NotImplementedError
+    def _serve(self, queue: SimpleQueue[_Task | None]) -> None:
+        while (task := queue.get()) is not None:
+            self._take(task)
 
     def _take(self, task: _Task) -> None:
         if self.cancelled():
@@ -57,7 +89,7 @@ class _Pool(Generic[_Task]):
                 return
             self.under_way.append(task)
         try:
-            self._do(task)
+            self.do(task)
         except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
             self.crash = error
             self._stop("an error in holystone")
@@ -84,10 +116,6 @@ class _Pool(Generic[_Task]):
                 # A signal that comes just before the wait begins does not end it.
                 self.changed.wait(1)
 
-    def _end(self) -> None:
-        """Let the threads go once they have nothing under way."""
-        self.threads.shutdown(wait=False, cancel_futures=True)
-
 
 def side_by_side(
     count: int, work: Callable[[int], None], *, parallel: int, cancel: Callable[[], None]
@@ -98,34 +126,15 @@ def side_by_side(
     ``INTERRUPTED`` then, else an empty text. What ``work`` raises is raised once the others have
     ended.
     """
-    return _Places(work).run(count, parallel, cancel)
 
+    def do(place: int) -> None:
+        work(place)
+        with pool.changed:
+            pool.left -= 1
 
-class _Places(_Pool[int]):
-    def __init__(self, work: Callable[[int], None]) -> None:
-        super().__init__()
-        self.work = work
-
-    def run(self, count: int, parallel: int, cancel: Callable[[], None]) -> str:
-        self.left = count
-        self._start(parallel)
-        try:
-            self._submit(range(count))
-            self._wait()
-        except KeyboardInterrupt:
-            self._stop(INTERRUPTED)
-            cancel()
-            self._wait()
-        finally:
-            self._end()
-        if self.crash is not None:
-            raise self.crash
-        return self.stopped
-
-    def _do(self, task: int) -> None:
-        self.work(task)
-        with self.changed:
-            self.left -= 1
+    pool = _Pool(do)
+    pool.run(range(count), min(parallel, count), left=count, cancel=cancel)
+    return pool.stopped
 
 
 class Crew(_Pool[Job]):
@@ -146,7 +155,7 @@ class Crew(_Pool[Job]):
 
         Both are called from the thread that works on it. Once ``cancelled`` is true no job begins.
         """
-        super().__init__(cancelled)
+        super().__init__(self._work_on, cancelled)
         self.report = report
         self.begin = begin
         self.results: dict[tuple[str, str], Removal] = {}
@@ -157,27 +166,16 @@ class Crew(_Pool[Job]):
         self, jobs: Sequence[Job], carry_out: Callable[[Job], list[Removal]], workers: int
     ) -> None:
         """Carry out the jobs; returns when every step of them is settled."""
-        if not jobs:
-            return
-        self.carry_out = carry_out
-        self.left = len(jobs)
-        self._start(workers)
-        try:
-            self._submit(self._arrange(jobs))
-            self._wait()
-        except KeyboardInterrupt:
+        if jobs and not self.stopped:
+            self.carry_out = carry_out
             try:
-                self._stop(INTERRUPTED)
-                self._wait()
+                self.run(self._arrange(jobs), workers, left=len(jobs))
             except KeyboardInterrupt:
+                self._stop(INTERRUPTED)
                 self._abandon()
-        finally:
-            self._end()
-        if self.crash is not None:
-            raise self.crash
         for job in jobs:
             if not self._is_settled(job):
-                self._settle(job, [Removal(FAILED, f"not tried: {self.stopped}")] * len(job))
+                self._settle(job, [Removal(FAILED, f"{NOT_TRIED}: {self.stopped}")] * len(job))
 
     def _arrange(self, jobs: Sequence[Job]) -> list[Job]:
         """The jobs that can start at once; notes what the others wait for.
@@ -200,23 +198,19 @@ class Crew(_Pool[Job]):
             planned.update(step.id for step in job)
         return ready
 
-    def _do(self, task: Job) -> None:
-        removals = self._carry_out(task)
-        with self.changed:
-            if self.abandoned:
-                return
-        self._settle(task, removals)
-
-    def _carry_out(self, job: Job) -> list[Removal]:
+    def _work_on(self, job: Job) -> None:
         try:
             self.begin(job)
             removals = self.carry_out(job)
         except EngineError as error:
             self._stop(GONE)
-            return [Removal(FAILED, f"{GONE}: {error}")] * len(job)
+            removals = [Removal(FAILED, f"{GONE}: {error}")] * len(job)
         if any(removal.result == UNKNOWN for removal in removals):
             self._stop(GONE)
-        return removals
+        with self.changed:
+            if self.abandoned:
+                return
+        self._settle(job, removals)
 
     def _settle(self, job: Job, removals: list[Removal]) -> None:
         """Note what became of a job's steps, and begin those that waited for them.
@@ -227,11 +221,11 @@ class Crew(_Pool[Job]):
             self.left -= 1
             for step, removal in zip(job, removals, strict=True):
                 self.results[step.kind, step.id] = removal
-                for other in self.blocked.pop(step.id, ()):
+                for other in self.blocked.pop(step.id, ()) if not self.stopped else ():
                     before = self.waiting[other[0].id]
                     before.discard(step.id)
-                    if not before and not self.stopped:
-                        self._submit([other])
+                    if not before:
+                        self.queue.put(other)
         for step, removal in zip(job, removals, strict=True):
             self.report(step, removal)
 
@@ -242,8 +236,6 @@ class Crew(_Pool[Job]):
         """Report the jobs under way as unknown: nobody waits for their answers."""
         with self.changed:
             self.abandoned = True
-            jobs = [
-                each for each in self.under_way if (each[0].kind, each[0].id) not in self.results
-            ]
+            jobs = [each for each in self.under_way if not self._is_settled(each)]
         for job in jobs:
             self._settle(job, [Removal(UNKNOWN, NOT_WAITED)] * len(job))

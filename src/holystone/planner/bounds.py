@@ -1,11 +1,6 @@
 """How far the bytes that the disk gains may lie from the sum of a plan's steps.
 
-The interface does not tell all of them, and two kinds of storage drivers store in their own way:
-
-- ``vfs`` has a folder for each layer with a whole copy of all the layers below it, and two such
-  folders for a container. The engine tells what a layer adds.
-- ``btrfs``, ``zfs`` and ``devicemapper`` share and compress blocks. What comes free is known only
-  when it is free.
+The engine's interface does not tell all of them, and some storage drivers store in their own way.
 """
 
 from __future__ import annotations
@@ -13,88 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from holystone.planner.holders import (
-    RecordBlobs,
-    may_share,
-)
+from holystone.planner.holders import RecordBlobs, may_share
 from holystone.planner.inventory import Container, Image, Inventory, Volume
 from holystone.planner.verdict import Step
 
-COPYING = ("vfs",)
-SHARING = ("btrfs", "zfs", "devicemapper")
-_COPIES_OF_A_CONTAINER = 2
 _CONTAINER_SNAPSHOT = 65536
 """Bytes a container takes on the containerd store beside what it wrote; 28,672 were seen."""
-
-
 _OWN_FILES = {"classic": 65536, "containerd": 32768}
 """Bytes that the engine's own files of a layer, record or container take, by store: folders,
 metadata and whole blocks. 53,000 and 24,000 were measured on ext4 for records of one small file."""
-
-
 _FEW = 1_000_000
 """Bytes of such files below which they are left out of the bounds."""
-
-
-def containerd_slack(
-    inventory: Inventory, steps: Sequence[Step], slack: Slack, blobs: RecordBlobs | None
-) -> Slack:
-    """What the interface does not tell of the containerd store, as bounds.
-
-    Each container has a snapshot of a few files beside its writable layer, and takes whole blocks.
-    Build cache that may share content with images keeps what of theirs it needs, and keeps its own
-    share while they stay.
-    """
-    if not steps:
-        return slack._replace(estimated=False)
-    unclear = {record.id: record for record in inventory.cache if may_share(record, blobs)}
-    containers = sum(1 for step in steps if step.kind == "container")
-    images = sum(step.freed_bytes for step in steps if step.kind == "image")
-    cut = [step for step in steps if step.kind == "cache" and step.id in unclear]
-    return Slack(
-        estimated=bool(steps),
-        below=max(slack.below, images if unclear else 0)
-        + sum(step.freed_bytes for step in cut if unclear[step.id].shared),
-        above=slack.above
-        + containers * _CONTAINER_SNAPSHOT
-        + sum(unclear[step.id].size - step.freed_bytes for step in cut),
-    )
-
-
-def block_slack(inventory: Inventory, going: Sequence[Image], others: int) -> Slack:
-    """How much more comes free since the engine keeps files of its own for each object that goes.
-
-    ``others`` is how many build cache records and containers go. That makes nothing an estimate:
-    it counts only where the objects are many.
-    """
-    gone = {image.id for image in going}
-    layers = {layer.chain_id for image in going for layer in image.held}
-    if layers:
-        staying = (image for image in inventory.images if image.id not in gone)
-        layers.difference_update(layer.chain_id for image in staying for layer in image.held)
-    above = (len(layers) + others) * _OWN_FILES.get(inventory.engine.store, 0)
-    return Slack(estimated=False, below=0, above=above if above >= _FEW else 0)
-
-
-def container_slack(containers: Iterable[Container]) -> Slack:
-    """How much less than their ``writable_size`` these containers may free."""
-    below = sum(
-        container.writable_size - container.writable_at_least
-        for container in containers
-        if container.writable_at_least is not None
-    )
-    return Slack(estimated=below > 0, below=below, above=0)
-
-
-def volume_slack(volumes: Iterable[Volume]) -> Slack:
-    """How much less than their size these volumes may free; one of unknown size counts as 0."""
-    estimated, below = False, 0
-    for volume in volumes:
-        if volume.size is None:
-            estimated = True
-        elif volume.at_least is not None:
-            below += volume.size - volume.at_least
-    return Slack(estimated or below > 0, below, 0)
 
 
 class Slack(NamedTuple):
@@ -129,10 +53,61 @@ def slack_of(
     slack = (measured or Slack()).plus(container_slack(leaving))
     slack = slack.plus(driver_slack(inventory, going, leaving, steps))
     if inventory.engine.store == "containerd":
-        slack = containerd_slack(inventory, steps, slack, blobs)
+        slack = _containerd_slack(inventory, steps, slack, blobs)
     records = sum(1 for step in steps if step.kind == "cache")
     slack = slack.plus(volume_slack(volumes))
     return slack.plus(block_slack(inventory, going, records + len(leaving)))
+
+
+def _containerd_slack(
+    inventory: Inventory, steps: Sequence[Step], slack: Slack, blobs: RecordBlobs | None
+) -> Slack:
+    """What the interface does not tell of the containerd store, as bounds.
+
+    Each container has a snapshot of a few files beside its writable layer, and takes whole blocks.
+    Build cache that may share content with images keeps what of theirs it needs, and keeps its own
+    share while they stay.
+    """
+    unclear = {record.id: record for record in inventory.cache if may_share(record, blobs)}
+    containers = sum(1 for step in steps if step.kind == "container")
+    images = sum(step.freed_bytes for step in steps if step.kind == "image")
+    cut = [step for step in steps if step.kind == "cache" and step.id in unclear]
+    kept = sum(step.freed_bytes for step in cut if unclear[step.id].shared)
+    rest = sum(unclear[step.id].size - step.freed_bytes for step in cut)
+    return Slack(
+        estimated=bool(steps),
+        below=max(slack.below, images if unclear else 0) + kept,
+        above=slack.above + containers * _CONTAINER_SNAPSHOT + rest,
+    )
+
+
+def block_slack(inventory: Inventory, going: Sequence[Image], others: int) -> Slack:
+    """How much more comes free since the engine keeps files of its own for each object that goes.
+
+    ``others`` is how many build cache records and containers go. That makes nothing an estimate:
+    it counts only where the objects are many.
+    """
+    gone = {image.id for image in going}
+    layers = {layer.chain_id for image in going for layer in image.held}
+    if layers:
+        staying = (image for image in inventory.images if image.id not in gone)
+        layers.difference_update(layer.chain_id for image in staying for layer in image.held)
+    above = (len(layers) + others) * _OWN_FILES.get(inventory.engine.store, 0)
+    return Slack(above=above if above >= _FEW else 0)
+
+
+def container_slack(containers: Iterable[Container]) -> Slack:
+    """How much less than their ``writable_size`` these containers may free."""
+    bounded = ((each.writable_size, each.writable_at_least) for each in containers)
+    below = sum(size - least for size, least in bounded if least is not None)
+    return Slack(estimated=below > 0, below=below)
+
+
+def volume_slack(volumes: Sequence[Volume]) -> Slack:
+    """How much less than their size these volumes may free; one of unknown size counts as 0."""
+    bounded = ((each.size, each.at_least) for each in volumes)
+    below = sum(size - least for size, least in bounded if size is not None and least is not None)
+    return Slack(below > 0 or any(each.size is None for each in volumes), below)
 
 
 def driver_slack(
@@ -141,14 +116,19 @@ def driver_slack(
     leaving: Iterable[Container],
     steps: Iterable[Step],
 ) -> Slack:
-    """How far what these free may lie from the engine's figures. ``steps`` remove them."""
+    """How far what these free may lie from the engine's figures. ``steps`` remove them.
+
+    ``vfs`` has a folder for each layer with a whole copy of all the layers below it, and two such
+    folders for a container; the engine tells what a layer adds. ``btrfs``, ``zfs`` and
+    ``devicemapper`` share and compress blocks: what comes free is known only when it is free.
+    """
     driver = inventory.engine.storage_driver
-    if driver in COPYING:
+    if driver == "vfs":
         beyond = _copied(inventory.images, going) + _copied_by(inventory.images, leaving)
-        return Slack(estimated=beyond > 0, below=0, above=beyond)
-    if driver in SHARING:
+        return Slack(estimated=beyond > 0, above=beyond)
+    if driver in ("btrfs", "zfs", "devicemapper"):
         told = sum(s.freed_bytes for s in steps if s.kind in ("container", "image", "cache"))
-        return Slack(estimated=told > 0, below=told, above=0)
+        return Slack(estimated=told > 0, below=told)
     return Slack()
 
 
@@ -159,19 +139,18 @@ def _copied(images: Sequence[Image], going: Iterable[Image]) -> int:
     below: dict[str, int] = {}
     for image in images:
         stack = 0
-        for layer in image.layers or ():
+        for chain_id, size in image.layers or ():
             if image.id not in gone:
-                staying.add(layer.chain_id)
-            below[layer.chain_id] = stack
-            stack += layer.size
-    held = {layer.chain_id for image in images if image.id in gone for layer in image.layers or ()}
-    return sum(below[chain_id] for chain_id in held - staying)
+                staying.add(chain_id)
+            below[chain_id] = stack
+            stack += size
+    return sum(stack for chain_id, stack in below.items() if chain_id not in staying)
 
 
 def _copied_by(images: Iterable[Image], leaving: Iterable[Container]) -> int:
-    """Bytes of the images that the folders of these containers have copies of."""
+    """Bytes of the images that the two folders of each of these containers have copies of."""
     sizes = {
         image.id: image.size if image.layers is None else sum(layer.size for layer in image.layers)
         for image in images
     }
-    return _COPIES_OF_A_CONTAINER * sum(sizes.get(each.image_id, 0) for each in leaving)
+    return 2 * sum(sizes.get(each.image_id, 0) for each in leaving)

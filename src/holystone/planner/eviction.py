@@ -1,4 +1,4 @@
-"""What goes beyond the level where the disk must have more free: what is worth least to keep first.
+"""What goes beyond the level where the disk must have more free: least valuable first.
 
 Tagged images that nothing but the level keeps and build cache within its budget are given up one
 at a time until just enough comes free, each time that whose bytes are worth the least: see
@@ -9,26 +9,28 @@ what turns out not to be needed is kept after all, images before build cache.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
 from holystone.planner.build_cache import CacheJudgement
-from holystone.planner.holders import LayerHolders, RecordBlobs
+from holystone.planner.holders import LayerHolders, RecordBlobs, RecordLayers
 from holystone.planner.image_rules import Judgement
 from holystone.planner.inventory import CacheRecord, Image, Inventory
-from holystone.planner.ranking import NEVER, Entry
-from holystone.planner.sizes import freed_by_record
-from holystone.planner.stored import Companions, Pieces, Stored
-from holystone.planner.usage import Usage
-from holystone.planner.verdict import Reason, Rule
-from holystone.planner.worth import (
+from holystone.planner.ranking import (
+    NEVER,
+    Entry,
+    Piece,
     Prospects,
     prospects,
     prospects_of_record,
     rank,
     value_of_record,
 )
+from holystone.planner.sizes import freed_by_record
+from holystone.planner.usage import Usage
+from holystone.planner.verdict import Reason, Rule
 
 _THIS_RUN = 60.0
 """Seconds within which a registry was asked in this run; older answers are remembered ones."""
@@ -47,10 +49,10 @@ def relieve(
     """Let more go than the level takes, until ``needed`` more bytes come free, if that can be.
 
     ``account`` has the holders of layers without the images that the level takes, ``blobs``
-    what build cache records share with images. ``least_free``
-    is what must be free in the end; the reasons name it. An image of which only a registry could
-    say that it can come back counts as if it went, and is noted in ``images.unconfirmed``: the
-    plan is made anew when the registry has been asked.
+    what build cache records share with images. ``least_free`` is what must be free in the end; the
+    reasons name it. An image of which only a registry could say that it can come back counts as if
+    it went, and is noted in ``images.unconfirmed``: the plan is made anew when the registry has
+    been asked.
     """
     if needed <= 0:
         return
@@ -77,7 +79,7 @@ class _Choice(NamedTuple):
     """An image that is given up with the records that hold its layers, or a record by itself."""
 
     image: Image | None
-    records: tuple[CacheRecord, ...]
+    records: Sequence[CacheRecord]
     reason: Reason | None = None
     """Why the image goes."""
 
@@ -99,6 +101,7 @@ class _Relief:
         self.cache = cache
         self.account = account
         self.least_free = least_free
+        self.usage = usage
         self.now = images.now
         self.freed = 0
         self.choices: list[_Choice] = []
@@ -112,27 +115,20 @@ class _Relief:
             if not images.rulings[image.id][0] and not images.stands_for_children_alone(image)
         ]
         self.unreached = [image for image in inventory.images if image.id in images.unreached]
-        spare = [*images.spare, *self.unreached]
-        self.ranking = rank(staying, spare, usage, images.last_sign)
+        self.ranking = rank(staying, [*images.spare, *self.unreached], usage)
         for image in self.unreached:
             self.ranking.entries[image.id].spare = False
-        self.pieces: dict[object, Pieces] = {
-            entry.key: entry.pieces for entry in self.ranking.entries.values()
-        }
+        self.pieces = {entry.key: entry.pieces for entry in self.ranking.entries.values()}
         left = [record for record in inventory.cache if record.id not in cache.rulings]
         copies = inventory.engine.store == "containerd"
         held: Mapping[str, frozenset[Hashable]] = account.layers_of
         if blobs:
             held = {r: frozenset({("blob", blob.digest)}) for r, blob in blobs.items()}
-        self.stored = Stored(
-            self.pieces.values(),
-            left,
-            held,
-            partial(freed_by_record, copies=copies, blobs=blobs),
-        )
+        own = partial(freed_by_record, copies=copies, blobs=blobs)
+        self.stored = Stored(self.pieces.values(), left, held, own)
         for image in images.going:
             self.stored.sizes.update(image.held)
-        self.companions = Companions(left, account.layers_of, cache.tree.stays)
+        self.companions = _Companions(left, account.layers_of, cache.stays)
         # What a record holds that stays in any case does not come free with an image.
         for record in left:
             if record.id in self.companions.staying:
@@ -141,7 +137,7 @@ class _Relief:
     def give_up_next(self) -> bool:
         """Give up what is worth least; False where nothing is left that may go."""
         entry = self.ranking.least(self.now)
-        record = self.cache.tree.oldest_leaf()
+        record = self.cache.oldest_leaf()
         worth = NEVER if entry is None else self.ranking.value(entry, self.now)
         if record is not None and (entry is None or value_of_record(record, self.now) <= worth):
             self._cut(record)
@@ -157,13 +153,9 @@ class _Relief:
 
     def keep_what_is_not_needed(self, needed: int) -> None:
         """Keep what was given up and without which enough comes free, worth most first."""
-        kept = set()
-        for choice in [
-            *(choice for choice in reversed(self.choices) if choice.image is not None),
-            *(choice for choice in reversed(self.choices) if choice.image is None),
-        ]:
-            if self._can_stay(choice, needed):
-                kept.add(id(choice))
+        latest = self.choices[::-1]
+        latest.sort(key=lambda choice: choice.image is None)
+        kept = {id(choice) for choice in latest if self._can_stay(choice, needed)}
         self.choices = [choice for choice in self.choices if id(choice) not in kept]
 
     def guess(self) -> None:
@@ -186,19 +178,21 @@ class _Relief:
 
     def carry_out(self) -> None:
         """Rule on the images: those that go, and those of which a registry is to be asked."""
-        for choice in self.choices:
-            if choice.image is None or choice.reason is None:
+        for image, records, reason in self.choices:
+            if image is None or reason is None:
                 continue
-            if self.images.doubtful(choice.image):
-                self.images.unconfirmed.append(choice.image.id)
+            if self.images.doubtful(image):
+                self.images.unconfirmed.append(image.id)
                 continue
-            group = self._group(choice.image)
-            reason = self._with_records(choice, choice.reason)
-            if steps := len(group) - 1:
-                reason = reason.told(with_steps=steps)
-            self.images.give_up(group, reason)
-            for image in group:
-                self.account.give_up_image(image)
+            group = self._group(image)
+            more = {
+                "with_records": sum(record.id in self.cut for record in records),
+                "with_steps": len(group) - 1,
+            }
+            told = reason.told(**{fact: count for fact, count in more.items() if count})
+            self.images.give_up(group, told)
+            for each in group:
+                self.account.give_up_image(each)
 
     def ask_ahead(self, count: int) -> None:
         """Note so many more images that a registry should be asked about, the next in order."""
@@ -211,15 +205,14 @@ class _Relief:
 
     def _give_up(self, entry: Entry) -> None:
         image = self.by_id[str(entry.key)]
-        expected = prospects(entry, image, self.images.store, self.now, self.ranking.soon)
-        expected = expected.counted_from(self.images.sign(image), self.now)
-        pieces = self.pieces[entry.key]
-        self.freed += self.stored.give_up(pieces)
+        store, soon = self.images.store, self.ranking.soon
+        reason = self._reason(prospects(entry, image, store, self.usage, self.now, soon))
+        self.freed += self.stored.give_up(entry.pieces)
         self.ranking.drop(entry.key)
-        records = self.companions.of_layers(self.stored.only_cached(pieces), self.cut)
+        records = self.companions.of_layers(self.stored.only_cached(entry.pieces), self.cut)
         for record in records:
             self._cut(record)
-        self.choices.append(_Choice(image, tuple(records), self._reason(expected)))
+        self.choices.append(_Choice(image, records, reason))
 
     def _cut(self, record: CacheRecord) -> None:
         freed = self.stored.cut(record)
@@ -229,13 +222,10 @@ class _Relief:
 
     def _can_stay(self, choice: _Choice, needed: int) -> bool:
         """Keep what was given up, if enough comes free without it."""
-        wanted = {record.id for record in choice.records} & self.cut
-        pieces: Pieces = ()
-        if choice.image is not None:
-            pieces = self.pieces[choice.image.id]
-            layers = [part for part, _ in pieces if isinstance(part, str)]
-            wanted |= self.companions.holding(layers) & self.cut
-        back = [self.companions.by_id[i] for i in self.companions.below(wanted, self.cut)]
+        wanted = {record.id for record in choice.records}
+        pieces = () if choice.image is None else self.pieces[choice.image.id]
+        wanted |= self.companions.holding(part for part, _ in pieces)
+        back = self.companions.below(wanted & self.cut, self.cut)
         lost = self.stored.take_back(pieces) + sum(map(self.stored.restore, back))
         if lost and self.freed - lost < needed:
             for record in back:
@@ -257,10 +247,136 @@ class _Relief:
             group.append(parent)
         return group
 
-    def _with_records(self, choice: _Choice, reason: Reason) -> Reason:
-        """The reason with how many records that hold the image's layers go for its bytes."""
-        count = sum(1 for record in choice.records if record.id in self.cut)
-        return reason.told(with_records=count) if count else reason
-
     def _reason(self, expected: Prospects) -> Reason:
         return Reason(Rule.PRESSURE, {**expected.facts, "least_free": self.least_free})
+
+
+class Stored:
+    """Who holds each layer and blob: images, and build cache records as far as it can be told.
+
+    Unlike ``planner.sizes``, which tells the bytes of a plan that is made, this keeps an account
+    while a plan is being looked for. Each change answers its bytes: a part comes free with its
+    last holder.
+    """
+
+    def __init__(
+        self,
+        images: Iterable[Sequence[Piece]],
+        records: Iterable[CacheRecord],
+        layers_of: Mapping[str, frozenset[Hashable]],
+        own: Callable[[CacheRecord], int],
+    ) -> None:
+        """``layers_of``: by record ID the parts that it holds beside images.
+
+        ``own`` tells the bytes that are a record's alone.
+        """
+        self.layers_of = layers_of
+        self.own = own
+        self.sizes: dict[Hashable, int] = {}
+        self._images: Counter[Hashable] = Counter()
+        self._records: Counter[Hashable] = Counter()
+        for pieces in images:
+            self.sizes.update(pieces)
+            self._images.update(part for part, _ in pieces)
+        for record in records:
+            self._records.update(self._held(record))
+
+    def pieces_of(self, record: CacheRecord) -> list[Piece]:
+        """The layers that a record may hold."""
+        return [(part, self.sizes.get(part, 0)) for part in self._held(record)]
+
+    def give_up(self, pieces: Sequence[Piece]) -> int:
+        """Bytes that come free with an image."""
+        self._images.subtract(part for part, _ in pieces)
+        return self._loose(part for part, _ in pieces)
+
+    def take_back(self, pieces: Sequence[Piece]) -> int:
+        """Bytes that do not come free where an image stays after all."""
+        lost = self._loose(part for part, _ in pieces)
+        self._images.update(part for part, _ in pieces)
+        return lost
+
+    def cut(self, record: CacheRecord) -> int:
+        """Bytes that come free with a build cache record."""
+        return self.own(record) + self.let_go(self._held(record))
+
+    def restore(self, record: CacheRecord) -> int:
+        """Bytes that do not come free where a record stays after all."""
+        lost = self.own(record) + self._loose(self._held(record))
+        self._records.update(self._held(record))
+        return lost
+
+    def let_go(self, parts: Collection[Hashable]) -> int:
+        """Bytes that come free where a record does not hold these parts any more."""
+        self._records.subtract(parts)
+        return self._loose(parts)
+
+    def only_cached(self, pieces: Sequence[Piece]) -> list[Hashable]:
+        """Those among these parts that records alone hold."""
+        return [part for part, _ in pieces if not self._images[part] and self._records[part] > 0]
+
+    def _held(self, record: CacheRecord) -> frozenset[Hashable]:
+        return self.layers_of.get(record.id, frozenset())
+
+    def _loose(self, parts: Iterable[Hashable]) -> int:
+        """Bytes of those among these parts that nothing holds."""
+        loose = (part for part in parts if not self._images[part] and not self._records[part])
+        return sum(self.sizes.get(part, 0) for part in loose)
+
+
+class _Companions:
+    """The build cache records that go with an image, since they hold its layers too."""
+
+    def __init__(
+        self,
+        records: Sequence[CacheRecord],
+        layers_of: RecordLayers,
+        stays: Callable[[CacheRecord], object],
+    ) -> None:
+        """``stays``: whether a record stays whatever image goes."""
+        self.by_id = {record.id: record for record in records}
+        self._of_layer: defaultdict[Hashable, list[str]] = defaultdict(list)
+        self._children: defaultdict[str, list[str]] = defaultdict(list)
+        for record in records:
+            for layer in layers_of.get(record.id, ()):
+                self._of_layer[layer].append(record.id)
+            for parent in record.parents:
+                self._children[parent].append(record.id)
+        kept = [record.id for record in records if stays(record)]
+        self.staying = {record.id for record in self.below(kept, self.by_id)}
+        """IDs of the records that stay, and of all that they stand on."""
+
+    def holding(self, layers: Iterable[Hashable]) -> set[str]:
+        """IDs of the records that may hold one of these layers."""
+        return {record_id for layer in layers for record_id in self._of_layer.get(layer, ())}
+
+    def of_layers(self, layers: Iterable[Hashable], gone: set[str]) -> list[CacheRecord]:
+        """The records that may hold one of these layers and can go, with what stands on them.
+
+        In an order that can be carried out. ``gone`` are those that went already.
+        """
+        reached = set(gone)
+        order: list[CacheRecord] = []
+        for start in sorted(self.holding(layers) - self.staying):
+            path = [start]
+            while path:
+                above = [c for c in self._children.get(path[-1], ()) if c not in reached]
+                if above and above[0] not in path:
+                    path.append(above[0])
+                    continue
+                done = path.pop()
+                if done not in reached:
+                    reached.add(done)
+                    order.append(self.by_id[done])
+        return order
+
+    def below(self, records: Iterable[str], among: Collection[str]) -> list[CacheRecord]:
+        """These records, and those of ``among`` that they stand on."""
+        found: dict[str, CacheRecord] = {}
+        waiting = list(records)
+        while waiting:
+            at = waiting.pop()
+            if at not in found and at in self.by_id:
+                found[at] = self.by_id[at]
+                waiting += (parent for parent in found[at].parents if parent in among)
+        return list(found.values())

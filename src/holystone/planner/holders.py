@@ -24,7 +24,7 @@ def holders(images: Iterable[Image]) -> Counter[str]:
 
 
 class Share(NamedTuple):
-    """An image's bytes told apart: those only it holds, and those it has in common."""
+    """An image's bytes: those only it holds, and those it shares with other images."""
 
     unique: int
     shared: int
@@ -32,13 +32,8 @@ class Share(NamedTuple):
 
 def share(image: Image, count: Counter[str]) -> Share:
     """Split an image's unpacked bytes by who else holds them, given ``holders`` of the host."""
-    unique = shared = 0
-    for layer in image.held:
-        if count[layer.chain_id] > 1:
-            shared += layer.size
-        else:
-            unique += layer.size
-    return Share(unique, shared)
+    shared = sum(layer.size for layer in image.held if count[layer.chain_id] > 1)
+    return Share(sum(layer.size for layer in image.held) - shared, shared)
 
 
 def unpacked_bytes(images: Iterable[Image]) -> int:
@@ -50,11 +45,8 @@ def unpacked_bytes(images: Iterable[Image]) -> int:
 
 
 RecordLayers = Mapping[str, frozenset[str]]
-"""By record ID the chain IDs of the layers of which it holds one. A record that no image shares
-its layer with is not in it; nor is any where the layers of images are not known."""
-
-_SAME_MOMENT = 1e-3
-"""Seconds. Both dates are the same number, told to the nanosecond."""
+"""By record ID the chain IDs of the layers of which it holds one. Only for records that share their
+layer with an image, and only where the layers of images are known."""
 
 
 def layers_of_records(inventory: Inventory) -> RecordLayers:
@@ -62,26 +54,23 @@ def layers_of_records(inventory: Inventory) -> RecordLayers:
     if inventory.engine.store != "classic":
         return {}
     shared = {record.id: record for record in inventory.cache if record.shared}
-    if not shared:
-        return {}
-    tree = _LayerTree(inventory.images)
-    if not tree.layers:
+    tree = _LayerTree(inventory.images if shared else ())
+    if not tree.sizes:
         return {}
     order = _parents_first(shared)
     found: dict[str, set[str]] = {}
     for record in order:
-        found[record.id] = _fitting(record, tree, found)
+        found[record.id] = tree.fitting(record, found)
     # A child's layer lies on its parent's: that narrows the parents, and then the children anew.
-    for record in reversed(order):
-        for parent in record.parents:
-            if parent in found and len(record.parents) == 1:
-                below = {tree.below[layer] for layer in found[record.id]}
-                found[parent] = found[parent] & below or found[parent]
-    for record in order:
-        if len(record.parents) == 1 and record.parents[0] in found:
-            lowers = found[record.parents[0]]
-            above = {layer for layer in found[record.id] if tree.below[layer] in lowers}
-            found[record.id] = above or found[record.id]
+    alone = [r for r in order if len(r.parents) == 1 and r.parents[0] in found]
+    for record in reversed(alone):
+        parent = record.parents[0]
+        below = {tree.below[layer] for layer in found[record.id]}
+        found[parent] = found[parent] & below or found[parent]
+    for record in alone:
+        lowers = found[record.parents[0]]
+        above = {layer for layer in found[record.id] if tree.below[layer] in lowers}
+        found[record.id] = above or found[record.id]
     return {record_id: frozenset(layers) for record_id, layers in found.items()}
 
 
@@ -97,31 +86,6 @@ def ambiguous(inventory: Inventory) -> set[str]:
     }
 
 
-def _fitting(record: CacheRecord, tree: _LayerTree, found: Mapping[str, set[str]]) -> set[str]:
-    """The layers that a record may hold, as far as its own figures and what it stands on tell."""
-    if record.layer in tree.layers:
-        return {record.layer}
-    options: Iterable[str] = tree.layers
-    if not record.parents:
-        options = tree.above[""]
-    elif len(record.parents) == 1 and record.parents[0] in found:
-        options = [layer for lower in found[record.parents[0]] for layer in tree.above[lower]]
-    options = list(options)
-    made_then = {layer for layer in options if _made_by(record, tree.dates.get(layer, ()))}
-    fitting = {layer for layer in options if _is_sized(record, tree.layers[layer])}
-    # Where no size fits, BuildKit measured the record before it was an image's: symbolic links and
-    # the like count differently then.
-    return made_then or fitting or set(options) or set(tree.layers)
-
-
-def _is_sized(record: CacheRecord, size: int | None) -> bool:
-    """Whether a layer of this size (None: unknown) may be the record's.
-
-    What BuildKit pulled as a base it tells with size 0.
-    """
-    return size is None or size == record.size or (not record.size and _is_pulled(record))
-
-
 def unsized(record: CacheRecord) -> bool:
     """Whether the bytes of a record of the classic store are unknown: no image has its layer."""
     told = record.size or record.shared or record.size_at_most is not None
@@ -132,57 +96,75 @@ def _is_pulled(record: CacheRecord) -> bool:
     return record.description.startswith(("pulled from ", "from "))
 
 
-def _made_by(record: CacheRecord, dates: Iterable[float]) -> bool:
-    """Whether a record is the step that made a layer; an engine tells dates in whole seconds."""
-    return any(
-        abs(made - record.created) < _SAME_MOMENT or made == int(record.created) for made in dates
-    )
-
-
 def _parents_first(records: Mapping[str, CacheRecord]) -> list[CacheRecord]:
-    """The records in an order in which none comes before one that it stands on."""
     order: dict[str, CacheRecord] = {}
     for start in records:
         path = [start]
         while path:
             record = records[path[-1]]
-            waiting = [
-                parent
-                for parent in record.parents
-                if parent in records and parent not in order and parent not in path
-            ]
-            if waiting:
-                path += waiting[:1]
-            else:
+            waiting = (p for p in record.parents if p in records and p not in order)
+            above = next((parent for parent in waiting if parent not in path), None)
+            if above is None:
                 order[path.pop()] = record
+            else:
+                path.append(above)
     return list(order.values())
 
 
 class _LayerTree:
     """The layers of all images as a tree: each with the one below it."""
 
-    def __init__(self, images: Sequence[Image]) -> None:
-        self.layers: dict[str, int | None] = {}
-        """Size by chain ID; None where that is not certain."""
+    def __init__(self, images: Iterable[Image]) -> None:
+        self.sizes: dict[str, int | None] = {}
+        """By chain ID; None where the size is not certain."""
         self.below: dict[str, str] = {}
         self.above: defaultdict[str, set[str]] = defaultdict(set)
-        """The layers on each; those on none under the empty name."""
+        """The layers on each; the lowest layers under the empty name."""
         self.dates: defaultdict[str, set[float]] = defaultdict(set)
         """When the steps that made a layer ran, where that is known."""
         for image in images:
             lower = ""
             for chain_id, size in image.layers or ():
-                if chain_id not in self.layers:
+                if chain_id not in self.sizes:
                     self.below[chain_id] = lower
                     self.above[lower].add(chain_id)
                 if image.exact:
-                    self.layers[chain_id] = size
+                    self.sizes[chain_id] = size
                 else:
-                    self.layers.setdefault(chain_id, None)
+                    self.sizes.setdefault(chain_id, None)
                 lower = chain_id
             for layer, made in zip(image.layers or (), image.layer_dates, strict=False):
                 if made is not None:
                     self.dates[layer.chain_id].add(made)
+
+    def fitting(self, record: CacheRecord, found: Mapping[str, set[str]]) -> set[str]:
+        """The layers a record may hold, as far as its own figures and its parent's layers tell."""
+        if record.layer in self.sizes:
+            return {record.layer}
+        options = set(self.sizes)
+        if not record.parents:
+            options = self.above[""]
+        elif len(record.parents) == 1 and record.parents[0] in found:
+            options = {x for lower in found[record.parents[0]] for x in self.above.get(lower, ())}
+        # Where no size fits, BuildKit measured the record before it was an image's: symbolic links
+        # and the like count differently then.
+        return (
+            {layer for layer in options if self._made_by(layer, record)}
+            or {layer for layer in options if self._is_sized(layer, record)}
+            or set(options or self.sizes)
+        )
+
+    def _made_by(self, layer: str, record: CacheRecord) -> bool:
+        """Whether a record is the step that made a layer; engines may tell whole seconds only."""
+        return any(
+            abs(made - record.created) < 1e-3 or made == int(record.created)
+            for made in self.dates.get(layer, ())
+        )
+
+    def _is_sized(self, layer: str, record: CacheRecord) -> bool:
+        """BuildKit tells a size of 0 for what it pulled as a base."""
+        size = self.sizes[layer]
+        return size is None or size == record.size or (not record.size and _is_pulled(record))
 
 
 RecordBlobs = Mapping[str, Blob]
@@ -222,9 +204,8 @@ class RecordShares(NamedTuple):
 def shares_of_records(inventory: Inventory) -> RecordShares:
     """What the build cache records of a host hold together with its images."""
     copies = inventory.engine.store == "containerd"
-    return RecordShares(
-        layers_of_records(inventory), blobs_of_records(inventory) if copies else None
-    )
+    blobs = blobs_of_records(inventory) if copies else None
+    return RecordShares(layers_of_records(inventory), blobs)
 
 
 def may_share(record: CacheRecord, blobs: RecordBlobs | None) -> bool:
@@ -241,8 +222,7 @@ class LayerHolders:
     free by this account comes free for certain.
     """
 
-    def __init__(self, images: Iterable[Image], records: RecordLayers) -> None:
-        images = tuple(images)
+    def __init__(self, images: Sequence[Image], records: RecordLayers) -> None:
         self.images = holders(images)
         self.unknown = sum(1 for image in images if image.layers is None)
         """How many images may hold any layer, since theirs are not known."""

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from holystone.planner.arrival import arrival, had_tag, once_in_registry, sign
 from holystone.planner.inventory import Container, Image, Inventory
 from holystone.planner.names import DigestNames, digest_names
 from holystone.planner.policy import Policy
 from holystone.planner.protection import Protection, Retained
 from holystone.planner.rules import Ruling, keep, remove, too_young
-from holystone.planner.usage import Usage
+from holystone.planner.usage import Usage, age_of, arrival, had_tag, once_in_registry, sign
 from holystone.planner.verdict import Fact, Reason, Rule
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
+class Doubt(NamedTuple):
     """Why no registry may be able to give an image back."""
 
     reason: Reason
@@ -48,7 +46,7 @@ class Judgement:
         protection: Protection,
         now: float,
     ) -> None:
-        """``staying`` are the containers that stay."""
+        """Judge every image. ``staying`` are the containers that stay."""
         self.usage = usage
         self.policy = policy
         self.protection = protection
@@ -66,7 +64,6 @@ class Judgement:
         self.held_by: defaultdict[str, list[str]] = defaultdict(list)
         for container in staying:
             self.held_by[container.image_id].append(container.name)
-        self._signs: dict[str, tuple[str, float | None]] = {}
         self.kept_children: Counter[str] = Counter()
         self.step_of: defaultdict[str, set[str]] = defaultdict(set)
         """The named images that go and were built on an image, by its ID."""
@@ -76,17 +73,12 @@ class Judgement:
         self.unconfirmed: list[str] = []
         """IDs of images that a registry should be asked about before the plan is final."""
         self.spare: list[Image] = []
-        """Images with a name that nothing but the level keeps, or the doubt that one can come
-        back."""
+        """Images with a name that only the level keeps, or the doubt that one can come back."""
         self.unreached: dict[str, Reason] = {}
         """Images by ID that came from a registry which cannot be reached now, with that reason.
         Where the disk must have more free they are given up too, after everything in ``spare``."""
-
-    def judge_all(self, images: Sequence[Image]) -> None:
-        """A ruling for each image by ID."""
-        for image in children_first(images):
-            ruling = self._judge(image)
-            self.rulings[image.id] = ruling
+        for image in children_first(inventory.images):
+            self.rulings[image.id] = ruling = self._judge(image)
             if ruling[0]:
                 self._let_go(image)
             else:
@@ -104,18 +96,17 @@ class Judgement:
 
     def give_up(self, group: Sequence[Image], reason: Reason) -> None:
         """Let an image go that the level keeps, and the steps it was built on after it."""
-        image, *below = group
-        unreached = self.unreached.get(image.id)
-        self.rulings[image.id] = (True, (reason, unreached) if unreached else (reason,))
-        self._let_go(image)
-        self.kept_children[image.parent] -= 1
-        for step in below:
-            ruling = self._judge(step)
-            self.rulings[step.id] = ruling
+        for image in group:
+            if image is group[0]:
+                unreached = self.unreached.get(image.id)
+                ruling: Ruling = (True, (reason, unreached) if unreached else (reason,))
+            else:
+                ruling = self._judge(image)
+            self.rulings[image.id] = ruling
             if not ruling[0]:
                 break
-            self._let_go(step)
-            self.kept_children[step.parent] -= 1
+            self._let_go(image)
+            self.kept_children[image.parent] -= 1
 
     def _let_go(self, image: Image) -> None:
         """Note that it goes, and for what it was built on, by the name of what."""
@@ -128,28 +119,12 @@ class Judgement:
         """The digests that name an image as a tag does."""
         return self.by_digest[image.id].names if image.digests else ()
 
-    def last_sign(self, image: Image) -> float | None:
-        """When anybody last had to do with the image; see ``arrival.last_sign``."""
-        return self.sign(image)[1]
-
-    def sign(self, image: Image) -> tuple[str, float | None]:
-        """What that was, in words, and when."""
-        if image.id not in self._signs:
-            self._signs[image.id] = sign(image, self.usage)
-        return self._signs[image.id]
-
     def doubtful(self, image: Image) -> bool:
         """Whether an image may go only if its registry, which was not asked, says that it has it.
 
-        True for none that a deep clean takes whatever the registry says.
+        False for all images where a deep clean takes them whatever the registry says.
         """
-        doubt = self._doubt(image)
-        return doubt is not None and doubt.unasked and not self.gives_up_local
-
-    def idle(self, image: Image) -> float | None:
-        """Seconds since ``last_sign``; None where there is none."""
-        sign = self.last_sign(image)
-        return None if sign is None else max(0.0, self.now - sign)
+        return self._doubt(image) is _UNASKED and not self.gives_up_local
 
     def _name(self, image: Image) -> Reason | None:
         """The reason why an image has a name: its tags or, without any, a digest; else None."""
@@ -175,25 +150,18 @@ class Judgement:
         name = self._name(image)
         named = (name,) if name else ()
         if held_by := self.held_by.get(image.id):
-            stays, reasons = keep(Rule.IN_USE, containers=len(held_by), container=min(held_by))
-            return stays, (*reasons, *named)
+            held = Reason(Rule.IN_USE, {"containers": len(held_by), "container": min(held_by)})
+            return False, (held, *named)
         if image.in_lists:
             return False, (Reason(Rule.IN_USE, {"manifest_list": image.in_lists[0]}), *named)
         doubt = self._doubt(image)
-        lost = doubt.reason if doubt else None
         # Before a named image goes its registry is asked: until then it does not count as lost.
         unasked = doubt is _UNASKED and (name or once_in_registry(image, self.store))
-        protected = self.protection.of_image(
-            image,
-            self._arrival(image)[1],
-            self.last_sign(image),
-            lost=None if unasked else lost,
-        )
-        if protected:
+        lost = doubt is not None and not unasked
+        came, last = self._arrival(image)[1], sign(image, self.usage)[1]
+        if protected := self.protection.of_image(image, came, last, lost=lost):
             return False, (protected, *named)
-        if name is None:
-            return self._judge_untagged(image)
-        return self._judge_named(image, name, doubt)
+        return self._judge_named(image, name, doubt) if name else self._judge_untagged(image)
 
     def _judge_untagged(self, image: Image) -> Ruling:
         if not self.policy.takes.untagged:
@@ -203,12 +171,9 @@ class Judgement:
         once_tagged = had_tag(image, self.store, step=self._is_step(image))
         grace = self.policy.grace
         least = grace.once_tagged if once_tagged else grace.never_tagged
-        young = too_young(*self._arrival(image), least, self.now)
-        if young is not None:
+        if young := too_young(*self._arrival(image), least, self.now):
             return False, (young,)
-        facts: dict[str, Fact] = {}
-        if once_tagged:
-            facts["once_tagged"] = True
+        facts: dict[str, Fact] = {"once_tagged": True} if once_tagged else {}
         if image.digests:
             facts["digest"] = image.digests[0]
         if not facts and (built := self.step_of.get(image.id)):
@@ -222,7 +187,7 @@ class Judgement:
         held = self._held_at_any_level(image)
         lost = None if held or self.gives_up_local else doubt
         hindrance = lost.reason if lost else held
-        doubtful = lost is not None and lost.unasked
+        doubtful = lost is _UNASKED
         let_go, reason = self._taken(image, name)
         # Where the disk fills up, a registry that cannot be reached is no reason to keep for good
         # what came from there.
@@ -235,32 +200,29 @@ class Judgement:
                 # The level alone would not have been enough to keep it.
                 reason = hindrance
             return False, (reason,) if reason == name else (reason, name)
-        if hindrance is None:
-            # Given up all the same; who is asked for a yes shall know.
-            if doubt and doubt.unasked:
-                self.unconfirmed.append(image.id)
-            return True, (reason, doubt.reason) if doubt else (reason,)
-        if doubtful:
+        if doubtful or (hindrance is None and doubt is _UNASKED):
             self.unconfirmed.append(image.id)
-        return False, (hindrance, name)
+        if hindrance is not None:
+            return False, (hindrance, name)
+        # Given up all the same where there is a doubt; who is asked for a yes shall know.
+        return True, (reason, doubt.reason) if doubt else (reason,)
 
     def _taken(self, image: Image, name: Reason) -> tuple[bool, Reason]:
         """Whether the level takes an image with a name, and why."""
         takes = self.policy.takes.tagged
         if takes == "none":
             return False, name
-        idle, what = self.idle(image), self.sign(image)[0]
+        what, last = sign(image, self.usage)
+        idle = age_of(last, self.now)
         if takes == "all":
             return True, Reason(Rule.UNUSED, {"idle": idle, "sign": what, "tags": len(image.tags)})
-        came = self._arrival(image)[1]
-        age = None if came is None else max(0.0, self.now - came)
-        return self.retained.judge(image, (what, idle), age)
+        return self.retained.judge(image, (what, idle), age_of(self._arrival(image)[1], self.now))
 
     def _held_at_any_level(self, image: Image) -> Reason | None:
         """What keeps a named image that is not in use and not protected, whatever the level."""
         if children := self.kept_children[image.id]:
             return Reason(Rule.PARENT, {"children": children})
-        return too_young(*self.sign(image), self.policy.grace.tagged, self.now)
+        return too_young(*sign(image, self.usage), self.policy.grace.tagged, self.now)
 
     def _doubt(self, image: Image) -> Doubt | None:
         """Why no registry may be able to give an image back; None where one can."""
@@ -269,17 +231,16 @@ class Judgement:
         if not image.digests:
             return Doubt(Reason(Rule.LOCAL))
         once_there = once_in_registry(image, self.store)
-        if image.registry_said:
-            facts: dict[str, Fact] = {"said": image.registry_said}
-            if image.registry_asked is not None:
-                facts["asked_ago"] = max(0.0, self.now - image.registry_asked)
-            if image.in_registry is False:
-                return Doubt(Reason(Rule.LOCAL, facts))
-            facts["once_there"] = once_there
-            return Doubt(Reason(Rule.UNCONFIRMED, facts), unreached=True)
-        if self.policy.check_registry:
-            return _UNASKED
-        return None if once_there else _UNCHECKED
+        if not image.registry_said:
+            if self.policy.check_registry:
+                return _UNASKED
+            return None if once_there else _UNCHECKED
+        facts: dict[str, Fact] = {"said": image.registry_said}
+        if image.registry_asked is not None:
+            facts["asked_ago"] = age_of(image.registry_asked, self.now)
+        if image.in_registry is False:
+            return Doubt(Reason(Rule.LOCAL, facts))
+        return Doubt(Reason(Rule.UNCONFIRMED, {**facts, "once_there": once_there}), unreached=True)
 
 
 def children_first(images: Sequence[Image]) -> list[Image]:
@@ -293,8 +254,8 @@ def children_first(images: Sequence[Image]) -> list[Image]:
             path.append(at.id)
             depths[at.id] = 0
             at = by_id.get(at.parent)
-        depth = depths[at.id] if at is not None else 0
-        for image_id in reversed(path):
-            depth += 1
-            depths[image_id] = depth
+        above = depths[at.id] if at is not None else 0
+        depths.update(
+            (image_id, above + depth) for depth, image_id in enumerate(reversed(path), start=1)
+        )
     return sorted(images, key=lambda image: -depths[image.id])

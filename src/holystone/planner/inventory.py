@@ -198,6 +198,16 @@ class CacheRecord(NamedTuple):
     are more than ``size`` where something else may hold the layer too. None where ``size`` is what
     the engine tells."""
 
+    @property
+    def latest(self) -> float:
+        """When it was last used, or made where no use is known; 0.0 where nothing tells."""
+        return self.created if self.last_used is None else self.last_used
+
+    @property
+    def sign(self) -> str:
+        """What ``latest`` is the time of."""
+        return "made" if self.last_used is None else "last used"
+
 
 class Disk(NamedTuple):
     """The file system under the engine's data; unknown (None) where that is not in sight.

@@ -10,9 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from holystone.planner import patterns
+from holystone.planner.glob import of_text
 from holystone.planner.patterns import covers
 from holystone.planner.reference import parsed_or_none
-from holystone.planner.rules import matches_name
 
 
 class Kept(NamedTuple):
@@ -179,7 +179,7 @@ class KeptContainers:
                 return row
             if not row.names and not row.images:
                 continue
-            by_name = not row.names or any(matches_name(each, name) for each in row.names)
+            by_name = not row.names or any(of_text(each).matches(name) for each in row.names)
             if by_name and (not row.images or any(covers(row.images, ref) for ref in references)):
                 return row
         return self._added(name, labels, references) if self.more else None

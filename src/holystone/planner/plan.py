@@ -20,13 +20,10 @@ from holystone.planner.image_rules import Judgement
 from holystone.planner.inventory import Container, Image, Inventory
 from holystone.planner.policy import Policy
 from holystone.planner.protection import Protection
-from holystone.planner.rules import Ruling, Users, judge_network, judge_volume
+from holystone.planner.rules import Judge, Ruling, Users
 from holystone.planner.sizes import free
-from holystone.planner.usage import Usage
+from holystone.planner.usage import Key, Usage
 from holystone.planner.verdict import Plan, Step, Verdict
-
-Rulings = Mapping[tuple[str, str], Ruling]
-"""The ruling on every object, by kind and ID."""
 
 
 def plan(inventory: Inventory, usage: Usage, policy: Policy, now: float) -> Plan:
@@ -38,32 +35,20 @@ def plan(inventory: Inventory, usage: Usage, policy: Policy, now: float) -> Plan
     """
     protection = Protection(inventory, usage, policy, now)
     containers = ContainerJudgement(inventory, usage, policy, protection, now)
-    staying = containers.staying
+    staying, going = containers.staying, containers.going
     images = Judgement(inventory, staying, usage, policy, protection, now)
-    images.judge_all(inventory.images)
     shares = shares_of_records(inventory)
     account = LayerHolders(inventory.images, shares.layers)
     for image in images.going:
         account.give_up_image(image)
     cache = CacheJudgement(inventory, policy, now, account.shared)
-    going = containers.going
-    volumes = users(staying, going, lambda container: container.volumes)
-    networks = users(staying, going, lambda container: container.networks)
-    rulings: dict[tuple[str, str], Ruling] = {
-        ("container", container_id): ruling for container_id, ruling in containers.rulings.items()
-    }
+    judge = Judge(usage, policy, protection, now)
+    users = _users(staying, going, lambda container: container.volumes)
+    rulings: dict[Key, Ruling] = {("container", i): told for i, told in containers.rulings.items()}
+    rulings.update((("volume", v.name), judge.volume(v, users(v.name))) for v in inventory.volumes)
+    users = _users(staying, going, lambda container: container.networks)
     rulings.update(
-        (
-            ("volume", v.name),
-            judge_volume(v, volumes(v.name), usage, policy, protection, now),
-        )
-        for v in inventory.volumes
-    )
-    rulings.update(
-        (
-            ("network", n.id),
-            judge_network(n, networks(n.name, n.id, n.id[:12]), usage, policy, protection, now),
-        )
+        (("network", n.id), judge.network(n, users(n.name, n.id, n.id[:12])))
         for n in inventory.networks
     )
     least_free = _least_free(inventory, policy)
@@ -79,10 +64,10 @@ def plan(inventory: Inventory, usage: Usage, policy: Policy, now: float) -> Plan
     return replace(made, unconfirmed=tuple(images.unconfirmed), target_free=least_free)
 
 
-def _unmeasured(inventory: Inventory, rulings: Rulings) -> int:
+def _unmeasured(inventory: Inventory, rulings: Mapping[Key, Ruling]) -> int:
     """Bytes that containers and volumes that go may free less than the engine says."""
-    containers = (c for c in inventory.containers if rulings["container", c.id][0])
-    volumes = (v for v in inventory.volumes if rulings["volume", v.name][0])
+    containers = [c for c in inventory.containers if rulings["container", c.id][0]]
+    volumes = [v for v in inventory.volumes if rulings["volume", v.name][0]]
     return container_slack(containers).below + volume_slack(volumes).below
 
 
@@ -98,7 +83,7 @@ def _least_free(inventory: Inventory, policy: Policy) -> int | None:
 def assemble(
     inventory: Inventory,
     policy: Policy,
-    rulings: Rulings,
+    rulings: Mapping[Key, Ruling],
     going: Sequence[Image],
     cut: Sequence[str],
     shares: RecordShares | None = None,
@@ -109,113 +94,102 @@ def assemble(
     records that go, leaves first; ``shares`` see ``free``.
     """
     gone = {key for key, (goes, _) in rulings.items() if goes}
+    shares = shares or shares_of_records(inventory)
+    records = {record.id: record for record in inventory.cache}
+    freed = free(inventory, going, [records[record_id] for record_id in cut], shares)
     leaving = [c for c in inventory.containers if ("container", c.id) in gone]
+    children: defaultdict[str, list[str]] = defaultdict(list)
+    for image in going:
+        children[image.parent].append(image.id)
     steps = [
         Step("container", c.id, targets, c.freed_bytes, after)
         for c, targets, after in removals(leaving, inventory.containers)
     ]
-    records = {record.id: record for record in inventory.cache}
-    shares = shares or shares_of_records(inventory)
-    freed = free(inventory, going, [records[record_id] for record_id in cut], shares)
-    steps += _image_steps(going, freed.images)
+    steps += [
+        Step("image", i.id, i.tags + i.digests or (i.id,), size, tuple(children.get(i.id, ())))
+        for i, size in zip(going, freed.images, strict=True)
+    ]
     steps += [Step("cache", r, (r,), size) for r, size in zip(cut, freed.records, strict=True)]
-    volumes = [v for v in inventory.volumes if ("volume", v.name) in gone]
-    steps += [Step("volume", v.name, (v.name,), v.size or 0) for v in volumes]
+    steps += [
+        Step("volume", v.name, (v.name,), v.size or 0)
+        for v in inventory.volumes
+        if ("volume", v.name) in gone
+    ]
     steps += [
         Step("network", n.id, (n.id,), 0) for n in inventory.networks if ("network", n.id) in gone
     ]
     by_step = {(step.kind, step.id): step.freed_bytes for step in steps}
-    verdicts = [
-        Verdict(
-            kind, object_id, names, *rulings[kind, object_id], by_step.get((kind, object_id), 0)
-        )
-        for kind, object_id, names in _objects(inventory)
-        if (kind, object_id) in rulings
-    ]
-    made = Plan(
+    verdicts = tuple(
+        Verdict(*key, names, *rulings[key], by_step.get(key, 0))
+        for key, names in _objects(inventory)
+        if key in rulings
+    )
+    total, estimated, at_least, at_most = _sums(
+        steps, slack_of(inventory, steps, going, freed.slack, shares.blobs)
+    )
+    return Plan(
         level=policy.level,
         taken_at=inventory.taken_at,
         engine=inventory.engine,
         disk=inventory.disk,
-        verdicts=tuple(verdicts),
+        verdicts=verdicts,
         steps=tuple(steps),
-        freed_bytes=0,
-        estimated=False,
-        at_least=0,
-        at_most=0,
+        freed_bytes=total,
+        estimated=estimated,
+        at_least=at_least,
+        at_most=at_most,
         held_by_cache=freed.held_by_cache,
         notes=inventory.notes,
         partial=inventory.partial,
         image_count=inventory.image_count,
     )
-    return _summed(made, slack_of(inventory, steps, going, freed.slack, shares.blobs))
 
 
 def containers_alone(plan: Plan, inventory: Inventory) -> Plan:
     """The plan with its steps on containers alone, and with what those free."""
     steps = tuple(step for step in plan.steps if step.kind == "container")
-    slack = slack_of(inventory, steps, blobs=shares_of_records(inventory).blobs)
-    return _summed(replace(plan, steps=steps, held_by_cache=0), slack)
-
-
-def _summed(plan: Plan, slack: Slack) -> Plan:
-    """The plan with the bytes that its steps free together."""
-    total = sum(step.freed_bytes for step in plan.steps)
+    total, estimated, at_least, at_most = _sums(
+        steps, slack_of(inventory, steps, blobs=shares_of_records(inventory).blobs)
+    )
     return replace(
         plan,
+        steps=steps,
         freed_bytes=total,
-        estimated=slack.estimated,
-        at_least=max(0, total - slack.below),
-        at_most=total + slack.above,
+        estimated=estimated,
+        at_least=at_least,
+        at_most=at_most,
+        held_by_cache=0,
     )
 
 
-def _objects(inventory: Inventory) -> Iterable[tuple[str, str, tuple[str, ...]]]:
-    """Kind, ID and names of every object, in the order in which a plan lists them."""
-    yield from (("container", c.id, (c.name,)) for c in inventory.containers)
-    yield from (("image", i.id, i.tags or i.digests) for i in inventory.images)
-    yield from (("cache", r.id, (r.description,)) for r in inventory.cache)
-    yield from (("volume", v.name, (v.name,)) for v in inventory.volumes)
-    yield from (("network", n.id, (n.name,)) for n in inventory.networks)
+def _sums(steps: Iterable[Step], slack: Slack) -> tuple[int, bool, int, int]:
+    """The bytes that steps free together, whether that is estimated, and its bounds."""
+    total = sum(step.freed_bytes for step in steps)
+    return total, slack.estimated, max(0, total - slack.below), total + slack.above
 
 
-def _image_steps(going: Sequence[Image], freed: Sequence[int]) -> list[Step]:
-    """The steps that remove these images, with the bytes that come free at each of them."""
-    children: defaultdict[str, list[str]] = defaultdict(list)
-    for image in going:
-        children[image.parent].append(image.id)
-    return [
-        Step(
-            "image",
-            image.id,
-            image.tags + image.digests or (image.id,),
-            freed_bytes,
-            tuple(children.get(image.id, ())),
-        )
-        for image, freed_bytes in zip(going, freed, strict=True)
-    ]
+def _objects(inventory: Inventory) -> Iterable[tuple[Key, tuple[str, ...]]]:
+    """Kind and ID, and the names of every object, in the order in which a plan lists them."""
+    yield from ((("container", c.id), (c.name,)) for c in inventory.containers)
+    yield from ((("image", i.id), i.tags or i.digests) for i in inventory.images)
+    yield from ((("cache", r.id), (r.description,)) for r in inventory.cache)
+    yield from ((("volume", v.name), (v.name,)) for v in inventory.volumes)
+    yield from ((("network", n.id), (n.name,)) for n in inventory.networks)
 
 
-def users(
+def _users(
     staying: Iterable[Container],
     going: Iterable[Container],
     named_by: Callable[[Container], Iterable[str]],
 ) -> Callable[..., Users]:
     """What tells the containers that name a volume or network, by the ways to name it."""
 
-    def by_name(containers: Iterable[Container]) -> Mapping[str, list[str]]:
+    def by_name(containers: Iterable[Container]) -> Callable[[Iterable[str]], list[str]]:
         found: defaultdict[str, list[str]] = defaultdict(list)
         for container in containers:
             for name in named_by(container):
                 found[name].append(container.name)
-        return found
+        return lambda names: [user for name in names for user in found.get(name, ())]
 
     stay, go = by_name(staying), by_name(going)
-
-    def of(*names: str) -> Users:
-        return Users(
-            [each for name in names for each in stay.get(name, ())],
-            [each for name in names for each in go.get(name, ())],
-        )
-
-    return of
+    return lambda *names: Users(stay(names), go(names))

@@ -64,12 +64,12 @@ class Protection:
         return None
 
     def of_image(
-        self, image: Image, arrived: float | None, used: float | None, *, lost: Reason | None
+        self, image: Image, arrived: float | None, used: float | None, *, lost: bool
     ) -> Reason | None:
         """Why an image stays, or None.
 
         ``arrived`` is when it came here, ``used`` the last sign that somebody wanted it, None where
-        nothing tells; ``lost`` the reason to think that no registry can give it back, or None.
+        nothing tells; ``lost``: whether no registry may be able to give it back.
         """
         if not self.any:
             return None

@@ -11,9 +11,14 @@ An image that no reference means any more has no future and goes first.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
-from holystone.planner.demand import Habit, Habits
+from holystone.planner.demand import SOON, SPEED, USUAL_GAP, Company, Habit, Habits
+from holystone.planner.inventory import CacheRecord, Image
+from holystone.planner.names import complete
+from holystone.planner.usage import SAME_USE, Usage, age_of, once_in_registry, sign
+from holystone.planner.verdict import Fact
 
 WAIT = 3.2
 """Seconds that any pull costs a job, however small it is."""
@@ -245,3 +250,140 @@ class Ranking:
         if len(self._away) > MOST_ABSENT:
             longest = min(self._away, key=self._away.__getitem__)
             self._want(longest, self._means[longest][1], absent=False)
+
+
+REMADE = 4.0
+"""How much longer a build takes to make a byte of its cache than a registry to send one. Engines
+do not tell how long a step took; with this a record goes before an image used as often."""
+
+
+class Prospects(NamedTuple):
+    """What is expected of an image, or a build cache record."""
+
+    idle: float | None
+    """Seconds since its last use; None where none is known."""
+    gap: float | None
+    """How far apart its uses lie on average, seconds; None where there was but one."""
+    freed: int
+    """Bytes that go with it now."""
+    seconds: float | None
+    """How long it takes to fetch that again; None where nothing has to be, or nothing tells, or no
+    registry is known to have it."""
+    chance: float | None = None
+    """How likely it is to follow what was asked for just now; None where nothing tells."""
+    sign: str = "last used"
+    """What ``idle`` counts from: where no use is known, when it was made or came here."""
+
+    @property
+    def facts(self) -> dict[str, Fact]:
+        """As facts of a reason."""
+        told: dict[str, Fact] = {"idle": self.idle, "sign": self.sign, "gap": self.gap}
+        if self.chance is not None:
+            told["chance"] = self.chance
+        return {**told, "frees": self.freed, "seconds": self.seconds}
+
+
+def rank(images: Iterable[Image], spare: Iterable[Image], usage: Usage) -> Ranking:
+    """The ranking of these images, of which those in ``spare`` may be given up.
+
+    What only another step of a build would hold is best left out of ``images``: each of them
+    counts as a holder of its layers. A sign counts for the references of which no use is
+    remembered: that an image came or got a tag is none.
+    """
+    habits = Habits(usage.references, Company(usage.company), usage.speeds)
+    ranking = Ranking(habits)
+    weights: dict[str, float] = {}
+    candidates = {image.id for image in spare}
+    for image in images:
+        pieces = _pieces(image, weights)
+        if image.id not in candidates:
+            ranking.add(image.id, pieces, spare=False)
+            continue
+        last = sign(image, usage)[1] or 0.0
+        ranking.add(image.id, pieces, last=last)
+        # What is remembered has its name in full.
+        written = image.tags + (image.pinned or (() if image.tags else image.digests))
+        names = [name if name in habits.known else complete(name) or name for name in written]
+        told = max((habits.known[name].last for name in names if name in habits.known), default=0.0)
+        used = usage.last_used.get(("image", image.id), 0.0)
+        for name in names:
+            if name not in habits.known:
+                habits.seen(name, last)
+            elif used > told:
+                # Nobody saw by which of its names.
+                habits.seen(name, used)
+            ranking.means(name, image.id, pieces)
+    for reference, layers in usage.absent.items():
+        if reference not in ranking.references and reference in habits.known:
+            ranking.means(reference, ("absent", reference), layers)
+    return ranking
+
+
+def _pieces(image: Image, weights: dict[str, float]) -> tuple[Piece, ...]:
+    """What an image is made of. A layer has the same bytes in every image that holds it.
+
+    ``weights``: by chain ID, where compressed content is only known of images as a whole, how much
+    more than its unpacked bytes a layer stands for.
+    """
+    if image.layers is None:
+        return ((("whole", image.id), image.size),)
+    pieces: tuple[Piece, ...] = image.held
+    if image.blobs:
+        # The blob of a layer that is not compressed has the digest that names the lowest layer.
+        pieces += tuple((("blob", digest), size) for digest, size in set(image.blobs))
+    elif image.content_size:
+        whole = sum(layer.size for layer in image.held)
+        weight = 1 + image.content_size / whole if whole else 1.0
+        pieces = tuple(
+            (chain_id, int(size * weights.setdefault(chain_id, weight)))
+            for chain_id, size in image.held
+        )
+    if image.metadata_size:
+        pieces += ((("metadata", image.id), image.metadata_size),)
+    return pieces
+
+
+def prospects(
+    entry: Entry, image: Image, store: str, usage: Usage, now: float, soon: Mapping[str, float]
+) -> Prospects:
+    """What is expected of an image that may be given up; ``soon`` as the habits tell it now."""
+    gaps = [habit.use.gap for habit in entry.habits if habit.use.gap is not None]
+    last = max((habit.last for habit in entry.habits), default=entry.last)
+    per_byte = max((habit.seconds_per_byte for habit in entry.habits), default=0.0)
+    chances = [soon[h.reference] * SOON for h in entry.habits if h.reference in soon]
+    in_registry = image.in_registry
+    if in_registry is None:
+        in_registry = once_in_registry(image, store)
+    idle = age_of(last, now) if last > 0 else None
+    what, at = sign(image, usage)
+    return Prospects(
+        idle=idle,
+        gap=min(gaps, default=None),
+        freed=entry.freed,
+        seconds=WAIT + entry.freed * per_byte if entry.freed and in_registry else None,
+        chance=max(chances, default=None),
+        sign=what if at is not None and idle == age_of(at, now) else "last used",
+    )
+
+
+def prospects_of_record(record: CacheRecord, freed: int, now: float) -> Prospects:
+    """What is expected of a build cache record, by its own counters."""
+    return Prospects(
+        idle=age_of(record.latest, now) if record.latest > 0 else None,
+        gap=_gap(record) if record.usage_count > 1 else None,
+        freed=freed,
+        seconds=None,
+        sign=record.sign,
+    )
+
+
+def value_of_record(record: CacheRecord, now: float) -> float:
+    """What each byte of a build cache record is worth to keep, as ``Ranking.value`` counts it."""
+    return REMADE / SPEED / (_gap(record) + max(0.0, now - record.latest))
+
+
+def _gap(record: CacheRecord) -> float:
+    """Seconds between the uses of a record: the mean over all of them, or what is usual."""
+    if record.usage_count < 2:
+        return USUAL_GAP
+    return max(SAME_USE, (record.latest - record.created) / (record.usage_count - 1))

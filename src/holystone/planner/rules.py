@@ -1,12 +1,12 @@
 """The rules that let volumes and networks go or keep them, and what all rules share.
 
-Every function answers ``(remove, reasons)`` for one object. The order inside a function is the
-order of safety: in use, then what the level leaves alone, then grace, and only then removal.
+A ruling is ``(remove, reasons)`` for one object. Rules are asked in the order of safety: in use,
+then protected, then what the level leaves alone, then grace, and only then removal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from holystone.planner.glob import of_text
@@ -14,7 +14,7 @@ from holystone.planner.inventory import Network, Volume
 from holystone.planner.patterns import labels, names
 from holystone.planner.policy import Policy
 from holystone.planner.protection import Protection
-from holystone.planner.usage import Usage
+from holystone.planner.usage import Key, Usage, age_of
 from holystone.planner.verdict import Fact, Reason, Rule
 
 Ruling = tuple[bool, tuple[Reason, ...]]
@@ -37,14 +37,10 @@ def too_young(what: str, since: float | None, least: float, now: float) -> Reaso
     as too young, unless no grace is asked for at all. A time in the future (a skewed clock) counts
     as now.
     """
-    if least <= 0:
+    age = age_of(since, now)
+    if least <= 0 or (age is not None and age >= least):
         return None
-    if since is None:
-        return Reason(Rule.YOUNG, {"since": what, "age": None, "min_age": least, "until": None})
-    age = max(0.0, now - since)
-    if age >= least:
-        return None
-    until = min(since, now) + least
+    until = None if since is None else min(since, now) + least
     return Reason(Rule.YOUNG, {"since": what, "age": age, "min_age": least, "until": until})
 
 
@@ -56,63 +52,55 @@ class Users(NamedTuple):
     """Those that go in this very run."""
 
 
-def judge_volume(
-    volume: Volume,
-    users: Users,
-    usage: Usage,
-    policy: Policy,
-    protection: Protection,
-    now: float,
-) -> Ruling:
-    """Volumes can hold data: those go that the level takes and the owner names."""
-    if users.staying:
-        return keep(Rule.IN_USE, containers=len(users.staying), container=min(users.staying))
-    if protected := protection.of_labels(volume.labels):
-        return False, (protected,)
-    rules = policy.volumes
-    if not policy.takes.volumes or rules.remove == "never":
-        return keep(Rule.LEVEL, level=policy.level, anonymous=volume.anonymous)
-    if not volume.anonymous and not (
-        rules.remove == "named" and names(rules.names).first(volume.name) is not None
-    ):
-        return keep(Rule.NAMED, level=policy.level)
-    if users.going:
-        return keep(Rule.RELEASED, container=min(users.going))
-    least = max(policy.grace.other, rules.unused_for)
-    sign, since = _last_use(("volume", volume.name), volume.created, usage)
-    young = too_young(sign, since, least, now)
-    if young is not None:
-        return False, (young,)
-    return remove(Rule.UNUSED, **_unused(sign, since, now))
+class Judge(NamedTuple):
+    """What the rules on volumes and networks of one host are asked with."""
 
+    usage: Usage
+    policy: Policy
+    protection: Protection
+    now: float
 
-def judge_network(
-    network: Network,
-    users: Users,
-    usage: Usage,
-    policy: Policy,
-    protection: Protection,
-    now: float,
-) -> Ruling:
-    """Networks cost no disk space; the engine has only so many subnets to give."""
-    if network.builtin:
-        return keep(Rule.BUILTIN)
-    if users.staying:
-        return keep(Rule.IN_USE, containers=len(users.staying), container=min(users.staying))
-    if protected := protection.of_labels(network.labels):
-        return False, (protected,)
-    if not policy.takes.networks:
-        return keep(Rule.LEVEL, level=policy.level)
-    if not (policy.takes.everything or policy.networks_by_hand or made_by_tool(network)):
-        return keep(Rule.BY_HAND)
-    if users.going:
-        return keep(Rule.RELEASED, container=min(users.going))
-    least = max(policy.grace.other, policy.networks_unused_for)
-    sign, since = _last_use(("network", network.id), network.created, usage)
-    young = too_young(sign, since, least, now)
-    if young is not None:
-        return False, (young,)
-    return remove(Rule.UNUSED, **_unused(sign, since, now))
+    def volume(self, volume: Volume, users: Users) -> Ruling:
+        """Volumes can hold data: those go that the level takes and the owner names."""
+        rules, level = self.policy.volumes, self.policy.level
+        if held := self._held(volume.labels, users):
+            return held
+        if not self.policy.takes.volumes or rules.remove == "never":
+            return keep(Rule.LEVEL, level=level, anonymous=volume.anonymous)
+        named = rules.remove == "named" and names(rules.names).first(volume.name) is not None
+        if not (volume.anonymous or named):
+            return keep(Rule.NAMED, level=level)
+        return self._unused(("volume", volume.name), volume.created, users, rules.unused_for)
+
+    def network(self, network: Network, users: Users) -> Ruling:
+        """Networks cost no disk space; the engine has only so many subnets to give."""
+        policy = self.policy
+        if network.builtin:
+            return keep(Rule.BUILTIN)
+        if held := self._held(network.labels, users):
+            return held
+        if not policy.takes.networks:
+            return keep(Rule.LEVEL, level=policy.level)
+        if not (policy.takes.everything or policy.networks_by_hand or made_by_tool(network)):
+            return keep(Rule.BY_HAND)
+        key = ("network", network.id)
+        return self._unused(key, network.created, users, policy.networks_unused_for)
+
+    def _held(self, labels: Mapping[str, str], users: Users) -> Ruling | None:
+        if users.staying:
+            return keep(Rule.IN_USE, containers=len(users.staying), container=min(users.staying))
+        protected = self.protection.of_labels(labels)
+        return (False, (protected,)) if protected else None
+
+    def _unused(self, key: Key, created: float, users: Users, least: float) -> Ruling:
+        """The ruling on what may go unless it was in use a moment ago."""
+        if users.going:
+            return keep(Rule.RELEASED, container=min(users.going))
+        used = self.usage.last_used.get(key, 0.0)
+        sign, since = ("last used", used) if used > created else ("made", created or None)
+        if young := too_young(sign, since, max(self.policy.grace.other, least), self.now):
+            return False, (young,)
+        return remove(Rule.UNUSED, idle=age_of(since, self.now), sign=sign)
 
 
 _TOOLS = (
@@ -141,22 +129,5 @@ def made_by_tool(network: Network) -> bool:
 
     One that somebody made by hand may be named in configurations that nothing here shows.
     """
-    if labels(_TOOLS).first(network.labels):
-        return True
-    return any(matches_name(pattern, network.name) for pattern in _TOOL_NAMES)
-
-
-def matches_name(pattern: str, name: str) -> bool:
-    """True where a name is as the pattern says: ``*`` any text, ``?`` one character."""
-    return pattern in ("*", name) or of_text(pattern).matches(name)
-
-
-def _unused(sign: str, since: float | None, now: float) -> dict[str, Fact]:
-    """How long it is unused; ``sign`` is what ``since`` was the time of."""
-    return {"idle": None if since is None else max(0.0, now - since), "sign": sign}
-
-
-def _last_use(key: tuple[str, str], created: float, usage: Usage) -> tuple[str, float | None]:
-    """When a volume or network was last used, or made where no use is known, and which of these."""
-    used = usage.last_used.get(key, 0.0)
-    return ("last used", used) if used > created else ("made", created or None)
+    by_label = labels(_TOOLS).first(network.labels)
+    return bool(by_label) or any(of_text(each).matches(network.name) for each in _TOOL_NAMES)

@@ -143,40 +143,37 @@ class Content(NamedTuple):
 
 def freed_content(
     going: Sequence[Image],
-    images: Iterable[Image],
+    images: Sequence[Image],
     count: Counter[str],
     cached: Collection[str] = (),
 ) -> list[Content]:
     """What each image frees when they go in this order, unpacked layers aside.
 
-    ``count`` is ``layers.holders`` of every image on the host; it is not changed. Where the blobs
+    ``count`` is ``holders`` of every image on the host; it is not changed. Where the blobs
     of every image are known the answer is exact: a blob goes with its last holder. ``cached`` are
     the digests of blobs that build cache holds as well: they come free with no image.
     """
     if not any(image.content_size for image in going):
         return [Content()] * len(going)
-    images = tuple(images)
+    freed = []
     if all(image.blobs is not None for image in images):
-        return _by_blob(going, images, cached)
+        holders = blob_holders(images)
+        for image in going:
+            blobs = set(image.blobs or ())
+            holders.subtract(blob.digest for blob in blobs)
+            freed.append(
+                _exact(b.size for b in blobs if not holders[b.digest] and b.digest not in cached)
+            )
+        return freed
     left = Counter(count)
     prefixes = _Prefixes(images)
-    freed = []
     for image in going:
-        shared_depth = 0
-        for depth, layer in enumerate(image.held, start=1):
-            left[layer.chain_id] -= 1
-            if left[layer.chain_id]:
-                shared_depth = depth
+        left.subtract(layer.chain_id for layer in image.held)
         if image.other_layers:
             freed.append(_of_platforms(image, left))
         else:
-            freed.append(_above(image, shared_depth, prefixes))
+            freed.append(prefixes.above(image, left, 0))
     return freed
-
-
-def blob_holders(images: Iterable[Image]) -> Counter[str]:
-    """How many of these images hold each blob, by digest."""
-    return Counter(blob.digest for image in images for blob in set(image.blobs or ()))
 
 
 def content_alone(images: Sequence[Image], count: Counter[str]) -> list[Content]:
@@ -185,35 +182,22 @@ def content_alone(images: Sequence[Image], count: Counter[str]) -> list[Content]
         return [Content()] * len(images)
     if all(image.blobs is not None for image in images):
         holders = blob_holders(images)
-        own = [
-            sum(blob.size for blob in set(image.blobs or ()) if holders[blob.digest] == 1)
+        return [
+            _exact(blob.size for blob in set(image.blobs or ()) if holders[blob.digest] == 1)
             for image in images
         ]
-        return [Content(size, size, size) for size in own]
     prefixes = _Prefixes(images)
-    alone = []
-    for image in images:
-        shared_depth = 0
-        for depth, layer in enumerate(image.layers or (), start=1):
-            if count[layer.chain_id] > 1:
-                shared_depth = depth
-        alone.append(_above(image, shared_depth, prefixes))
-    return alone
+    return [prefixes.above(image, count, 1) for image in images]
 
 
-def _by_blob(
-    going: Sequence[Image], images: Iterable[Image], cached: Collection[str]
-) -> list[Content]:
-    holders = blob_holders(images)
-    freed = []
-    for image in going:
-        total = 0
-        for blob in set(image.blobs or ()):
-            holders[blob.digest] -= 1
-            if not holders[blob.digest] and blob.digest not in cached:
-                total += blob.size
-        freed.append(Content(total, total, total))
-    return freed
+def blob_holders(images: Iterable[Image]) -> Counter[str]:
+    """How many of these images hold each blob, by digest."""
+    return Counter(blob.digest for image in images for blob in set(image.blobs or ()))
+
+
+def _exact(sizes: Iterable[int]) -> Content:
+    total = sum(sizes)
+    return Content(total, total, total)
 
 
 def _of_platforms(image: Image, left: Counter[str]) -> Content:
@@ -226,23 +210,6 @@ def _of_platforms(image: Image, left: Counter[str]) -> Content:
     shared = any(left[layer.chain_id] for layer in image.held)
     least = 0 if shared else image.content_size // max(1, len(image.platforms))
     return Content(max(least, image.content_size * alone // unpacked), least, image.content_size)
-
-
-def _above(image: Image, shared_depth: int, prefixes: _Prefixes) -> Content:
-    """The content of an image above its lowest ``shared_depth`` layers, which others hold."""
-    if image.layers is None:
-        return Content(image.content_size, 0, image.content_size)
-    if not image.layers:
-        # An artifact may have its blobs in common with another one.
-        return Content(image.content_size, 0, image.content_size)
-    if not shared_depth:
-        return Content(image.content_size, image.content_size, image.content_size)
-    below = prefixes.content(image, shared_depth)
-    return Content(
-        image.content_size - below.freed,
-        image.content_size - below.at_most,
-        image.content_size - below.at_least,
-    )
 
 
 class _Prefixes:
@@ -258,22 +225,33 @@ class _Prefixes:
         for image in images:
             if not image.layers:
                 continue
-            top = image.layers[-1].chain_id
-            self.ends[top] = min(self.ends.get(top, image.content_size), image.content_size)
+            content = image.content_size
+            _lower(self.ends, image.layers[-1].chain_id, content)
             unpacked = sum(layer.size for layer in image.layers)
             below = 0
             for chain_id, size in image.layers:
                 below += size
-                known = self.most.get(chain_id, image.content_size)
-                self.most[chain_id] = min(known, image.content_size)
-                share = image.content_size * below // unpacked if unpacked else 0
-                self.guess[chain_id] = min(self.guess.get(chain_id, share), share)
+                _lower(self.most, chain_id, content)
+                _lower(self.guess, chain_id, content * below // unpacked if unpacked else 0)
 
-    def content(self, image: Image, depth: int) -> Content:
-        """The weight of the lowest ``depth`` layers of this image, as ``freed``, with bounds.
+    def above(self, image: Image, count: Counter[str], own: int) -> Content:
+        """The content of an image above its topmost layer that others hold.
 
-        The same for every image on the stack: a set then frees the same in whatever order.
+        Others hold a layer where ``count`` is more than ``own``. Two sets of images on one stack
+        then free the same in whatever order.
         """
-        end = (image.layers or ())[depth - 1].chain_id
-        likely = self.ends.get(end, self.guess[end])
-        return Content(min(likely, self.most[end]), 0, self.most[end])
+        content = image.content_size
+        # Layers may be unknown; an artifact, which has none, may share its blobs with another.
+        if not image.layers:
+            return Content(content, 0, content)
+        shared = (each.chain_id for each in reversed(image.layers) if count[each.chain_id] > own)
+        end = next(shared, None)
+        if end is None:
+            return Content(content, content, content)
+        most = self.most[end]
+        likely = min(self.ends.get(end, self.guess[end]), most)
+        return Content(content - likely, content - most, content)
+
+
+def _lower(least: dict[str, int], key: str, value: int) -> None:
+    least[key] = min(least.get(key, value), value)

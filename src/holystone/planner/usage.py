@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from holystone.planner.inventory import Image
+
 Key = tuple[str, str]
 """Kind and ID: what names one object on a host. Of the kind ``reference`` it is the reference."""
 
 SAME_USE = 60.0
 """Seconds within which uses count as one."""
+MADE_NOW = 60.0
+"""Seconds from when an image was built to its arrival or tag within which it was built here."""
 NEWEST_GAP = 0.15
 """The weight of the newest time between uses in their running mean."""
 
@@ -98,3 +102,73 @@ class Usage(NamedTuple):
     ended: Mapping[str, float] = {}
     """By container ID when one was first seen stopped of which the engine does not know when it
     stopped."""
+
+
+def age_of(since: float | None, now: float) -> float | None:
+    """Seconds since a moment, 0 for one that lies ahead; None where the moment is not known."""
+    return None if since is None else max(0.0, now - since)
+
+
+def sign(image: Image, usage: Usage) -> tuple[str, float | None]:
+    """What last showed that anybody had to do with an image, in words, and when (UTC seconds).
+
+    A pull is both an arrival and a use: then it arrived. Before holystone saw the image for the
+    first time it cannot know of any use, so that counts too.
+    """
+    signs = (
+        ("arrived", image.arrived),
+        ("last tagged", image.last_tagged),
+        ("last used", usage.last_used.get(("image", image.id))),
+        ("first seen", usage.first_seen.get(image.id)),
+    )
+    known = [(what, at) for what, at in signs if at is not None]
+    return max(known, key=lambda told: told[1], default=("last used", None))
+
+
+def arrival(image: Image, usage: Usage, *, step: bool = False) -> tuple[str, float | None]:
+    """What last told that an image came here or was wanted, and when (UTC seconds).
+
+    The latest of: when it came, by an event or by the engine's files; when it last got a tag.
+    A build date says nothing of that: who builds an image may set it. Only that of a ``step`` of a
+    classic build counts, which came here by that build. Where nothing of this is known, when
+    holystone first saw it: None where that is now.
+    """
+    signs = (("arrived", image.arrived), ("last tagged", image.last_tagged))
+    known = [(at, what) for what, at in signs if at is not None]
+    if known:
+        at, what = max(known)
+        return what, at
+    if step:
+        return "built", image.created
+    return "first seen", usage.first_seen.get(image.id)
+
+
+def once_in_registry(image: Image, store: str) -> bool:
+    """Whether a registry had the image when it was last heard of.
+
+    On the classic store an image has a repository digest only where it was pulled or pushed;
+    elsewhere every image has one.
+    """
+    if image.from_registry is None:
+        return store == "classic" and bool(image.digests)
+    return image.from_registry
+
+
+def had_tag(image: Image, store: str, *, step: bool) -> bool:
+    """Whether nothing can name an untagged image any more, so that no build waits for it.
+
+    The containerd store dates every image, a ``step`` of a classic build too, so the date alone
+    does not tell that there was a tag. BuildKit, which names what it works with in other ways,
+    marks its images; but the mark says nothing of one that came long after it was built.
+    """
+    if image.tagged_in or image.digests:
+        return True
+    if image.loaded:
+        return False
+    if image.last_tagged is not None:
+        at_once = image.last_tagged - image.created < MADE_NOW
+        of_a_step = store == "containerd" and not image.made_by_buildkit and (step or at_once)
+        if not of_a_step:
+            return True
+    late = image.arrived is not None and image.arrived - image.created >= MADE_NOW
+    return image.made_by_buildkit and not late

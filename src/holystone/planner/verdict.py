@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from holystone.planner.inventory import Disk, Engine, Note
 
@@ -150,3 +151,24 @@ class Plan:
     def kept(self) -> list[Verdict]:
         """The verdicts that keep an object."""
         return [verdict for verdict in self.verdicts if not verdict.remove]
+
+
+class Left(NamedTuple):
+    """What is left of an object whose removal got no answer."""
+
+    there: bool
+    lost: tuple[str, ...] = ()
+    """The references that an image had and has no more."""
+
+    @property
+    def detail(self) -> str:
+        """What is left, in words."""
+        if not self.there:
+            return "no answer came, and it is gone"
+        without = f", without {', '.join(self.lost)}" if self.lost else ""
+        return f"no answer came, and it is still there{without}"
+
+
+def lost(had: Iterable[str], has: Collection[str]) -> tuple[str, ...]:
+    """The references that an image had and has no more, each once, in their order."""
+    return tuple(each for each in dict.fromkeys(had) if each not in has)

@@ -17,7 +17,8 @@ def shortened(identifiers: Iterable[str]) -> Callable[[str], str]:
     bare = sorted({identifier.removeprefix(_ALGORITHM) for identifier in identifiers})
     lengths: dict[str, int] = {}
     for one, other in pairwise(bare):
-        same = _same(one, other)
+        differs = (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+        same = next(differs, min(len(one), len(other)))
         if same >= SHORT_ID:
             for each in (one, other):
                 lengths[each] = max(same + 1, lengths.get(each, SHORT_ID))
@@ -29,23 +30,21 @@ def shortened(identifiers: Iterable[str]) -> Callable[[str], str]:
     return short
 
 
-def _same(one: str, other: str) -> int:
-    """With how many of the same characters both begin."""
-    for place, (mine, theirs) in enumerate(zip(one, other, strict=False)):
-        if mine != theirs:
-            return place
-    return min(len(one), len(other))
-
-
 def names_of(verdicts: Iterable[Verdict]) -> Callable[[Verdict], str]:
     """What the rows of a listing call these objects: each differently from all others of its kind.
 
-    Names and short IDs, as ``name_of`` has them. Objects that share a name have their ID with it.
+    Names and short IDs, as ``name_of`` has them. Objects that share a name have their ID with it,
+    and where that does not help a number.
     """
     verdicts = list(verdicts)
     short = shortened(each for verdict in verdicts for each in _identifiers(verdict))
     names = {(each.kind, each.id): name_of(each, short) for each in verdicts}
-    _tell_apart(names, short)
+    for alike in _alike(names):
+        for kind, object_id in alike:
+            names[kind, object_id] += f" ({safe(short(object_id))})"
+    for alike in _alike(names):
+        for number, key in enumerate(alike[1:], 2):
+            names[key] += f" #{number}"
     return lambda verdict: names.get((verdict.kind, verdict.id)) or name_of(verdict, short)
 
 
@@ -57,16 +56,6 @@ def _identifiers(verdict: Verdict) -> Iterable[str]:
             yield digest
         elif is_hash(name):
             yield name
-
-
-def _tell_apart(names: dict[tuple[str, str], str], short: Callable[[str], str]) -> None:
-    """Add the ID to names that several have, and where that does not help a number."""
-    for alike in _alike(names):
-        for kind, object_id in alike:
-            names[kind, object_id] += f" ({safe(short(object_id))})"
-    for alike in _alike(names):
-        for number, key in enumerate(alike[1:], 2):
-            names[key] += f" #{number}"
 
 
 def _alike(names: Mapping[tuple[str, str], str]) -> list[list[tuple[str, str]]]:

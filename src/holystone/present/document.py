@@ -8,23 +8,24 @@ which takes ten times as long, so it is for terminals only.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from holystone.engine.host import SKIPPED, Removal
+from holystone.operations.execute import Outcome
 from holystone.outside.text import safe_json
-from holystone.planner.inventory import Disk, Engine, Image, Inventory, Note
+from holystone.planner.inventory import Disk, Engine, Inventory, Note
 from holystone.planner.policy import Watermarks
 from holystone.planner.totals import Beside
-from holystone.planner.verdict import Plan, Reason, Rule, Verdict
+from holystone.planner.verdict import Plan, Rule, Verdict
 from holystone.present import figures, notes, reasons
 from holystone.present.format import timestamp
 
 if TYPE_CHECKING:
     from holystone.config.load import Configuration
-    from holystone.operations.execute import Outcome
     from holystone.operations.rounds import Round
-    from holystone.planner.worth import Prospects
     from holystone.present.explanation import Explanation
 
 SCHEMA = 1
@@ -38,17 +39,44 @@ def dump(document: Document, *, indent: bool = False) -> str:
     return safe_json(json.dumps(document, separators=(",", ":")))
 
 
+def fields(record: object, names: str) -> Document:
+    """These attributes of a record, in this order.
+
+    ``a`` is attribute ``a``, ``a=b.c`` attribute ``c`` of its ``b`` under the name ``a``. ``a?`` is
+    null where it is empty. Values of names that end in ``_at`` are times in UTC seconds; seconds
+    are rounded to milliseconds.
+    """
+    made: Document = {}
+    for name, value_of, or_null in _parsed(names):
+        value = value_of(record)
+        if isinstance(value, tuple):
+            value = list(value)
+        elif name.endswith("_at") and value is not None:
+            value = timestamp(value)
+        elif name == "seconds" and value is not None:
+            value = round(value, 3)
+        made[name] = (value or None) if or_null else value
+    return made
+
+
+@cache
+def _parsed(names: str) -> list[tuple[str, attrgetter[Any], bool]]:
+    """Each name, what reads its value, and whether an empty one is written as null."""
+    made = []
+    for each in names.split():
+        name, _, attribute = each.partition("=")
+        bare = name.removesuffix("?")
+        made.append((bare, attrgetter(attribute or bare), bare != name))
+    return made
+
+
 def configured(told: Document, found: Configuration) -> Document:
     """The document, with the files that were read and what the nearest asks for in vain."""
-    configuration = {
-        "files": [source._asdict() for source in found.sources],
-        "without_effect": [
-            {"file": each.file, "line": each.line, "key": each.key, "text": each.problem}
-            for each in found.without_effect
-        ],
-    }
+    vain = [fields(each, "file line key text=problem") for each in found.without_effect]
+    files = [source._asdict() for source in found.sources]
     head = ("schema", "engine", "taken_at", "disk", "notes", "level")
-    return {name: told[name] for name in head} | {"configuration": configuration} | told
+    configuration = {"configuration": {"files": files, "without_effect": vain}}
+    return {name: told[name] for name in head} | configuration | told
 
 
 def plan(plan: Plan) -> Document:
@@ -62,74 +90,48 @@ def clean(
     *,
     disk_after: Disk | None = None,
     rounds: Sequence[Round] = (),
+    coalesced_with: int | None = None,
 ) -> Document:
     """The document of ``clean --json``: the plan, with what became of it.
 
     An item's ``freed_bytes`` stay those planned; ``outcome_freed_bytes`` are what it freed. Where
     an image was skipped, the others that share its layers free less than planned. With ``rounds``
-    the plan and the outcome are those of all of them.
+    the plan and the outcome are those of all of them. ``coalesced_with`` is the number of the run
+    that did the work of this one.
     """
     items = []
     for verdict in plan.verdicts:
         key = (verdict.kind, verdict.id)
-        item = _item(verdict)
         removal = outcome.results.get(key)
         if removal is None:
             # Every step has a result; should one lack it, it was certainly not carried out.
             removal = Removal(SKIPPED, "not tried") if verdict.remove else Removal("kept")
-        item["result"] = removal.result
-        item["detail"] = removal.detail
-        item["lost"] = list(removal.lost)
-        item["outcome_freed_bytes"] = outcome.freed.get(key, 0)
-        items.append(item)
-    ended = {
-        "freed_bytes": outcome.freed_bytes,
-        "planned_bytes": plan.freed_bytes,
-        "removed": outcome.removed,
-        "skipped": outcome.skipped,
-        "failed": outcome.failed,
-        "unknown": outcome.unknown,
-        "seconds": round(outcome.seconds, 3),
-        "interrupted": outcome.interrupted or None,
-        "disk": None if disk_after is None else _disk(disk_after),
-        "rounds": [_round(each) for each in rounds],
-    }
-    return _plan(plan) | {"coalesced_with": None, "outcome": ended, "items": items}
+        became = fields(removal, "result detail lost")
+        freed = {"outcome_freed_bytes": outcome.freed.get(key, 0)}
+        items.append(_item(verdict) | became | freed)
+    ended: Document = {"freed_bytes": outcome.freed_bytes, "planned_bytes": plan.freed_bytes}
+    ended |= _counts(outcome) | fields(outcome, "interrupted?")
+    ended["disk"] = None if disk_after is None else _disk(disk_after)
+    bytes_of = "planned_bytes=plan.freed_bytes freed_bytes=outcome.freed_bytes gained_bytes=gained"
+    ended["rounds"] = [fields(each, bytes_of) | _counts(each.outcome) for each in rounds]
+    return _plan(plan) | {"coalesced_with": coalesced_with, "outcome": ended, "items": items}
 
 
-def _round(done: Round) -> Document:
+def _counts(outcome: Outcome) -> Document:
     return {
-        "planned_bytes": done.plan.freed_bytes,
-        "freed_bytes": done.outcome.freed_bytes,
-        "gained_bytes": done.gained,
-        "removed": done.outcome.removed,
-        "skipped": done.outcome.skipped,
-        "failed": done.outcome.failed,
-        "unknown": done.outcome.unknown,
-        "seconds": round(done.outcome.seconds, 3),
+        **fields(outcome, "removed skipped"),
+        "failed": outcome.failed + outcome.not_tried,
+        **fields(outcome, "unknown seconds"),
     }
 
 
 def coalesced(inventory: Inventory, level: str, run: int, disk: Disk) -> Document:
     """The document of a clean whose work the run that it waited for has done."""
-    none = {"freed_bytes": 0, "planned_bytes": 0, "removed": 0, "skipped": 0, "failed": 0}
-    ended: Document = {
-        **none,
-        "unknown": 0,
-        "seconds": 0.0,
-        "interrupted": None,
-        "disk": _disk(disk),
-        "rounds": [],
-    }
-    promise = {"freed_bytes": 0, "estimated": False, "at_least_bytes": 0, "at_most_bytes": 0}
-    head = _about(inventory) | {"level": level}
-    rest: Document = {
-        "held_by_cache_bytes": 0,
-        "target_free_bytes": None,
-        "unconfirmed": [],
-        "coalesced_with": run,
-    }
-    return head | promise | rest | {"outcome": ended, "items": []}
+    seen = (inventory.taken_at, inventory.engine, inventory.disk)
+    nothing = Plan(
+        level, *seen, (), (), 0, estimated=False, at_least=0, at_most=0, notes=inventory.notes
+    )
+    return clean(nothing, Outcome({}, {}, 0, 0.0), disk_after=disk, coalesced_with=run)
 
 
 def status(
@@ -140,51 +142,33 @@ def status(
     beside: Beside = Beside(),  # noqa: B008 - immutable
 ) -> Document:
     """The document of ``status --json``. ``endpoint`` is the engine's address."""
-    shares = figures.image_shares(inventory.images)
-    stored = figures.images_stored(inventory.images, shares)
+    stored = figures.images_stored(inventory.images, figures.image_shares(inventory.images))
     cache = figures.cache_bytes(inventory)
-    volumes = figures.volume_bytes(inventory)
+    own = "own_bytes=own in_use_bytes=in_use shared_with_images_bytes=shared"
+    containers = inventory.containers
+    kinds = {
+        "image": {"count": len(inventory.images)}
+        | fields(stored, "stored_bytes=stored unique_bytes=unique shared_bytes=shared estimated"),
+        "container": {
+            "count": len(containers),
+            "running": sum(each.state == "running" for each in containers),
+            "writable_bytes": sum(each.writable_size for each in containers),
+        },
+        "cache": {"count": len(inventory.cache)} | fields(cache, own),
+        "volume": {"count": len(inventory.volumes)}
+        | fields(figures.volume_bytes(inventory), "known_bytes=known unknown"),
+        "network": {"count": len(inventory.networks)},
+    }
+    going = {
+        tally.kind: fields(tally, "remove=going keep=staying freed_bytes")
+        for tally in figures.tallies(plan)
+    }
     return _about(inventory) | {
         "endpoint": endpoint,
         "watermark": marks.reached(inventory.disk) or None,
-        "kinds": {
-            "image": {
-                "count": len(inventory.images),
-                "stored_bytes": stored.stored,
-                "unique_bytes": stored.unique,
-                "shared_bytes": stored.shared,
-                "estimated": stored.estimated,
-            },
-            "container": {
-                "count": len(inventory.containers),
-                "running": sum(c.state == "running" for c in inventory.containers),
-                "writable_bytes": sum(c.writable_size for c in inventory.containers),
-            },
-            "cache": {
-                "count": len(inventory.cache),
-                "own_bytes": cache.own,
-                "in_use_bytes": cache.in_use,
-                "shared_with_images_bytes": cache.shared,
-            },
-            "volume": {
-                "count": len(inventory.volumes),
-                "known_bytes": volumes.known,
-                "unknown": volumes.unknown,
-            },
-            "network": {"count": len(inventory.networks)},
-        },
+        "kinds": kinds,
         "account": _account(inventory, beside),
-        "clean": _promise(plan)
-        | {
-            "kinds": {
-                tally.kind: {
-                    "remove": tally.going,
-                    "keep": tally.staying,
-                    "freed_bytes": tally.freed_bytes,
-                }
-                for tally in figures.tallies(plan)
-            }
-        },
+        "clean": _promise(plan) | {"kinds": going},
     }
 
 
@@ -193,28 +177,17 @@ def _account(inventory: Inventory, beside: Beside) -> Document | None:
     told = figures.account_of(inventory, beside)
     if told is None:
         return None
+    kinds = "used_bytes=used images_bytes=images containers_bytes=containers cache_bytes=cache"
+    unread = {"logs_bytes": None, "orphans_bytes": None, "engine_bytes": None}
+    read = fields(told, "logs_bytes=logs orphans_bytes=orphans engine_bytes=own")
+    log = "container=container_id name path size_bytes=size limited"
     return {
-        "used_bytes": told.used,
-        "images_bytes": told.images,
-        "containers_bytes": told.containers,
-        "cache_bytes": told.cache,
-        "volumes_bytes": told.volumes,
-        "logs_bytes": told.logs if beside.read else None,
-        "orphans_bytes": told.orphans if beside.read else None,
-        "engine_bytes": told.own if beside.read else None,
+        **fields(told, f"{kinds} volumes_bytes=volumes"),
+        **(read if beside.read else unread),
         "other_bytes": told.other,
         "elsewhere": list(beside.elsewhere),
-        "logs": [
-            {
-                "container": log.container_id,
-                "name": log.name,
-                "path": log.path,
-                "size_bytes": log.size,
-                "limited": log.limited,
-            }
-            for log in beside.logs
-        ],
-        "orphans": [{"path": each.path, "size_bytes": each.size} for each in beside.orphans],
+        "logs": [fields(each, log) for each in beside.logs],
+        "orphans": [fields(each, "path size_bytes=size") for each in beside.orphans],
     }
 
 
@@ -229,21 +202,25 @@ def images(inventory: Inventory, plan: Plan) -> Document:
         containers = users.get(image.id, [])
         used = figures.last_use(containers, inventory.taken_at)
         listed.append(
-            _image(image)
-            | {
+            {
+                **fields(image, "id tags digests size_bytes=size"),
+                "created_at": timestamp(image.created) if image.created > 0 else None,
+                **fields(image, "last_tagged_at=last_tagged"),
                 "unique_bytes": None if share is None else share.unique,
                 "shared_bytes": None if share is None else share.shared,
                 "containers": [container.name for container in containers],
                 "last_used_at": None if used is None else timestamp(used),
+                **_verdict(verdicts[image.id]),
             }
-            | _verdict(verdicts[image.id])
         )
     return _about(inventory) | {"images": listed}
 
 
 def explain(explanation: Explanation, plan: Plan) -> Document:
     """The document of ``explain --json``: one object, whole."""
-    alone = explanation.alone
+    alone, expected = explanation.alone, explanation.prospects
+    told = "freed_bytes=freed estimated at_least_bytes=at_least at_most_bytes=at_most"
+    ranked = "idle_seconds=idle gap_seconds=gap frees_bytes=freed fetch_seconds=seconds chance"
     return preamble(plan.engine, plan.taken_at, plan.disk, plan.notes) | {
         "level": plan.level,
         "item": _item(explanation.verdict),
@@ -252,36 +229,12 @@ def explain(explanation: Explanation, plan: Plan) -> Document:
             for name, fact in explanation.facts.items()
         },
         "references": list(explanation.references),
-        "containers": [
-            {"id": container.id, "name": container.name, "state": container.state}
-            for container in explanation.containers
-        ],
-        "alone": None
-        if alone is None
-        else {
-            "freed_bytes": alone.freed,
-            "estimated": alone.estimated,
-            "at_least_bytes": alone.at_least,
-            "at_most_bytes": alone.at_most,
-            "held_by_cache_bytes": alone.held_by_cache,
-        },
-        "prospects": _prospects(explanation.prospects),
+        "containers": [fields(each, "id name state") for each in explanation.containers],
+        "alone": alone and fields(alone, f"{told} held_by_cache_bytes=held_by_cache"),
+        "prospects": expected and fields(expected, ranked),
         "shares_with": [
-            {"id": sharer.id, "names": list(sharer.names), "shared_bytes": sharer.shared}
-            for sharer in explanation.sharers
+            fields(each, "id names shared_bytes=shared") for each in explanation.sharers
         ],
-    }
-
-
-def _prospects(expected: Prospects | None) -> Document | None:
-    if expected is None:
-        return None
-    return {
-        "idle_seconds": expected.idle,
-        "gap_seconds": expected.gap,
-        "frees_bytes": expected.freed,
-        "fetch_seconds": expected.seconds,
-        "chance": expected.chance,
     }
 
 
@@ -290,59 +243,40 @@ def _about(inventory: Inventory) -> Document:
 
 
 def _plan(plan: Plan) -> Document:
-    head = preamble(plan.engine, plan.taken_at, plan.disk, plan.notes) | {"level": plan.level}
     unconfirmed = [
         verdict.id
         for verdict in plan.removed
         if any(reason.rule == Rule.UNCONFIRMED for reason in verdict.reasons)
     ]
-    target = {"target_free_bytes": plan.target_free, "unconfirmed": unconfirmed}
-    return head | _promise(plan) | target
+    return {
+        **preamble(plan.engine, plan.taken_at, plan.disk, plan.notes),
+        "level": plan.level,
+        **_promise(plan),
+        "target_free_bytes": plan.target_free,
+        "unconfirmed": unconfirmed,
+    }
 
 
 def preamble(engine: Engine, taken_at: float, disk: Disk, noted: Sequence[Note] = ()) -> Document:
     """What every document about a host begins with. ``noted`` is what the engine did not tell."""
     return {
         "schema": SCHEMA,
-        "engine": {
-            "version": engine.version,
-            "api_version": engine.api_version,
-            "storage_driver": engine.storage_driver,
-            "name": engine.name,
-            "id": engine.id,
-            "store": engine.store,
-        },
+        "engine": fields(engine, "version api_version storage_driver name id store"),
         "taken_at": timestamp(taken_at),
         "disk": _disk(disk),
         "notes": [
-            {
-                "problem": note.problem,
-                "kind": note.kind,
-                "id": note.id or None,
-                "name": note.name or None,
-                "text": notes.text(note),
-            }
-            for note in noted
+            fields(note, "problem kind id? name?") | {"text": notes.text(note)} for note in noted
         ],
     }
 
 
-def _disk(disk: Disk) -> Mapping[str, int | str | None]:
-    return {
-        "total_bytes": disk.total_bytes,
-        "free_bytes": disk.free_bytes,
-        "not_in_sight": disk.unseen or None,
-    }
+def _disk(disk: Disk) -> Document:
+    return fields(disk, "total_bytes free_bytes not_in_sight?=unseen")
 
 
 def _promise(plan: Plan) -> Document:
-    return {
-        "freed_bytes": plan.freed_bytes,
-        "estimated": plan.estimated,
-        "at_least_bytes": plan.at_least,
-        "at_most_bytes": plan.at_most,
-        "held_by_cache_bytes": plan.held_by_cache,
-    }
+    bounds = "at_least_bytes=at_least at_most_bytes=at_most held_by_cache_bytes=held_by_cache"
+    return fields(plan, f"freed_bytes estimated {bounds}")
 
 
 def _item(verdict: Verdict) -> Document:
@@ -357,20 +291,8 @@ def _verdict(verdict: Verdict) -> Document:
     return {
         "action": "remove" if verdict.remove else "keep",
         "freed_bytes": verdict.freed_bytes,
-        "reasons": [_reason(reason) for reason in verdict.reasons],
-    }
-
-
-def _reason(reason: Reason) -> Document:
-    return {"rule": reason.rule, "text": reasons.text(reason), "facts": dict(reason.facts)}
-
-
-def _image(image: Image) -> Document:
-    return {
-        "id": image.id,
-        "tags": list(image.tags),
-        "digests": list(image.digests),
-        "size_bytes": image.size,
-        "created_at": timestamp(image.created) if image.created > 0 else None,
-        "last_tagged_at": None if image.last_tagged is None else timestamp(image.last_tagged),
+        "reasons": [
+            {"rule": each.rule, "text": reasons.text(each), "facts": dict(each.facts)}
+            for each in verdict.reasons
+        ],
     }

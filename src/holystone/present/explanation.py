@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import NamedTuple
 
-from holystone.planner.arrival import last_sign, sign
 from holystone.planner.holders import layers_of_records
 from holystone.planner.inventory import Container, Image, Inventory, Note
 from holystone.planner.names import digest_names
+from holystone.planner.ranking import Prospects, prospects, prospects_of_record, rank
 from holystone.planner.sizes import free
 from holystone.planner.usage import Usage
 from holystone.planner.verdict import Fact, Plan, Rule, Verdict
-from holystone.planner.worth import Prospects, prospects, prospects_of_record, rank
 
 
 class Sharer(NamedTuple):
@@ -93,10 +91,9 @@ def _prospects(
         for each in inventory.images
         if each is image or not _goes_along(each, verdicts[each.id])
     ]
-    ranking = rank(holders, [image], usage, partial(last_sign, usage=usage))
-    entry = ranking.entries[image.id]
-    expected = prospects(entry, image, inventory.engine.store, now, ranking.habits.soon(now))
-    return expected.counted_from(sign(image, usage), now)
+    ranking = rank(holders, [image], usage)
+    entry, soon = ranking.entries[image.id], ranking.habits.soon(now)
+    return prospects(entry, image, inventory.engine.store, usage, now, soon)
 
 
 def _has_name(image: Image, store: str) -> bool:

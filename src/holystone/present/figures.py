@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from holystone.planner.holders import Share, blobs_of_records, holders, share
-from holystone.planner.inventory import Container, Image, Inventory
+from holystone.planner.inventory import Blob, Container, Image, Inventory
 from holystone.planner.sizes import content_alone, free_images
 from holystone.planner.totals import Account, Beside, account
 from holystone.planner.verdict import KINDS, Plan
@@ -39,6 +39,15 @@ class VolumeBytes(NamedTuple):
     unknown: int
 
 
+class Tally(NamedTuple):
+    """Objects of one kind that go, objects that stay, and the bytes that come free."""
+
+    kind: str
+    going: int
+    staying: int
+    freed_bytes: int
+
+
 def image_shares(images: Sequence[Image]) -> dict[str, Share | None]:
     """Each image's bytes told apart by who else holds them; None where its layers are not known.
 
@@ -56,9 +65,8 @@ def image_shares(images: Sequence[Image]) -> dict[str, Share | None]:
         whole = image.content_size
         if by_blob and whole:
             whole = sum(blob.size for blob in set(image.blobs or ()))
-        shares[image.id] = Share(
-            unique + alone.freed + image.metadata_size, shared + max(0, whole - alone.freed)
-        )
+        unique += alone.freed + image.metadata_size
+        shares[image.id] = Share(unique, shared + max(0, whole - alone.freed))
     return shares
 
 
@@ -91,27 +99,23 @@ def cache_bytes(inventory: Inventory, only: Collection[str] | None = None) -> Ca
     images, which the images count.
     """
     records = [r for r in inventory.cache if only is None or r.id in only]
+    blobs: Mapping[str, Blob] = {}
     if inventory.engine.store == "containerd":
         blobs = blobs_of_records(inventory) or {}
-        shared = {r.id: blobs[r.id].size for r in records if r.id in blobs}
-        for record in records:
-            if record.shared and record.id not in shared:
-                shared[record.id] = record.size
-    else:
-        shared = {record.id: record.size for record in records if record.shared}
-    own = {record.id: record.size - shared.get(record.id, 0) for record in records}
-    return CacheBytes(
-        own=sum(own.values()),
-        in_use=sum(own[record.id] for record in records if record.in_use),
-        shared=sum(shared.values()),
-    )
+    own = in_use = shared = 0
+    for record in records:
+        blob = blobs.get(record.id)
+        others = blob.size if blob else record.size if record.shared else 0
+        own += record.size - others
+        in_use += record.size - others if record.in_use else 0
+        shared += others
+    return CacheBytes(own, in_use, shared)
 
 
 def volume_bytes(inventory: Inventory) -> VolumeBytes:
     """The bytes of the volumes, where the engine was asked for them."""
-    sizes = [volume.size for volume in inventory.volumes]
-    known = [size for size in sizes if size is not None]
-    return VolumeBytes(sum(known), len(sizes) - len(known))
+    known = [volume.size for volume in inventory.volumes if volume.size is not None]
+    return VolumeBytes(sum(known), len(inventory.volumes) - len(known))
 
 
 def account_of(inventory: Inventory, beside: Beside) -> Account | None:
@@ -126,31 +130,15 @@ def account_of(inventory: Inventory, beside: Beside) -> Account | None:
     )
 
 
-class Tally(NamedTuple):
-    """Objects of one kind that go, objects that stay, and the bytes that come free."""
-
-    kind: str
-    going: int
-    staying: int
-    freed_bytes: int
-
-
 def tallies(plan: Plan) -> list[Tally]:
     """What a plan does, for each kind the host has any object of."""
-    going: Counter[str] = Counter()
-    staying: Counter[str] = Counter()
-    freed: Counter[str] = Counter()
-    for verdict in plan.verdicts:
-        if verdict.remove:
-            going[verdict.kind] += 1
-            freed[verdict.kind] += verdict.freed_bytes
-        else:
-            staying[verdict.kind] += 1
-    return [
-        Tally(kind, going[kind], staying[kind], freed[kind])
-        for kind in KINDS
-        if going[kind] or staying[kind]
-    ]
+    made = []
+    for kind in KINDS:
+        going = [v.freed_bytes for v in plan.verdicts if v.kind == kind and v.remove]
+        staying = sum(v.kind == kind and not v.remove for v in plan.verdicts)
+        if going or staying:
+            made.append(Tally(kind, len(going), staying, sum(going)))
+    return made
 
 
 def unlisted(plan: Plan) -> int | None:

@@ -13,24 +13,15 @@ from holystone.planner.verdict import KINDS, Plan, Verdict
 SHORT_ID = 12
 """Characters of an ID that people are shown, as the docker command cuts them."""
 
-_PLURALS: Mapping[str, str] = {
-    "container": "containers",
-    "image": "images",
-    "cache": "build cache",
-    "volume": "volumes",
-    "network": "networks",
-}
-_SINGULARS: Mapping[str, str] = {"cache": "build cache record"}
-
 
 def plural(kind: str) -> str:
     """The heading of a kind: ``images``, ``build cache``."""
-    return _PLURALS[kind]
+    return "build cache" if kind == "cache" else f"{kind}s"
 
 
 def count_of(count: int, kind: str) -> str:
     """How many of a kind: ``1 image``, ``3 build cache records``."""
-    return counted(count, _SINGULARS.get(kind, kind))
+    return counted(count, "build cache record" if kind == "cache" else kind)
 
 
 def counted(count: int, noun: str) -> str:
@@ -43,10 +34,9 @@ def counts_of(counts: Mapping[str, int], *, images: str = "") -> str:
 
     ``images`` says how many images there are in other words.
     """
-    parts = {kind: count_of(counts[kind], kind) for kind in KINDS if counts.get(kind)}
-    if images:
-        parts["image"] = images
-    return listed([parts[kind] for kind in KINDS if kind in parts])
+    told = {kind: count_of(counts[kind], kind) for kind in KINDS if counts.get(kind)}
+    told |= {"image": images} if images else {}
+    return listed([told[kind] for kind in KINDS if kind in told])
 
 
 def listed(parts: list[str]) -> str:
@@ -108,19 +98,14 @@ def amount(count: int, *, estimated: bool = False, at_least: int = 0, at_most: i
     if not estimated:
         return figure
     least, most = format_size(at_least), format_size(at_most)
-    if least == most == figure:
-        return f"about {figure}"
-    return f"about {figure} (between {least} and {most})"
+    bounds = "" if least == most == figure else f" (between {least} and {most})"
+    return f"about {figure}{bounds}"
 
 
 def promised(plan: Plan) -> str:
     """The bytes a plan frees, with their bounds where they are estimated."""
-    return amount(
-        plan.freed_bytes,
-        estimated=plan.estimated,
-        at_least=plan.at_least,
-        at_most=plan.at_most,
-    )
+    bounds = {"at_least": plan.at_least, "at_most": plan.at_most}
+    return amount(plan.freed_bytes, estimated=plan.estimated, **bounds)
 
 
 def parts_of(containers: Iterable[Container]) -> dict[str, str]:

@@ -39,11 +39,9 @@ def document(width: int, height: int, parts: Iterable[str]) -> str:
 def round_step(highest: float) -> float:
     """A round distance of marks, so that there are four to eight."""
     step = 1e-3
-    while True:
-        for factor in (1, 2, 5):
-            if highest / (step * factor) < 8:
-                return step * factor
+    while highest / (step * 5) >= 8:
         step *= 10
+    return next(step * factor for factor in (1, 2, 5) if highest / (step * factor) < 8)
 
 
 def line(x0: float, y0: float, x1: float, y1: float, style: Style) -> str:
@@ -88,10 +86,7 @@ def polyline(title: str, points: Sequence[tuple[float, float]], style: Style) ->
 
 def legend(x: float, y: float, title: str, style: Style) -> list[str]:
     """One entry of a legend: a piece of the line, and what it is."""
-    return [
-        line(x, y, x + 24, y, style),
-        f'<text x="{x + 30}" y="{y + 4}">{title}</text>',
-    ]
+    return [line(x, y, x + 24, y, style), f'<text x="{x + 30}" y="{y + 4}">{title}</text>']
 
 
 def below(frame: Frame, x: float, words: str) -> str:

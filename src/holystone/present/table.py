@@ -7,12 +7,12 @@ someone may search the text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from rich.cells import cell_len, chop_cells
 
-from holystone.present.cutting import cut_apart, pieces
 from holystone.present.terminal import Look
 
 GAP = 2
@@ -23,8 +23,9 @@ _GOOD_PROSE = 40
 """Columns a sentence is given, where it needs them, before the others get all they could use."""
 _WIDEST = 60
 """Where nothing is cut, a cell longer than this does not push the next column away in each row."""
-
-
+_SEPARATORS = "/:@-_. "
+_WORD = 8
+"""Characters that are worth the room they take from the beginning."""
 _UNITS = frozenset(("B", "kB", "MB", "GB", "TB", "PB", "s", "min", "h", "days", "UTC"))
 
 
@@ -58,24 +59,24 @@ def render(
 ) -> list[str]:
     """The lines of a table, indented by two, without line ends."""
     cells = [[c if isinstance(c, Cell) else Cell(c) for c in row] for row in rows]
-    widths = [cell_len(column.title) if header else 0 for column in columns]
-    for row in cells:
-        widths = [max(w, cell_len(c.text)) for w, c in zip(widths, row, strict=True)]
+    widths = _natural(columns, cells, header=header)
     shown = _chosen(columns, widths, look)
     columns = [columns[i] for i in shown]
     widths = _fitted(columns, [widths[i] for i in shown], look)
+    chosen = [[row[i] for i in shown] for row in cells]
+    cuts = [
+        _cuts([row[place].text for row in chosen], width, look)
+        if column.gives_way and look.elide
+        else {}
+        for place, (column, width) in enumerate(zip(columns, widths, strict=True))
+    ]
     lines = []
     if header:
         titles = [Cell(column.title, "dim") for column in columns]
         # What goes below its row needs no title.
         if widths[-1] == 0:
             titles[-1] = Cell("")
-        lines += _row(columns, widths, titles, look)
-    chosen = [[row[i] for i in shown] for row in cells]
-    cuts = [
-        _cuts([row[place].text for row in chosen], width, look) if column.gives_way else {}
-        for place, (column, width) in enumerate(zip(columns, widths, strict=True))
-    ]
+        lines += _row(columns, widths, titles, look, None)
     for row in chosen:
         lines += _row(columns, widths, row, look, cuts)
     return lines
@@ -83,28 +84,24 @@ def render(
 
 def shows(columns: Sequence[Column], rows: Sequence[Row], look: Look) -> list[str]:
     """The titles of the columns there is room for, with these rows and their header."""
-    widths = [cell_len(column.title) for column in columns]
-    for row in rows:
-        texts = (cell.text if isinstance(cell, Cell) else cell for cell in row)
-        widths = [max(w, cell_len(text)) for w, text in zip(widths, texts, strict=True)]
+    cells = [[c if isinstance(c, Cell) else Cell(c) for c in row] for row in rows]
+    widths = _natural(columns, cells, header=True)
     return [columns[i].title for i in _chosen(columns, widths, look)]
 
 
-def _cuts(texts: Sequence[str], width: int, look: Look) -> dict[str, str]:
-    """The texts of a column cut to its width, no two alike; without those to be told in full."""
-    if not look.elide:
-        return {}
-    room = width - cell_len(look.ellipsis)
-    usual = max(0, room // 3)
-    # The ends of names tell them apart more often than their beginnings.
-    tails = [*range(usual + 1, room + 1), *range(usual - 1, -1, -1)]
-    return cut_apart(texts, lambda text, tail: cut(text, width, look, tail=tail), tails)
+def _natural(
+    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, header: bool
+) -> list[int]:
+    """The width of each column where there is room enough."""
+    widths = [cell_len(column.title) if header else 0 for column in columns]
+    for row in rows:
+        widths = [max(w, cell_len(cell.text)) for w, cell in zip(widths, row, strict=True)]
+    return widths
 
 
 def _chosen(columns: Sequence[Column], widths: Sequence[int], look: Look) -> list[int]:
     """The indices of the columns there is room for."""
     shown = list(range(len(columns)))
-
     least = [
         0 if c.prose else GAP + (min(width, c.least) if c.gives_way else width)
         for c, width in zip(columns, widths, strict=True)
@@ -135,14 +132,11 @@ def _fitted(columns: Sequence[Column], natural: Sequence[int], look: Look) -> li
 def _shrunk(columns: Sequence[Column], natural: Sequence[int], room: int) -> list[int]:
     """The widths brought down to fit the room, the widest of those that give way first."""
     widths = list(natural)
-    excess = sum(widths) + GAP * (len(widths) - 1) - room
-    while excess > 0:
-        able = [i for i, column in enumerate(columns) if column.gives_way]
-        able = [i for i in able if widths[i] > columns[i].least]
+    for _ in range(sum(widths) + GAP * (len(widths) - 1) - room):
+        able = [i for i, c in enumerate(columns) if c.gives_way and widths[i] > c.least]
         if not able:
             break
         widths[max(able, key=widths.__getitem__)] -= 1
-        excess -= 1
     return widths
 
 
@@ -151,51 +145,47 @@ def _row(
     widths: Sequence[int],
     row: Sequence[Cell],
     look: Look,
-    cuts: Sequence[Mapping[str, str]] = (),
+    cuts: Sequence[Mapping[str, str]] | None,
 ) -> list[str]:
-    """The lines of one row: more than one where its prose wraps or goes below, or a name does."""
-    cells = []
+    """The lines of one row: more than one where its prose wraps or goes below, or a name does.
+
+    ``cuts`` has for each column that gives way how its texts are cut; None for the header.
+    """
+    parts = []
     for place, (column, width, cell) in enumerate(zip(columns, widths, row, strict=True)):
         if column.prose:
-            cells.append(wrap(cell.text, width) if look.elide and width else [])
+            lines = [cell.text] if not look.elide else wrap(cell.text, width) if width else []
         elif not look.elide or cell_len(cell.text) <= width:
-            cells.append([cell.text])
-        elif place < len(cuts) and column.gives_way and cell.text not in cuts[place]:
-            cells.append(pieces(cell.text, width, _start))
-        elif place < len(cuts) and column.gives_way:
-            cells.append([cuts[place][cell.text]])
+            lines = [cell.text]
+        elif cuts is None or not column.gives_way:
+            lines = [cut(cell.text, width, look)]
+        elif cell.text in cuts[place]:
+            lines = [cuts[place][cell.text]]
         else:
-            cells.append([cut(cell.text, width, look)])
-    prose = row[-1].text if columns[-1].prose else ""
-    style = row[-1].style or columns[-1].style
-    if prose and not look.elide:
-        cells[-1] = [prose]
-    lines = [
-        _line(columns, widths, row, [cell[number] if number < len(cell) else "" for cell in cells],
-              look)
-        for number in range(max(1, *map(len, cells)))
-    ]  # fmt: skip
-    if prose and look.elide and not widths[-1]:
-        below = " " * (INDENT * 2)
-        texts = wrap(prose, look.width - len(below))
-        lines += [below + look.paint(text, style) for text in texts]
-    return lines
+            lines = _pieces(cell.text, width)
+        parts.append(lines)
+    told = []
+    for number in range(max(1, *map(len, parts))):
+        line = " " * INDENT
+        for column, width, cell, lines in zip(columns, widths, row, parts, strict=True):
+            text = lines[number] if number < len(lines) else ""
+            padding = " " * (width - cell_len(text))
+            painted = look.paint(text, cell.style or column.style)
+            line += (padding + painted if column.right else painted + padding) + " " * GAP
+        told.append(line.rstrip())
+    if columns[-1].prose and look.elide and not widths[-1]:
+        style = row[-1].style or columns[-1].style
+        told += paragraph(row[-1].text, look._replace(wrap=True), indent=INDENT * 2, style=style)
+    return told
 
 
-def _line(
-    columns: Sequence[Column],
-    widths: Sequence[int],
-    row: Sequence[Cell],
-    texts: Sequence[str],
-    look: Look,
-) -> str:
-    """One line of a row, without blanks at its end."""
-    parts = []
-    for column, width, cell, text in zip(columns, widths, row, texts, strict=True):
-        padding = " " * (width - cell_len(text))
-        painted = look.paint(text, cell.style or column.style)
-        parts.append(padding + painted if column.right else painted + padding)
-    return (" " * INDENT + (" " * GAP).join(parts)).rstrip()
+def _cuts(texts: Sequence[str], width: int, look: Look) -> dict[str, str]:
+    """The texts of a column cut to its width, no two alike; without those to be told in full."""
+    room = width - cell_len(look.ellipsis)
+    usual = max(0, room // 3)
+    # The ends of names tell them apart more often than their beginnings.
+    tails = [*range(usual + 1, room + 1), *range(usual - 1, -1, -1)]
+    return cut_apart(texts, lambda text, tail: cut(text, width, look, tail=tail), tails)
 
 
 def cut(text: str, width: int, look: Look, *, tail: int | None = None) -> str:
@@ -211,6 +201,61 @@ def cut(text: str, width: int, look: Look, *, tail: int | None = None) -> str:
     while end and not cell_len(end[0]):
         end = end[1:]
     return _start(text, room - cell_len(end)) + mark + end
+
+
+def cut_apart(
+    texts: Iterable[str], cut: Callable[[str, int | None], str], tails: Sequence[int]
+) -> dict[str, str]:
+    """These texts cut so that no two of them look alike; without those that no cut keeps apart.
+
+    ``cut`` cuts a text, with so many columns of its end or, for None, with the usual number;
+    ``tails`` are the numbers that may be tried.
+    """
+    usual = {text: cut(text, None) for text in dict.fromkeys(texts)}
+    count = Counter(usual.values())
+    shown = {text: it for text, it in usual.items() if count[it] == 1 or it == text}
+    taken = set(shown.values())
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for text, each in usual.items():
+        if text not in shown:
+            groups[each].append(text)
+
+    def differ(tried: Mapping[str, str]) -> bool:
+        return len(set(tried.values())) == len(tried) and taken.isdisjoint(tried.values())
+
+    for group in groups.values():
+        for tail in tails:
+            tried = {text: cut(text, tail) for text in group}
+            if differ(tried):
+                whole = {text: cut(text, _to_word(text, tail, max(tails))) for text in group}
+                tried = whole if differ(whole) else tried
+                shown |= tried
+                taken.update(tried.values())
+                break
+    return shown
+
+
+def _to_word(text: str, tail: int, most: int) -> int:
+    """So many columns of the end, or up to ``most`` where it then begins with a whole word."""
+    before = text[: len(text) - tail]
+    at = max(map(before.rfind, _SEPARATORS))
+    missing = len(before) - 1 - at
+    fits = at >= 0 and missing <= _WORD and tail + missing <= most
+    return tail + missing if fits else tail
+
+
+def _pieces(text: str, width: int) -> list[str]:
+    """The text in pieces of at most this many columns, behind a separator where one is near."""
+    found = []
+    while text:
+        piece = _start(text, width) or text[0]
+        if len(piece) < len(text):
+            least = len(piece) * 2 // 3
+            at = max(piece.rfind(mark, least) for mark in _SEPARATORS)
+            piece = piece[: at + 1] if at >= 0 else piece
+        found.append(piece)
+        text = text[len(piece) :]
+    return found
 
 
 def _start(text: str, width: int) -> str:

@@ -61,11 +61,8 @@ class Confirming:
         present = {each for group in references.values() for each in group}
         self._learn(self.asker.ask(groups) if any(groups) else {}, present)
         classic = inventory.engine.store == "classic"
-        images = (
-            self._applied(image, references[image.id], classic=classic)
-            for image in inventory.images
-        )
-        return inventory._replace(images=tuple(images))
+        applied = (self._applied(i, references[i.id], classic=classic) for i in inventory.images)
+        return inventory._replace(images=tuple(applied))
 
     def note_seen(self, seen: Mapping[str, float]) -> None:
         """Take when pulls and pushes showed that registries have these references."""
@@ -119,7 +116,8 @@ class Confirming:
         if not references:
             return image
         # On the classic store a digest comes from a registry, or went there.
-        once = [True if each is None and classic else each for each in self._each_once(references)]
+        once = [self._once_there(each) for each in references]
+        once = [classic or None if each is None else each for each in once]
         known_to_be = True if any(once) else (False if False in once else None)
         image = image._replace(from_registry=known_to_be)
         current = self._current(references)
@@ -130,6 +128,3 @@ class Confirming:
             return image
         words = "" if said.has else said.said
         return image._replace(in_registry=said.has, registry_said=words, registry_asked=said.at)
-
-    def _each_once(self, references: Iterable[str]) -> list[bool | None]:
-        return [self._once_there(reference) for reference in references]

@@ -13,6 +13,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from holystone.engine.transport.endpoint import LARGEST_CONFIG, config_folder
@@ -21,6 +22,7 @@ from holystone.planner.reference import HUB
 
 _HUB_KEY = "https://index.docker.io/v1/"
 """What Docker Hub is called in the configuration file and by helpers."""
+_VARIABLE = "DOCKER_AUTH_CONFIG"
 _NOT_FOUND = "credentials not found in native keychain"
 """What a working helper says that has none (docker-credential-helpers ``credentials/error.go``)."""
 _TOKEN = "<token>"  # noqa: S105 - the name that marks one
@@ -46,18 +48,19 @@ class Credentials:
         self.timeout = timeout
         self._lock = threading.Lock()
         self._known: dict[str, str | CredentialsError] = {}
-        self._file: dict[str, Any] | CredentialsError | None = None
 
     def header(self, domain: str) -> str:
         """What ``X-Registry-Auth`` is to say for a registry; empty where the user has no login.
 
         ``domain`` is that of a complete reference: ``docker.io``, ``registry.example.com:5000``.
-        Raises CredentialsError.
+        It is JSON in base64 for URLs. Raises CredentialsError.
         """
         with self._lock:
             if domain not in self._known:
                 try:
-                    self._known[domain] = _encoded(self._find(domain))
+                    login = self._find(_HUB_KEY if domain == HUB else domain)
+                    text = base64.urlsafe_b64encode(json.dumps(login).encode()).decode("ascii")
+                    self._known[domain] = text if login else ""
                 except CredentialsError as error:
                     self._known[domain] = error
             found = self._known[domain]
@@ -65,45 +68,52 @@ class Credentials:
             raise found
         return found
 
-    def _find(self, domain: str) -> dict[str, str]:
-        server = _HUB_KEY if domain == HUB else domain
-        if found := self._in_environment(server):
-            return found
-        config = self._configuration()
-        if helper := _helper(config, server, self.path):
-            return self._ask(helper, server)
-        return _login(_objects(config, "auths", self.path), server, self.path)
-
-    def _in_environment(self, server: str) -> dict[str, str]:
-        text = self.environ.get("DOCKER_AUTH_CONFIG", "")
-        if not text:
-            return {}
-        try:
-            config = json.loads(text)
-        except ValueError:
-            config = None
-        if not isinstance(config, dict):
+    def _find(self, server: str) -> dict[str, str]:
+        if text := self.environ.get(_VARIABLE, ""):
+            try:
+                config = json.loads(text)
+            except ValueError:
+                config = None
+            if not isinstance(config, dict):
+                raise CredentialsError(
+                    f"{_VARIABLE} holds no JSON object. Correct or unset the variable."
+                )
+            if found := _login(config, server, _VARIABLE):
+                return found
+        config = self._configuration
+        named = _object(config, "credHelpers", self.path).get(server) or config.get("credsStore")
+        if named and not isinstance(named, str):
             raise CredentialsError(
-                "DOCKER_AUTH_CONFIG holds no JSON object. Correct or unset the variable."
+                f"{self.path}: the name of a credential helper is no text. Mend it."
             )
-        return _login(_objects(config, "auths", "DOCKER_AUTH_CONFIG"), server, "DOCKER_AUTH_CONFIG")
+        return self._ask(named, server) if named else _login(config, server, self.path)
 
+    @cached_property
     def _configuration(self) -> dict[str, Any]:
         """The configuration file, empty where there is none."""
-        if self._file is None:
-            try:
-                self._file = _read(self.path)
-            except CredentialsError as error:
-                self._file = error
-        if isinstance(self._file, CredentialsError):
-            raise self._file
-        return self._file
+        try:
+            content = json.loads(read_regular(self.path, LARGEST_CONFIG))
+        except FileNotFoundError:
+            return {}
+        except NotRegular as error:
+            raise CredentialsError(f"cannot read {self.path}: {error}. Mend that.") from None
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            raise CredentialsError(f"cannot read {self.path}: {why}. Mend that.") from None
+        except (ValueError, RecursionError):
+            raise CredentialsError(f"{self.path} is no JSON. Mend it.") from None
+        if not isinstance(content, dict):
+            raise CredentialsError(f"{self.path} holds no JSON object. Mend it.")
+        return content
 
     def _ask(self, helper: str, server: str) -> dict[str, str]:
         """What a credential helper answers. Nothing it says but an error's words is ever shown."""
         program = f"docker-credential-{helper}"
-        tried = f"{program} (named in {self.path}) cannot tell the credentials of {server}"
-        mend = "Mend or remove it there."
+
+        def fault(why: str) -> CredentialsError:
+            tried = f"{program} (named in {self.path}) cannot tell the credentials of {server}"
+            return CredentialsError(f"{tried}: {why}. Mend or remove it there.")
+
         try:
             done = subprocess.run(
                 [program, "get"],
@@ -114,62 +124,45 @@ class Credentials:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise CredentialsError(f"{tried}: no answer in {self.timeout:g} s. {mend}") from None
+            raise fault(f"no answer in {self.timeout:g} s") from None
         except FileNotFoundError:
-            raise CredentialsError(f"{tried}: it is not in PATH. {mend}") from None
+            raise fault("it is not in PATH") from None
         except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or str(error)
-            raise CredentialsError(f"{tried}: {why}. {mend}") from None
+            raise fault(getattr(error, "strerror", None) or str(error)) from None
         said = done.stdout.decode("utf-8", "replace").strip()
         if done.returncode:
             if said == _NOT_FOUND:
                 return {}
             complaint = said or done.stderr.decode("utf-8", "replace").strip()
-            raise CredentialsError(f"{tried}: {_harmless(complaint, done.returncode)}. {mend}")
-        return _told(said, server, f"{tried}: its answer is not what docker expects. {mend}")
+            line = " ".join(complaint.split())
+            # What could hold a secret is not shown.
+            if not line or "{" in line or "secret" in line.lower():
+                raise fault(f"it ended with code {done.returncode}")
+            raise fault(line[:_SHOWN].rstrip("."))
+        try:
+            answer = json.loads(said)
+            name, secret = answer["Username"], answer["Secret"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            name = secret = None
+        if not isinstance(name, str) or not isinstance(secret, str):
+            raise fault("its answer is not what docker expects")
+        login = {"username": name, "password": secret}
+        if name == _TOKEN:
+            login = {"identitytoken": secret}
+        return login | {"serveraddress": server}
 
 
-def _encoded(login: Mapping[str, str]) -> str:
-    """A login as the engine takes it: JSON in base64 for URLs. Empty for an empty one."""
-    if not login:
-        return ""
-    return base64.urlsafe_b64encode(json.dumps(login).encode()).decode("ascii")
-
-
-def _read(path: str) -> dict[str, Any]:
-    try:
-        content = json.loads(read_regular(path, LARGEST_CONFIG))
-    except FileNotFoundError:
-        return {}
-    except NotRegular as error:
-        raise CredentialsError(f"cannot read {path}: {error}. Mend that.") from None
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise CredentialsError(f"cannot read {path}: {why}. Mend that.") from None
-    except (ValueError, RecursionError):
-        raise CredentialsError(f"{path} is no JSON. Mend it.") from None
-    if not isinstance(content, dict):
-        raise CredentialsError(f"{path} holds no JSON object. Mend it.")
-    return content
-
-
-def _helper(config: Mapping[str, Any], server: str, path: str) -> str:
-    """The name of the helper for a server; empty where none is named."""
-    helpers = _objects(config, "credHelpers", path)
-    named = helpers.get(server) or config.get("credsStore") or ""
-    if not isinstance(named, str):
-        raise CredentialsError(f"{path}: the name of a credential helper is no text. Mend it.")
-    return named
-
-
-def _login(auths: Mapping[str, Any], server: str, where: str) -> dict[str, str]:
+def _login(config: Mapping[str, Any], server: str, where: str) -> dict[str, str]:
     """The login for a server under ``auths``; empty where there is none.
 
     By the key as it is, else by one that is the same host written as a URL.
     """
+    auths = _object(config, "auths", where)
     key = server if server in auths else None
-    if key is None:
-        key = next((each for each in auths if _hostname(each) == server), None)
+    for each in auths if key is None else ():
+        if (each.partition("://")[2] or each).partition("/")[0] == server:
+            key = each
+            break
     if key is None:
         return {}
     entry = auths[key]
@@ -184,51 +177,19 @@ def _login(auths: Mapping[str, Any], server: str, where: str) -> dict[str, str]:
         if entry.get(name)
     }
     if entry.get("auth"):
-        login["username"], login["password"] = _decoded(entry["auth"], broken)
+        try:
+            pair = base64.b64decode(str(entry["auth"]), validate=True).decode("utf-8")
+        except ValueError:
+            raise broken from None
+        name, colon, password = pair.partition(":")
+        if not name or not colon:
+            raise broken
+        login["username"], login["password"] = name, password.strip("\x00")
     return login | {"serveraddress": key} if login else {}
 
 
-def _decoded(text: object, broken: CredentialsError) -> tuple[str, str]:
-    """User name and password in an ``auth`` value. Raises ``broken``."""
-    try:
-        pair = base64.b64decode(str(text), validate=True).decode("utf-8")
-    except ValueError:
-        raise broken from None
-    name, colon, password = pair.partition(":")
-    if not name or not colon:
-        raise broken
-    return name, password.strip("\x00")
-
-
-def _told(said: str, server: str, fault: str) -> dict[str, str]:
-    """The login in a helper's answer. Raises CredentialsError with the fault."""
-    try:
-        answer = json.loads(said)
-        name, secret = answer["Username"], answer["Secret"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise CredentialsError(fault) from None
-    if not isinstance(name, str) or not isinstance(secret, str):
-        raise CredentialsError(fault)
-    if name == _TOKEN:
-        return {"identitytoken": secret, "serveraddress": server}
-    return {"username": name, "password": secret, "serveraddress": server}
-
-
-def _hostname(url: str) -> str:
-    """The host, with its port, in a key of ``auths``."""
-    return url.partition("://")[2].partition("/")[0] if "://" in url else url.partition("/")[0]
-
-
-def _objects(config: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
+def _object(config: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
     value = config.get(key) or {}
     if not isinstance(value, dict):
         raise CredentialsError(f"{where}: {key} is no JSON object. Mend it.")
     return value
-
-
-def _harmless(complaint: str, code: int) -> str:
-    """A helper's error in one short line; what could hold a secret is not shown."""
-    line = " ".join(complaint.split())
-    if not line or "{" in line or "secret" in line.lower():
-        return f"it ended with code {code}"
-    return line[:_SHOWN].rstrip(".")

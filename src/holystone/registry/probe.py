@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -78,30 +78,24 @@ class Asker:
         Groups are asked side by side, also those of one registry; the references of a group one
         after the other, until a registry has one of them.
         """
-        waiting = deque(_in_turn(dict.fromkeys(tuple(group) for group in groups if group)))
+        turns = _in_turn(dict.fromkeys(tuple(group) for group in groups if group))
+        waiting = iter(turns)
         answers: dict[str, Answer] = {}
 
         def work() -> None:
             own = self.client.sibling()
             own.timeout = min(2 * self.client.timeout, self.patience)
-            try:
-                while True:
-                    try:
-                        group = waiting.popleft()
-                    except IndexError:
-                        return
+            with closing(own):
+                for group in waiting:
                     for reference in group:
                         answers[reference] = self._answer(own, reference)
                         if answers[reference].has:
                             break
-            finally:
-                own.close()
 
         self.client.negotiate()
         at_a_time = 1 if self.client.endpoint.scheme == "ssh" else IN_FLIGHT
-        threads = [
-            threading.Thread(target=work, daemon=True) for _ in range(min(len(waiting), at_a_time))
-        ]
+        count = min(len(turns), at_a_time)
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(count)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -129,21 +123,6 @@ class Asker:
         return answer
 
 
-def ask(
-    client: Client,
-    credentials: Credentials,
-    references: Iterable[str],
-    *,
-    patience: float = PATIENCE,
-) -> dict[str, Answer]:
-    """What registries say of complete references, with a tag or with a digest.
-
-    Never raises for what an engine or a registry answers.
-    """
-    asker = Asker(client, credentials, patience=patience)
-    return asker.ask((reference,) for reference in references)
-
-
 def _in_turn(groups: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """The groups, a first one of each registry, then a second: a slow one delays no other."""
     by_registry: dict[str, list[tuple[str, ...]]] = {}
@@ -155,10 +134,9 @@ def _in_turn(groups: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
 
 def _ask(client: Client, domain: str, reference: str, headers: Mapping[str, str]) -> Answer:
     podman = client.negotiate().podman
+    path = client.versioned(f"/distribution/{reference}/json")
     if podman:
         path = f"/v4.0.0/libpod/manifests/{reference}/json"
-    else:
-        path = client.versioned(f"/distribution/{reference}/json")
     began = time.monotonic()
     try:
         (response,) = client.finish(client.begin([("GET", path)], headers))
@@ -166,14 +144,26 @@ def _ask(client: Client, domain: str, reference: str, headers: Mapping[str, str]
         late = time.monotonic() - began >= client.timeout
         said = f"no answer from {domain} within {client.timeout:g} s" if late else str(error)
         return Answer(None, said, silent=True, late=late)
-    return _judged(response, domain, podman=podman)
-
-
-def _cause(words: str) -> str:
-    """The end of an error in Go's manner, where its cause is; Podman begins with the image."""
+    if response.status < 300:
+        return Answer(has=True, digests=_digests(response, podman=podman))
+    words = response.words()
+    lower = words.lower()
+    # The end of an error in Go's manner has its cause; Podman begins with the image.
     if words.startswith("reading image "):
         words = words.partition('": ')[2] or words
-    return words if len(words) <= _SHOWN else f"… {words[-_SHOWN:]}"
+    words = words if len(words) <= _SHOWN else f"… {words[-_SHOWN:]}"
+
+    def says(signs: tuple[str, ...]) -> bool:
+        return any(sign in lower for sign in signs)
+
+    if says(_NO_SUCH_CALL):
+        return Answer(None, "this engine cannot ask a registry", silent=True)
+    if response.status in (401, 403) or says(_REFUSING):
+        return Answer(None, f"{domain} refuses access: {words}")
+    if response.status == 404 and says(_LACKING):
+        return Answer(has=False, said=f"{domain} says {words!r}")
+    silent = podman or response.status >= 500 or response.status == 429 or says(_TOO_MANY)
+    return Answer(None, f"no answer from {domain}: {words}", silent=silent)
 
 
 def _digests(response: Response, *, podman: bool) -> frozenset[str]:
@@ -183,24 +173,6 @@ def _digests(response: Response, *, podman: bool) -> frozenset[str]:
     except EngineError:
         return frozenset()
     entries = told.get("manifests" if podman else "Descriptor") if isinstance(told, dict) else None
-    if not isinstance(entries, list):
-        entries = [entries]
-    digests = (each.get("digest") for each in entries if isinstance(each, dict))
+    listed = entries if isinstance(entries, list) else [entries]
+    digests = (each.get("digest") for each in listed if isinstance(each, dict))
     return frozenset(each for each in digests if isinstance(each, str) and each)
-
-
-def _judged(response: Response, domain: str, *, podman: bool) -> Answer:
-    if response.status < 300:
-        return Answer(has=True, digests=_digests(response, podman=podman))
-    words = response.words()
-    lower = words.lower()
-    words = _cause(words)
-    if any(sign in lower for sign in _NO_SUCH_CALL):
-        return Answer(None, "this engine cannot ask a registry", silent=True)
-    if response.status in (401, 403) or any(sign in lower for sign in _REFUSING):
-        return Answer(None, f"{domain} refuses access: {words}")
-    if response.status == 404 and any(sign in lower for sign in _LACKING):
-        return Answer(has=False, said=f"{domain} says {words!r}")
-    silent = podman or response.status >= 500 or response.status == 429
-    silent = silent or any(sign in lower for sign in _TOO_MANY)
-    return Answer(None, f"no answer from {domain}: {words}", silent=silent)

@@ -5,19 +5,21 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from contextlib import closing, suppress
+from itertools import chain
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineError, EngineRefused, ProtocolError
-from holystone.engine.looking import references
 from holystone.engine.parse import full_id
-from holystone.engine.transport.http import Connection
-from holystone.engine.transport.text import read_json
+from holystone.engine.remove import references
+from holystone.engine.transport.http import Connection, read_json
 from holystone.planner.reference import parse
 from holystone.registry.credentials import Credentials
 from holystone.registry.probe import AUTH_HEADER
 
+T = TypeVar("T")
 Progress = Callable[[int, int], None]
 """Called with the bytes that have come and, of the layers begun so far, those there will be."""
 
@@ -83,15 +85,17 @@ class Puller:
         client = self.client.sibling()
         connection = client.open()
         try:
-            self._begin(connection)
+            with self._lock:
+                self._check()
+                self._under_way.append(connection)
             path = client.versioned(f"/images/create?fromImage={wanted}")
             path += f"&platform={quote(platform)}" if platform else ""
-            self._follow(connection, path, {AUTH_HEADER: header} if header else {}, progress)
-        except (OSError, ProtocolError) as error:
-            if self._cancelled:
-                raise PullCancelled("interrupted") from None
-            if isinstance(error, ProtocolError):
-                raise
+            _follow(connection, path, {AUTH_HEADER: header} if header else {}, progress)
+        except ProtocolError:
+            self._check()
+            raise
+        except OSError as error:
+            self._check()
             raise ProtocolError(
                 f"the connection broke while pulling {reference}: {error.strerror or error}. "
                 "Is the engine being restarted?"
@@ -101,37 +105,26 @@ class Puller:
                 if connection in self._under_way:
                     self._under_way.remove(connection)
             connection.close()
-        if self._cancelled:
-            raise PullCancelled("interrupted")
+        self._check()
         image_id = self.image_id(str(wanted))
         if image_id is None:
             raise PullFailed("the engine ended the pull without a word, and the image is not there")
         return image_id
 
+    def _check(self) -> None:
+        if self._cancelled:
+            raise PullCancelled("interrupted") from None
+
     def image_id(self, reference: str) -> str | None:
         """The ID of the image a reference means now; None where there is none."""
-        client = self.client.sibling()
-        try:
-            told = client.get(f"/images/{reference}/json")
-        except EngineRefused as refusal:
-            if refusal.status == _NOT_FOUND:
-                return None
-            raise
-        finally:
-            client.close()
+        with closing(self.client.sibling()) as client:
+            told = _unless_missing(lambda: client.get(f"/images/{reference}/json"))
         return full_id(told.get("Id")) if isinstance(told, dict) else None
 
     def references(self, image_id: str) -> set[str] | None:
         """The tags and digests of an image; None where it is not there. Raises EngineError."""
-        client = self.client.sibling()
-        try:
-            return references(client, image_id)
-        except EngineRefused as refusal:
-            if refusal.status == _NOT_FOUND:
-                return None
-            raise
-        finally:
-            client.close()
+        with closing(self.client.sibling()) as client:
+            return _unless_missing(lambda: references(client, image_id))
 
     def tag(self, image_id: str, tag: str) -> str:
         """Give an image a tag, unless another image has it; answers that image's ID, else empty.
@@ -142,12 +135,9 @@ class Puller:
         if holder is not None:
             return "" if holder == image_id else holder
         name = parse(tag)
-        client = self.client.sibling()
-        try:
+        with closing(self.client.sibling()) as client:
             path = f"/images/{image_id}/tag?repo={name.name}&tag={name.tag}"
             client.request("POST", client.versioned(path))
-        finally:
-            client.close()
         return ""
 
     def cancel(self) -> None:
@@ -155,63 +145,62 @@ class Puller:
         with self._lock:
             self._cancelled = True
             for connection in self._under_way:
-                try:
+                with suppress(OSError):
                     # Wakes the thread that reads from it, which closing would not.
                     connection.sock.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    continue
 
-    def _begin(self, connection: Connection) -> None:
-        with self._lock:
-            if self._cancelled:
-                raise PullCancelled("interrupted")
-            self._under_way.append(connection)
 
-    def _follow(
-        self, connection: Connection, path: str, headers: Mapping[str, str], progress: Progress
-    ) -> None:
-        """Send the request and read its stream to the end. Raises PullFailed, OSError."""
-        connection.send("POST", path, headers=headers)
-        if connection.receive_head() >= 400:
-            raise PullFailed(connection.receive_rest().words())
-        layers: dict[str, tuple[int, int]] = {}
-        for message in _messages(connection):
-            if fault := _fault(message):
-                raise PullFailed(fault)
-            if _count(message, layers):
-                progress(
-                    sum(come for come, _ in layers.values()),
-                    sum(size for _, size in layers.values()),
-                )
+def _unless_missing(ask: Callable[[], T]) -> T | None:
+    """What the engine answers; None where it says that the image is not there."""
+    try:
+        return ask()
+    except EngineRefused as refusal:
+        if refusal.status != _NOT_FOUND:
+            raise
+        return None
+
+
+def _follow(
+    connection: Connection, path: str, headers: Mapping[str, str], progress: Progress
+) -> None:
+    """Send the request and read its stream to the end. Raises PullFailed, ProtocolError, OSError.
+
+    A status of success does not say that nothing will go wrong: the stream tells that.
+    """
+    connection.send("POST", path, headers=headers)
+    if connection.receive_head() >= 400:
+        raise PullFailed(connection.receive_rest().words())
+    layers: dict[str, tuple[int, int]] = {}
+    for message in _messages(connection):
+        detail = message.get("errorDetail")
+        words = (detail.get("message") if isinstance(detail, dict) else None) or message.get(
+            "error"
+        )
+        if fault := " ".join(str(words or "").split()):
+            raise PullFailed(fault)
+        if _count(message, layers):
+            progress(
+                sum(come for come, _ in layers.values()),
+                sum(size for _, size in layers.values()),
+            )
 
 
 def _messages(connection: Connection) -> Iterator[dict[str, Any]]:
     """The JSON objects of a stream, a line each, until the engine ends it."""
     held = b""
-    for piece in connection.receive_pieces():
+    for piece in chain(connection.receive_pieces(), (b"\n",)):
         *lines, held = (held + piece).split(b"\n")
-        yield from (_message(line) for line in lines if line.strip())
-    if held.strip():
-        yield _message(held)
-
-
-def _message(line: bytes) -> dict[str, Any]:
-    try:
-        message = read_json(line)
-    except (ValueError, RecursionError):
-        message = None
-    if not isinstance(message, dict):
-        raise ProtocolError(
-            f"the answer to a pull is garbled: {line[:60]!r}. Is there a proxy before the engine?"
-        )
-    return message
-
-
-def _fault(message: Mapping[str, Any]) -> str:
-    """What went wrong, by a line of a stream whose status said that nothing did."""
-    detail = message.get("errorDetail")
-    words = (detail.get("message") if isinstance(detail, dict) else None) or message.get("error")
-    return " ".join(str(words).split()) if words else ""
+        for line in filter(bytes.strip, lines):
+            try:
+                message = read_json(line)
+            except (ValueError, RecursionError):
+                message = None
+            if not isinstance(message, dict):
+                raise ProtocolError(
+                    f"the answer to a pull is garbled: {line[:60]!r}. Is there a proxy before the "
+                    "engine?"
+                )
+            yield message
 
 
 def _count(message: Mapping[str, Any], layers: dict[str, tuple[int, int]]) -> bool:

@@ -65,6 +65,7 @@ class _Asked:
     def __init__(self, registry: Registry, reference: Reference) -> None:
         self.registry = registry
         self.reference = reference
+        self.domain = reference.domain
 
     def whole(self, image: Image) -> Pullable:
         """What a pull takes, all of which is there. Raises _Lacking, RegistryError."""
@@ -72,72 +73,63 @@ class _Asked:
         documents = {self.reference.digest}
         manifests = [top]
         if "manifests" in top:
-            manifests = []
-            for digest in _wanted(top, image):
-                manifests.append(self._manifest(digest))
-                documents.add(digest)
-            own = [each for each in manifests if _config_of(each) == image.id]
-            manifests = own or manifests
+            # Of an index those that are here; all of them where no platform is told.
+            listed = [each for each in top.get("manifests") or () if isinstance(each, dict)]
+            of_platforms = [each for each in listed if _platform(each) in image.platforms]
+            digests = [str(each.get("digest")) for each in of_platforms or listed]
+            documents.update(digests)
+            manifests = [self._manifest(digest) for digest in digests]
+            manifests = [m for m in manifests if _config_of(m) == image.id] or manifests
         documents.update(filter(None, map(_config_of, manifests)))
         blobs: dict[str, int] = {}
         for each in manifests:
             blobs.update(_blobs(each))
         if not blobs:
-            raise _Lacking(f"{self._domain} gives a manifest of {image.id[7:19]} without layers")
+            raise _Lacking(f"{self.domain} gives a manifest of {image.id[7:19]} without layers")
         for digest, size in blobs.items():
             self._see(digest, size)
         layers = {digest: size for digest, size in blobs.items() if digest not in documents}
         return Pullable(layers, frozenset(documents))
 
-    @property
-    def _domain(self) -> str:
-        return self.reference.domain
+    def _open(self, kind: str, digest: str, headers: Mapping[str, str]) -> Any:
+        """A manifest or a blob, to be read and closed. Raises _Lacking, RegistryError."""
+        answer = self.registry.open("GET", self.reference.path, f"{kind}s/{digest}", headers)
+        if answer.status < 300:
+            return answer
+        answer.close()
+        what = f"{kind} {_short(digest)} of {self.reference.familiar_name}"
+        if answer.status == _NOT_FOUND:
+            raise _Lacking(f"{self.domain} lacks {what}")
+        raise _Lacking(f"{self.domain} answers {answer.status} for {what}")
 
     def _manifest(self, digest: str) -> dict[str, Any]:
         """A manifest. Raises _Lacking, RegistryError."""
-        path = f"manifests/{digest}"
-        accept = {"Accept": MANIFESTS}
-        with self.registry.open("GET", self.reference.path, path, accept) as answer:
-            if answer.status >= 300:
-                raise _Lacking(self._answered(answer.status, f"manifest {_short(digest)}"))
+        with self._open("manifest", digest, {"Accept": MANIFESTS}) as answer:
             try:
                 body = answer.read(_LARGEST_MANIFEST)
             except OSError as error:
-                raise _Lacking(f"no answer from {self._domain}: {error}") from None
+                raise _Lacking(f"no answer from {self.domain}: {error}") from None
         if f"sha256:{hashlib.sha256(body).hexdigest()}" != digest:
-            raise _Lacking(f"{self._domain} gives another manifest than {_short(digest)}")
+            raise _Lacking(f"{self.domain} gives another manifest than {_short(digest)}")
         try:
             document = json.loads(body)
         except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):
-            raise _Lacking(f"{self._domain} gives a manifest that is none for {_short(digest)}")
+            raise _Lacking(f"{self.domain} gives a manifest that is none for {_short(digest)}")
         return document
 
     def _see(self, digest: str, size: int) -> None:
         """Raises _Lacking where the registry has no such blob of this size, RegistryError."""
-        path, first = f"blobs/{digest}", {"Range": "bytes=0-0"}
-        with self.registry.open("GET", self.reference.path, path, first) as answer:
-            if answer.status >= 300:
-                raise _Lacking(self._answered(answer.status, f"blob {_short(digest)}"))
-            has = _size_told(answer)
-        if size and has is not None and has != size:
+        with self._open("blob", digest, {"Range": "bytes=0-0"}) as answer:
+            told = str(answer.headers.get("Content-Length") or "")
+            if answer.status == _PARTIAL:
+                told = str(answer.headers.get("Content-Range") or "").rpartition("/")[2]
+        if size and told.isdecimal() and int(told) != size:
             raise _Lacking(
-                f"{self._domain} has {has} of the {size} bytes of blob {_short(digest)} of "
+                f"{self.domain} has {int(told)} of the {size} bytes of blob {_short(digest)} of "
                 f"{self.reference.familiar_name}"
             )
-
-    def _answered(self, status: int, what: str) -> str:
-        if status == _NOT_FOUND:
-            return f"{self._domain} lacks {what} of {self.reference.familiar_name}"
-        return f"{self._domain} answers {status} for {what} of {self.reference.familiar_name}"
-
-
-def _wanted(index: Mapping[str, Any], image: Image) -> list[str]:
-    """The manifests of an index that are here of an image; all of them where none is told."""
-    listed = [each for each in index.get("manifests") or () if isinstance(each, dict)]
-    of_platforms = [each for each in listed if _platform(each) in image.platforms]
-    return [str(each.get("digest")) for each in of_platforms or listed]
 
 
 def _platform(descriptor: Mapping[str, Any]) -> str:
@@ -162,13 +154,6 @@ def _blobs(manifest: Mapping[str, Any]) -> dict[str, int]:
         # Layers with addresses of their own come from there.
         if isinstance(part, dict) and not part.get("urls")
     }
-
-
-def _size_told(answer: Any) -> int | None:
-    """How long a blob is of which the first byte was asked for; None where that is not told."""
-    of = str(answer.headers.get("Content-Range") or "").rpartition("/")[2]
-    told = of if answer.status == _PARTIAL else str(answer.headers.get("Content-Length") or "")
-    return int(told) if told.isdecimal() else None
 
 
 def _short(digest: str) -> str:

@@ -9,15 +9,26 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from holystone.scan import dockerfile, dotenv
-from holystone.scan import dockerfile_images as stages
+from holystone.scan import dockerfile
 from holystone.scan.files import inside, read_text
 from holystone.scan.findings import ELSEWHERE, VARIABLE, Build, Learned, Place, Unreadable
-from holystone.scan.variables import COMPOSE, NoValue, expand
-from holystone.scan.yaml_nodes import Items, Scalar, Table, Value, documents, leave_odd, texts
+from holystone.scan.variables import COMPOSE, NoValue, dotenv, expand
+from holystone.scan.yaml_nodes import (
+    Items,
+    Scalar,
+    Table,
+    Value,
+    below,
+    documents,
+    is_null,
+    leave_odd,
+    one_or_more,
+    pairs,
+    texts,
+)
 
 _MOST_EXTENDED = 100
-_IMAGE_CONTEXT = "docker-image://"
+IMAGE_CONTEXT = "docker-image://"
 
 
 class _File(NamedTuple):
@@ -59,16 +70,17 @@ class Composes:
         """
         built = {
             (file.folder, name)
-            for file in self._each()
-            for name, service in file.services.items()
+            for file, name, service in self._services()
             if self._inherited(file, service, "build")
         }
-        for file in self._each():
-            for name, service in file.services.items():
-                self._service(file, service, is_built=(file.folder, name) in built)
+        for file, name, service in self._services():
+            self._service(file, service, is_built=(file.folder, name) in built)
 
-    def _each(self) -> Iterator[_File]:
-        return (file for key in sorted(self._deployed) if (file := self.files[key]) is not None)
+    def _services(self) -> Iterator[tuple[_File, str, Table]]:
+        for key in sorted(self._deployed):
+            if (file := self.files[key]) is not None:
+                for name, service in file.services.items():
+                    yield file, name, service
 
     def _read(
         self, path: str, folder: str, given: Callable[[], Mapping[str, str]], *, deployed: bool
@@ -83,36 +95,33 @@ class Composes:
         services: dict[str, Table] = {}
         includes: list[Value] = []
         for document in documents(read_text(path, self.learned.roots), path):
-            if not isinstance(document, Table):
-                if not (isinstance(document, Scalar) and document.kind == "null"):
-                    raise Unreadable("it is no compose file: no mapping", document.place.line)
+            if is_null(document):
                 continue
+            if not isinstance(document, Table):
+                raise Unreadable("it is no compose file: no mapping", document.place.line)
             found = document.get("services")
-            if isinstance(found, Table):
-                services |= {k: v for k, v in found.values.items() if isinstance(v, Table)}
-            elif "services" not in document.values and "version" not in document.values:
-                # What docker compose took before there were versions: services at the top.
-                services |= {
-                    k: v
-                    for k, v in document.values.items()
-                    if isinstance(v, Table) and ("image" in v.values or "build" in v.values)
-                }
+            # What docker compose took before there were versions: services at the top.
+            is_old = not isinstance(found, Table) and document.values.keys().isdisjoint(
+                ("services", "version")
+            )
+            services |= {
+                name: service
+                for name, service in pairs(document if is_old else found)
+                if isinstance(service, Table)
+                and not (is_old and service.values.keys().isdisjoint(("image", "build")))
+            }
             if include := document.get("include"):
                 includes.append(include)
         file = _File(path, services, folder, given())
         self.files[key] = file
         self._including.append(key)
         for include in includes:
-            self._include(file, include)
+            for each in one_or_more(include):
+                named = texts(below(each, "env_file"))
+                for other in texts(below(each, "path") if isinstance(each, Table) else each):
+                    self._other(file, other, named)
         self._including.pop()
         return file
-
-    def _include(self, file: _File, include: Value) -> None:
-        for each in include.values if isinstance(include, Items) else (include,):
-            paths = each.get("path") if isinstance(each, Table) else each
-            named = texts(each.get("env_file")) if isinstance(each, Table) else []
-            for path in texts(paths):
-                self._other(file, path, named)
 
     def _other(
         self, file: _File, path: Scalar, env_files: list[Scalar] | None = None
@@ -145,17 +154,14 @@ class Composes:
         try:
             return self._read(other, folder, values, deployed=env_files is not None)
         except Unreadable as fault:
-            self.learned.trouble(Place(other, fault.line), f"{fault} (named in {path.place})")
+            self.learned.unreadable(other, fault, f"named in {path.place}")
             return None
 
     def _service(self, file: _File, service: Table, *, is_built: bool) -> None:
         image = self._inherited(file, service, "image")
         if isinstance(image, Scalar) and image.kind == "str":
-            written = self._expanded(file, image, told=not is_built)
-            if written and is_built:
-                self.learned.builds_image(written, image.place)
-            elif written:
-                self.learned.use(written, image.place)
+            if written := self._expanded(file, image, told=not is_built):
+                self.learned.use(written, image.place, built=is_built)
         elif image is not None and not is_built:
             leave_odd(self.learned, image)
         if "build" in service.values and (build := self._inherited(file, service, "build")):
@@ -171,10 +177,10 @@ class Composes:
                 return None
             met.append(service)
             extends = service.get("extends")
-            name = extends.get("service") if isinstance(extends, Table) else extends
+            is_table = isinstance(extends, Table)
+            name, path = below(extends, "service") if is_table else extends, below(extends, "file")
             if not isinstance(name, Scalar):
                 return None
-            path = extends.get("file") if isinstance(extends, Table) else None
             other = self._other(file, path) if isinstance(path, Scalar) else file
             if other is None:
                 return None
@@ -198,18 +204,22 @@ class Composes:
             return
         self._built[id(build)] = build
         table = build if isinstance(build, Table) else Table({"context": build}, build.place)
-        contexts = frozenset(self._contexts(file, table.get("additional_contexts")))
-        arguments = dict(self._pairs(file, table.get("args")))
+        contexts = set()
+        for key, said, place in self._named(file, table.get("additional_contexts")):
+            contexts.add(key)
+            if said.startswith(IMAGE_CONTEXT):
+                self.learned.use(said.removeprefix(IMAGE_CONTEXT), place)
+        arguments = {key: said for key, said, _ in self._named(file, table.get("args"))}
         inline = table.get("dockerfile_inline")
         if isinstance(inline, Scalar):
-            self._inline(file, inline, arguments, contexts)
+            self._inline(file, inline, arguments, frozenset(contexts))
             return
         context = self._plain(file, table.get("context"), ".")
         name = self._plain(file, table.get("dockerfile"), "Dockerfile")
         if context is None or name is None or "://" in context or context.startswith("git@"):
             return
         path = os.path.normpath(os.path.join(file.folder, context, name))
-        self.learned.builds.append(Build(path, arguments, contexts))
+        self.learned.builds.append(Build(path, arguments, frozenset(contexts)))
 
     def _inline(
         self, file: _File, inline: Scalar, arguments: dict[str, str], contexts: frozenset[str]
@@ -218,47 +228,32 @@ class Composes:
             text = expand(inline.text, file.values.get, COMPOSE)
             # The text of a block begins in the line after its key.
             parsed = dockerfile.parse(text, inline.place.line + 1)
-            stages.read(self.learned, parsed, file.path, arguments, contexts)
+            dockerfile.read(self.learned, parsed, file.path, arguments, contexts)
         except NoValue as missing:
             self.learned.leave("dockerfile_inline", inline.place, VARIABLE, str(missing))
         except Unreadable as fault:
-            self.learned.trouble(Place(file.path, fault.line), str(fault))
+            self.learned.unreadable(file.path, fault)
 
-    def _contexts(self, file: _File, value: Value | None) -> Iterator[str]:
-        """The names of additional contexts; images among them are noted."""
-        for name, said, place in self._pairs_with_places(file, value):
-            if said.startswith(_IMAGE_CONTEXT):
-                self.learned.use(said.removeprefix(_IMAGE_CONTEXT), place)
-            yield name
-
-    def _pairs(self, file: _File, value: Value | None) -> Iterator[tuple[str, str]]:
-        return ((name, said) for name, said, _ in self._pairs_with_places(file, value))
-
-    def _pairs_with_places(
-        self, file: _File, value: Value | None
-    ) -> Iterator[tuple[str, str, Place]]:
+    def _named(self, file: _File, value: Value | None) -> Iterator[tuple[str, str, Place]]:
         """The pairs of a mapping, or of a list of ``NAME=VALUE``, that have plain values."""
-        if isinstance(value, Table):
-            for name, each in value.values.items():
-                said = self._plain(file, each, None)
-                if said is not None:
-                    yield name, said, each.place
-        for each in texts(value) if isinstance(value, Items) else ():
-            name, given, _ = each.text.partition("=")
-            said = self._plain(file, each, None)
-            if given and said is not None:
-                yield name, said.partition("=")[2], each.place
+        for name, each in pairs(value):
+            if (said := self._plain(file, each)) is not None:
+                yield name, said, each.place
+        for text in texts(value) if isinstance(value, Items) else ():
+            name, given, _ = text.text.partition("=")
+            if (said := self._plain(file, text)) is not None and given:
+                yield name, said.partition("=")[2], text.place
 
     def _dotenv(self, path: str) -> dict[str, str]:
         """The variables of a ``.env``; none where it is not there or cannot be read."""
         try:
-            return dotenv.values(read_text(path, self.learned.roots))
+            return dotenv(read_text(path, self.learned.roots))
         except Unreadable as fault:
             if os.path.lexists(path) or not inside(path, self.learned.roots):
-                self.learned.trouble(Place(path, fault.line), str(fault))
+                self.learned.unreadable(path, fault)
             return {}
 
-    def _plain(self, file: _File, value: Value | None, default: str | None) -> str | None:
+    def _plain(self, file: _File, value: Value | None, default: str | None = None) -> str | None:
         """The text of a value, its variables filled in; None where it has no plain one."""
         if value is None:
             return default

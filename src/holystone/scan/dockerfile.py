@@ -1,12 +1,27 @@
-"""The instructions of a Dockerfile, as BuildKit reads them (``frontend/dockerfile/parser``)."""
+"""The instructions of a Dockerfile as BuildKit reads them, and the images it builds on.
+
+The rules of the text are those of ``frontend/dockerfile/parser``. Stages and ``scratch`` are no
+images.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from holystone.scan.findings import Unreadable
+from holystone.scan.findings import (
+    FRONTEND,
+    SCRATCH,
+    STAGE,
+    VARIABLE,
+    Learned,
+    Place,
+    Unreadable,
+    template_mark,
+)
+from holystone.scan.variables import NoValue, Syntax, expand
 
 INSTRUCTIONS = frozenset(
     (
@@ -15,6 +30,14 @@ INSTRUCTIONS = frozenset(
     )
 )  # fmt: skip
 _WITH_HEREDOCS = ("add", "copy", "run")
+_OF_THE_BUILD = frozenset(
+    ["TARGETSTAGE"]
+    + [
+        f"{of}{part}"
+        for of in ("TARGET", "BUILD")
+        for part in ("PLATFORM", "OS", "ARCH", "VARIANT")
+    ]
+)
 _TEMPLATE_MARKS = ("{{", "{%", "<%", "{#", "@", "$", "%")
 _DIRECTIVE = re.compile(r"#[ \t]*([A-Za-z][A-Za-z0-9]*)[ \t]*=[ \t]*(\S.*)")
 _FLAG = re.compile(r"--([a-z][a-z0-9-]*)(?:=(\S*))?(?:\s+|$)")
@@ -31,6 +54,12 @@ class Instruction(NamedTuple):
     text: str
     line: int
 
+    @property
+    def stage(self) -> str:
+        """The name that FROM gives its stage, in lower case; empty where it gives none."""
+        parts = self.text.split()
+        return parts[-1].lower() if len(parts) > 2 and parts[-2].lower() == "as" else ""
+
 
 class Dockerfile(NamedTuple):
     """What a Dockerfile says."""
@@ -45,7 +74,14 @@ class Dockerfile(NamedTuple):
 def parse(text: str, first_line: int = 1) -> Dockerfile:
     """The instructions of a text whose first line has this number. Raises Unreadable."""
     lines = [line.removesuffix("\r") for line in text.split("\n")]
-    directives, at = _directives(lines, first_line)
+    directives: dict[str, tuple[str, int]] = {}
+    at = 0
+    # These stand above everything else.
+    while at < len(lines) and (match := _DIRECTIVE.fullmatch(lines[at].strip())):
+        if match[1].lower() not in ("syntax", "escape", "check"):
+            break
+        directives.setdefault(match[1].lower(), (match[2].strip(), first_line + at))
+        at += 1
     escape, escape_line = directives.get("escape", ("\\", 0))
     if escape not in ("\\", "`"):
         shown = f"is {escape!r}, and" if len(escape) == 1 else "is more than one character, and"
@@ -64,58 +100,26 @@ def parse(text: str, first_line: int = 1) -> Dockerfile:
             # Comments and empty lines between the parts do not end the instruction.
             while at < len(lines) and (not lines[at].strip() or lines[at].lstrip()[:1] == "#"):
                 at += 1
-            if at == len(lines):
-                line = ""
-                break
-            line = lines[at]
-            at += 1
-        instruction = _instruction("".join([*parts, line]), first_line + start)
-        if instruction is not None:
-            found.append(instruction)
-            at = _after_heredocs(instruction, lines, at)
-    syntax, syntax_line = directives.get("syntax", ("", 0))
-    return Dockerfile(tuple(found), syntax, syntax_line, escape)
+            line = lines[at] if at < len(lines) else ""
+            at = min(at + 1, len(lines))
+        if written := "".join([*parts, line]).strip():
+            found.append(_instruction(written, first_line + start))
+            at = _after_heredocs(found[-1], lines, at)
+    return Dockerfile(tuple(found), *directives.get("syntax", ("", 0)), escape)
 
 
 def words(text: str, escape: str) -> list[str]:
     """The text split at blanks outside of quotes; quotes and escapes stay in the words."""
-    found: list[str] = []
-    word, quote, at = "", "", 0
-    while at < len(text):
-        char = text[at]
-        taken = char
-        if char == escape and quote != "'" and at + 1 < len(text):
-            taken = text[at : at + 2]
-        elif char in "'\"" and quote in ("", char):
-            quote = "" if quote else char
-        elif char.isspace() and not quote:
-            if word:
-                found.append(word)
-            word, taken = "", ""
-        word += taken
-        at += len(taken) or 1
-    return [*found, word] if word else found
+    mark = re.escape(escape)
+    quoted = rf"'[^']*'?|\"(?:[^\"{mark}]|{mark}.)*\"?"
+    return re.findall(rf"(?:{mark}.|{quoted}|\S)+", text, re.DOTALL)
 
 
-def _directives(lines: list[str], first_line: int) -> tuple[dict[str, tuple[str, int]], int]:
-    """``# escape=`` and its like, which stand above everything else; and where they end."""
-    found: dict[str, tuple[str, int]] = {}
-    for at, line in enumerate(lines):
-        match = _DIRECTIVE.fullmatch(line.strip())
-        if not match or match[1].lower() not in ("syntax", "escape", "check"):
-            return found, at
-        found.setdefault(match[1].lower(), (match[2].strip(), first_line + at))
-    return found, len(lines)
-
-
-def _instruction(text: str, line: int) -> Instruction | None:
-    word, _, rest = text.strip().partition(" ")
+def _instruction(text: str, line: int) -> Instruction:
+    word, _, rest = text.partition(" ")
     if "\t" in word:
-        word, _, more = text.strip().partition("\t")
-        rest = more
+        word, _, rest = text.partition("\t")
     name = word.lower()
-    if not name:
-        return None
     if name not in INSTRUCTIONS:
         if mark := next((each for each in _TEMPLATE_MARKS if word.startswith(each)), ""):
             why = f"a template, with {mark!r}: it is a Dockerfile only once it is filled in"
@@ -153,3 +157,126 @@ def _after_heredocs(instruction: Instruction, lines: list[str], at: int) -> int:
         else:
             raise Unreadable(f"it is no Dockerfile: <<{mark} has no end", instruction.line)
     return at
+
+
+def read(
+    learned: Learned,
+    dockerfile: Dockerfile,
+    file: str,
+    arguments: Mapping[str, str],
+    contexts: frozenset[str] = frozenset(),
+) -> None:
+    """Learn the images of a Dockerfile, built with these arguments and named contexts.
+
+    Raises Unreadable.
+    """
+    if dockerfile.syntax:
+        why = "reads the Dockerfile; BuildKit keeps it in the build cache"
+        learned.leave(dockerfile.syntax, Place(file, dockerfile.syntax_line), FRONTEND, why)
+    reader = _Reader(learned, dockerfile, arguments, contexts)
+    began = False
+    for instruction in dockerfile.instructions:
+        place = Place(file, instruction.line)
+        if instruction.name == "arg" and not began:
+            reader.declare(instruction)
+        elif instruction.name == "from":
+            reader.base(instruction, place)
+            began = True
+        elif instruction.name in ("copy", "run"):
+            for name, value in instruction.flags:
+                if name == "from" and instruction.name == "copy":
+                    reader.source(value, place)
+                elif name == "mount" and instruction.name == "run":
+                    fields = (field.strip("\"'").partition("=") for field in value.split(","))
+                    said = (said for key, _, said in fields if key.lower() == "from")
+                    # Without one it mounts from the build's own context.
+                    if mounted := next(said, ""):
+                        reader.source(mounted, place)
+
+
+class _Reader:
+    """What is known of a Dockerfile up to an instruction."""
+
+    def __init__(
+        self,
+        learned: Learned,
+        dockerfile: Dockerfile,
+        arguments: Mapping[str, str],
+        contexts: frozenset[str],
+    ) -> None:
+        self.learned = learned
+        self.arguments = arguments
+        self.contexts = contexts
+        self.syntax = Syntax(escape=dockerfile.escape, quotes=True)
+        self.declared: dict[str, str | NoValue | None] = {}
+        """Of each ARG before the first FROM its value, why it has none, or None."""
+        self.above: set[str] = set()
+        """Names of the stages above."""
+        self.stages = {each.stage for each in dockerfile.instructions if each.name == "from"} - {""}
+
+    def declare(self, instruction: Instruction) -> None:
+        for word in words(instruction.text, self.syntax.escape):
+            name, given, default = word.partition("=")
+            value: str | NoValue | None = self.arguments.get(name)
+            if given and name not in self.arguments:
+                try:
+                    value = expand(default, self._value, self.syntax)
+                except NoValue as missing:
+                    value = missing
+            self.declared[name] = value
+
+    def _value(self, name: str) -> str | None:
+        """What a variable stands for in FROM. Raises NoValue."""
+        value = self.declared.get(name)
+        if isinstance(value, NoValue):
+            raise value
+        if value is None and name in _OF_THE_BUILD:
+            raise NoValue(f"{name} is known only to a build")
+        return value
+
+    def base(self, instruction: Instruction, place: Place) -> None:
+        """The image of a FROM. Raises Unreadable."""
+        parts = instruction.text.split()
+        if len(parts) == 1 or (len(parts) == 3 and parts[1].lower() == "as"):
+            self._from(parts[0], place)
+        elif template_mark(instruction.text):
+            self.learned.use(instruction.text, place)
+        else:
+            raise Unreadable("it is no Dockerfile: FROM takes IMAGE or IMAGE AS NAME", place.line)
+        self.above |= {instruction.stage} - {""}
+
+    def _from(self, written: str, place: Place) -> None:
+        if template_mark(written):
+            self.learned.use(written, place)
+            return
+        try:
+            image = expand(written, self._value, self.syntax)
+        except NoValue as missing:
+            self.learned.leave(written, place, VARIABLE, str(missing))
+            return
+        if image == "scratch":
+            self.learned.leave(image, place, SCRATCH, "the empty image")
+        elif not self._is_stage(image, place, self.above):
+            self.learned.use(image, place)
+
+    def source(self, written: str, place: Place) -> None:
+        """The image, stage or context that files are copied from."""
+        name = written.strip("\"'")
+        if "$" in name and not template_mark(name):
+            self.learned.leave(name, place, VARIABLE, "docker fills in no variables here")
+        elif not self._is_stage(name, place, self.stages, numbered=True) and name not in (
+            "", "scratch",
+        ):  # fmt: skip
+            self.learned.use(name, place)
+
+    def _is_stage(
+        self, name: str, place: Place, stages: set[str], *, numbered: bool = False
+    ) -> bool:
+        """Whether a name is a stage or a context of the build, which is noted."""
+        if name in self.contexts:
+            self.learned.leave(name, place, STAGE, "a context of the build")
+        elif name.lower() in stages or (numbered and name.isdecimal()):
+            self.learned.leave(name, place, STAGE, "a stage of this Dockerfile")
+        else:
+            return False
+        return True

@@ -81,6 +81,11 @@ def inside(path: str, roots: Sequence[str] | None) -> bool:
     )
 
 
+def is_below(path: str, root: str) -> bool:
+    """Whether a path is below this folder, links followed."""
+    return os.path.realpath(path).startswith(os.path.join(os.path.realpath(root or "."), ""))
+
+
 def read_text(path: str, roots: Sequence[str] | None = None) -> str:
     """The text of a file in one of these folders. Raises Unreadable, without a word of the file.
 
@@ -103,23 +108,22 @@ def read_text(path: str, roots: Sequence[str] | None = None) -> str:
         raise Unreadable("it is not UTF-8", line) from None
 
 
-def repository_of(path: str) -> str:
-    """The real path of the repository that a file or folder is in, as ``root_of`` tells it."""
-    within = os.path.join(path, "") if os.path.isdir(path) else path
-    return os.path.realpath(root_of(within) or ".")
-
-
 def root_of(path: str) -> str:
     """The folder of the repository a file is in, else the file's own folder."""
     folder = os.path.dirname(path)
-    above = os.path.abspath(folder)
-    steps = 0
+    above, steps = os.path.abspath(folder), 0
     while not os.path.lexists(os.path.join(above, ".git")):
         parent = os.path.dirname(above)
         if parent == above:
             return folder
         above, steps = parent, steps + 1
     return os.path.normpath(os.path.join(folder, *[os.pardir] * steps)) if steps else folder
+
+
+def repository_of(path: str) -> str:
+    """The real path of the repository that a file or folder is in, as ``root_of`` tells it."""
+    within = os.path.join(path, "") if os.path.isdir(path) else path
+    return os.path.realpath(root_of(within) or ".")
 
 
 def _said(error: Exception) -> str:

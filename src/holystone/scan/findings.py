@@ -7,28 +7,12 @@ from typing import NamedTuple
 
 from holystone.planner.reference import InvalidReference, parse
 
-VARIABLE = "variable"
-"""A variable in it has no plain value in these files."""
-TEMPLATE = "template"
-"""It is filled in by something else before it is a reference."""
-SCRATCH = "scratch"
-STAGE = "stage"
-"""A stage of the same Dockerfile, or a context that its build is given."""
-BUILT = "built"
-"""An image that this repository builds."""
-INVALID = "invalid"
-ELSEWHERE = "elsewhere"
-"""What names it is not in this repository."""
-UNUSED = "unused"
-"""A template of jobs that no job uses."""
-FRONTEND = "frontend"
-"""What BuildKit reads a Dockerfile with. It is kept in the build cache, not among the images."""
-
-RULES = (
-    VARIABLE, TEMPLATE, SCRATCH, STAGE, BUILT, FRONTEND, ELSEWHERE, UNUSED, INVALID,
+# Why something is left out; docs/reference has a line for each.
+VARIABLE, TEMPLATE, SCRATCH, STAGE, BUILT, FRONTEND, ELSEWHERE, UNUSED, INVALID = RULES = (
+    "variable", "template", "scratch", "stage", "built", "frontend", "elsewhere", "unused",
+    "invalid",
 )  # fmt: skip
-"""Why something is left out."""
-TEMPLATE_MARKS = ("{{", "{%", "<%", "$[[")
+_TEMPLATE_MARKS = ("{{", "{%", "<%", "$[[")
 _LONGEST = 200
 
 
@@ -93,21 +77,26 @@ class Learned:
         self.roots: list[str] | None = None
         """Real paths of the repositories: no file outside of them is read. None: any file is."""
         self.uses: list[Use] = []
-        self.left_out: list[LeftOut] = []
-        self.troubles: list[Trouble] = []
         self.built: list[Use] = []
         """Images that this repository builds."""
         self.builds: list[Build] = []
+        self.left_out: list[LeftOut] = []
+        self.troubles: list[Trouble] = []
 
-    def use(self, written: str, place: Place) -> None:
-        """Note an image by what a file has for it, its variables filled in."""
-        if found := self._checked(written, place):
-            self.uses.append(found)
-
-    def builds_image(self, written: str, place: Place) -> None:
-        """Note an image that is built here by the name it gets."""
-        if found := self._checked(written, place):
-            self.built.append(found)
+    def use(self, written: str, place: Place, *, built: bool = False) -> None:
+        """Note an image, its variables filled in; ``built``: by the name it gets here."""
+        if mark := template_mark(written):
+            why = f"a template: something else fills in what stands at {mark}"
+            self.leave(written, place, TEMPLATE, why)
+            return
+        try:
+            (self.built if built else self.uses).append(Use(normal(written), written, place))
+        except InvalidReference as fault:
+            said = str(fault)
+            why = (
+                "far too long" if len(said) > 2 * _LONGEST else said.removeprefix(f"{written!r}: ")
+            )
+            self.leave(written, place, INVALID, f"no image reference: {why}")
 
     def leave(self, written: str, place: Place, rule: str, why: str) -> None:
         """Note what is left out."""
@@ -118,20 +107,9 @@ class Learned:
         """Note what cannot be read."""
         self.troubles.append(Trouble(place, why))
 
-    def _checked(self, written: str, place: Place) -> Use | None:
-        if mark := template_mark(written):
-            why = f"a template: something else fills in what stands at {mark}"
-            self.leave(written, place, TEMPLATE, why)
-            return None
-        try:
-            return Use(normal(written), written, place)
-        except InvalidReference as fault:
-            said = str(fault)
-            why = said.removeprefix(f"{written!r}: ")
-            if len(said) > 2 * _LONGEST:
-                why = "far too long"
-            self.leave(written, place, INVALID, f"no image reference: {why}")
-            return None
+    def unreadable(self, file: str, fault: Unreadable, named: str = "") -> None:
+        """Note a file that cannot be read, and where it is named."""
+        self.trouble(Place(file, fault.line), f"{fault}{named and f' ({named})'}")
 
 
 def normal(written: str) -> str:
@@ -146,4 +124,4 @@ def normal(written: str) -> str:
 
 def template_mark(text: str) -> str:
     """The mark of a template language in a text; empty where there is none."""
-    return next((mark for mark in TEMPLATE_MARKS if mark in text), "")
+    return next((mark for mark in _TEMPLATE_MARKS if mark in text), "")

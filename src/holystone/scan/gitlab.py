@@ -1,4 +1,4 @@
-"""The images of GitLab pipelines: what jobs and services run in, variables filled in.
+"""The images of GitLab pipelines: what jobs, services and their scripts use, variables filled in.
 
 A variable is filled in where the files give it a plain value: globally, in the job, in its rules
 or in ``parallel:matrix``. What the project or a schedule sets is not in the files.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from holystone.scan.compose import Composes
 from holystone.scan.files import root_of
@@ -23,10 +24,21 @@ from holystone.scan.findings import (
     template_mark,
 )
 from holystone.scan.gitlab_config import Pipeline, Unknown
-from holystone.scan.gitlab_values import Values
-from holystone.scan.job_scripts import SCRIPTS, JobScripts, no_values
-from holystone.scan.variables import GITLAB, NoValue, expand
-from holystone.scan.yaml_nodes import Items, Scalar, Table, Value, leave_odd, texts
+from holystone.scan.scripts import Part, Scripts
+from holystone.scan.variables import GITLAB, Lookup, NoValue, expand
+from holystone.scan.yaml_nodes import (
+    Items,
+    Scalar,
+    Table,
+    Value,
+    below,
+    is_null,
+    items,
+    leave_odd,
+    one_or_more,
+    pairs,
+    texts,
+)
 
 _GLOBAL = frozenset(
     (
@@ -34,9 +46,22 @@ _GLOBAL = frozenset(
         "stages", "types", "variables", "workflow",
     )
 )  # fmt: skip
+_SCRIPTS = ("before_script", "script", "after_script")
+_SET_BY_GITLAB = ("CI_", "GITLAB_", "CHAT_", "FF_", "TRIGGER_")
 _MOST_JOBS = 200
 """Of one matrix: GitLab's own limit."""
 _MOST_STEPS = 1_000_000
+_MOST_ENTRIES = 500_000
+"""Of the scripts of all jobs."""
+_DEEPEST = 10
+"""Lists in lists in a script: GitLab's own limit."""
+_DEEPEST_VARIABLE = 20
+_NAMED = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
+_MAY_ASK = re.compile(r"docker|podman|nerdctl|/|sh\b|\beval\b|\bsource\b")
+"""What no script lacks that asks for images, or calls one that may."""
+
+Variables = Mapping[str, "str | None"]
+"""Their values, None for one that has no plain value."""
 
 
 class Pipelines:
@@ -50,9 +75,9 @@ class Pipelines:
 
     def read(self, path: str) -> None:
         """Learn the images of a pipeline and of its children. Raises Unreadable."""
-        waiting = [(path, Place(""))]
+        waiting = deque([(path, Place(""))])
         while waiting:
-            at, named = waiting.pop(0)
+            at, named = waiting.popleft()
             pipeline = Pipeline(self.learned, root_of(at), self.seen.add)
             try:
                 pipeline.load(at)
@@ -60,13 +85,47 @@ class Pipelines:
             except Unreadable as fault:
                 if not named.file:
                     raise
-                why = f"{fault} (a child pipeline of {named})"
-                self.learned.trouble(Place(at, fault.line), why)
+                self.learned.unreadable(at, fault, f"a child pipeline of {named}")
                 continue
             for child, place in children:
                 if os.path.realpath(child) not in self.seen:
                     self.seen.add(os.path.realpath(child))
                     waiting.append((child, place))
+
+
+class _Values:
+    """The variables of a job in one of the ways it may run."""
+
+    def __init__(self, given: Variables, raw: set[str]) -> None:
+        """Nothing is filled in into the values of those that are ``raw``."""
+        self.given = given
+        self.raw = raw
+        self._known: dict[str, str] = {}
+        self._open: list[str] = []
+
+    def __call__(self, name: str) -> str | None:
+        """The value with the variables in it filled in, None without one. Raises NoValue."""
+        if name in self._known:
+            return self._known[name]
+        if name in self._open:
+            raise NoValue(f"{name} is made of itself")
+        if len(self._open) > _DEEPEST_VARIABLE:
+            raise NoValue("its variables are nested too deeply")
+        if name not in self.given:
+            if name.startswith(_SET_BY_GITLAB) or name == "CI":
+                raise NoValue(f"{name} is known only to a running job")
+            return None
+        found = self.given[name]
+        if found is None:
+            raise NoValue(f"{name} has no plain value here")
+        if name not in self.raw:
+            self._open.append(name)
+            try:
+                found = expand(found, self, GITLAB)
+            finally:
+                self._open.pop()
+        self._known[name] = found
+        return found
 
 
 class _Jobs:
@@ -75,28 +134,32 @@ class _Jobs:
     def __init__(self, learned: Learned, pipeline: Pipeline, composes: Composes) -> None:
         self.learned = learned
         self.pipeline = pipeline
-        self._left = _MOST_STEPS
+        self._steps = _MOST_STEPS
+        self._entries = _MOST_ENTRIES
         self.used: set[tuple[Place, str]] = set()
         """Images that jobs use, as they are written, and where."""
-        self.scripts = JobScripts(learned, pipeline, composes)
+        self.scripts = Scripts(learned, composes, pipeline.root)
+        self._read: set[tuple[object, ...]] = set()
+        """Scripts that were read, with the values of their variables."""
+        self._texts: dict[str, tuple[bool, frozenset[str]]] = {}
+        """Of each text whether it may ask docker for anything, and the variables that it names.
+
+        An alias may give many jobs the same one.
+        """
 
     def read(self) -> list[tuple[str, Place]]:
         """Learn the images; answers the child pipelines, and where they are named."""
         names = [
             name
-            for name, value in self.pipeline.config.values.items()
+            for name, value in pairs(self.pipeline.config)
             if name not in _GLOBAL and isinstance(value, Table)
         ]
         children: list[tuple[str, Place]] = []
         for name in names:
-            if name.startswith("."):
-                continue
-            job = self.pipeline.job(name)
-            if job is None:
-                continue
-            if "trigger" in job.values:
-                children += self._children(job.get("trigger"))
-            else:
+            job = None if name.startswith(".") else self.pipeline.job(name)
+            if job is not None and "trigger" in job.values:
+                children += self._children(job)
+            elif job is not None:
                 self._job(name, job)
         templates = [(name, self.pipeline.job(name)) for name in names if name.startswith(".")]
         for name, template in [*templates, ("default", self._defaults())]:
@@ -106,55 +169,82 @@ class _Jobs:
 
     def _job(self, name: str, job: Table) -> None:
         default = self._defaults()
+        inherited = {
+            key: default.get(key)
+            for key in ("image", "services", *_SCRIPTS)
+            if job.get(key) is None and self._inherits(job, "default", key)
+        }
+        parent = self.pipeline.missing.get(name)
         for key in ("image", "services"):
             value = job.get(key)
-            if value is None and name in self.pipeline.missing:
-                self._untold(name, key)
-            elif value is None and self._inherits(job, "default", key):
-                value = default.get(key)
-            for each in self._images(value):
-                self._image(each, job)
-        self._scripts(job, default)
-
-    def _scripts(self, job: Table, default: Table) -> None:
-        """What the scripts of a job ask docker for; what runs after them begins anew."""
-        given = {
-            key: default.get(key)
-            if job.get(key) is None and self._inherits(job, "default", key)
-            else job.get(key)
-            for key in SCRIPTS
-        }
+            if value is None and parent is not None:
+                if key == "image":
+                    why = f"not in these files, so the image of the job {name} is not known"
+                    self.learned.leave(f"extends: {parent.text}", parent.place, ELSEWHERE, why)
+            else:
+                for each in self._images(inherited.get(key, value)):
+                    self._image(each, job)
+        # What runs after the script begins anew.
         for keys in (("before_script", "script"), ("after_script",)):
-            parts = self.scripts.parts([given[key] for key in keys])
-            if self.scripts.asks(parts):
+            parts = [
+                part for key in keys for part in self._parts(inherited.get(key, job.get(key)), 0)
+            ]
+            known = [self._known(part.text) for part in parts]
+            if any(may_ask for may_ask, _ in known):
                 # Compose reads its own: COMPOSE_FILE.
                 varies = any("$" in part.text or "compose" in part.text for part in parts)
-                for values in self._ways(job) if varies else [no_values]:
-                    self.scripts.read(parts, values)
+                named = sorted({"COMPOSE_FILE"}.union(*(names for _, names in known)))
+                ways: Iterable[Lookup] = self._ways(job) if varies else [lambda _: None]
+                for values in ways:
+                    self._script(parts, named, values)
 
-    def _untold(self, name: str, key: str) -> None:
-        """Note that a job has its image from a template that is not in these files."""
-        parent = self.pipeline.missing[name]
-        if key == "image":
-            why = f"not in these files, so the image of the job {name} is not known"
-            self.learned.leave(f"extends: {parent.text}", parent.place, ELSEWHERE, why)
+    def _parts(self, value: Value | None, depth: int) -> Iterator[Part]:
+        """The entries of a script in the order in which they run."""
+        try:
+            value = self.pipeline.resolved(value)
+        except Unknown as unknown:
+            self.learned.leave("!reference", unknown.place, ELSEWHERE, str(unknown))
+            return
+        if isinstance(value, Items) and depth <= _DEEPEST:
+            for each in value.values:
+                self._entries -= 1
+                if self._entries < 0:
+                    raise Unreadable("the scripts of its jobs have far too many entries")
+                yield from self._parts(each, depth + 1)
+        elif isinstance(value, Scalar) and not is_null(value):
+            file, line = value.place
+            yield Part(value.text, Place(file, line + value.literal))
+
+    def _known(self, text: str) -> tuple[bool, frozenset[str]]:
+        if text not in self._texts:
+            self._texts[text] = bool(_MAY_ASK.search(text)), frozenset(_NAMED.findall(text))
+        return self._texts[text]
+
+    def _script(self, parts: Sequence[Part], named: Sequence[str], values: Lookup) -> None:
+        """Learn of a script with these variables, unless that was done before."""
+        given: list[str | None] = []
+        for name in named:
+            try:
+                given.append(values(name))
+            except NoValue as missing:
+                given.append(f"$ {missing}")
+        key = (tuple(parts), *given)
+        if key not in self._read:
+            self._read.add(key)
+            self.scripts.read(parts, values)
 
     def _defaults(self) -> Table:
         """What jobs have that say nothing themselves."""
         config = self.pipeline.config
-        keys = ("image", "services", *SCRIPTS)
+        keys = ("image", "services", *_SCRIPTS)
         old = {key: each for key in keys if (each := config.get(key))}
-        default = config.get("default")
-        return Table(old | (default.values if isinstance(default, Table) else {}), config.place)
+        return Table(old | dict(pairs(config.get("default"))), config.place)
 
     def _inherits(self, job: Table, what: str, key: str) -> bool:
-        inherit = job.get("inherit")
-        said = inherit.get(what) if isinstance(inherit, Table) else None
+        said = below(job, "inherit", what)
         if isinstance(said, Scalar) and said.kind == "bool":
             return said.text.lower() in ("true", "yes", "on")
-        if isinstance(said, Items):
-            return key in (each.text for each in texts(said))
-        return True
+        return not isinstance(said, Items) or key in (each.text for each in texts(said))
 
     def _images(self, value: Value | None) -> Iterator[Value]:
         """The names of images in an ``image`` or in ``services``; what cannot be told is noted."""
@@ -184,21 +274,17 @@ class _Jobs:
         self.used.add((image.place, text))
         if not isinstance(image, Scalar) or image.kind != "str":
             leave_odd(self.learned, image)
-            return
-        if not image.text:
-            return
-        if "$" not in image.text or template_mark(image.text):
-            self.learned.use(image.text, image.place)
-            return
-        for values in self._ways(job):
-            try:
-                written = expand(image.text, values, GITLAB)
-            except NoValue as missing:
-                self.learned.leave(image.text, image.place, VARIABLE, str(missing))
-            else:
-                self.learned.use(written, image.place)
+        elif "$" not in text or template_mark(text):
+            if text:
+                self.learned.use(text, image.place)
+        else:
+            for values in self._ways(job):
+                try:
+                    self.learned.use(expand(text, values, GITLAB), image.place)
+                except NoValue as missing:
+                    self.learned.leave(text, image.place, VARIABLE, str(missing))
 
-    def _ways(self, job: Table) -> Iterator[Values]:
+    def _ways(self, job: Table) -> Iterator[_Values]:
         """Every way in which a job may run, by its matrix and its rules."""
         raw: set[str] = set()
         config = self.pipeline.config
@@ -209,21 +295,20 @@ class _Jobs:
         }
         common |= dict(self._variables(job.get("variables"), raw))
         ruled: list[dict[str, str | None]] = [{}]
-        for holder in (config.get("workflow"), job):
-            rules = holder.get("rules") if isinstance(holder, Table) else None
-            ruled += (
-                dict(self._variables(rule.get("variables"), raw))
-                for rule in (rules.values if isinstance(rules, Items) else ())
-                if isinstance(rule, Table) and "variables" in rule.values
-            )
-        matrix = itertools.islice(self._matrix(job), _MOST_JOBS)
+        ruled += (
+            dict(self._variables(rule.get("variables"), raw))
+            for holder in (config.get("workflow"), job)
+            for rule in items(below(holder, "rules"))
+            if isinstance(rule, Table) and "variables" in rule.values
+        )
+        matrix = itertools.islice(_matrix(job), _MOST_JOBS)
         for each, rule in itertools.product(matrix, ruled[:_MOST_JOBS]):
             self._count(1 + len(common))
-            yield Values(common | each | rule, raw)
+            yield _Values(common | each | rule, raw)
 
     def _count(self, steps: int) -> None:
-        self._left -= steps
-        if self._left < 0:
+        self._steps -= steps
+        if self._steps < 0:
             raise Unreadable("its jobs can run in far too many ways")
 
     def _variables(self, value: Value | None, raw: set[str]) -> Iterator[tuple[str, str | None]]:
@@ -232,7 +317,7 @@ class _Jobs:
             table = self.pipeline.resolved(value)
         except Unknown:
             return
-        for name, each in table.values.items() if isinstance(table, Table) else ():
+        for name, each in pairs(table):
             try:
                 said = self.pipeline.resolved(each)
             except Unknown:
@@ -244,24 +329,9 @@ class _Jobs:
                 said = said.get("value")
             yield name, said.plain if isinstance(said, Scalar) else None
 
-    def _matrix(self, job: Table) -> Iterator[dict[str, str | None]]:
-        """The variables of each job of ``parallel:matrix``; none, once, without one."""
-        parallel = job.get("parallel")
-        matrix = parallel.get("matrix") if isinstance(parallel, Table) else None
-        if not isinstance(matrix, Items):
-            yield {}
-            return
-        for entry in matrix.values:
-            if isinstance(entry, Table):
-                names = list(entry.values)
-                choices = [_choices(each) for each in entry.values.values()]
-                for values in itertools.product(*choices):
-                    yield dict(zip(names, values, strict=True))
-
-    def _children(self, trigger: Value | None) -> Iterator[tuple[str, Place]]:
+    def _children(self, job: Table) -> Iterator[tuple[str, Place]]:
         """The files of child pipelines in this repository."""
-        include = trigger.get("include") if isinstance(trigger, Table) else None
-        for each in include.values if isinstance(include, Items) else (include,):
+        for each in one_or_more(below(job, "trigger", "include")):
             local = each.get("local") if isinstance(each, Table) else each
             if isinstance(local, Scalar):
                 for path in self.pipeline.local_paths(local):
@@ -281,6 +351,16 @@ class _Jobs:
                     self.learned.leave(image.text, image.place, UNUSED, why)
 
 
-def _choices(value: Value) -> list[str | None]:
-    each = value.values if isinstance(value, Items) else (value,)
-    return [one.plain if isinstance(one, Scalar) else None for one in each]
+def _matrix(job: Table) -> Iterator[dict[str, str | None]]:
+    """The variables of each job of ``parallel:matrix``; none, once, without one."""
+    matrix = below(job, "parallel", "matrix")
+    if not isinstance(matrix, Items):
+        yield {}
+    for entry in items(matrix):
+        if isinstance(entry, Table):
+            choices = (
+                [one.plain if isinstance(one, Scalar) else None for one in one_or_more(each)]
+                for each in entry.values.values()
+            )
+            for values in itertools.product(*choices):
+                yield dict(zip(entry.values, values, strict=True))

@@ -10,18 +10,29 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from itertools import groupby
+from typing import NamedTuple
 
-from holystone.scan.files import read_text, walk
+from holystone.scan.files import is_below, read_text, root_of, walk
 from holystone.scan.findings import ELSEWHERE, TEMPLATE, Learned, Place, Unreadable, template_mark
-from holystone.scan.yaml_nodes import Items, Scalar, Table, Value, documents, texts
+from holystone.scan.yaml_nodes import (
+    Items,
+    Scalar,
+    Table,
+    Value,
+    documents,
+    is_null,
+    one_or_more,
+    pairs,
+    texts,
+)
 
 MOST_INCLUDES = 150
 """GitLab's own limit."""
 _MOST_STEPS = 1_000_000
-_YAML = (".yml", ".yaml")
 _PARTS = re.compile(r"(\*\*/|\*\*|\*)")
 _DEEPEST_REFERENCE = 10
 _DEEPEST_EXTENDS = 50
+_NOT_HERE = "not in this repository, so what it asks for is not known"
 
 
 class Unknown(Exception):
@@ -77,27 +88,21 @@ class Pipeline:
             self._circular.update(circle)
             return None
         self._extending.append(name)
-        made: Table | None = self._with_parents(name, own)
-        self._extending.pop()
-        if name in self._circular:
-            made = None
-        self._extended[name] = made
-        return made
-
-    def _with_parents(self, name: str, own: Table) -> Table:
         if len(self._extending) > _DEEPEST_EXTENDS:
             raise Unreadable("extends goes too deep")
         made = Table({}, own.place)
         for parent in texts(own.get("extends")):
             found = self.job(parent.text)
-            if found is None:
-                if parent.text not in self._circular:
-                    self.missing.setdefault(name, parent)
-            else:
+            if found is not None:
                 made = self._merged(made, found)
                 if parent.text in self.missing:
                     self.missing.setdefault(name, self.missing[parent.text])
-        return self._merged(made, own)
+            elif parent.text not in self._circular:
+                self.missing.setdefault(name, parent)
+        made = self._merged(made, own)
+        self._extending.pop()
+        self._extended[name] = None if name in self._circular else made
+        return self._extended[name]
 
     def resolved(self, value: Value | None, depth: int = 0) -> Value | None:
         """The value that a ``!reference`` refers to; other values as they are. Raises Unknown."""
@@ -119,35 +124,30 @@ class Pipeline:
 
     def _loaded(self, path: str) -> Table:
         """What a file says with what it includes. Raises Unreadable."""
-        self.seen(os.path.realpath(path))
+        key = os.path.realpath(path)
+        self.seen(key)
         found = documents(read_text(path, self.learned.roots), path, as_ruby=True)
         # A first document that has nothing but "spec" is about the file.
         if len(found) > 1 and isinstance(found[0], Table) and set(found[0].values) <= {"spec"}:
             del found[0]
-        if not found or (isinstance(found[0], Scalar) and found[0].kind == "null"):
+        if not found or is_null(found[0]):
             return Table({}, Place(path))
         own = found[0]
         if not isinstance(own, Table):
             raise Unreadable("it is no GitLab pipeline: no mapping", own.place.line)
         made = Table({}, own.place)
-        self._including.append(os.path.realpath(path))
+        self._including.append(key)
         try:
-            for other in self._included(own.get("include")):
-                made = self._merged(made, other)
+            for each in one_or_more(own.get("include")):
+                local = each.get("local") if isinstance(each, Table) else each
+                if isinstance(local, Scalar):
+                    for other in self._local(local):
+                        made = self._merged(made, other)
+                elif isinstance(each, Table):
+                    self.elsewhere(each)
         finally:
             self._including.pop()
         return self._merged(made, own)
-
-    def _included(self, value: Value | None) -> Iterator[Table]:
-        for each in value.values if isinstance(value, Items) else (value,):
-            if isinstance(each, Scalar):
-                yield from self._local(each)
-            elif isinstance(each, Table):
-                local = each.get("local")
-                if isinstance(local, Scalar):
-                    yield from self._local(local)
-                else:
-                    self.elsewhere(each)
 
     def elsewhere(self, include: Table) -> None:
         """Note an include of what is not in this repository."""
@@ -155,11 +155,7 @@ class Pipeline:
             if isinstance(named := include.get(key), Scalar):
                 files = [each.text for each in texts(include.get("file"))]
                 written = " ".join([f"{key}: {named.text}", *files])
-                self._not_here(written, named.place)
-
-    def _not_here(self, written: str, place: Place) -> None:
-        why = "not in this repository, so what it asks for is not known"
-        self.learned.leave(written, place, ELSEWHERE, why)
+                self.learned.leave(written, named.place, ELSEWHERE, _NOT_HERE)
 
     def _local(self, include: Scalar) -> Iterator[Table]:
         for path in self.local_paths(include):
@@ -175,14 +171,13 @@ class Pipeline:
             try:
                 yield self._loaded(path)
             except Unreadable as fault:
-                why = f"{fault} (included in {include.place})"
-                self.learned.trouble(Place(path, fault.line), why)
+                self.learned.unreadable(path, fault, f"included in {include.place}")
 
     def local_paths(self, include: Scalar) -> list[str]:
         """The files of this repository that an include names; what it cannot name is told."""
         written = include.text
         if "://" in written:
-            self._not_here(written, include.place)
+            self.learned.leave(written, include.place, ELSEWHERE, _NOT_HERE)
             return []
         if mark := template_mark(written):
             why = f"a template: something else fills in what stands at {mark}"
@@ -195,12 +190,17 @@ class Pipeline:
         path = written.lstrip("/")
         if self._too_many(include.place):
             return []
+        paths = [os.path.normpath(os.path.join(self.root, path))]
         if "*" in path:
-            paths = self._matching(path)
-        else:
-            paths = [os.path.normpath(os.path.join(self.root, path))]
-        home = os.path.join(os.path.realpath(self.root), "")
-        inside = [each for each in paths if os.path.realpath(each).startswith(home)]
+            if self._files is None:
+                root = self.root or "."
+                self._files = {
+                    os.path.relpath(each, root).replace(os.sep, "/"): each
+                    for each in walk(root, lambda *_: None)
+                    if each.endswith((".yml", ".yaml"))
+                }
+            paths = [each for name, each in self._files.items() if fits(path, name)]
+        inside = [each for each in paths if is_below(each, self.root)]
         if not paths or inside != paths:
             why = "leads out of the repository" if paths else "matches no file"
             self.learned.trouble(include.place, f"the include {written[:200]!r} {why}")
@@ -213,13 +213,6 @@ class Pipeline:
             why = f"this pipeline includes more than {MOST_INCLUDES} files"
             self.learned.trouble(place, why)
         return self._includes > 2 * MOST_INCLUDES
-
-    def _matching(self, pattern: str) -> list[str]:
-        if self._files is None:
-            root = self.root or "."
-            found = (path for path in walk(root, lambda *_: None) if path.endswith(_YAML))
-            self._files = {os.path.relpath(path, root).replace(os.sep, "/"): path for path in found}
-        return [path for name, path in self._files.items() if _fits(pattern, name)]
 
     def _merged(self, under: Table, over: Table) -> Table:
         """Both together; where both have a key ``over`` counts, mappings are merged."""
@@ -234,7 +227,7 @@ class Pipeline:
         return Table(made, over.place)
 
 
-def _fits(pattern: str, name: str) -> bool:
+def fits(pattern: str, name: str) -> bool:
     """Whether a path is as a pattern says: ``*`` stays in a folder, ``**`` goes below."""
     split = (each for each in _PARTS.split(pattern) if each)
     # A star again right behind the same one adds nothing.
@@ -249,7 +242,12 @@ def _fits(pattern: str, name: str) -> bool:
         elif part == "**":
             ends = set(range(first, len(name) + 1))
         elif part == "*":
-            ends = _in_folder(ends, name)
+            reached: set[int] = set()
+            for end in sorted(ends):
+                if end not in reached:
+                    folder_ends = name.find("/", end)
+                    reached.update(range(end, 1 + (folder_ends if folder_ends >= 0 else len(name))))
+            ends = reached
         else:
             ends = {end + len(part) for end in ends if name.startswith(part, end)}
         if not ends:
@@ -257,14 +255,53 @@ def _fits(pattern: str, name: str) -> bool:
     return len(name) in ends
 
 
-def _in_folder(ends: set[int], name: str) -> set[int]:
-    """The places in a name that can be reached from these without leaving a folder."""
+class OwnScript(NamedTuple):
+    """Where a job, a template of jobs or ``default`` has an ``after_script``."""
+
+    job: str
+    """Its name; ``default`` for what all jobs have that say nothing themselves."""
+    place: Place
+
+
+def own_after_scripts(path: str, template: str, shared: str, clean: str) -> list[OwnScript]:
+    """The jobs of a pipeline that would lose what the job ``shared`` has in its ``after_script``.
+
+    Those that take it over by ``!reference``, or have the command ``clean`` themselves, are left
+    out, and so is what stands in the file ``template``. None where the pipeline cannot be read:
+    ``protect`` tells why.
+    """
+    pipeline = Pipeline(Learned(), root_of(path), lambda _: None)
+    try:
+        pipeline.load(path)
+    except Unreadable:
+        return []
     found = set()
-    reached = False
-    for at in range(len(name) + 1):
-        reached = reached or at in ends
-        if reached:
-            found.add(at)
-        if name[at : at + 1] == "/":
-            reached = False
-    return found
+    for name, holder in [("default", pipeline.config), *pairs(pipeline.config)]:
+        value = holder.get("after_script") if isinstance(holder, Table) else None
+        # An empty list says that nothing is to run: then that is meant.
+        if value is None or (isinstance(value, Items) and not value.values):
+            continue
+        is_template = os.path.realpath(value.place.file) == os.path.realpath(template)
+        if not is_template and not _has(value, shared, clean):
+            found.add(OwnScript(name, _place_of_key(value.place)))
+    return sorted(found, key=lambda each: (each.place, each.job))
+
+
+def _has(value: Value, shared: str, clean: str) -> bool:
+    if isinstance(value, Scalar):
+        return clean in value.text
+    if not isinstance(value, Items):
+        return False
+    if value.tag == "!reference":
+        return any(isinstance(each, Scalar) and each.text == shared for each in value.values[:1])
+    return any(_has(each, shared, clean) for each in value.values)
+
+
+def _place_of_key(place: Place) -> Place:
+    """Where the key stands: a list begins in a line below it."""
+    try:
+        lines = read_text(place.file).splitlines()[: place.line]
+    except Unreadable:
+        return place
+    above = (n for n in range(len(lines), 0, -1) if "after_script" in lines[n - 1])
+    return Place(place.file, next(above, place.line))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from holystone.scan import dockerfile, files, github
-from holystone.scan import dockerfile_images as stages
 from holystone.scan.compose import Composes
 from holystone.scan.findings import (
     BUILT,
@@ -50,13 +49,51 @@ class Proposal(NamedTuple):
     """How many files were read."""
 
 
+def learn(paths: Iterable[str]) -> Proposal:
+    """What the files at these paths ask for: files by name, and folders that are walked."""
+    paths = tuple(paths)
+    reader = _Reader([files.repository_of(path) for path in paths])
+    unread: list[Trouble] = []
+    for path in paths:
+        try:
+            if os.path.isdir(path):
+                reader.folder(path)
+            else:
+                reader.read(path, named_kind(path))
+        except Unreadable as fault:
+            unread.append(Trouble(Place(path, fault.line), str(fault)))
+    count = reader.finish()
+    return _proposal(reader.learned, unread, count)
+
+
+def named_kind(path: str) -> str:
+    """What a file given by name is. Raises Unreadable where that cannot be told."""
+    if kind := files.kind_of(path):
+        return kind
+    text = files.read_text(path, [files.repository_of(path)])
+    if path.endswith((".yml", ".yaml")):
+        if re.search(r"^[ \t]+runs-on:", text, re.MULTILINE):
+            return files.GITHUB
+        if re.search(r"^services:[ \t]*(#.*)?$", text, re.MULTILINE):
+            return files.COMPOSE
+        return files.GITLAB
+    if re.search(r"^[ \t]*FROM\s", text, re.MULTILINE | re.IGNORECASE):
+        return files.DOCKERFILE
+    raise Unreadable(
+        "it is no Dockerfile, compose file, GitLab pipeline or GitHub workflow by its name"
+    )
+
+
 class _Reader:
     """Reads files as what they are, each once."""
 
-    def __init__(self) -> None:
+    def __init__(self, roots: list[str]) -> None:
         self.learned = Learned()
+        self.learned.roots = roots
         self.composes = Composes(self.learned)
         self.pipelines = Pipelines(self.learned, self.composes)
+        self.waiting: list[str] = []
+        """Pipelines that are read last."""
         self.dockerfiles: dict[str, tuple[str, dockerfile.Dockerfile]] = {}
         """By real path, with the path they are called by."""
         self.met: set[str] = set()
@@ -77,45 +114,69 @@ class _Reader:
         else:
             github.read(self.learned, path)
 
-    def try_to(self, path: str, kind: str) -> None:
-        """Read one file; where that fails it is noted."""
+    def _try_to(self, path: str, kind: str) -> None:
         try:
             self.read(path, kind)
         except Unreadable as fault:
-            self.learned.trouble(Place(path, fault.line), str(fault))
+            self.learned.unreadable(path, fault)
+
+    def folder(self, folder: str) -> None:
+        """Read what is in a folder; pipelines are read by ``finish``. Raises Unreadable."""
+        if not os.access(folder, os.R_OK | os.X_OK):
+            raise Unreadable("cannot be listed: permission denied")
+
+        def trouble(path: str, why: str) -> None:
+            self.learned.trouble(Place(os.path.normpath(path)), why)
+
+        count = 0
+        for path in files.walk(folder, trouble):
+            kind = files.kind_of(path)
+            if not kind or not os.path.isfile(path):
+                continue
+            count += 1
+            if count > MOST_FILES:
+                trouble(folder, f"has more than {MOST_FILES} such files; name a part of it")
+                break
+            if kind == files.GITLAB:
+                self.waiting.append(path)
+            else:
+                self._try_to(path, kind)
 
     def finish(self) -> int:
         """Learn of what is known only when all files are read; answers how many were."""
+        # Those whose name is a convention only are mostly included by one that GitLab looks for.
+        for path in sorted(
+            self.waiting, key=lambda each: not os.path.basename(each).startswith(".")
+        ):
+            self._try_to(path, files.GITLAB)
         self.composes.finish()
         builds: dict[str, list[Build]] = {}
         for build in self.learned.builds:
             key = os.path.realpath(build.path)
             if os.path.lexists(build.path) or not files.inside(build.path, self.learned.roots):
-                self.try_to(build.path, files.DOCKERFILE)
+                self._try_to(build.path, files.DOCKERFILE)
             if key in self.dockerfiles and build not in (ways := builds.setdefault(key, [])):
                 ways.append(build)
         for key, (path, parsed) in self.dockerfiles.items():
             try:
                 self._dockerfile(path, parsed, builds.get(key, []))
             except Unreadable as fault:
-                self.learned.trouble(Place(path, fault.line), str(fault))
+                self.learned.unreadable(path, fault)
         return len(self.met | self.pipelines.seen | set(self.composes.files))
 
-    def _dockerfile(
-        self, path: str, parsed: dockerfile.Dockerfile, builds: Sequence[Build]
-    ) -> None:
-        """Learn of a Dockerfile as it is, and as compose files build it.
+    def _dockerfile(self, path: str, parsed: dockerfile.Dockerfile, builds: list[Build]) -> None:
+        """Learn of a Dockerfile as it is, and as compose files and scripts build it.
 
         What one of these builds gives a value to is no longer left out.
         """
         if len(builds) > MOST_BUILDS:
             self.learned.trouble(Place(path), f"it is built in more than {MOST_BUILDS} ways")
             builds = builds[:MOST_BUILDS]
-        each = [Learned() for _ in range(1 + len(builds))]
+        each = []
         contexts = frozenset().union(*(build.contexts for build in builds))
-        stages.read(each[0], parsed, path, {}, contexts)
-        for learned, build in zip(each[1:], builds, strict=True):
-            stages.read(learned, parsed, path, build.arguments, contexts)
+        for arguments in ({}, *(build.arguments for build in builds)):
+            each.append(Learned())
+            dockerfile.read(each[-1], parsed, path, arguments, contexts)
         found = {use.place for learned in each for use in learned.uses}
         for learned in each:
             self.learned.uses += learned.uses
@@ -126,82 +187,17 @@ class _Reader:
             ]
 
 
-def learn(paths: Iterable[str]) -> Proposal:
-    """What the files at these paths ask for: files by name, and folders that are walked."""
-    paths = tuple(paths)
-    reader = _Reader()
-    reader.learned.roots = [files.repository_of(path) for path in paths]
-    unread: list[Trouble] = []
-    pipelines: list[str] = []
-
-    def trouble(path: str, why: str) -> None:
-        reader.learned.trouble(Place(os.path.normpath(path)), why)
-
-    for path in paths:
-        try:
-            if os.path.isdir(path):
-                pipelines += _folder(reader, path, trouble)
-            else:
-                reader.read(path, _named(path))
-        except Unreadable as fault:
-            unread.append(Trouble(Place(path, fault.line), str(fault)))
-    # Those whose name is a convention only are mostly included by one that GitLab looks for.
-    for path in sorted(pipelines, key=lambda each: not os.path.basename(each).startswith(".")):
-        reader.try_to(path, files.GITLAB)
-    return _proposal(reader.learned, unread, reader.finish())
-
-
-def _folder(reader: _Reader, folder: str, trouble: Callable[[str, str], None]) -> list[str]:
-    """Read what is in a folder but for pipelines, which are answered. Raises Unreadable."""
-    if not os.access(folder, os.R_OK | os.X_OK):
-        raise Unreadable("cannot be listed: permission denied")
-    pipelines, count = [], 0
-    for path in files.walk(folder, trouble):
-        kind = files.kind_of(path)
-        if not kind or not os.path.isfile(path):
-            continue
-        count += 1
-        if count > MOST_FILES:
-            trouble(folder, f"has more than {MOST_FILES} such files; name a part of it")
-            break
-        if kind == files.GITLAB:
-            pipelines.append(path)
-        else:
-            reader.try_to(path, kind)
-    return pipelines
-
-
-def _named(path: str) -> str:
-    """What a file given by name is. Raises Unreadable where that cannot be told."""
-    if kind := files.kind_of(path):
-        return kind
-    text = files.read_text(path, [files.repository_of(path)])
-    if path.endswith((".yml", ".yaml")):
-        if re.search(r"^[ \t]+runs-on:", text, re.MULTILINE):
-            return files.GITHUB
-        if re.search(r"^services:[ \t]*(#.*)?$", text, re.MULTILINE):
-            return files.COMPOSE
-        return files.GITLAB
-    if re.search(r"^[ \t]*FROM\s", text, re.MULTILINE | re.IGNORECASE):
-        return files.DOCKERFILE
-    raise Unreadable(
-        "it is no Dockerfile, compose file, GitLab pipeline or GitHub workflow by its name"
-    )
-
-
-def _proposal(learned: Learned, unread: Sequence[Trouble], count: int) -> Proposal:
+def _proposal(learned: Learned, unread: list[Trouble], count: int) -> Proposal:
     built = {use.reference: use.place for use in reversed(learned.built)}
     at = {use.place for use in learned.built}
     found: dict[str, dict[Place, Use]] = {}
     left = list(learned.left_out)
     for use in learned.uses:
-        if use.reference in built:
-            if use.place in at:
-                continue
+        if use.reference not in built:
+            found.setdefault(use.reference, {}).setdefault(use.place, use)
+        elif use.place not in at:
             why = f"built by this repository ({built[use.reference]})"
             left.append(LeftOut(use.written, use.place, BUILT, why))
-        else:
-            found.setdefault(use.reference, {}).setdefault(use.place, use)
     left += [
         LeftOut(use.written, use.place, BUILT, "built by this repository") for use in learned.built
     ]

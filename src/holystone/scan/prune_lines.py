@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 from holystone.outside.regular_file import read_regular
-from holystone.scan.files import kind_of, walk
-from holystone.scan.prune_commands import SUDO, PruneLine, level, note, suggestion, why_by_hand
+from holystone.scan.files import ACTION, GITHUB, GITLAB, kind_of, walk
 from holystone.scan.prune_places import Span, command_lines
 
 LARGEST = 1_000_000
 """Bytes of a file that is looked at."""
+_MOST = 500
+"""Files that prune, and commands of one."""
 _GAP = r"(?:[ \t]|\\\r?\n)+"
 _VALUE = r"(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s;&|\"')\]<>,]+)"
 _VALUED = "filter|keep-storage|max-used-space|reserved-space|min-free-space"
@@ -27,11 +28,11 @@ _PROGRAM = (
     r"(?<![\w./])(?<!\w-)(?:sudo[ \t]+(?:-[EnH][ \t]+)*)?(?:/usr/(?:local/)?bin/)?(?:docker|podman)"
 )
 _LIST = rf"{_PROGRAM}{_GAP}(?:images|image{_GAP}ls|volume{_GAP}ls)\b"
-_REMOVE = rf"{_PROGRAM}{_GAP}(?P<removed>rmi|image{_GAP}rm|volume{_GAP}rm){_OPTION}"
-_PATTERNS = (
+_REMOVE = rf"{_PROGRAM}{_GAP}(?:rmi|image{_GAP}rm|volume{_GAP}rm){_OPTION}"
+_PRUNES = (
     re.compile(
-        rf"{_PROGRAM}{_GAP}(?P<what>system|image|container|builder|buildx|volume|network){_GAP}"
-        rf"prune\b{_OPTION}"
+        rf"{_PROGRAM}{_GAP}(?:system|image|container|builder|buildx|volume|network){_GAP}"
+        rf"prune\b{_OPTION}(?P<listed>)"
     ),
     re.compile(
         rf"{_REMOVE}{_GAP}[\"']?\$?\$\([ \t]*{_LIST}(?P<listed>[^()\n]{{0,300}})\)[\"']?{_OPTION}"
@@ -47,7 +48,7 @@ _QUICK = re.compile(r"prune|rmi?\b")
 _COMMENT = re.compile(r"^[ \t]*(?:#|//|\*)|[ \t]#[^\n]*$|\b(?:echo|printf)\b[^;&|\n]*$")
 _START = re.compile(r"[ \t]*(?:-[ \t]+)?[@+-]*[\"']?")
 _END = re.compile(r"[\"']?[ \t]*+;?[ \t]*+(?=\r?\n|\Z)")
-_OTHERS = re.compile(
+_NAMES = re.compile(
     r"(GNU)?[Mm]akefile|.+\.mk|Jenkinsfile.*|.+\.jenkinsfile|.+\.(sh|bash)|justfile|Taskfile\.ya?ml|"
     r"\.drone\.ya?ml|\.woodpecker\.ya?ml|azure-pipelines.*\.ya?ml|bitbucket-pipelines\.yml|"
     r"\.travis\.yml|.*crontab.*"
@@ -56,8 +57,6 @@ _FOLDERS = re.compile(
     r"(?:.*/)?(?:\.circleci|\.woodpecker|\.buildkite(?:/hooks)?|\.gitlab(?:/.*)?|\.gitlab-ci(?:/.*)?|ci"
     r"|\.?githooks)/[^/]+"
 )
-_MOST = 500
-"""Files that prune, and commands of one."""
 _SAID = " || echo HOLYSTONE DID NOT CLEAN THIS HOST"
 """A clean that fails is told, and does not end the job. Plain words mean the same in any quotes."""
 _NOT_ALONE = "more than this command stands in its line, or around it"
@@ -66,8 +65,46 @@ _MAY_FAIL = r"(?:[ \t]*\|\|[ \t]*(?:true|:)(?!\w))?"
 _BETWEEN = re.compile(rf"{_QUIET}{_MAY_FAIL}[ \t]*(?:&&|;)(?:[ \t]|\\\r?\n)*")
 _TAIL = re.compile(
     rf"(?P<quiet>{_QUIET})(?P<may_fail>{_MAY_FAIL})"
-    r"(?P<more>[ \t]*+;?+[ \t]*+(?:(?<=[ \t;])\#[^\n]*+)?\s*+)"
+    r"(?:[ \t]*+;?+[ \t]*+(?:(?<=[ \t;])\#[^\n]*+)?\s*+)"
 )
+_ASKS_FOR_CODE = re.compile(
+    r"[^\n]*\n(?:[^\S\n]*+(?:#[^\n]*+)?\n)*+(?![^\S\n]*+#)[^\n]*(?:\$\?|PIPESTATUS)"
+)
+"""The next command asks for the exit code of the one before."""
+
+_PLAIN_OPTION = re.compile(
+    r"(?<!\S)(?:-[af]+|--all|--force|--volumes)(?!\S)|--filter(?:=|\s+)[\"']?(?:until|dangling)=[^\s\"']+[\"']?"
+)
+_BUDGET = re.compile(r"--(?:keep-storage|max-used-space|reserved-space)(?:=|\s+)[\"']?(\w+)")
+_FILTER = re.compile(r"(?:^|[\s\"'=])(?!--)([a-z]+)!?=")
+_TAKES_TAGGED = re.compile(r"\b(?:system|image)\s+prune\b.*\s(?:-f?af?|--all)\b")
+_SUDO = re.compile(r"sudo[ \t]+(?:-[EnH][ \t]+)*")
+_KINDS = {
+    "volumes": re.compile(r"--volumes|\bvolume (?:prune|rm)\b"),
+    "networks": re.compile(r"\bnetwork prune\b"),
+    "networks of system": re.compile(r"\bsystem prune\b"),
+}
+"""Commands by the kinds of objects that they take, and a routine clean leaves."""
+
+
+class PruneLine(NamedTuple):
+    """One command that prunes, where it stands, and what would stand there instead."""
+
+    path: str
+    line: int
+    text: str
+    """The command as it is written, on one line."""
+    level: str
+    """Of the clean that takes its place: ``routine`` or ``weekly``."""
+    start: int
+    end: int
+    """Where it stands in the text of the file."""
+    by_hand: str = ""
+    """Why it is not replaced; empty where it is."""
+    suggestion: str = ""
+    """What could stand in its place."""
+    note: str = ""
+    """What the old command took and the new one does not."""
 
 
 class PruneFile(NamedTuple):
@@ -89,7 +126,7 @@ class PruneFile(NamedTuple):
 class _Unit(NamedTuple):
     """Commands of one line that one clean takes the place of."""
 
-    lines: tuple[PruneLine, ...]
+    lines: list[PruneLine]
     start: int
     end: int
     sudo: str
@@ -101,37 +138,29 @@ def find(folder: str, command: str) -> list[PruneFile]:
     """The files of a repository that prune; ``command`` is how holystone is called."""
     found: list[PruneFile] = []
     for path in walk(folder or ".", lambda *_: None):
-        if len(found) >= _MOST:
-            break
-        if _is_candidate(path, folder or ".") and (file := _read(path, command)) is not None:
-            found.append(file)
+        inside = os.path.relpath(path, folder or ".").replace(os.sep, "/")
+        if (
+            kind_of(path) not in (GITLAB, GITHUB, ACTION)
+            and not _NAMES.fullmatch(os.path.basename(path))
+            and not _FOLDERS.fullmatch(inside)
+        ):
+            continue
+        try:
+            text = read_regular(path, LARGEST).decode()
+        except (OSError, ValueError):
+            continue
+        if lines := list(_lines(path, text)) if _QUICK.search(text) else []:
+            after = _replace(path, text, lines, command)
+            found.append(PruneFile(path, text, after, tuple(lines), os.path.islink(path)))
+            if len(found) >= _MOST:
+                break
     return found
-
-
-def _is_candidate(path: str, folder: str) -> bool:
-    inside = os.path.relpath(path, folder).replace(os.sep, "/")
-    name = os.path.basename(path)
-    if kind_of(path) in ("GitLab pipeline", "GitHub workflow", "GitHub action"):
-        return True
-    return bool(_OTHERS.fullmatch(name) or _FOLDERS.fullmatch(inside))
-
-
-def _read(path: str, command: str) -> PruneFile | None:
-    try:
-        text = read_regular(path, LARGEST).decode()
-    except (OSError, ValueError):
-        return None
-    lines = tuple(_lines(path, text)) if _QUICK.search(text) else ()
-    if not lines:
-        return None
-    lines, after = _replaced(path, text, lines, command)
-    return PruneFile(path, text, after, lines, os.path.islink(path))
 
 
 def _lines(path: str, text: str) -> Iterator[PruneLine]:
     """The commands of a text that prune, in its order."""
     found = sorted(
-        (match for pattern in _PATTERNS for match in pattern.finditer(text)),
+        (match for pattern in _PRUNES for match in pattern.finditer(text)),
         key=lambda match: (match.start(), -match.end()),
     )
     last, number, counted = 0, 1, 0
@@ -139,7 +168,7 @@ def _lines(path: str, text: str) -> Iterator[PruneLine]:
         line_start = text.rfind("\n", 0, match.start()) + 1
         if match.start() < last or _COMMENT.search(text[line_start : match.start()][-1000:]):
             continue
-        if not _takes_all(match.groupdict().get("listed") or ""):
+        if not _takes_all(match["listed"]):
             continue
         last = match.end()
         number += text.count("\n", counted, match.start())
@@ -154,54 +183,53 @@ def _takes_all(listed: str) -> bool:
     What is listed by name is removed by name: no prune.
     """
     arguments, _, piped = listed.partition("|")
-    words = arguments.split()
+    words = ["", *arguments.split()]
     named = any(
-        not word.startswith("-")
-        and word != "\\"
-        and (at == 0 or not _TAKES_VALUE.fullmatch(words[at - 1]))
-        for at, word in enumerate(words)
+        not word.startswith("-") and word != "\\" and not _TAKES_VALUE.fullmatch(before)
+        for before, word in pairwise(words)
     )
     return not named and ("grep" not in piped or "none" in piped or "dangling" in piped)
 
 
-def _replaced(
-    path: str, text: str, lines: tuple[PruneLine, ...], command: str
-) -> tuple[tuple[PruneLine, ...], str]:
-    """The lines with what becomes of each, and the text with a clean where one can stand."""
+def _replace(path: str, text: str, lines: list[PruneLine], command: str) -> str:
+    """Fill into the lines what becomes of each; returns the text with a clean where one can stand.
+
+    Commands that stand alone in lines one below the other get one clean.
+    """
+    groups: list[list[_Unit]] = []
+    for unit in _units(path, text, lines):
+        if groups and _follows(text, groups[-1][-1], unit):
+            groups[-1].append(unit)
+        else:
+            groups.append([unit])
     made: list[str] = []
     told: dict[int, PruneLine] = {}
     at = 0
-    for group in _groups(text, list(_units(path, text, lines))):
-        inside = [each for unit in group for each in unit.lines]
-        taken = level(inside)
-        said = note(taken, inside, command)
-        first = group[0]
-        made.append(text[at : first.start])
-        made.append(f"{first.sudo}{command} clean" + (f" {taken}" if taken != "routine" else ""))
-        made.append(first.rest)
+    for first, *more in groups:
+        inside = [each for unit in (first, *more) for each in unit.lines]
+        level = _level(inside)
+        note = _note(level, inside, command)
+        made += [text[at : first.start], first.sudo, _clean(command, level), first.rest]
         at = first.end
-        for unit in group[1:]:
+        for unit in more:
             # The whole line goes, with what stands around the command.
-            end = text.find("\n", unit.end)
             made.append(text[at : text.rfind("\n", 0, unit.start) + 1])
-            at = len(text) if end < 0 else end + 1
+            at = (text.find("\n", unit.end) + 1) or len(text)
         for each in inside:
-            told[each.start] = each._replace(level=taken, note=said)
-            said = ""
-    left = [
-        told.get(each.start)
-        or each._replace(
-            level=level([each]),
-            by_hand=why_by_hand(each.text) or _NOT_ALONE,
-            suggestion=suggestion(each, command),
-            note=note(level([each]), [each], command),
+            told[each.start] = each._replace(level=level, note=note)
+            note = ""
+    for number, each in enumerate(lines):
+        level = _level([each])
+        lines[number] = told.get(each.start) or each._replace(
+            level=level,
+            by_hand=_why_by_hand(each.text) or _NOT_ALONE,
+            suggestion=_suggestion(each.text, level, command),
+            note=_note(level, [each], command),
         )
-        for each in lines
-    ]
-    return tuple(left), "".join([*made, text[at:]])
+    return "".join([*made, text[at:]])
 
 
-def _units(path: str, text: str, lines: tuple[PruneLine, ...]) -> Iterator[_Unit]:
+def _units(path: str, text: str, lines: Sequence[PruneLine]) -> Iterator[_Unit]:
     """The command lines that are nothing but prunes."""
     rest = list(lines)
     for span in sorted(command_lines(path, text)):
@@ -215,48 +243,84 @@ def _units(path: str, text: str, lines: tuple[PruneLine, ...]) -> Iterator[_Unit
 
 
 def _unit(text: str, span: Span, inside: list[PruneLine]) -> _Unit | None:
-    if text[span.start : inside[0].start].strip() or any(why_by_hand(x.text) for x in inside):
-        return None
-    for before, after in pairwise(inside):
-        if not _BETWEEN.fullmatch(text, before.end, after.start):
-            return None
-    sudo = {match[0] if (match := SUDO.match(each.text)) else "" for each in inside}
+    sudo = {match[0] if (match := _SUDO.match(each.text)) else "" for each in inside}
     tail = _TAIL.fullmatch(text, inside[-1].end, span.end)
-    if len(sudo) > 1 or tail is None or _asks_for_code(text, span.end):
+    if (
+        tail is None
+        or len(sudo) > 1
+        or text[span.start : inside[0].start].strip()
+        or any(_why_by_hand(each.text) for each in inside)
+        or not all(_BETWEEN.fullmatch(text, a.end, b.start) for a, b in pairwise(inside))
+        or _ASKS_FOR_CODE.match(text[span.end : span.end + 2000])
+    ):
         return None
     rest = tail["quiet"] + (tail["may_fail"] or _SAID)
-    end = tail.end("may_fail")
-    return _Unit(tuple(inside), inside[0].start, end, sudo.pop(), rest)
-
-
-def _asks_for_code(text: str, end: int) -> bool:
-    """Whether the next command asks for the exit code of the one before."""
-    for line in text[end : end + 2000].split("\n")[1:]:
-        if line.strip() and not line.lstrip().startswith("#"):
-            return "$?" in line or "PIPESTATUS" in line
-    return False
-
-
-def _groups(text: str, units: list[_Unit]) -> Iterator[list[_Unit]]:
-    """Commands that stand alone in lines one below the other, together."""
-    group: list[_Unit] = []
-    for each in units:
-        if group and _follows(text, group[-1], each):
-            group.append(each)
-            continue
-        if group:
-            yield group
-        group = [each]
-    if group:
-        yield group
+    return _Unit(inside, inside[0].start, tail.end("may_fail"), sudo.pop(), rest)
 
 
 def _follows(text: str, before: _Unit, after: _Unit) -> bool:
+    """Whether both stand alone in their lines, one right below the other, in the same way."""
     if text.count("\n", before.end, after.start) != 1 or before.sudo != after.sudo:
         return False
-    starts = {text[text.rfind("\n", 0, unit.start) + 1 : unit.start] for unit in (before, after)}
-    return len(starts) == 1 and all(
-        _START.fullmatch(text, text.rfind("\n", 0, unit.start) + 1, unit.start)
-        and _END.match(text, unit.end)
-        for unit in (before, after)
+    first, second = (
+        text[text.rfind("\n", 0, unit.start) + 1 : unit.start] for unit in (before, after)
+    )
+    ends = _END.match(text, before.end) and _END.match(text, after.end)
+    return first == second and bool(_START.fullmatch(first) and ends)
+
+
+def _kinds(lines: Sequence[PruneLine]) -> set[str]:
+    return {kind for kind, has in _KINDS.items() if any(has.search(each.text) for each in lines)}
+
+
+def _level(lines: Sequence[PruneLine]) -> str:
+    """``weekly`` takes volumes and networks, and tagged images too: only where these did as well.
+
+    So a clean in the place of commands takes no kind of object that they left.
+    """
+    tagged = any(
+        _TAKES_TAGGED.search(each.text)
+        or ("prune" not in each.text and "dangling" not in each.text)
+        for each in lines
+        if "volume ls" not in each.text
+    )
+    return "weekly" if tagged and _kinds(lines) - {"networks of system"} else "routine"
+
+
+def _note(level: str, lines: Sequence[PruneLine], command: str) -> str:
+    """What the commands took and a clean of this level does not; empty where nothing."""
+    kinds = {kind.split()[0] for kind in _kinds(lines)}
+    if level != "routine" or not kinds:
+        return ""
+    return (
+        f"{command} clean takes no {' and no '.join(sorted(kinds, reverse=True))}. {command} clean "
+        "weekly does, and takes tagged images that nothing used for 30 days too."
+    )
+
+
+def _why_by_hand(text: str) -> str:
+    """What a command says that a clean cannot be told in the same words; empty where nothing."""
+    if "podman" in text:
+        return "holystone cleans one engine: name Podman's by --host"
+    if "sudo" in _SUDO.sub("", text, count=1) or ("sudo" in text and not text.startswith("sudo")):
+        return "sudo stands in the middle of it"
+    if options := _PLAIN_OPTION.sub("", text.partition(" prune")[2]).split():
+        return f"it has {options[0]}, which is said in another way"
+    if set(_FILTER.findall(text)) - {"until", "dangling"}:
+        return "it has a filter, and a clean has none"
+    return ""
+
+
+def _clean(command: str, level: str) -> str:
+    return f"{command} clean" + ("" if level == "routine" else f" {level}")
+
+
+def _suggestion(text: str, level: str, command: str) -> str:
+    """What could stand in the place of a command that is replaced by hand."""
+    budget = _BUDGET.search(text)
+    return (
+        ("sudo " if text.startswith("sudo") else "")
+        + _clean(command, level)
+        + (f" --cache-budget {budget[1]}" if budget else "")
+        + (" --host unix:///run/podman/podman.sock" if "podman" in text else "")
     )

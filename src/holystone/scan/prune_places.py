@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from holystone.scan.yaml_nodes import events
@@ -50,81 +50,86 @@ class Span(NamedTuple):
     end: int
 
 
-def command_lines(path: str, text: str) -> list[Span]:
+def command_lines(path: str, text: str) -> Iterator[Span]:
     """The command lines of a file that no quotes, parentheses or conditions hold."""
-    return [line for part in _parts(path, text) for line in _lines(text, part.start, part.end)]
+    for part in _parts(path, text):
+        condition = False
+        for line in _logical(text, part.start, part.end):
+            written = text[line.start : line.end]
+            if _BODY.search(written):
+                condition = False
+            elif _CONDITION.match(written):
+                condition = True
+            elif not condition:
+                yield line
 
 
-def _parts(path: str, text: str) -> Iterator[Span]:
+def _parts(path: str, text: str) -> Iterable[Span]:
     """The parts of a file that a shell runs."""
     name = os.path.basename(path)
     if name.endswith((".yml", ".yaml")):
-        if len(text) <= _LARGEST_YAML and not text.startswith("\ufeff"):
-            yield from _of_yaml(text, buildkite="/.buildkite/" in f"/{path}")
-    elif _MAKEFILE.fullmatch(name):
-        yield from _of_makefile(text, spaces=name == "justfile")
-    elif _JENKINSFILE.fullmatch(name):
-        yield from _of_jenkinsfile(text)
-    elif _SHELL.fullmatch(name) or _SHEBANG.match(text):
-        yield Span(0, len(text))
+        is_read = len(text) <= _LARGEST_YAML and not text.startswith("\ufeff")
+        return _of_yaml(text, buildkite="/.buildkite/" in f"/{path}") if is_read else ()
+    if _MAKEFILE.fullmatch(name):
+        return _of_makefile(text, spaces=name == "justfile")
+    if _JENKINSFILE.fullmatch(name):
+        return _of_jenkinsfile(text)
+    return [Span(0, len(text))] if _SHELL.fullmatch(name) or _SHEBANG.match(text) else []
 
 
-def _of_yaml(text: str, *, buildkite: bool) -> list[Span]:
-    found: list[Span] = []
-    # Of each collection around: its kind, the key it stands under, the key that waits for a value.
-    around: list[list[str | None]] = []
+class _Around(NamedTuple):
+    """A collection of YAML around a value."""
+
+    is_map: bool
+    above: str | None
+    """The key it stands under, a list in a list that of the outer one."""
+    keys: list[str]
+    """The key that waits for its value, if any."""
+
+
+def _of_yaml(text: str, *, buildkite: bool) -> Iterator[Span]:
+    around: list[_Around] = []
     for event in events(text):
-        what = type(event).__name__
-        if what in ("MappingEndEvent", "SequenceEndEvent"):
+        what = type(event).__name__.removesuffix("Event")
+        inside = around[-1] if around else _Around(is_map=False, above=None, keys=[])
+        if what in ("MappingStart", "SequenceStart"):
+            is_map = what == "MappingStart"
+            above = inside.above if not inside.is_map and not is_map else None
+            around.append(_Around(is_map, inside.keys[0] if inside.keys else above, []))
+            continue
+        if what == "Scalar" and inside.is_map and not inside.keys:
+            inside.keys.append(event.value)
+            continue
+        if what in ("MappingEnd", "SequenceEnd"):
             around.pop()
-            _value_read(around)
-        elif what in ("MappingStartEvent", "SequenceStartEvent"):
-            kind = "map" if what == "MappingStartEvent" else "list"
-            around.append([kind, around[-1][2] if around else None, None])
-            if kind == "list" and len(around) > 1 and around[-2][0] == "list":
-                around[-1][1] = around[-2][1]
-        elif what == "AliasEvent":
-            _value_read(around)
-        elif what == "ScalarEvent":
-            if around and around[-1][0] == "map" and around[-1][2] is None:
-                around[-1][2] = event.value
-                continue
-            if _is_script(around, buildkite=buildkite):
-                found += _of_scalar(text, event)
-            _value_read(around)
-    return found
+        elif what == "Scalar" and _is_script(around, buildkite=buildkite):
+            yield from _of_scalar(text, event)
+        if around and what in ("MappingEnd", "SequenceEnd", "Alias", "Scalar"):
+            around[-1].keys.clear()
 
 
-def _value_read(around: list[list[str | None]]) -> None:
-    if around and around[-1][0] == "map":
-        around[-1][2] = None
-
-
-def _is_script(around: list[list[str | None]], *, buildkite: bool) -> bool:
+def _is_script(around: list[_Around], *, buildkite: bool) -> bool:
     if not around:
         return False
-    kind, above, key = around[-1]
-    named = above if kind == "list" else key
-    if named in _SCRIPTS:
-        return True
+    is_map, above, keys = around[-1]
+    named = keys[0] if is_map else above
     if named == "command":
-        return buildkite or (kind == "map" and above == "run")
+        return buildkite or (is_map and above == "run")
     # A hidden list of GitLab, which scripts take by an anchor or !reference.
-    return kind == "list" and len(around) == 2 and (named or "").startswith(".")
+    is_hidden = not is_map and len(around) == 2 and (named or "").startswith(".")
+    return named in _SCRIPTS or is_hidden
 
 
-def _of_scalar(text: str, event: Any) -> list[Span]:
+def _of_scalar(text: str, event: Any) -> Iterator[Span]:
     """The text of a scalar that stands in the file as the shell gets it."""
-    start, end = event.start_mark.index, event.end_mark.index
-    style = event.style
+    start, end, style = event.start_mark.index, event.end_mark.index, event.style
     if style == "|":
-        return [Span(text.find("\n", start, end) + 1 or end, end)]
-    if style == ">":
-        return []
-    start = start if not style else text.find(style, start, end) + 1
-    end -= 1 if style else 0
-    written = text[start:end]
-    return [] if "\n" in written or written != event.value else [Span(start, end)]
+        yield Span(text.find("\n", start, end) + 1 or end, end)
+    elif style != ">":
+        if style:
+            start, end = text.find(style, start, end) + 1, end - 1
+        if "\n" not in event.value and text[start:end] == event.value:
+            yield Span(start, end)
 
 
 def _of_makefile(text: str, *, spaces: bool) -> Iterator[Span]:
@@ -134,17 +139,11 @@ def _of_makefile(text: str, *, spaces: bool) -> Iterator[Span]:
     for match in _RECIPE.finditer(text):
         if match.start() < at or not (spaces or match[0].startswith("\t")):
             continue
-        at = _line_end(text, match.end())
+        at = _find(text, "\n", match.end(), len(text))
+        while at < len(text) and text[at - 1] == "\\":
+            at = _find(text, "\n", at + 1, len(text))
         if not text[: match.start()].endswith("\\\n"):
             yield Span(match.end(), at)
-
-
-def _line_end(text: str, start: int) -> int:
-    """The end of a line and of those that a backslash joins to it."""
-    end = text.find("\n", start)
-    while end > 0 and text[end - 1 : end] == "\\":
-        end = text.find("\n", end + 1)
-    return len(text) if end < 0 else end
 
 
 def _of_jenkinsfile(text: str) -> Iterator[Span]:
@@ -158,20 +157,6 @@ def _of_jenkinsfile(text: str) -> Iterator[Span]:
         at = end + 3
         if _END_OF_STEPS.match(text, at):
             yield Span(match.end(), end)
-
-
-def _lines(text: str, start: int, end: int) -> Iterator[Span]:
-    """The command lines that are no part of a condition."""
-    condition = False
-    for line in _logical(text, start, end):
-        written = text[line.start : line.end]
-        begins = bool(_CONDITION.match(written))
-        if _BODY.search(written):
-            condition = False
-        elif begins:
-            condition = True
-        elif not condition:
-            yield line
 
 
 def _logical(text: str, start: int, end: int) -> Iterator[Span]:
@@ -191,7 +176,7 @@ def _logical(text: str, start: int, end: int) -> Iterator[Span]:
             at += 2 if text.startswith("\r\n", at) else 1
         elif sign == "#":
             if top != '"' and before in ("", " ", "\t", "\n", ";"):
-                at = _end_of_line(text, at, end)
+                at = _find(text, "\n", at, end)
         elif sign == "<<":
             if not held and (word := _HERE.match(text, at - 2, end)):
                 here.append(word[3])
@@ -217,16 +202,16 @@ def _hold(held: list[str], sign: str, before: str) -> None:
         held.append(sign)
 
 
-def _end_of_line(text: str, at: int, end: int) -> int:
-    found = text.find("\n", at, end)
-    return end if found < 0 else found
-
-
 def _after_documents(text: str, at: int, end: int, words: list[str]) -> int:
     """Where the here documents end that these words close."""
     while words and at < end:
-        line_end = _end_of_line(text, at, end)
+        line_end = _find(text, "\n", at, end)
         if text[at:line_end].strip() == words[0]:
             words.pop(0)
         at = min(line_end + 1, end)
     return at
+
+
+def _find(text: str, mark: str, at: int, end: int) -> int:
+    found = text.find(mark, at, end)
+    return end if found < 0 else found

@@ -13,10 +13,9 @@ from typing import NamedTuple
 
 from holystone.scan.compose import Composes
 from holystone.scan.docker_command import PROGRAMS, asked
-from holystone.scan.files import read_text
+from holystone.scan.files import is_below, read_text
 from holystone.scan.findings import ELSEWHERE, VARIABLE, Learned, Place, Unreadable
-from holystone.scan.script_docker import DockerCommand
-from holystone.scan.script_notes import ScriptNotes
+from holystone.scan.script_docker import DockerNotes
 from holystone.scan.shell import Command, commands, unquoted
 from holystone.scan.shell_scope import ASSIGNED, Scope
 from holystone.scan.variables import Lookup, NoValue
@@ -47,7 +46,7 @@ class Part(NamedTuple):
     """Of its first line."""
 
 
-class Scripts(ScriptNotes):
+class Scripts(DockerNotes):
     """Reads the scripts of a repository."""
 
     def __init__(self, learned: Learned, composes: Composes, root: str) -> None:
@@ -57,9 +56,9 @@ class Scripts(ScriptNotes):
         self._reading: list[str] = []
         """Real paths of the script files that are being read."""
 
-    def read(self, parts: Iterable[Part], lookup: Lookup, folder: str | None = None) -> None:
+    def read(self, parts: Iterable[Part], lookup: Lookup) -> None:
         """Learn of a script. ``lookup`` has the variables that it begins with."""
-        scope = Scope(self.root, lookup, self.root if folder is None else folder, self._spent)
+        scope = Scope(self.root, lookup, self._spent)
         for part in parts:
             _Reader(self, part.place.file).read(part.text, part.place.line, scope)
 
@@ -70,21 +69,26 @@ class Scripts(ScriptNotes):
             self.learned.trouble(place, "scripts are not read from here on: they are too long")
         return self.left >= 0
 
-    def file(self, path: str, scope: Scope, *, certain: bool) -> None:
-        """Learn of a script in a file; ``certain``: whatever it looks like."""
-        key = os.path.realpath(path)
-        if key in self._reading or len(self._reading) >= _DEEPEST or not self.inside(path):
-            return
-        if not os.path.isfile(path):
-            return
+    def called(self, words: Sequence[str], scope: Scope, *, certain: bool) -> None:
+        """Learn of a script of this repository; ``certain``: whatever it looks like."""
         try:
-            text = read_text(path, self.learned.roots)
-        except Unreadable:
-            return  # A program, most likely.
-        if certain or path.endswith((".sh", ".bash")) or _SCRIPT.match(text):
-            self._reading.append(key)
-            _Reader(self, os.path.normpath(path)).read(text, 1, scope)
-            self._reading.pop()
+            paths = [path for word in words[:1] for path in scope.path(word)]
+        except NoValue:
+            return
+        for path in paths:
+            key = os.path.realpath(path)
+            if key in self._reading or len(self._reading) >= _DEEPEST:
+                continue
+            if not is_below(path, self.root) or not os.path.isfile(path):
+                continue
+            try:
+                text = read_text(path, self.learned.roots)
+            except Unreadable:
+                continue  # A program, most likely.
+            if certain or path.endswith((".sh", ".bash")) or _SCRIPT.match(text):
+                self._reading.append(key)
+                _Reader(self, os.path.normpath(path)).read(text, 1, scope)
+                self._reading.pop()
 
 
 class _Reader:
@@ -102,57 +106,43 @@ class _Reader:
         if self.depth == _DEEPEST:
             return
         self.depth += 1
-        self._commands(text, line, scope)
-        self.depth -= 1
-
-    def _commands(self, text: str, line: int, scope: Scope) -> None:
         scopes = [scope]
         for command in commands(text, line):
             if not self.scripts.count(Place(self.file, command.line)):
-                return
+                break
             if command.words == ("(",):
                 deep = len(scopes) > _DEEPEST_SUBSHELL
                 scopes.append(scopes[-1] if deep else scopes[-1].copy())
-            elif command.words == (")",):
-                if len(scopes) > 1:
-                    scopes.pop()
-            else:
+            elif command.words != (")",):
                 self._command(command, scopes[-1])
+            elif len(scopes) > 1:
+                scopes.pop()
+        self.depth -= 1
 
     def _command(self, command: Command, scope: Scope) -> None:
         place = Place(self.file, command.line)
         words, assigned = self._bare(command.words, scope)
-        if not words:
-            for word in assigned:
-                scope.assign(word, certain=not self.branches)
-            return
-        name, arguments = unquoted(words[0]), words[1:]
+        name, arguments = (unquoted(words[0]), words[1:]) if words else ("", [])
         base = name.rpartition("/")[2]
-        if base in _DECLARING:
-            for word in arguments:
+        if not words or base in _DECLARING:
+            for word in arguments if words else assigned:
                 scope.assign(word, certain=not self.branches)
         elif base in ("cd", "pushd"):
-            scope.folder = self._folder(arguments, scope)
+            scope.folder = _folder(arguments, scope)
         elif (found := asked([name, *scope.options_filled_in(arguments)])) is not None:
-            DockerCommand(self.scripts, command, place, scope).learn(found)
-        else:
-            self._other(base, words, command, scope)
-
-    def _other(self, base: str, words: list[str], command: Command, scope: Scope) -> None:
-        """A program that runs what its words say, or a script."""
-        arguments = words[1:]
-        if base == "eval":
+            self.scripts.note(found, command, place, scope)
+        elif base == "eval":
             self.read(" ".join(map(unquoted, arguments)), command.line, scope)
         elif base in ("source", "."):
-            self._script(arguments[:1], scope, certain=True)
+            self.scripts.called(arguments, scope, certain=True)
         elif base in _SHELLS:
             self._shell(arguments, command, scope.copy())
         elif base == "ssh":
-            self._elsewhere(arguments, Place(self.file, command.line))
+            self._elsewhere(arguments, place)
         elif base == "xargs":
-            self._given_by_input(arguments, Place(self.file, command.line))
+            self._given_by_input(arguments, place)
         elif "/" in words[0]:
-            self._script(words[:1], scope.copy(), certain=False)
+            self.scripts.called(words, scope.copy(), certain=False)
 
     def _bare(self, words: Sequence[str], scope: Scope) -> tuple[list[str], list[str]]:
         """The command behind reserved words and programs that run another; and assignments."""
@@ -163,8 +153,7 @@ class _Reader:
                 self.branches += 1
                 if word in ("for", "select"):
                     scope.loop(rest)
-                    return [], []
-                if word == "case":
+                if word in ("for", "select", "case"):
                     return [], []
             elif word in _CLOSING:
                 self.branches -= self.branches > 0
@@ -173,27 +162,14 @@ class _Reader:
             elif ASSIGNED.match(word):
                 assigned.append(rest.pop(0))
             elif (base := word.rpartition("/")[2]) in _WRAPPERS:
-                rest = _behind(rest, _WRAPPERS[base].split(), skip=base == "timeout")
+                del rest[0]
+                while rest and rest[0].startswith("-"):
+                    del rest[: 2 if rest[0] in _WRAPPERS[base].split() else 1]
+                if base == "timeout":
+                    del rest[:1]
             else:
                 break
         return rest, assigned
-
-    def _folder(self, arguments: Sequence[str], scope: Scope) -> str | None:
-        words = [word for word in arguments if not word.startswith("-") or word == "-"]
-        try:
-            paths = list(scope.path(words[0])) if words and words[0] != "-" else []
-        except NoValue:
-            return None
-        return paths[0] if len(paths) == 1 else None
-
-    def _script(self, words: Sequence[str], scope: Scope, *, certain: bool) -> None:
-        """A script of this repository that is called."""
-        try:
-            paths = [path for word in words for path in scope.path(word)]
-        except NoValue:
-            return
-        for path in paths:
-            self.scripts.file(path, scope, certain=certain)
 
     def _shell(self, arguments: Sequence[str], command: Command, scope: Scope) -> None:
         """``sh -c TEXT``, ``sh FILE`` and ``sh <<EOF``."""
@@ -206,14 +182,13 @@ class _Reader:
             if option in ("-o", "+o"):
                 del rest[:1]
         if rest:
-            self._script(rest[:1], scope, certain=True)
+            self.scripts.called(rest, scope, certain=True)
         elif command.heredoc:
             self.read(command.heredoc, command.heredoc_line, scope)
 
     def _elsewhere(self, arguments: Sequence[str], place: Place) -> None:
         """A command for another machine: its images are none of this host's."""
-        text = " ".join(map(unquoted, arguments))
-        for command in commands(text):
+        for command in commands(" ".join(map(unquoted, arguments))):
             words = list(command.words)
             at = next((i for i, word in enumerate(words) if word in PROGRAMS), len(words))
             found = asked(words[at:])
@@ -221,20 +196,18 @@ class _Reader:
                 self.scripts.leave(image, place, ELSEWHERE, "on another machine, by ssh")
 
     def _given_by_input(self, arguments: Sequence[str], place: Place) -> None:
-        for at, word in enumerate(arguments):
-            if word in PROGRAMS:
-                found = asked([*arguments[at:], "$(…)"])
-                if found is not None and any("$(" in image for image in found.images):
-                    written = " ".join(map(unquoted, arguments[at:]))
-                    self.scripts.leave(written, place, VARIABLE, "xargs gives it its images")
-                return
+        at = next((at for at, word in enumerate(arguments) if word in PROGRAMS), len(arguments))
+        found = asked([*arguments[at:], "$(…)"])
+        if found is not None and any("$(" in image for image in found.images):
+            written = " ".join(map(unquoted, arguments[at:]))
+            self.scripts.leave(written, place, VARIABLE, "xargs gives it its images")
 
 
-def _behind(words: Sequence[str], valued: Sequence[str], *, skip: bool) -> list[str]:
-    """The command that a program like ``sudo`` runs; ``skip``: behind one word more."""
-    rest = list(words[1:])
-    while rest and rest[0].startswith("-"):
-        option = rest.pop(0)
-        if option in valued:
-            del rest[:1]
-    return rest[1:] if skip else rest
+def _folder(arguments: Sequence[str], scope: Scope) -> str | None:
+    """The folder that ``cd`` leads to; None where only a run can tell."""
+    words = [word for word in arguments if not word.startswith("-") or word == "-"]
+    try:
+        paths = list(scope.path(words[0])) if words and words[0] != "-" else []
+    except NoValue:
+        return None
+    return paths[0] if len(paths) == 1 else None

@@ -12,9 +12,11 @@ from typing import NamedTuple
 
 DEEPEST = 20
 """Commands within ``$( )`` within ``$( )`` are read so far down."""
-_BREAKS = ";&|\n()"
-_QUOTED = re.compile(r"['\"\\]")
 _PLAIN = re.compile(r"[^\s;&|()<>'\"\\$`]+")
+_PLAIN_QUOTED = re.compile(r"[^\"\\$`]+")
+_QUOTES = re.compile(r"'([^']*)'?|\"((?:[^\"\\]|\\.)*)\"?|\\(.)", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_PARENTHESES = re.compile(rf"{_QUOTES.pattern}|[()]", re.DOTALL)
 
 
 class Command(NamedTuple):
@@ -35,20 +37,7 @@ def commands(text: str, first_line: int = 1, depth: int = 0) -> Iterator[Command
 
 def unquoted(word: str) -> str:
     """A word without its quotes and escapes; variables stay as they are written."""
-    if not _QUOTED.search(word):
-        return word
-    made, quote, at = [], "", 0
-    while at < len(word):
-        char = word[at]
-        if char in "'\"" and quote in ("", char):
-            quote = "" if quote else char
-        elif char == "\\" and quote != "'" and at + 1 < len(word):
-            at += 1
-            made.append(word[at])
-        else:
-            made.append(char)
-        at += 1
-    return "".join(made)
+    return _QUOTES.sub(lambda each: each[1] or each[3] or _ESCAPED.sub(r"\1", each[2] or ""), word)
 
 
 class _Lexer:
@@ -60,9 +49,9 @@ class _Lexer:
         self.line = first_line
         self.depth = depth
         self.words: list[str] = []
+        self.start = first_line
         self.word: list[str] | None = None
         self.word_line = first_line
-        self.start = first_line
         self.inner: list[tuple[str, int]] = []
         """Commands within the one that is being read, and their lines."""
         self.heredocs: list[tuple[str, bool]] = []
@@ -73,19 +62,28 @@ class _Lexer:
     def commands(self) -> Iterator[Command]:
         while self.at < len(self.text):
             char = self.text[self.at]
-            if char in _BREAKS:
+            if char in ";&|\n()":
                 yield from self._break(char)
             elif char in " \t\r":
                 self._end_word()
                 self.at += 1
             elif char == "#" and self.word is None:
-                end = self.text.find("\n", self.at)
-                self.at = len(self.text) if end < 0 else end
+                self.at = self._find("\n", self.at)
             elif char in "<>":
                 self._redirect()
+            elif char == '"':
+                self._take(self.at + 1)
+                while self.at < len(self.text) and self.text[self.at] != '"':
+                    self._part(_PLAIN_QUOTED, quoted=True)
+                self._put('"')
+                self.at += 1
             else:
-                self._char(char)
+                self._part(_PLAIN, quoted=False)
         yield from self._finished()
+
+    def _find(self, mark: str, at: int) -> int:
+        found = self.text.find(mark, at)
+        return len(self.text) if found < 0 else found
 
     def _break(self, char: str) -> Iterator[Command]:
         if char == "(" and self.word and not self.words and self.text.startswith("()", self.at):
@@ -109,23 +107,23 @@ class _Lexer:
         """The command that ends here, after those within it."""
         self._end_word()
         inner, self.inner = self.inner, []
-        if self.depth < DEEPEST:
-            for text, line in inner:
-                yield Command(("(",), line)
-                yield from commands(text, line, self.depth + 1)
-                yield Command((")",), line)
+        for text, line in inner if self.depth < DEEPEST else ():
+            yield Command(("(",), line)
+            yield from commands(text, line, self.depth + 1)
+            yield Command((")",), line)
         if self.words:
             yield Command(tuple(self.words), self.start, body, body_line)
         self.words = []
         self.redirected = False
 
     def _end_word(self) -> None:
-        if self.word is not None and not self.redirected:
+        if self.word is None:
+            return
+        if not self.redirected:
             if not self.words:
                 self.start = self.word_line
             self.words.append("".join(self.word))
-        if self.word is not None:
-            self.redirected = False
+        self.redirected = False
         self.word = None
 
     def _put(self, text: str) -> None:
@@ -135,130 +133,84 @@ class _Lexer:
         self.word.append(text)
         self.line += text.count("\n")
 
-    def _char(self, char: str) -> None:
-        if char == "\\":
-            if self.text.startswith("\\\r\n", self.at):
-                self.at += 3
-                self.line += 1
-            elif self.text.startswith("\\\n", self.at):
-                self.at += 2
-                self.line += 1
-            else:
-                self._put(self.text[self.at : self.at + 2])
-                self.at += 2
-        elif char == "'":
-            self._until(self.text.find("'", self.at + 1))
-        elif char == '"':
-            self._quoted()
-        elif self.text.startswith("$(", self.at) or char == "`":
-            self._substituted()
-        elif self.text.startswith("${", self.at):
-            self._until(self.text.find("}", self.at))
-        else:
-            plain = _PLAIN.match(self.text, self.at)
-            text = plain[0] if plain else char
-            self._put(text)
-            self.at += len(text)
-
-    def _until(self, end: int) -> None:
+    def _take(self, end: int) -> None:
         """Take all up to a place into the word."""
-        end = len(self.text) if end < 0 else end + 1
         self._put(self.text[self.at : end])
         self.at = end
 
-    def _quoted(self) -> None:
-        self._put('"')
-        self.at += 1
-        while self.at < len(self.text) and self.text[self.at] != '"':
-            if self.text[self.at] == "\\":
-                if self.text.startswith("\\\n", self.at):
-                    self.line += 1
-                else:
-                    self._put(self.text[self.at : self.at + 2])
-                self.at += 2
-            elif self.text.startswith("$(", self.at) or self.text[self.at] == "`":
-                self._substituted()
-            else:
-                self._put(self.text[self.at])
-                self.at += 1
-        self._put('"')
-        self.at += 1
+    def _part(self, plain: re.Pattern[str], *, quoted: bool) -> None:
+        """Take the next part of a word; ``quoted``: it is in double quotes."""
+        text, at = self.text, self.at
+        if text.startswith("\\\n", at) or (not quoted and text.startswith("\\\r\n", at)):
+            self.at = text.index("\n", at) + 1
+            self.line += 1
+        elif text[at] == "\\":
+            self._take(at + 2)
+        elif text.startswith(("$(", "`"), at):
+            self._substituted()
+        elif text[at] == "'" and not quoted:
+            self._take(self._find("'", at + 1) + 1)
+        elif text.startswith("${", at) and not quoted:
+            self._take(self._find("}", at) + 1)
+        else:
+            found = plain.match(text, at)
+            self._take(found.end() if found else at + 1)
 
     def _substituted(self) -> None:
         """A command whose output is part of the word: kept as ``$(…)``, and read by itself."""
-        opening = 1 if self.text[self.at] == "`" else 2
-        begin = self.at + opening
-        end = self._backtick(begin) if opening == 1 else _closing(self.text, begin)
+        is_old = self.text[self.at] == "`"
+        begin = self.at + (1 if is_old else 2)
+        end = self._find("`", begin) if is_old else _closing(self.text, begin)
         inner = self.text[begin:end]
         self.inner.append((inner, self.line))
         self._put("$(…)")
         self.line += inner.count("\n")
         self.at = end + 1
 
-    def _backtick(self, at: int) -> int:
-        end = self.text.find("`", at)
-        return len(self.text) if end < 0 else end
-
     def _redirect(self) -> None:
         if self.word is not None and "".join(self.word).isdigit():
             self.word = None  # 2>
         self._end_word()
-        if self.text.startswith("<<<", self.at):
-            self.at += 3
-        elif self.text.startswith("<<", self.at):
-            self._heredoc_begins()
+        text = self.text
+        if text.startswith("<<", self.at) and not text.startswith("<<<", self.at):
+            self.at += 2
+            tabs = text.startswith("-", self.at)
+            self.at += tabs
+            while text.startswith((" ", "\t"), self.at):
+                self.at += 1
+            begin = self.at
+            while self.at < len(text) and text[self.at] not in " \t\r\n;&|()<>":
+                self.at += 1
+            if end := unquoted(text[begin : self.at]):
+                self.heredocs.append((end, tabs))
             return
+        if text.startswith("<<<", self.at):
+            self.at += 3
         else:
             self.at += 1
-            while self.at < len(self.text) and self.text[self.at] in "<>|&":
+            while self.at < len(text) and text[self.at] in "<>|&":
                 self.at += 1
-        if self.text.startswith("(", self.at):
-            return  # <( ) is a subshell.
-        self.redirected = True
-
-    def _heredoc_begins(self) -> None:
-        self.at += 2
-        tabs = self.text.startswith("-", self.at)
-        self.at += tabs
-        while self.text.startswith((" ", "\t"), self.at):
-            self.at += 1
-        begin = self.at
-        while self.at < len(self.text) and self.text[self.at] not in " \t\r\n;&|()<>":
-            self.at += 1
-        if end := unquoted(self.text[begin : self.at]):
-            self.heredocs.append((end, tabs))
+        # <( ) is a subshell.
+        self.redirected |= not text.startswith("(", self.at)
 
     def _heredoc(self, end: str, *, tabs: bool) -> str:
         """The text up to the line that ends it; ``tabs`` may stand before that."""
-        begin = at = self.at
-        while at < len(self.text):
-            stop = self.text.find("\n", at)
-            stop = len(self.text) if stop < 0 else stop
-            line = self.text[at:stop].removesuffix("\r")
-            at = min(len(self.text), stop + 1)
+        begin = self.at
+        while self.at < len(self.text):
+            stop = self._find("\n", self.at)
+            line = self.text[self.at : stop].removesuffix("\r")
+            self.at = min(len(self.text), stop + 1)
             self.line += 1
             if (line.lstrip("\t") if tabs else line) == end:
-                body = self.text[begin : max(begin, stop - len(line))]
-                self.at = at
-                return body
-        self.at = len(self.text)
+                return self.text[begin : max(begin, stop - len(line))]
         return self.text[begin:]
 
 
 def _closing(text: str, at: int) -> int:
     """Where the parenthesis closes that was opened before ``at``; the end where it does not."""
-    depth, quote = 1, ""
-    while at < len(text):
-        char = text[at]
-        if char == "\\" and quote != "'":
-            at += 1
-        elif char in "'\"" and quote in ("", char):
-            quote = "" if quote else char
-        elif not quote and char == "(":
-            depth += 1
-        elif not quote and char == ")":
-            depth -= 1
-            if not depth:
-                return at
-        at += 1
+    depth = 1
+    for mark in _PARENTHESES.finditer(text, at):
+        depth += {"(": 1, ")": -1}.get(mark[0], 0)
+        if not depth:
+            return mark.start()
     return len(text)

@@ -35,7 +35,7 @@ class Untold(NamedTuple):
 class Scope:
     """Variables and the folder, as the commands up to here leave them."""
 
-    def __init__(self, root: str, lookup: Lookup, folder: str | None, spent: list[int]) -> None:
+    def __init__(self, root: str, lookup: Lookup, spent: list[int]) -> None:
         """``root`` is the folder of the repository, ``lookup`` has the variables of the job.
 
         ``spent`` counts the characters that words came to.
@@ -43,14 +43,14 @@ class Scope:
         self.spent = spent
         self.root = root
         self.outer = lookup
-        self.folder: str | None = root if folder is None else folder
+        self.folder: str | None = root
         """None where that is not known."""
         self.values: dict[str, list[str | Untold]] = {}
         """All the values that a variable may have."""
 
     def copy(self) -> Scope:
         """What a subshell begins with."""
-        made = Scope(self.root, self.outer, self.folder, self.spent)
+        made = Scope(self.root, self.outer, self.spent)
         made.folder = self.folder
         made.values = dict(self.values)
         return made
@@ -58,29 +58,28 @@ class Scope:
     def loop(self, words: Sequence[str]) -> None:
         """``for NAME in …``: its variable has all these values."""
         if len(words) > 2 and words[2] == "in":
-            values: list[str | Untold] = []
-            for word in words[3:]:
-                try:
-                    values += self.texts(word, split=True)
-                except NoValue as missing:
-                    values.append(Untold(str(missing)))
-            self._set(words[1], values)
+            self._set(words[1], [v for word in words[3:] for v in self._values(word, split=True)])
 
     def assign(self, word: str, *, certain: bool) -> None:
         """``NAME=VALUE``; not ``certain``: the variable may keep what it had."""
         match = ASSIGNED.match(word)
         if not match:
             return
-        try:
-            values: list[str | Untold] = [*self.texts(word[match.end() :])]
-        except NoValue as missing:
-            values = [Untold(str(missing))]
+        values = self._values(word[match.end() :], split=False)
         if match[2] == "+=":
             values = [Untold(f"{match[1]} is put together step by step")]
         if not certain:
             before = self.values.get(match[1], [])
             values = [*before, *(each for each in values if each not in before)]
         self._set(match[1], values)
+
+    def _values(self, word: str, *, split: bool) -> list[str | Untold]:
+        values: list[str | Untold] = []
+        try:
+            values += self.texts(word, split=split)
+        except NoValue as missing:
+            values = [*(values if split else ()), Untold(str(missing))]
+        return values
 
     def _set(self, name: str, values: list[str | Untold]) -> None:
         if name in self.values or len(self.values) < _MOST_VARIABLES:
@@ -115,12 +114,12 @@ class Scope:
             chosen = dict(zip(names, way, strict=True))
 
             def lookup(name: str, chosen: dict[str, str | Untold] = chosen) -> str | None:
-                if name in chosen or name in self.values:
-                    value = chosen[name] if name in chosen else next(iter(self.values[name]), "")
-                    if isinstance(value, Untold):
-                        raise NoValue(value.why)
-                    return value
-                return self.outer(name)
+                if name not in self.values:
+                    return self.outer(name)
+                value = chosen[name] if name in chosen else next(iter(self.values[name]), "")
+                if isinstance(value, Untold):
+                    raise NoValue(value.why)
+                return value
 
             text = expand(word, lookup, _SHELL)
             self.spent[0] += len(text)

@@ -11,6 +11,10 @@ Lookup = Callable[[str], "str | None"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPERATOR = re.compile(r":?[-+?]")
+_BRACES = re.compile(r"\$\{|\}")
+_DOTENV = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*[=:]\s*(.*)", re.DOTALL)
+_COMMENT = re.compile(r"(?:^|\s)#")
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 _DEEPEST = 20
 _LONGEST = 100_000
 
@@ -36,11 +40,6 @@ COMPOSE = Syntax(doubled=True)
 GITLAB = Syntax(doubled=True, defaults="GitLab")
 
 
-def dockerfile_syntax(escape: str) -> Syntax:
-    """How variables are written in a Dockerfile with this escape character."""
-    return Syntax(escape=escape, quotes=True)
-
-
 def expand(text: str, lookup: Lookup, syntax: Syntax, depth: int = 0) -> str:
     """The text with its variables filled in. Raises NoValue."""
     if depth > _DEEPEST:
@@ -48,19 +47,15 @@ def expand(text: str, lookup: Lookup, syntax: Syntax, depth: int = 0) -> str:
     made: list[str] = []
     length, at, quote = 0, 0, ""
     while at < len(text):
-        char = text[at]
-        if syntax.quotes and char in "'\"" and quote in ("", char):
-            quote = "" if quote else char
-            part, at = "", at + 1
-        elif quote == "'":
-            part, at = char, at + 1
-        elif syntax.escape and char == syntax.escape and at + 1 < len(text):
-            part, at = text[at + 1], at + 2
-        elif char == "$":
-            part, at = _variable(text, at, lookup, syntax, depth)
-        else:
-            part, at = char, at + 1
+        part, after = text[at], at + 1
+        if syntax.quotes and part in "'\"" and quote in ("", part):
+            part, quote = "", "" if quote else part
+        elif quote != "'" and part == syntax.escape and after < len(text):
+            part, after = text[after], after + 1
+        elif quote != "'" and part == "$":
+            part, after = _variable(text, at, lookup, syntax, depth)
         made.append(part)
+        at = after
         length += len(part)
         if length > _LONGEST:
             raise NoValue("its variables make it far too long")
@@ -71,50 +66,67 @@ def _variable(text: str, at: int, lookup: Lookup, syntax: Syntax, depth: int) ->
     """What stands for the variable at a dollar sign, and where the text goes on."""
     if syntax.doubled and text.startswith("$$", at):
         return "$", at + 2
-    if not text.startswith("${", at):
-        name = _NAME.match(text, at + 1)
-        return (_value(name[0], lookup), name.end()) if name else ("$", at + 1)
-    end = _closing(text, at + 2)
-    name = _NAME.match(text, at + 2)
-    whole = text[at : end + 1]
+    braced = text.startswith("${", at)
+    name = _NAME.match(text, at + 1 + braced)
+    if not braced and not name:
+        return "$", at + 1
+    end = _closing(text, at + 2) if braced else 0
     if end < 0 or not name:
         raise NoValue(f"{text[at:][:60]!r} is no variable")
-    if name.end() == end:
-        return _value(name[0], lookup), end + 1
-    operator = _OPERATOR.match(text, name.end())
+    if not braced or name.end() == end:
+        if (value := lookup(name[0])) is None:
+            raise NoValue(f"{name[0]} has no value here")
+        return value, name.end() + braced
+    whole = text[at : end + 1]
     if syntax.defaults:
         raise NoValue(f"{syntax.defaults} does not know {whole}, only ${{{name[0]}}}")
+    operator = _OPERATOR.match(text, name.end())
     if not operator:
         raise NoValue(f"{whole} is not worked out here")
-    word = text[operator.end() : end]
     given = lookup(name[0])
     is_set = bool(given) if operator[0][0] == ":" else given is not None
-    if operator[0][-1] == "+":
-        return (expand(word, lookup, syntax, depth + 1) if is_set else ""), end + 1
-    if is_set:
-        return given or "", end + 1
-    if operator[0][-1] == "?":
+    sign = operator[0][-1]
+    if sign == "?" and not is_set:
         raise NoValue(f"{name[0]} has no value here, and must be given one")
-    return expand(word, lookup, syntax, depth + 1), end + 1
-
-
-def _value(name: str, lookup: Lookup) -> str:
-    value = lookup(name)
-    if value is None:
-        raise NoValue(f"{name} has no value here")
-    return value
+    if is_set == (sign == "+"):
+        return expand(text[operator.end() : end], lookup, syntax, depth + 1), end + 1
+    return ("" if sign == "+" else given or ""), end + 1
 
 
 def _closing(text: str, at: int) -> int:
     """Where the brace closes that was opened before ``at``; -1 where it does not."""
     depth = 1
-    while at < len(text):
-        if text[at] == "}":
-            depth -= 1
-            if not depth:
-                return at
-        elif text.startswith("${", at):
-            depth += 1
-            at += 1
-        at += 1
+    for brace in _BRACES.finditer(text, at):
+        depth += 1 if brace[0] == "${" else -1
+        if not depth:
+            return brace.start()
     return -1
+
+
+def dotenv(text: str) -> dict[str, str]:
+    """The variables of a ``.env`` beside a compose file. Other lines are passed over.
+
+    So are values in quotes that go on over the line: no reference is written like that.
+    """
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        match = _DOTENV.fullmatch(line)
+        if not match:
+            continue
+        name, value = match.groups()
+        found.pop(name, None)
+        if quoted := re.match(r"'([^']*)'\s*(#.*)?$", value):
+            found[name] = quoted[1]
+            continue
+        if quoted := re.match(r'"((?:[^"\\]|\\.)*)"\s*(#.*)?$', value):
+            value = re.sub(r"\\(.)", lambda each: _ESCAPES.get(each[1], each[1]), quoted[1])
+        elif value[:1] in ("'", '"'):
+            continue
+        else:
+            comment = _COMMENT.search(value)
+            value = value[: comment.start() if comment else None].rstrip()
+        try:
+            found[name] = expand(value, found.get, COMPOSE)
+        except NoValue:
+            continue
+    return found

@@ -7,12 +7,10 @@ value it names, and a file that is huge, deep or holds itself is told instead of
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple, Union
+from collections.abc import ItemsView, Iterator
+from typing import Any, NamedTuple, Union
 
 from holystone.scan.findings import INVALID, TEMPLATE, Learned, Place, Unreadable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MOST_VALUES = 200_000
 """Values of a file, those that merge keys bring in counted as often as they do."""
@@ -70,62 +68,37 @@ class Table(NamedTuple):
 Value = Union["Scalar", "Items", "Table"]
 
 
-def documents(text: str, file: str, *, as_ruby: bool = False) -> list[Value]:
-    """The documents of a YAML text. Raises Unreadable.
-
-    What a merge key brings in gives way to the keys beside it. For Ruby, and so for GitLab, that
-    holds of the keys after it only: it replaces those that stand before it (psych, ``to_ruby.rb``).
-    """
-    try:
-        import yaml
-    except ImportError:
-        raise Unreadable("YAML is read with PyYAML, and Python has none; install it") from None
-
-    try:
-        return list(_Composer(text, file, as_ruby=as_ruby).documents())
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise Unreadable("it is no YAML: a character that YAML does not know", line) from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or str(error)
-        line = mark.line + 1 if mark else 0
-        if control := _CONTROL.search(text):
-            line = text.count("\n", 0, control.start(1)) + 1
-            why = f"a template, with {control[1]}: it is YAML only once it is filled in"
-            raise Unreadable(why, line) from None
-        raise Unreadable(f"it is no YAML: {_unquoted(problem)}", line) from None
-    except (ValueError, OverflowError) as error:
-        # PyYAML lets one of these through for escapes and directives out of all bounds.
-        raise Unreadable(f"it is no YAML: {_unquoted(str(error))}") from None
+def below(value: Value | None, *keys: str) -> Value | None:
+    """What stands below these keys, one in the other; None where that is nothing."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, Table) else None
+    return value
 
 
-def events(text: str) -> list[Any]:
-    """What PyYAML reads of a text, with the marks of where it stands; empty where it is no YAML."""
-    try:
-        import yaml
-
-        return list(yaml.parse(text, Loader=yaml.SafeLoader))
-    except (ImportError, ValueError, OverflowError):
-        return []
-    except yaml.YAMLError:
-        return []
+def pairs(value: Value | None) -> ItemsView[str, Value]:
+    """The keys and values of a mapping; none of anything else."""
+    return (value.values if isinstance(value, Table) else {}).items()
 
 
-def _unquoted(problem: str) -> str:
-    """What PyYAML says, without what it quotes of the text but for the names of its own tokens."""
-    return " ".join(_QUOTED.sub(lambda quoted: quoted[1] or "...", problem).split())[
-        :_LONGEST_PROBLEM
-    ]
+def items(value: Value | None) -> tuple[Value, ...]:
+    """The values of a list; none of anything else."""
+    return value.values if isinstance(value, Items) else ()
+
+
+def one_or_more(value: Value | None) -> tuple[Value | None, ...]:
+    """The values of a list, or the one value that stands in the place of it."""
+    return value.values if isinstance(value, Items) else (value,)
 
 
 def texts(value: Value | None) -> list[Scalar]:
     """A text or a list of texts as a list; what else is there is passed over."""
-    if isinstance(value, Scalar):
-        return [value] if value.kind == "str" else []
-    if isinstance(value, Items):
-        return [each for each in value.values if isinstance(each, Scalar) and each.kind == "str"]
-    return []
+    values = one_or_more(value)
+    return [each for each in values if isinstance(each, Scalar) and each.kind == "str"]
+
+
+def is_null(value: Value | None) -> bool:
+    """Whether YAML takes it for nothing."""
+    return isinstance(value, Scalar) and value.kind == "null"
 
 
 def leave_odd(learned: Learned, image: Value) -> None:
@@ -139,75 +112,106 @@ def leave_odd(learned: Learned, image: Value) -> None:
         learned.leave(image.text, image.place, INVALID, f"{why}YAML takes it for no text")
 
 
-class _Open(NamedTuple):
-    """An anchor whose value is not complete yet."""
+def documents(text: str, file: str, *, as_ruby: bool = False) -> list[Value]:
+    """The documents of a YAML text. Raises Unreadable.
+
+    What a merge key brings in gives way to the keys beside it. For Ruby, and so for GitLab, that
+    holds of the keys after it only: it replaces those that stand before it (psych, ``to_ruby.rb``).
+    """
+    import yaml
+
+    try:
+        return list(_Composer(yaml, text, file, as_ruby=as_ruby).documents())
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise Unreadable("it is no YAML: a character that YAML does not know", line) from None
+    except yaml.YAMLError as error:
+        if control := _CONTROL.search(text):
+            line = text.count("\n", 0, control.start(1)) + 1
+            why = f"a template, with {control[1]}: it is YAML only once it is filled in"
+            raise Unreadable(why, line) from None
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or str(error)
+        raise _not_yaml(problem, mark.line + 1 if mark else 0) from None
+    except (ValueError, OverflowError) as error:
+        # PyYAML lets one of these through for escapes and directives out of all bounds.
+        raise _not_yaml(str(error)) from None
+
+
+def events(text: str) -> list[Any]:
+    """What PyYAML reads of a text, with the marks of where it stands; empty where it is no YAML."""
+    import yaml
+
+    try:
+        return list(yaml.parse(text, Loader=yaml.SafeLoader))
+    except (ValueError, OverflowError, yaml.YAMLError):
+        return []
+
+
+def _not_yaml(problem: str, line: int = 0) -> Unreadable:
+    """What PyYAML says, without what it quotes of the text but for the names of its own tokens."""
+    said = " ".join(_QUOTED.sub(lambda quoted: quoted[1] or "...", problem).split())
+    return Unreadable(f"it is no YAML: {said[:_LONGEST_PROBLEM]}", line)
 
 
 class _Composer:
     """Makes values of the events of one text."""
 
-    def __init__(self, text: str, file: str, *, as_ruby: bool) -> None:
-        import yaml
-
-        self.yaml = yaml
-        self.loader: Any = yaml.SafeLoader(text)
+    def __init__(self, yaml: Any, text: str, file: str, *, as_ruby: bool) -> None:
+        self.loader = yaml.SafeLoader(text)
+        self.scalar_node = yaml.ScalarNode
         self.file = file
         self.as_ruby = as_ruby
-        self.anchors: dict[str, Value | _Open] = {}
+        self.anchors: dict[str, Value | None] = {}
+        """None for one whose value is not complete yet."""
         self.left = MOST_VALUES
 
     def documents(self) -> Iterator[Value]:
-        yaml = self.yaml
-        while True:
-            event = self.loader.get_event()
-            if isinstance(event, yaml.StreamEndEvent):
-                return
-            if isinstance(event, yaml.DocumentStartEvent):
+        for event in self._until("StreamEndEvent"):
+            if type(event).__name__ == "DocumentStartEvent":
                 self.anchors = {}
                 yield self._value(self.loader.get_event(), 0)
 
+    def _until(self, end: str) -> Iterator[Any]:
+        while type(event := self.loader.get_event()).__name__ != end:
+            yield event
+
     def _value(self, event: Any, depth: int) -> Value:
-        yaml, place = self.yaml, self._place(event)
+        place, what = Place(self.file, event.start_mark.line + 1), type(event).__name__
         self._count(1, place)
         if depth > DEEPEST:
             raise Unreadable(f"it is nested more than {DEEPEST} levels deep", place.line)
-        if isinstance(event, yaml.AliasEvent):
-            return self._named(event.anchor, place)
-        anchor = getattr(event, "anchor", None)
+        anchor: str | None = event.anchor
+        if what == "AliasEvent":
+            if anchor not in self.anchors:
+                raise Unreadable(f"it is no YAML: there is no anchor &{anchor} above", place.line)
+            if (named := self.anchors[anchor]) is None:
+                raise Unreadable(f"the anchor &{anchor} holds itself", place.line)
+            return named
         if anchor:
-            self.anchors[anchor] = _Open()
+            self.anchors[anchor] = None
         value: Value
-        if isinstance(event, yaml.SequenceStartEvent):
-            value = self._items(event, place, depth)
-        elif isinstance(event, yaml.MappingStartEvent):
-            value = self._table(place, depth)
+        if what == "SequenceStartEvent":
+            inside = tuple(self._value(each, depth + 1) for each in self._until("SequenceEndEvent"))
+            value = Items(inside, (event.tag or "seq").removeprefix(_STANDARD), place)
+        elif what == "MappingStartEvent":
+            value = self._table(place, depth + 1)
         else:
-            value = Scalar(event.value, self._kind(event), place, event.style == "|")
+            tag = event.tag
+            if tag is None or tag == "!":
+                tag = self.loader.resolve(self.scalar_node, event.value, event.implicit)
+            value = Scalar(event.value, tag.removeprefix(_STANDARD), place, event.style == "|")
         if anchor:
             self.anchors[anchor] = value
         return value
-
-    def _named(self, anchor: str, place: Place) -> Value:
-        value = self.anchors.get(anchor)
-        if value is None:
-            raise Unreadable(f"it is no YAML: there is no anchor &{anchor} above", place.line)
-        if isinstance(value, _Open):
-            raise Unreadable(f"the anchor &{anchor} holds itself", place.line)
-        return value
-
-    def _items(self, start: Any, place: Place, depth: int) -> Items:
-        values = []
-        while not isinstance(event := self.loader.get_event(), self.yaml.SequenceEndEvent):
-            values.append(self._value(event, depth + 1))
-        return Items(tuple(values), _short(start.tag or "seq"), place)
 
     def _table(self, place: Place, depth: int) -> Value:
         own: dict[str, Value] = {}
         merged: dict[str, Value] = {}
         template: Scalar | None = None
-        while not isinstance(event := self.loader.get_event(), self.yaml.MappingEndEvent):
-            key = self._value(event, depth + 1)
-            value = self._value(self.loader.get_event(), depth + 1)
+        for event in self._until("MappingEndEvent"):
+            key = self._value(event, depth)
+            value = self._value(self.loader.get_event(), depth)
             if not isinstance(key, Scalar):
                 # Unquoted, "{{ name }}" is a mapping in a mapping.
                 names = ", ".join(key.values) if isinstance(key, Table) else "..."
@@ -223,26 +227,13 @@ class _Composer:
     def _merged(self, value: Value, place: Place) -> dict[str, Value]:
         """What a merge key brings in: of several mappings the first has precedence."""
         found: dict[str, Value] = {}
-        for table in value.values if isinstance(value, Items) else (value,):
+        for table in one_or_more(value):
             if isinstance(table, Table):
                 self._count(len(table.values), place)
                 found = table.values | found
         return found
 
-    def _kind(self, event: Any) -> str:
-        tag = event.tag
-        if tag is None or tag == "!":
-            tag = self.loader.resolve(self.yaml.ScalarNode, event.value, event.implicit)
-        return _short(tag)
-
-    def _place(self, event: Any) -> Place:
-        return Place(self.file, event.start_mark.line + 1)
-
     def _count(self, values: int, place: Place) -> None:
         self.left -= values
         if self.left < 0:
             raise Unreadable(f"it has more than {MOST_VALUES} values", place.line)
-
-
-def _short(tag: str) -> str:
-    return tag.removeprefix(_STANDARD)

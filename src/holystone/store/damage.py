@@ -6,13 +6,13 @@ import os
 import sqlite3
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
+from itertools import islice
 
 from holystone.store.folder import FILE, MEND, Folder, StoreError, open_folder
 from holystone.store.migrations import MIGRATIONS
-from holystone.store.opening import BESIDE, connect, guarded, open_to_write, roll_back, version_of
-from holystone.store.schema import LOST
-from holystone.store.unsound import mend
+from holystone.store.opening import BESIDE, connect, guarded, open_to_write, version_of
+from holystone.store.schema import LOST, mend
 
 _SECONDS = 4.0
 """A copy that takes longer ends there: others wait for the new file."""
@@ -28,7 +28,6 @@ def set_aside(folder: str, inode: int | None) -> tuple[str, dict[str, int]]:
     more. The log beside it goes first, since SQLite would put it into a new file of that name.
     Raises StoreError where it cannot be moved.
     """
-    path = os.path.join(folder, FILE)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     try:
         with open_folder(folder, make=False) as place, guarded(place, exclusive=True):
@@ -44,15 +43,20 @@ def set_aside(folder: str, inode: int | None) -> tuple[str, dict[str, int]]:
             for end in (*BESIDE, ""):
                 if end == "" or FILE + end in there:
                     os.rename(FILE + end, aside + end, src_dir_fd=here, dst_dir_fd=here)
-            _forget_older(place)
-            rescued = _rescued(place, aside)
+            # Those set aside earlier must not fill the disk.
+            old = (name for name in os.listdir(here) if name.startswith(f"{FILE}.damaged-"))
+            for name in sorted(each for each in old if not each.endswith(BESIDE))[:-_KEPT_ASIDE]:
+                for end in ("", *BESIDE):
+                    with suppress(FileNotFoundError):
+                        os.remove(name + end, dir_fd=here)
+            return aside, _rescued(place, aside)
     except FileNotFoundError:
         return "", {}
     except OSError as error:
         raise StoreError(
-            f"the ledger {path} is damaged and cannot be set aside: {error.strerror}. {MEND}"
+            f"the ledger {os.path.join(folder, FILE)} is damaged and cannot be set aside: "
+            f"{error.strerror}. {MEND}"
         ) from None
-    return aside, rescued
 
 
 def _rescued(place: Folder, aside: str) -> dict[str, int]:
@@ -60,36 +64,16 @@ def _rescued(place: Folder, aside: str) -> dict[str, int]:
 
     While nobody else can open it: numbers of runs must not be given twice.
     """
-    damaged: sqlite3.Connection | None = None
     try:
         place.secure(aside, make=False)
-        damaged = connect(os.path.join(place.path, aside), "mode=ro")
-        if not 0 < version_of(damaged) <= len(MIGRATIONS):
-            return {}
-        fresh = open_to_write(place, place.secure(FILE, make=True)).connection
-        try:
-            return _rescue(damaged, fresh)
-        finally:
-            roll_back(fresh)
-            fresh.close()
+        with closing(connect(os.path.join(place.path, aside), "mode=ro")) as damaged:
+            if not 0 < version_of(damaged) <= len(MIGRATIONS):
+                return {}
+            opened = open_to_write(place, place.secure(FILE, make=True))
+            with closing(opened.connection) as fresh:
+                return _rescue(damaged, fresh)
     except (sqlite3.Error, OSError, StoreError):
         return {}
-    finally:
-        if damaged is not None:
-            damaged.close()
-
-
-def _forget_older(place: Folder) -> None:
-    """Delete the oldest of the files that were set aside, so that they do not fill the disk."""
-    here = place.descriptor
-    start = f"{FILE}.damaged-"
-    names = sorted(
-        name for name in os.listdir(here) if name.startswith(start) and not name.endswith(BESIDE)
-    )
-    for name in names[:-_KEPT_ASIDE]:
-        for end in ("", *BESIDE):
-            with suppress(FileNotFoundError):
-                os.remove(name + end, dir_fd=here)
 
 
 def _rescue(damaged: sqlite3.Connection, fresh: sqlite3.Connection) -> dict[str, int]:
@@ -97,18 +81,25 @@ def _rescue(damaged: sqlite3.Connection, fresh: sqlite3.Connection) -> dict[str,
 
     Each table is read from its beginning up to the damage, and then from its end.
     """
-    damaged.text_factory = _text
+    damaged.text_factory = lambda content: content.decode("utf-8", "replace")
     end = time.monotonic() + _SECONDS
     fresh.execute("BEGIN IMMEDIATE")
+    found = {}
     for table in LOST:
-        columns = [name for name in _columns(fresh, table) if name in _columns(damaged, table)]
+        have = {name for name, _ in _columns(damaged, table)}
+        wanted = _columns(fresh, table)
+        columns = [name for name, _ in wanted if name in have]
+        key = [name for name, place in sorted(wanted, key=lambda each: each[1]) if place]
         if columns and not _copy(damaged, fresh, table, columns, "", end):
-            order = ", ".join(f"{key} DESC" for key in _key(fresh, table))
-            _copy(damaged, fresh, table, columns, f" ORDER BY {order or 'rowid DESC'}", end)
+            order = ", ".join(f"{name} DESC" for name in key or ["rowid"])
+            _copy(damaged, fresh, table, columns, f" ORDER BY {order}", end)
     mend(fresh, texts=False)
-    found = {table: _count(fresh, table) for table in LOST}
+    for table in LOST:
+        (count,) = fresh.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - our own
+        if count:
+            found[table] = int(count)
     fresh.execute("COMMIT")
-    return {table: count for table, count in found.items() if count}
+    return found
 
 
 def _copy(
@@ -127,10 +118,7 @@ def _copy(
         while time.monotonic() < end:
             some: list[Sequence[object]] = []
             try:
-                for row in rows:
-                    some.append(row)
-                    if len(some) == _AT_ONCE:
-                        break
+                some.extend(islice(rows, _AT_ONCE))
             finally:
                 fresh.executemany(insert, some)
             if len(some) < _AT_ONCE:
@@ -140,23 +128,9 @@ def _copy(
     return True
 
 
-def _columns(database: sqlite3.Connection, table: str) -> list[str]:
+def _columns(database: sqlite3.Connection, table: str) -> list[tuple[str, int]]:
+    """The columns of a table, each with its place in the primary key, 0 for none."""
     try:
-        return [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
+        return [(row[1], row[5]) for row in database.execute(f"PRAGMA table_info({table})")]
     except sqlite3.Error:
         return []
-
-
-def _key(database: sqlite3.Connection, table: str) -> list[str]:
-    """The columns of the primary key, in order."""
-    rows = database.execute(f"PRAGMA table_info({table})").fetchall()
-    return [row[1] for row in sorted(rows, key=lambda row: int(row[5])) if row[5]]
-
-
-def _count(database: sqlite3.Connection, table: str) -> int:
-    (count,) = database.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - our own
-    return int(count)
-
-
-def _text(content: bytes) -> str:
-    return content.decode("utf-8", "replace")

@@ -16,8 +16,7 @@ from holystone.store import lease_file
 from holystone.store.damage import set_aside
 from holystone.store.folder import FILE, MEND, StoreError
 from holystone.store.opening import DamagedStoreError, Opened, is_damage, open_database, roll_back
-from holystone.store.schema import SpoiledError
-from holystone.store.unsound import Mended, in_words, mend, pass_over
+from holystone.store.schema import SpoiledError, in_words, mend, pass_over
 
 T = TypeVar("T")
 _MOST_TRIES = 5
@@ -78,7 +77,7 @@ class Database:
 
         def change(connection: sqlite3.Connection) -> T:
             if self._opened is not None and self._opened.trouble:
-                raise StoreError(self._unusable(self._opened.trouble))
+                raise self._unusable(self._opened.trouble)
             if durable:
                 connection.execute("PRAGMA synchronous = FULL")
             try:
@@ -205,13 +204,13 @@ class Database:
                     elif self._is_damaged(error):
                         self._set_aside(str(error))
                     else:
-                        raise StoreError(self._unusable(str(error))) from None
+                        raise self._unusable(error) from None
                 except (OverflowError, UnicodeError) as error:
-                    raise StoreError(self._unusable(str(error))) from None
+                    raise self._unusable(error) from None
             raise StoreError(f"the ledger {self.path} is damaged again and again. {MEND}")
 
-    def _unusable(self, why: str) -> str:
-        return f"cannot use the ledger {self.path}: {why}. {MEND}"
+    def _unusable(self, why: object) -> StoreError:
+        return StoreError(f"cannot use the ledger {self.path}: {why}. {MEND}")
 
     def _is_damaged(self, error: sqlite3.Error) -> bool:
         """Whether the file is broken, and not only this use of it."""
@@ -237,7 +236,7 @@ class Database:
             if is_damage(error):
                 self._set_aside(str(error))
                 return
-            raise StoreError(self._unusable(str(error))) from None
+            raise self._unusable(error) from None
         opened.connection.sound.clear()
         if lost:
             # A file that cannot be written is opened anew at each attempt to.
@@ -247,15 +246,27 @@ class Database:
                 f"Lost, by table: {in_words(lost)}.{again}"
             )
 
-    def _without(self, opened: Opened, *, texts: bool) -> tuple[list[Mended], str]:
-        """Remove what makes no sense, or pass it over where nothing can be written."""
-        connection = opened.connection
+    def _without(self, opened: Opened, *, texts: bool) -> tuple[dict[str, int], str]:
+        """Remove what makes no sense, or pass it over where nothing can be written.
+
+        Leases that the file beside the database still has are put back; with that in words.
+        """
+        connection, again = opened.connection, ""
         if opened.trouble:
             return pass_over(connection, texts=texts), ""
         try:
             connection.execute("BEGIN IMMEDIATE")
             lost = mend(connection, texts=texts)
-            again = self._leases_again(connection) if "lease" in {m.table for m in lost} else ""
+            if "lease" in lost:
+                known = self._published_leases()
+                if known is None:
+                    again = (
+                        " Its leases cannot be read elsewhere, so every image stays in this run."
+                    )
+                else:
+                    valid = [each for each in known if each.until > time.time()]
+                    back = lease_file.put_back(connection, valid)
+                    again = f" Leases put back from {lease_file.NAME}: {back}."
             connection.execute("COMMIT")
         except BaseException as error:
             roll_back(connection)
@@ -265,22 +276,14 @@ class Database:
             return pass_over(connection, texts=texts), ""
         return lost, again
 
-    def _leases_again(self, connection: sqlite3.Connection) -> str:
-        """Put back leases that the file beside the database still has; answers that in words."""
-        try:
-            known = lease_file.read(self.folder).leases
-        except StoreError as error:
-            self._leases_lost = str(error)
-            return " Its leases cannot be read elsewhere, so every image stays in this run."
-        current = [each for each in known if each.until > time.time()]
-        back = lease_file.put_back(connection, current)
-        return f" Leases put back from {lease_file.NAME}: {back}."
-
     def _set_aside(self, fault: str) -> None:
         """Make room for a new file, and take the leases along. Raises StoreError."""
-        leases = self._readable_leases()
-        fault = safe(fault.partition(" with text ")[0])
-        inode = None if self._opened is None else self._opened.inode
+        leases = [*(self._published_leases() or ())]
+        inode = None
+        if self._opened is not None:
+            inode = self._opened.inode
+            with suppress(sqlite3.Error):
+                leases += lease_file.sound_rows(self._opened.connection)
         self.close()
         name, rescued = set_aside(self.folder, inode)
         if name:
@@ -288,7 +291,7 @@ class Database:
             rows = f" Rows rescued, by table: {told}." if rescued else ""
             lost = " Leases that were in it may be lost." if self._leases_lost else ""
             self.warn(
-                f"the ledger {self.path} is damaged: {fault}. "
+                f"the ledger {self.path} is damaged: {safe(fault.partition(' with text ')[0])}. "
                 f"It is now {name}, and a new one is begun.{rows}{lost}"
             )
         if leases:
@@ -299,14 +302,10 @@ class Database:
 
             self.write(take_along)
 
-    def _readable_leases(self) -> Sequence[lease_file.Kept]:
-        """The leases of a file that is damaged somewhere: from it, and from the file beside it."""
-        found: list[lease_file.Kept] = []
-        with suppress(sqlite3.Error):
-            if self._opened is not None:
-                found = lease_file.sound_rows(self._opened.connection)
+    def _published_leases(self) -> Sequence[lease_file.Kept] | None:
+        """The leases in the file beside the database; None, and noted, where it is unreadable."""
         try:
-            return [*lease_file.read(self.folder).leases, *found]
+            return lease_file.read(self.folder).leases
         except StoreError as error:
             self._leases_lost = str(error)
-            return found
+            return None

@@ -72,7 +72,7 @@ def default_folder(environ: Mapping[str, str]) -> str:
 
 
 class Folder:
-    """An open state folder. The caller closes it."""
+    """An open state folder, closed at the end of a ``with``."""
 
     def __init__(self, path: str, descriptor: int, *, shared: bool, group: int) -> None:
         """``group`` is the group of a shared folder."""
@@ -83,15 +83,11 @@ class Folder:
         self.mode = _GROUP if shared else _ALONE
         """The rights of the files in it."""
 
-    def close(self) -> None:
-        """Close it."""
-        os.close(self.descriptor)
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        os.close(self.descriptor)
 
     def open(self, name: str, flags: int) -> int:
         """A descriptor of a file in it. Raises OSError, and UnsafeError for one not to be used."""
@@ -120,27 +116,26 @@ class Folder:
         """
         for _ in range(3):
             try:
-                return self._secured(name)
+                file = os.open(
+                    name, _PATH_ONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.descriptor
+                )
             except FileNotFoundError:
                 if not make:
                     return None
-            with suppress(FileExistsError):
-                os.mknod(name, stat.S_IFREG | self.mode, dir_fd=self.descriptor)
+                with suppress(FileExistsError):
+                    os.mknod(name, stat.S_IFREG | self.mode, dir_fd=self.descriptor)
+                continue
+            try:
+                found = os.fstat(file)
+                self._check(name, found)
+                if self._is_too_open(found):
+                    # By way of the descriptor: the name may be a link by now.
+                    with suppress(OSError):
+                        os.chmod(f"/proc/self/fd/{file}", self.mode)
+            finally:
+                os.close(file)
+            return Found(found.st_dev, found.st_ino)
         raise self._unsafe(name, "it comes and goes")
-
-    def _secured(self, name: str) -> Found:
-        flags = _PATH_ONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-        file = os.open(name, flags, dir_fd=self.descriptor)
-        try:
-            found = os.fstat(file)
-            self._check(name, found)
-            if self._is_too_open(found):
-                # By way of the descriptor: the name may be a link by now.
-                with suppress(OSError):
-                    os.chmod(f"/proc/self/fd/{file}", self.mode)
-        finally:
-            os.close(file)
-        return Found(found.st_dev, found.st_ino)
 
     def _check(self, name: str, found: os.stat_result) -> None:
         if stat.S_ISLNK(found.st_mode):
@@ -207,10 +202,10 @@ def _walk(path: str, *, make: bool) -> int:
             if not left:
                 break
             part = left.pop(0)
-            target = _link(here, part)
-            if target is not None:
+            if (target := _link(here, part)) is not None:
                 links += 1
-                _check_links(path, links)
+                if links > _MOST_LINKS:
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)  # noqa: TRY301
                 left = [each for each in target.split("/") if each and each != "."] + left
                 if target.startswith("/"):
                     os.close(here)
@@ -227,11 +222,6 @@ def _walk(path: str, *, make: bool) -> int:
         with suppress(OSError):
             os.close(here)
         raise
-
-
-def _check_links(path: str, links: int) -> None:
-    if links > _MOST_LINKS:
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
 
 
 def _enter(parent: int, name: str, *, make: bool, last: bool) -> int:
@@ -342,20 +332,15 @@ def _check_folder(path: str, found: os.stat_result) -> bool:
 def _is_trusted(uid: int) -> bool:
     """Whether what belongs to this user may lead to the state folder.
 
-    In a user namespace all of the system may belong to the user that stands for unknown ones.
+    In a user namespace, where user IDs are not all of the machine's, all of the system may belong
+    to the user that stands for unknown ones.
     """
-    return uid in (os.geteuid(), 0) or (uid == _overflow() and _in_namespace())
-
-
-def _overflow() -> int:
+    if uid in (os.geteuid(), 0):
+        return True
+    overflow, in_namespace = 65534, False
     with suppress(OSError, ValueError), open("/proc/sys/kernel/overflowuid") as file:
-        return int(file.read(32))
-    return 65534
-
-
-def _in_namespace() -> bool:
-    """Whether user IDs here are not all of the machine's."""
+        overflow = int(file.read(32))
     with suppress(OSError, ValueError), open("/proc/self/uid_map") as file:
         inside, outside, count = file.readline().split()
-        return (inside, outside) != ("0", "0") or int(count) < 2**32 - 2
-    return False
+        in_namespace = (inside, outside) != ("0", "0") or int(count) < 2**32 - 2
+    return uid == overflow and in_namespace

@@ -11,45 +11,56 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from holystone.planner.inventory import Layer, chain_ids
-from holystone.store import use_log as past
+from holystone.store import use_log
 from holystone.store.schema import check, decoding
 from holystone.usage.store_port import ImageFacts
 
 Stack = tuple[tuple[Layer, ...] | None, tuple[str, ...]]
+_SAME = ("first_seen", "last_tagged", "inspected", "arrived", "loaded", "dated")
+"""Columns that are named as the fact they hold."""
+_NAMES = ("pinned", "tagged_in", "dated_tags")
+"""Columns with names, with blanks between them."""
+_COLUMNS = ("image_id", *_SAME, *_NAMES, "buildkit", "exact", "depth", "top")
+_NEWS = ", ".join(f"{name} = excluded.{name}" for name in (*_SAME, *_NAMES, "buildkit"))
+# Layers never change: news without them do not take them away.
+_KEEP = (
+    f"INSERT INTO image (engine, {', '.join(_COLUMNS)})"  # noqa: S608 - our own columns
+    f" VALUES (?{', ?' * len(_COLUMNS)}) ON CONFLICT DO UPDATE SET {_NEWS},"
+    " exact = iif(excluded.depth IS NULL, exact, excluded.exact),"
+    " depth = coalesce(excluded.depth, depth), top = coalesce(excluded.top, top)"
+)
 
 
-def recall(database: sqlite3.Connection, engine: str, *, layers: bool) -> dict[str, ImageFacts]:
+def recall(
+    database: sqlite3.Connection, engine: str, *, layers: bool = True
+) -> dict[str, ImageFacts]:
     """What is known of this engine's images, with or without their layers and diff IDs."""
     with decoding(database, "image", *(["layer"] if layers else [])):
         stacks = _recall_stacks(database, engine) if layers else {}
         rows = database.execute(
-            "SELECT image_id, first_seen, last_tagged, buildkit, inspected, exact, depth, top,"
-            " arrived, loaded, pinned, tagged_in, dated_tags, dated FROM image WHERE engine = ?",
+            f"SELECT {', '.join(_COLUMNS)} FROM image WHERE engine = ?",  # noqa: S608 - our own
             (engine,),
         )
-        return {image_id: _fact(tuple(row), stacks if layers else None) for image_id, *row in rows}
+        return {row[0]: _fact(dict(zip(_COLUMNS, row, strict=True)), stacks) for row in rows}
 
 
-def _fact(row: tuple[Any, ...], stacks: Mapping[int | None, Stack] | None) -> ImageFacts:
-    first_seen, last_tagged, buildkit, inspected, exact, depth, top, *came = row
-    arrived, loaded, pinned, tagged_in, dated_tags, dated = came
-    known = stacks is not None and (depth is not None or top is not None)
-    stack, diff_ids = stacks[top] if stacks is not None and known else (None, None)
+def _fact(row: dict[str, Any], stacks: Mapping[int | None, Stack]) -> ImageFacts:
+    depth, top = row["depth"], row["top"]
+    known = stacks and (depth is not None or top is not None)
+    stack, diff_ids = stacks[top] if known else (None, None)
+    told: dict[str, Any] = {name: tuple(row[name].split()) for name in _NAMES}
+    for name in ("last_tagged", "arrived", "dated"):
+        told[name] = None if row[name] is None else float(row[name])
     return ImageFacts(
-        first_seen=float(first_seen),
-        last_tagged=None if last_tagged is None else float(last_tagged),
-        made_by_buildkit=bool(buildkit),
-        inspected=bool(inspected),
+        first_seen=float(row["first_seen"]),
+        made_by_buildkit=bool(row["buildkit"]),
+        inspected=bool(row["inspected"]),
         # Other images may have weighed its layers, but less exactly than they can tell.
         layers=None if depth is None else stack,
-        exact=bool(exact),
+        exact=bool(row["exact"]),
         diff_ids=diff_ids,
-        arrived=None if arrived is None else float(arrived),
-        loaded=bool(loaded),
-        pinned=tuple(pinned.split()),
-        tagged_in=tuple(tagged_in.split()),
-        dated_tags=tuple(dated_tags.split()),
-        dated=None if dated is None else float(dated),
+        loaded=bool(row["loaded"]),
+        **told,
     )
 
 
@@ -85,36 +96,11 @@ def remember(
     )
     for image_id, fact in news.items():
         top = _keep_stack(database, engine, fact, ids)
-        database.execute(
-            # Layers never change: news without them do not take them away.
-            "INSERT INTO image (engine, image_id, first_seen, last_tagged, buildkit, inspected,"
-            " exact, depth, top, arrived, loaded, pinned, tagged_in, dated_tags, dated)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-            " first_seen = excluded.first_seen, last_tagged = excluded.last_tagged,"
-            " buildkit = excluded.buildkit, inspected = excluded.inspected,"
-            " exact = iif(excluded.depth IS NULL, exact, excluded.exact),"
-            " depth = coalesce(excluded.depth, depth), top = coalesce(excluded.top, top),"
-            " arrived = excluded.arrived, loaded = excluded.loaded, pinned = excluded.pinned,"
-            " tagged_in = excluded.tagged_in, dated_tags = excluded.dated_tags,"
-            " dated = excluded.dated",
-            (
-                engine,
-                image_id,
-                fact.first_seen,
-                fact.last_tagged,
-                fact.made_by_buildkit,
-                fact.inspected,
-                fact.exact,
-                None if fact.layers is None else len(fact.layers),
-                top,
-                fact.arrived,
-                fact.loaded,
-                " ".join(fact.pinned),
-                " ".join(fact.tagged_in),
-                " ".join(fact.dated_tags),
-                fact.dated,
-            ),
-        )
+        same = (getattr(fact, name) for name in _SAME)
+        names = (" ".join(getattr(fact, name)) for name in _NAMES)
+        depth = None if fact.layers is None else len(fact.layers)
+        row = (engine, image_id, *same, *names, fact.made_by_buildkit, fact.exact, depth, top)
+        database.execute(_KEEP, row)
     _forget_gone(database, engine, present)
 
 
@@ -124,9 +110,8 @@ def _keep_stack(
     """Write the layers of one image that are not there yet; answers the topmost one's row."""
     below: int | None = None
     diff_ids = fact.diff_ids or ()
-    sizes = [layer.size for layer in fact.layers] if fact.layers is not None else None
     for depth, chain_id in enumerate(chain_ids(diff_ids)):
-        size = sizes[depth] if sizes is not None else None
+        size = None if fact.layers is None else fact.layers[depth].size
         if chain_id not in ids:
             (ids[chain_id],) = database.execute(
                 "INSERT INTO layer (engine, chain_id, diff_id, below, size) VALUES (?, ?, ?, ?, ?)"
@@ -144,7 +129,7 @@ def _forget_gone(database: sqlite3.Connection, engine: str, present: Collection[
     gone = {image_id for (image_id,) in rows}.difference(present)
     if not gone:
         return
-    past.keep_layers(database, engine, gone)
+    use_log.keep_layers(database, engine, gone)
     database.executemany(
         "DELETE FROM image WHERE engine = ? AND image_id = ?",
         ((engine, image_id) for image_id in gone),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from holystone.planner.reference import InvalidReference, parse
 from holystone.planner.usage import Lease
 from holystone.store import lease_file
 from holystone.store.database import Database
-from holystone.store.others import Others
 from holystone.store.schema import check, decoding
 
 LONGEST = 30 * 86400.0
@@ -23,7 +22,7 @@ class Leases:
 
     def __init__(self, store: Database) -> None:
         self.store = store
-        self.others = Others(store.folder, store.warn)
+        self.others = lease_file.Others(store.folder, store.warn)
 
     def add(self, references: Sequence[str], *, until: float, job: str, now: float) -> list[Lease]:
         """Give a job leases on these images until then; answers them as they are now.
@@ -32,25 +31,14 @@ class Leases:
         another's. Raises StoreError, and InvalidReference where one is no reference.
         """
         rows = [(key_of(text), job, text, until) for text in references]
-
-        def write(database: sqlite3.Connection) -> list[Lease]:
-            check(database, "lease")
-            _purge(database, now)
-            given = [
-                _lease(
-                    database.execute(
-                        "INSERT INTO lease VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
-                        " SET until = max(until, excluded.until), written = excluded.written"
-                        " RETURNING written, until, job",
-                        row,
-                    ).fetchone()
-                )
-                for row in rows
-            ]
-            lease_file.publish(database, self.store.folder)
-            return given
-
-        return self.store.write(write)
+        sql = (
+            "INSERT INTO lease VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
+            " SET until = max(until, excluded.until), written = excluded.written"
+            " RETURNING written, until, job"
+        )
+        return self._change(
+            lambda database: [_lease(database.execute(sql, row).fetchone()) for row in rows], now
+        )
 
     def release(self, references: Collection[str], *, job: str | None, now: float) -> list[Lease]:
         """End leases: on these images or, where none are given, on all; of this job (None: any).
@@ -58,24 +46,29 @@ class Leases:
         Answers those it ended. Raises StoreError, and InvalidReference.
         """
         keys = {key_of(text) for text in references}
-        if not self.store.exists():
-            return []
 
+        def end(database: sqlite3.Connection) -> list[Lease]:
+            rows = database.execute("SELECT reference, job, written, until, job FROM lease")
+            ended = [
+                row
+                for row in rows.fetchall()
+                if (not keys or row[0] in keys) and job in (None, row[1])
+            ]
+            sql = "DELETE FROM lease WHERE reference = ? AND job = ?"
+            database.executemany(sql, [row[:2] for row in ended])
+            return [_lease(row[2:]) for row in ended]
+
+        return self._change(end, now) if self.store.exists() else []
+
+    def _change(
+        self, action: Callable[[sqlite3.Connection], list[Lease]], now: float
+    ) -> list[Lease]:
         def write(database: sqlite3.Connection) -> list[Lease]:
             check(database, "lease")
-            _purge(database, now)
-            rows = database.execute("SELECT reference, written, until, job FROM lease").fetchall()
-            ended = [
-                (key, rest)
-                for key, *rest in rows
-                if (not keys or key in keys) and job in (None, rest[2])
-            ]
-            database.executemany(
-                "DELETE FROM lease WHERE reference = ? AND job = ?",
-                [(key, rest[2]) for key, rest in ended],
-            )
+            database.execute("DELETE FROM lease WHERE until <= ?", (now,))
+            changed = action(database)
             lease_file.publish(database, self.store.folder)
-            return [_lease(rest) for _, rest in ended]
+            return changed
 
         return self.store.write(write)
 
@@ -132,7 +125,3 @@ def _lease(row: Sequence[object]) -> Lease:
     if not (isinstance(written, str) and isinstance(until, float | int) and isinstance(job, str)):
         raise TypeError(f"lease {written!r}")
     return Lease(written, float(until), job)
-
-
-def _purge(database: sqlite3.Connection, now: float) -> None:
-    database.execute("DELETE FROM lease WHERE until <= ?", (now,))

@@ -13,7 +13,7 @@ import os
 import pwd
 import time
 from collections.abc import Callable, Mapping
-from types import TracebackType
+from contextlib import suppress
 from typing import NamedTuple, Self
 from zlib import crc32
 
@@ -24,15 +24,15 @@ from holystone.store.records import DONE, RunSummary
 _ASK_AGAIN = 0.1
 _LONGEST = 4096
 _SHOWN = 200
-"""Characters of each text about a holder that are kept."""
+"""Characters of each text about a holder that are kept, and of a job's name."""
 _MOST_PIDS = 2**22
 _LATEST = 4102444800.0
 """2100: a moment after that is none."""
 _CLEANS = ("routine", "weekly", "deep")
 """The runs that take what a routine one would; a repair does not."""
-_LONGEST_JOB = 200
-"""Characters of a job's name."""
 _JOB_VARIABLES = ("CI_JOB_ID", "GITHUB_RUN_ID", "BUILD_TAG")
+_NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EBADF, errno.EINVAL, errno.EIO)
+"""Errors of a full disk, and of a file of somebody else: who holds the lock is not written down."""
 
 
 class Holder(NamedTuple):
@@ -51,7 +51,7 @@ class Holder(NamedTuple):
         said = f"holystone {safe(self.command)}".rstrip() if self.command else "another run"
         about = [f"process {self.pid}"] if self.pid else []
         about += [f"user {safe(self.user)}"] if self.user else []
-        about += [f"job {safe(self.job, _LONGEST_JOB)}"] if self.job else []
+        about += [f"job {safe(self.job, _SHOWN)}"] if self.job else []
         return f"{said} ({', '.join(about)})" if about else said
 
 
@@ -86,12 +86,7 @@ class Held:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
 
@@ -100,8 +95,10 @@ class HostLock:
 
     def __init__(self, folder: str, engine: str, warn: Callable[[str], None] | None = None) -> None:
         """``engine`` is what tells it from others, as in ``RunSummary.engine``."""
+        # What can be read of the engine's name, and what tells it from others.
+        readable = "".join(c if c.isascii() and c.isalnum() else "-" for c in engine)[:80]
         self.folder = folder
-        self.name = _file_name(engine)
+        self.name = f"{readable}-{crc32(engine.encode('utf-8', 'replace')):08x}.lock"
         self.path = os.path.join(folder, self.name)
         self.warn = warn
 
@@ -122,7 +119,7 @@ class HostLock:
         try:
             file = self._open()
             try:
-                waited = self._wait(file, started, wait_seconds, on_wait)
+                waited = _wait(file, started, wait_seconds, on_wait)
             except BaseException:
                 os.close(file)
                 raise
@@ -134,7 +131,10 @@ class HostLock:
                     "may work on this engine at the same time."
                 )
             return Held(None, waited=0.0)
-        holder = Holder(os.getpid(), _user(), _short(command), _short(job), time.time())
+        user = str(os.geteuid())
+        with suppress(KeyError):
+            user = pwd.getpwuid(os.geteuid()).pw_name
+        holder = Holder(os.getpid(), user, _short(command), _short(job), time.time())
         _write(file, json.dumps(holder).encode())
         return Held(file, waited=waited)
 
@@ -167,28 +167,28 @@ class HostLock:
                 except FileNotFoundError:
                     raise error from None
 
-    def _wait(
-        self,
-        file: int,
-        started: float,
-        wait_seconds: float,
-        on_wait: Callable[[Holder], None] | None,
-    ) -> float:
-        """Lock the file; answers how long that took, 0 where nobody had it."""
-        told = False
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                left = wait_seconds - (time.monotonic() - started)
-                if left <= 0:
-                    raise LockHeld(_read(file)) from None
-                if not told and on_wait is not None:
-                    on_wait(_read(file))
-                told = True
-                time.sleep(min(_ASK_AGAIN, left))
-            else:
-                return time.monotonic() - started if told else 0.0
+
+def _wait(
+    file: int,
+    started: float,
+    wait_seconds: float,
+    on_wait: Callable[[Holder], None] | None,
+) -> float:
+    """Lock the file; answers how long that took, 0 where nobody had it."""
+    told = False
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            left = wait_seconds - (time.monotonic() - started)
+            if left <= 0:
+                raise LockHeld(_read(file)) from None
+            if not told and on_wait is not None:
+                on_wait(_read(file))
+            told = True
+            time.sleep(min(_ASK_AGAIN, left))
+        else:
+            return time.monotonic() - started if told else 0.0
 
 
 def coalesced(last: RunSummary | None, *, level: str, waited_since: float | None) -> bool:
@@ -217,33 +217,21 @@ def ci_job(environ: Mapping[str, str]) -> str:
     Made safe: what a job sets there is shown to others.
     """
     job = next((environ[name] for name in _JOB_VARIABLES if environ.get(name)), "")
-    return safe(job, _LONGEST_JOB)
-
-
-def _file_name(engine: str) -> str:
-    """A name for the lock of an engine: what can be read of it, and what tells it from others."""
-    readable = "".join(c if c.isascii() and c.isalnum() else "-" for c in engine)[:80]
-    return f"{readable}-{crc32(engine.encode('utf-8', 'replace')):08x}.lock"
-
-
-def _user() -> str:
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())
+    return safe(job, _SHOWN)
 
 
 def _write(file: int, content: bytes) -> None:
-    """Replace what is in the file; on a full disk, or in somebody else's file, it stays empty."""
+    """Replace what is in the file; where that cannot be, it stays empty."""
     try:
         os.ftruncate(file, 0)
         os.pwrite(file, content, 0)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EBADF, errno.EINVAL, errno.EIO):
+        if error.errno not in _NOT_WRITTEN:
             raise
 
 
 def _read(file: int) -> Holder:
+    """Who a file says holds the lock: others may write it, so it may say anything."""
     try:
         told = json.loads(os.pread(file, _LONGEST, 0))
     except (OSError, ValueError, RecursionError):
@@ -257,5 +245,4 @@ def _read(file: int) -> Holder:
 
 
 def _short(text: str) -> str:
-    """Text of a file that others may write: printable, and not without end."""
     return safe(text[:_SHOWN])

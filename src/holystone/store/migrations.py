@@ -8,163 +8,94 @@ from __future__ import annotations
 MIGRATIONS = (
     """
     CREATE TABLE image (
-        engine TEXT NOT NULL,
-        image_id TEXT NOT NULL,
-        first_seen REAL NOT NULL,
-        last_tagged REAL,
-        buildkit INTEGER NOT NULL,
-        inspected INTEGER NOT NULL,
-        exact INTEGER NOT NULL,
-        depth INTEGER,
-        top INTEGER,
+        engine TEXT NOT NULL, image_id TEXT NOT NULL, first_seen REAL NOT NULL,
+        last_tagged REAL, buildkit INTEGER NOT NULL, inspected INTEGER NOT NULL,
+        exact INTEGER NOT NULL, depth INTEGER, top INTEGER,
         PRIMARY KEY (engine, image_id)
     ) WITHOUT ROWID;
     CREATE TABLE layer (
-        id INTEGER PRIMARY KEY,
-        engine TEXT NOT NULL,
-        chain_id TEXT NOT NULL,
-        diff_id TEXT NOT NULL,
-        below INTEGER,
-        size INTEGER,
+        id INTEGER PRIMARY KEY, engine TEXT NOT NULL, chain_id TEXT NOT NULL,
+        diff_id TEXT NOT NULL, below INTEGER, size INTEGER,
         UNIQUE (engine, chain_id)
     );
     """,
     """
     CREATE TABLE last_use (
-        engine TEXT NOT NULL,
-        kind TEXT NOT NULL,
-        id TEXT NOT NULL,
-        at REAL NOT NULL,
+        engine TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, at REAL NOT NULL,
         PRIMARY KEY (engine, kind, id)
     ) WITHOUT ROWID;
     CREATE TABLE lease (
-        reference TEXT NOT NULL,
-        job TEXT NOT NULL,
-        written TEXT NOT NULL,
+        reference TEXT NOT NULL, job TEXT NOT NULL, written TEXT NOT NULL,
         until REAL NOT NULL,
         PRIMARY KEY (reference, job)
     ) WITHOUT ROWID;
     CREATE TABLE run (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        engine TEXT NOT NULL,
-        engine_name TEXT NOT NULL,
-        endpoint TEXT NOT NULL,
-        level TEXT NOT NULL,
-        job TEXT NOT NULL,
-        pid INTEGER NOT NULL,
-        started REAL NOT NULL,
-        ended REAL,
-        state TEXT NOT NULL,
-        interrupted TEXT NOT NULL,
-        steps INTEGER NOT NULL,
-        planned_bytes INTEGER NOT NULL,
-        estimated INTEGER NOT NULL,
-        freed_bytes INTEGER NOT NULL,
-        removed INTEGER NOT NULL,
-        skipped INTEGER NOT NULL,
-        failed INTEGER NOT NULL,
-        free_before INTEGER,
-        free_after INTEGER
+        id INTEGER PRIMARY KEY AUTOINCREMENT, engine TEXT NOT NULL,
+        engine_name TEXT NOT NULL, endpoint TEXT NOT NULL, level TEXT NOT NULL,
+        job TEXT NOT NULL, pid INTEGER NOT NULL, started REAL NOT NULL, ended REAL,
+        state TEXT NOT NULL, interrupted TEXT NOT NULL, steps INTEGER NOT NULL,
+        planned_bytes INTEGER NOT NULL, estimated INTEGER NOT NULL,
+        freed_bytes INTEGER NOT NULL, removed INTEGER NOT NULL, skipped INTEGER NOT NULL,
+        failed INTEGER NOT NULL, free_before INTEGER, free_after INTEGER
     );
     CREATE INDEX run_of_engine ON run (engine, state, ended);
     CREATE TABLE removal (
-        run INTEGER NOT NULL,
-        place INTEGER NOT NULL,
-        kind TEXT NOT NULL,
-        id TEXT NOT NULL,
-        names TEXT NOT NULL,
-        tags TEXT NOT NULL,
-        digests TEXT NOT NULL,
-        labels TEXT NOT NULL,
-        size INTEGER,
-        planned_bytes INTEGER NOT NULL,
-        freed_bytes INTEGER,
-        result TEXT NOT NULL,
-        detail TEXT NOT NULL,
-        at REAL,
+        run INTEGER NOT NULL, place INTEGER NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
+        names TEXT NOT NULL, tags TEXT NOT NULL, digests TEXT NOT NULL,
+        labels TEXT NOT NULL, size INTEGER, planned_bytes INTEGER NOT NULL,
+        freed_bytes INTEGER, result TEXT NOT NULL, detail TEXT NOT NULL, at REAL,
         PRIMARY KEY (run, place)
     ) WITHOUT ROWID;
     """,
     """
     CREATE TABLE pull (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        engine TEXT NOT NULL,
-        registry TEXT NOT NULL,
-        size INTEGER NOT NULL,
-        seconds REAL NOT NULL
+        id INTEGER PRIMARY KEY AUTOINCREMENT, engine TEXT NOT NULL, registry TEXT NOT NULL,
+        size INTEGER NOT NULL, seconds REAL NOT NULL
     );
     CREATE INDEX pull_of_registry ON pull (engine, registry);
     """,
     """
     CREATE TABLE watch (
-        id INTEGER PRIMARY KEY,
-        engine TEXT NOT NULL UNIQUE,
-        name TEXT NOT NULL,
-        events INTEGER NOT NULL,
-        anchored INTEGER NOT NULL,
-        builds REAL NOT NULL,
+        id INTEGER PRIMARY KEY, engine TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
+        events INTEGER NOT NULL, anchored INTEGER NOT NULL, builds REAL NOT NULL,
         looked REAL NOT NULL
     );
     CREATE TABLE used (
-        engine TEXT NOT NULL,
-        kind TEXT NOT NULL,
-        id TEXT NOT NULL,
-        first REAL NOT NULL,
-        last REAL NOT NULL,
-        count INTEGER NOT NULL,
-        gap REAL,
-        began REAL,
+        engine TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, first REAL NOT NULL,
+        last REAL NOT NULL, count INTEGER NOT NULL, gap REAL, began REAL,
         PRIMARY KEY (engine, kind, id)
     ) WITHOUT ROWID;
     INSERT INTO used SELECT engine, kind, id, at, at, 1, NULL, NULL FROM last_use;
     DROP TABLE last_use;
     CREATE TABLE company (
-        engine TEXT NOT NULL,
-        reference TEXT NOT NULL,
-        uses REAL NOT NULL,
+        engine TEXT NOT NULL, reference TEXT NOT NULL, uses REAL NOT NULL,
         followers TEXT NOT NULL,
         PRIMARY KEY (engine, reference)
     ) WITHOUT ROWID;
     CREATE TABLE own_pull (
-        engine TEXT NOT NULL,
-        reference TEXT NOT NULL,
-        began REAL NOT NULL,
+        engine TEXT NOT NULL, reference TEXT NOT NULL, began REAL NOT NULL,
         ended REAL NOT NULL
     );
     CREATE TABLE past_reference (
-        id INTEGER PRIMARY KEY,
-        watch INTEGER NOT NULL,
-        name TEXT NOT NULL,
-        image INTEGER NOT NULL,
-        last_use INTEGER NOT NULL,
+        id INTEGER PRIMARY KEY, watch INTEGER NOT NULL, name TEXT NOT NULL,
+        image INTEGER NOT NULL, last_use INTEGER NOT NULL,
         UNIQUE (watch, name)
     );
     CREATE TABLE past_image (
-        id INTEGER PRIMARY KEY,
-        watch INTEGER NOT NULL,
-        image_id TEXT NOT NULL,
-        size INTEGER NOT NULL,
-        created REAL NOT NULL,
-        layers TEXT,
+        id INTEGER PRIMARY KEY, watch INTEGER NOT NULL, image_id TEXT NOT NULL,
+        size INTEGER NOT NULL, created REAL NOT NULL, layers TEXT,
         last_use INTEGER NOT NULL,
         UNIQUE (watch, image_id)
     );
     CREATE TABLE past_use (
-        id INTEGER PRIMARY KEY,
-        at REAL NOT NULL,
-        reference INTEGER NOT NULL,
-        image INTEGER NOT NULL,
-        pulled INTEGER NOT NULL
+        id INTEGER PRIMARY KEY, at REAL NOT NULL, reference INTEGER NOT NULL,
+        image INTEGER NOT NULL, pulled INTEGER NOT NULL
     );
     """,
     """
     CREATE TABLE registry_word (
-        engine TEXT NOT NULL,
-        reference TEXT NOT NULL,
-        has INTEGER,
-        said TEXT NOT NULL,
-        asked REAL NOT NULL,
-        seen REAL NOT NULL,
+        engine TEXT NOT NULL, reference TEXT NOT NULL, has INTEGER, said TEXT NOT NULL,
+        asked REAL NOT NULL, seen REAL NOT NULL,
         PRIMARY KEY (engine, reference)
     ) WITHOUT ROWID;
     """,
@@ -176,32 +107,22 @@ MIGRATIONS = (
     """,
     """
     CREATE TABLE ended (
-        engine TEXT NOT NULL,
-        id TEXT NOT NULL,
-        seen REAL NOT NULL,
+        engine TEXT NOT NULL, id TEXT NOT NULL, seen REAL NOT NULL,
         PRIMARY KEY (engine, id)
     ) WITHOUT ROWID;
     """,
-    """
-    ALTER TABLE watch ADD COLUMN listed REAL NOT NULL DEFAULT 0;
-    """,
-    """
-    ALTER TABLE removal ADD COLUMN platforms TEXT NOT NULL DEFAULT '[]';
-    """,
+    "ALTER TABLE watch ADD COLUMN listed REAL NOT NULL DEFAULT 0;",
+    "ALTER TABLE removal ADD COLUMN platforms TEXT NOT NULL DEFAULT '[]';",
     """
     ALTER TABLE image ADD COLUMN dated_tags TEXT NOT NULL DEFAULT '';
     ALTER TABLE image ADD COLUMN dated REAL;
     """,
     """
     CREATE TABLE engine (
-        mark TEXT PRIMARY KEY,
-        info TEXT NOT NULL,
-        at REAL NOT NULL
+        mark TEXT PRIMARY KEY, info TEXT NOT NULL, at REAL NOT NULL
     ) WITHOUT ROWID;
     """,
-    """
-    ALTER TABLE run ADD COLUMN target_free INTEGER;
-    """,
+    "ALTER TABLE run ADD COLUMN target_free INTEGER;",
     """
     ALTER TABLE run ADD COLUMN options TEXT;
     ALTER TABLE removal ADD COLUMN reasons TEXT;

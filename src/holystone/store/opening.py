@@ -15,15 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple
 from urllib.parse import quote
 
-from holystone.store.folder import (
-    FILE,
-    MEND,
-    Folder,
-    Found,
-    StoreError,
-    UnsafeError,
-    open_folder,
-)
+from holystone.store.folder import FILE, MEND, Folder, Found, StoreError, UnsafeError, open_folder
 from holystone.store.migrations import MIGRATIONS
 from holystone.store.schema import Connection
 
@@ -100,7 +92,12 @@ def open_to_write(place: Folder, found: Found | None) -> Opened:
     try:
         inode = _verified(database, place, found)
         _migrate(database, path)
-        _use_log(database)
+        try:
+            # For good. SQLite does not wait for others there: the next who opens it switches it.
+            database.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
         # A commit survives the end of the process, though not of the machine. The log of a run
         # asks for more; and the file itself is whole in any case.
         database.execute("PRAGMA synchronous = NORMAL")
@@ -130,7 +127,10 @@ def _open_to_read(
             try:
                 if version_of(database) == len(MIGRATIONS):
                     inode = _verified(database, place, found)
-                    return Opened(database, inode, _why(trouble, path))
+                    disk = os.statvfs(path)
+                    # For SQLite a full disk is at times an I/O error.
+                    full = disk.f_bavail * disk.f_frsize < _NEEDED_BYTES
+                    return Opened(database, inode, "the disk is full" if full else str(trouble))
             except sqlite3.OperationalError:
                 database.close()
                 raise
@@ -157,26 +157,16 @@ def _verified(database: sqlite3.Connection, place: Folder, found: Found | None) 
     """
     now = place.secure(FILE, make=False)
     allowed = {each for each in (found, now) if each is not None}
-    if os.path.isdir("/proc/self/fd") and allowed.isdisjoint(_open_files()):
+    opened = set()
+    told = os.path.isdir("/proc/self/fd")
+    for name in os.listdir("/proc/self/fd") if told else ():
+        with suppress(OSError):
+            status = os.stat(int(name))
+            opened.add(Found(status.st_dev, status.st_ino))
+    if told and allowed.isdisjoint(opened):
         database.close()
         raise UnsafeError(f"{place.path}/{FILE} was changed while it was opened. {MEND}")
     return (now or found or Found(0, 0)).inode
-
-
-def _open_files() -> set[Found]:
-    """The files that this process has open."""
-    files = set()
-    for name in os.listdir("/proc/self/fd"):
-        with suppress(OSError):
-            status = os.stat(int(name))
-            files.add(Found(status.st_dev, status.st_ino))
-    return files
-
-
-def _why(trouble: OSError | sqlite3.OperationalError, path: str) -> str:
-    """What is wrong, in words that help: for SQLite a full disk is at times an I/O error."""
-    disk = os.statvfs(path)
-    return "the disk is full" if disk.f_bavail * disk.f_frsize < _NEEDED_BYTES else str(trouble)
 
 
 def version_of(database: sqlite3.Connection) -> int:
@@ -215,18 +205,6 @@ def roll_back(database: sqlite3.Connection) -> None:
             database.execute("ROLLBACK")
 
 
-def _use_log(database: sqlite3.Connection) -> None:
-    """Switch to write-ahead logging, for good; one that others are busy with is left as it is.
-
-    SQLite does not wait for them there. The next who opens the file switches it.
-    """
-    try:
-        database.execute("PRAGMA journal_mode = WAL")
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-            raise
-
-
 @contextmanager
 def guarded(place: Folder, *, exclusive: bool) -> Iterator[None]:
     """Keep the file from being set aside while it is opened, and from being opened meanwhile.
@@ -239,19 +217,19 @@ def guarded(place: Folder, *, exclusive: bool) -> Iterator[None]:
     except OSError:
         yield
         return
+    end = time.monotonic() + _WAIT_SECONDS
     try:
-        how = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
-        end = time.monotonic() + _WAIT_SECONDS
         while True:
             try:
-                fcntl.flock(guard, how | fcntl.LOCK_NB)
+                fcntl.flock(guard, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if time.monotonic() > end and exclusive:
+                if time.monotonic() <= end:
+                    time.sleep(0.01)
+                elif exclusive:
                     raise
-                if time.monotonic() > end:
+                else:
                     break
-                time.sleep(0.01)
             except OSError:
                 break
         yield

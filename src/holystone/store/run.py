@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from holystone.planner.inventory import Inventory
 from holystone.planner.usage import Key
-from holystone.planner.verdict import Plan, Rule
+from holystone.planner.verdict import Plan, Rule, Step
 from holystone.store.database import Database
 from holystone.store.records import DONE, INTERRUPTED
-from holystone.store.recovery import FOR_EVER, Settled, ask, inherit, settle
+from holystone.store.recovery import FOR_EVER, Settled, inherit, settle
 
 _FLUSH_SECONDS = 0.3
 
@@ -22,17 +22,13 @@ class Run:
     """A run under way. Its methods never fail: what one cannot write the next does."""
 
     def __init__(
-        self,
-        store: Database,
-        run_id: int,
-        places: Mapping[Key, int],
-        clock: Callable[[], float] = time.time,
+        self, store: Database, run_id: int, steps: Sequence[Step], clock: Callable[[], float]
     ) -> None:
-        """``places`` are the steps by kind and ID, as they are counted in the ledger."""
+        """``steps`` are those of its plan, in order."""
         self.id = run_id
         self._store = store
-        self._places = places
-        self._steps = len(places)
+        self._places = {(step.kind, step.id): place for place, step in enumerate(steps)}
+        self._steps = len(steps)
         self._clock = clock
         self._lock = threading.RLock()
         self._settled: list[Settled] = []
@@ -69,18 +65,16 @@ class Run:
         now = self._clock()
         places = [(now, self.id, self._places[key]) for key in keys if key in self._places]
         with self._lock:
-            batch, self._settled = self._settled, []
-            self._flushed = time.monotonic()
-
-            self._write(batch, lambda database: ask(database, places))
+            self._write(
+                lambda database: database.executemany(
+                    "UPDATE removal SET result = 'unknown', detail = '', at = ?"
+                    " WHERE run = ? AND place = ?",
+                    places,
+                )
+            )
 
     def settle(
-        self,
-        kind: str,
-        object_id: str,
-        result: str,
-        detail: str = "",
-        lost: Sequence[str] = (),
+        self, kind: str, object_id: str, result: str, detail: str = "", lost: Sequence[str] = ()
     ) -> None:
         """Note what became of a step: ``removed``, ``skipped``, ``failed`` or ``unknown``, and why.
 
@@ -93,11 +87,9 @@ class Run:
         with self._lock:
             names = json.dumps(tuple(lost))
             self._settled.append((result, printable(detail), names, self._clock(), self.id, place))
-            if time.monotonic() - self._flushed < _FLUSH_SECONDS:
-                return
-            self._flushed = time.monotonic()
-            batch, self._settled = self._settled, []
-        self._write(batch, lambda _: None)
+            due = time.monotonic() - self._flushed >= _FLUSH_SECONDS
+        if due:
+            self._write()
 
     def end(
         self,
@@ -117,13 +109,8 @@ class Run:
         ``interrupted`` says why it ended before its last step; empty where it did not.
         ``planned_bytes`` are those of all rounds, where an object was in several of them.
         """
-        with self._lock:
-            batch, self._settled = self._settled, []
-        amounts = [
-            (amount, self.id, self._places[key])
-            for key, amount in freed.items()
-            if key in self._places
-        ]
+        places = self._places
+        amounts = [(freed[key], self.id, places[key]) for key in freed if key in places]
 
         def close(database: sqlite3.Connection) -> None:
             database.executemany(
@@ -140,10 +127,13 @@ class Run:
                 ),
             )  # fmt: skip
 
-        self._write(batch, close)
+        self._write(close)
 
-    def _write(self, batch: list[Settled], more: Callable[[sqlite3.Connection], None]) -> None:
+    def _write(self, more: Callable[[sqlite3.Connection], object] = lambda _: None) -> None:
         """Write what became of steps, and more; what cannot be written now goes with the next."""
+        with self._lock:
+            batch, self._settled = self._settled, []
+            self._flushed = time.monotonic()
 
         def write(database: sqlite3.Connection) -> bool:
             settle(database, batch)
@@ -157,8 +147,7 @@ class Run:
 
 def insertion(table: str, row: Mapping[str, object]) -> str:
     """The statement that adds such a row to a table."""
-    values = ", ".join(f":{name}" for name in row)
-    return f"INSERT INTO {table} ({', '.join(row)}) VALUES ({values})"  # noqa: S608 - our own
+    return f"INSERT INTO {table} ({', '.join(row)}) VALUES (:{', :'.join(row)})"  # noqa: S608 - our own
 
 
 def write_steps(

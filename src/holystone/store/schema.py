@@ -1,20 +1,24 @@
-"""Which rows make sense: what each column can hold, by its declared type and by ``RULES``.
+"""Which rows make sense, and how to go on without the others.
 
-A reader asks for its tables once (``check``). A row that makes no sense costs itself and nothing
-else: see ``unsound``.
+What each column can hold follows from its declared type and ``RULES``. A reader asks for its tables
+once (``check``). A row that makes no sense costs itself and nothing else: it is removed, or passed
+over where nothing can be written. Of a run, and of what it removed, the row stays with the columns
+that can be read.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from holystone.store.folder import StoreError
 from holystone.store.migrations import MIGRATIONS
 
+T = TypeVar("T")
 _FIRST_MOMENT = -62135596800
 """The year 1, which engines write where they know no date."""
 _LAST_MOMENT = 4102444800
@@ -23,64 +27,57 @@ _MOST = 2**60
 _LONGEST_TEXT = 4_000_000
 
 LOST = {
-    "image": "what was known of {}",
-    "layer": "the sizes of {}",
-    "lease": "{}",
-    "run": "parts of {} in the history",
-    "removal": "parts of what is known of {}",
-    "pull": "the speed of {}",
-    "watch": "how far the past of {} was read",
-    "used": "the last use of {}",
-    "company": "what was used together with {}",
-    "own_pull": "when holystone itself pulled {}",
-    "past_reference": "{} in the log of uses",
-    "past_image": "{} in the log of uses",
-    "past_use": "{} in the log",
-    "registry_word": "what registries said of {}",
-    "ended": "the date at which {} stopped",
-    "engine": "the description of {}",
+    "image": "what was known of {} image{}",
+    "layer": "the sizes of {} layer{}",
+    "lease": "{} lease{}",
+    "run": "parts of {} run{} in the history",
+    "removal": "parts of what is known of {} removal{}",
+    "pull": "the speed of {} pull{}",
+    "watch": "how far the past of {} engine{} was read",
+    "used": "the last use of {} object{}",
+    "company": "what was used together with {} reference{}",
+    "own_pull": "when holystone itself pulled {} image{}",
+    "past_reference": "{} reference{} in the log of uses",
+    "past_image": "{} image{} in the log of uses",
+    "past_use": "{} use{} in the log",
+    "registry_word": "what registries said of {} image{}",
+    "ended": "the date at which {} container{} stopped",
+    "engine": "the description of {} engine{}",
 }
-"""What is lost with a row of each table; ``{}`` stands for how many of what."""
-ARRAY = (
-    "CASE WHEN json_valid({0}) THEN json_type({0}) = 'array' AND NOT EXISTS"
-    " (SELECT 1 FROM json_each({0}) AS e WHERE e.type != 'text') ELSE 0 END"
+"""What is lost with rows of each table: how many, and the ending of the plural."""
+
+
+def _json(kind: str, wrong: str = "0") -> str:
+    """Whether a text is JSON of this kind, none of whose elements ``e`` is wrong, in SQL."""
+    elements = f"SELECT 1 FROM json_each({{0}}) AS e WHERE {wrong}"  # noqa: S608 - our own
+    right = f"json_type({{0}}) = '{kind}' AND NOT EXISTS ({elements})"
+    return f"CASE WHEN json_valid({{0}}) THEN {right} ELSE 0 END"
+
+
+_NO_TEXT = "e.type != 'text'"
+_NO_WEIGHT = "e.type NOT IN ('integer', 'real') OR e.value NOT BETWEEN 0 AND 1e12"
+_NO_PAIR = (
+    "e.type != 'array' OR json_array_length(e.value) != 2 OR json_type(e.value, '$[0]') != 'text'"
+    " OR json_type(e.value, '$[1]') != "
 )
-_LABELS = ARRAY.replace("'array'", "'object'")
-_WEIGHTS = (
-    "CASE WHEN json_valid({0}) THEN json_type({0}) = 'object' AND NOT EXISTS"
-    " (SELECT 1 FROM json_each({0}) AS e WHERE e.type NOT IN ('integer', 'real')"
-    " OR e.value NOT BETWEEN 0 AND 1e12) ELSE 0 END"
-)
-_LAYERS = (
-    "CASE WHEN json_valid({0}) THEN json_type({0}) = 'array' AND NOT EXISTS"
-    " (SELECT 1 FROM json_each({0}) AS e WHERE e.type != 'array'"
-    " OR json_array_length(e.value) != 2 OR json_type(e.value, '$[0]') != 'text'"
-    " OR json_type(e.value, '$[1]') != 'integer'"
-    " OR json_extract(e.value, '$[1]') NOT BETWEEN 0 AND 1152921504606846976) ELSE 0 END"
-)
-_REASONS = (
-    "CASE WHEN json_valid({0}) THEN json_type({0}) = 'array' AND NOT EXISTS"
-    " (SELECT 1 FROM json_each({0}) AS e WHERE e.type != 'array'"
-    " OR json_array_length(e.value) != 2 OR json_type(e.value, '$[0]') != 'text'"
-    " OR json_type(e.value, '$[1]') != 'object') ELSE 0 END"
-)
-_INFO = "CASE WHEN json_valid({0}) THEN json_type({0}) = 'object' ELSE 0 END"
+_SIZE = f"'integer' OR json_extract(e.value, '$[1]') NOT BETWEEN 0 AND {_MOST}"
+_ARRAY = _json("array", _NO_TEXT)
 _DIGEST = "{0} GLOB '*:*'"
-RULES = {
+_RULES = {
     ("layer", "chain_id"): _DIGEST,
     ("layer", "diff_id"): _DIGEST,
     ("layer", "below"): "{0} < id",
-    ("company", "followers"): _WEIGHTS,
-    ("engine", "info"): _INFO,
-    ("past_image", "layers"): _LAYERS,
-    ("removal", "names"): ARRAY,
-    ("removal", "tags"): ARRAY,
-    ("removal", "digests"): ARRAY,
-    ("removal", "platforms"): ARRAY,
-    ("removal", "labels"): _LABELS,
-    ("removal", "reasons"): _REASONS,
-    ("removal", "lost"): ARRAY,
-    ("run", "options"): ARRAY,
+    ("company", "followers"): _json("object", _NO_WEIGHT),
+    ("engine", "info"): _json("object"),
+    ("past_image", "layers"): _json("array", _NO_PAIR + _SIZE),
+    ("removal", "names"): _ARRAY,
+    ("removal", "tags"): _ARRAY,
+    ("removal", "digests"): _ARRAY,
+    ("removal", "platforms"): _ARRAY,
+    ("removal", "labels"): _json("object", _NO_TEXT),
+    ("removal", "reasons"): _json("array", f"{_NO_PAIR}'object'"),
+    ("removal", "lost"): _ARRAY,
+    ("run", "options"): _ARRAY,
     ("lease", "reference"): "{0} != ''",
 }
 """What a value must be beyond its type."""
@@ -96,6 +93,38 @@ _BOUNDS = {
     ("company", "uses"): (0, 1e12),
     ("past_image", "created"): (-1e11, 1e12),
 }
+_DANGLING = {
+    "layer": "layer.below IS NOT NULL AND NOT EXISTS"
+    " (SELECT 1 FROM layer AS b WHERE b.id = layer.below AND b.engine = layer.engine)",
+    "image": "image.top IS NOT NULL AND NOT EXISTS"
+    " (SELECT 1 FROM layer AS t WHERE t.id = image.top AND t.engine = image.engine)",
+}
+"""Rows that name another one which is not there."""
+_ORPHANS = {
+    "removal": "run NOT IN (SELECT id FROM run)",
+    "past_image": "watch NOT IN (SELECT id FROM watch)",
+    "past_reference": "watch NOT IN (SELECT id FROM watch)"
+    " OR image NOT IN (SELECT id FROM past_image)",
+    "past_use": "reference NOT IN (SELECT id FROM past_reference)"
+    " OR image NOT IN (SELECT id FROM past_image)",
+}
+"""Rows that mean nothing without another one: a new one may take its number."""
+_NEEDED = {"run": {"id"}, "removal": {"kind", "id", "run", "place"}}
+"""Tables of which a row stays with what can be read of it, and without what it says nothing."""
+_INSTEAD = {
+    ("removal", "labels"): "'{}'",
+    ("removal", "result"): "'unknown'",
+    # It is looked at once more.
+    ("run", "look_until"): "9e15",
+    # Most ledgers have one engine of a name.
+    ("run", "engine"): "coalesce((SELECT o.engine FROM main.run AS o WHERE o.id != run.id"
+    " AND typeof(o.engine) = 'text' AND o.engine_name = run.engine_name"
+    " ORDER BY o.id DESC LIMIT 1), '')",
+    ("run", "state"): "'killed'",
+    ("run", "started"): "coalesce(CASE WHEN typeof(ended) = 'real' THEN ended END,"
+    " CAST(strftime('%s', 'now') AS REAL))",
+}
+"""What stands in for a value that cannot be read, where it is not nothing."""
 
 
 class SpoiledError(StoreError):
@@ -110,37 +139,88 @@ class Connection(sqlite3.Connection):
         self.sound: set[str] = set()
 
 
-class Column(NamedTuple):
+class _Column(NamedTuple):
     """A column as ``PRAGMA table_info`` tells of it."""
 
+    table: str
     name: str
     type: str
     empty: bool
     """Whether it may hold nothing."""
 
+    def sound(self, *, texts: bool) -> str:
+        """Whether its value makes sense, in SQL; never NULL."""
+        name, key = self.name, (self.table, self.name)
+        if self.type == "TEXT":
+            told = f"typeof({name}) = 'text' AND length({name}) <= {_LONGEST_TEXT}"
+            if texts:
+                told += f" AND is_utf8(CAST({name} AS BLOB))"
+        else:
+            real = self.type == "REAL"
+            usual = (_FIRST_MOMENT, _LAST_MOMENT) if real else (-_MOST, _MOST)
+            least, most = _BOUNDS.get(key, usual)
+            types = "IN ('real', 'integer')" if real else "= 'integer'"
+            told = f"typeof({name}) {types} AND {name} BETWEEN {least} AND {most}"
+        if key in _RULES:
+            told += f" AND {_RULES[key].format(name)}"
+        return f"(typeof({name}) = 'null' OR ({told}))" if self.empty else f"({told})"
+
+    def instead(self) -> str:
+        """What stands in for a value that makes no sense, in SQL."""
+        key = (self.table, self.name)
+        if key in _INSTEAD or self.empty:
+            return _INSTEAD.get(key, "NULL")
+        if _RULES.get(key) is _ARRAY:
+            return "'[]'"
+        return {"TEXT": "''", "REAL": "0.0"}.get(self.type, "0")
+
+
+@cache
+def _columns(table: str) -> tuple[_Column, ...]:
+    """The columns as the migrations make them: those in a file may no longer say what they hold."""
+    return tuple(
+        _Column(table, name, kind.upper(), not (notnull or key))
+        for _, name, kind, notnull, _, key in _empty().execute(f"PRAGMA table_info({table})")
+    )
+
+
+@cache
+def _empty() -> sqlite3.Connection:
+    """An empty ledger."""
+    empty = sqlite3.connect(":memory:", check_same_thread=False)
+    for script in MIGRATIONS:
+        empty.executescript(script)
+    return empty
+
+
+def _sound_row(columns: Iterable[_Column], *, texts: bool) -> str:
+    """Whether a row makes sense, in SQL; never NULL."""
+    return " AND ".join(each.sound(texts=texts) for each in columns)
+
 
 def check(
-    database: sqlite3.Connection,
-    table: str,
-    where: str = "1",
-    values: Sequence[object] = (),
+    database: sqlite3.Connection, table: str, where: str = "1", values: Sequence[object] = ()
 ) -> None:
     """Raise SpoiledError where a row of the table, of those that are asked for, makes no sense.
 
     A whole table is looked at once on a connection.
     """
-    looked_at = database.sound if where == "1" and isinstance(database, Connection) else None
-    if looked_at is not None and table in looked_at:
+    looked_at = database.sound if where == "1" and isinstance(database, Connection) else set()
+    if table in looked_at:
         return
-    sound = sound_row(table, columns_of(table), texts=False)
-    found = database.execute(
-        f"SELECT 1 FROM {table} WHERE ({where}) AND NOT ({sound}) LIMIT 1",  # noqa: S608 - our own
-        values,
-    ).fetchone()
-    if found or (table in CHAINS and database.execute(CHAINS[table]).fetchone()):
+    wrong = f"({where}) AND NOT ({_sound_row(_columns(table), texts=False)})"
+    if _any(database, table, wrong, values) or (
+        table in _DANGLING and _any(database, table, _DANGLING[table])
+    ):
         raise SpoiledError(f"a row of the table {table} makes no sense")
-    if looked_at is not None:
-        looked_at.add(table)
+    looked_at.add(table)
+
+
+def _any(
+    database: sqlite3.Connection, table: str, where: str, values: Sequence[object] = ()
+) -> bool:
+    sql = f"SELECT 1 FROM {table} WHERE {where} LIMIT 1"  # noqa: S608 - our own
+    return database.execute(sql, values).fetchone() is not None
 
 
 @contextmanager
@@ -155,51 +235,109 @@ def decoding(database: sqlite3.Connection | None = None, *tables: str) -> Iterat
         raise SpoiledError(f"a record makes no sense ({error})") from None
 
 
-CHAINS = {
-    "layer": "SELECT 1 FROM layer AS l WHERE l.below IS NOT NULL AND NOT EXISTS"
-    " (SELECT 1 FROM layer AS b WHERE b.id = l.below AND b.engine = l.engine) LIMIT 1",
-    "image": "SELECT 1 FROM image AS i WHERE i.top IS NOT NULL AND NOT EXISTS"
-    " (SELECT 1 FROM layer AS t WHERE t.id = i.top AND t.engine = i.engine) LIMIT 1",
+_READERS: dict[str, Callable[[Any], object]] = {
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "str": str,
+    "tuple[str, ...]": lambda text: tuple(map(str, json.loads(text))),
+    "Mapping[str, str]": lambda text: dict(json.loads(text)),
 }
-"""Rows that name another one which is not there."""
+"""How a column becomes a field, by the field's type."""
 
 
 @cache
-def columns_of(table: str) -> tuple[Column, ...]:
-    """The columns as the migrations make them: those in a file may no longer say what they hold."""
-    rows = _schema().execute(f"PRAGMA table_info({table})")
+def _readers(kind: Callable[..., object]) -> tuple[tuple[bool, Callable[[Any], object]], ...]:
+    """For each field of a record whether it may be None, and what reads it."""
+    types = [str(getattr(each, "__forward_arg__", each)) for each in kind.__annotations__.values()]
     return tuple(
-        Column(name, kind.upper(), not (notnull or key)) for _, name, kind, notnull, _, key in rows
+        ("| None" in each, _READERS.get(each.removesuffix(" | None"), lambda value: value))
+        for each in types
     )
 
 
-@cache
-def _schema() -> sqlite3.Connection:
-    """An empty ledger."""
-    empty = sqlite3.connect(":memory:", check_same_thread=False)
-    for script in MIGRATIONS:
-        empty.executescript(script)
-    return empty
+def record(kind: Callable[..., T], row: Iterable[Any]) -> T:
+    """A record of these columns, in the order of its first fields. To be called ``decoding``."""
+    fields = zip(_readers(kind), row, strict=False)
+    return kind(
+        *(None if optional and value is None else read(value) for (optional, read), value in fields)
+    )
 
 
-def sound_row(table: str, columns: Sequence[Column], *, texts: bool) -> str:
-    """Whether a row makes sense, in SQL; never NULL."""
-    return " AND ".join(sound_value(table, each, texts=texts) for each in columns)
+def _wrong_tables(
+    database: sqlite3.Connection, *, texts: bool
+) -> Iterator[tuple[str, tuple[_Column, ...], int]]:
+    """Each table with rows that make no sense: its columns, and how many rows."""
+    database.create_function("is_utf8", 1, _is_utf8, deterministic=True)
+    tables = "SELECT name FROM main.sqlite_schema WHERE type = 'table'"
+    for table in [name for (name,) in database.execute(tables) if name in LOST]:
+        columns = _columns(table)
+        (wrong,) = database.execute(
+            f"SELECT count(*) FROM main.{table}"  # noqa: S608 - our own
+            f" WHERE NOT ({_sound_row(columns, texts=texts)})"
+        ).fetchone()
+        if wrong:
+            yield table, columns, wrong
 
 
-def sound_value(table: str, column: Column, *, texts: bool) -> str:
-    """Whether a column makes sense, in SQL; never NULL."""
-    name, key = column.name, (table, column.name)
-    if column.type == "TEXT":
-        told = f"typeof({name}) = 'text' AND length({name}) <= {_LONGEST_TEXT}"
-        if texts:
-            told += f" AND is_utf8(CAST({name} AS BLOB))"
-    elif column.type == "REAL":
-        least, most = _BOUNDS.get(key, (_FIRST_MOMENT, _LAST_MOMENT))
-        told = f"typeof({name}) IN ('real', 'integer') AND {name} BETWEEN {least} AND {most}"
-    else:
-        least, most = _BOUNDS.get(key, (-_MOST, _MOST))
-        told = f"typeof({name}) = 'integer' AND {name} BETWEEN {least} AND {most}"
-    if key in RULES:
-        told += f" AND {RULES[key].format(name)}"
-    return f"(typeof({name}) = 'null' OR ({told}))" if column.empty else f"({told})"
+def mend(database: sqlite3.Connection, *, texts: bool) -> dict[str, int]:
+    """Within a transaction: remove or mend every row that makes no sense; how many by table.
+
+    ``texts``: look also for text that is not UTF-8, which takes longer.
+    """
+    done = {}
+    for table, columns, wrong in _wrong_tables(database, texts=texts):
+        for column in columns if table in _NEEDED else ():
+            if column.name not in _NEEDED[table]:
+                database.execute(
+                    f"UPDATE {table} SET {column.name} = {column.instead()}"  # noqa: S608 - our own
+                    f" WHERE NOT ({column.sound(texts=texts)})"
+                )
+        sound = _sound_row(columns, texts=texts)
+        database.execute(f"DELETE FROM {table} WHERE NOT ({sound})")  # noqa: S608 - our own
+        done[table] = wrong
+    layers = f"DELETE FROM layer WHERE {_DANGLING['layer']}"  # noqa: S608 - our own
+    while gone := database.execute(layers).rowcount:
+        done["layer"] = done.get("layer", 0) + gone
+    for table, orphan in _ORPHANS.items():
+        database.execute(f"DELETE FROM {table} WHERE {orphan}")  # noqa: S608 - our own
+    images = f"UPDATE image SET top = NULL, depth = NULL, exact = 1 WHERE {_DANGLING['image']}"  # noqa: S608
+    if bare := database.execute(images).rowcount:
+        done["image"] = done.get("image", 0) + bare
+    return done
+
+
+def pass_over(database: sqlite3.Connection, *, texts: bool) -> dict[str, int]:
+    """As ``mend``, where nothing can be written: this connection no longer sees such rows."""
+    database.execute("PRAGMA temp_store = MEMORY")
+    done = {}
+    for table, columns, wrong in _wrong_tables(database, texts=texts):
+        needed = [each for each in columns if each.name in _NEEDED.get(table, {each.name})]
+        seen = ", ".join(
+            each.name
+            if each in needed
+            else f"CASE WHEN {each.sound(texts=texts)} THEN {each.name}"
+            f" ELSE {each.instead()} END AS {each.name}"
+            for each in columns
+        )
+        database.execute(
+            f"CREATE TEMP VIEW {table} AS SELECT {seen} FROM main.{table}"  # noqa: S608 - our own
+            f" WHERE {_sound_row(needed, texts=texts)}"
+        )
+        done[table] = wrong
+    return done
+
+
+def in_words(lost: Mapping[str, int]) -> str:
+    """What was lost, table by table."""
+    return ", ".join(
+        f"{table} ({LOST[table].format(rows, '' if rows == 1 else 's')})"
+        for table, rows in lost.items()
+    )
+
+
+def _is_utf8(content: object) -> bool:
+    try:
+        return isinstance(content, bytes) and content.decode() is not None
+    except UnicodeDecodeError:
+        return False

@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Concatenate, ParamSpec, TypeVar
 
 from holystone.planner.inventory import Inventory
 from holystone.planner.names import complete
-from holystone.planner.usage import Followers, Key, Lease, Use
-from holystone.store import ends, engines, registries
-from holystone.store import image_facts as facts
+from holystone.planner.usage import Lease
+from holystone.store import engine_facts, image_facts, use_log
 from holystone.store import usage as uses
-from holystone.store import use_log as past
 from holystone.store.database import Database
 from holystone.store.leases import Leases
-from holystone.store.pull_speeds import Speeds
 from holystone.store.runs import Runs
-from holystone.usage.sighting import Bookmark, Folded, UsageUpdate
-from holystone.usage.store_port import ImageFacts, RegistryWord
+from holystone.usage.sighting import Bookmark
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _read(
+    action: Callable[Concatenate[sqlite3.Connection, P], T], nothing: Callable[[], T]
+) -> Callable[Concatenate[Database, P], T]:
+    """A method that reads; it answers ``nothing``, with a warning, where the ledger fails."""
+
+    def method(self: Database, /, *arguments: P.args, **named: P.kwargs) -> T:
+        return self.try_read(lambda database: action(database, *arguments, **named), nothing())
+
+    return method
+
+
+def _write(
+    action: Callable[Concatenate[sqlite3.Connection, P], T],
+) -> Callable[Concatenate[Database, P], T | None]:
+    """A method that writes; it answers None, with a warning, where the ledger fails."""
+
+    def method(self: Database, /, *arguments: P.args, **named: P.kwargs) -> T | None:
+        return self.try_write(lambda database: action(database, *arguments, **named))
+
+    return method
 
 
 class Store(Database):
@@ -36,74 +58,28 @@ class Store(Database):
         """The runs and what they removed."""
         self.leases = Leases(self)
         """What jobs said they will need."""
-        self.speeds = Speeds(self)
-        """How fast images came from each registry."""
 
-    def recall_engine(self, mark: str, now: float) -> dict[str, Any] | None:
-        """What an engine said of itself lately; None where the ledger does not have it."""
-        return self.try_read(lambda database: engines.recall(database, mark, now), None)
-
-    def remember_engine(self, mark: str, info: Mapping[str, Any], now: float) -> None:
-        """Keep what an engine said of itself."""
-        self.try_write(lambda database: engines.keep(database, mark, info, now))
-
-    def recall(self, engine: str, *, layers: bool = True) -> dict[str, ImageFacts]:
-        """What is known of this engine's images; nothing where the ledger fails."""
-        return self.try_read(lambda database: facts.recall(database, engine, layers=layers), {})
-
-    def remember(
-        self, engine: str, news: Mapping[str, ImageFacts], present: Collection[str]
-    ) -> None:
-        """Keep these facts, and forget what is known of images that are gone."""
-        self.try_write(lambda database: facts.remember(database, engine, news, present))
-
-    def recall_uses(self, engine: str) -> dict[Key, float]:
-        """When each object of this engine was last used; nothing where the ledger fails."""
-        return self.try_read(lambda database: uses.recall(database, engine), {})
-
-    def recall_bookmark(self, engine: str) -> Bookmark:
-        """How far the history of this engine was read; nowhere where the ledger fails."""
-        return self.try_read(lambda database: uses.recall_bookmark(database, engine), Bookmark())
-
-    def recall_summaries(self, engine: str, kind: str) -> dict[str, Use]:
-        """What is known of the uses of each of a kind; nothing where the ledger fails."""
-        return self.try_read(lambda database: uses.recall_summaries(database, engine, kind), {})
-
-    def recall_company(self, engine: str) -> dict[str, Followers]:
-        """What was used soon after each reference; nothing where the ledger fails."""
-        return self.try_read(lambda database: uses.recall_company(database, engine), {})
-
-    def recall_absent(self, engine: str) -> dict[str, Sequence[tuple[str, int]]]:
-        """The layers of what references last meant and is gone; none where the ledger fails."""
-        none: dict[str, Sequence[tuple[str, int]]] = {}
-        return self.try_read(lambda database: past.absent(database, engine), none)
+    recall_engine = _read(engine_facts.recall_info, lambda: None)
+    remember_engine = _write(engine_facts.remember_info)
+    recall = _read(image_facts.recall, dict)
+    remember = _write(image_facts.remember)
+    recall_uses = _read(uses.recall, dict)
+    recall_bookmark = _read(uses.recall_bookmark, Bookmark)
+    recall_summaries = _read(uses.recall_summaries, dict)
+    recall_company = _read(uses.recall_company, dict)
+    recall_absent = _read(use_log.absent, dict)
+    recall_pulls = _read(engine_facts.recall_pulls, dict)
+    remember_pulls = _write(engine_facts.remember_pulls)
+    recall_ends = _read(engine_facts.recall_ends, dict)
+    remember_ends = _write(engine_facts.remember_ends)
+    recall_registry = _read(engine_facts.recall_registry, dict)
+    remember_registry = _write(engine_facts.remember_registry)
+    fold = _write(uses.remember)
 
     def recall_speeds(self, engine: str) -> dict[str, float]:
-        """How fast images came from each registry; nothing where the ledger fails."""
-        speeds = self.speeds.read(engine)
-        return {registry: speed.bytes_per_second for registry, speed in speeds.items()}
-
-    def recall_ends(self, engine: str) -> dict[str, float]:
-        """When containers were first seen stopped; none where the ledger fails."""
-        return self.try_read(lambda database: ends.recall(database, engine), {})
-
-    def remember_ends(self, engine: str, ended: Mapping[str, float]) -> None:
-        """Keep these, and forget all others of this engine."""
-        self.try_write(lambda database: ends.remember(database, engine, ended))
-
-    def recall_registry(self, engine: str) -> dict[str, RegistryWord]:
-        """What registries said of images; nothing where the ledger fails."""
-        return self.try_read(lambda database: registries.recall(database, engine), {})
-
-    def remember_registry(
-        self, engine: str, words: Mapping[str, RegistryWord], present: Collection[str]
-    ) -> None:
-        """Keep these answers, and forget references that are not among ``present``."""
-        self.try_write(lambda database: registries.remember(database, engine, words, present))
-
-    def fold(self, engine: str, update: UsageUpdate) -> Folded | None:
-        """Add what a look saw, and forget objects that are gone; None where the ledger fails."""
-        return self.try_write(lambda database: uses.remember(database, engine, update))
+        """How fast images came from each registry, bytes a second; none where the ledger fails."""
+        pulls = self.recall_pulls(engine)
+        return {registry: speed.bytes_per_second for registry, speed in pulls.items()}
 
     @contextmanager
     def own_pulls(

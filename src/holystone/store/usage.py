@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
 
 from holystone.planner.demand import TOGETHER
 from holystone.planner.usage import Followers, Key, Use
-from holystone.store import registries
-from holystone.store import use_log as past
-from holystone.store.schema import check, decoding
+from holystone.store import use_log
+from holystone.store.engine_facts import note_in_registries
+from holystone.store.schema import check, decoding, record
 from holystone.usage.sighting import (
     Bookmark,
     Folded,
@@ -35,7 +34,8 @@ _PULL_LASTS = 6 * 3600.0
 """How long a pull of our own can last whose end nobody wrote down."""
 _SLACK = 2.0
 """Seconds by which the clocks of an engine and of this machine may differ."""
-_USE = "first, last, count, gap, began"
+_USE = "SELECT id, first, last, count, gap, began FROM used WHERE engine = ? AND kind = ?"
+_COMPANY = "SELECT reference, uses, followers FROM company WHERE engine = ?"
 
 
 def recall(database: sqlite3.Connection, engine: str) -> dict[Key, float]:
@@ -52,37 +52,36 @@ def recall(database: sqlite3.Connection, engine: str) -> dict[Key, float]:
 def recall_summaries(database: sqlite3.Connection, engine: str, kind: str) -> dict[str, Use]:
     """What is known of the uses of everything of a kind, by ID or reference."""
     with decoding(database, "used"):
-        rows = database.execute(
-            f"SELECT id, {_USE} FROM used WHERE engine = ? AND kind = ?",  # noqa: S608 - columns
-            (engine, kind),
-        )
-        return {name: _use(row) for name, *row in rows}
+        return {name: record(Use, use) for name, *use in database.execute(_USE, (engine, kind))}
 
 
 def recall_company(database: sqlite3.Connection, engine: str) -> dict[str, Followers]:
     """What was used soon after each reference."""
     with decoding(database, "company"):
-        rows = database.execute(
-            "SELECT reference, uses, followers FROM company WHERE engine = ?", (engine,)
-        )
-        return {reference: _followers(uses, text) for reference, uses, text in rows}
+        return dict(map(_followers, database.execute(_COMPANY, (engine,))))
+
+
+def _followers(row: tuple[str, float, str]) -> tuple[str, Followers]:
+    reference, uses, text = row
+    counts = {str(name): float(count) for name, count in json.loads(text).items()}
+    return reference, Followers(float(uses), counts)
 
 
 def recall_bookmark(database: sqlite3.Connection, engine: str) -> Bookmark:
     """How far the engine's history has been read."""
     with decoding(database, "watch", "own_pull"):
+        own = database.execute(
+            "SELECT reference, began - ?2, ended + ?2 FROM own_pull WHERE engine = ?1",
+            (engine, _SLACK),
+        )
+        pulls = tuple(record(OwnPull, pull) for pull in own)
         row = database.execute(
             "SELECT events, anchored, builds, looked, listed FROM watch WHERE engine = ?", (engine,)
         ).fetchone()
-        events, anchored, builds, looked, listed = row or (0, True, 0.0, 0.0, 0.0)
-        own = database.execute(
-            "SELECT reference, began, ended FROM own_pull WHERE engine = ?", (engine,)
-        )
-        pulls = tuple(
-            OwnPull(str(reference), began - _SLACK, ended + _SLACK)
-            for reference, began, ended in own
-        )
-        return Bookmark(int(events), bool(anchored), float(builds), float(looked), pulls, listed)
+        if row is None:
+            return Bookmark(own_pulls=pulls)
+        events, anchored, builds, looked, listed = row
+        return record(Bookmark, (events, anchored, builds, looked, pulls, listed))
 
 
 def remember(database: sqlite3.Connection, engine: str, update: UsageUpdate) -> Folded:
@@ -92,9 +91,9 @@ def remember(database: sqlite3.Connection, engine: str, update: UsageUpdate) -> 
     sightings = update.unread(bookmark)
     known = _known(database, engine, {key for each in sightings for key in each.keys})
     folded = fold(known, sightings)
-    records = {("cache", record.id): record for record in update.cache}
+    records = {("cache", each.id): each for each in update.cache}
     before = _known(database, engine, records)
-    cache = {key: fold_record(before.get(key), record) for key, record in records.items()}
+    cache = {key: fold_record(before.get(key), each) for key, each in records.items()}
     if folded.counted:
         _remember_company(database, engine, folded, known)
     database.executemany(
@@ -103,10 +102,10 @@ def remember(database: sqlite3.Connection, engine: str, update: UsageUpdate) -> 
     )
     watch = _write_bookmark(database, engine, update, bookmark.moved(update.bookmark, update.at))
     if folded.counted:
-        past.write(database, watch, folded.counted, update.images, before=update.at - KEPT_FOR)
+        use_log.write(database, watch, folded.counted, update.images, before=update.at - KEPT_FOR)
         _forget_references(database, engine, update.at - KEPT_FOR)
     if update.in_registries:
-        registries.note_seen(database, engine, update.in_registries, update.at)
+        note_in_registries(database, engine, update.in_registries, update.at)
     _forget_gone(database, engine, update.present)
     return folded
 
@@ -129,27 +128,12 @@ def end_pulls(database: sqlite3.Connection, engine: str, began: float, now: floa
     )
 
 
-def _use(row: Iterable[Any]) -> Use:
-    first, last, count, gap, began = row
-    return Use(
-        float(first),
-        float(last),
-        int(count),
-        None if gap is None else float(gap),
-        None if began is None else float(began),
-    )
-
-
 def _known(database: sqlite3.Connection, engine: str, keys: Iterable[Key]) -> dict[Key, Use]:
     known = {}
     with decoding(database, "used"):
         for kind, name in keys:
-            row = database.execute(
-                f"SELECT {_USE} FROM used WHERE engine = ? AND kind = ? AND id = ?",  # noqa: S608
-                (engine, kind, name),
-            ).fetchone()
-            if row is not None:
-                known[kind, name] = _use(row)
+            for _, *use in database.execute(f"{_USE} AND id = ?", (engine, kind, name)):
+                known[kind, name] = record(Use, use)
     return known
 
 
@@ -158,19 +142,21 @@ def _remember_company(
 ) -> None:
     """Keep how these uses change what is known of references used together."""
     since = folded.counted[0].at - TOGETHER
-    latest = _latest(database, engine, since)
-    latest |= {name: use.latest for (kind, name), use in known.items() if kind == "reference"}
-    names = {each.reference for each in folded.counted}
-    names |= {name for name, at in latest.items() if at >= since}
-    company: dict[str, Followers] = {}
-    with decoding(database, "company"):
+    with decoding(database, "used", "company"):
+        rows = database.execute(
+            "SELECT id, coalesce(began, last) FROM used"
+            " WHERE engine = ? AND kind = 'reference' AND last >= ?",
+            (engine, since),
+        )
+        # A damaged index gives rows that the table does not have.
+        latest = {name: float(at) for name, at in rows if isinstance(name, str) and at >= since}
+        latest |= {name: use.latest for (kind, name), use in known.items() if kind == "reference"}
+        names = {each.reference for each in folded.counted}
+        names |= {name for name, at in latest.items() if at >= since}
+        company: dict[str, Followers] = {}
         for name in names:
-            row = database.execute(
-                "SELECT uses, followers FROM company WHERE engine = ? AND reference = ?",
-                (engine, name),
-            ).fetchone()
-            if row is not None:
-                company[name] = _followers(*row)
+            rows = database.execute(f"{_COMPANY} AND reference = ?", (engine, name))
+            company.update(map(_followers, rows))
     changed = fold_company(folded.counted, latest, company)
     database.executemany(
         "INSERT OR REPLACE INTO company VALUES (?, ?, ?, ?)",
@@ -181,42 +167,24 @@ def _remember_company(
     )
 
 
-def _latest(database: sqlite3.Connection, engine: str, since: float) -> dict[str, float]:
-    """When the latest use of each reference began, where that was since then."""
-    with decoding(database, "used"):
-        rows = database.execute(
-            "SELECT id, coalesce(began, last) FROM used"
-            " WHERE engine = ? AND kind = 'reference' AND last >= ?",
-            (engine, since),
-        )
-        # A damaged index gives rows that the table does not have.
-        return {name: float(at) for name, at in rows if isinstance(name, str) and at >= since}
-
-
-def _followers(uses: object, text: str) -> Followers:
-    """Raises ValueError or TypeError."""
-    counts = {str(name): float(count) for name, count in json.loads(text).items()}
-    return Followers(float(uses), counts)  # type: ignore[arg-type]
-
-
 def _write_bookmark(
     database: sqlite3.Connection, engine: str, update: UsageUpdate, bookmark: Bookmark
 ) -> int:
     """Keep how far the history has been read; answers the number of the row."""
+    told = {
+        "engine": engine,
+        "name": update.engine_name.encode("utf-8", "backslashreplace").decode(),
+        "events": bookmark.events,
+        "anchored": bookmark.anchored,
+        "builds": bookmark.builds,
+        "looked": bookmark.looked,
+        "listed": bookmark.listed,
+    }
+    news = ", ".join(f"{name} = excluded.{name}" for name in told)
     (row,) = database.execute(
-        "INSERT INTO watch (engine, name, events, anchored, builds, looked, listed)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (engine) DO UPDATE SET name = excluded.name,"
-        " events = excluded.events, anchored = excluded.anchored, builds = excluded.builds,"
-        " looked = excluded.looked, listed = excluded.listed RETURNING id",
-        (
-            engine,
-            update.engine_name.encode("utf-8", "backslashreplace").decode(),
-            bookmark.events,
-            bookmark.anchored,
-            bookmark.builds,
-            bookmark.looked,
-            bookmark.listed,
-        ),
+        f"INSERT INTO watch ({', '.join(told)}) VALUES (:{', :'.join(told)})"  # noqa: S608 - our own
+        f" ON CONFLICT (engine) DO UPDATE SET {news} RETURNING id",
+        told,
     ).fetchone()
     return int(row)
 
@@ -235,15 +203,15 @@ def _forget_gone(database: sqlite3.Connection, engine: str, present: Collection[
 
 def _forget_references(database: sqlite3.Connection, engine: str, before: float) -> None:
     """Forget references that nobody has used for long, and the oldest of far too many."""
-    of = "engine = ?1 AND kind = 'reference'"
-    (count,) = database.execute(f"SELECT count(*) FROM used WHERE {of}", (engine,)).fetchone()  # noqa: S608
+    of = "FROM used WHERE engine = ?1 AND kind = 'reference'"
+    (count,) = database.execute(f"SELECT count(*) {of}", (engine,)).fetchone()
     if count > _MOST_REFERENCES:
         # A tenth at once: what follows reads all of them.
         (before,) = database.execute(
-            f"SELECT last FROM used WHERE {of} ORDER BY last DESC LIMIT 1 OFFSET ?2",  # noqa: S608
+            f"SELECT last {of} ORDER BY last DESC LIMIT 1 OFFSET ?2",
             (engine, _MOST_REFERENCES * 9 // 10),
         ).fetchone()
-    gone = database.execute(f"DELETE FROM used WHERE {of} AND last < ?2", (engine, before))  # noqa: S608
+    gone = database.execute(f"DELETE {of} AND last < ?2", (engine, before))
     if gone.rowcount:
         database.execute(
             "DELETE FROM company WHERE engine = ?1 AND reference NOT IN"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from holystone.planner.inventory import Image
 from holystone.planner.ranking import MOST_ABSENT
-from holystone.store.schema import check, decoding
+from holystone.store.schema import check, decoding, record
 from holystone.usage.sighting import Sighting
 
 MOST_USES = 1_000_000
@@ -145,15 +145,14 @@ def absent(database: sqlite3.Connection, engine: str) -> dict[str, Sequence[tupl
 def uses(database: sqlite3.Connection, engine: str) -> Iterator[PastUse]:
     """Every single use of an engine's images, in order of time."""
     with decoding(database, "past_reference", "past_use"):
-        rows = database.execute(
+        for use in database.execute(
             "SELECT at, past_reference.name, past_use.image, pulled FROM past_use"
             " JOIN past_reference ON past_reference.id = past_use.reference"
             " JOIN watch ON watch.id = past_reference.watch"
             " WHERE watch.engine = ? ORDER BY at, past_use.id",
             (engine,),
-        )
-        for at, name, image, pulled in rows:
-            yield PastUse(float(at), str(name), int(image), bool(pulled))
+        ):
+            yield record(PastUse, use)
 
 
 def _image(

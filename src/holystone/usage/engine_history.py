@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import replace
 from typing import NamedTuple
 
-from holystone.engine.buildkit.control import Build, builds_since
+from holystone.engine.buildkit import Build, builds_since
 from holystone.engine.client import Client, Pending, abandon
 from holystone.engine.errors import EngineError, EngineRefused
 from holystone.engine.events import Event, EventStream, read_events

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from holystone.engine.buildkit.control import Build
+from holystone.engine.buildkit import Build
 from holystone.engine.events import Event
 from holystone.engine.parse import full_id
 from holystone.planner.inventory import CacheRecord, Inventory

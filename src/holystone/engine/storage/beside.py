@@ -11,8 +11,10 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import islice
 
-from holystone.engine.storage.container_files import log_files, measure
+from holystone.engine.containers import BLOCK, log_files, measure, walk
+from holystone.engine.storage import text_of
 from holystone.planner.inventory import Container, Engine
 from holystone.planner.totals import Beside, Log, Orphan
 
@@ -21,7 +23,6 @@ _MOST_FILES = 200_000
 _YOUNG = 60.0
 """Seconds: a folder as new as that may be of a layer that is being made."""
 _PAUSE = 0.3
-_BLOCK = 512
 _NOTICED = 16 << 20
 """Bytes of a running container's writable layer from which on it is measured."""
 _COUNTED = (
@@ -52,7 +53,7 @@ def look(root: str, engine: Engine, containers: Sequence[Container], *, images: 
     return Beside(
         read=True,
         logs=logs,
-        orphans=_largest_first(orphans),
+        orphans=tuple(sorted(orphans, key=lambda orphan: (-orphan.size, orphan.path))),
         own=_own(root, engine),
         holes=_holes(root, engine.storage_driver, containers),
         elsewhere=("volumes", "logs") if images else _elsewhere(root, engine),
@@ -109,39 +110,25 @@ def _orphans(root: str, driver: str) -> list[Orphan]:
 
 def _unknown(folders: Iterable[str], root: str, driver: str) -> list[str]:
     """Those of these folders that the engine's files do not name. Raises OSError."""
-    known = _known_layers(f"{root}/image/{driver}/layerdb")
+    layers = f"{root}/image/{driver}/layerdb"
+    known: set[str] = set()
+    for kind, names in (("sha256", ("cache-id",)), ("mounts", ("mount-id", "init-id"))):
+        for folder in os.listdir(f"{layers}/{kind}"):
+            known.update(
+                text_of(f"{layers}/{kind}/{folder}/{each}").removesuffix("-init") for each in names
+            )
     strays = [name for name in folders if name.removesuffix("-init") not in known]
-    if not strays:
-        return []
-    databases = _databases(f"{root}/buildkit")
+    # BuildKit's databases hold the names of its snapshots as text.
+    databases = []
+    for name in os.listdir(f"{root}/buildkit") if strays else ():
+        if name.endswith(".db"):
+            with open(f"{root}/buildkit/{name}", "rb") as file:
+                databases.append(file.read())
     return [
         name
         for name in strays
         if not any(name.removesuffix("-init").encode() in database for database in databases)
     ]
-
-
-def _known_layers(layers: str) -> set[str]:
-    """The folders of image layers and of containers' writable layers. Raises OSError."""
-    known = set()
-    for kind, names in (("sha256", ("cache-id",)), ("mounts", ("mount-id", "init-id"))):
-        with os.scandir(f"{layers}/{kind}") as entries:
-            for entry in entries:
-                for name in names:
-                    with suppress(FileNotFoundError), open(f"{entry.path}/{name}") as file:
-                        known.add(file.read().strip().removesuffix("-init"))
-    return known
-
-
-def _databases(buildkit: str) -> list[bytes]:
-    """BuildKit's databases, which hold the names of its snapshots as text. Raises OSError."""
-    found = []
-    with os.scandir(buildkit) as entries:
-        for entry in entries:
-            if entry.name.endswith(".db"):
-                with open(entry.path, "rb") as file:
-                    found.append(file.read())
-    return found
 
 
 def _holes(root: str, driver: str, containers: Iterable[Container]) -> int:
@@ -151,9 +138,8 @@ def _holes(root: str, driver: str, containers: Iterable[Container]) -> int:
         if container.idle or container.writable_size < _NOTICED:
             continue
         with suppress(OSError):
-            with open(f"{root}/image/{driver}/layerdb/mounts/{container.id}/mount-id") as file:
-                layer = f"{root}/{driver}/{file.read().strip()}/diff"
-            measured = measure(layer)
+            mount = text_of(f"{root}/image/{driver}/layerdb/mounts/{container.id}/mount-id")
+            measured = measure(f"{root}/{driver}/{mount}/diff") if mount else None
             if measured is not None and measured[1]:
                 holes += max(0, container.writable_size - measured[0])
     return holes
@@ -191,25 +177,9 @@ def _size(folder: str) -> int:
     """Bytes on the disk of what is below a folder, links once, up to so many files."""
     total = 0
     seen: set[int] = set()
-    folders = [folder]
-    count = 0
-    device: int | None = None
-    while folders and count < _MOST_FILES:
-        with suppress(OSError), os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                count += 1
-                told = entry.stat(follow_symlinks=False)
-                if device is None:
-                    device = told.st_dev
-                if told.st_dev != device:
-                    continue
-                if told.st_nlink == 1 or told.st_ino not in seen:
-                    seen.add(told.st_ino)
-                    total += told.st_blocks * _BLOCK
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
+    with suppress(OSError):
+        for told in islice(walk(folder, every=True), _MOST_FILES):
+            if told.st_nlink == 1 or told.st_ino not in seen:
+                seen.add(told.st_ino)
+                total += told.st_blocks * BLOCK
     return total
-
-
-def _largest_first(orphans: Iterable[Orphan]) -> tuple[Orphan, ...]:
-    return tuple(sorted(orphans, key=lambda orphan: (-orphan.size, orphan.path)))

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
@@ -31,9 +31,10 @@ from holystone.engine.client import Client
 from holystone.engine.clock import timestamp
 from holystone.engine.errors import EngineError
 from holystone.engine.reading import read_one
+from holystone.engine.storage import text_of
 from holystone.engine.storage.classic import read_config
 from holystone.planner.holders import ambiguous, layers_of_records
-from holystone.planner.inventory import CacheRecord, Image, Inventory
+from holystone.planner.inventory import Image, Inventory
 
 _KEY = re.compile(rb"chainid:sha256:([0-9a-f]{64})::([0-9a-z]{25})")
 """It begins with plain letters: so ``re`` searches 100 MB in a twentieth of a second."""
@@ -60,17 +61,20 @@ def with_base_sizes(inventory: Inventory, root: str) -> Inventory:
 
     ``root`` is the engine's data folder. What cannot be read there stays as the engine tells it.
     """
-    unsized = {r.id for r in inventory.cache if _may_be_base(r)}
+    unsized = {r.id for r in inventory.cache if not (r.size or r.shared or r.type in _OTHER_TYPES)}
     driver = inventory.engine.storage_driver
     if inventory.engine.store != "classic" or not root or "/" in driver or not unsized:
         return inventory
     layers = f"{root}/image/{driver}/layerdb"
+    chains: dict[str, set[str]] = {}
     try:
-        chains = _chains_of(f"{root}/buildkit/metadata_v2.db", unsized)
+        for chain, record_id in _keys(f"{root}/buildkit/metadata_v2.db"):
+            if record_id in unsized:
+                chains.setdefault(record_id, set()).add(chain)
         by_record = {
             record_id: layer
-            for record_id, chain in chains.items()
-            if (layer := _read_layer(layers, chain)) is not None
+            for record_id, named in chains.items()
+            if len(named) == 1 and (layer := _read_layer(layers, named.pop())) is not None
         }
         in_containers = _held_by_containers(layers) if by_record else set()
     except OSError:
@@ -90,19 +94,6 @@ def with_base_sizes(inventory: Inventory, root: str) -> Inventory:
     return inventory._replace(cache=tuple(cache))
 
 
-def _may_be_base(record: CacheRecord) -> bool:
-    return not record.size and not record.shared and record.type not in _OTHER_TYPES
-
-
-def _chains_of(database: str, records: Collection[str]) -> dict[str, str]:
-    """The layer of each of these records, where the database names one. Raises OSError."""
-    found: dict[str, set[str]] = {}
-    for chain, record_id in _keys(database):
-        if record_id in records:
-            found.setdefault(record_id, set()).add(chain)
-    return {record_id: chains.pop() for record_id, chains in found.items() if len(chains) == 1}
-
-
 def _keys(database: str) -> Iterator[tuple[str, str]]:
     """Layer and record of each key of the index. Raises OSError."""
     tail = b""
@@ -120,34 +111,22 @@ def _keys(database: str) -> Iterator[tuple[str, str]]:
 def _read_layer(layers: str, chain: str) -> _Layer | None:
     """A layer in the engine's files; None where it is not there. Raises OSError."""
     folder = f"{layers}/sha256/{chain}"
-    with suppress(FileNotFoundError, ValueError):
-        with open(f"{folder}/size", "rb") as file:
-            size = int(file.read())
-        with open(f"{folder}/cache-id") as file:
-            made_here = not _PULLED.fullmatch(file.read().strip())
-        return _Layer(chain, max(0, size), made_here)
-    return None
+    size, name = text_of(f"{folder}/size"), text_of(f"{folder}/cache-id")
+    if not size.isdecimal() or not name:
+        return None
+    return _Layer(chain, int(size), made_here=not _PULLED.fullmatch(name))
 
 
 def _held_by_containers(layers: str) -> set[str]:
     """The layers below the writable layers of containers. Raises OSError."""
     held: set[str] = set()
     mounts = f"{layers}/mounts"
-    if not os.path.isdir(mounts):
-        return held
-    for name in os.listdir(mounts):
-        chain = _parent(f"{mounts}/{name}")
+    for name in os.listdir(mounts) if os.path.isdir(mounts) else ():
+        chain = text_of(f"{mounts}/{name}/parent").removeprefix("sha256:")
         while chain and chain not in held:
             held.add(chain)
-            chain = _parent(f"{layers}/sha256/{chain}")
+            chain = text_of(f"{layers}/sha256/{chain}/parent").removeprefix("sha256:")
     return held
-
-
-def _parent(folder: str) -> str:
-    """The layer that a layer lies on; empty where there is none. Raises OSError."""
-    with suppress(FileNotFoundError), open(f"{folder}/parent") as file:
-        return file.read().strip().removeprefix("sha256:")
-    return ""
 
 
 def with_layers(inventory: Inventory, root: str) -> Inventory:
@@ -162,14 +141,11 @@ def with_layers(inventory: Inventory, root: str) -> Inventory:
         return inventory
     found: dict[str, str] = {}
     for record in inventory.cache:
-        if len(record.parents) != 1 or record.parents[0] not in unclear:
-            continue
-        below = _folder_below(root, record.id)
-        if below is None:
-            continue
-        layer = _layer_in(root, below, unclear[record.parents[0]])
-        if layer is not None:
-            found[record.parents[0]] = layer
+        (parent, *others) = record.parents or ("",)
+        below = "" if others or parent not in unclear else _folder_below(root, record.id)
+        for layer in unclear[parent] if below else ():
+            if _folder_of(root, layer) == below:
+                found[parent] = layer
     return inventory._replace(
         cache=tuple(
             record._replace(layer=found[record.id]) if record.id in found else record
@@ -178,26 +154,22 @@ def with_layers(inventory: Inventory, root: str) -> Inventory:
     )
 
 
-def _folder_below(root: str, record_id: str) -> str | None:
-    """The name of the folder that what a record writes lies upon; None where that is not told."""
-    if not record_id.isalnum():
-        return None
-    with suppress(OSError, ValueError, IndexError):
-        with open(f"{root}/overlay2/{record_id}/lower") as file:
-            link = file.read().partition(":")[0]
-        if link.startswith("l/") and link[2:].isalnum():
-            return os.readlink(f"{root}/overlay2/{link}").split("/")[-2]
-    return None
+def _folder_below(root: str, record_id: str) -> str:
+    """The name of the folder that what a record writes lies upon; empty where that is not told."""
+    if record_id.isalnum():
+        with suppress(OSError, IndexError):
+            link = text_of(f"{root}/overlay2/{record_id}/lower").partition(":")[0]
+            if link.startswith("l/") and link[2:].isalnum():
+                return os.readlink(f"{root}/overlay2/{link}").split("/")[-2]
+    return ""
 
 
-def _layer_in(root: str, folder: str, layers: Iterable[str]) -> str | None:
-    """That of these layers which is unpacked in a folder of this name."""
-    for chain_id in layers:
-        path = f"{root}/image/overlay2/layerdb/sha256/{chain_id.removeprefix('sha256:')}/cache-id"
-        with suppress(OSError, ValueError), open(path) as file:
-            if file.read().strip() == folder:
-                return chain_id
-    return None
+def _folder_of(root: str, chain_id: str) -> str:
+    """The name of the folder in which a layer is unpacked; empty where that is not told."""
+    with suppress(OSError):
+        digest = chain_id.removeprefix("sha256:")
+        return text_of(f"{root}/image/overlay2/layerdb/sha256/{digest}/cache-id")
+    return ""
 
 
 def with_dates(client: Client, inventory: Inventory, root: str) -> Inventory:
@@ -208,15 +180,19 @@ def with_dates(client: Client, inventory: Inventory, root: str) -> Inventory:
     unclear = ambiguous(inventory)
     if not unclear:
         return inventory
-    images = {image.id: image for image in inventory.images if image.id in unclear}
-    dates: dict[str, Dates] = {}
+    images = [image for image in inventory.images if image.id in unclear]
     folder = f"{root}/image/{inventory.engine.storage_driver}"
-    if root:
-        for image in images.values():
-            told = _of_config(read_config(folder, image.id) or {}, len(image.layers or ()))
-            if told is not None:
-                dates[image.id] = told
-    dates |= _ask_dates(client, [image for image in images.values() if image.id not in dates])
+    dates: dict[str, Dates] = {}
+    for image in images if root else ():
+        told = _of_config(read_config(folder, image.id) or {}, len(image.layers or ()))
+        if told is not None:
+            dates[image.id] = told
+    left = [image for image in images if image.id not in dates]
+    paths = [client.versioned(f"/images/{image.id}/history") for image in left]
+    with suppress(EngineError):
+        for image, answer in zip(left, client.send(("GET", p) for p in paths), strict=True):
+            with suppress(EngineError):
+                dates[image.id] = read_one(list, answer, partial(_of_history, image))
     return inventory._replace(
         images=tuple(
             image._replace(layer_dates=dates[image.id]) if image.id in dates else image
@@ -233,18 +209,6 @@ def _of_config(config: Mapping[str, Any], count: int) -> Dates | None:
     except (AttributeError, TypeError, ValueError):
         return None
     return dates if len(dates) == count else None
-
-
-def _ask_dates(client: Client, images: Collection[Image]) -> dict[str, Dates]:
-    """The dates of the images' layers as far as their histories tell them."""
-    paths = [client.versioned(f"/images/{image.id}/history") for image in images]
-    dates: dict[str, Dates] = {}
-    with suppress(EngineError):
-        answers = client.send(("GET", path) for path in paths)
-        for image, answer in zip(images, answers, strict=True):
-            with suppress(EngineError):
-                dates[image.id] = read_one(list, answer, partial(_of_history, image))
-    return dates
 
 
 def _of_history(image: Image, steps: Sequence[Mapping[str, Any]]) -> Dates:

@@ -16,6 +16,7 @@ from hashlib import sha256
 from typing import Any
 
 from holystone.engine.clock import timestamp
+from holystone.engine.storage import text_of
 from holystone.planner.inventory import Layer, chain_ids
 from holystone.usage.store_port import ImageFacts
 
@@ -37,14 +38,24 @@ def read_images(
         if config is None:
             continue
         diff_ids = tuple(str(layer) for layer in (config.get("rootfs") or {}).get("diff_ids") or ())
-        layers = _read_layers(folder, chain_ids(diff_ids), sizes)
-        if layers is None:
+        layers = chain_ids(diff_ids)
+        digest = image_id.removeprefix("sha256:")
+        try:
+            for each in layers:
+                if each not in sizes:
+                    path = f"{folder}/layerdb/sha256/{each.removeprefix('sha256:')}/size"
+                    sizes[each] = int(text_of(path))
+            tagged = timestamp(text_of(f"{folder}/imagedb/metadata/sha256/{digest}/lastUpdated"))
+        except (OSError, ValueError):
             continue
+        # The engine shows as the image's comment that of its last step.
+        history = config.get("history") or ()
+        comment = config.get("comment") or (history[-1].get("comment") if history else "")
         facts[image_id] = known[image_id]._replace(
-            last_tagged=_last_tagged(folder, image_id),
-            made_by_buildkit=_comment(config).startswith("buildkit."),
+            last_tagged=tagged,
+            made_by_buildkit=str(comment or "").startswith("buildkit."),
             inspected=True,
-            layers=layers,
+            layers=tuple(Layer(each, sizes[each]) for each in layers),
             exact=True,
             diff_ids=diff_ids,
         )
@@ -64,36 +75,3 @@ def read_config(folder: str, image_id: str) -> dict[str, Any] | None:
     if sha256(text).hexdigest() != digest or not isinstance(config, dict):
         return None
     return config
-
-
-def _comment(config: Mapping[str, Any]) -> str:
-    """What the engine shows as the image's comment: that of its last step."""
-    history = config.get("history") or ()
-    last = history[-1].get("comment") if history else ""
-    return str(config.get("comment") or last or "")
-
-
-def _read_layers(
-    folder: str, chained: Iterable[str], sizes: dict[str, int]
-) -> tuple[Layer, ...] | None:
-    """The layers with these chain IDs; None where one is missing. Fills ``sizes``."""
-    layers = []
-    for chain_id in chained:
-        if chain_id not in sizes:
-            path = f"{folder}/layerdb/sha256/{chain_id.removeprefix('sha256:')}/size"
-            try:
-                with open(path, "rb") as file:
-                    sizes[chain_id] = int(file.read())
-            except (OSError, ValueError):
-                return None
-        layers.append(Layer(chain_id, sizes[chain_id]))
-    return tuple(layers)
-
-
-def _last_tagged(folder: str, image_id: str) -> float | None:
-    digest = image_id.removeprefix("sha256:")
-    try:
-        with open(f"{folder}/imagedb/metadata/sha256/{digest}/lastUpdated") as file:
-            return timestamp(file.read())
-    except OSError:
-        return None

@@ -17,9 +17,13 @@ from holystone.planner.inventory import Blob
 from holystone.usage.store_port import ImageFacts
 
 _BLOBS = "io.containerd.content.v1.content/blobs/sha256"
-Blobs = tuple[Blob, ...]
+Stack = tuple[str, ...]
 _LARGEST_JSON = 8 << 20
 """Bytes; the OCI distribution specification lets registries refuse manifests above 4 MiB."""
+
+
+class _Unlike(Exception):
+    """The JSON is of another shape than a manifest's."""
 
 
 def read_content(
@@ -38,72 +42,59 @@ def read_content(
     facts = {}
     for image_id in ids:
         try:
-            content = _read_image(folder, image_id)
-        except (AttributeError, TypeError):
-            continue  # JSON of another shape than a manifest's.
-        if content is not None:
-            diff_ids, blobs = content
-            fact = known[image_id]._replace(blobs=blobs)
-            facts[image_id] = fact if diff_ids is None else fact._replace(diff_ids=diff_ids)
+            diff_ids, blobs = _read_image(folder, image_id)
+        except (AttributeError, TypeError, _Unlike):
+            continue
+        fact = known[image_id]._replace(blobs=blobs)
+        facts[image_id] = fact if diff_ids is None else fact._replace(diff_ids=diff_ids)
     return facts
 
 
-def _read_image(folder: str, image_id: str) -> tuple[tuple[str, ...] | None, Blobs] | None:
-    """The diff IDs of one image and its blobs that are here; None where they cannot be told."""
-    top = _read_json(folder, image_id)
-    if top is None:
-        return None
-    document, size = top
-    blobs = [Blob(image_id, size)]
-    stacks: list[tuple[str, ...] | None] = []
+def _read_image(folder: str, image_id: str) -> tuple[Stack | None, tuple[Blob, ...]]:
+    """The diff IDs of one image and its blobs that are here. Raises _Unlike and the like."""
+    document = _read_json(folder, image_id)
+    if document is None or not ("layers" in document or "manifests" in document):
+        raise _Unlike
+    blobs = [_blob(folder, image_id)]
+    manifests = [document] if "layers" in document else []
     for descriptor in document.get("manifests") or ():
         digest = _digest_of(descriptor)
         inner = _read_json(folder, digest)
         if inner is None:
             continue  # A platform that was not pulled.
-        blobs.append(Blob(digest, inner[1]))
-        if inner[0].get("manifests"):
-            return None  # An index of indexes.
-        stack = _read_manifest(folder, inner[0], blobs)
-        if not _attestation(inner[0]):
-            stacks.append(stack)
-    if "layers" in document:
-        stacks.append(_read_manifest(folder, document, blobs))
-    elif "manifests" not in document:
+        if inner.get("manifests"):
+            raise _Unlike  # An index of indexes.
+        blobs.append(_blob(folder, digest))
+        manifests.append(inner)
+    whole = []
+    for manifest in manifests:
+        config, layers = manifest.get("config") or {}, manifest.get("layers") or ()
+        digests = [_digest_of(each) for each in (config, *layers)]
+        parts = [_blob(folder, digest) for digest in digests]
+        blobs += parts
+        # What BuildKit keeps beside an image to tell how it was made is no image.
+        if all(parts) and not any("in-toto" in str(each.get("mediaType")) for each in layers):
+            stack = _stack(_read_json(folder, digests[0]))
+            if stack is not None and len(stack) == len(layers):
+                whole.append(stack)
+    return (whole[0] if len(whole) == 1 else None), tuple(filter(None, blobs))
+
+
+def _stack(config: Mapping[str, Any] | None) -> Stack | None:
+    """The diff IDs in an image's config; None where it is none."""
+    if config is None:
         return None
-    whole = [stack for stack in stacks if stack is not None]
-    return (whole[0] if len(whole) == 1 else None, tuple(blobs))
-
-
-def _read_manifest(
-    folder: str, manifest: Mapping[str, Any], blobs: list[Blob]
-) -> tuple[str, ...] | None:
-    """Add a manifest's blobs that are here; its diff IDs where it is whole and an image's.
-
-    Raises TypeError for what names no blob.
-    """
-    config = manifest.get("config") or {}
-    layers = manifest.get("layers") or ()
-    whole = True
-    for descriptor in (config, *layers):
-        digest = _digest_of(descriptor)
-        try:
-            blobs.append(Blob(digest, os.stat(_path(folder, digest)).st_size))
-        except OSError:
-            whole = False
-    read = _read_json(folder, _digest_of(config))
-    if read is None or not whole:
-        return None
-    rootfs = read[0].get("rootfs")
+    rootfs = config.get("rootfs")
     diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
-    diff_ids = diff_ids if isinstance(diff_ids, list) else []
-    return tuple(map(str, diff_ids)) if len(diff_ids) == len(layers) else None
+    return tuple(map(str, diff_ids)) if isinstance(diff_ids, list) else ()
 
 
-def _attestation(manifest: Mapping[str, Any]) -> bool:
-    """True for what BuildKit keeps beside an image to tell how it was made."""
-    layers = manifest.get("layers") or ()
-    return any("in-toto" in str(layer.get("mediaType")) for layer in layers)
+def _blob(folder: str, digest: str) -> Blob | None:
+    """A blob with its size; None where it is not here."""
+    try:
+        return Blob(digest, os.stat(_path(folder, digest)).st_size)
+    except OSError:
+        return None
 
 
 def _digest_of(descriptor: Mapping[str, Any]) -> str:
@@ -120,18 +111,16 @@ def _is_digest(text: str) -> bool:
 
 
 def _path(folder: str, digest: str) -> str:
-    """The file of a blob. Raises ValueError for what is no digest."""
-    if not _is_digest(digest):
-        raise ValueError(digest)
     return f"{folder}/{digest.partition(':')[2]}"
 
 
-def _read_json(folder: str, digest: str) -> tuple[dict[str, Any], int] | None:
-    """A blob that holds a JSON object, and its size; None where it is not there or is none."""
+def _read_json(folder: str, digest: str) -> dict[str, Any] | None:
+    """A blob that holds a JSON object; None where it is not there or is none."""
+    if not _is_digest(digest):
+        return None
     try:
         with open(_path(folder, digest), "rb") as file:
-            data = file.read(_LARGEST_JSON)
-        document = json.loads(data)
+            document = json.loads(file.read(_LARGEST_JSON))
     except (OSError, ValueError, RecursionError):
         return None
-    return (document, len(data)) if isinstance(document, dict) else None
+    return document if isinstance(document, dict) else None

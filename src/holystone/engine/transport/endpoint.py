@@ -1,27 +1,83 @@
-"""Which engine is meant: by options, environment, the docker command's contexts, and sockets.
+"""Which engine is meant, and its address: by options, environment, contexts, and sockets.
 
 The order is the docker command's own: ``--context`` or ``--host``, DOCKER_HOST, DOCKER_CONTEXT, the
 current context of the Docker configuration, the default socket. Podman's socket is the last resort.
+Nothing is connected to here.
 """
 
 from __future__ import annotations
 
-import difflib
-import json
 import os
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from holystone.engine.errors import EndpointError
-from holystone.engine.transport.address import DOCKER_SOCKET, TLS, TLS_PORT, Endpoint, parse_host
 from holystone.outside.home import NOWHERE, home
-from holystone.outside.regular_file import NotRegular, read_regular
 
+DOCKER_SOCKET = "/var/run/docker.sock"
 PODMAN_SOCKET = "/run/podman/podman.sock"
 USER_SOCKETS = "/run/user"
 """Folder with one folder of sockets per user ID, where XDG_RUNTIME_DIR does not say."""
 LARGEST_CONFIG = 10_000_000
 """Bytes of a file of the docker command's configuration. One with a thousand logins has a tenth."""
+PLAIN_PORT, TLS_PORT = 2375, 2376
+_FORMS = "unix:///path, tcp://host:port, ssh://user@host or demo:"
+_NOT_SUPPORTED = {
+    "npipe": "the named pipes of Windows are not supported",
+    "fd": "a file descriptor is for the engine to listen on",
+}
+Refuse = Callable[[str], EndpointError]
+
+
+class TLS(NamedTuple):
+    """How to speak TLS: paths of PEM files, None where there is none.
+
+    Without ``ca`` the system's own authorities count. Without ``verify`` any certificate will do.
+    """
+
+    ca: str | None
+    cert: str | None
+    key: str | None
+    verify: bool
+
+
+class SSHDestination(NamedTuple):
+    """The parts of an ``ssh`` address; empty where not given. ``path`` is the engine's socket."""
+
+    user: str
+    host: str
+    port: str
+    path: str
+
+
+class Endpoint(NamedTuple):
+    """One engine's address.
+
+    ``scheme`` is ``unix``, ``tcp``, ``ssh`` or ``demo``. ``address`` is a path, ``host:port`` (IPv6
+    in brackets), ``[user@]host[:port][/path]``, or empty for ``demo``. ``source`` says
+    where the address was found: ``--host``, ``DOCKER_HOST``, ``context staging``, ``default``.
+    """
+
+    scheme: str
+    address: str
+    tls: TLS | None
+    source: str
+
+    @property
+    def url(self) -> str:
+        """The address as ``--host`` takes it."""
+        return f"{self.scheme}:{'' if self.scheme == 'demo' else '//'}{self.address}"
+
+    @property
+    def where(self) -> str:
+        """The address and, where that is not plain, what named it."""
+        named = self.source not in ("--host", "default")
+        return f"{self.url} (from {self.source})" if named else self.url
+
+    @property
+    def host(self) -> str:
+        """The host of a tcp endpoint, an IPv6 address without its brackets."""
+        return self.address.rpartition(":")[0].strip("[]")
 
 
 def resolve(host: str | None, context: str | None, environ: Mapping[str, str]) -> Endpoint:
@@ -31,29 +87,37 @@ def resolve(host: str | None, context: str | None, environ: Mapping[str, str]) -
     empty option and a broken ``config.json`` are errors instead of ways to another engine.
     Raises EndpointError, which names the option, variable or file, and the mend.
     """
+
+    def given(text: str, name: str) -> Endpoint:
+        return parse_host(text, name, name, lambda: _tls_of_environment(environ))
+
     if host is not None and context is not None:
         raise EndpointError(
             "--host and --context are both given and each names an engine. Pass only one of them."
         )
     if host is not None:
-        return _given(host, "--host", environ)
+        return given(host, "--host")
     by_variable = environ.get("DOCKER_HOST", "").strip()
     if context is not None:
         if not context:
             raise EndpointError("--context is empty. Name a context, or leave the option out.")
         name, named_by = context, "--context"
     elif by_variable:
-        return _given(by_variable, "DOCKER_HOST", environ)
+        return given(by_variable, "DOCKER_HOST")
     elif environ.get("DOCKER_CONTEXT"):
         name, named_by = environ["DOCKER_CONTEXT"], "DOCKER_CONTEXT"
     else:
-        name, named_by = _current_context(environ)
+        name, named_by = "default", os.path.join(config_folder(environ), "config.json")
+        if os.path.lexists(named_by):
+            from holystone.engine.transport.contexts import current  # Few hosts have that file.
+
+            name = current(named_by)
     if name != "default":
-        found = _find(name, named_by, config_folder(environ))
+        from holystone.engine.transport.contexts import find
+
+        found = find(name, named_by, config_folder(environ))
         return parse_host(found.host, found.where, f"context {name}", lambda: found.tls)
-    if by_variable:
-        return _given(by_variable, "DOCKER_HOST", environ)
-    return _default(environ)
+    return given(by_variable, "DOCKER_HOST") if by_variable else _default(environ)
 
 
 def config_folder(environ: Mapping[str, str]) -> str:
@@ -81,16 +145,6 @@ def tls_in(folder: str, *, verify: bool) -> TLS:
     return TLS(ca, cert, key, verify)
 
 
-def _given(text: str, name: str, environ: Mapping[str, str]) -> Endpoint:
-    return parse_host(text, name, name, lambda: _tls_of_environment(environ))
-
-
-def _current_context(environ: Mapping[str, str]) -> tuple[str, str]:
-    """The current context's name and the file that says so."""
-    path = os.path.join(config_folder(environ), "config.json")
-    return (_current(path) if os.path.lexists(path) else "default"), path
-
-
 def _tls_of_environment(environ: Mapping[str, str]) -> TLS | None:
     """What DOCKER_TLS_VERIFY, DOCKER_TLS (any value but an empty one) and DOCKER_CERT_PATH ask."""
     verify = bool(environ.get("DOCKER_TLS_VERIFY"))
@@ -109,116 +163,131 @@ def _tls_of_environment(environ: Mapping[str, str]) -> TLS | None:
 
 def _default(environ: Mapping[str, str]) -> Endpoint:
     """Docker's socket, or the first other one that is there. With TLS asked for, localhost."""
-    tls = _tls_of_environment(environ)
-    if tls:
+    if tls := _tls_of_environment(environ):
         variable = "DOCKER_TLS_VERIFY" if tls.verify else "DOCKER_TLS"
         return Endpoint("tcp", f"localhost:{TLS_PORT}", tls, f"{variable} without DOCKER_HOST")
-    if not os.path.exists(DOCKER_SOCKET):
-        mine = f"{USER_SOCKETS}/{os.getuid()}"
-        runtime = environ.get("XDG_RUNTIME_DIR") or mine
-        for path in (
-            f"{runtime}/docker.sock",
-            f"{runtime}/podman/podman.sock",
-            f"{mine}/podman/podman.sock",
-            PODMAN_SOCKET,
-        ):
-            if os.path.isabs(path) and os.path.exists(path):
-                return Endpoint("unix", path, None, "default")
-    return Endpoint("unix", DOCKER_SOCKET, None, "default")
-
-
-class _Context(NamedTuple):
-    """What a context says of its engine. ``where`` names it, its file and the key in errors."""
-
-    host: str
-    tls: TLS | None
-    where: str
-
-
-def _current(path: str) -> str:
-    """The name of the current context in ``config.json``; ``default`` where it has none.
-
-    Raises EndpointError where the file cannot be read: it may name another engine than the default
-    one, so it is not passed over.
-    """
-    name = _read(path).get("currentContext") or "default"
-    if not isinstance(name, str):
-        raise EndpointError(
-            f"{path}: currentContext is {name!r}, not a name. Mend it with 'docker context use', "
-            "or pass --host."
-        )
-    return name
-
-
-def _find(name: str, named_by: str, folder: str) -> _Context:
-    """The context of that name in a configuration folder; ``named_by`` says in errors who asked.
-
-    Layout and keys are those of docker/cli ``cli/context/store``: the folder of a context is the
-    SHA-256 of its name. Raises EndpointError.
-    """
-    from hashlib import sha256  # Loads OpenSSL, which only a named context needs.
-
-    digest = sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
-    path = os.path.join(folder, "contexts", "meta", digest, "meta.json")
-    if not os.path.lexists(path):
-        raise EndpointError(_unknown(name, named_by, folder))
-    meta = _read(path)
-    endpoints = meta.get("Endpoints")
-    engine = endpoints.get("docker") if isinstance(endpoints, dict) else None
-    if not isinstance(engine, dict):
-        raise EndpointError(
-            f"context {name!r} has no Docker engine: {path} lacks Endpoints.docker. "
-            f"Add one with 'docker context update', or pass --host."
-        )
-    host, skip = engine.get("Host"), engine.get("SkipTLSVerify", False)
-    if not host or not isinstance(host, str):
-        raise EndpointError(
-            f"context {name!r} has no address: Endpoints.docker.Host in {path} is {host!r}. "
-            f"Set it with 'docker context update {name} --docker host=...', or pass --host."
-        )
-    if not isinstance(skip, bool):
-        raise EndpointError(
-            f"context {name!r}: Endpoints.docker.SkipTLSVerify in {path} is {skip!r}; "
-            "it must be true or false."
-        )
-    tls = tls_in(os.path.join(folder, "contexts", "tls", digest, "docker"), verify=not skip)
-    wanted = tls if skip or tls.ca or tls.cert else None
-    return _Context(host, wanted, f"Endpoints.docker.Host of context {name!r} ({path})")
-
-
-def _known(folder: str) -> list[str]:
-    """The names of all contexts that can be read, ``default`` first."""
-    metas = os.path.join(folder, "contexts", "meta")
-    names = set()
-    for each in os.listdir(metas) if os.path.isdir(metas) else ():
-        try:
-            names.add(str(_read(os.path.join(metas, each, "meta.json"))["Name"]))
-        except (EndpointError, KeyError):
-            continue
-    return ["default", *sorted(names - {"default"})]
-
-
-def _unknown(name: str, named_by: str, folder: str) -> str:
-    names = _known(folder)
-    near = difflib.get_close_matches(name, names, 1)
-    guess = f" Did you mean {near[0]!r}?" if near else ""
-    return (
-        f"unknown context {name!r} (named by {named_by}). "
-        f"Contexts in {folder}: {', '.join(names)}.{guess}"
+    mine = f"{USER_SOCKETS}/{os.getuid()}"
+    runtime = environ.get("XDG_RUNTIME_DIR") or mine
+    places = (
+        DOCKER_SOCKET,
+        f"{runtime}/docker.sock",
+        f"{runtime}/podman/podman.sock",
+        f"{mine}/podman/podman.sock",
+        PODMAN_SOCKET,
     )
+    there = (path for path in places if os.path.isabs(path) and os.path.exists(path))
+    return Endpoint("unix", next(there, DOCKER_SOCKET), None, "default")
 
 
-def _read(path: str) -> dict[str, Any]:
-    """A JSON file that holds an object. Raises EndpointError."""
-    try:
-        content = json.loads(read_regular(path, LARGEST_CONFIG))
-    except NotRegular as error:
-        raise EndpointError(f"cannot read {path}: {error}. Mend that, or pass --host.") from None
-    except OSError as error:
-        problem = (error.strerror or str(error)).lower()
-        raise EndpointError(f"cannot read {path}: {problem}. Mend that, or pass --host.") from None
-    except (ValueError, RecursionError) as error:
-        raise EndpointError(f"{path} is no JSON: {error}. Mend it, or pass --host.") from None
-    if not isinstance(content, dict):
-        raise EndpointError(f"{path} holds no JSON object. Mend it, or pass --host.")
-    return content
+def parse_host(
+    text: str, where: str, source: str, tls: Callable[[], TLS | None] = lambda: None
+) -> Endpoint:
+    """The endpoint a host URL names.
+
+    ``where`` says in errors what holds the URL. ``tls`` is asked only where the scheme can have it.
+    Without a port tcp means 2375, with TLS 2376; without a scheme the URL means tcp, as for docker.
+    Raises EndpointError.
+    """
+    text = text.strip()
+
+    def refuse(problem: str) -> EndpointError:
+        return EndpointError(f"{where} is {_without_password(text)!r}: {problem}")
+
+    if text in ("demo:", "demo://"):
+        return Endpoint("demo", "", None, source)
+    if problem := _unlike_a_host(text):
+        raise refuse(problem)
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        scheme, rest = "tcp", text
+    scheme = scheme.lower()
+    if scheme == "unix":
+        path = rest or DOCKER_SOCKET
+        if not path.startswith("/"):
+            raise refuse(f"the socket's path must be absolute. Did you mean unix:///{path}?")
+        return Endpoint("unix", path, None, source)
+    if scheme == "ssh":
+        return Endpoint("ssh", _checked_ssh(rest, refuse), None, source)
+    if scheme not in ("tcp", "http", "https"):
+        said = _NOT_SUPPORTED.get(scheme, f"an engine has no scheme {scheme!r}")
+        raise refuse(f"{said}. Use {_FORMS}.")
+    wanted = tls()
+    if scheme == "https" and wanted is None:
+        wanted = TLS(None, None, None, verify=True)
+    host, port = _host_and_port(rest, refuse)
+    address = f"{host or 'localhost'}:{port or (TLS_PORT if wanted else PLAIN_PORT)}"
+    return Endpoint("tcp", address, wanted, source)
+
+
+def _unlike_a_host(text: str) -> str:
+    """What is wrong with a text that has no scheme, or not the signs of a host; else empty."""
+    if not text:
+        return f"it is empty. Write it like {_FORMS}."
+    if not text.isprintable() or " " in text:
+        return "a host has no spaces or control characters."
+    if text.partition(":")[0] == "demo":
+        return (
+            "the built-in host is written demo: with nothing behind it, and a machine called demo "
+            "tcp://demo."
+        )
+    if text.startswith(("/", ".", "~")):
+        return f"a path needs its scheme: unix://{os.path.abspath(os.path.expanduser(text))}"
+    return ""
+
+
+def ssh_destination(address: str) -> SSHDestination:
+    """The parts of an ssh endpoint's address."""
+    destination, slash, path = address.partition("/")
+    user, _, host = destination.rpartition("@")
+    if host.startswith("["):
+        host, _, port = host[1:].partition("]")
+        port = port.removeprefix(":")
+    else:
+        host, _, port = host.partition(":")
+    return SSHDestination(user, host, port, slash + path if path else "")
+
+
+def _host_and_port(text: str, refuse: Refuse) -> tuple[str, str]:
+    """Host (IPv6 in brackets) and port, each empty where not given."""
+    text = text.removesuffix("/")
+    if "@" in text:
+        raise refuse("a user name cannot be part of it.")
+    if any(sign in text for sign in "/?#"):
+        raise refuse("nothing may follow host and port. For a socket write unix:///path.")
+    if text.startswith("["):
+        host, closing, after = text.partition("]")
+        host += closing
+        if not closing or ":" not in host or (after and not after.startswith(":")):
+            raise refuse("write an IPv6 address like [::1]:2375.")
+        port = after.removeprefix(":")
+    else:
+        host, _, port = text.partition(":")
+        if ":" in port or "]" in text:
+            raise refuse("write an IPv6 address in brackets, like [::1]:2375.")
+    if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16):
+        raise refuse(f"{port!r} is no port. A port is a number from 1 to 65535.")
+    return host, port
+
+
+def _checked_ssh(rest: str, refuse: Refuse) -> str:
+    """An ssh address that ``ssh_destination`` takes apart well; ``%40`` in a user name is ``@``."""
+    if "?" in rest or "#" in rest:
+        raise refuse("only a port and the path of a socket may follow the host.")
+    destination, slash, path = rest.partition("/")
+    user, at, place = destination.rpartition("@")
+    if ":" in user:
+        raise refuse("a password cannot be part of it. Log in with a key.")
+    user = user.replace("%40", "@").replace("%5C", "\\").replace("%5c", "\\")
+    host, port = _host_and_port(place, refuse)
+    if not host or (at and not user):
+        raise refuse("the host or the user is missing. Write it like ssh://user@host.")
+    if host.startswith("-") or user.startswith("-"):
+        raise refuse("neither host nor user may start with a dash.")
+    return user + at + host + (f":{port}" if port else "") + (slash + path if path else "")
+
+
+def _without_password(text: str) -> str:
+    scheme, separator, rest = text.partition("://")
+    login, at, place = rest.rpartition("@")
+    user, colon, _ = login.partition(":")
+    return f"{scheme}{separator}{user}:***@{place}" if at and colon else text

@@ -1,32 +1,118 @@
-"""HTTP/1.1 as the Docker Engine API speaks it, over a connected socket.
+"""HTTP/1.1 as the Docker Engine API speaks it, over a connected socket, and how long it waits.
 
 ``http.client`` reads the answers. This module adds the patience with an engine that works
 silently, and one error for each way in which an answer is broken.
+
+Most calls are answered at once. An engine that says nothing for ``--timeout`` (10 s) to one of
+these hangs, and the command ends. Some calls are silent because the engine works. These may be
+silent ``AT_WORK`` times as long (5 minutes), as long as the engine still answers a ping, which is
+asked each time ``--timeout`` has passed without a byte:
+
+- ``DELETE`` of an image, container, volume or network: it answers once the files are gone, and
+  for a large image on a slow disk that takes minutes.
+- ``/system/df`` and lists with ``size=1``: it walks the files of volumes and containers first.
+- ``POST /build/prune``, and BuildKit's ``Prune`` over ``POST /grpc``: it deletes its records first.
+- ``GET /images/get`` and ``/images/{id}/get``: a classic engine and Podman write the whole export
+  to their disk before the first byte.
+- ``POST /images/create``: it tells its progress, but waits silently for a registry, and Podman
+  while it unpacks a layer.
+
+``GET /images/json`` stands between: the containerd store weighs each image (8 to 17 ms,
+moby#53077), so each image that ``/info`` counts adds ``AN_IMAGE``.
+
+A registry that is asked through the engine has a patience of its own: ``registry.PATIENCE``.
 """
 
 from __future__ import annotations
 
 import io
+import json
+import re
 import select
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http.client import HTTPException, HTTPResponse
 from typing import Any, NamedTuple, cast
+from urllib.parse import quote
 
 from holystone.engine.errors import (
     EngineRefused,
+    EngineSilent,
     EngineUnreachable,
     ProtocolError,
     SenselessAnswer,
 )
-from holystone.engine.patience import Patience
-from holystone.engine.transport.text import one_word, read_json
+from holystone.engine.transport.endpoint import Endpoint
 
+AT_WORK = 30
+"""Times as long may be silent what works."""
+AN_IMAGE = 0.05
+"""Seconds for each image in a list: about three times what the slowest store takes."""
+WORKING_GRPC = "POST /grpc, at work"
+"""What an upgraded connection asks where a call of BuildKit takes its time."""
+_WORKS = re.compile(
+    r"DELETE |POST (/v[\d.]+)?/(images/create|build/prune)\b|GET (/v[\d.]+)?/system/df\b"
+    r"|GET (/v[\d.]+)?/images/([^/]+/)?get\b|GET [^?]*\?(.*&)?size=(1|true)\b"
+)
+_LIST = re.compile(r"GET (/v[\d.]+)?/images/json\b")
 _CHUNK = 1 << 16
 _HTTP = b"HTTP/1."
 _NO_CHUNK = "there is no chunk size where one should be"
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
+_PLAIN = re.compile(r"[!-~]*")
+_KEPT = "".join(map(chr, range(0x21, 0x7F)))
+
+
+def read_json(data: bytes) -> Any:
+    """What JSON says, with ``?`` for half of a surrogate pair: nothing can store or send one.
+
+    Raises ValueError and RecursionError.
+    """
+    told = json.loads(data)
+    if _HALF.search(data):
+        told = json.loads(json.dumps(told, ensure_ascii=False).encode("utf-8", "replace"))
+    return told
+
+
+class Patience:
+    """Decides for all connections to one engine whether a silence goes on being waited for."""
+
+    def __init__(self, endpoint: Endpoint, ping: Callable[[], bool]) -> None:
+        """``ping`` tells whether the engine answers one on a connection of its own."""
+        self.endpoint = endpoint
+        self.ping = ping
+        self.images = 0
+        """How many images the engine counts, where it told."""
+
+    def allowed(self, request: str, timeout: float) -> float:
+        """Seconds for which the answer to a request (method and path) may pause."""
+        if request == WORKING_GRPC or _WORKS.match(request):
+            return timeout * AT_WORK
+        return timeout + self.images * AN_IMAGE if _LIST.match(request) else timeout
+
+    def wait_on(self, request: str, timeout: float, waited: float) -> None:
+        """Return where the answer is to be waited for, after so many seconds without a byte.
+
+        Raises EngineSilent where the engine hangs, and ProtocolError where it does other work, and
+        only this call takes too long.
+        """
+        allowed = self.allowed(request, timeout)
+        if allowed <= timeout or not self.ping():
+            raise self.hung(request, waited)
+        if waited >= allowed:
+            raise ProtocolError(
+                f"the engine did not answer {request} within {waited:g} s, and answers a ping all "
+                "the while. It may be busy: try --timeout with a longer time."
+            )
+
+    def hung(self, request: str, waited: float) -> EngineSilent:
+        """The error of an engine that takes a request and says nothing for so many seconds."""
+        return EngineSilent(
+            f"the engine at {self.endpoint.where} seems to hang: it did not answer {request} "
+            f"within {waited:g} s. It may be busy: try --timeout with a longer time."
+        )
 
 
 class Response(NamedTuple):
@@ -68,8 +154,8 @@ class Response(NamedTuple):
 class Connection:
     """One connection to an engine: requests out, answers in, in the same order."""
 
-    def __init__(self, sock: socket.socket, patience: Patience | None = None) -> None:
-        """``patience`` tells how long each answer may pause; without, the socket's timeout."""
+    def __init__(self, sock: socket.socket, patience: Patience) -> None:
+        """``patience`` tells how long each answer may pause."""
         self.sock = sock
         self.patience = patience
         self.request = ""
@@ -103,7 +189,9 @@ class Connection:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         """Send one request without a body. Raises OSError where the connection is gone."""
-        path = one_word(path)
+        if not _PLAIN.fullmatch(path):
+            # An ID, which is the engine's own, can end neither the path nor the line.
+            path = quote(path, safe=_KEPT, errors="replace")
         self.request = f"{method} {path}"
         self.sent = time.time()
         lines = [f"{method} {path} HTTP/{version}", "Host: docker", "User-Agent: holystone"]
@@ -195,7 +283,10 @@ class Connection:
             except TimeoutError as silence:
                 timeout = self.sock.gettimeout() or 0.0
                 waited += timeout
-                self._wait_on(silence, timeout, waited)
+                if not isinstance(silence, EngineUnreachable):
+                    self.patience.wait_on(self.request, timeout, waited)
+                elif self.patience.allowed(self.request, timeout) <= waited:
+                    raise  # Over ssh it is the login that may not be done.
             except OSError as error:
                 if isinstance(error, BlockingIOError | ssl.SSLWantReadError):
                     return None
@@ -206,21 +297,6 @@ class Connection:
             else:
                 self.ended = not data
                 return data
-
-    def _wait_on(self, silence: TimeoutError, timeout: float, waited: float) -> None:
-        """Return where the silence may last longer; else raise what it means."""
-        patience = self.patience
-        if isinstance(silence, EngineUnreachable):
-            # Over ssh it is the login that may not be done.
-            if patience is None or patience.allowed(self.request, timeout) <= waited:
-                raise silence
-            return
-        if patience is None:
-            raise ProtocolError(
-                f"the engine did not answer {self.request} within {timeout:g} s. It may be busy: "
-                "try --timeout with a longer time."
-            ) from None
-        patience.wait_on(self.request, timeout, waited)
 
     def _cut(self) -> ProtocolError:
         return ProtocolError(
@@ -260,7 +336,6 @@ class _Incoming(io.RawIOBase):
     def readinto(self, buffer: Any, /) -> int | None:
         view = memoryview(buffer)
         data = self.connection.receive_some(len(view))
-        if data is None:
-            return None
-        view[: len(data)] = data
-        return len(data)
+        if data is not None:
+            view[: len(data)] = data
+        return None if data is None else len(data)

@@ -6,77 +6,16 @@ import math
 import socket
 import subprocess
 import tempfile
-from typing import IO, NamedTuple
+from typing import IO
 
 from holystone.engine.errors import EngineUnreachable
-from holystone.engine.transport.address import Endpoint, ssh_destination, unreachable
+from holystone.engine.transport.endpoint import Endpoint, ssh_destination
+from holystone.engine.transport.failures import failure, login_by_hand, ssh_failure, words
 
 _LONGEST_LOGIN = 30
 """Seconds the docker command gives a login (docker/cli ``connhelper.addSSHTimeout``)."""
 _TO_GO = 2.0
 """Seconds an ssh that has nothing left to do may take to go."""
-
-
-class _Known(NamedTuple):
-    """A failure known by words on standard error. ``{host}`` and the like are filled in."""
-
-    words: str
-    cause: str
-    mend: str
-
-
-_FAILURES = (
-    _Known(
-        "connect: permission denied",
-        "logged in, but permission to the engine's socket is denied there",
-        "Add the remote user to the docker group there.",
-    ),
-    _Known(
-        "failed to open the raw stream connection",
-        "logged in, but no engine answers there ({said})",
-        "Start the engine on {host}, or name its socket: ssh://{host}/path.",
-    ),
-    _Known(
-        "is not a docker command",
-        "the docker command there is too old for dial-stdio",
-        "Install version 18.09 or newer on {host}.",
-    ),
-    _Known(
-        "host key verification failed",
-        "the key of {host} is not known or has changed",
-        "Log in once by hand ('{login}') and check it.",
-    ),
-    _Known(
-        "could not resolve hostname",
-        "the name {host!r} is not known",
-        "Check its spelling, or use a name from ~/.ssh/config.",
-    ),
-    _Known(
-        "connection refused",
-        "connection refused by {host}",
-        "Is sshd running there, on that port? Check with '{login}'.",
-    ),
-    _Known(
-        "timed out",
-        "no answer from {host}",
-        "Check the address and any firewall between; '{login}' must work.",
-    ),
-    _Known(
-        "bad configuration option",
-        "ssh cannot read its configuration ({said})",
-        "Mend ~/.ssh/config; '{login}' must work.",
-    ),
-    _Known(
-        "permission denied (",
-        "{host} refused the login ({said})",
-        "holystone asks for no password: load the key into ssh-agent, or name it in ~/.ssh/config.",
-    ),
-    _Known(
-        "too many authentication failures",
-        "{host} refused the login ({said})",
-        "Name the right key in ~/.ssh/config with IdentityFile and IdentitiesOnly.",
-    ),
-)
 
 
 class LoginSilent(EngineUnreachable, TimeoutError):
@@ -96,33 +35,21 @@ class _SSHSocket(socket.socket):
         self.answered = False
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
+        if self.answered:
+            return super().recv(size, flags)
         try:
             data = super().recv(size, flags)
         except TimeoutError:
-            if self.answered:
-                raise
-            raise LoginSilent(
-                unreachable(
-                    self.endpoint,
-                    f"no answer over ssh within {self.gettimeout():g} s",
-                    f"Try '{_login(self.endpoint)}' by hand, or a longer --timeout.",
-                )
-            ) from None
+            login, timeout = login_by_hand(self.endpoint), self.gettimeout()
+            told = failure(self.endpoint, "silent over ssh", timeout=timeout, login=login)
+            raise LoginSilent(told) from None
         except OSError:
-            if self.answered:
-                raise
             raise self._failure() from None
-        if self.answered:
-            return data
         if not data:
             raise self._failure()
         if not b"HTTP/1.".startswith(data[:7]):
             start = data[:60].decode("utf-8", "replace").splitlines()[0]
-            raise unreachable(
-                self.endpoint,
-                f"the remote shell says {start!r} before the engine's answer",
-                "Its start-up files must print nothing where there is no terminal.",
-            )
+            raise failure(self.endpoint, "noise", said=start)
         self.answered = True
         return data
 
@@ -155,7 +82,7 @@ class _SSHSocket(socket.socket):
     def _failure(self) -> EngineUnreachable:
         status = self._wait()
         self.said.seek(0)
-        return _explained(self.endpoint, status, self.said.read().decode("utf-8", "replace"))
+        return ssh_failure(self.endpoint, status, self.said.read().decode("utf-8", "replace"))
 
 
 def dial(endpoint: Endpoint, timeout: float) -> socket.socket:
@@ -179,13 +106,8 @@ def dial(endpoint: Endpoint, timeout: float) -> socket.socket:
     except OSError as error:
         near.close()
         said.close()
-        if isinstance(error, FileNotFoundError):
-            raise unreachable(
-                endpoint, "there is no ssh command", "Install the OpenSSH client or pass --host."
-            ) from None
-        raise unreachable(
-            endpoint, f"cannot run ssh: {(error.strerror or str(error)).lower()}", "Pass --host."
-        ) from None
+        kind = "no ssh" if isinstance(error, FileNotFoundError) else "cannot run ssh"
+        raise failure(endpoint, kind, said=words(error)) from None
     finally:
         far.close()
     sock = _SSHSocket(near.detach(), child, said, endpoint)
@@ -206,30 +128,3 @@ def command(endpoint: Endpoint, timeout: float) -> list[str]:
     if place.port:
         options += ["-p", place.port]
     return ["ssh", *options, "--", place.host, *remote]
-
-
-def _explained(endpoint: Endpoint, status: int, stderr: str) -> EngineUnreachable:
-    """The failure of an ssh that ended before an answer."""
-    place, login = ssh_destination(endpoint.address), _login(endpoint)
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    for known in _FAILURES:
-        said = next((line for line in reversed(lines) if known.words in line.lower()), None)
-        if said:
-            cause = known.cause.format(host=place.host, said=said, login=login)
-            return unreachable(endpoint, cause, known.mend.format(host=place.host, login=login))
-    last = lines[-1].rstrip(".") if lines else f"ssh ended with status {status}"
-    if status == 127:
-        return unreachable(
-            endpoint,
-            f"logged in, but there is no docker command there ({last})",
-            f"Install it on {place.host}, on the PATH of logins without a terminal.",
-        )
-    return unreachable(endpoint, last, f"Check that '{login} docker version' works.")
-
-
-def _login(endpoint: Endpoint) -> str:
-    """The command with which a person tries the same login."""
-    place = ssh_destination(endpoint.address)
-    port = f"-p {place.port} " if place.port else ""
-    user = f"{place.user}@" if place.user else ""
-    return f"ssh {port}{user}{place.host}"

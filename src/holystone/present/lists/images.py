@@ -12,29 +12,11 @@ from holystone.planner.units import format_size
 from holystone.planner.verdict import Plan, Rule, Verdict
 from holystone.present import figures, reasons
 from holystone.present.format import ago, short_id, timestamp
-from holystone.present.lists.table import (
-    Field,
-    Filter,
-    Table,
-    Term,
-    by_age,
-    by_choice,
-    by_flag,
-    by_label,
-    by_least_age,
-    by_moment,
-    by_number,
-    by_part,
-    by_reference,
-    by_size,
-    by_start,
-    by_text,
-    where_known,
-)
+from holystone.present.lists import filters as by
+from holystone.present.lists.table import Field, Filter, Table, Term, where_known
 
 NONE = "<none>"
 """How the docker command writes a repository or a tag that is not there."""
-_VERDICTS = ("keep", "remove")
 
 
 class Row(NamedTuple):
@@ -63,6 +45,26 @@ class Row(NamedTuple):
         return None if self.used is None else max(0.0, self.now - self.used)
 
     @property
+    def built(self) -> float | None:
+        """When it was built, UTC seconds; None where that is not known."""
+        return self.image.created if self.image.created > 0 else None
+
+    @property
+    def unique(self) -> int | None:
+        """Bytes that it alone holds."""
+        return self.share.unique if self.share else None
+
+    @property
+    def shared(self) -> int | None:
+        """Bytes that other images hold as well."""
+        return self.share.shared if self.share else None
+
+    @property
+    def action(self) -> str:
+        """What becomes of it."""
+        return "remove" if self.verdict.remove else "keep"
+
+    @property
     def name(self) -> str:
         """The reference, else the start of the ID."""
         if self.tag != NONE:
@@ -88,16 +90,15 @@ def rows(inventory: Inventory, plan: Plan, *, whole: bool = False) -> list[Row]:
     shares = figures.image_shares(inventory.images)
     users = figures.containers_of(inventory)
     verdicts = {verdict.id: verdict for verdict in plan.verdicts if verdict.kind == "image"}
-    listed = []
+    now, listed = inventory.taken_at, []
     for image in sorted(inventory.images, key=lambda each: (-each.size, each.tags, each.id)):
         containers = users.get(image.id, [])
-        used = figures.last_use(containers, inventory.taken_at)
+        used = figures.last_use(containers, now)
         names = tuple(container.name for container in containers)
         listed += [
-            Row(image, repository, tag, shares[image.id], used, names, verdicts[image.id],
-                inventory.taken_at, whole)
-            for repository, tag in names_of(image)
-        ]  # fmt: skip
+            Row(image, *name, shares[image.id], used, names, verdicts[image.id], now, whole)
+            for name in names_of(image)
+        ]
     return listed
 
 
@@ -105,16 +106,14 @@ def names_of(image: Image) -> list[tuple[str, str]]:
     """Repository and tag of each of its tags; where it has none, its repositories."""
     if image.tags:
         return [split_tag(tag) for tag in image.tags]
-    repositories = {digest.partition("@")[0]: None for digest in image.digests}
-    return [(repository, NONE) for repository in repositories] or [(NONE, NONE)]
+    repositories = dict.fromkeys(digest.partition("@")[0] for digest in image.digests)
+    return [(repository, NONE) for repository in repositories or (NONE,)]
 
 
 def split_tag(reference: str) -> tuple[str, str]:
     """Repository and tag of a reference: ``("localhost:5000/app", "v1")``."""
     repository, colon, tag = reference.rpartition(":")
-    if not colon or "/" in tag:
-        return reference, NONE
-    return repository, tag
+    return (repository, tag) if colon and "/" not in tag else (reference, NONE)
 
 
 def is_step(row: Row) -> bool:
@@ -148,74 +147,44 @@ def chosen(every: Sequence[Row], images: Collection[str]) -> list[Row]:
     return [row for row in every if row.image.id in images]
 
 
-def _identifier(row: Row) -> str:
-    return row.image.id if row.whole else short_id(row.image.id)
-
-
-def _unique(row: Row) -> int | None:
-    return row.share.unique if row.share else None
-
-
-def _shared(row: Row) -> int | None:
-    return row.share.shared if row.share else None
-
-
 def _bytes(count: int | None) -> str | None:
-    return None if count is None else format_size(count)
+    return where_known(format_size, count)
 
-
-def _ever_idle(row: Row) -> float:
-    """Seconds since its last use; one that nobody is known to have used is idle for ever."""
-    return float("inf") if row.idle is None else row.idle
-
-
-_FIELDS: Sequence[Field[Row]] = (
-    Field("ID", "its ID, 12 digits of it without --no-trunc", _identifier),
-    Field("Name", "repository and tag, else a digest, else the ID", lambda row: row.name),
-    Field("Repository", "its repository, or <none>", lambda row: row.repository),
-    Field("Tag", "its tag, or <none>", lambda row: row.tag),
-    Field(
-        "Digest",
-        "its digest in this repository, or <none>",
-        lambda row: row.digest_reference.partition("@")[2] or NONE,
-    ),
-    Field("Size", "what the engine says, shared layers included", lambda r: _bytes(r.image.size)),
-    Field("SizeBytes", "the same in bytes", lambda row: row.image.size),
-    Field("UniqueSize", "what it alone holds", lambda row: _bytes(_unique(row))),
-    Field("UniqueBytes", "the same in bytes", _unique),
-    Field("SharedSize", "what other images hold as well", lambda row: _bytes(_shared(row))),
-    Field("SharedBytes", "the same in bytes", _shared),
-    Field(
-        "CreatedAt",
-        "when it was built",
-        lambda row: timestamp(row.image.created) if row.image.created > 0 else None,
-    ),
-    Field("CreatedSince", "how long ago that is", lambda r: where_known(ago, r.age)),
-    Field(
-        "LastUsedAt",
-        "when a container last used it",
-        lambda row: where_known(timestamp, row.used),
-    ),
-    Field(
-        "LastUsedSince",
-        "how long ago that is",
-        lambda row: where_known(ago, row.idle),
-    ),
-    Field("Containers", "how many containers use it", lambda row: len(row.containers)),
-    Field("ContainerNames", "what they are called", lambda row: row.containers),
-    Field("Labels", "its labels", lambda row: row.image.labels),
-    Field("Verdict", "keep or remove", lambda row: "remove" if row.verdict.remove else "keep"),
-    Field("Rule", "the rule that decides", lambda row: row.verdict.reasons[0].rule),
-    Field("Reason", "the same in words", lambda row: reasons.texts(row.verdict.reasons)),
-    Field("FreedBytes", "what comes free with it, in the plan", lambda r: r.verdict.freed_bytes),
-)  # fmt: skip
 
 TABLE: Table[Row] = Table(
-    _FIELDS,
+    (
+        Field("ID", "its ID, 12 digits of it without --no-trunc",
+              lambda row: row.image.id if row.whole else short_id(row.image.id)),
+        Field("Name", "repository and tag, else a digest, else the ID", lambda row: row.name),
+        Field("Repository", "its repository, or <none>", lambda row: row.repository),
+        Field("Tag", "its tag, or <none>", lambda row: row.tag),
+        Field("Digest", "its digest in this repository, or <none>",
+              lambda row: row.digest_reference.partition("@")[2] or NONE),
+        Field("Size", "what the engine says, shared layers included",
+              lambda row: _bytes(row.image.size)),
+        Field("SizeBytes", "the same in bytes", lambda row: row.image.size),
+        Field("UniqueSize", "what it alone holds", lambda row: _bytes(row.unique)),
+        Field("UniqueBytes", "the same in bytes", lambda row: row.unique),
+        Field("SharedSize", "what other images hold as well", lambda row: _bytes(row.shared)),
+        Field("SharedBytes", "the same in bytes", lambda row: row.shared),
+        Field("CreatedAt", "when it was built", lambda row: where_known(timestamp, row.built)),
+        Field("CreatedSince", "how long ago that is", lambda row: where_known(ago, row.age)),
+        Field("LastUsedAt", "when a container last used it",
+              lambda row: where_known(timestamp, row.used)),
+        Field("LastUsedSince", "how long ago that is", lambda row: where_known(ago, row.idle)),
+        Field("Containers", "how many containers use it", lambda row: len(row.containers)),
+        Field("ContainerNames", "what they are called", lambda row: row.containers),
+        Field("Labels", "its labels", lambda row: row.image.labels),
+        Field("Verdict", "keep or remove", lambda row: row.action),
+        Field("Rule", "the rule that decides", lambda row: row.verdict.reasons[0].rule),
+        Field("Reason", "the same in words", lambda row: reasons.texts(row.verdict.reasons)),
+        Field("FreedBytes", "what comes free with it, in the plan",
+              lambda row: row.verdict.freed_bytes),
+    ),
     {
         "size": lambda row: row.image.size,
-        "unique": _unique,
-        "shared": _shared,
+        "unique": lambda row: row.unique,
+        "shared": lambda row: row.shared,
         "name": lambda row: (row.repository == NONE, row.repository, row.tag),
         "tag": lambda row: row.tag,
         "id": lambda row: row.image.id,
@@ -228,29 +197,30 @@ TABLE: Table[Row] = Table(
     },
     (
         Filter("reference", "a reference, a pattern of it, or the end of its name",
-               by_reference(lambda row: row.references)),
-        Filter("name", "a part of the reference, or a pattern", by_part(lambda row: (row.name,))),
-        Filter("id", "the start of the ID", by_start(lambda row: row.image.id)),
+               by.reference(lambda row: row.references)),
+        Filter("name", "a part of the reference, or a pattern", by.part(lambda row: (row.name,))),
+        Filter("id", "the start of the ID", by.start(lambda row: row.image.id)),
         Filter("label", "a label: key or key=value; several must all be there",
-               by_label(lambda row: row.image.labels), all_of=True),
-        Filter("dangling", "true: without a tag", by_flag(lambda row: not row.image.tags)),
+               by.label(lambda row: row.image.labels), all_of=True),
+        Filter("dangling", "true: without a tag", by.flag(lambda row: not row.image.tags)),
         Filter("before", "built before this image",
-               by_moment(lambda row: row.image.created or None, later=False)),
+               by.moment(lambda row: row.image.created or None, later=False)),
         Filter("since", "built after this image",
-               by_moment(lambda row: row.image.created or None, later=True)),
-        Filter("until", "built longer ago than this: 24h", by_least_age(lambda row: row.age)),
-        Filter("age", "how long ago it was built: 'age>7d'", by_age(lambda row: row.age)),
+               by.moment(lambda row: row.image.created or None, later=True)),
+        Filter("until", "built longer ago than this: 24h", by.least_age(lambda row: row.age)),
+        Filter("age", "how long ago it was built: 'age>7d'", by.age(lambda row: row.age)),
+        # One that nobody is known to have used is idle for ever.
         Filter("used", "how long ago a container last used it: 'used>7d'",
-               by_age(_ever_idle)),
-        Filter("size", "its size: 'size>1GB'", by_size(lambda row: row.image.size)),
-        Filter("unique", "what it alone holds: 'unique>1GB'", by_size(_unique)),
+               by.age(lambda row: float("inf") if row.idle is None else row.idle)),
+        Filter("size", "its size: 'size>1GB'", by.size(lambda row: row.image.size)),
+        Filter("unique", "what it alone holds: 'unique>1GB'", by.size(lambda row: row.unique)),
         Filter("containers", "how many containers use it: containers=0",
-               by_number(lambda row: len(row.containers))),
+               by.number(lambda row: len(row.containers))),
         Filter("verdict", "keep or remove",
-               by_choice(lambda row: ("remove" if row.verdict.remove else "keep",), _VERDICTS)),
+               by.choice(lambda row: row.action, ("keep", "remove"))),
         Filter("rule", "a rule that speaks for the verdict",
-               by_text(lambda row: [reason.rule for reason in row.verdict.reasons])),
+               by.text(lambda row: [reason.rule for reason in row.verdict.reasons])),
         Filter("reason", "a part of the reason",
-               by_part(lambda row: (reasons.texts(row.verdict.reasons),))),
+               by.part(lambda row: (reasons.texts(row.verdict.reasons),))),
     ),
 )  # fmt: skip

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from holystone.planner.names import familiar
 from holystone.planner.usage import Lease
 from holystone.present.format import age, clock, timestamp
-from holystone.present.lists.table import (
-    Field,
-    Filter,
-    Table,
-    by_age,
-    by_part,
-    by_reference,
-    by_text,
-)
+from holystone.present.lists import filters as by
+from holystone.present.lists.table import Field, Filter, Table
 
 
 class Row(NamedTuple):
@@ -31,18 +23,16 @@ class Row(NamedTuple):
         return self.lease.until - self.now
 
 
-_FIELDS: Sequence[Field[Row]] = (
-    Field("Image", "the image, as it was written", lambda row: row.lease.reference),
-    Field("Name", "the image as docker calls it", lambda row: familiar(row.lease.reference)),
-    Field("Until", "when it ends", lambda row: clock(row.lease.until, row.now)),
-    Field("UntilAt", "the same with its date", lambda row: timestamp(row.lease.until)),
-    Field("Left", "how long that is from now", lambda row: age(row.left)),
-    Field("LeftSeconds", "the same in seconds", lambda row: round(row.left)),
-    Field("Job", "whose it is", lambda row: row.lease.job),
-)
-
 TABLE: Table[Row] = Table(
-    _FIELDS,
+    (
+        Field("Image", "the image, as it was written", lambda row: row.lease.reference),
+        Field("Name", "the image as docker calls it", lambda row: familiar(row.lease.reference)),
+        Field("Until", "when it ends", lambda row: clock(row.lease.until, row.now)),
+        Field("UntilAt", "the same with its date", lambda row: timestamp(row.lease.until)),
+        Field("Left", "how long that is from now", lambda row: age(row.left)),
+        Field("LeftSeconds", "the same in seconds", lambda row: round(row.left)),
+        Field("Job", "whose it is", lambda row: row.lease.job),
+    ),
     {
         "name": lambda row: row.lease.reference,
         "image": lambda row: row.lease.reference,
@@ -52,10 +42,10 @@ TABLE: Table[Row] = Table(
     },
     (
         Filter("reference", "a reference, a pattern of it, or the end of its name",
-               by_reference(lambda row: (familiar(row.lease.reference),))),
+               by.reference(lambda row: (familiar(row.lease.reference),))),
         Filter("name", "a part of the reference, or a pattern",
-               by_part(lambda row: (row.lease.reference,))),
-        Filter("job", "whose it is", by_text(lambda row: (row.lease.job,))),
-        Filter("left", "how long it lasts from now: 'left<1h'", by_age(lambda row: row.left)),
+               by.part(lambda row: (row.lease.reference,))),
+        Filter("job", "whose it is", by.text(lambda row: (row.lease.job,))),
+        Filter("left", "how long it lasts from now: 'left<1h'", by.age(lambda row: row.left)),
     ),
 )  # fmt: skip

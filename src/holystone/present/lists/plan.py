@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from holystone.planner.inventory import Inventory
@@ -10,23 +10,8 @@ from holystone.planner.units import format_size
 from holystone.planner.verdict import KINDS, Plan, Verdict
 from holystone.present import figures, reasons
 from holystone.present.format import ago, name_of, short_id, timestamp
-from holystone.present.lists.table import (
-    Field,
-    Filter,
-    Table,
-    by_age,
-    by_choice,
-    by_flag,
-    by_label,
-    by_least_age,
-    by_moment,
-    by_part,
-    by_reference,
-    by_size,
-    by_start,
-    by_text,
-    where_known,
-)
+from holystone.present.lists import filters as by
+from holystone.present.lists.table import Field, Filter, Table, where_known
 
 
 class Row(NamedTuple):
@@ -53,6 +38,11 @@ class Row(NamedTuple):
     def idle(self) -> float | None:
         """Seconds since its last use; None where none is known."""
         return None if self.used is None else max(0.0, self.now - self.used)
+
+    @property
+    def action(self) -> str:
+        """What becomes of it."""
+        return "remove" if self.verdict.remove else "keep"
 
     @property
     def name(self) -> str:
@@ -107,55 +97,27 @@ def _usual(row: Row) -> tuple[int, bool, int, str]:
     return (KINDS.index(verdict.kind), not verdict.remove, -verdict.freed_bytes, row.name)
 
 
-def _action(row: Row) -> str:
-    return "remove" if row.verdict.remove else "keep"
-
-
-def _references(row: Row) -> Sequence[str]:
-    return row.verdict.names if row.verdict.kind == "image" else ()
-
-
-_FIELDS: Sequence[Field[Row]] = (
-    Field("Kind", "container, image, cache, volume or network", lambda row: row.verdict.kind),
-    Field("ID", "its ID, 12 digits of it without --no-trunc", lambda row: row.identifier),
-    Field("Name", "its first name, else its ID", lambda row: row.name),
-    Field("Names", "all of its names", lambda row: [name for name in row.verdict.names if name]),
-    Field("Verdict", "keep or remove", _action),
-    Field("Freed", "what comes free with it", lambda row: format_size(row.verdict.freed_bytes)),
-    Field("FreedBytes", "the same in bytes", lambda row: row.verdict.freed_bytes),
-    Field(
-        "Size",
-        "what the engine says of its size",
-        lambda row: where_known(format_size, row.size),
-    ),
-    Field("SizeBytes", "the same in bytes", lambda row: row.size),
-    Field(
-        "CreatedAt",
-        "when it was made",
-        lambda row: where_known(timestamp, row.created),
-    ),
-    Field(
-        "CreatedSince",
-        "how long ago that is",
-        lambda row: where_known(ago, row.age),
-    ),
-    Field(
-        "LastUsedAt",
-        "its last use, of a container its end",
-        lambda row: where_known(timestamp, row.used),
-    ),
-    Field(
-        "LastUsedSince",
-        "how long ago that is",
-        lambda row: where_known(ago, row.idle),
-    ),
-    Field("Labels", "its labels", lambda row: row.labels),
-    Field("Rule", "the rule that decides", lambda row: row.verdict.reasons[0].rule),
-    Field("Reason", "why, in words", lambda row: reasons.texts(row.verdict.reasons)),
-)
-
 TABLE: Table[Row] = Table(
-    _FIELDS,
+    (
+        Field("Kind", "container, image, cache, volume or network", lambda row: row.verdict.kind),
+        Field("ID", "its ID, 12 digits of it without --no-trunc", lambda row: row.identifier),
+        Field("Name", "its first name, else its ID", lambda row: row.name),
+        Field("Names", "all of its names", lambda row: list(filter(None, row.verdict.names))),
+        Field("Verdict", "keep or remove", lambda row: row.action),
+        Field("Freed", "what comes free with it", lambda row: format_size(row.verdict.freed_bytes)),
+        Field("FreedBytes", "the same in bytes", lambda row: row.verdict.freed_bytes),
+        Field("Size", "what the engine says of its size",
+              lambda row: where_known(format_size, row.size)),
+        Field("SizeBytes", "the same in bytes", lambda row: row.size),
+        Field("CreatedAt", "when it was made", lambda row: where_known(timestamp, row.created)),
+        Field("CreatedSince", "how long ago that is", lambda row: where_known(ago, row.age)),
+        Field("LastUsedAt", "its last use, of a container its end",
+              lambda row: where_known(timestamp, row.used)),
+        Field("LastUsedSince", "how long ago that is", lambda row: where_known(ago, row.idle)),
+        Field("Labels", "its labels", lambda row: row.labels),
+        Field("Rule", "the rule that decides", lambda row: row.verdict.reasons[0].rule),
+        Field("Reason", "why, in words", lambda row: reasons.texts(row.verdict.reasons)),
+    ),
     {
         "size": lambda row: row.size,
         "freed": lambda row: row.verdict.freed_bytes,
@@ -166,33 +128,33 @@ TABLE: Table[Row] = Table(
         "created": lambda row: row.created,
         "last-use": lambda row: row.idle,
         "used": lambda row: row.idle,
-        "verdict": _action,
+        "verdict": lambda row: row.action,
         "rule": lambda row: row.verdict.reasons[0].rule,
     },
     (
         Filter("kind", "container, image, cache, volume or network",
-               by_choice(lambda row: (row.verdict.kind,), KINDS)),
+               by.choice(lambda row: row.verdict.kind, KINDS)),
         Filter("verdict", "keep or remove",
-               by_choice(lambda row: (_action(row),), ("keep", "remove"))),
+               by.choice(lambda row: row.action, ("keep", "remove"))),
         Filter("rule", "a rule that speaks for the verdict",
-               by_text(lambda row: [reason.rule for reason in row.verdict.reasons])),
+               by.text(lambda row: [reason.rule for reason in row.verdict.reasons])),
         Filter("reason", "a part of the reason",
-               by_part(lambda row: (reasons.texts(row.verdict.reasons),))),
+               by.part(lambda row: (reasons.texts(row.verdict.reasons),))),
         Filter("reference", "an image: its reference, a pattern of it, or the end of its name",
-               by_reference(_references)),
-        Filter("name", "a part of the name, or a pattern", by_part(lambda row: row.verdict.names)),
-        Filter("id", "the start of the ID", by_start(lambda row: row.verdict.id)),
+               by.reference(lambda r: r.verdict.names if r.verdict.kind == "image" else ())),
+        Filter("name", "a part of the name, or a pattern", by.part(lambda row: row.verdict.names)),
+        Filter("id", "the start of the ID", by.start(lambda row: row.verdict.id)),
         Filter("label", "a label: key or key=value; several must all be there",
-               by_label(lambda row: row.labels), all_of=True),
-        Filter("dangling", "true: images without a tag", by_flag(lambda row: not row.tagged)),
-        Filter("before", "made before this image", by_moment(lambda r: r.created, later=False)),
-        Filter("since", "made after this image", by_moment(lambda row: row.created, later=True)),
-        Filter("until", "made longer ago than this: 24h", by_least_age(lambda row: row.age)),
-        Filter("age", "how long ago it was made: 'age>7d'", by_age(lambda row: row.age)),
-        Filter("used", "how long ago it was used: 'used>7d'", by_age(lambda row: row.idle)),
-        Filter("size", "its size: 'size>1GB'", by_size(lambda row: row.size)),
+               by.label(lambda row: row.labels), all_of=True),
+        Filter("dangling", "true: images without a tag", by.flag(lambda row: not row.tagged)),
+        Filter("before", "made before this image", by.moment(lambda r: r.created, later=False)),
+        Filter("since", "made after this image", by.moment(lambda row: row.created, later=True)),
+        Filter("until", "made longer ago than this: 24h", by.least_age(lambda row: row.age)),
+        Filter("age", "how long ago it was made: 'age>7d'", by.age(lambda row: row.age)),
+        Filter("used", "how long ago it was used: 'used>7d'", by.age(lambda row: row.idle)),
+        Filter("size", "its size: 'size>1GB'", by.size(lambda row: row.size)),
         Filter("freed", "what comes free with it: 'freed>1GB'",
-               by_size(lambda row: row.verdict.freed_bytes)),
+               by.size(lambda row: row.verdict.freed_bytes)),
     ),
 )  # fmt: skip
 

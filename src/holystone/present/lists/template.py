@@ -9,27 +9,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from itertools import zip_longest
+from typing import Any, Generic, TypeVar
 
 from rich.cells import cell_len
 
 from holystone.outside.text import safe, safe_json, safe_lines
-from holystone.present.lists.table import Field, Table, Value
+from holystone.present.lists.table import Table
 
 Row = TypeVar("Row")
+_Take = Callable[[Row], Any]
+"""What takes a value from a row."""
 _PLACE = re.compile(r"\{\{(-\s)?\s*(.*?)\s*(\s-)?\}\}", re.DOTALL)
 _WORD = re.compile(r'"(?:[^"\\]|\\.)*"|`[^`]*`|\||[^\s"`|]+')
 _TITLE = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NOT_HERE = ("if", "else", "end", "range", "with", "template", "block", "define", "break")
 _GAP = 3
-
-
-class _Part(NamedTuple, Generic[Row]):
-    """A piece of a template."""
-
-    text: str
-    """What is written as it stands; of a place what its column is called."""
-    value: Callable[[Row], str] | None = None
 
 
 class Template(Generic[Row]):
@@ -44,7 +39,16 @@ class Template(Generic[Row]):
             text = text.removeprefix("table").strip(" ")
         if text == "json":
             text = "{{json .}}"
-        self.parts = self._parts(text)
+        self.parts: list[tuple[str, _Take[Row] | None]] = []
+        """What is written as it stands, without a value; of a place what its column is called."""
+        at, trim = 0, False
+        for place in _PLACE.finditer(text):
+            before = text[at : place.start()]
+            before = before.lstrip() if trim else before
+            self._add(before.rstrip() if place[1] else before)
+            self.parts.append(self._place(place[2]))
+            at, trim = place.end(), bool(place[3])
+        self._add(text[at:].lstrip() if trim else text[at:])
 
     @property
     def is_table(self) -> bool:
@@ -53,38 +57,20 @@ class Template(Generic[Row]):
 
     def lines(self, rows: Sequence[Row]) -> list[str]:
         """A line for each row, with a heading where the template begins with ``table``."""
-        told = [safe_lines("".join(self._told(part, row) for part in self.parts)) for row in rows]
-        if not self.headed:
-            return told
-        return _aligned(["".join(part.text for part in self.parts), *told])
+        told = [
+            safe_lines("".join(_text(take(row)) if take else text for text, take in self.parts))
+            for row in rows
+        ]
+        return _aligned(["".join(text for text, _ in self.parts), *told]) if self.headed else told
 
-    @staticmethod
-    def _told(part: _Part[Row], row: Row) -> str:
-        return part.text if part.value is None else part.value(row)
-
-    def _parts(self, text: str) -> list[_Part[Row]]:
-        parts: list[_Part[Row]] = []
-        at, trim = 0, False
-        for place in _PLACE.finditer(text):
-            before = text[at : place.start()]
-            before = before.lstrip() if trim else before
-            before = before.rstrip() if place[1] else before
-            self._add(parts, before)
-            parts.append(self._place(place[2]))
-            at, trim = place.end(), bool(place[3])
-        self._add(parts, text[at:].lstrip() if trim else text[at:])
-        return parts
-
-    @staticmethod
-    def _add(parts: list[_Part[Row]], text: str) -> None:
-        for mark in ("{{", "}}"):
+    def _add(self, text: str) -> None:
+        for mark, other in (("{{", "}}"), ("}}", "{{")):
             if mark in text:
-                other = "}}" if mark == "{{" else "{{"
                 raise ValueError(f"the template has a {mark} without a {other}")
         if text:
-            parts.append(_Part(text.replace(r"\t", "\t").replace(r"\n", "\n")))
+            self.parts.append((text.replace(r"\t", "\t").replace(r"\n", "\n"), None))
 
-    def _place(self, text: str) -> _Part[Row]:
+    def _place(self, text: str) -> tuple[str, _Take[Row]]:
         """What stands between braces: steps with a ``|`` between them."""
         steps: list[list[str]] = [[]]
         for word in _WORD.findall(text):
@@ -93,84 +79,57 @@ class Template(Generic[Row]):
             else:
                 steps[-1].append(word)
         if not all(steps):
-            raise ValueError(f"{{{{{text}}}}} is empty; write it like {{{{.{self._first}}}}}")
-        value = self._step(text, steps[0], None)
+            first = self.fields.fields[0].name
+            raise ValueError(f"{{{{{text}}}}} is empty; write it like {{{{.{first}}}}}")
+        take = self._step(text, steps[0], None)
         for step in steps[1:]:
-            value = self._step(text, step, value)
+            take = self._step(text, step, take)
         named = re.findall(r"\.([A-Za-z]\w*)", text)
-        title = " ".join(_TITLE.sub(" ", name) for name in named).upper()
-        return _Part(title, lambda row: _text(value(row)))
+        return " ".join(_TITLE.sub(" ", name) for name in named).upper(), take
 
-    @property
-    def _first(self) -> str:
-        return self.fields.fields[0].name
-
-    def _step(
-        self, text: str, words: Sequence[str], piped: Callable[[Row], Value] | None
-    ) -> Callable[[Row], Value]:
+    def _step(self, text: str, words: Sequence[str], piped: _Take[Row] | None) -> _Take[Row]:
         """A field, a text, or a function of them."""
         name, *rest = words
         if name == ".Label" and len(rest) == 1:
             labels, key = self.fields.field("Labels").value, _literal(rest[0])
-            return lambda row: dict(_pairs(labels(row))).get(key, "")
+            return lambda row: (
+                found.get(key, "") if isinstance(found := labels(row), Mapping) else ""
+            )
         if name.startswith((".", '"', "`")):
             if rest or piped is not None:
                 raise ValueError(f"{{{{{text}}}}}: put a | or a function between the fields")
             return self._operand(name)
+        known = ", ".join(_FUNCTIONS)
         if name in _NOT_HERE:
             raise ValueError(
                 f"{{{{{name}}}}} is not understood: a template has fields like "
-                f"{{{{.{self._first}}}}} and the functions {', '.join(_FUNCTIONS)}"
+                f"{{{{.{self.fields.fields[0].name}}}}} and the functions {known}"
             )
-        function = _FUNCTIONS.get(name)
-        if function is None:
+        if name not in _FUNCTIONS:
             if name.lower() in {each.name.lower() for each in self.fields.fields}:
                 raise ValueError(f"{{{{{text}}}}}: write a field with a point: {{{{.{name}}}}}")
-            known = ", ".join(_FUNCTIONS)
             raise ValueError(f"there is no function {name!r} in a template; there are {known}")
+        count, function = _FUNCTIONS[name]
         operands = [self._operand(word) for word in rest] + ([piped] if piped else [])
-        if len(operands) != function[0]:
-            raise ValueError(f"{{{{{text}}}}}: {name} takes {function[0]} of fields and texts")
-        return lambda row: function[1](*[operand(row) for operand in operands])
+        if len(operands) != count:
+            raise ValueError(f"{{{{{text}}}}}: {name} takes {count} of fields and texts")
+        return lambda row: function(*[operand(row) for operand in operands])
 
-    def _operand(self, word: str) -> Callable[[Row], Value]:
+    def _operand(self, word: str) -> _Take[Row]:
         if word == ".":
-            return lambda row: _Whole(self.fields.fields, row)  # type: ignore[arg-type,return-value]
+            return lambda row: _Whole((each.name, each.value(row)) for each in self.fields.fields)
         if word.startswith("."):
             return self.fields.field(word[1:]).value
-        if word[0] in '"`':
-            literal = _literal(word)
+        if word[0] in '"`' or word.isdecimal():
+            literal = int(word) if word.isdecimal() else _literal(word)
             return lambda _: literal
-        if word.isdecimal():
-            number = int(word)
-            return lambda _: number
         raise ValueError(f"{word!r} is neither a field (with a point before it) nor a text")
 
 
-class _Whole:
+class _Whole(dict[str, Any]):
     """A row with all its fields: what the point alone means."""
 
-    def __init__(self, fields: Sequence[Field[object]], row: object) -> None:
-        self.values = {each.name: each.value(row) for each in fields}
-
-
-def _text(value: object) -> str:
-    """A value as people read it, on one line."""
-    if isinstance(value, _Whole):
-        return safe(" ".join(_text(each) for each in value.values.values()))
-    if isinstance(value, _Ready):
-        return value
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return f"{value:g}" if abs(value) < 1e6 else f"{value:.0f}"
-    if isinstance(value, Mapping):
-        return safe(",".join(f"{key}={text}" for key, text in value.items()))
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return safe(", ".join(map(str, value)))
-    return safe(str(value))
+    __slots__ = ()
 
 
 class _Ready(str):
@@ -179,29 +138,48 @@ class _Ready(str):
     __slots__ = ()
 
 
-def _json(value: object) -> _Ready:
-    told = value.values if isinstance(value, _Whole) else value
-    return _Ready(safe_json(json.dumps(told, separators=(",", ":"))))
+def _text(value: Any) -> str:
+    """A value as people read it, on one line."""
+    if isinstance(value, _Ready):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:g}" if abs(value) < 1e6 else f"{value:.0f}"
+    if isinstance(value, _Whole):
+        return safe(" ".join(map(_text, value.values())))
+    if isinstance(value, Mapping):
+        return safe(",".join(f"{key}={text}" for key, text in value.items()))
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return safe(", ".join(map(str, value)))
+    return safe(str(value))
 
 
-def _joined(value: object, between: object) -> str:
+def _joined(value: Any, between: Any) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return _text(between).join(map(str, value))
     return _text(value)
 
 
-def _cut(value: object, length: object) -> str:
+def _cut(value: Any, length: Any) -> str:
     return _text(value)[: int(str(length))] if str(length).isdecimal() else _text(value)
 
 
-_FUNCTIONS: Mapping[str, tuple[int, Callable[..., Value]]] = {
-    "json": (1, _json),
+def _count(value: Any) -> int:
+    is_list = isinstance(value, Sequence | Mapping) and not isinstance(value, _Whole)
+    return len(value) if is_list else 0
+
+
+_FUNCTIONS: Mapping[str, tuple[int, Callable[..., Any]]] = {
+    "json": (1, lambda value: _Ready(safe_json(json.dumps(value, separators=(",", ":"))))),
     "upper": (1, lambda value: _text(value).upper()),
     "lower": (1, lambda value: _text(value).lower()),
     "title": (1, lambda value: _text(value).title()),
     "join": (2, _joined),
     "truncate": (2, _cut),
-    "len": (1, lambda value: len(value) if isinstance(value, Sequence | Mapping) else 0),
+    "len": (1, _count),
 }
 """How many operands each takes, and what it makes of them."""
 
@@ -215,20 +193,14 @@ def _literal(word: str) -> str:
         raise ValueError(f"{word} is not a text; write it in double quotes") from None
 
 
-def _pairs(value: Value) -> Mapping[str, str]:
-    return value if isinstance(value, Mapping) else {}
-
-
 def _aligned(lines: Sequence[str]) -> list[str]:
     """Lines whose cells stand below one another; a tab separates them."""
     cells = [line.split("\t") for line in lines]
-    count = max(map(len, cells))
-    widths = [
-        max((cell_len(row[i]) for row in cells if i < len(row)), default=0) for i in range(count)
-    ]
+    widths = [max(map(cell_len, column)) for column in zip_longest(*cells, fillvalue="")]
     return [
         "".join(
-            cell + " " * (widths[i] - cell_len(cell) + _GAP) for i, cell in enumerate(row)
+            cell + " " * (width - cell_len(cell) + _GAP)
+            for cell, width in zip(row, widths, strict=False)
         ).rstrip()
         for row in cells
     ]

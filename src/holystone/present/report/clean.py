@@ -6,22 +6,17 @@ from collections import Counter
 
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, UNKNOWN, Removal
 from holystone.operations.execute import Outcome
-from holystone.operations.plan_fields import SavedPlan
+from holystone.operations.plan_file import SavedPlan
 from holystone.operations.rounds import Round
 from holystone.planner.inventory import Disk
 from holystone.planner.policy import Policy
 from holystone.planner.units import format_size
 from holystone.planner.verdict import KINDS, Plan, Rule, Verdict
 from holystone.present import figures, notes, reasons
-from holystone.present.apart import names_of
-from holystone.present.format import (
-    counted,
-    counts_of,
-    plural,
-    safe,
-)
-from holystone.present.report import listing, remaining, unconfirmed
-from holystone.present.report.freed import disk_line, freed_line
+from holystone.present.format import counted, counts_of, plural, safe
+from holystone.present.report import verdicts
+from holystone.present.report.disk import disk_line, freed_line
+from holystone.present.report.parts import objects
 from holystone.present.table import Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
@@ -29,8 +24,12 @@ from holystone.present.terminal import Look
 FIRST_LINE = "🧹 Cleaning up temporary build artifacts only..."
 LAST_LINE = "✅ Cleaned temporary artifacts, preserved base images"
 NOT_TRIED = "Not tried"
-SHOWN_SKIPS = 10
-"""Skipped objects told one by one. The JSON document has all of them."""
+_COLUMNS = (
+    Column(""),
+    Column("removed", right=True),
+    Column("kept", right=True),
+    Column("freed", right=True),
+)
 
 
 def opening(policy: Policy) -> str:
@@ -39,14 +38,10 @@ def opening(policy: Policy) -> str:
         return "🧹 Cleaning up, and on where the disk is too full..."
     if policy.target is not None:
         return "🧹 Cleaning up until enough is free..."
-    if policy.level == "routine" and _only_temporary(policy):
+    only_temporary = policy.takes.tagged == "none" and not policy.takes.volumes
+    if policy.level == "routine" and only_temporary:
         return FIRST_LINE
     return f"🧹 Cleaning up at level {policy.level}..."
-
-
-def _only_temporary(policy: Policy) -> bool:
-    """Whether the level takes no tagged image and no volume."""
-    return policy.takes.tagged == "none" and not policy.takes.volumes
 
 
 def coalesced(run: int, freed: int) -> str:
@@ -79,7 +74,8 @@ def closing(plan: Plan, outcome: Outcome, *, short: int = 0) -> str:
         if outcome.unknown:
             told.append(f"{counted(outcome.unknown, 'removal')} got no answer")
         return f"❌ Clean-up incomplete: {', '.join(told)}"
-    also = unconfirmed.ending(unconfirmed.gone(plan, outcome))
+    unconfirmed = len(verdicts.unconfirmed(plan, outcome))
+    also = f"; {counted(unconfirmed, 'image')} unconfirmed by a registry" if unconfirmed else ""
     if short:
         return f"❌ Target not reached: {format_size(short)} more should be free{also}"
     if plan.target_free is not None:
@@ -91,22 +87,19 @@ def closing(plan: Plan, outcome: Outcome, *, short: int = 0) -> str:
 
 def _is_kept_dear(verdict: Verdict) -> bool:
     """Whether a routine clean goes beyond temporary things with this: a tag, or a volume."""
-    named = any(
-        reason.rule in (Rule.UNUSED, Rule.EXPIRED, Rule.PRESSURE) for reason in verdict.reasons
-    )
+    rules = {reason.rule for reason in verdict.reasons}
+    named = not rules.isdisjoint((Rule.UNUSED, Rule.EXPIRED, Rule.PRESSURE))
     return verdict.kind == "volume" or (verdict.kind == "image" and named)
 
 
 def removals(plan: Plan, outcome: Outcome, look: Look, *, every: bool = False) -> str:
     """Every object that went, with the bytes it freed and why; empty where none did."""
-    gone = [v for v in plan.verdicts if _result(v, outcome) == REMOVED]
-    freed = outcome.freed
-    lines = listing.going(
-        gone,
+    lines = verdicts.going(
+        [each for each in plan.verdicts if verdicts.result(each, outcome) == REMOVED],
         look,
         every=every,
         hint="--json has them all",
-        freed=lambda verdict: freed.get((verdict.kind, verdict.id), 0),
+        freed=lambda verdict: outcome.freed.get((verdict.kind, verdict.id), 0),
     )
     return "\n".join(lines).rstrip()
 
@@ -125,24 +118,30 @@ def render(
     ``run`` is the number of the run in the history, where it is written down. ``agreed_bytes`` is
     what the plan in a file that is carried out was to free.
     """
-    lines = [*_table(plan, outcome, look), ""]
-    lines += _not_as_agreed(plan, look)
-    for result in (SKIPPED, FAILED, UNKNOWN, NOT_TRIED):
-        lines += _troubles(plan, outcome, result, look)
+    lines = [*_table(plan, outcome, look), "", *_not_as_agreed(plan, look)]
+    troubles: dict[str, list[tuple[Verdict, str]]] = {}
+    for verdict in plan.verdicts:
+        if removal := outcome.results.get((verdict.kind, verdict.id)):
+            troubles.setdefault(_told_as(removal), []).append((verdict, removal.detail))
+    for result, style in ((SKIPPED, "yellow"), (FAILED, "red"), (UNKNOWN, "red")):
+        lines += objects(result.capitalize(), troubles.get(result, []), look, style)
+    if untried := troubles.get(NOT_TRIED):
+        lines += [look.paint(f"{NOT_TRIED}: {len(untried)}", "red"), ""]
     lines += _restorable(outcome, run, look)
-    lines += unconfirmed.listing(unconfirmed.gone(plan, outcome), look, verb="removed")
+    gone = verdicts.unconfirmed(plan, outcome)
+    lines += verdicts.unconfirmed_lines(gone, look, verb="removed")
     lines += paragraph(freed_line(plan, outcome, disk_after, agreed_bytes), look)
     if outcome.removed:
-        lines += remaining.held(plan, look)
+        lines += verdicts.held(plan, look)
     lines += paragraph(disk_line(plan.disk, disk_after), look)
-    lines += remaining.young(plan, look)
+    lines += verdicts.young(plan, look)
     lines += notes.lines(plan.notes, look)
     return "\n".join(lines)
 
 
-def _result(verdict: Verdict, outcome: Outcome) -> str:
-    removal = outcome.results.get((verdict.kind, verdict.id))
-    return removal.result if removal else ""
+def _told_as(removal: Removal) -> str:
+    never = removal.result == FAILED and removal.detail.startswith("not tried")
+    return NOT_TRIED if never else removal.result
 
 
 def _table(plan: Plan, outcome: Outcome, look: Look) -> list[str]:
@@ -156,60 +155,35 @@ def _table(plan: Plan, outcome: Outcome, look: Look) -> list[str]:
         kind for (kind, _), removal in outcome.results.items() if removal.result == REMOVED
     )
     freed: Counter[str] = Counter()
-    for (kind, _), count in outcome.freed.items():
-        freed[kind] += count
+    for (kind, _), size in outcome.freed.items():
+        freed[kind] += size
     unlisted = figures.unlisted(plan) if plan.partial else 0
-    uncounted = "" if unlisted is not None else "not counted"
     total["image"] += plan.partial
     kept["image"] += unlisted or 0
     rows: list[Row] = [
         (
             plural(kind),
             Cell(str(removed[kind]), "" if removed[kind] else "dim"),
-            (kind == "image" and uncounted) or str(kept[kind]),
+            "not counted" if kind == "image" and unlisted is None else str(kept[kind]),
             Cell(format_size(freed[kind]), "" if freed[kind] else "dim"),
         )
         for kind in KINDS
         if total[kind]
     ]
-    in_all = removed.total()
-    rows.append(
-        (
-            Cell("total", "bold"),
-            Cell(str(in_all), "bold"),
-            Cell(str(kept.total()), "bold"),
-            Cell(format_size(outcome.freed_bytes), "bold"),
-        )
-    )
+    sums = (str(removed.total()), str(kept.total()), format_size(outcome.freed_bytes))
+    rows.append([Cell(text, "bold") for text in ("total", *sums)])
     return render_table(_COLUMNS, rows, look)
-
-
-_COLUMNS = (
-    Column(""),
-    Column("removed", right=True),
-    Column("kept", right=True),
-    Column("freed", right=True),
-)
 
 
 def _not_as_agreed(plan: Plan, look: Look) -> list[str]:
     """What was in the plan that is carried out, and stays after all, each with the reason."""
-    if not any(
-        verdict.reasons[0].rule in (Rule.AGREED, Rule.NOT_IN_PLAN) for verdict in plan.verdicts
-    ):
+    rules = {verdict.reasons[0].rule for verdict in plan.verdicts}
+    if rules.isdisjoint((Rule.AGREED, Rule.NOT_IN_PLAN)):
         return []
     stay = [verdict for verdict in plan.kept if verdict.reasons[0].rule != Rule.NOT_IN_PLAN]
-    name = names_of(stay)
-    rows: list[Row] = [
-        (verdict.kind, name(verdict), Cell(reasons.texts(verdict.reasons), "yellow"))
-        for verdict in stay
-        if not is_gone(verdict)
-    ]
-    lines = []
-    if rows:
-        lines += [look.paint(f"In the plan, and not removed: {len(rows)}", "yellow")]
-        lines += [*render_table(_TROUBLES, rows, look, header=False), ""]
-    if gone := len(stay) - len(rows):
+    here = [(each, reasons.texts(each.reasons)) for each in stay if not is_gone(each)]
+    lines = objects("In the plan, and not removed", here, look, "yellow", most=len(here))
+    if gone := len(stay) - len(here):
         lines += [f"In the plan, and gone already: {gone}", ""]
     return lines
 
@@ -233,52 +207,16 @@ def is_gone(verdict: Verdict) -> bool:
     return any(r.rule == Rule.CHANGED and r.facts.get("gone") for r in verdict.reasons)
 
 
-def _troubles(plan: Plan, outcome: Outcome, result: str, look: Look) -> list[str]:
-    """The objects that were skipped, or failed, each with the reason."""
-    found = [
-        (verdict, removal.detail)
-        for verdict in plan.verdicts
-        if (removal := outcome.results.get((verdict.kind, verdict.id))) is not None
-        and _told_as(removal) == result
-    ]
-    if not found:
-        return []
-    if result == NOT_TRIED:
-        return [look.paint(f"{NOT_TRIED}: {len(found)}", "red"), ""]
-    style = "red" if result in (FAILED, UNKNOWN) else "yellow"
-    shown = found if len(found) <= SHOWN_SKIPS + 2 else found[:SHOWN_SKIPS]
-    name = names_of(verdict for verdict, _ in shown)
-    rows: list[Row] = [
-        (verdict.kind, name(verdict), Cell(safe(detail), style)) for verdict, detail in shown
-    ]
-    lines = [look.paint(f"{result.capitalize()}: {len(found)}", style)]
-    lines += render_table(_TROUBLES, rows, look, header=False)
-    if len(shown) < len(found):
-        more = f"  {look.ellipsis} and {len(found) - len(shown)} more (--json has them all)"
-        lines.append(look.paint(more, "dim"))
-    return [*lines, ""]
-
-
 def _restorable(outcome: Outcome, run: int | None, look: Look) -> list[str]:
     """How to get back what went without an answer, or lost its references and stayed."""
     if run is None:
         return []
-    images = [told for (kind, _), told in outcome.results.items() if kind == "image"]
     told = []
     if outcome.unknown:
         told.append("The engine gave no answer. The next look at it settles what was removed.")
-    if any(each.result == UNKNOWN or each.lost for each in images):
+    if any(
+        kind == "image" and (removal.result == UNKNOWN or removal.lost)
+        for (kind, _), removal in outcome.results.items()
+    ):
         told.append(f"`holystone restore {run}` brings back what these images lost.")
     return [*paragraph(" ".join(told), look, style="yellow"), ""] if told else []
-
-
-def _told_as(removal: Removal) -> str:
-    never = removal.result == FAILED and removal.detail.startswith("not tried")
-    return NOT_TRIED if never else removal.result
-
-
-_TROUBLES = (
-    Column("kind"),
-    Column("name", gives_way=True, least=12),
-    Column("why", prose=True),
-)

@@ -11,17 +11,13 @@ from holystone.config.keys import RULES
 from holystone.config.kinds import toml
 from holystone.config.lint import Remark
 from holystone.config.load import HERE, MEND_HERE, Place, Source
-from holystone.present.document import SCHEMA, Document
+from holystone.present.document import SCHEMA, Document, fields
 from holystone.present.format import safe
-from holystone.present.table import INDENT, Cell, Column, Row, paragraph, render
+from holystone.present.report.parts import section
+from holystone.present.table import INDENT, Cell, Column, Row, paragraph
 from holystone.present.terminal import Look
 
-_COLUMNS = (
-    Column("key"),
-    Column("value", gives_way=True, least=16),
-    Column("from", prose=True),
-)
-_NOT_SET = "—"
+_COLUMNS = (Column("key"), Column("value", gives_way=True, least=16), Column("from", prose=True))
 _STRICTEST = (
     "[protect] merges all files: the strictest value counts, lists add up. For every other "
     "key the value of the nearest file counts."
@@ -49,11 +45,11 @@ def without_effect(faults: Sequence[Fault]) -> str:
 
 def show(places: Sequence[Place], values: Sequence[Value], look: Look) -> str:
     """The files that were looked for, the nearest first, and every value with its source."""
-    lines = [look.paint("Files, the nearest first", "heading")]
-    rows: list[Row] = [
+    files = [
         (safe(place.path), Cell("read" if place.found else "not there", "dim")) for place in places
     ]
-    lines += render((Column("file"), Column("state")), rows, look, header=False)
+    columns = (Column("file"), Column("state"))
+    lines = section("Files, the nearest first", columns, files, look)
     if sum(place.found for place in places) > 1:
         lines += paragraph(_STRICTEST, look, indent=INDENT, style="dim")
     if any(place.found and place.only_protects for place in places):
@@ -62,14 +58,13 @@ def show(places: Sequence[Place], values: Sequence[Value], look: Look) -> str:
         heading = f"[{table}]" if table else "The docker command's configuration"
         if table.startswith(RULES):
             heading = f"[[{RULES}]]"
-        lines += ["", look.paint(heading, "heading")]
         told: list[Row] = []
         for value in group:
             source = safe(value.source + (f" ({value.note})" if value.note else ""))
-            written = _NOT_SET if value.value is None else safe(toml(value.value))
+            written = "—" if value.value is None else safe(toml(value.value))
             style = "dim" if value.source == DEFAULT else ""
             told.append((value.name, written, Cell(source, style)))
-        lines += render(_COLUMNS, told, look, header=False)
+        lines += ["", *section(heading, _COLUMNS, told, look)]
     return "\n".join(lines)
 
 
@@ -82,20 +77,16 @@ def check(places: Sequence[Place], remarks: Sequence[Remark], compared: str, loo
         lines += [f"{' ' * INDENT}{safe(place.path)}" for place in places]
     for remark in remarks:
         where = ": ".join(part for part in (remark.file, remark.key) if part)
-        text = f"{look.paint('warning:', 'yellow')} {safe(where)}: {safe(remark.text)}"
-        lines += [text]
+        warning = look.paint("warning:", "yellow")
+        lines.append(f"{warning} {safe(where)}: {safe(remark.text)}")
     return "\n".join([*lines, *paragraph(compared, look)])
 
 
 def document_of_values(places: Sequence[Place], values: Sequence[Value]) -> Document:
     """The document of ``config show --json``."""
     told = [
-        {
-            "key": f"{value.table}.{value.name}" if value.table else value.name,
-            "value": value.value,
-            "source": value.source,
-            "note": value.note,
-        }
+        {"key": f"{value.table}.{value.name}" if value.table else value.name}
+        | fields(value, "value source note")
         for value in values
     ]
     return {"schema": SCHEMA, "files": _files(places), "values": told}
@@ -112,7 +103,4 @@ def document_of_check(places: Sequence[Place], said: Sequence[Remark], host: str
 
 
 def _files(places: Sequence[Place]) -> list[Document]:
-    return [
-        {"path": place.path, "found": place.found, "only_protects": place.only_protects}
-        for place in places
-    ]
+    return [fields(place, "path found only_protects") for place in places]

@@ -1,17 +1,17 @@
-"""``holystone history``: past runs in a table, and one of them whole."""
+"""``holystone history``: past runs in a table, one of them whole, and recorded use as a trace."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from holystone.planner.units import format_duration, format_size
-from holystone.planner.verdict import KINDS, Reason, Rule, Verdict
+from holystone.planner.verdict import KINDS, Reason, Rule
 from holystone.present import reasons
-from holystone.present.apart import names_of
-from holystone.present.document import SCHEMA, Document
+from holystone.present.document import SCHEMA, Document, fields
 from holystone.present.format import counted, counts_of, plural, run_name, safe, timestamp
+from holystone.present.report.parts import DETAIL, NAME, names, section
 from holystone.present.table import Cell, Column, Row, facts, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
@@ -25,6 +25,9 @@ from holystone.store.records import (
     Removed,
     RunSummary,
 )
+
+if TYPE_CHECKING:
+    from holystone.replay.export import Exported
 
 NONE_YET = "No runs yet. Every clean is recorded here before it removes anything."
 _NO_ANSWER = "requested, but no answer came; the next look at the engine settles it"
@@ -46,12 +49,7 @@ _RUNS = (
     Column("ENDED", drop=1),
     Column("NOTES", prose=True),
 )
-_REMOVALS = (
-    Column("name", gives_way=True, least=20),
-    Column("freed", right=True),
-    Column("result"),
-    Column("detail", prose=True, style="dim"),
-)
+_REMOVALS = (NAME, Column("freed", right=True), Column("result"), DETAIL)
 
 
 class Listed(NamedTuple):
@@ -72,7 +70,7 @@ def document(listed: Listed) -> Document:
     """The document of ``history --json``, newest first."""
     return {
         "schema": SCHEMA,
-        "since_at": None if listed.since is None else timestamp(listed.since),
+        **fields(listed, "since_at=since"),
         "runs": [_run(run) for run in listed.runs],
         "totals": {
             "runs": len(listed.runs),
@@ -93,25 +91,52 @@ def document_of(run: RunSummary, removals: Sequence[Removed]) -> Document:
         "run": _run(run),
         "removals": [
             {
-                "kind": removal.kind,
-                "id": removal.id,
-                "names": list(removal.names),
-                "tags": list(removal.tags),
-                "digests": list(removal.digests),
-                "platforms": list(removal.platforms),
+                **fields(removal, "kind id names tags digests platforms"),
                 "labels": dict(removal.labels),
-                "size_bytes": removal.size,
-                "planned_bytes": removal.planned_bytes,
-                "freed_bytes": removal.freed_bytes,
-                "result": removal.result or None,
-                "detail": removal.detail,
-                "lost": list(removal.lost),
+                **fields(removal, "size_bytes=size planned_bytes freed_bytes result? detail lost"),
                 "reasons": reasons_of(removal),
-                "settled_at": None if removal.at is None else timestamp(removal.at),
+                **fields(removal, "settled_at=at"),
             }
             for removal in removals
         ],
     }
+
+
+def _run(run: RunSummary) -> Document:
+    engine_id, _, store = run.engine.rpartition("/")
+    return {
+        **fields(run, "id level"),
+        "engine": {"id": engine_id, "store": store, "name": run.engine_name},
+        **fields(run, "endpoint job? started_at=started ended_at=ended state interrupted? steps"),
+        **fields(run, "planned_bytes estimated freed_bytes removed skipped failed unknown"),
+        **fields(run, "free_before_bytes=free_before free_after_bytes=free_after"),
+        **fields(run, ASKED),
+    }
+
+
+ASKED = (
+    "target_free_bytes=target_free options tagged_removed=tagged "
+    "tagged_under_pressure=under_pressure"
+)
+"""Fields of a run: what was asked of it, and the tagged images it removed."""
+
+
+def reasons_of(removal: Removed) -> list[Document] | None:
+    """Why an object was to go, as ``plan --json`` has it; None where that was not recorded."""
+    if removal.reasons is None:
+        return None
+    return [
+        {"rule": each.rule, "facts": dict(each.facts), "text": _words(each)}
+        for each in removal.reasons
+    ]
+
+
+def _words(reason: RecordedReason) -> str:
+    """A reason in words; of another version of holystone, which may have other rules, its name."""
+    try:
+        return reasons.text(Reason(Rule(reason.rule), reason.facts))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return safe(reason.rule)
 
 
 def table(listed: Listed, look: Look) -> str:
@@ -124,58 +149,99 @@ def table(listed: Listed, look: Look) -> str:
         if listed.since is not None:
             return f"No run has started{on} since {_minute(listed.since)}."
         return f"No run was made{on} yet." if on else NONE_YET
-    rows: list[Row] = [
-        (
-            str(run.id),
-            _minute(run.started),
-            safe(run.level),
-            safe(run.engine_name),
-            _about(run.planned_bytes, estimated=run.estimated),
-            _about(run.freed_bytes, estimated=_is_estimated(run)),
-            str(run.removed),
-            str(run.skipped),
-            str(run.failed),
-            _took(run),
-            Cell(_state(run), _STYLES.get(run.state, "yellow")),
-            Cell(_notes(run), "yellow" if run.under_pressure else "dim"),
+    rows: list[Row] = []
+    for run in runs:
+        state = f"{run.state}, {run.unknown} unknown" if run.unknown else run.state
+        target = "" if run.target_free is None else f"until {format_size(run.target_free)} free"
+        # The target says it already, but for that of a plan in a file.
+        told = ("--until-free ",) if target else ()
+        options = [each for each in run.options or () if not each.startswith(told)]
+        notes = filter(None, [target, tagged_removed(run), safe(" ".join(options))])
+        rows.append(
+            (
+                str(run.id),
+                _minute(run.started),
+                safe(run.level),
+                safe(run.engine_name),
+                _about(run.planned_bytes, estimated=run.estimated),
+                _about(run.freed_bytes, estimated=_is_estimated(run)),
+                *map(str, (run.removed, run.skipped, run.failed)),
+                _took(run),
+                Cell(state, _STYLES.get(run.state, "yellow")),
+                Cell("; ".join(notes), "yellow" if run.under_pressure else "dim"),
+            )
         )
-        for run in runs
-    ]
     return "\n".join([*render_table(_RUNS, rows, look), "", *paragraph(_totals(listed), look)])
+
+
+def _totals(listed: Listed) -> str:
+    """What the runs of the list come to, in a sentence."""
+    runs = listed.runs
+    count = counted(len(runs), "run")
+    if listed.selected:
+        count = f"{len(runs)} of {listed.in_period} runs"
+    elif listed.in_period > len(runs):
+        count = f"The newest {len(runs)} of {listed.in_period} runs"
+    since = "" if listed.since is None else f" since {_minute(listed.since)}"
+    removed = counted(sum(run.removed for run in runs), "object")
+    freed = _about(sum(run.freed_bytes for run in runs), estimated=any(map(_is_estimated, runs)))
+    told = f"{count}{since}: {removed} removed, {freed} freed."
+    if pressed := sum(run.under_pressure or 0 for run in runs):
+        told += f" {counted(pressed, 'tagged image')} went under pressure."
+    return told
 
 
 def render(run: RunSummary, removals: Sequence[Removed], look: Look) -> str:
     """One run with every removal it meant to make."""
     went = {kind: sum(r.kind == kind and r.result == REMOVED for r in removals) for kind in KINDS}
+    tagged = tagged_removed(run)
+    options = NOT_RECORDED if run.options is None else safe(" ".join(run.options)) or "defaults"
+    ended = f"early: {safe(run.interrupted)}" if run.interrupted else "done"
+    ended = {KILLED: "killed, or its machine went down", RUNNING: "still running"}.get(
+        run.state, ended
+    )
+    disk = ""
+    if run.free_before is not None and run.free_after is not None:
+        disk = f"{format_size(run.free_after)} free, {format_size(run.free_before)} before"
     title = f"Run {run.id}: {run_title(run)} of {safe(run.engine_name)}"
     lines = paragraph(title, look, style="bold")
     lines += facts(
         [
             ("engine", safe(run.endpoint)),
             ("job", safe(run.job)),
-            ("options", _options(run)),
+            ("options", options),
             ("started", timestamp(run.started)),
             ("took", _took(run)),
-            ("ended", _ended(run)),
+            ("ended", ended),
             ("planned", _about(run.planned_bytes, estimated=run.estimated)),
             ("freed", _about(run.freed_bytes, estimated=_is_estimated(run))),
-            ("removed", _removed(run, went)),
+            ("removed", (counts_of(went) or "nothing") + (f" ({tagged})" if tagged else "")),
             ("skipped", str(run.skipped or "")),
             ("failed", str(run.failed or "")),
             ("unknown", str(run.unknown or "")),
-            ("disk", _disk(run)),
+            ("disk", disk),
         ],
         look,
     )
     for kind in KINDS:
         group = [removal for removal in removals if removal.kind == kind]
-        if group:
-            name = names_of(map(_verdict, group))
-            rows = [_row(each, name(_verdict(each))) for each in group]
-            heading = look.paint(plural(kind).capitalize(), "heading")
-            lines += ["", f"{heading}  {len(group)}"]
-            lines += render_table(_REMOVALS, rows, look, header=False)
+        calls = names((kind, each.id, each.names) for each in group)
+        rows = [_row(each, call) for each, call in zip(group, calls, strict=True)]
+        if rows:
+            heading, count = plural(kind).capitalize(), str(len(group))
+            lines += ["", *section(heading, _REMOVALS, rows, look, beside=count)]
     return "\n".join(lines)
+
+
+def _row(removal: Removed, name: str) -> Row:
+    freed = "" if removal.freed_bytes is None else format_size(removal.freed_bytes)
+    style = "" if removal.result == REMOVED else "yellow"
+    said = removal.detail or (_NO_ANSWER if removal.result == UNKNOWN else "")
+    why = f"reason {NOT_RECORDED}"
+    if removal.reasons is not None:
+        why = "; ".join(map(_words, removal.reasons))
+    told = "; ".join(filter(None, [safe(said), why]))
+    return (name, freed, Cell(removal.result or "not told", style), told)
 
 
 def run_title(run: RunSummary) -> str:
@@ -197,81 +263,6 @@ def tagged_removed(run: RunSummary) -> str:
     return f"{count}, {run.under_pressure} under pressure" if run.under_pressure else count
 
 
-def why(removal: Removed) -> str:
-    """Why an object was to go, in words."""
-    if removal.reasons is None:
-        return f"reason {NOT_RECORDED}"
-    return "; ".join(map(_words, removal.reasons))
-
-
-def reasons_of(removal: Removed) -> list[Document] | None:
-    """Why an object was to go, as ``plan --json`` has it; None where that was not recorded."""
-    if removal.reasons is None:
-        return None
-    return [
-        {"rule": each.rule, "facts": dict(each.facts), "text": _words(each)}
-        for each in removal.reasons
-    ]
-
-
-def _words(reason: RecordedReason) -> str:
-    """A reason in words; of another version of holystone, which may have other rules, its name."""
-    try:
-        return reasons.text(Reason(Rule(reason.rule), reason.facts))
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return safe(reason.rule)
-
-
-def _verdict(removal: Removed) -> Verdict:
-    return Verdict(removal.kind, removal.id, removal.names, remove=True, reasons=())
-
-
-def _row(removal: Removed, name: str) -> Row:
-    freed = "" if removal.freed_bytes is None else format_size(removal.freed_bytes)
-    result = removal.result or "not told"
-    style = "" if removal.result == REMOVED else "yellow"
-    said = removal.detail or (_NO_ANSWER if removal.result == UNKNOWN else "")
-    told = "; ".join(filter(None, [safe(said), why(removal)]))
-    return (name, freed, Cell(result, style), told)
-
-
-def _notes(run: RunSummary) -> str:
-    """What else tells one run from another: its target, tagged images that went, its options."""
-    target = "" if run.target_free is None else f"until {format_size(run.target_free)} free"
-    # The target says it already, but for that of a plan in a file.
-    told = ("--until-free ",) if target else ()
-    options = [each for each in run.options or () if not each.startswith(told)]
-    return "; ".join(filter(None, [target, tagged_removed(run), safe(" ".join(options))]))
-
-
-def _removed(run: RunSummary, went: Mapping[str, int]) -> str:
-    tagged = tagged_removed(run)
-    return f"{counts_of(went) or 'nothing'}{f' ({tagged})' if tagged else ''}"
-
-
-def _options(run: RunSummary) -> str:
-    if run.options is None:
-        return NOT_RECORDED
-    return safe(" ".join(run.options)) or "defaults"
-
-
-def _totals(listed: Listed) -> str:
-    """What the runs of the list come to, in a sentence."""
-    runs = listed.runs
-    count = counted(len(runs), "run")
-    if listed.selected:
-        count = f"{len(runs)} of {listed.in_period} runs"
-    elif listed.in_period > len(runs):
-        count = f"The newest {len(runs)} of {listed.in_period} runs"
-    since = "" if listed.since is None else f" since {_minute(listed.since)}"
-    removed = counted(sum(run.removed for run in runs), "object")
-    freed = _about(sum(run.freed_bytes for run in runs), estimated=any(map(_is_estimated, runs)))
-    told = f"{count}{since}: {removed} removed, {freed} freed."
-    if pressed := sum(run.under_pressure or 0 for run in runs):
-        told += f" {counted(pressed, 'tagged image')} went under pressure."
-    return told
-
-
 def _is_estimated(run: RunSummary) -> bool:
     return run.estimated or run.state == KILLED
 
@@ -291,50 +282,19 @@ def _took(run: RunSummary) -> str:
     return f"{seconds:.1f} s" if seconds < 10 else format_duration(seconds)
 
 
-def _state(run: RunSummary) -> str:
-    """How the run ended, and how many removals nobody knows the end of."""
-    return f"{run.state}, {run.unknown} unknown" if run.unknown else run.state
+def document_of_export(path: str, written: Exported) -> Document:
+    """The document of ``history export FILE --json``."""
+    told = fields(written, "uses references images pulls first_at=first last_at=last")
+    return {"schema": SCHEMA, "file": path} | told
 
 
-def _ended(run: RunSummary) -> str:
-    if run.state == KILLED:
-        return "killed, or its machine went down"
-    if run.state == RUNNING:
-        return "still running"
-    return f"early: {safe(run.interrupted)}" if run.interrupted else "done"
-
-
-def _disk(run: RunSummary) -> str:
-    before, after = run.free_before, run.free_after
-    if before is None or after is None:
-        return ""
-    return f"{format_size(after)} free, {format_size(before)} before"
-
-
-def _run(run: RunSummary) -> Document:
-    engine_id, _, store = run.engine.rpartition("/")
-    return {
-        "id": run.id,
-        "level": run.level,
-        "engine": {"id": engine_id, "store": store, "name": run.engine_name},
-        "endpoint": run.endpoint,
-        "job": run.job or None,
-        "started_at": timestamp(run.started),
-        "ended_at": None if run.ended is None else timestamp(run.ended),
-        "state": run.state,
-        "interrupted": run.interrupted or None,
-        "steps": run.steps,
-        "planned_bytes": run.planned_bytes,
-        "estimated": run.estimated,
-        "freed_bytes": run.freed_bytes,
-        "removed": run.removed,
-        "skipped": run.skipped,
-        "failed": run.failed,
-        "unknown": run.unknown,
-        "free_before_bytes": run.free_before,
-        "free_after_bytes": run.free_after,
-        "target_free_bytes": run.target_free,
-        "options": None if run.options is None else list(run.options),
-        "tagged_removed": run.tagged,
-        "tagged_under_pressure": run.under_pressure,
-    }
+def exported(where: str, written: Exported) -> str:
+    """What was written into a trace, in a sentence."""
+    uses, references = counted(written.uses, "use"), counted(written.references, "reference")
+    times = ""
+    if written.first is not None and written.last is not None:
+        times = f", from {timestamp(written.first)} to {timestamp(written.last)}"
+    return (
+        f"Wrote {uses} of {references} and {counted(written.images, 'image')}{times}, "
+        f"to {safe(where)}. {counted(written.pulls, 'use')} had to pull the image."
+    )

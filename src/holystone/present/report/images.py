@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
-from holystone.planner.inventory import Image, Inventory
+from holystone.planner.inventory import Inventory
 from holystone.planner.units import format_size
-from holystone.planner.verdict import Plan, Verdict
+from holystone.planner.verdict import Plan
 from holystone.present import figures, notes, reasons
 from holystone.present.apart import shortened
 from holystone.present.format import SHORT_ID, age, count_of, counted, safe
 from holystone.present.lists import images as list_of
-from holystone.present.report.listing import FOLD_AFTER
+from holystone.present.report.verdicts import FOLD_AFTER
 from holystone.present.table import INDENT, Cell, Column, Row, paragraph, shows
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
@@ -70,9 +70,17 @@ def render(
         count = count_of(len(inventory.images), "image")
         return f"No image on this host matches --filter; {count} in all."
     shown = {row.image.id for row in listed}
-    total = _total(inventory.images, stored)
+    total = count_of(len(inventory.images), "image")
+    tags = sum(len(image.tags) for image in inventory.images)
     if selected and len(shown) < len(inventory.images):
-        total = _part(inventory, listed, shown)
+        some = [image for image in inventory.images if image.id in shown]
+        stored = figures.images_stored(some, figures.image_shares(some))
+        total = f"{len(some)} of {total} shown"
+        tags = sum(row.tag != list_of.NONE for row in listed)
+    total += f", {counted(tags, 'tag')}"
+    if stored.stored is not None:
+        about = "about " if stored.estimated else ""
+        total += f", {about}{format_size(stored.stored)} stored (what images share counts once)"
     short = shortened(row.image.id for row in listed)
     cells: list[Row] = [_row(row, short(row.image.id)) for row in listed]
     columns: Sequence[Column] = _COLUMNS
@@ -82,7 +90,7 @@ def render(
     for text in rest:
         note = f"{look.ellipsis} and {text} (--all lists them)"
         lines += paragraph(note, look, indent=INDENT, style="dim")
-    lines += ["", *paragraph(total, look)]
+    lines += ["", *paragraph(f"{total}.", look)]
     return "\n".join([*lines, *notes.lines(inventory.notes, look)])
 
 
@@ -108,6 +116,9 @@ def _without_ids(rows: Sequence[Row]) -> tuple[list[Column], list[Row]]:
 
 def _row(row: list_of.Row, short: str) -> Row:
     image, share = row.image, row.share
+    verdict = Cell(f"keep: {reasons.label(row.verdict.reasons[0].rule)}")
+    if row.verdict.remove:
+        verdict = Cell("remove", "yellow")
     return (
         safe(row.repository),
         safe(row.tag),
@@ -117,36 +128,5 @@ def _row(row: list_of.Row, short: str) -> Row:
         UNKNOWN if share is None else format_size(share.shared),
         UNKNOWN if row.age is None else age(row.age),
         UNKNOWN if row.idle is None else "now" if row.idle == 0 else age(row.idle),
-        _verdict(row.verdict),
-    )
-
-
-def _verdict(verdict: Verdict) -> Cell:
-    if verdict.remove:
-        return Cell("remove", "yellow")
-    return Cell(f"keep: {reasons.label(verdict.reasons[0].rule)}")
-
-
-def _part(inventory: Inventory, listed: Sequence[list_of.Row], shown: Collection[str]) -> str:
-    """What those come to that were asked for, beside how many there are."""
-    some = [image for image in inventory.images if image.id in shown]
-    stored = figures.images_stored(some, figures.image_shares(some))
-    tags = sum(row.tag != list_of.NONE for row in listed)
-    count = f"{len(some)} of {count_of(len(inventory.images), 'image')} shown"
-    return _sum(count, tags, stored)
-
-
-def _total(images: Sequence[Image], stored: figures.Stored) -> str:
-    count = count_of(len(images), "image")
-    return _sum(count, sum(len(image.tags) for image in images), stored)
-
-
-def _sum(count: str, tags: int, stored: figures.Stored) -> str:
-    references = counted(tags, "tag")
-    if stored.stored is None:
-        return f"{count}, {references}."
-    about = "about " if stored.estimated else ""
-    return (
-        f"{count}, {references}, {about}{format_size(stored.stored)} stored "
-        "(what images share counts once)."
+        verdict,
     )

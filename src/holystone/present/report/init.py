@@ -9,13 +9,12 @@ from typing import Any, NamedTuple
 from holystone.operations.ci_targets import TARGETS, Target, filled
 from holystone.operations.init import LEAVE, REPLACE, SHARED, UNCHANGED, WRITE, Beside, Change
 from holystone.outside.text import safe, safe_lines
-from holystone.present.document import SCHEMA, Document
+from holystone.present.document import SCHEMA, Document, fields
 from holystone.present.format import counted
 from holystone.present.report.protect import in_short
 from holystone.present.terminal import Look
 from holystone.scan.proposal import Proposal
-from holystone.scan.prune_commands import PruneLine
-from holystone.scan.prune_lines import PruneFile
+from holystone.scan.prune_lines import PruneFile, PruneLine
 
 _REFERENCE = f"- !reference [{SHARED}, after_script]"
 _TOLD = {
@@ -36,21 +35,30 @@ class Told(NamedTuple):
 
 def document(told: Sequence[Told], beside: Beside, **more: Any) -> Document:
     """The document of ``init --json``; ``more`` are further fields."""
-    warnings, prunes = _documents(beside)
-    return {
-        "schema": SCHEMA,
-        "targets": [
-            {
-                "target": target.name,
-                "found": mark,
-                "files": [{"path": each.path, "action": each.action} for each in changes],
-                "warnings": warnings if target.name == "gitlab" else [],
-            }
-            for target, mark, changes in told
-        ],
-        "prunes": prunes,
-        **more,
-    }
+    text = f"its after_script takes the place of the clean's; add: {_REFERENCE}"
+    job = "file=place.file line=place.line job"
+    warnings = [fields(each, job) | {"text": text} for each in beside.own]
+    targets = [
+        {
+            "target": target.name,
+            "found": mark,
+            "files": [fields(each, "path action") for each in changes],
+            "warnings": warnings if target.name == "gitlab" else [],
+        }
+        for target, mark, changes in told
+    ]
+    done = "replaced" if beside.replaced else "left"
+    prunes = [
+        {
+            "file": file.path,
+            **fields(each, "line text level"),
+            "action": "link" if file.is_link else "by hand" if each.by_hand else done,
+            **fields(each, "reason?=by_hand suggestion? note?"),
+        }
+        for file in beside.prunes
+        for each in file.lines
+    ]
+    return {"schema": SCHEMA, "targets": targets, "prunes": prunes, **more}
 
 
 def found(told: Sequence[Told], beside: Beside, proposal: Proposal, folder: str, look: Look) -> str:
@@ -96,7 +104,34 @@ def _line(change: Change, *, is_done: bool) -> str:
 
 def beside_lines(beside: Beside, target: str) -> list[str]:
     """What was found beside, to stand below what was written; begins with an empty line."""
-    return [*_warnings(beside), *_prunes(beside, target)]
+    lines = _warnings(beside)
+    if not beside.prunes:
+        return lines
+    count = counted(sum(len(file.lines) for file in beside.prunes), "command")
+    lines += [
+        "",
+        f"{count} of this repository prune the host, and take what the next job needs:",
+        "",
+    ]
+    by_hand: list[str] = []
+    for file in beside.prunes:
+        if file.is_link:
+            places = (f"{safe(file.path)}:{each.line}  {safe(each.text)}" for each in file.lines)
+            lines += [f"  {place}  (a link: change it by hand)" for place in places]
+            continue
+        if file.replaced:
+            lines += difference(file)
+        for each in file.lines:
+            if each.by_hand:
+                by_hand.append(f"  {_place(each)}  {safe(each.text)}")
+                by_hand.append(f"    {safe(each.by_hand)}; instead: {safe(each.suggestion)}")
+                by_hand += [f"    {each.note}"] if each.note else []
+    lines += notes(beside)
+    lines += ["", "Replace by hand:", "", *by_hand] if by_hand else []
+    if beside.changeable:
+        left = f"Left as they are: holystone init {target} --replace-prune replaces them."
+        lines += ["", "Replaced." if beside.replaced else left]
+    return lines
 
 
 def _warnings(found: Beside) -> list[str]:
@@ -111,7 +146,10 @@ def _warnings(found: Beside) -> list[str]:
     places = [safe(str(each.place)) for each in found.own]
     width = max(map(len, places))
     for place, each in zip(places, found.own, strict=True):
-        lines.append(f"  {place:<{width}}  {_called(each.job)}")
+        what = "template" if each.job.startswith(".") else "job"
+        called = f"{what} {safe(each.job)}"
+        called = "default, for all jobs" if each.job == "default" else called
+        lines.append(f"  {place:<{width}}  {called}")
     lines += ["", "Where such a job is to end in the clean, add this line to its after_script:", ""]
     lines.append(f"    {_REFERENCE}")
     if any(each.job == "default" for each in found.own):
@@ -123,63 +161,11 @@ def _warnings(found: Beside) -> list[str]:
     return lines
 
 
-def _called(job: str) -> str:
-    if job == "default":
-        return "default, for all jobs"
-    return f"template {safe(job)}" if job.startswith(".") else f"job {safe(job)}"
-
-
-def _prunes(found: Beside, target: str) -> list[str]:
-    """The lines that prune, as a change that replaces them."""
-    if not found.prunes:
-        return []
-    count = counted(sum(len(file.lines) for file in found.prunes), "command")
-    lines = [
-        "",
-        f"{count} of this repository prune the host, and take what the next job needs:",
-        "",
-    ]
-    for file in found.prunes:
-        if file.is_link:
-            places = (f"{safe(file.path)}:{each.line}  {safe(each.text)}" for each in file.lines)
-            lines += [f"  {place}  (a link: change it by hand)" for place in places]
-        elif file.replaced:
-            lines += difference(file)
-    lines += [*notes(found), *_by_hand(found)]
-    if found.changeable:
-        lines.append("")
-        lines.append(
-            "Replaced."
-            if found.replaced
-            else f"Left as they are: holystone init {target} --replace-prune replaces them."
-        )
-    return lines
-
-
 def notes(found: Beside) -> list[str]:
     """What the commands took that the clean in their place does not."""
-    noted = [
-        line
-        for file in found.changeable
-        for each in file.replaced
-        if each.note
-        for line in (f"  {_place(each)}", f"    {each.note}")
-    ]
+    lines = [each for file in found.changeable for each in file.replaced if each.note]
+    noted = [text for each in lines for text in (f"  {_place(each)}", f"    {each.note}")]
     return ["", "What the clean there does not take:", "", *noted] if noted else []
-
-
-def _by_hand(found: Beside) -> list[str]:
-    """The commands that no clean can take the place of as they stand."""
-    lines: list[str] = []
-    for file in found.prunes:
-        for each in file.lines if not file.is_link else ():
-            if each.by_hand:
-                lines += [
-                    f"  {_place(each)}  {safe(each.text)}",
-                    f"    {safe(each.by_hand)}; instead: {safe(each.suggestion)}",
-                    *([f"    {each.note}"] if each.note else []),
-                ]
-    return ["", "Replace by hand:", "", *lines] if lines else []
 
 
 def _place(line: PruneLine) -> str:
@@ -189,46 +175,6 @@ def _place(line: PruneLine) -> str:
 def difference(file: PruneFile) -> list[str]:
     """The change of a file, as ``diff -u`` shows it."""
     path = file.path.removeprefix("./")
-    changes = difflib.unified_diff(
-        file.before.splitlines(),
-        file.after.splitlines(),
-        f"a/{path}",
-        f"b/{path}",
-        n=1,
-        lineterm="",
-    )
+    before, after = file.before.splitlines(), file.after.splitlines()
+    changes = difflib.unified_diff(before, after, f"a/{path}", f"b/{path}", n=1, lineterm="")
     return [safe_lines(line) for line in changes]
-
-
-def _documents(found: Beside) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Warnings and prunes as JSON has them."""
-    own = [
-        {
-            "file": each.place.file,
-            "line": each.place.line,
-            "job": each.job,
-            "text": f"its after_script takes the place of the clean's; add: {_REFERENCE}",
-        }
-        for each in found.own
-    ]
-    lines = [
-        {
-            "file": file.path,
-            "line": each.line,
-            "text": each.text,
-            "level": each.level,
-            "action": "link"
-            if file.is_link
-            else "by hand"
-            if each.by_hand
-            else "replaced"
-            if found.replaced
-            else "left",
-            "reason": each.by_hand or None,
-            "suggestion": each.suggestion or None,
-            "note": each.note or None,
-        }
-        for file in found.prunes
-        for each in file.lines
-    ]
-    return own, lines

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from holystone.planner.names import familiar
 from holystone.planner.usage import Lease
-from holystone.present.document import SCHEMA, Document
-from holystone.present.format import age, clock, safe, timestamp
+from holystone.present.document import SCHEMA, Document, fields
+from holystone.present.format import age, clock, safe
 from holystone.present.table import Column, paragraph, render
 from holystone.present.terminal import Look
 
@@ -16,23 +16,14 @@ _COLUMNS = (
     Column("UNTIL"),
     Column("LEFT", right=True, drop=1),
     Column("JOB", gives_way=True, least=8),
+    Column("USER", gives_way=True, least=8),
 )
-
-_USER = Column("USER", gives_way=True, least=8)
-"""Shown where a lease is another user's."""
+"""The last one is shown where a lease is another user's."""
 
 
 def document(leases: Sequence[Lease], *, released: bool) -> Document:
     """The document of ``lease --json``: of the leases there are, or of those that were ended."""
-    told = [
-        {
-            "reference": lease.reference,
-            "until_at": timestamp(lease.until),
-            "job": lease.job or None,
-            "user": lease.user or None,
-        }
-        for lease in leases
-    ]
+    told = [fields(lease, "reference until_at=until job? user?") for lease in leases]
     return {"schema": SCHEMA, "released" if released else "leases": told}
 
 
@@ -59,6 +50,7 @@ def table(leases: Sequence[Lease], now: float, look: Look) -> str:
     """Every lease, the first to end first."""
     if not leases:
         return "There are no leases."
+    columns = _COLUMNS if any(lease.user for lease in leases) else _COLUMNS[:-1]
     rows = [
         (
             safe(lease.reference),
@@ -66,12 +58,10 @@ def table(leases: Sequence[Lease], now: float, look: Look) -> str:
             age(lease.until - now),
             safe(lease.job) or "—",
             safe(lease.user) or "—",
-        )
+        )[: len(columns)]
         for lease in leases
     ]
-    if any(lease.user for lease in leases):
-        return "\n".join(render((*_COLUMNS, _USER), rows, look))
-    return "\n".join(render(_COLUMNS, [row[:-1] for row in rows], look))
+    return "\n".join(render(columns, rows, look))
 
 
 def _for(lease: Lease) -> str:

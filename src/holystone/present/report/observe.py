@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from holystone.engine.host import Observed
@@ -10,7 +11,7 @@ from holystone.planner.names import familiar
 from holystone.planner.units import format_duration
 from holystone.planner.usage import Usage, Use
 from holystone.present.apart import shortened
-from holystone.present.document import Document, preamble
+from holystone.present.document import Document, fields, preamble
 from holystone.present.format import (
     age,
     ago,
@@ -41,22 +42,15 @@ def document(
     inventory: Inventory, observed: Observed, usage: Usage, chosen: Sequence[Row] | None = None
 ) -> Document:
     """The document of ``observe --json``; ``chosen`` are the rows that are wanted."""
-    return preamble(inventory.engine, inventory.taken_at, inventory.disk, inventory.notes) | {
+    chosen = rows(inventory, observed, usage) if chosen is None else chosen
+    ever = "uses_ever=ever.count first_used_at=ever.first last_used_at=ever.last"
+    item = f"reference uses {ever} used_about_every_seconds=ever.gap image_id?=image"
+    return {
+        **preamble(inventory.engine, inventory.taken_at, inventory.disk, inventory.notes),
         "since_at": timestamp(observed.since) if observed.since else None,
         "remembered": observed.kept,
         "uses": len(observed.counted),
-        "references": [
-            {
-                "reference": row.reference,
-                "uses": row.uses,
-                "uses_ever": row.ever.count,
-                "first_used_at": timestamp(row.ever.first),
-                "last_used_at": timestamp(row.ever.last),
-                "used_about_every_seconds": row.ever.gap,
-                "image_id": row.image or None,
-            }
-            for row in (rows(inventory, observed, usage) if chosen is None else chosen)
-        ],
+        "references": [fields(row, item) for row in chosen],
         "known_references": len(usage.references),
         "missed": list(observed.missed),
     }
@@ -80,8 +74,7 @@ def render(
     title = f"Use of {safe(inventory.engine.name)} ({engine_name(inventory.engine)}): {since}"
     lines = paragraph(title, look, style="bold")
     every = rows(inventory, observed, usage)
-    if chosen is None:
-        chosen = every
+    chosen = every if chosen is None else chosen
     if chosen:
         short = shortened(
             each for row in chosen for each in (row.image, row.reference.partition("@")[2]) if each
@@ -92,7 +85,7 @@ def render(
                 str(row.uses),
                 str(row.ever.count),
                 ago(now - row.ever.last),
-                "—" if row.ever.gap is None else about(row.ever.gap),
+                _about(row.ever.gap),
                 (row.image if row.whole else short(row.image)) or "—",
             )
             for row in chosen
@@ -109,8 +102,10 @@ def render(
     return "\n".join(lines)
 
 
-def about(gap: float) -> str:
+def _about(gap: float | None) -> str:
     """How far apart uses are: ``20 min``, ``3 h``."""
+    if gap is None:
+        return "—"
     return format_duration(gap) if gap < 60 else age(gap)
 
 
@@ -118,9 +113,9 @@ def rows(
     inventory: Inventory, observed: Observed, usage: Usage, *, whole: bool = False
 ) -> list[Row]:
     """The references used, the most often used first."""
-    uses: dict[str, list[Sighting]] = {}
+    uses: defaultdict[str, list[Sighting]] = defaultdict(list)
     for sighting in observed.counted:
-        uses.setdefault(sighting.reference, []).append(sighting)
+        uses[sighting.reference].append(sighting)
     made = []
     for reference, seen in sorted(uses.items(), key=lambda item: (-len(item[1]), item[0])):
         # Where nothing can be kept there is only what was seen now.

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from shlex import join
 
 from holystone.operations.protect import Written
-from holystone.present.document import SCHEMA, Document
+from holystone.present.document import SCHEMA, Document, fields
 from holystone.present.format import counted, listed, safe
-from holystone.present.table import Cell, Column, Row, paragraph, render
+from holystone.present.report.parts import DETAIL, NAME, section
+from holystone.present.table import Cell, Column, paragraph, render
 from holystone.present.terminal import Look
 from holystone.scan.findings import Place
 from holystone.scan.proposal import Image, Proposal
@@ -17,47 +18,36 @@ from holystone.scan.proposal import Image, Proposal
 _PLACES_SHOWN = 3
 _NAMED = 3
 """Images that one line names."""
-_COLUMNS = (
-    Column("image", gives_way=True, least=20),
-    Column("where", prose=True, style="dim"),
-)
+_COLUMNS = (NAME, DETAIL)
 _LEFT_OUT = (
     Column("what", gives_way=True, least=16),
     Column("where", gives_way=True, least=24),
-    Column("why", prose=True, style="dim"),
+    DETAIL,
 )
-_NOT_READ = (Column("where", gives_way=True, least=20), Column("why", prose=True, style="dim"))
 
 
 def document(proposal: Proposal, written: Written | None) -> Document:
     """The document of ``protect --json``."""
+    place = "file=place.file line?=place.line"
+    unread = (*proposal.unread, *proposal.troubles)
+    told = None
+    if written is not None:
+        told = fields(written, "path created added")
+        for name, pairs in (("covered", written.covered), ("excepted", written.excepted)):
+            told[name] = [{"reference": each, "pattern": pattern} for each, pattern in pairs]
     return {
         "schema": SCHEMA,
         "files": proposal.files,
         "images": [
             {
                 "reference": image.reference,
-                "found": [{**_place(use.place), "written": use.written} for use in image.uses],
+                "found": [fields(use, f"{place} written") for use in image.uses],
             }
             for image in proposal.images
         ],
-        "left_out": [
-            {**_place(left.place), "written": left.written, "rule": left.rule, "why": left.why}
-            for left in proposal.left_out
-        ],
-        "unread": [
-            {**_place(trouble.place), "why": trouble.why}
-            for trouble in (*proposal.unread, *proposal.troubles)
-        ],
-        "written": None
-        if written is None
-        else {
-            "path": written.path,
-            "created": written.created,
-            "added": list(written.added),
-            "covered": [{"reference": r, "pattern": p} for r, p in written.covered],
-            "excepted": [{"reference": r, "pattern": p} for r, p in written.excepted],
-        },
+        "left_out": [fields(left, f"{place} written rule why") for left in proposal.left_out],
+        "unread": [fields(trouble, f"{place} why") for trouble in unread],
+        "written": told,
     }
 
 
@@ -89,12 +79,8 @@ def written(proposal: Proposal, told: Written, look: Look, *, every: bool = Fals
         ("Protected there already", told.covered),
         ("Not added, since the file takes them back", told.excepted),
     ):
-        if pairs:
-            rows: list[Row] = [
-                (safe(reference), f"by {safe(pattern)}") for reference, pattern in pairs
-            ]
-            lines += ["", look.paint(heading, "heading")]
-            lines += render(_COLUMNS, rows, look, header=False)
+        rows = [(safe(reference), f"by {safe(pattern)}") for reference, pattern in pairs]
+        lines += ["", *section(heading, _COLUMNS, rows, look)] if rows else []
     rest = _rest(proposal, look, every=every)
     return "\n".join([*lines, "", *rest] if rest else lines).rstrip("\n")
 
@@ -124,24 +110,23 @@ def _rest(proposal: Proposal, look: Look, *, every: bool) -> list[str]:
     grouped: dict[tuple[str, str], list[Place]] = {}
     for left in proposal.left_out:
         grouped.setdefault((left.written, left.why), []).append(left.place)
-    if grouped:
-        rows: list[Row] = [
-            (safe(what), safe(_places(places, every=every)), safe(why))
-            for (what, why), places in grouped.items()
-        ]
-        lines += [look.paint("Left out", "heading")]
-        lines += [*render(_LEFT_OUT, rows, look, header=False), ""]
-    if troubles := (*proposal.unread, *proposal.troubles):
-        rows = [
-            (Cell(safe(str(trouble.place)), "yellow"), safe(trouble.why)) for trouble in troubles
-        ]
-        lines += [look.paint("Could not be read", "heading")]
-        lines += [*render(_NOT_READ, rows, look, header=False), ""]
+    left_out = [
+        (safe(what), safe(_places(places, every=every)), safe(why))
+        for (what, why), places in grouped.items()
+    ]
+    unread = [
+        (Cell(safe(str(trouble.place)), "yellow"), safe(trouble.why))
+        for trouble in (*proposal.unread, *proposal.troubles)
+    ]
+    if left_out:
+        lines += [*section("Left out", _LEFT_OUT, left_out, look), ""]
+    if unread:
+        lines += [*section("Could not be read", _COLUMNS, unread, look), ""]
     return lines
 
 
 def _uses(images: Sequence[Image], look: Look, *, every: bool) -> list[str]:
-    rows: list[Row] = [
+    rows = [
         (safe(image.reference), safe(_places((use.place for use in image.uses), every=every)))
         for image in images
     ]
@@ -153,7 +138,3 @@ def _places(places: Iterable[Place], *, every: bool) -> str:
     if every or len(told) <= _PLACES_SHOWN + 1:
         return ", ".join(told)
     return f"{', '.join(told[:_PLACES_SHOWN])} and {len(told) - _PLACES_SHOWN} more"
-
-
-def _place(place: Place) -> Document:
-    return {"file": place.file, "line": place.line or None}

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from holystone.operations.refresh import Entry, Refresh, minute_of_the_day
+from holystone.operations.refresh import Refresh, minute_of_the_day
+from holystone.operations.refresh_plan import Entry
 from holystone.planner.units import clock, format_size
-from holystone.present.document import SCHEMA, Document
+from holystone.present.document import SCHEMA, Document, fields
 from holystone.present.format import counted, engine_name, listed, safe, short_id
+from holystone.present.report.parts import DETAIL, NAME, ended_early, section
 from holystone.present.table import Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
-from holystone.store.pull_speeds import Speed
+from holystone.store.engine_facts import Speed
 
 _STATES = {
     "current": ("up to date", "dim"),
@@ -40,47 +42,21 @@ _SUM = {
     "left": "left for later",
 }
 """What the sum counts beside the pulls, and how it says so."""
-_COLUMNS = (
-    Column("reference", gives_way=True, least=20),
-    Column("result"),
-    Column("detail", prose=True, style="dim"),
-)
-_SPEEDS = (Column("registry", gives_way=True, least=20), Column("speed"))
 
 
 def document(done: Refresh) -> Document:
     """The document of ``refresh --json``."""
-    entries = done.entries
-    counts = Counter(entry.result for entry in entries)
+    counts = Counter(entry.result for entry in done.entries)
     outcome = {name: counts[name] for name in _RESULTS}
+    outcome["pulled_bytes"] = sum(entry.size or 0 for entry in done.entries)
+    item = "reference why state result? detail image_id_before?=before image_id?"
     return {
         "schema": SCHEMA,
-        "dry_run": done.dry_run,
-        "window": done.window or None,
+        **fields(done, "dry_run window?"),
         "limit_bytes_per_second": None,
         "outside_window": done.outside,
-        "outcome": None
-        if done.dry_run
-        else outcome
-        | {
-            "pulled_bytes": sum(entry.size or 0 for entry in entries),
-            "seconds": round(done.seconds, 3),
-            "interrupted": done.interrupted or None,
-        },
-        "items": [
-            {
-                "reference": entry.reference,
-                "why": entry.why,
-                "state": entry.state,
-                "result": entry.result or None,
-                "detail": entry.detail,
-                "image_id_before": entry.before or None,
-                "image_id": entry.image_id or None,
-                "pulled_bytes": entry.size,
-                "seconds": None if entry.seconds is None else round(entry.seconds, 3),
-            }
-            for entry in entries
-        ],
+        "outcome": None if done.dry_run else outcome | fields(done, "seconds interrupted?"),
+        "items": [fields(each, f"{item} pulled_bytes=size seconds") for each in done.entries],
         "speeds": [
             {
                 "registry": registry,
@@ -97,42 +73,38 @@ def render(done: Refresh, look: Look) -> str:
     if done.engine is None:
         now = clock(minute_of_the_day())
         return f"Outside the window {done.window}: it is {now}, and nothing was asked or pulled."
-    entries = done.entries
     verb = "Would refresh" if done.dry_run else "Refreshed"
     lines = paragraph(f"{verb} images of {engine_name(done.engine)}", look, style="bold")
-    if entries:
-        rows = [_row(entry) for entry in entries]
-        lines += ["", *render_table(_COLUMNS, rows, look, header=False)]
-    if done.speeds:
-        rated: list[Row] = [(safe(each), _rate(rate)) for each, rate in done.speeds.items()]
-        lines += ["", look.paint("Speed", "heading")]
-        lines += render_table(_SPEEDS, rated, look, header=False)
-    lines += ["", *paragraph(_sum(entries, None if done.dry_run else done.seconds), look)]
-    if done.interrupted:
-        lines += paragraph(f"Ended early: {done.interrupted}.", look, style="red")
-    return "\n".join(lines)
+    if done.entries:
+        rows = [_row(entry) for entry in done.entries]
+        columns = (NAME, Column("result"), DETAIL)
+        lines += ["", *render_table(columns, rows, look, header=False)]
+    speeds = [
+        (safe(registry), f"{_rate(speed)}, median of {counted(speed.pulls, 'pull')}")
+        for registry, speed in done.speeds.items()
+    ]
+    if speeds:
+        lines += ["", *section("Speed", (NAME, Column("speed")), speeds, look)]
+    lines += ["", *paragraph(_sum(done.entries, None if done.dry_run else done.seconds), look)]
+    return "\n".join([*lines, *ended_early(done.interrupted, look)])
 
 
-def _row(entry: Entry) -> Row:
-    word, style = _told(entry)
-    return (safe(entry.reference), Cell(word, style), safe(_detail(entry)))
+def _rate(speed: Speed) -> str:
+    return f"{format_size(round(speed.bytes_per_second))}/s"
 
 
 def _told(entry: Entry) -> tuple[str, str]:
+    """The word for how a reference stands, or what became of it, and its style."""
     return _RESULTS[entry.result] if entry.result else _STATES[entry.state]
 
 
-def _detail(entry: Entry) -> str:
-    if entry.result != "pulled":
-        return entry.detail
-    came = "" if entry.size is None else f"{format_size(entry.size)} "
-    took = f"{came}in {entry.seconds or 0.0:.1f} s"
-    return f"{took}; it was {short_id(entry.before)}" if entry.before else took
-
-
-def _rate(rate: Speed) -> str:
-    pulls = counted(rate.pulls, "pull")
-    return f"{format_size(round(rate.bytes_per_second))}/s, median of {pulls}"
+def _row(entry: Entry) -> Row:
+    detail = entry.detail
+    if entry.result == "pulled":
+        came = "" if entry.size is None else f"{format_size(entry.size)} "
+        detail = f"{came}in {entry.seconds or 0.0:.1f} s"
+        detail += f"; it was {short_id(entry.before)}" if entry.before else ""
+    return (safe(entry.reference), Cell(*_told(entry)), safe(detail))
 
 
 def _sum(entries: Sequence[Entry], seconds: float | None) -> str:

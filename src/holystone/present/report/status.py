@@ -11,7 +11,9 @@ from holystone.planner.verdict import Plan
 from holystone.present import figures, notes, reasons
 from holystone.present.apart import names_of
 from holystone.present.format import engine_name, plural, safe
-from holystone.present.report import account, remaining
+from holystone.present.report import verdicts
+from holystone.present.report.disk import account_rows
+from holystone.present.report.parts import section
 from holystone.present.report.plan import total
 from holystone.present.table import INDENT, Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
@@ -19,7 +21,6 @@ from holystone.present.terminal import Look
 
 LARGEST = 5
 BAR = 30
-
 _KINDS = (
     Column("kind"),
     Column("count", right=True),
@@ -33,6 +34,11 @@ _IMAGES = (
     Column("SHARED", right=True, drop=2),
     Column("VERDICT", prose=True, style="dim"),
 )
+_REACHED = {
+    "critical": "Above the critical watermark: holystone clean --watermarks makes room.",
+    "high": "Above the high watermark: holystone clean --watermarks makes room.",
+    "inodes": "Too many of its inodes are in use.",
+}
 
 
 def render(
@@ -46,17 +52,13 @@ def render(
 ) -> str:
     """The host on one screen. ``endpoint`` is the engine's address."""
     engine = inventory.engine
-    lines = paragraph(
-        f"{safe(engine.name)}: {engine_name(engine)}, API {safe(engine.api_version)}",
-        look,
-        style="bold",
-    )
+    title = f"{safe(engine.name)}: {engine_name(engine)}, API {safe(engine.api_version)}"
+    lines = paragraph(title, look, style="bold")
     lines += paragraph(safe(endpoint), look, style="dim")
-    lines += ["", *_disk(inventory.disk, marks, look), look.paint("Stored", "heading")]
     shares = figures.image_shares(inventory.images)
-    rows = _kinds(inventory, shares) or [("nothing", "", "", "")]
-    rows += account.rows(inventory, beside)
-    lines += render_table(_KINDS, rows, look, header=False)
+    rows: list[Row] = [*(_kinds(inventory, shares) or [("nothing", "", "", "")])]
+    rows += account_rows(inventory, beside)
+    lines += ["", *_disk(inventory.disk, marks, look), *section("Stored", _KINDS, rows, look)]
     lines += ["", look.paint(f"A {plan.level} clean", "heading"), *_promise(plan, look), ""]
     lines += _largest(inventory, plan, shares, look)
     if inventory.notes:
@@ -64,76 +66,58 @@ def render(
     return "\n".join(lines).rstrip()
 
 
-_REACHED = {
-    "critical": "Above the critical watermark: holystone clean --watermarks makes room.",
-    "high": "Above the high watermark: holystone clean --watermarks makes room.",
-    "inodes": "Too many of its inodes are in use.",
-}
-
-
 def _disk(disk: Disk, marks: Watermarks, look: Look) -> list[str]:
+    heading = look.paint("Disk", "heading")
     if disk.total_bytes is None or disk.free_bytes is None:
-        if not disk.unseen:
-            return []
         said = f"not in sight: {safe(disk.unseen)}"
-        return [look.paint("Disk", "heading"), *paragraph(said, look, indent=2), ""]
-    used = disk.total_bytes - disk.free_bytes
-    share = used / disk.total_bytes if disk.total_bytes else 0.0
+        return [heading, *paragraph(said, look, indent=2), ""] if disk.unseen else []
+    share = (disk.total_bytes - disk.free_bytes) / disk.total_bytes if disk.total_bytes else 0.0
     width = min(BAR, look.width - 4)
     full = min(width, max(0, round(share * width)))
     reached = marks.reached(disk)
     style = "red" if reached == "critical" else "yellow" if reached else "green"
     above = paragraph(_REACHED[reached], look, indent=2, style=style) if reached else []
-    bar = look.paint("█" * full, style) + look.paint("░" * (width - full), "dim")
-    said = (
-        f"{share:.0%} used, {format_size(disk.free_bytes)} free of {format_size(disk.total_bytes)}"
-    )
+    bar = f"  {look.paint('█' * full, style)}{look.paint('░' * (width - full), 'dim')}"
+    free, whole = format_size(disk.free_bytes), format_size(disk.total_bytes)
+    said = f"{share:.0%} used, {free} free of {whole}"
     if 4 + width + len(said) <= look.width or not look.wrap:
-        return [look.paint("Disk", "heading"), f"  {bar}  {said}", *above, ""]
-    return [look.paint("Disk", "heading"), f"  {bar}", *paragraph(said, look, indent=2), *above, ""]
+        return [heading, f"{bar}  {said}", *above, ""]
+    return [heading, bar, *paragraph(said, look, indent=2), *above, ""]
 
 
-def _kinds(inventory: Inventory, shares: dict[str, Share | None]) -> list[Row]:
+def _kinds(
+    inventory: Inventory, shares: dict[str, Share | None]
+) -> list[tuple[str, str, str, str]]:
     """A row for each kind: how many, how many bytes, and what is to be known about those."""
-    stored = figures.images_stored(inventory.images, shares)
-    running = sum(container.state == "running" for container in inventory.containers)
-    cache = figures.cache_bytes(inventory)
-    volumes = figures.volume_bytes(inventory)
-    rows: list[Row] = []
+    rows = []
     if inventory.images:
-        note = ""
+        stored = figures.images_stored(inventory.images, shares)
+        size = note = ""
+        if stored.stored is not None:
+            size = ("~" if stored.estimated else "") + format_size(stored.stored)
         if stored.unique is not None and stored.shared is not None:
-            note = (
-                f"{format_size(stored.unique)} unique, {format_size(stored.shared)} shared "
-                "(counted once)"
-            )
-        about = "~" if stored.estimated else ""
-        size = "" if stored.stored is None else about + format_size(stored.stored)
-        rows.append((plural("image"), str(len(inventory.images)), size, note))
+            shared = f"{format_size(stored.shared)} shared (counted once)"
+            note = f"{format_size(stored.unique)} unique, {shared}"
+        rows.append(("image", len(inventory.images), size, note))
     if inventory.containers:
+        running = sum(container.state == "running" for container in inventory.containers)
         size = format_size(sum(c.writable_size for c in inventory.containers))
-        rows.append(
-            (plural("container"), str(len(inventory.containers)), size, f"{running} running")
-        )
+        rows.append(("container", len(inventory.containers), size, f"{running} running"))
     if inventory.cache:
+        cache = figures.cache_bytes(inventory)
         parts = [f"{format_size(cache.in_use)} in use"] if cache.in_use else []
         if cache.shared:
             parts.append(f"another {format_size(cache.shared)} shared with images")
-        rows.append(
-            (
-                plural("cache"),
-                str(len(inventory.cache)),
-                format_size(cache.own),
-                ", ".join(parts) or "none of it in use",
-            )
-        )
+        note = ", ".join(parts) or "none of it in use"
+        rows.append(("cache", len(inventory.cache), format_size(cache.own), note))
     elif any(note.problem == "usage" and note.kind == "cache" for note in inventory.notes):
-        rows.append((plural("cache"), "", "", "not reported by the engine"))
+        rows.append(("cache", 0, "", "not reported by the engine"))
     if inventory.volumes:
+        volumes = figures.volume_bytes(inventory)
         size = format_size(volumes.known) if volumes.unknown < len(inventory.volumes) else ""
         note = f"the size of {volumes.unknown} is not known" if volumes.unknown else ""
-        rows.append((plural("volume"), str(len(inventory.volumes)), size, note))
-    return rows
+        rows.append(("volume", len(inventory.volumes), size, note))
+    return [(plural(kind), str(count or ""), size, note) for kind, count, size, note in rows]
 
 
 def _promise(plan: Plan, look: Look) -> list[str]:
@@ -144,7 +128,7 @@ def _promise(plan: Plan, look: Look) -> list[str]:
     if len(going) > 1:
         each = ", ".join(f"{plural(t.kind)} {format_size(t.freed_bytes)}" for t in going)
         lines += paragraph(f"By kind: {each}.", inner, style="dim")
-    lines += remaining.held(plan, inner) + remaining.young(plan, inner)
+    lines += verdicts.held(plan, inner) + verdicts.young(plan, inner)
     return [" " * INDENT + line for line in lines]
 
 
@@ -152,25 +136,17 @@ def _largest(
     inventory: Inventory, plan: Plan, shares: dict[str, Share | None], look: Look
 ) -> list[str]:
     """The largest images, with what keeps each."""
-    verdicts = {verdict.id: verdict for verdict in plan.verdicts if verdict.kind == "image"}
+    of = {verdict.id: verdict for verdict in plan.verdicts if verdict.kind == "image"}
     images = sorted(inventory.images, key=lambda image: (-image.size, image.id))[:LARGEST]
     if not images:
         return []
-    name = names_of(verdicts[image.id] for image in images)
+    name = names_of(of[image.id] for image in images)
     rows: list[Row] = []
     for image in images:
-        verdict, share = verdicts[image.id], shares[image.id]
-        action = "remove" if verdict.remove else "keep"
-        rows.append(
-            (
-                name(verdict),
-                format_size(image.size),
-                "—" if share is None else format_size(share.unique),
-                "—" if share is None else format_size(share.shared),
-                Cell(
-                    f"{action}: {reasons.briefs(verdict.reasons)}",
-                    "yellow" if verdict.remove else "dim",
-                ),
-            )
-        )
+        verdict, share = of[image.id], shares[image.id]
+        action, style = ("remove", "yellow") if verdict.remove else ("keep", "dim")
+        unique = "—" if share is None else format_size(share.unique)
+        shared = "—" if share is None else format_size(share.shared)
+        why = Cell(f"{action}: {reasons.briefs(verdict.reasons)}", style)
+        rows.append((name(verdict), format_size(image.size), unique, shared, why))
     return [look.paint("Largest images", "heading"), *render_table(_IMAGES, rows, look)]

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 
 from holystone.operations.digest_check import Damage
-from holystone.operations.verify import Entry, Verification
+from holystone.operations.verifier import Entry
+from holystone.operations.verify import Verification
 from holystone.planner.units import format_size
-from holystone.planner.verdict import Verdict
-from holystone.present.apart import names_of
-from holystone.present.document import SCHEMA, Document
+from holystone.present.document import SCHEMA, Document, fields
 from holystone.present.format import count_of, listed, safe, short_id, short_reference
+from holystone.present.report.parts import DETAIL, NAME, SIZE, names
 from holystone.present.table import Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
 
-_STYLES = {"ok": "green", "damaged": "red", "unchecked": "yellow"}
-_RESULTS = {"ok": "ok", "damaged": "damaged", "unchecked": "not checked"}
-_COLUMNS = (
-    Column("name", gives_way=True, least=20),
-    Column("size", right=True),
-    Column("result"),
-    Column("detail", prose=True, style="dim"),
-)
-
-
+_RESULTS = {
+    "ok": ("ok", "green"),
+    "damaged": ("damaged", "red"),
+    "unchecked": ("not checked", "yellow"),
+}
 _MEND = (
     "`holystone verify --repair` removes a damaged image and pulls it again, where its registry "
     "has all of it and no container uses it."
@@ -34,44 +28,23 @@ _MEND = (
 
 def document(done: Verification) -> Document:
     """The document of ``verify --json``."""
-    entries = done.entries
-    counts = Counter(entry.result for entry in entries)
-    repairs = Counter(entry.repair for entry in entries)
+    counts = Counter(entry.result for entry in done.entries)
+    repairs = Counter(entry.repair for entry in done.entries)
+    outcome = {name: counts[name] for name in _RESULTS}
+    outcome |= {name: repairs[name] for name in ("repaired", "failed")}
+    affected = "not_checked=notes also_affected=also containers"
+    repair = "repair? repair_detail repair_cure?"
     return {
         "schema": SCHEMA,
-        "outcome": {
-            "ok": counts["ok"],
-            "damaged": counts["damaged"],
-            "unchecked": counts["unchecked"],
-            "repaired": repairs["repaired"],
-            "failed": repairs["failed"],
-            "bytes_read": done.bytes_read,
-            "seconds": round(done.seconds, 3),
-            "interrupted": done.interrupted or None,
-        },
+        "outcome": outcome | fields(done, "bytes_read seconds interrupted?"),
         "images": [
             {
-                "id": entry.image.id,
-                "tags": list(entry.image.tags),
-                "digests": list(entry.image.digests),
+                **fields(entry.image, "id tags digests"),
                 "result": entry.result,
-                "damages": [
-                    {
-                        "part": damage.part,
-                        "expected": damage.expected or None,
-                        "found": damage.found or None,
-                        "words": damage.words,
-                    }
-                    for damage in entry.damages
-                ],
-                "not_checked": list(entry.notes),
-                "also_affected": list(entry.also),
-                "containers": list(entry.containers),
-                "repair": entry.repair or None,
-                "repair_detail": entry.repair_detail,
-                "repair_cure": entry.repair_cure or None,
+                "damages": [fields(each, "part expected? found? words") for each in entry.damages],
+                **fields(entry, f"{affected} {repair}"),
             }
-            for entry in entries
+            for entry in done.entries
         ],
     }
 
@@ -81,15 +54,14 @@ def render(done: Verification, look: Look, *, every: bool) -> str:
 
     Where nothing was to be repaired it ends with how to mend the damage.
     """
-    entries = done.entries
-    told = [entry for entry in entries if every or entry.result != "ok"]
-    name = names_of(map(_verdict, told))
-    rows = [_row(entry, name(_verdict(entry))) for entry in told]
-    lines = render_table(_COLUMNS, rows, look, header=False)
+    told = [entry for entry in done.entries if every or entry.result != "ok"]
+    calls = names(("image", each.image.id, each.image.tags or each.image.digests) for each in told)
+    rows = [_row(entry, call) for entry, call in zip(told, calls, strict=True)]
+    lines = render_table((NAME, SIZE, Column("result"), DETAIL), rows, look, header=False)
     if lines:
         lines.append("")
-    lines += paragraph(_sum(entries, done.bytes_read, done.seconds), look)
-    if not done.repairing and any(entry.result == "damaged" for entry in entries):
+    lines += paragraph(_sum(done), look)
+    if not done.repairing and any(entry.result == "damaged" for entry in done.entries):
         lines += paragraph(_MEND, look)
     return "\n".join(lines)
 
@@ -103,20 +75,10 @@ def cache_question(count: int, size: int) -> str:
     )
 
 
-def _verdict(entry: Entry) -> Verdict:
-    image = entry.image
-    return Verdict("image", image.id, image.tags or image.digests, remove=False, reasons=())
-
-
 def _row(entry: Entry, name: str) -> Row:
-    image = entry.image
-    cell = Cell(_RESULTS[entry.result], _STYLES[entry.result])
-    if entry.repair == "repaired":
-        cell = Cell("repaired", "green")
-    return (name, format_size(image.size), cell, _detail(entry))
-
-
-def _detail(entry: Entry) -> str:
+    cell = Cell("repaired", "green")
+    if entry.repair != "repaired":
+        cell = Cell(*_RESULTS[entry.result])
     parts = [_damage(damage) for damage in entry.damages]
     if entry.result == "damaged" and entry.also:
         parts.append(f"also in {', '.join(map(short_reference, entry.also))}")
@@ -131,7 +93,7 @@ def _detail(entry: Entry) -> str:
             parts.append(safe(entry.repair_cure).removesuffix("."))
     elif entry.repair_detail:
         parts.append(safe(entry.repair_detail))
-    return ". ".join(parts)
+    return (name, format_size(entry.image.size), cell, ". ".join(parts))
 
 
 def _damage(damage: Damage) -> str:
@@ -143,12 +105,12 @@ def _damage(damage: Damage) -> str:
     return f"{said}: {safe(damage.words)}" if damage.words else said
 
 
-def _sum(entries: Sequence[Entry], bytes_read: int, seconds: float) -> str:
-    counts = Counter(entry.result for entry in entries)
-    parts = [f"{counts[r]} {_RESULTS[r]}" for r in ("ok", "damaged", "unchecked") if counts[r]]
-    said = f"Verified {count_of(len(entries), 'image')} in {seconds:.1f} s"
-    said += f", {format_size(bytes_read)} read: {listed(parts) or 'nothing to do'}."
-    repairs = Counter(entry.repair for entry in entries)
+def _sum(done: Verification) -> str:
+    counts = Counter(entry.result for entry in done.entries)
+    parts = [f"{counts[name]} {word}" for name, (word, _) in _RESULTS.items() if counts[name]]
+    said = f"Verified {count_of(len(done.entries), 'image')} in {done.seconds:.1f} s"
+    said += f", {format_size(done.bytes_read)} read: {listed(parts) or 'nothing to do'}."
+    repairs = Counter(entry.repair for entry in done.entries)
     if repairs["repaired"] or repairs["failed"]:
         failed = f", {repairs['failed']} not" if repairs["failed"] else ""
         said += f" Repaired {repairs['repaired']}{failed}."

@@ -1,8 +1,8 @@
-"""Delete build cache records by ID, and find out why any of them stays.
+"""Build cache records: as an engine lists them, and deleted by ID.
 
 BuildKit deletes a record once nothing refers to it: no build, and no record made from it. One call
 that names many records deletes them leaves first, and never one that a build uses. What it leaves
-is listed again and asked for again while that changes anything.
+is listed again and asked for again while that changes anything; then it is told why it stays.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from functools import partial
+from typing import Any
 from urllib.parse import quote
 
-from holystone.engine.buildkit.control import MOST_PRUNED, is_plain, prune
-from holystone.engine.buildkit.grpc import Channel
-from holystone.engine.buildkit.records import list_cache
+from holystone.engine.buildkit import MOST_PRUNED, Channel, is_plain, prune
 from holystone.engine.client import Client
+from holystone.engine.clock import timestamp
 from holystone.engine.errors import EngineError, EngineRefused, ProtocolError
 from holystone.engine.host import (
     ALREADY_GONE,
@@ -28,13 +30,21 @@ from holystone.engine.host import (
     USED,
     Removal,
 )
-from holystone.engine.reading import FAULT
+from holystone.engine.parse import id_of
+from holystone.engine.reading import FAULT, of_kind, patiently, read_list
 from holystone.planner.inventory import CacheRecord
 
 BUSY = Removal(SKIPPED, "in use by a build")
 UNEXPLAINED = Removal(SKIPPED, "the engine kept it and did not say why")
 UNNAMEABLE = Removal(FAILED, "its ID cannot be named in a prune call without naming others")
-
+BY_TYPE = (1, 42)
+"""The API version from which ``/system/df`` answers for one kind alone."""
+_VERBOSE = (1, 52)
+"""The API version from which ``/system/df`` lists objects only where it is asked to."""
+_DOUBTS = (0.0, 0.1, 0.3, 0.9)
+"""Seconds before each further look where much of the build cache claims to be in use."""
+_MUCH = 4
+"""One record in so many that claims to be in use is much."""
 _PAUSES = (0.0, 0.05, 0.2, 0.5, 1.0)
 """Seconds before each round: a look at the records and a call that deletes what can go."""
 _IN_A_URL = 100
@@ -42,6 +52,83 @@ _IN_A_URL = 100
 that names them anew for each record it looks at, so one that names 500 takes twice as long."""
 _CONFLICT = 409
 _LONGEST_NAME = 60
+
+
+def cache_record(entry: Mapping[str, Any]) -> CacheRecord:
+    """A build cache record of ``GET /system/df``.
+
+    Its parents are ``Parents``, on older engines ``Parent``; engines 26.1 to 28.5 spell the key
+    with a blank before it.
+    """
+    parents = entry.get("Parents") or entry.get(" Parents") or ()
+    if not parents and entry.get("Parent"):
+        parents = (entry["Parent"],)
+    return CacheRecord(
+        id=id_of(entry, "ID"),
+        parents=tuple(str(parent) for parent in parents),
+        type=str(entry.get("Type") or "regular"),
+        description=str(entry.get("Description") or ""),
+        size=max(0, int(entry.get("Size") or 0)),
+        created=timestamp(entry.get("CreatedAt")) or 0.0,
+        last_used=timestamp(entry.get("LastUsedAt")),
+        usage_count=int(entry.get("UsageCount") or 0),
+        in_use=bool(entry.get("InUse")),
+        shared=bool(entry.get("Shared")),
+    )
+
+
+def disk_usage(answer: Mapping[str, Any], kind: str) -> Any:
+    """The entries of one kind (``Images Containers Volumes BuildCache``) in ``GET /system/df``.
+
+    Up to API 1.51 they stand under the kind; from 1.53 on under ``ImageUsage`` and so on, in
+    ``Items``, and 1.52 has both.
+    """
+    usage = answer.get(f"{kind.removesuffix('s')}Usage")
+    if isinstance(usage, Mapping) and usage.get("Items"):
+        return usage["Items"]
+    return answer.get(kind) or []
+
+
+def cache_usage(client: Client) -> str:
+    """What to ask for the build cache, alone where the engine can tell it alone."""
+    api = client.negotiate().api
+    if api < BY_TYPE:
+        return "/system/df"
+    return "/system/df?type=build-cache" + ("&verbose=1" if api >= _VERBOSE else "")
+
+
+def list_cache(client: Client) -> dict[str, CacheRecord]:
+    """The build cache records as they are now, by ID. Raises EngineError."""
+    return {record.id: record for record in doubted(client, _ask_cache(client))}
+
+
+def _ask_cache(client: Client) -> list[CacheRecord]:
+    ask = partial(client.get, cache_usage(client))
+    entries = disk_usage(of_kind(dict, patiently(ask), "/system/df"), "BuildCache")
+    records, _ = read_list(cache_record, entries, "/system/df", "cache")
+    return records
+
+
+def doubted(client: Client, records: list[CacheRecord]) -> list[CacheRecord]:
+    """The records, asked for again while many of them claim to be in use.
+
+    BuildKit holds a record while it measures it, for whoever asked first, and says to others that
+    it is in use: after a restart, or after large builds, that can be nearly all of them. What it
+    says twice, with a moment in between, is believed.
+    Raises EngineUnreachable, ProtocolError.
+    """
+    for pause in _DOUBTS:
+        busy = {record.id for record in records if record.in_use}
+        if len(busy) * _MUCH < len(records) or not busy:
+            break
+        time.sleep(pause)
+        try:
+            records = _ask_cache(client)
+        except EngineRefused:
+            break  # What it said before is all there is.
+        if pause and busy == {record.id for record in records if record.in_use}:
+            break
+    return records
 
 
 class CacheRemover:
@@ -127,7 +214,13 @@ class CacheRemover:
             return Removal(SKIPPED, USED)
         if record.in_use:
             return BUSY
-        return _needed_by(children[0]) if children else UNEXPLAINED
+        if not children:
+            return UNEXPLAINED
+        name = " ".join(children[0].description.split())
+        if len(name) > _LONGEST_NAME:
+            name = name[: _LONGEST_NAME - 1] + "…"
+        said = f"{children[0].id} ({name})" if name else children[0].id
+        return Removal(SKIPPED, f"another record that stays is made from it: {said}")
 
     def _is_used(self, record: CacheRecord) -> bool:
         """Whether somebody used a record since planned."""
@@ -172,43 +265,35 @@ class CacheRemover:
         return gone, set()
 
     def _deleted(self, client: Client, record_ids: Sequence[str]) -> Iterator[set[str]]:
-        """What BuildKit deletes, call by call."""
+        """What BuildKit deletes, call by call: over gRPC, unless a proxy does not let it through.
+
+        Raises ProtocolError where a call broke off, and may have deleted some.
+        """
         left = list(record_ids)
         while left and self._over_grpc:
-            deleted = self._prune_over_grpc(client, left[:MOST_PRUNED])
-            if deleted is not None:
-                yield deleted
-                del left[:MOST_PRUNED]
+            self._over_grpc = False
+            try:
+                channel = Channel(client, works=True)
+            except EngineError:
+                break
+            with closing(channel):
+                try:
+                    deleted = prune(channel, left[:MOST_PRUNED])
+                except EngineError as error:
+                    raise ProtocolError(f"BuildKit broke off a prune: {error}") from None
+            self._over_grpc = True
+            del left[:MOST_PRUNED]
+            yield deleted
         for start in range(0, len(left), _IN_A_URL):
             yield _prune_over_http(client, left[start : start + _IN_A_URL])
-
-    def _prune_over_grpc(self, client: Client, record_ids: Sequence[str]) -> set[str] | None:
-        """The IDs of those deleted; None where BuildKit cannot be asked this way.
-
-        A proxy before the engine may not let it through. Raises ProtocolError where the call broke
-        off, and may have deleted some.
-        """
-        try:
-            channel = Channel(client, works=True)
-        except EngineError:
-            self._over_grpc = False
-            return None
-        try:
-            return prune(channel, record_ids)
-        except EngineError as error:
-            self._over_grpc = False
-            raise ProtocolError(f"BuildKit broke off a prune: {error}") from None
-        finally:
-            channel.close()
 
 
 def _prune_over_http(client: Client, record_ids: Sequence[str]) -> set[str]:
     """The IDs of those deleted. Raises EngineError."""
     # The filter is a regular expression that may match anywhere, hence the anchors.
     filters = quote(json.dumps({"id": [f'"^({"|".join(record_ids)})$"']}))
-    path = client.versioned(f"/build/prune?all=1&filters={filters}")
     try:
-        answer = client.request("POST", path)
+        answer = client.request("POST", client.versioned(f"/build/prune?all=1&filters={filters}"))
     except EngineRefused as refusal:
         if refusal.status != _CONFLICT:
             raise
@@ -223,11 +308,3 @@ def _children(records: Mapping[str, CacheRecord]) -> defaultdict[str, list[Cache
         for parent in record.parents:
             children[parent].append(record)
     return children
-
-
-def _needed_by(child: CacheRecord) -> Removal:
-    name = " ".join(child.description.split())
-    if len(name) > _LONGEST_NAME:
-        name = name[: _LONGEST_NAME - 1] + "…"
-    said = f"{child.id} ({name})" if name else child.id
-    return Removal(SKIPPED, f"another record that stays is made from it: {said}")

@@ -1,1 +1,0 @@
-"""BuildKit, through the engine: the build cache and its records of builds."""
