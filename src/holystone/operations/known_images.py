@@ -9,7 +9,7 @@ from holystone.engine.client import Client
 from holystone.engine.events import Event
 from holystone.planner.inventory import Image, Inventory, Layer, Note, chain_ids
 from holystone.planner.names import digest_names
-from holystone.usage import arrivals, tag_times
+from holystone.usage import arrivals
 from holystone.usage.store_port import ImageFacts, Memory
 
 
@@ -84,11 +84,12 @@ class KnownImages:
 
     def date_tagged(self, inventory: Inventory) -> Inventory:
         """The inventory with when its tagged images got their tags."""
-        unknown = tag_times.to_ask(inventory.images, self.facts)
+        known = arrivals.dated(inventory.images, self.facts)
+        unknown = [each for each in inventory.images if each.tags and each.id not in known]
         found = image_facts.inspect_images(self.client, unknown, self.facts)
         self.odd |= found.odd
-        self.learn(tag_times.learn(unknown, found.facts), inventory)
-        self.tagged_at = tag_times.remembered(inventory.images, self.facts)
+        self.learn(arrivals.learn_dates(unknown, found.facts), inventory)
+        self.tagged_at = arrivals.dated(inventory.images, self.facts)
         self._read_times(inventory, [image.id for image in inventory.images if image.tags])
         return self.apply(inventory)
 

@@ -23,7 +23,7 @@ from holystone.planner.names import complete
 from holystone.planner.totals import Beside
 from holystone.planner.usage import Lease, Usage
 from holystone.planner.verdict import Step
-from holystone.usage import arrivals, tag_times
+from holystone.usage import arrivals
 from holystone.usage.store_port import Memory
 from holystone.usage.tracker import UsageTracker
 
@@ -136,8 +136,9 @@ class LiveHost:
         events, facts = self.uses.events, self.images.facts
         self.images.learn(arrivals.learn(facts, inventory, events, self.uses.bookmark), inventory)
         if self.uses.missed:
-            self.images.learn(tag_times.forget_all(facts), inventory)
-        self.images.learn(tag_times.forget(events, self.touched.meant_by, facts), inventory)
+            self.images.learn(arrivals.forget_dates(facts, facts), inventory)
+        moved = arrivals.tagged_by(events, self.touched.meant_by)
+        self.images.learn(arrivals.forget_dates(facts, moved), inventory)
         inventory = self.images.settle_digests(self.images.apply(inventory), events)
         if any(not image.tags for image in inventory.images):
             inventory = self._with_lists(inventory)
