@@ -22,7 +22,7 @@ from holystone.planner.names import complete, digest_names
 from holystone.planner.totals import Beside
 from holystone.planner.usage import Lease, Usage
 from holystone.planner.verdict import Step
-from holystone.usage import arrivals, tag_times
+from holystone.usage import arrivals
 from holystone.usage.store_port import ImageFacts, Memory
 from holystone.usage.tracker import UsageTracker
 
@@ -149,9 +149,9 @@ class LiveHost:
         told = arrivals.learn(self.facts, inventory, self.uses.events, self.uses.bookmark)
         self._learn(told, inventory)
         if self.uses.missed:
-            self._learn(tag_times.forget_all(self.facts), inventory)
-        moved = tag_times.forget(self.uses.events, self.touched.meant_by, self.facts)
-        self._learn(moved, inventory)
+            self._learn(arrivals.forget_dates(self.facts, self.facts), inventory)
+        moved = arrivals.tagged_by(self.uses.events, self.touched.meant_by)
+        self._learn(arrivals.forget_dates(self.facts, moved), inventory)
         inventory = self._settle_digests(self._with_facts(inventory))
         if any(not image.tags for image in inventory.images):
             inventory = self._with_lists(inventory)
@@ -185,11 +185,12 @@ class LiveHost:
 
     def date_tagged(self, inventory: Inventory) -> Inventory:
         """The inventory with when its tagged images got their tags; see ``Host.date_tagged``."""
-        unknown = tag_times.to_ask(inventory.images, self.facts)
+        known = arrivals.dated(inventory.images, self.facts)
+        unknown = [each for each in inventory.images if each.tags and each.id not in known]
         found = image_facts.inspect_images(self.client, unknown, self.facts)
         self.odd |= found.odd
-        self._learn(tag_times.learn(unknown, found.facts), inventory)
-        self.tagged_at = tag_times.remembered(inventory.images, self.facts)
+        self._learn(arrivals.learn_dates(unknown, found.facts), inventory)
+        self.tagged_at = arrivals.dated(inventory.images, self.facts)
         self._read_times(inventory, [image.id for image in inventory.images if image.tags])
         self.uses.hint(inventory, self.tagged_at)
         return self._with_lists(self._with_facts(inventory))
