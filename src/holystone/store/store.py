@@ -45,9 +45,9 @@ def _write(
 class Store(Database):
     """All that is remembered, in one state folder.
 
-    It is the ``Memory`` of a host, which is a help and not a condition: where the file cannot be
-    used, there is a warning and nothing is remembered; where it can only be read (a full disk), a
-    warning and nothing is kept.
+    The memory of a host is a help and not a condition: where the file cannot be used, there is a
+    warning and nothing is remembered; where it can only be read (a full disk), a warning and
+    nothing is kept.
     """
 
     def __init__(self, folder: str, warn: Callable[[str], None]) -> None:
