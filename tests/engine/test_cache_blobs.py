@@ -50,7 +50,6 @@ def gained(engine: Engine, before: int, wanted: int) -> int:
 def test_what_cache_and_images_free_is_what_the_store_falls_by(
     fresh_engine: Engine, unique: str
 ) -> None:
-    """First the cache alone goes, and its blobs stay with the images; then the images."""
     for number in (1, 2):
         build(
             fresh_engine,
@@ -72,7 +71,6 @@ def test_what_cache_and_images_free_is_what_the_store_falls_by(
 
 
 def test_both_at_once_free_each_blob_once(fresh_engine: Engine, unique: str) -> None:
-    """Image and cache that go in one run."""
     build(
         fresh_engine,
         SCRATCH + f"RUN echo {unique} && head -c 3000000 /dev/urandom > /own\n",

@@ -144,7 +144,6 @@ def test_cache_that_goes_while_the_image_stays_frees_nothing_of_it(
 def test_images_that_share_a_stage_and_go_with_their_cache(
     fresh_engine: Engine, registry: Registry, unique: str
 ) -> None:
-    """Two results of one multi-stage build, and another of the same base: all goes at once."""
     base = base_in(registry, fresh_engine, unique)
     stages = (
         f"FROM {base} AS tools\nRUN head -c 150000 /dev/urandom > /tools\n"

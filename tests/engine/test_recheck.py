@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import NamedTuple
 
 import pytest
@@ -48,8 +49,7 @@ def settle(engine: Engine) -> None:
 def run(engine: Engine, meanwhile: Callable[[], object], policy: Policy = NO_GRACE) -> Run:
     """Plan, let something happen, and carry the plan out."""
     settle(engine)
-    host = live_host(engine)
-    try:
+    with closing(live_host(engine)) as host:
         host.watch()
         inventory = host.weigh(host.date(host.observe()))
         made = plan(inventory, host.usage(), policy, time.time())
@@ -57,8 +57,6 @@ def run(engine: Engine, meanwhile: Callable[[], object], policy: Policy = NO_GRA
         settle(engine)
         before = figures(engine)
         outcome = execute(made, inventory, host)
-    finally:
-        host.close()
     return Run(inventory, made, outcome, before, figures(engine))
 
 
@@ -108,7 +106,6 @@ def test_a_container_was_there_for_a_moment(fresh_engine: Engine, unique: str) -
 
 
 def test_a_doomed_image_gets_a_tag(fresh_engine: Engine, unique: str) -> None:
-    """Somebody has a name for it now: it stays, tag and all."""
     used, *others = untagged(fresh_engine, unique)
     tag = f"localhost/{unique}:1"
     done = run(fresh_engine, lambda: fresh_engine.docker("tag", used, tag))
@@ -271,7 +268,6 @@ def test_the_engine_is_killed_in_the_middle(own_engine: Callable[..., Engine], u
 
 @pytest.mark.engine("docker20", "docker28c", "podman")
 def test_an_engine_cut_off_after_seven_removals(fresh_engine: Engine, unique: str) -> None:
-    """One at a time through a proxy: exactly seven were removed, and that is what is told."""
     ids = many(fresh_engine, unique, 12)
     with proxy(fresh_engine) as front:
         host = LiveHost(client_of(front.url), Forgetful())
