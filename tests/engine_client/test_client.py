@@ -177,7 +177,7 @@ def test_a_refusal_carries_the_engines_words(behaviour: Behaviour, status: int, 
     with misbehaving({"DELETE /x": behaviour, "GET /y": answers("next")}) as host:
         client = client_of(host, TIMEOUT)
         with pytest.raises(EngineRefused) as caught:
-            client.delete("/x")
+            client.request("DELETE", client.versioned("/x"))
         assert (caught.value.status, caught.value.words) == (status, words)
         mend = " The engine's own log may say more." if status >= 500 else ""
         said = f"the engine answered {status} to DELETE /v1.41/x: {words}.{mend}"

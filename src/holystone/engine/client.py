@@ -180,10 +180,6 @@ class Client:
         """All answers to what was begun."""
         return list(self.answers(pending))
 
-    def delete(self, path: str) -> Any:
-        """``DELETE`` one object. Raises EngineRefused with the engine's words where it says no."""
-        return self.request("DELETE", self.versioned(path))
-
     def versioned(self, path: str) -> str:
         """The path under the negotiated API version."""
         return f"/v{_dotted(self.negotiate().api)}{path}"
