@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 import pytest
 
 from holystone.planner.policy import TAKES, Grace, Policy
-from tests.engine.cleaning import NO_CACHE, clean
+from tests.engine.cleaning import NO_CACHE, bytes_below, clean
 from tests.engines import Engine
 from tests.engines.images import SCRATCH, build
 
@@ -20,16 +19,10 @@ STORE = "root/containerd/daemon"
 
 def stored(engine: Engine) -> int:
     """Bytes of all blobs and unpacked layers, once the store has let go of what nothing holds."""
-    folders = [
+    return bytes_below(
         f"{engine.data}/{STORE}/io.containerd.content.v1.content/blobs",
         f"{engine.data}/{STORE}/io.containerd.snapshotter.v1.overlayfs/snapshots",
-    ]
-    total = 0
-    for top in folders:
-        for folder, _, names in os.walk(top):
-            for name in names:
-                total += os.lstat(f"{folder}/{name}").st_size
-    return total
+    )
 
 
 def near(fall: int, wanted: int) -> bool:

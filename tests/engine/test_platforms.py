@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from holystone.operations.refresh_plan import NAMED, NEWER, Entry
 from holystone.operations.watching import Unwatched
 from holystone.registry.credentials import Credentials
 from holystone.registry.pull import Puller
-from tests.engine.cleaning import clean, live_host
+from tests.engine.cleaning import bytes_below, clean, live_host
 from tests.engine.refreshing import put_manifest
 from tests.engine.restoring import EVERYTHING, MANIFEST, image, recorded_clean
 from tests.engine.test_restore import undo
@@ -71,15 +70,7 @@ def platforms(engine: Engine, tag: str) -> tuple[str, ...]:
 
 
 def stored(engine: Engine) -> int:
-    """Bytes below containerd's folders."""
-    total = 0
-    for folder, _, files in os.walk(engine.data / "root" / "containerd"):
-        for name in files:
-            try:
-                total += os.lstat(os.path.join(folder, name)).st_size
-            except FileNotFoundError:
-                continue
-    return total
+    return bytes_below(engine.data / "root" / "containerd")
 
 
 @pytest.mark.parametrize("by", ["files", "interface", "older interface"])

@@ -105,15 +105,19 @@ def test_precedence(home: Home) -> None:
     assert home.resolve(DOCKER_CONTEXT="default").source == "default"
 
 
-def test_host_and_context_together_are_refused(home: Home) -> None:
-    """As by the docker command: each of them names an engine."""
-    assert "--host and --context are both given" in home.error("tcp://a", "b")
-
-
-def test_empty_options_are_errors(home: Home) -> None:
+@pytest.mark.parametrize(
+    ("host", "context", "words"),
+    [
+        ("tcp://a", "b", "--host and --context are both given"),
+        ("", None, "--host is '': it is empty."),
+        (None, "", "--context is empty."),
+    ],
+)
+def test_options_that_name_no_engine(
+    home: Home, host: str | None, context: str | None, words: str
+) -> None:
     """A variable that a script forgot to set must not lead to another engine."""
-    assert home.error("").startswith("--host is '': it is empty.")
-    assert home.error(None, "").startswith("--context is empty.")
+    assert home.error(host, context).startswith(words)
 
 
 def test_empty_variables_are_unset(home: Home) -> None:
@@ -198,9 +202,6 @@ def test_host_urls(home: Home, text: str, scheme: str, address: str) -> None:
     assert home.resolve(DOCKER_HOST=text) == (scheme, address, None, "DOCKER_HOST")
     again = home.resolve(home.resolve(text).url)
     assert again == home.resolve(text)
-
-
-def test_an_empty_unix_path_is_the_default(home: Home) -> None:
     assert home.resolve("unix://").address == subject.DOCKER_SOCKET
 
 
@@ -284,24 +285,17 @@ def test_tls_variables(home: Home) -> None:
     )
 
 
-def test_tls_is_for_tcp_only(home: Home) -> None:
-    """A socket and ssh need none, so missing files do not matter."""
+def test_tls_files_that_are_not_needed(home: Home) -> None:
+    """A socket and ssh need none, and https has the system's authorities."""
     for host in ("unix:///a", "ssh://a", "demo:"):
         assert home.resolve(host, DOCKER_TLS_VERIFY="1").tls is None
-
-
-def test_tls_files_are_in_the_configuration_folder_by_default(home: Home) -> None:
-    """``~/.docker/ca.pem``; a client certificate is not needed."""
-    (home.docker / "ca.pem").touch()
-    ca = str(home.docker / "ca.pem")
-    assert home.resolve("a", DOCKER_TLS_VERIFY="1").tls == TLS(ca, None, None, verify=True)
-
-
-def test_https_means_tls(home: Home) -> None:
     assert home.resolve("https://engine") == (
         *("tcp", "engine:2376", TLS(None, None, None, verify=True)),
         "--host",
     )
+    (home.docker / "ca.pem").touch()
+    ca = str(home.docker / "ca.pem")
+    assert home.resolve("a", DOCKER_TLS_VERIFY="1").tls == TLS(ca, None, None, verify=True)
 
 
 def test_missing_tls_files(home: Home) -> None:
@@ -387,12 +381,12 @@ def test_broken_config_json(home: Home, content: str, words: str) -> None:
     assert home.resolve("tcp://a").source == "--host"
 
 
-def test_an_unreadable_config_json(home: Home) -> None:
-    """A folder in its place stands for every file that cannot be read."""
-    path = home.docker / "config.json"
-    path.mkdir()
+def test_a_config_json_that_is_a_folder(home: Home) -> None:
+    """It stands for every file that cannot be read."""
+    (home.docker / "config.json").mkdir()
     assert home.error() == (
-        f"cannot read {path}: it is a directory, not a regular file. Mend that, or pass --host."
+        f"cannot read {home.docker}/config.json: it is a directory, not a regular file. Mend that, "
+        "or pass --host."
     )
 
 

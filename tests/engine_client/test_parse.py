@@ -110,45 +110,24 @@ def test_bare_ids_of_podman_get_their_algorithm() -> None:
     assert parse.full_id("<missing>") == "<missing>"
 
 
+def held(kind: str, *sizes: dict[str, int] | None) -> dict[str, Any]:
+    """What the containerd store adds to an entry: a descriptor of 9 bytes, and its manifests."""
+    descriptor = {"mediaType": f"application/vnd.{kind}+json", "size": 9}
+    return {"Descriptor": descriptor, "Manifests": [{"Size": size} for size in sizes]}
+
+
 @pytest.mark.parametrize(
     ("listed", "size"),
     [
         ({}, 0),
         ({"Manifests": None, "Descriptor": None}, 0),
-        (
-            {
-                "Descriptor": {
-                    "mediaType": "application/vnd.oci.image.manifest.v1+json",
-                    "size": 9,
-                },
-                "Manifests": [{"Size": {"Content": 100, "Total": 500}}],
-            },
-            100,
-        ),
-        (
-            {
-                "Descriptor": {"mediaType": "application/vnd.oci.image.index.v1+json", "size": 9},
-                "Manifests": [
-                    {"Size": {"Content": 100}},
-                    {"Size": {"Content": 20}},
-                    {"Size": None},
-                ],
-            },
-            129,
-        ),
-        (
-            {
-                "Descriptor": {
-                    "mediaType": "application/vnd.docker.distribution.manifest.list.v2+json",
-                    "size": 9,
-                },
-                "Manifests": [{"Size": {"Content": 100}}],
-            },
-            109,
-        ),
+        (held("oci.image.manifest.v1", {"Content": 100, "Total": 500}), 100),
+        (held("oci.image.index.v1", {"Content": 100}, {"Content": 20}, None), 129),
+        (held("docker.distribution.manifest.list.v2", {"Content": 100}), 109),
     ],
 )
 def test_the_compressed_size_of_an_image(listed: dict[str, Any], size: int) -> None:
+    """A plain manifest is counted within; an index over manifests is not."""
     assert parse.image({"Id": ID, **listed}).content_size == size
 
 
@@ -342,27 +321,13 @@ def test_both_shapes_of_disk_usage(kind: str) -> None:
 @pytest.mark.parametrize(
     ("info", "podman", "store", "identity"),
     [
-        (
-            {"ID": "A:B", "Driver": "overlay2", "DriverStatus": [["a", "b"]]},
-            False,
-            "classic",
-            "A:B",
-        ),
-        (
-            {"ID": "A", "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]},
-            False,
-            "containerd",
-            "A",
-        ),
-        (
-            {"Name": "host", "DockerRootDir": "/d", "DriverStatus": None},
-            False,
-            "classic",
-            "host:/d",
-        ),
+        ({"ID": "A:B", "DriverStatus": [["a", "b"]]}, False, "classic", "A:B"),
+        ({"ID": "A", "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]},
+         False, "containerd", "A"),
+        ({"Name": "h", "DockerRootDir": "/d", "DriverStatus": None}, False, "classic", "h:/d"),
         ({"ID": "random", "Name": "host", "DockerRootDir": "/g"}, True, "podman", "host:/g"),
     ],
-)
+)  # fmt: skip
 def test_which_engine_answered(
     info: dict[str, Any], podman: bool, store: str, identity: str
 ) -> None:

@@ -299,7 +299,6 @@ class CacheRemover:
 
 
 def _children(records: Mapping[str, CacheRecord]) -> defaultdict[str, list[CacheRecord]]:
-    """The records made from each record, by its ID."""
     children: defaultdict[str, list[CacheRecord]] = defaultdict(list)
     for record in records.values():
         for parent in record.parents:

@@ -185,7 +185,6 @@ class Client:
         return f"/v{_dotted(self.negotiate().api)}{path}"
 
     def _ask_next(self, pending: Pending) -> bool:
-        """Send the next waiting request; False where none is left."""
         request = next(pending.waiting, None)
         if request is not None:
             pending.under_way.append(self._ask(*request, pending.headers))

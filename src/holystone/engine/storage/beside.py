@@ -66,7 +66,6 @@ def look(root: str, engine: Engine, containers: Sequence[Container], *, images: 
 
 
 def _logs(root: str, engine: Engine, containers: Iterable[Container]) -> tuple[Log, ...]:
-    """The logs of these containers, the largest first."""
     found = []
     for container in containers:
         for files in log_files(root, engine, container.id):
