@@ -77,39 +77,43 @@ def explanation(
 def _prospects(
     inventory: Inventory, usage: Usage, plan: Plan, verdict: Verdict
 ) -> Prospects | None:
-    now = inventory.taken_at
+    now, store = inventory.taken_at, inventory.engine.store
     if verdict.kind == "cache":
         record = next(each for each in inventory.cache if each.id == verdict.id)
         (freed,) = free(inventory, [], [record]).records
         return prospects_of_record(record, freed, now)
-    image = next((each for each in inventory.images if each.id == verdict.id), None)
-    if verdict.kind != "image" or image is None or not _has_name(image, inventory.engine.store):
+    if verdict.kind != "image":
+        return None
+    image = next(each for each in inventory.images if each.id == verdict.id)
+    if not (image.tags or digest_names(image, store).names):
         return None
     verdicts = {each.id: each for each in plan.verdicts if each.kind == "image"}
-    holders = [
-        each
-        for each in inventory.images
-        if each is image or not _goes_along(each, verdicts[each.id])
-    ]
+
+    def stays(other: Image) -> bool:
+        """Whether it does not go in any case, nor with the last image on it: a build's step."""
+        step = verdicts[other.id].reasons[0].rule == Rule.PARENT
+        named = bool(other.tags or other.pinned)
+        return not verdicts[other.id].remove and (named or not step)
+
+    holders = [each for each in inventory.images if each is image or stays(each)]
     ranking = rank(holders, [image], usage)
     entry, soon = ranking.entries[image.id], ranking.habits.soon(now)
-    return prospects(entry, image, inventory.engine.store, usage, now, soon)
-
-
-def _has_name(image: Image, store: str) -> bool:
-    return bool(image.tags or digest_names(image, store).names)
-
-
-def _goes_along(image: Image, verdict: Verdict) -> bool:
-    """Whether an image goes in any case, or with the last one on it: a nameless step of a build."""
-    named = bool(image.tags or image.pinned)
-    return verdict.remove or (not named and verdict.reasons[0].rule == Rule.PARENT)
+    return prospects(entry, image, store, usage, now, soon)
 
 
 def _image(inventory: Inventory, verdict: Verdict) -> Explanation:
     image = next(each for each in inventory.images if each.id == verdict.id)
     alone = free(inventory, [image], [])
     (freed,), slack = alone.images, alone.slack
+    registry = "has it" if image.in_registry else None
+    if not image.in_registry and image.registry_said:
+        said = "lacks it" if image.in_registry is False else "could not be asked"
+        registry = f"{said}: {image.registry_said}"
+    own = {layer.chain_id for layer in image.held}
+    for other in inventory.images:
+        if other.id != image.id:
+            own -= {layer.chain_id for layer in other.held}
+    records = sum(bool(layers & own) for layers in layers_of_records(inventory).values())
     return Explanation(
         verdict,
         inventory.taken_at,
@@ -119,7 +123,7 @@ def _image(inventory: Inventory, verdict: Verdict) -> Explanation:
             "created_at": _time(image.created),
             "last_tagged_at": _time(image.last_tagged),
             "parent": image.parent or None,
-            "registry": _registry(image),
+            "registry": registry,
             "registry_asked_at": image.registry_asked,
         },
         references=image.tags + image.digests,
@@ -130,28 +134,10 @@ def _image(inventory: Inventory, verdict: Verdict) -> Explanation:
             max(0, freed - slack.below),
             freed + max(0, slack.above),
             alone.held_by_cache,
-            _holders(inventory, image) if alone.held_by_cache else 0,
+            records if alone.held_by_cache else 0,
         ),
         sharers=tuple(_sharers(image, inventory.images)),
     )
-
-
-def _holders(inventory: Inventory, image: Image) -> int:
-    """How many build cache records may hold a layer that no other image holds."""
-    others = [each for each in inventory.images if each.id != image.id]
-    own = {layer.chain_id for layer in image.held}
-    own -= {layer.chain_id for each in others for layer in each.held}
-    return sum(1 for layers in layers_of_records(inventory).values() if layers & own)
-
-
-def _registry(image: Image) -> str | None:
-    """What the registries of an image said; None where none was asked lately."""
-    if image.in_registry:
-        return "has it"
-    if not image.registry_said:
-        return None
-    lacks = image.in_registry is False
-    return f"{'lacks it' if lacks else 'could not be asked'}: {image.registry_said}"
 
 
 def _sharers(image: Image, images: Sequence[Image]) -> list[Sharer]:

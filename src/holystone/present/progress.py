@@ -10,7 +10,6 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
-from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 from holystone.engine.host import REMOVED, Removal
@@ -38,12 +37,15 @@ class ProgressLine(ABC):
     It draws nothing where the output is not interactive. The line is gone when the block ends.
     """
 
-    def __init__(self, steps: int, output: Output, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, steps: int, output: Output, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._steps = steps
         self._output = output
         self._clock = clock
         self._started = clock()
-        self._done = 0
+        self.done = 0
+        """How many steps are done with."""
         self.share = 0.0
         """How much of the bar is full, 0 to 1: it never shrinks, and is 1 only at the end."""
         self._lock = threading.RLock()
@@ -69,12 +71,7 @@ class ProgressLine(ABC):
             self._timer.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._timer.cancel()
         with self._lock:
             self._ended = True
@@ -157,36 +154,27 @@ class Progress(ProgressLine):
         whole: Plan | None = None,
         before: Progress | None = None,
     ) -> None:
-        steps = len((plan if whole is None else whole).steps)
-        super().__init__(steps + (before.done if before else 0), output, clock)
-        self._freed = 0
+        super().__init__(len((whole or plan).steps), output, clock)
+        self.freed = 0
+        """The bytes that came free by the steps that are done, as planned."""
         self._kind = plan.steps[0].kind if plan.steps else ""
         self._more = plan.target_free is not None
         if before is not None:
-            self._done, self._freed, self.share = before.done, before.freed, before.share
-
-    @property
-    def done(self) -> int:
-        """How many steps are done with, those of rounds before among them."""
-        return self._done
-
-    @property
-    def freed(self) -> int:
-        """The bytes that came free by them, as planned."""
-        return self._freed
+            self._steps += before.done
+            self.done, self.freed, self.share = before.done, before.freed, before.share
 
     def step_done(self, step: Step, removal: Removal) -> None:
         """Count a step."""
         with self._lock:
-            self._done += 1
+            self.done += 1
             self._kind = step.kind
             if removal.result == REMOVED:
-                self._freed += step.freed_bytes
+                self.freed += step.freed_bytes
 
     def _said(self) -> tuple[str, float]:
-        share = self._done / self._steps if self._steps else 1.0
+        share = self.done / self._steps if self._steps else 1.0
         share = min(share, NEARLY) if self._more else share
-        return f"{self._done}/{self._steps} {plural(self._kind)}  {format_size(self._freed)}", share
+        return f"{self.done}/{self._steps} {plural(self._kind)}  {format_size(self.freed)}", share
 
 
 class PullProgress(ProgressLine):
@@ -195,18 +183,11 @@ class PullProgress(ProgressLine):
     ``pulls`` are their places among all there is to do; what is not a pull is done at once.
     """
 
-    def __init__(
-        self,
-        pulls: Collection[int],
-        output: Output,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        super().__init__(len(pulls), output, clock)
+    def __init__(self, pulls: Collection[int], output: Output) -> None:
+        super().__init__(len(pulls), output)
         self._pulls = pulls
         self._moved: dict[int, tuple[int, int]] = {}
         self._settled: set[int] = set()
-        self.shares: dict[int, float] = {}
-        """How much of each pull has come, as far as is known of its size."""
 
     def moved(self, place: int, come: int, size: int) -> None:
         """Of the pull at this place so many bytes have come, of those known of so far."""
@@ -214,26 +195,25 @@ class PullProgress(ProgressLine):
             before = self._moved.get(place, (0, 0))[0]
             # A layer that is fetched again does not take back what was told.
             self._moved[place] = (max(come, before), max(size, come, before))
-            share = min(NEARLY, come / size) if size > 0 else 0.0
-            self.shares[place] = max(share, self.shares.get(place, 0.0))
 
     def settled(self, place: int) -> None:
         """What was to be done at this place has ended."""
         with self._lock:
-            if place in self._pulls and place not in self._settled:
+            if place in self._pulls:
                 self._settled.add(place)
-                self._done += 1
-                self.shares[place] = 1.0
+                self.done = len(self._settled)
 
     def _said(self) -> tuple[str, float]:
-        come = sum(moved[0] for moved in self._moved.values())
-        words = f"pulled {self._done}/{self._steps}  {format_size(come)}"
+        come, size = (sum(moved[part] for moved in self._moved.values()) for part in (0, 1))
+        words = f"pulled {self.done}/{self._steps}  {format_size(come)}"
         # The size of a pull that has not begun is not known.
         if all(place in self._moved or place in self._settled for place in self._pulls):
-            words += f" of {format_size(sum(moved[1] for moved in self._moved.values()))}"
-        each = sum(self.shares.get(place, 0.0) for place in self._pulls)
-        share = each / self._steps if self._steps else 1.0
-        return words, share if self._done >= self._steps else min(share, NEARLY)
+            words += f" of {format_size(size)}"
+        if self.done >= self._steps:
+            return words, 1.0
+        moved = [self._moved.get(place, (0, 0)) for place in set(self._pulls) - self._settled]
+        under_way = sum(min(NEARLY, come / size) for come, size in moved if size)
+        return words, min((self.done + under_way) / self._steps, NEARLY)
 
 
 class VerifyProgress(ProgressLine):
@@ -258,14 +238,14 @@ class VerifyProgress(ProgressLine):
     def settled(self, count: int) -> None:
         """So many more images are done with."""
         with self._lock:
-            self._done += count
+            self.done += count
 
     def _said(self) -> tuple[str, float]:
         # An export that shows damage is asked for again in parts: more is read than was thought.
         total = max(self._total, self._read)
-        words = f"verified {self._done}/{self._steps}"
+        words = f"verified {self.done}/{self._steps}"
         words += f"  {format_size(self._read)} of about {format_size(total)}"
-        if self._done >= self._steps:
+        if self.done >= self._steps:
             return words, 1.0
         return words, min(self._read / total if total else 0.0, NEARLY)
 

@@ -13,25 +13,14 @@ WIDTH = 100
 NARROWEST = 20
 
 _STYLES = {
-    "bold": "1",
-    "dim": "2",
-    "red": "31",
-    "green": "32",
-    "yellow": "33",
-    "cyan": "36",
+    "bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36",
     "heading": "1;36",
-}
+}  # fmt: skip
 _SAMPLE = "🧹✅❌…█░—"
 """If a stream's encoding has these, it has everything holystone draws with."""
-_PLAIN = {
-    ord("🧹"): "*",
-    ord("✅"): "OK",
-    ord("❌"): "!!",
-    ord("…"): "...",
-    ord("—"): "-",
-    ord("█"): "#",
-    ord("░"): ".",
-}
+_PLAIN = str.maketrans(
+    {"🧹": "*", "✅": "OK", "❌": "!!", "…": "...", "—": "-", "█": "#", "░": "."}
+)
 _CI_VARIABLES = (
     "CI", "GITLAB_CI", "GITHUB_ACTIONS", "JENKINS_URL", "TF_BUILD", "TEAMCITY_VERSION",
 )  # fmt: skip
@@ -98,7 +87,8 @@ def open_output(stream: TextIO, environ: Mapping[str, str], *, color: str = "aut
     pipe, a CI job under ``LANG=C``): the lines people search job logs for must come out whole.
     """
     automated = in_ci(environ)
-    terminal = _is_terminal(stream)
+    isatty: Callable[[], bool] | None = getattr(stream, "isatty", None)
+    terminal = isatty is not None and isatty()
     encoding = (getattr(stream, "encoding", None) or "").lower()
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
@@ -108,14 +98,15 @@ def open_output(stream: TextIO, environ: Mapping[str, str], *, color: str = "aut
         else:
             reconfigure(errors="backslashreplace")
     dumb = environ.get("TERM") == "dumb"
+    asked = terminal and not automated
     look = Look(
-        width=_width(stream, environ, asked=terminal and not automated),
+        width=_width(stream, environ, asked=asked),
         colour=_colour(environ, color, terminal=terminal and not dumb),
         unicode=_shows_unicode(encoding, stream),
-        elide=terminal and not automated,
-        wrap=terminal and not automated,
+        elide=asked,
+        wrap=asked,
     )
-    return Output(stream, look, interactive=terminal and not automated and not dumb)
+    return Output(stream, look, interactive=asked and not dumb)
 
 
 def in_ci(environ: Mapping[str, str]) -> bool:
@@ -125,11 +116,6 @@ def in_ci(environ: Mapping[str, str]) -> bool:
 
 def _on(value: str) -> bool:
     return value.lower() not in ("", "0", "false", "no")
-
-
-def _is_terminal(stream: TextIO) -> bool:
-    isatty: Callable[[], bool] | None = getattr(stream, "isatty", None)
-    return isatty is not None and isatty()
 
 
 def _colour(environ: Mapping[str, str], color: str, *, terminal: bool) -> bool:
