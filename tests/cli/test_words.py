@@ -185,7 +185,7 @@ def test_units_as_they_are_typed(size: str) -> None:
 def test_what_is_typed_instead_is_a_command() -> None:
     from holystone.cli import finding
 
-    for typed, meant in finding._DOCKER.items():
+    for typed, meant in finding._MEANT.items():
         assert typed.split()[0] not in COMMANDS
         assert meant.split()[0] in COMMANDS
         assert f"holystone {meant}" in no_command(typed.split(), tuple(COMMANDS))

@@ -140,6 +140,21 @@ def test_a_second_ctrl_c_waits_for_nothing_any_more() -> None:
     answers.set()
 
 
+def test_a_second_ctrl_c_while_the_rest_is_told_as_not_tried() -> None:
+    """The rest is told all the same: else the run would be recorded as killed."""
+    told: list[str] = []
+
+    def report(step: Step, removal: Removal) -> None:
+        told.append(step.id)
+        if told == ["a", "b"]:
+            raise KeyboardInterrupt
+
+    crew = Crew(report, cancelled=lambda: True)
+    crew.work([[step("a")], [step("b")], [step("c")]], lambda _: [REMOVED], 1)
+    assert crew.results == {("image", each): NOT_TRIED for each in "abc"}
+    assert (crew.abandoned, told) == (True, ["a", "b", "b", "c"])
+
+
 @pytest.mark.timeout(20)
 def test_a_program_that_leaves_does_not_wait_for_an_engine_that_hangs() -> None:
     """After a second Ctrl-C, caught by a program that uses the Python API."""

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,15 +53,7 @@ from holystone.planner.verdict import Plan
 
 NOW = 1_750_000_000.0
 FOLDER = Path(__file__).parent / "cases"
-_PAST = ("references", "company", "absent", "speeds")
-_CAME = ("platforms", "other_layers", "in_lists", "arrived", "loaded", "pinned", "tagged_in")
-_SECTIONS = {
-    "containers": "container",
-    "images": "image",
-    "cache": "cache",
-    "volumes": "volume",
-    "networks": "network",
-}
+Row = dict[str, Any]
 
 
 class Case(NamedTuple):
@@ -78,80 +71,186 @@ class Case(NamedTuple):
     """What ``details_of`` must say of the plan."""
 
 
-def read_case(path: Path) -> Case:
-    """The case in this file. Raises ValueError or KeyError where it makes no sense."""
-    written = tomllib.loads(path.read_text())
-    known = {
-        "title",
-        "host",
-        "policy",
-        "config",
-        "here",
-        "leases",
-        "expect",
-        "details",
-        *_SECTIONS,
-        *_PAST,
-    }
-    if unknown := set(written) - known:
-        raise ValueError(f"{path.name}: unknown {', '.join(sorted(unknown))}")
-    host = written.get("host", {})
-    images = written.get("images", {})
-    inventory = Inventory(
-        engine=Engine("e", "golden", "28", "1.51", "overlay2", host.get("store", "classic")),
-        taken_at=NOW,
-        images=tuple(_image(name, row) for name, row in images.items()),
-        containers=tuple(_container(n, row) for n, row in written.get("containers", {}).items()),
-        cache=tuple(_record(name, row) for name, row in written.get("cache", {}).items()),
-        volumes=tuple(_volume(name, row) for name, row in written.get("volumes", {}).items()),
-        networks=tuple(_network(name, row) for name, row in written.get("networks", {}).items()),
-        disk=_disk(host),
+def _time(age: str) -> float:
+    """The moment this long ago, or ahead (``in 5m``)."""
+    ahead = age.removeprefix("in ")
+    return NOW - parse_duration(age) if ahead == age else NOW + parse_duration(ahead)
+
+
+def _layers(text: str) -> tuple[Layer, ...]:
+    layers: list[Layer] = []
+    for part in filter(None, text.split(", ")):
+        name, _, size = part.rpartition(" ")
+        below = layers[-1].chain_id + "/" if layers else ""
+        layers.append(Layer(below + name, parse_size(size)))
+    return tuple(layers)
+
+
+_ANSWER = {"has it": True, "lacks it": False}
+_SHARED: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("tags", "digests", "in_lists", "platforms", "pinned", "tagged_in"), tuple),
+    **dict.fromkeys(("volumes", "networks", "needs", "parents"), tuple),
+    **dict.fromkeys(("built", "made", "tagged", "arrived", "stopped", "used"), _time),
+    **dict.fromkeys(("size", "content", "wrote", "at_least", "log"), parse_size),
+    **dict.fromkeys(("layers", "other_layers"), _layers),
+}
+"""How what is written is read; what is not named here is taken as it is."""
+_FIELDS: dict[str, dict[str, str]] = {
+    "image": {"built": "created", "content": "content_size", "tagged": "last_tagged",
+              "buildkit": "made_by_buildkit", "once_there": "from_registry"},
+    "container": {"asked": "image", "image": "image_id", "made": "created", "stopped": "finished",
+                  "exit": "exit_code", "wrote": "writable_size", "from": "started_from",
+                  "at_least": "writable_at_least", "log": "log_size"},
+    "cache": {"used": "last_used", "made": "created"},
+    "volume": {"made": "created"},
+    "network": {"made": "created"},
+}  # fmt: skip
+"""By kind the fields of records that have another name in a case."""
+_MADE = {"image": "30d", "container": "23h", "cache": "30d", "volume": "30d", "network": "30d"}
+"""How long ago an object was made where a case does not say."""
+_APART = {"image": {"seen", "used", "registry"}, "container": {"seen"}, "volume": {"used"},
+          "network": {"used"}}  # fmt: skip
+"""What of an object a case tells of the memory or the registry."""
+
+
+def _record(make: Any, kind: str, row: Row, **more: Any) -> Any:
+    """An object as a case writes it. Raises TypeError for a field that there is not."""
+    names = _FIELDS[kind]
+    told = {names.get(k, k): _SHARED.get(k, lambda v: v)(v) for k, v in row.items()
+            if k not in _APART.get(kind, ())}  # fmt: skip
+    return make(**{"created": _time(_MADE[kind]), **told, **more})
+
+
+def _image(name: str, row: Row) -> Image:
+    image: Image = _record(Image, "image", row, id=name)
+    answer = row.get("registry", "has it")
+    own = image.layers or ()
+    size = sum(layer.size for layer in own) if image.layers is not None else image.size
+    if image.other_layers:
+        # The engine counts what platforms have in common for each of them.
+        size += sum(layer.size for layer in image.other_layers) + image.content_size
+    return image._replace(
+        size=size,
+        other_layers=tuple(layer for layer in image.other_layers if layer not in own),
+        in_registry=_ANSWER.get(row.get("registry", "")),
+        registry_said="" if answer == "has it" else answer,
     )
-    seen = {name: _time(row["seen"]) for name, row in images.items() if "seen" in row}
-    used = {
-        (_SECTIONS[section], f"id of {name}" if section == "networks" else name): _time(row["used"])
-        for section in ("images", "volumes", "networks")
-        for name, row in written.get(section, {}).items()
-        if "used" in row
+
+
+_MAKE: dict[str, tuple[str, Callable[[str, Row], Any]]] = {
+    "containers": ("container", lambda name, row: _record(
+        Container, "container", {"asked": row["image"], **row}, id=name, name=name)),
+    "images": ("image", _image),
+    "cache": ("cache", lambda name, row: _record(CacheRecord, "cache", row, id=name)),
+    "volumes": ("volume", lambda name, row: _record(Volume, "volume", row, name=name)),
+    "networks": ("network", lambda name, row: _record(
+        Network, "network", row, id=f"id of {name}", name=name)),
+}  # fmt: skip
+"""By section of a case the kind of its objects, and what makes one of a row."""
+_KNOWN = {"title", "host", "policy", "config", "here", "leases", "references", "company", "absent",
+          "speeds", "expect", "details", *_MAKE}  # fmt: skip
+
+
+def read_case(path: Path) -> Case:
+    """The case in this file. Raises ValueError, TypeError or KeyError where it makes no sense."""
+    written = tomllib.loads(path.read_text())
+    if unknown := set(written) - _KNOWN:
+        raise ValueError(f"{path.name}: unknown {', '.join(sorted(unknown))}")
+    rows = {section: written.get(section, {}) for section in _MAKE}
+    objects: dict[str, Any] = {
+        section: tuple(make(name, row) for name, row in rows[section].items())
+        for section, (_, make) in _MAKE.items()
     }
     expect = written["expect"]
-    bounds = expect.get("between")
+    between = [parse_size(each) for each in expect.get("between", ())]
     return Case(
         title=written["title"],
-        inventory=inventory,
-        usage=Usage(
-            {name: when for name, when in seen.items() if when is not None},
-            {key: when for key, when in used.items() if when is not None},
-            tuple(_lease(row) for row in written.get("leases", ())),
-            ended={
-                name: _time(row["seen"]) or 0.0
-                for name, row in written.get("containers", {}).items()
-                if "seen" in row
-            },
-            **_past(written),
-        ),
+        inventory=_inventory(written.get("host", {}), objects),
+        usage=_usage(written, rows),
         policy=_policy(written.get("policy", {}), written.get("config", {}), written.get("here")),
         verdicts={
             f"{kind} {name}": verdict
-            for section, kind in _SECTIONS.items()
+            for section, (kind, _) in _MAKE.items()
             for name, verdict in expect.get(section, {}).items()
         },
         freed=parse_size(expect["freed"]),
-        bounds=(parse_size(bounds[0]), parse_size(bounds[1])) if bounds else None,
+        bounds=(between[0], between[1]) if between else None,
         details=written.get("details", {}),
     )
 
 
+def _inventory(host: Row, objects: dict[str, Any]) -> Inventory:
+    engine = Engine("e", "golden", "28", "1.51", "overlay2", host.get("store", "classic"))
+    total, free = (parse_size(host[key]) if key in host else None for key in ("disk", "free"))
+    return Inventory(engine, NOW, disk=Disk(total, free), **objects)
+
+
+def _usage(written: Row, rows: dict[str, Row]) -> Usage:
+    """What is remembered. References are written as people do."""
+
+    def told(section: str, key: str) -> dict[str, float]:
+        return {name: _time(row[key]) for name, row in rows[section].items() if key in row}
+
+    def use(row: Row) -> Use:
+        gap = parse_duration(row["gap"]) if "gap" in row else None
+        return Use(_time(row.get("first", "90d")), _time(row["last"]), row.get("uses", 1), gap)
+
+    def company(row: Row) -> Followers:
+        return Followers(row["uses"], {complete(other): n for other, n in row["then"].items()})
+
+    def past(section: str, read: Callable[[Any], Any]) -> dict[str, Any]:
+        return {complete(name): read(row) for name, row in written.get(section, {}).items()}
+
+    networks = {f"id of {name}": at for name, at in told("networks", "used").items()}
+    used = {"image": told("images", "used"), "volume": told("volumes", "used"), "network": networks}
+    return Usage(
+        told("images", "seen"),
+        {(kind, name): at for kind, of_kind in used.items() for name, at in of_kind.items()},
+        tuple(
+            Lease(row["reference"], NOW + parse_duration(row["for"]), row.get("job", ""))
+            for row in written.get("leases", ())
+        ),
+        references=past("references", use),
+        company=past("company", company),
+        absent=past("absent", _layers),
+        speeds={name: parse_size(speed) for name, speed in written.get("speeds", {}).items()},
+        ended=told("containers", "seen"),
+    )
+
+
+def _policy(row: Row, config: Row, here: Row | None) -> Policy:
+    """The policy of the configuration, with what options would add to it."""
+    row = dict(row)
+    policy = policy_from(config, row.pop("level", "routine"), here)
+    cache = policy.cache
+    if budget := row.pop("cache_budget", ""):
+        cache = cache._replace(budget_bytes=parse_size(budget))
+    if unused := row.pop("cache_unused_for", ""):
+        cache = cache._replace(unused_for=parse_duration(unused))
+    if age := row.pop("min_age", ""):
+        policy = policy._replace(grace=Grace.uniform(parse_duration(age)))
+    if free := row.pop("until_free", ""):
+        policy = policy._replace(target=Mark(free_bytes=parse_size(free)))
+    policy = policy._replace(
+        cache=cache,
+        include_local=row.pop("include_local", False),
+        prune_filters=tuple(row.pop("prune_filters", ())),
+        # Most cases are not about registries: an image that has a digest can come back.
+        check_registry=row.pop("check_registry", False),
+    )
+    if row:
+        raise ValueError(f"policy: unknown {', '.join(sorted(row))}")
+    return policy
+
+
 def verdicts_of(made: Plan) -> dict[str, str]:
     """The verdicts of a plan as a case writes them; sizes in bytes."""
-    return {
-        f"{verdict.kind} {verdict.id.removeprefix('id of ')}": (
-            f"remove {_rules(verdict.reasons)} {verdict.freed_bytes}"
-            if verdict.remove
-            else f"keep {_rules(verdict.reasons)}"
-        )
-        for verdict in made.verdicts
-    }
+    told = {}
+    for verdict in made.verdicts:
+        rules = "+".join(reason.rule for reason in verdict.reasons)
+        ruling = f"remove {rules} {verdict.freed_bytes}" if verdict.remove else f"keep {rules}"
+        told[f"{verdict.kind} {verdict.id.removeprefix('id of ')}"] = ruling
+    return told
 
 
 def details_of(made: Plan) -> dict[str, str | list[str]]:
@@ -193,201 +292,6 @@ def in_bytes(verdict: str) -> str:
     """A verdict as written in a case, with its size in bytes."""
     words = verdict.split()
     return " ".join([*words[:2], *(str(parse_size(size)) for size in words[2:])])
-
-
-def _rules(reasons: Any) -> str:
-    return "+".join(reason.rule for reason in reasons)
-
-
-def _image(name: str, row: dict[str, Any]) -> Image:
-    known = {"tags", "digests", "parent", "built", "tagged", "seen", "used", "buildkit", "layers"}
-    known |= {"size", "content", "labels", "registry", "once_there", *_CAME}
-    if unknown := set(row) - known:
-        raise ValueError(f"image {name}: unknown {', '.join(sorted(unknown))}")
-    layers = _layers(row["layers"]) if "layers" in row else None
-    own = set(layers or ())
-    others = _layers(row.get("other_layers", ""))
-    size = sum(layer.size for layer in layers) if layers is not None else parse_size(row["size"])
-    if others:
-        # The engine counts what platforms have in common for each of them.
-        size += sum(layer.size for layer in others) + parse_size(row["content"])
-    return Image(
-        id=name,
-        tags=tuple(row.get("tags", ())),
-        digests=tuple(row.get("digests", ())),
-        parent=row.get("parent", ""),
-        created=_time(row.get("built", "30d")) or 0.0,
-        size=size,
-        layers=layers,
-        content_size=parse_size(row.get("content", "0")),
-        last_tagged=_time(row.get("tagged")),
-        in_lists=tuple(row.get("in_lists", ())),
-        platforms=tuple(row.get("platforms", ())),
-        other_layers=tuple(layer for layer in others if layer not in own),
-        arrived=_time(row.get("arrived")),
-        loaded=row.get("loaded", False),
-        pinned=tuple(row.get("pinned", ())),
-        tagged_in=tuple(row.get("tagged_in", ())),
-        made_by_buildkit=row.get("buildkit", False),
-        labels=row.get("labels", {}),
-        in_registry={"has it": True, "lacks it": False}.get(row.get("registry", "")),
-        registry_said="" if row.get("registry", "has it") == "has it" else row["registry"],
-        from_registry=row.get("once_there"),
-    )
-
-
-def _layers(text: str) -> tuple[Layer, ...]:
-    layers: list[Layer] = []
-    for part in filter(None, text.split(", ")):
-        name, _, size = part.rpartition(" ")
-        below = layers[-1].chain_id + "/" if layers else ""
-        layers.append(Layer(below + name, parse_size(size)))
-    return tuple(layers)
-
-
-def _container(name: str, row: dict[str, Any]) -> Container:
-    known = {"image", "state", "stopped", "wrote", "exit", "labels", "volumes", "networks"}
-    if (
-        unknown := set(row)
-        - known
-        - {"asked", "made", "from", "restart", "needs", "pod", "infra", "seen", "at_least", "log"}
-    ):
-        raise ValueError(f"container {name}: unknown {', '.join(sorted(unknown))}")
-    return Container(
-        id=name,
-        name=name,
-        image_id=row["image"],
-        image=row.get("asked", row["image"]),
-        state=row["state"],
-        created=_time(row.get("made", "23h")) or 0.0,
-        finished=_time(row.get("stopped")),
-        exit_code=row.get("exit"),
-        writable_size=parse_size(row.get("wrote", "0")),
-        labels=row.get("labels", {}),
-        volumes=tuple(row.get("volumes", ())),
-        networks=tuple(row.get("networks", ())),
-        started_from=row.get("from", ""),
-        restart=row.get("restart", ""),
-        needs=tuple(row.get("needs", ())),
-        pod=row.get("pod", ""),
-        infra=row.get("infra", False),
-        writable_at_least=parse_size(row["at_least"]) if "at_least" in row else None,
-        log_size=parse_size(row.get("log", "0")),
-    )
-
-
-def _disk(host: dict[str, Any]) -> Disk:
-    if "disk" not in host:
-        return Disk()
-    return Disk(parse_size(host["disk"]), parse_size(host["free"]) if "free" in host else None)
-
-
-def _volume(name: str, row: dict[str, Any]) -> Volume:
-    if unknown := set(row) - {"size", "made", "used", "anonymous", "labels"}:
-        raise ValueError(f"volume {name}: unknown {', '.join(sorted(unknown))}")
-    return Volume(
-        name,
-        created=_time(row.get("made", "30d")) or 0.0,
-        size=parse_size(row["size"]) if "size" in row else None,
-        labels=row.get("labels", {}),
-        anonymous=row.get("anonymous", False),
-    )
-
-
-def _network(name: str, row: dict[str, Any]) -> Network:
-    if unknown := set(row) - {"made", "used", "builtin", "labels"}:
-        raise ValueError(f"network {name}: unknown {', '.join(sorted(unknown))}")
-    return Network(
-        f"id of {name}",
-        name,
-        created=_time(row.get("made", "30d")) or 0.0,
-        labels=row.get("labels", {}),
-        builtin=row.get("builtin", False),
-    )
-
-
-def _lease(row: dict[str, str]) -> Lease:
-    return Lease(row["reference"], NOW + parse_duration(row["for"]), row.get("job", ""))
-
-
-def _past(written: dict[str, Any]) -> dict[str, Any]:
-    """What is remembered of references; they are written as people do."""
-    return {
-        "references": {
-            complete(name): Use(
-                _time(row.get("first", "90d")) or 0.0,
-                _time(row["last"]) or 0.0,
-                row.get("uses", 1),
-                parse_duration(row["gap"]) if "gap" in row else None,
-            )
-            for name, row in written.get("references", {}).items()
-        },
-        "company": {
-            complete(name): Followers(
-                row["uses"], {complete(other): count for other, count in row["then"].items()}
-            )
-            for name, row in written.get("company", {}).items()
-        },
-        "absent": {
-            complete(name): _layers(text) for name, text in written.get("absent", {}).items()
-        },
-        "speeds": {name: parse_size(speed) for name, speed in written.get("speeds", {}).items()},
-    }
-
-
-def _record(name: str, row: dict[str, Any]) -> CacheRecord:
-    known = {"size", "used", "made", "parents", "in_use", "shared", "type", "description", "layer"}
-    if unknown := set(row) - known:
-        raise ValueError(f"cache {name}: unknown {', '.join(sorted(unknown))}")
-    return CacheRecord(
-        id=name,
-        parents=tuple(row.get("parents", ())),
-        type=row.get("type", "regular"),
-        description=row.get("description", ""),
-        size=parse_size(row["size"]),
-        created=_time(row.get("made", "30d")) or 0.0,
-        last_used=_time(row.get("used")),
-        in_use=row.get("in_use", False),
-        shared=row.get("shared", False),
-        layer=row.get("layer", ""),
-    )
-
-
-def _policy(row: dict[str, Any], config: dict[str, Any], here: dict[str, Any] | None) -> Policy:
-    """The policy of the configuration, with what options would add to it."""
-    known = {"level", "min_age", "cache_budget", "cache_unused_for"}
-    if (
-        unknown := set(row)
-        - known
-        - {"until_free", "include_local", "check_registry", "prune_filters"}
-    ):
-        raise ValueError(f"policy: unknown {', '.join(sorted(unknown))}")
-    policy = policy_from(config, row.get("level", "routine"), here)
-    cache = policy.cache
-    if "cache_budget" in row:
-        cache = cache._replace(budget_bytes=parse_size(row["cache_budget"]))
-    if "cache_unused_for" in row:
-        cache = cache._replace(unused_for=parse_duration(row["cache_unused_for"]))
-    if "min_age" in row:
-        policy = policy._replace(grace=Grace.uniform(parse_duration(row["min_age"])))
-    if "until_free" in row:
-        policy = policy._replace(target=Mark(free_bytes=parse_size(row["until_free"])))
-    return policy._replace(
-        cache=cache,
-        include_local=row.get("include_local", False),
-        prune_filters=tuple(row.get("prune_filters", ())),
-        # Most cases are not about registries: an image that has a digest can come back.
-        check_registry=row.get("check_registry", False),
-    )
-
-
-def _time(age: str | None) -> float | None:
-    """The moment this long ago, or ahead (``in 5m``)."""
-    if age is None:
-        return None
-    if age.startswith("in "):
-        return NOW + parse_duration(age[3:])
-    return NOW - parse_duration(age)
 
 
 def write_details() -> None:

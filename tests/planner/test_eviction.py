@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from holystone.planner.eviction import Stored
-from holystone.planner.holders import holders, share
 from holystone.planner.inventory import (
     Blob,
     CacheRecord,
@@ -19,7 +18,6 @@ from holystone.planner.inventory import (
 from holystone.planner.plan import containers_alone, plan
 from holystone.planner.policy import Grace, Mark, Policy
 from holystone.planner.ranking import WAIT, prospects, prospects_of_record, rank, value_of_record
-from holystone.planner.sizes import content_alone
 from holystone.planner.usage import Usage, Use
 
 NOW = 1_750_000_000.0
@@ -122,26 +120,6 @@ def test_the_containers_of_a_plan_alone_free_what_is_theirs() -> None:
         assert (first.freed_bytes, first.at_least, first.at_most) == (102, 82, 102 + above)
         assert (first.estimated, first.held_by_cache) == (True, 0)
         assert first.verdicts == made.verdicts
-
-
-BASE, LOW, TOP, OTHER = (Layer(name, size) for name, size in zip("blto", (8, 4, 2, 1), strict=True))
-
-
-def test_what_is_an_image_s_own_adds_up() -> None:
-    images = [Image("a", layers=(BASE, LOW, TOP)), Image("b", layers=(BASE, OTHER))]
-    assert share(images[0], holders(images)) == (6, 8)
-    assert share(Image("c", layers=(BASE, LOW)), holders([*images, images[0]])) == (0, 12)
-
-
-def test_content_of_each_image_by_itself() -> None:
-    images = [
-        Image("a", layers=(BASE, LOW, TOP), content_size=70),
-        Image("b", layers=(BASE, OTHER), content_size=45),
-        Image("c", layers=(Layer("c", 5),), content_size=9),
-    ]
-    # By unpacked size 8 of 14 bytes of the one, 8 of 9 of the other, are of what they share.
-    assert content_alone(images, holders(images)) == [(30, 25, 70), (5, 0, 45), (9, 9, 9)]
-    assert content_alone([Image("a")], holders([Image("a")])) == [(0, 0, 0)]
 
 
 def test_a_layer_that_was_never_compressed_counts_unpacked_and_as_a_blob() -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holystone.planner import ranking as ranking_module
-from holystone.planner.demand import SPEED, SUCCEEDED, Company, Habits, repository_of, typical_gap
+from holystone.planner.demand import SPEED, SUCCEEDED, Company, Habits, typical_gap
+from holystone.planner.names import repository
 from holystone.planner.ranking import ABSENT, NEVER, WAIT, Piece, Ranking
 from holystone.planner.usage import Followers, Use
 
@@ -228,7 +229,7 @@ def test_gaps() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reference", "repository"),
+    ("reference", "name"),
     [
         ("docker.io/library/node:20", "docker.io/library/node"),
         ("docker.io/library/node@sha256:1", "docker.io/library/node"),
@@ -237,8 +238,8 @@ def test_gaps() -> None:
         ("localhost:5000/node:20", "localhost:5000/node"),
     ],
 )
-def test_repositories(reference: str, repository: str) -> None:
-    assert repository_of(reference) == repository
+def test_repositories(reference: str, name: str) -> None:
+    assert repository(reference) == name
 
 
 def test_old_uses_are_forgotten_beyond_twenty() -> None:

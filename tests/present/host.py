@@ -54,166 +54,93 @@ ML = (("ubuntu", 77_900_000), ("cuda", 6_420_000_000), ("torch", 5_310_000_000))
 APP = (*PYTHON, ("app-deps", 412_000_000))
 
 
-def image(name: str, layers: tuple[tuple[str, int], ...], **fields: Any) -> Image:
+def image(name: str, layers: tuple[tuple[str, int], ...], age: float, **fields: Any) -> Image:
+    """An image that was made ``age`` seconds ago."""
     known = stack(*layers)
-    made = Image(id=digest(name), size=sum(layer.size for layer in known), layers=known)
-    return made._replace(**fields)
+    size = sum(layer.size for layer in known)
+    return Image(digest(name), size=size, layers=known, created=NOW - age)._replace(**fields)
+
+
+def of(repository: str, manifest: str) -> tuple[str, ...]:
+    """The digest of an image that was pulled."""
+    return (f"{repository}@{digest(manifest)}",)
 
 
 def images() -> tuple[Image, ...]:
+    yolo, python = ("ultralytics/yolov5:latest",), ("python:3.12-slim", "python:3.12.7-slim")
+    shop, old = ("registry.example.com:5000/shop/checkout-backend:4712",), NOW - 12 * DAY
+    new: dict[str, Any] = {"last_tagged": NOW - 25 * MINUTE, "made_by_buildkit": True}
+    gone: dict[str, Any] = {"last_tagged": NOW - 3 * HOUR, "made_by_buildkit": True}
+    last: dict[str, Any] = {
+        "digests": of("python", "python-old-manifest"),
+        "tagged_in": ("python",),
+    }
+    python_old = (("debian-old", 74_700_000), ("python-old", 55_900_000))
+    digests = of("ultralytics/yolov5", "yolo-manifest")
+    leftovers = [
+        image(name, (*PYTHON, (name, 9_000_000 + 517_000 * i)), 2 * DAY, last_tagged=NOW - 2 * DAY)
+        for i, name in enumerate(f"leftover-{i}" for i in range(18))
+    ]
     return (
+        image("yolo", (*ML, ("yolov5", 330_000_000)), 90 * DAY, tags=yolo, digests=digests),
+        image("python", PYTHON, 12 * DAY, tags=python, digests=of("python", "python-manifest")),
         image(
-            "yolo",
-            (*ML, ("yolov5", 330_000_000)),
-            tags=("ultralytics/yolov5:latest",),
-            digests=(f"ultralytics/yolov5@{digest('yolo-manifest')}",),
-            created=NOW - 90 * DAY,
+            "node", NODE, 40 * DAY, tags=("node:18-alpine",), digests=of("node", "node-manifest")
         ),
-        image(
-            "python",
-            PYTHON,
-            tags=("python:3.12-slim", "python:3.12.7-slim"),
-            digests=(f"python@{digest('python-manifest')}",),
-            created=NOW - 12 * DAY,
-        ),
-        image(
-            "node",
-            NODE,
-            tags=("node:18-alpine",),
-            digests=(f"node@{digest('node-manifest')}",),
-            created=NOW - 40 * DAY,
-        ),
-        image(
-            "app-new",
-            (*APP, ("app-4712", 18_200_000)),
-            tags=("registry.example.com:5000/shop/checkout-backend:4712",),
-            created=NOW - 25 * MINUTE,
-            last_tagged=NOW - 25 * MINUTE,
-            made_by_buildkit=True,
-        ),
-        image(
-            "app-old",
-            (*APP, ("app-4711", 17_900_000)),
-            created=NOW - 3 * HOUR,
-            last_tagged=NOW - 3 * HOUR,
-            made_by_buildkit=True,
-        ),
-        image(
-            "python-old",
-            (("debian-old", 74_700_000), ("python-old", 55_900_000)),
-            digests=(f"python@{digest('python-old-manifest')}",),
-            created=NOW - 45 * DAY,
-            last_tagged=NOW - 12 * DAY,
-            tagged_in=("python",),
-        ),
-        image(
-            "stage",
-            (*NODE, ("npm", 231_000_000)),
-            created=NOW - 20 * MINUTE,
-            parent=digest("node"),
-        ),
-        image(
-            "just-untagged",
-            (*PYTHON, ("wheel", 3_100_000)),
-            created=NOW - HOUR,
-            last_tagged=NOW - 12,
-        ),
-        *(
-            image(
-                f"leftover-{i}",
-                (*PYTHON, (f"leftover-{i}", 9_000_000 + 517_000 * i)),
-                created=NOW - 2 * DAY,
-                last_tagged=NOW - 2 * DAY,
-            )
-            for i in range(18)
-        ),
+        image("app-new", (*APP, ("app-4712", 18_200_000)), 25 * MINUTE, tags=shop, **new),
+        image("app-old", (*APP, ("app-4711", 17_900_000)), 3 * HOUR, **gone),
+        image("python-old", python_old, 45 * DAY, last_tagged=old, **last),
+        image("stage", (*NODE, ("npm", 231_000_000)), 20 * MINUTE, parent=digest("node")),
+        image("just-untagged", (*PYTHON, ("wheel", 3_100_000)), HOUR, last_tagged=NOW - 12),
+        *leftovers,
     )
 
 
 def containers() -> tuple[Container, ...]:
-    def container(name: str, of: str, reference: str, state: str, **fields: Any) -> Container:
-        made = Container(digest(name)[7:], name, digest(of), reference, state)
-        return made._replace(**fields)
+    def ended(name: str, app: str, age: float, ran: float, code: int, size: int) -> Container:
+        reference = "node:18-alpine"
+        if app != "node":
+            reference = f"registry.example.com:5000/shop/checkout-backend:{name[4:8]}"
+        made = Container(digest(name)[7:], name, digest(app), reference, "exited")
+        made = made._replace(exit_code=code, writable_size=size, created=NOW - age)
+        return made._replace(finished=NOW - age + ran)
 
+    def running(name: str, **fields: Any) -> Container:
+        made = Container(digest(name)[7:], name, digest("node"), "node:18-alpine", "running")
+        return made._replace(created=NOW - 30 * DAY, **fields)
+
+    data: dict[str, Any] = {
+        "volumes": ("registry-data",),
+        "networks": ("ci",),
+        "writable_size": 120_000,
+    }
     return (
-        container(
-            "job-4711-test",
-            "app-old",
-            "registry.example.com:5000/shop/checkout-backend:4711",
-            "exited",
-            created=NOW - 3 * HOUR,
-            finished=NOW - 3 * HOUR + 90,
-            exit_code=0,
-            writable_size=48_300_000,
-        ),
-        container(
-            "job-4709-lint",
-            "node",
-            "node:18-alpine",
-            "exited",
-            created=NOW - 26 * HOUR,
-            finished=NOW - 26 * HOUR + 20,
-            exit_code=137,
-            writable_size=1_240_000,
-        ),
-        container(
-            "job-4712-e2e",
-            "app-new",
-            "registry.example.com:5000/shop/checkout-backend:4712",
-            "exited",
-            created=NOW - 8 * MINUTE,
-            finished=NOW - 2 * MINUTE,
-            exit_code=1,
-            writable_size=5_000_000,
-        ),
-        container(
-            "registry-cache",
-            "node",
-            "node:18-alpine",
-            "running",
-            created=NOW - 30 * DAY,
-            volumes=("registry-data",),
-            networks=("ci",),
-            writable_size=120_000,
-        ),
-        container(
-            "buildx_buildkit_ci0",
-            "node",
-            "node:18-alpine",
-            "running",
-            created=NOW - 30 * DAY,
-            networks=("bridge",),
-        ),
+        ended("job-4711-test", "app-old", 3 * HOUR, 90, 0, 48_300_000),
+        ended("job-4709-lint", "node", 26 * HOUR, 20, 137, 1_240_000),
+        ended("job-4712-e2e", "app-new", 8 * MINUTE, 6 * MINUTE, 1, 5_000_000),
+        running("registry-cache", **data),
+        running("buildx_buildkit_ci0", networks=("bridge",)),
     )
 
 
 def cache() -> tuple[CacheRecord, ...]:
-    def record(name: str, size: int, used: float, **fields: Any) -> CacheRecord:
-        made = CacheRecord(
-            id=hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()[:25],
-            description=name,
-            size=size,
-            created=used - DAY,
-            last_used=used,
-            usage_count=3,
-        )
-        return made._replace(**fields)
+    def record(name: str, size: int, idle: float, **fields: Any) -> CacheRecord:
+        identifier = hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()[:25]
+        used = NOW - idle
+        made = CacheRecord(identifier, description=name, size=size, usage_count=3)
+        return made._replace(created=used - DAY, last_used=used, **fields)
 
-    base = record("[backend 1/6] FROM python:3.12-slim", 74_800_000, NOW - HOUR, shared=True)
-    deps = record(
-        "[backend 3/6] RUN pip install -r requirements.txt",
-        2_410_000_000,
-        NOW - HOUR,
-        parents=(base.id,),
-    )
+    base = record("[backend 1/6] FROM python:3.12-slim", 74_800_000, HOUR, shared=True)
+    step = "[backend 3/6] RUN pip install -r requirements.txt"
+    deps = record(step, 2_410_000_000, HOUR, parents=(base.id,))
     return (
         base,
         deps,
-        record("[backend 5/6] COPY . /app", 18_200_000, NOW - 25 * MINUTE, parents=(deps.id,)),
-        record("mount / from exec npm ci", 1_930_000_000, NOW - 2 * MINUTE, type="exec.cachemount"),
-        record("[old 4/9] RUN apt-get install -y build-essential", 2_200_000_000, NOW - 9 * DAY),
-        record("[docs 2/3] RUN pip install mkdocs", 640_000_000, NOW - 5 * DAY),
-        record("local source for context", 44_000_000, NOW - 60, in_use=True, type="source.local"),
+        record("[backend 5/6] COPY . /app", 18_200_000, 25 * MINUTE, parents=(deps.id,)),
+        record("mount / from exec npm ci", 1_930_000_000, 2 * MINUTE, type="exec.cachemount"),
+        record("[old 4/9] RUN apt-get install -y build-essential", 2_200_000_000, 9 * DAY),
+        record("[docs 2/3] RUN pip install mkdocs", 640_000_000, 5 * DAY),
+        record("local source for context", 44_000_000, 60, in_use=True, type="source.local"),
     )
 
 

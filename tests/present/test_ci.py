@@ -24,19 +24,16 @@ def test_detect(environ: dict[str, str], expected: str) -> None:
     assert ci.detect(environ) == expected
 
 
-def test_gitlab_section() -> None:
+def test_fold() -> None:
     assert ci.fold("gitlab", "holystone_removed", "What went", "  web\n  db", 1_760_000_000.9) == (
         "\x1b[0Ksection_start:1760000000:holystone_removed[collapsed=true]\r\x1b[0KWhat went\n"
         "  web\n"
         "  db\n"
         "\x1b[0Ksection_end:1760000000:holystone_removed\r\x1b[0K"
     )
-
-
-def test_github_group() -> None:
-    assert ci.fold("github", "removed", "What went", "  web\n  db", 0) == (
-        "::group::What went\n  web\n  db\n::endgroup::"
-    )
+    grouped = ci.fold("github", "removed", "What went", "  web\n  db", 0)
+    assert grouped == "::group::What went\n  web\n  db\n::endgroup::"
+    assert ci.fold("", "removed", "What went", "  web", 0) == "What went\n  web\n"
 
 
 @pytest.mark.parametrize(
@@ -53,19 +50,11 @@ def test_a_name_gives_github_no_command(name: str, shown: str) -> None:
     assert safe(name) == shown
 
 
-def test_no_section_elsewhere() -> None:
-    assert ci.fold("", "removed", "What went", "  web", 0) == "What went\n  web\n"
-
-
-def test_clean_summary() -> None:
+def test_summaries() -> None:
     plan = host.plan()
     outcome = host.outcome(plan, skip=1, fail=1, interrupted="the engine <went> away")
-    text = ci.clean_summary(plan, outcome, disk_after=Disk(100, 50))
-    golden.check("summary-clean", text)
-
-
-def test_plan_summary() -> None:
-    golden.check("summary-plan", ci.plan_summary(host.plan()))
+    golden.check("summary-clean", ci.clean_summary(plan, outcome, disk_after=Disk(100, 50)))
+    golden.check("summary-plan", ci.plan_summary(plan))
 
 
 def test_many_troubles_are_counted() -> None:
@@ -81,9 +70,5 @@ def test_the_summary_is_appended(tmp_path: Path) -> None:
     environ = {"GITHUB_STEP_SUMMARY": str(file)}
     assert ci.append_summary(environ, "### holystone 🧹") == ""
     assert file.read_text(encoding="utf-8") == "before\n### holystone 🧹\n"
-
-
-def test_a_summary_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    environ = {"GITHUB_STEP_SUMMARY": str(tmp_path)}
-    assert "Is a directory" in ci.append_summary(environ, "x")
+    assert "Is a directory" in ci.append_summary({"GITHUB_STEP_SUMMARY": str(tmp_path)}, "x")
     assert ci.append_summary({}, "x") == ""

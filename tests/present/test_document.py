@@ -10,7 +10,7 @@ from holystone.planner.plan import plan as planned
 from holystone.planner.policy import Grace, Mark, Policy, Watermarks
 from holystone.planner.usage import Followers, Usage, Use
 from holystone.present import document, figures
-from holystone.present.explanation import explanation
+from holystone.present.report.explain import explanation
 from tests.present import host
 
 
@@ -30,19 +30,16 @@ def test_plan_keeps_the_contract() -> None:
     plan = host.plan()
     told = read(document.plan(plan))
     assert told["level"] == "routine"
-    assert told["engine"] | {"id": ""} == {
+    assert told["engine"] == {
         "version": "28.5.1",
         "api_version": "1.51",
         "storage_driver": "overlay2",
         "name": "runner-7",
+        "id": "6f0c…",
         "store": "classic",
-        "id": "",
     }
-    assert told["disk"] == {
-        "total_bytes": 100_000_000_000,
-        "free_bytes": 23_400_000_000,
-        "not_in_sight": None,
-    }
+    disk = {"total_bytes": 100_000_000_000, "free_bytes": 23_400_000_000, "not_in_sight": None}
+    assert told["disk"] == disk
     assert told["freed_bytes"] == plan.freed_bytes
     assert told["estimated"] is False
     assert (told["at_least_bytes"], told["at_most_bytes"]) == (plan.at_least, plan.at_most)
@@ -51,22 +48,15 @@ def test_plan_keeps_the_contract() -> None:
     for item in told["items"]:
         assert item["action"] in ("keep", "remove")
         assert item["reasons"]
-        for reason in item["reasons"]:
-            assert set(reason) == {"rule", "text", "facts"}
-    stopped = told["items"][0]
-    assert stopped == {
+    facts = {"stopped_for": 10710.0, "exit_code": 0}
+    text = "stopped 3 h ago (exit code 0)"
+    assert told["items"][0] == {
         "kind": "container",
         "id": host.digest("job-4711-test")[7:],
         "names": ["job-4711-test"],
         "action": "remove",
         "freed_bytes": 48_300_000,
-        "reasons": [
-            {
-                "rule": "stopped",
-                "text": "stopped 3 h ago (exit code 0)",
-                "facts": {"stopped_for": 10710.0, "exit_code": 0},
-            }
-        ],
+        "reasons": [{"rule": "stopped", "text": text, "facts": facts}],
     }
 
 
@@ -96,10 +86,8 @@ def test_clean_tells_what_became_of_every_item() -> None:
 
 
 def test_status() -> None:
-    told = read(
-        document.status(host.inventory(), host.plan(), "unix:///run/docker.sock", Watermarks())
-    )
-    assert told["endpoint"] == "unix:///run/docker.sock"
+    told = read(document.status(host.inventory(), host.plan(), "unix:///x.sock", Watermarks()))
+    assert told["endpoint"] == "unix:///x.sock"
     image = told["kinds"]["image"]
     assert image["stored_bytes"] == image["unique_bytes"] + image["shared_bytes"]
     layers = {layer for i in host.images() for layer in i.layers or ()}
@@ -107,11 +95,8 @@ def test_status() -> None:
     assert told["kinds"]["cache"]["shared_with_images_bytes"] == 74_800_000
     assert told["kinds"]["volume"] == {"count": 3, "known_bytes": 4_080_000_000, "unknown": 1}
     assert told["clean"]["freed_bytes"] == host.plan().freed_bytes
-    assert told["clean"]["kinds"]["container"] == {
-        "remove": 2,
-        "keep": 3,
-        "freed_bytes": 49_540_000,
-    }
+    going = {"remove": 2, "keep": 3, "freed_bytes": 49_540_000}
+    assert told["clean"]["kinds"]["container"] == going
 
 
 def test_images_largest_first() -> None:
@@ -136,25 +121,29 @@ def test_images_of_unknown_layers_have_no_shares() -> None:
     assert status["kinds"]["image"]["stored_bytes"] is None
 
 
-def test_explain_an_image() -> None:
+def test_every_object_can_be_explained_and_nothing_else() -> None:
     seen, plan = host.inventory(), host.plan()
-    told = read(
-        document.explain(explanation(seen, Usage(), plan, "image", host.digest("app-old")), plan)
-    )
-    assert told["item"]["action"] == "remove"
-    assert told["facts"]["created_at"] == "2025-10-09T05:53:20Z"
-    assert told["facts"]["parent"] is None
-    assert told["containers"] == [
-        {"id": seen.containers[0].id, "name": "job-4711-test", "state": "exited"}
-    ]
-    assert told["alone"] == {
+    told = {}
+    for verdict in plan.verdicts:
+        explained = explanation(seen, Usage(), plan, verdict.kind, verdict.id)
+        told[verdict.id] = read(document.explain(explained, plan))
+        assert told[verdict.id]["item"]["id"] == verdict.id
+    with pytest.raises(KeyError):
+        explanation(seen, Usage(), plan, "image", "sha256:none")
+    image = told[host.digest("app-old")]
+    assert image["item"]["action"] == "remove"
+    assert image["facts"]["created_at"] == "2025-10-09T05:53:20Z"
+    assert image["facts"]["parent"] is None
+    user = {"id": seen.containers[0].id, "name": "job-4711-test", "state": "exited"}
+    assert image["containers"] == [user]
+    assert image["alone"] == {
         "freed_bytes": 17_900_000,
         "estimated": False,
         "at_least_bytes": 17_900_000,
         "at_most_bytes": 17_900_000,
         "held_by_cache_bytes": 0,
     }
-    assert told["shares_with"][0] == {
+    assert image["shares_with"][0] == {
         "id": host.digest("app-new"),
         "names": ["registry.example.com:5000/shop/checkout-backend:4712"],
         "shared_bytes": 542_900_000,
@@ -207,17 +196,6 @@ def test_only_what_ran_has_an_exit_code(state: str, code: int, told: int | None)
     assert explained.facts["exit_code"] == told
 
 
-def test_every_object_can_be_explained_and_nothing_else() -> None:
-    seen, plan = host.inventory(), host.plan()
-    for verdict in plan.verdicts:
-        told = read(
-            document.explain(explanation(seen, Usage(), plan, verdict.kind, verdict.id), plan)
-        )
-        assert told["item"]["id"] == verdict.id
-    with pytest.raises(KeyError):
-        explanation(seen, Usage(), plan, "image", "sha256:none")
-
-
 def test_compressed_content_is_told_apart_by_its_blobs() -> None:
     first, second, *_ = host.images()
     shared, own = Blob("sha256:a", 40), Blob("sha256:b", 2)
@@ -236,6 +214,5 @@ def test_an_empty_host_has_documents() -> None:
     plan = host.plan(seen)
     assert read(document.plan(plan))["items"] == []
     assert read(document.images(seen, plan))["images"] == []
-    assert (
-        read(document.status(seen, plan, "", Watermarks()))["kinds"]["image"]["stored_bytes"] == 0
-    )
+    kinds = read(document.status(seen, plan, "", Watermarks()))["kinds"]
+    assert kinds["image"]["stored_bytes"] == 0

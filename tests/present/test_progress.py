@@ -27,12 +27,32 @@ def output(stream: io.StringIO, *, interactive: bool = True, width: int = 80) ->
     return Output(stream, Look(width=width, elide=True), interactive)
 
 
-def test_nothing_where_nobody_watches(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line is drawn from the start."""
     monkeypatch.setattr(progress, "PATIENCE", 0.0)
+
+
+def drawn(stream: io.StringIO, shown: ProgressLine) -> str:
+    """All that was written, once something was drawn."""
+    with shown:
+        for _ in range(200):
+            time.sleep(0.01)
+            if "0/23" in stream.getvalue():
+                break
+    return stream.getvalue()
+
+
+@pytest.mark.usefixtures("at_once")
+def test_nothing_where_nobody_watches_and_no_harm_where_the_terminal_is_gone() -> None:
     stream = io.StringIO()
+    gone = io.StringIO()
+    gone.close()
     with Progress(host.plan(), output(stream, interactive=False)):
         time.sleep(0.05)
     assert stream.getvalue() == ""
+    with Progress(host.plan(), output(gone)):
+        time.sleep(0.05)
 
 
 def test_nothing_for_short_work() -> None:
@@ -42,27 +62,19 @@ def test_nothing_for_short_work() -> None:
     assert stream.getvalue() == ""
 
 
-def test_a_line_that_is_gone_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("width", [20, 45, 80])
+def test_a_line_that_fits_and_is_gone_at_the_end(width: int) -> None:
     stream = io.StringIO()
-    with Progress(host.plan(), output(stream)):
-        for _ in range(200):
-            time.sleep(0.01)
-            if "0/23" in stream.getvalue():
-                break
-    written = stream.getvalue()
-    assert "0/23 containers" in written
+    shown = Progress(host.plan(), output(stream, width=width))
+    written = drawn(stream, shown)
     # At the end the cursor is shown again, and what was drawn is wiped.
     assert "\x1b[?25h" in written
     assert written.endswith("\x1b[2K")
-
-
-def test_it_goes_on_where_the_terminal_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "PATIENCE", 0.0)
-    stream = io.StringIO()
-    stream.close()
-    with Progress(host.plan(), output(stream)):
-        time.sleep(0.05)
+    text = re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", written)
+    assert ("0/23 containers" if width == 80 else "0/23") in text
+    assert max(map(cell_len, re.split(r"[\r\n]", text))) <= width
+    assert shown.state()[0].startswith("0/23")
 
 
 def test_the_line_counts() -> None:
@@ -72,21 +84,6 @@ def test_the_line_counts() -> None:
     shown.step_done(plan.steps[0], Removal("removed"))
     shown.step_done(plan.steps[2], Removal("skipped", "used since planned"))
     assert shown.state() == ("2/23 images  48.3 MB  3 s", 2 / 23)
-
-
-@pytest.mark.parametrize("width", [20, 45, 80])
-def test_the_line_fits(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "PATIENCE", 0.0)
-    stream = io.StringIO()
-    with Progress(host.plan(), output(stream, width=width)) as shown:
-        for _ in range(200):
-            time.sleep(0.01)
-            if "0/23" in stream.getvalue():
-                break
-    drawn = re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", stream.getvalue())
-    assert "0/23" in drawn
-    assert max(map(cell_len, re.split(r"[\r\n]", drawn))) <= width
-    assert shown.state()[0].startswith("0/23")
 
 
 def test_replays_are_counted_by_their_uses() -> None:

@@ -12,10 +12,10 @@ from holystone.planner.inventory import Disk, Inventory
 from holystone.planner.policy import Watermarks
 from holystone.planner.units import format_size
 from holystone.planner.usage import Usage
-from holystone.present.explanation import explanation
 from holystone.present.format import waited
 from holystone.present.lists import images as list_of
 from holystone.present.report import clean, explain, images, plan, status
+from holystone.present.report.explain import explanation
 from holystone.present.terminal import Look, Output
 from tests.present import golden, host
 
@@ -49,11 +49,6 @@ def explained(look: Look) -> str:
     )
 
 
-def quiet_plan(look: Look) -> str:
-    seen = host.quiet()
-    return plan.render(seen, host.plan(seen), look)
-
-
 def bare_status(look: Look) -> str:
     """A remote engine with nothing on it: no disk, no objects."""
     seen = Inventory(host.ENGINE, host.NOW)
@@ -65,7 +60,7 @@ def bare_status(look: Look) -> str:
 REPORTS: dict[str, Callable[[Look], str]] = {
     "plan": lambda look: plan.render(host.inventory(), host.plan(), look),
     "plan-all": lambda look: plan.render(host.inventory(), host.plan(), look, every=True),
-    "plan-quiet": quiet_plan,
+    "plan-quiet": lambda look: plan.render(host.quiet(), host.plan(host.quiet()), look),
     "clean": whole_clean,
     "clean-troubled": lambda look: whole_clean(look, skip=15, fail=2),
     "clean-removals": removals,
@@ -122,12 +117,6 @@ def test_ascii_terminals_get_ascii(name: str) -> None:
     assert "\\u" not in raw.getvalue().decode("ascii")
 
 
-def test_the_first_and_last_line_of_a_clean() -> None:
-    lines = whole_clean(Look(colour=True)).split("\n")
-    assert lines[0] == "🧹 Cleaning up temporary build artifacts only..."
-    assert lines[-1] == "✅ Cleaned temporary artifacts, preserved base images"
-
-
 def test_a_skip_is_no_failure_but_a_failure_is_told_last() -> None:
     assert whole_clean(PIPE, skip=2).split("\n")[-1] == clean.LAST_LINE
     failed = whole_clean(PIPE, skip=2, fail=1)
@@ -179,18 +168,6 @@ def test_a_part_of_an_agreed_plan_is_told(estimated: bool) -> None:
         assert "as planned" not in more
         whole = clean.render(made, outcome, PIPE, disk_after=disk, agreed_bytes=outcome.freed_bytes)
         assert "in the plan in" not in whole
-
-
-def test_the_clean_table_adds_up() -> None:
-    made = host.plan()
-    rows = re.findall(
-        r"^  (\w[\w ]*?) +(\d+) +(\d+) +([\d.]+ \w+)$",
-        clean.render(made, host.outcome(made), PIPE),
-        re.MULTILINE,
-    )
-    *kinds, total = [(name, int(removed), int(kept)) for name, removed, kept, _ in rows]
-    assert total == ("total", sum(k[1] for k in kinds), sum(k[2] for k in kinds))
-    assert total[1] + total[2] == len(made.verdicts)
 
 
 def test_an_estimate_says_between_what() -> None:

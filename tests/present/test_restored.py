@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from holystone.operations.bring_back import LOST, PULL, Entry
 from holystone.operations.restore import Restoration, plan_restore
 from holystone.planner.inventory import Engine, Inventory
@@ -24,26 +26,23 @@ def told(entries: list[Entry], seconds: float | None) -> str:
     return render(Restoration(RUN, tuple(entries), seconds), Look())
 
 
-def test_failed_is_said_once() -> None:
-    entry = Entry(IMAGE, "pull", "failed", "failed to unpack image on snapshotter overlayfs")
-    text = " ".join(told([entry], 1.0).split())
-    assert "a:1 1 B failed the engine: failed to unpack image on snapshotter overlayfs" in text
-    plain = Entry(IMAGE, "pull", "failed", "manifest unknown")
-    text = " ".join(told([plain], 1.0).split())
-    assert "a:1 1 B failed manifest unknown" in text
-
-
-def test_here_already_is_said_once() -> None:
-    for detail, left in (
-        ("it is here", ""),
-        ("it is here; b:1 is another image", "b:1 is another"),
-    ):
-        for result in ("present", ""):
-            entry = Entry(IMAGE, "nothing", result, detail)
-            text = " ".join(told([entry], 1.0).split())
-            assert "a:1 1 B here already" in text
-            assert "it is here" not in text
-            assert left in text
+@pytest.mark.parametrize(
+    ("action", "result", "detail", "row"),
+    [
+        ("pull", "failed", "failed to unpack image on snapshotter overlayfs",
+         "failed the engine: failed to unpack image on snapshotter overlayfs"),
+        ("pull", "failed", "manifest unknown", "failed manifest unknown"),
+        ("nothing", "present", "it is here", "here already"),
+        ("nothing", "", "it is here", "here already"),
+        ("nothing", "present", "it is here; b:1 is another image",
+         "here already b:1 is another image"),
+        ("nothing", "", "it is here; b:1 is another image", "here already b:1 is another image"),
+    ],
+)  # fmt: skip
+def test_how_it_ended_is_said_once(action: str, result: str, detail: str, row: str) -> None:
+    text = " ".join(told([Entry(IMAGE, action, result, detail)], 1.0).split())
+    assert f"a:1 1 B {row} " in text
+    assert "it is here" not in text
 
 
 def test_build_steps_are_not_missed_where_their_image_is() -> None:

@@ -10,44 +10,30 @@ import pytest
 from holystone.scan import files
 from holystone.scan.proposal import Proposal, learn
 
+KINDS = {
+    files.DOCKERFILE: "Dockerfile dockerfile Dockerfile.dev Dockerfile-dev api.Dockerfile "
+    "api.dockerfile Containerfile",
+    files.COMPOSE: "docker-compose.yml docker-compose.override.yaml compose.prod.yml "
+    "compose-dev.yml",
+    files.GITLAB: ".gitlab-ci.yml backend.gitlab-ci.yml",
+    files.GITHUB: "/x/.github/workflows/a.yaml /x/.forgejo/workflows/a.yml",
+    files.ACTION: "/x/.github/actions/a/action.yml",
+    "": "Dockerfile.dockerignore Dockerfile.md Dockerfile~ Dockerfiles composer.yml "
+    "/x/.github/a.yml values.yaml",
+}
+
 
 @pytest.mark.parametrize(
-    ("path", "kind"),
-    [
-        ("Dockerfile", files.DOCKERFILE),
-        ("dockerfile", files.DOCKERFILE),
-        ("Dockerfile.dev", files.DOCKERFILE),
-        ("Dockerfile-dev", files.DOCKERFILE),
-        ("api.Dockerfile", files.DOCKERFILE),
-        ("api.dockerfile", files.DOCKERFILE),
-        ("Containerfile", files.DOCKERFILE),
-        ("Dockerfile.dockerignore", ""),
-        ("Dockerfile.md", ""),
-        ("Dockerfile~", ""),
-        ("Dockerfiles", ""),
-        ("docker-compose.yml", files.COMPOSE),
-        ("docker-compose.override.yaml", files.COMPOSE),
-        ("compose.prod.yml", files.COMPOSE),
-        ("compose-dev.yml", files.COMPOSE),
-        ("composer.yml", ""),
-        (".gitlab-ci.yml", files.GITLAB),
-        ("backend.gitlab-ci.yml", files.GITLAB),
-        ("/x/.github/workflows/a.yaml", files.GITHUB),
-        ("/x/.forgejo/workflows/a.yml", files.GITHUB),
-        ("/x/.github/a.yml", ""),
-        ("/x/.github/actions/a/action.yml", files.ACTION),
-        ("values.yaml", ""),
-    ],
+    ("path", "kind"), [(path, kind) for kind, paths in KINDS.items() for path in paths.split()]
 )
 def test_kinds(path: str, kind: str) -> None:
     assert files.kind_of(path) == kind
 
 
-def write(folder: Path, **texts: str) -> None:
+def write(folder: Path, texts: dict[str, str]) -> None:
     for name, text in texts.items():
-        path = folder / name.replace("__", "/")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
 
 
 def references(proposal: Proposal) -> list[str]:
@@ -75,7 +61,7 @@ def test_walks_what_the_repository_wrote(tmp_path: Path) -> None:
 
 
 def test_other_files_go_on(tmp_path: Path) -> None:
-    write(tmp_path, Dockerfile="FROM a:1", c__Dockerfile="x" * (files.LARGEST + 1))
+    write(tmp_path, {"Dockerfile": "FROM a:1", "c/Dockerfile": "x" * (files.LARGEST + 1)})
     (tmp_path / "Dockerfile.bin").write_bytes(b"FROM a:2\n\0")
     (tmp_path / "Dockerfile.latin").write_bytes("FROM a:3\n# é".encode("latin-1"))
     os.mkfifo(tmp_path / "Dockerfile.pipe")
@@ -92,7 +78,7 @@ def test_other_files_go_on(tmp_path: Path) -> None:
 
 
 def test_named_files_that_cannot_be_read(tmp_path: Path) -> None:
-    write(tmp_path, Dockerfile="FROM a:1", notes="hello", broken__Dockerfile="hello")
+    write(tmp_path, {"Dockerfile": "FROM a:1", "notes": "hello", "broken/Dockerfile": "hello"})
     os.mkfifo(tmp_path / "Dockerfile.pipe")
     names = ("Dockerfile", "Dockerfile.pipe", "gone", "notes", "broken/Dockerfile")
     proposal = learn([str(tmp_path / name) for name in names])
@@ -106,41 +92,35 @@ def test_named_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_named_files_are_known_by_what_is_in_them(tmp_path: Path) -> None:
-    write(
-        tmp_path,
-        build="ARG A=1\nFROM a:$A\n",
-        stack="services:\n  a: {image: b}\n",
-        pipeline="job: {image: c, script: x}\n",
-        workflow="jobs:\n  a:\n    runs-on: x\n    container: d\n",
-    )
-    for name in ("stack", "pipeline", "workflow"):
-        (tmp_path / name).rename(tmp_path / f"{name}.yml")
+    texts = {
+        "build": "ARG A=1\nFROM a:$A\n",
+        "stack.yml": "services:\n  a: {image: b}\n",
+        "pipeline.yml": "job: {image: c, script: x}\n",
+        "workflow.yml": "jobs:\n  a:\n    runs-on: x\n    container: d\n",
+    }
+    write(tmp_path, texts)
     paths = [str(path) for path in sorted(tmp_path.iterdir())]
     assert references(learn(paths)) == ["a:1", "b:latest", "c:latest", "d:latest"]
 
 
 def test_a_pipeline_by_name_includes_from_the_root_of_its_repository(tmp_path: Path) -> None:
-    write(
-        tmp_path,
-        ci__main="include: /ci/jobs.yml\n",
-        **{"ci__jobs.yml": "a: {image: x, script: y}"},
-    )
+    jobs = "a: {image: x, script: y}"
+    write(tmp_path, {"ci/main.yml": "include: /ci/jobs.yml\n", "ci/jobs.yml": jobs})
     (tmp_path / ".git").mkdir()
-    (tmp_path / "ci" / "main").rename(tmp_path / "ci" / "main.yml")
     proposal = learn([str(tmp_path / "ci" / "main.yml")])
     assert references(proposal) == ["x:latest"]
     assert str(proposal.images[0].uses[0].place) == f"{tmp_path}/ci/jobs.yml:1"
 
 
 def test_the_same_file_named_twice_counts_once(tmp_path: Path) -> None:
-    write(tmp_path, Dockerfile="FROM a:1")
+    write(tmp_path, {"Dockerfile": "FROM a:1"})
     proposal = learn([str(tmp_path), f"{tmp_path}/./Dockerfile", str(tmp_path)])
     assert proposal.files == 1
     assert len(proposal.images[0].uses) == 1
 
 
 def test_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path, **{f"d{i}__Dockerfile": f"FROM a:{i}" for i in range(5)})
+    write(tmp_path, {f"d{i}/Dockerfile": f"FROM a:{i}" for i in range(5)})
     monkeypatch.setattr(files, "MOST_ENTRIES", 6)
     proposal = learn([str(tmp_path)])
     assert told(proposal) == [f"{tmp_path}: has more than 6 files; name a part of it"]
@@ -150,32 +130,23 @@ def test_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     ("pattern", "found"),
     [
-        ("ci/*.yml", "ac"),
-        ("ci/**.yml", "abcd"),
-        ("ci/**/*.yml", "abcd"),
-        ("**/d.yml", "bd"),
-        ("**.yml", "abcde"),
-        ("*.yml", "e"),
-        ("*/*/*.yml", "b"),
-        ("ci/[ab].yml", ""),
+        ("ci/*.yml", "ac"), ("ci/**.yml", "abcd"), ("ci/**/*.yml", "abcd"), ("**/d.yml", "bd"),
+        ("**.yml", "abcde"), ("*.yml", "e"), ("*/*/*.yml", "b"), ("ci/[ab].yml", ""),
         ("*" * 50 + "x", ""),
     ],
-)
+)  # fmt: skip
 def test_includes_with_wildcards(tmp_path: Path, pattern: str, found: str) -> None:
     names = {"a": "ci/a.yml", "b": "ci/x/d.yml", "c": "ci/c.yml", "d": "ci/x/y/d.yml", "e": "e.yml"}
-    for job, name in names.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(f"{job}: {{image: {job}, script: x}}")
-    (tmp_path / ".gitlab-ci.yml").write_text(f"include: '{pattern}'")
+    write(tmp_path, {name: f"{job}: {{image: {job}, script: x}}" for job, name in names.items()})
+    write(tmp_path, {".gitlab-ci.yml": f"include: '{pattern}'"})
     proposal = learn([str(tmp_path)])
     assert references(proposal) == [f"{job}:latest" for job in found]
     assert bool(proposal.troubles) is (not found)
 
 
 def test_includes_without_end(tmp_path: Path) -> None:
-    for number in range(400):
-        (tmp_path / f"{number}.yml").write_text(f"j{number}: {{image: 'a:{number}', script: x}}")
-    (tmp_path / ".gitlab-ci.yml").write_text("include: '*.yml'")
+    write(tmp_path, {f"{n}.yml": f"j{n}: {{image: 'a:{n}', script: x}}" for n in range(400)})
+    write(tmp_path, {".gitlab-ci.yml": "include: '*.yml'"})
     proposal = learn([str(tmp_path)])
     place = f"{tmp_path}/.gitlab-ci.yml:1"
     assert told(proposal) == [f"{place}: this pipeline includes more than 150 files"]

@@ -59,33 +59,21 @@ def test_unquoted() -> None:
 @pytest.mark.parametrize(
     ("line", "images"),
     [
-        ("docker pull a", ["a"]),
-        ("docker pull a -q", ["a"]),
+        *[(line, ["a"]) for line in (
+            "docker pull a", "docker pull a -q", "/usr/bin/docker run -it --rm a b c:d",
+            "docker run -itv /x:/y a", "docker run -v/x:/y -p80:80 -e A=b --name=n --name n a",
+            "docker run --detach=false --pull always --gpus all --restart=no a sh",
+            "docker run -- a", "docker container create --init a", "nerdctl run -d a",
+            "docker tag a b", "docker service create --replicas 3 -q a",
+        )],
         ("docker --config x -D -l debug image pull --platform linux/arm64 a:1", ["a:1"]),
-        ("/usr/bin/docker run -it --rm a b c:d", ["a"]),
-        ("docker run -itv /x:/y a", ["a"]),
-        ("docker run -v/x:/y -p80:80 -e A=b --name=n --name n a", ["a"]),
-        ("docker run --detach=false --pull always --gpus all --restart=no a sh", ["a"]),
-        ("docker run -- a", ["a"]),
-        ("docker container create --init a", ["a"]),
-        ("nerdctl run -d a", ["a"]),
-        ("docker tag a b", ["a"]),
-        ("docker service create --replicas 3 -q a", ["a"]),
-        ("docker buildx create --use", []),
-        ("docker network create a", []),
-        ("docker volume create a", []),
-        ("docker context create a", []),
-        ("docker rmi a", []),
-        ("docker push a", []),
-        ("docker exec a b", []),
-        ("docker", []),
-        ("docker --host", []),
-        ("docker run", []),
-        ("docker image", []),
-        ("docker image ls a", []),
-        ("mydocker pull a", []),
+        *[(line, []) for line in (
+            "docker buildx create --use", "docker network create a", "docker volume create a",
+            "docker context create a", "docker rmi a", "docker push a", "docker exec a b", "docker",
+            "docker --host", "docker run", "docker image", "docker image ls a", "mydocker pull a",
+        )],
     ],
-)
+)  # fmt: skip
 def test_images_of_a_command(line: str, images: list[str]) -> None:
     found = asked(line.split())
     assert (list(found.images) if found else []) == images
@@ -140,6 +128,7 @@ def learned(text: str, folder: Path, **variables: str) -> Learned:
         ("A=x; A+=y; docker pull $A", []),
         ("docker run $OPTIONS a", ["a:latest"]),
         ("docker run $MY_OPTS a", ["a:latest"]),
+        ("if t; then O_ARGS=$(x); else O_ARGS=$(y); fi; docker run $O_ARGS a", ["a:latest"]),
         ("eval \"docker pull a\"; bash -ec 'docker pull b'", ["a:latest", "b:latest"]),
         ("sudo -u x -E env A=b nice -n 5 timeout -k 3 10 docker pull a", ["a:latest"]),
         ("! docker pull a || { docker pull b; }", ["a:latest", "b:latest"]),

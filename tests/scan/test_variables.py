@@ -9,55 +9,39 @@ from holystone.scan.variables import COMPOSE, GITLAB, NoValue, Syntax, dotenv, e
 GIVEN = {"A": "1", "EMPTY": "", "WORD": "x y"}
 
 
-@pytest.mark.parametrize(
-    ("text", "made"),
-    [
-        ("a", "a"),
-        ("$A", "1"),
-        ("${A}b$A-c", "1b1-c"),
-        ("$$A$", "$A$"),
-        ("${A:-2}${B:-2}${B-3}${EMPTY:-4}${EMPTY-5}", "12345"[:1] + "234"),
-        ("${A:+s}${B:+t}${EMPTY:+u}${EMPTY+v}", "sv"),
-        ("${B:-${C:-${A}}}", "1"),
-        ("${B:-a}b}", "ab}"),
-        ("${A:?must}", "1"),
-        ("'$A'", "'1'"),
-    ],
-)
-def test_compose(text: str, made: str) -> None:
-    assert expand(text, GIVEN.get, COMPOSE) == made
+DOCKERFILE = Syntax("\\", quotes=True)
 
 
 @pytest.mark.parametrize(
-    ("text", "made"),
+    ("text", "syntax", "made"),
     [
-        (r"\$A", "$A"),
-        ("'$A'", "$A"),
-        ('"$A"', "1"),
-        ('"it\'s $A"', "it's 1"),
-        ("$$A", "$1"),
-        ("a\\", "a\\"),
+        ("a", COMPOSE, "a"), ("$A", COMPOSE, "1"), ("${A}b$A-c", COMPOSE, "1b1-c"),
+        ("$$A$", COMPOSE, "$A$"),
+        ("${A:-2}${B:-2}${B-3}${EMPTY:-4}${EMPTY-5}", COMPOSE, "1234"),
+        ("${A:+s}${B:+t}${EMPTY:+u}${EMPTY+v}", COMPOSE, "sv"),
+        ("${B:-${C:-${A}}}", COMPOSE, "1"), ("${B:-a}b}", COMPOSE, "ab}"),
+        ("${A:?must}", COMPOSE, "1"), ("'$A'", COMPOSE, "'1'"),
+        (r"\$A", DOCKERFILE, "$A"), ("'$A'", DOCKERFILE, "$A"), ('"$A"', DOCKERFILE, "1"),
+        ('"it\'s $A"', DOCKERFILE, "it's 1"), ("$$A", DOCKERFILE, "$1"), ("a\\", DOCKERFILE, "a\\"),
     ],
-)
-def test_dockerfile(text: str, made: str) -> None:
-    assert expand(text, GIVEN.get, Syntax("\\", quotes=True)) == made
+)  # fmt: skip
+def test_what_is_filled_in(text: str, syntax: Syntax, made: str) -> None:
+    assert expand(text, GIVEN.get, syntax) == made
 
 
 @pytest.mark.parametrize(
     ("text", "syntax", "why"),
     [
         ("$B", COMPOSE, "B has no value here"),
-        ("${B:?}", COMPOSE, "must be given one"),
-        ("${EMPTY:?}", COMPOSE, "must be given one"),
-        ("${A", COMPOSE, "'${A' is no variable"),
-        ("${}", COMPOSE, "'${}' is no variable"),
+        ("${B:?}", COMPOSE, "must be given one"), ("${EMPTY:?}", COMPOSE, "must be given one"),
+        ("${A", COMPOSE, "'${A' is no variable"), ("${}", COMPOSE, "'${}' is no variable"),
         ("${1}", COMPOSE, "is no variable"),
         ("${A%b}", COMPOSE, "${A%b} is not worked out here"),
         ("${A:-b}", GITLAB, "GitLab does not know ${A:-b}, only ${A}"),
         ("${B:-" * 50 + "}" * 50, COMPOSE, "nested too deeply"),
         ("${WORD}" * 50_000, COMPOSE, "far too long"),
     ],
-)
+)  # fmt: skip
 def test_what_is_not_filled_in(text: str, syntax: Syntax, why: str) -> None:
     with pytest.raises(NoValue) as caught:
         expand(text, GIVEN.get, syntax)

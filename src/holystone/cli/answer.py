@@ -1,4 +1,4 @@
-"""Writing the answer to standard output, whatever becomes of its reader."""
+"""Writing the answer to standard output, also where nobody reads it any more."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import os
 import sys
 from collections.abc import Callable
 
+from holystone.cli import exit_codes
+
 
 def tell(write: Callable[[str], object], text: str) -> str:
-    """Write text to standard output now; answers what went wrong, empty where nothing did.
+    """Write text to standard output now. Returns what went wrong, empty where nothing did.
 
     A reader that has left (`holystone images | head`) has what it wanted: nothing is wrong, and
-    what comes after goes nowhere. What a full disk did not take is kept for the next call.
+    later output goes nowhere. What a full disk did not take is kept for the next call.
     """
     try:
         write(text)
@@ -21,6 +23,14 @@ def tell(write: Callable[[str], object], text: str) -> str:
     except OSError as error:
         return f"cannot write to standard output: {error.strerror}"
     return ""
+
+
+def say(text: str) -> int:
+    """Write an answer that needs no terminal. Returns the exit code."""
+    if trouble := tell(sys.stdout.write, text):
+        sys.stderr.write(f"holystone: {trouble}\n")
+        return exit_codes.ERROR
+    return exit_codes.DONE
 
 
 def open_closed() -> None:

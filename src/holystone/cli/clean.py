@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
-from holystone.cli.clean_answer import CleanAnswer
 from holystone.cli.options import (
     Parser,
     add_engine,
@@ -16,14 +16,14 @@ from holystone.cli.options import (
     policy_of,
     value_of,
 )
-from holystone.cli.recorded import recorded
 from holystone.cli.session import Failure, opened, warn
-from holystone.operations.clean import Cleaned, clean
-from holystone.operations.plan_file import SavedPlan, check_level, read
-from holystone.operations.workers import INTERRUPTED
-from holystone.outside.writing import check
+from holystone.operations.connect import wanted
 from holystone.planner.units import parse_duration
-from holystone.store.lock import ci_job
+
+if TYPE_CHECKING:
+    from holystone.cli.clean_answer import CleanAnswer
+    from holystone.operations.plan_file import SavedPlan
+    from holystone.planner.policy import Policy
 
 
 def parser() -> argparse.ArgumentParser:
@@ -105,60 +105,47 @@ def run(options: argparse.Namespace) -> int:
         return show_plan(options)
     if options.report is not None:
         _check_report(options.report)
-    saved = _saved(options)
-    policy = policy_of(options)
-    if saved is not None:
-        check_level(saved, policy)
-    told = CleanAnswer(options, policy, saved)
-    planned_at = None if saved is None else saved.taken_at
-    wishes = (options.min_age, options.cache_budget, policy.target)
+    saved, policy = _saved(options)
+    whole = options.json or options.report or saved or os.environ.get("GITHUB_STEP_SUMMARY")
+    told: CleanAnswer | None = None
     try:
-        with opened(options, planned_at=planned_at) as session, told:
-            done = clean(
-                session,
-                policy,
-                saved=saved,
-                confirm=None if options.yes else told.confirm,
-                report=told.event,
-                wait=options.wait,
-                coalesce=saved is None and all(wish is None for wish in wishes),
-                whole=told.in_whole,
-                job=ci_job(os.environ),
-                options=recorded(parser(), options, os.environ),
-            )
-            told.tell(done, session)
+        with opened(
+            options,
+            planned_at=None if saved is None else saved.taken_at,
+            ahead=wanted(policy, whole=bool(whole)),
+            watch=True,
+        ) as session:
+            # The engine works while these are imported.
+            from holystone.cli.clean_answer import CleanAnswer
+
+            told = CleanAnswer(options, policy, saved, whole=bool(whole))
+            return told.carry_out(session)
     except KeyboardInterrupt:
-        left = "`holystone plan` shows what is left" if told.begun else "nothing was removed"
+        begun = told is not None and told.begun
+        left = "`holystone plan` shows what is left" if begun else "nothing was removed"
         raise Failure(f"interrupted; {left}", exit_codes.INTERRUPTED) from None
-    return _code(done)
 
 
-def _code(done: Cleaned) -> int:
-    outcome = done.outcome
-    if outcome.interrupted == INTERRUPTED:
-        return exit_codes.INTERRUPTED
-    if outcome.failed or outcome.not_tried or outcome.unknown:
-        return exit_codes.STEPS_FAILED
-    if done.missed_bytes or outcome.interrupted:
-        return exit_codes.TARGET_NOT_REACHED
-    return exit_codes.DONE
-
-
-def _saved(options: argparse.Namespace) -> SavedPlan | None:
-    """The plan in the file that was named; ``options`` then have what it was made with."""
+def _saved(options: argparse.Namespace) -> tuple[SavedPlan | None, Policy]:
+    """The plan in the file that was named, and the policy; ``options`` then have its own."""
     if options.plan is None:
         if options.max_plan_age is not None:
             raise Failure("--max-plan-age goes with --plan FILE", exit_codes.USAGE)
-        return None
+        return None, policy_of(options)
+    from holystone.operations.plan_file import check_level, read
+
     _refuse_beside_a_plan(options)
-    age = 3600.0 if options.max_plan_age is None else options.max_plan_age
-    saved = read(options.plan, age)
+    saved = read(options.plan, 3600.0 if options.max_plan_age is None else options.max_plan_age)
     vars(options).update(saved.options, level=saved.level)
-    return saved
+    policy = policy_of(options)
+    check_level(saved, policy)
+    return saved, policy
 
 
 def _check_report(path: str) -> None:
     """Raise Failure for a report that cannot be written, before anything is removed."""
+    from holystone.outside.writing import check
+
     try:
         check(path)
     except (OSError, ValueError) as error:

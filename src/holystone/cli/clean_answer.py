@@ -6,11 +6,12 @@ import argparse
 import os
 import time
 from contextlib import ExitStack
-from types import TracebackType
 from typing import Any, Self
 
 from holystone.cli import exit_codes
 from holystone.cli.answer import tell
+from holystone.cli.options import files_read
+from holystone.cli.recorded import recorded
 from holystone.cli.session import Failure, answer, warn
 from holystone.cli.showing import agreed, can_ask, stderr, stdout
 from holystone.operations.clean import (
@@ -22,50 +23,73 @@ from holystone.operations.clean import (
     RoundDone,
     StepDone,
     Waiting,
+    clean,
 )
 from holystone.operations.connect import Session
 from holystone.operations.plan_file import SavedPlan
 from holystone.operations.rounds import left_after
 from holystone.operations.survey import Survey
-from holystone.outside.writing import write
+from holystone.operations.workers import INTERRUPTED
 from holystone.planner.policy import Policy
-from holystone.present import ci, document
-from holystone.present.document import configured, dump
 from holystone.present.progress import Progress
 from holystone.present.report import clean as report
-from holystone.present.report.config import sources
-from holystone.present.report.disk import shortfall
-from holystone.present.report.plan import QUESTION, before_deep
+from holystone.store.lock import ci_job
 
 
 class CleanAnswer:
     """Reports one clean. A context manager: it removes the progress line when it ends."""
 
     def __init__(
-        self, options: argparse.Namespace, policy: Policy, saved: SavedPlan | None
+        self,
+        options: argparse.Namespace,
+        policy: Policy,
+        saved: SavedPlan | None,
+        *,
+        whole: bool,
     ) -> None:
+        """``whole``: images that stay are told of too."""
         self.options = options
         self.policy = policy
         self.saved = saved
+        self.whole = whole
         self.output = stdout(options)
         self.errors = stderr(options)
-        self.summarises = bool(os.environ.get("GITHUB_STEP_SUMMARY"))
-        self.in_whole = bool(options.json or options.report or saved or self.summarises)
-        """Whether images that stay are told of too."""
         self.begun = False
         """Whether the clean has the lock of the host."""
         self.progress: Progress | None = None
         self.drawn = ExitStack()
 
+    def carry_out(self, session: Session) -> int:
+        """Clean, and tell. Returns the exit code."""
+        options = self.options
+        wishes = (options.min_age, options.cache_budget, self.policy.target)
+        with self:
+            done = clean(
+                session,
+                self.policy,
+                saved=self.saved,
+                confirm=None if options.yes else self.confirm,
+                report=self.event,
+                wait=options.wait,
+                coalesce=self.saved is None and all(wish is None for wish in wishes),
+                whole=self.whole,
+                job=ci_job(os.environ),
+                options=recorded(options.parser, options, os.environ),
+            )
+            self.tell(done, session)
+        outcome = done.outcome
+        if outcome.interrupted == INTERRUPTED:
+            return exit_codes.INTERRUPTED
+        if outcome.failed or outcome.not_tried or outcome.unknown:
+            return exit_codes.STEPS_FAILED
+        if done.missed_bytes or outcome.interrupted:
+            return exit_codes.TARGET_NOT_REACHED
+        return exit_codes.DONE
+
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.drawn.close()
 
     def event(self, event: Event) -> None:
@@ -90,6 +114,8 @@ class CleanAnswer:
 
     def confirm(self, found: Survey) -> bool:
         """Show what a deep clean removes, and ask. Raises Failure if there is no terminal."""
+        from holystone.present.report.plan import QUESTION, before_deep
+
         tell(self.errors.write, before_deep(found.inventory, found.plan, self.errors.look))
         if not can_ask(self.options):
             why = "--json asks no questions" if self.options.json else "no terminal to confirm on"
@@ -98,15 +124,18 @@ class CleanAnswer:
 
     def tell(self, done: Cleaned, session: Session) -> None:
         """The result. Raises Failure where nothing takes it."""
-        as_json = self.options.json or self.options.report
         if done.plan is None:
             self._tell_coalesced(done)
             return
-        if self.summarises:
+        if os.environ.get("GITHUB_STEP_SUMMARY"):
+            from holystone.present import ci
+
             summary = ci.clean_summary(done.plan, done.outcome, disk_after=done.disk)
             if trouble := ci.append_summary(os.environ, summary):
                 warn(trouble)
-        if as_json:
+        if self.options.json or self.options.report:
+            from holystone.present import document
+
             self._document(
                 document.clean(done.plan, done.outcome, disk_after=done.disk, rounds=done.rounds)
             )
@@ -119,14 +148,16 @@ class CleanAnswer:
             return
         # What a full disk does not take before the clean comes with the rest after it.
         tell(self.output.write, report.opening(self.policy))
-        if read := self.options.configuration.sources:
-            tell(self.output.write, self.output.look.paint(sources(read), "dim"))
+        if read := files_read(self.options):
+            tell(self.output.write, self.output.look.paint(read, "dim"))
 
     def _tell_coalesced(self, done: Cleaned) -> None:
         """What is told where the run that was waited for has done this one's work."""
         last = done.done_by
         assert last is not None  # noqa: S101 - there is no plan only then
         if self.options.json or self.options.report:
+            from holystone.present import document
+
             level = self.policy.level
             self._document(document.coalesced(done.inventory, level, last.id, done.disk))
         if not self.options.json:
@@ -135,28 +166,29 @@ class CleanAnswer:
 
     def _tell(self, done: Cleaned, session: Session) -> None:
         """The result; with every object that went where that was asked for, or a CI log folds."""
-        plan, outcome, look, last = done.plan, done.outcome, self.output.look, done.rounds[-1]
+        plan, outcome, look = done.plan, done.outcome, self.output.look
         if plan is None:
             return
         if outcome.removed:
+            from holystone.present import ci
+
             provider = ci.detect(os.environ)
             if provider or self.options.verbose:
                 went = report.removals(plan, outcome, look, every=True)
                 title = f"What went ({outcome.removed})"
                 folded = ci.fold(provider, "holystone_removed", title, went, time.time())
                 answer(self.output, folded, marked=True)
+        agreed_bytes = None if self.saved is None else self.saved.freed_bytes
         text = report.render(
-            plan,
-            outcome,
-            look,
-            disk_after=done.disk,
-            run=done.run,
-            agreed_bytes=None if self.saved is None else self.saved.freed_bytes,
+            plan, outcome, look, disk_after=done.disk, run=done.run, agreed_bytes=agreed_bytes
         )
         answer(self.output, text)
         if self.saved is not None and not plan.steps:
             answer(self.output, report.nothing_left(plan, self.saved))
         if short := done.missed_bytes:
+            from holystone.present.report.disk import shortfall
+
+            last = done.rounds[-1]
             left = left_after(last)
             text = shortfall(left, last.plan, short, look, session.host.beside(left))
             answer(self.output, text)
@@ -164,6 +196,9 @@ class CleanAnswer:
 
     def _document(self, told: dict[str, Any]) -> None:
         """Answer with the document, write it into the file it was asked for in, or both."""
+        from holystone.outside.writing import write
+        from holystone.present.document import configured, dump
+
         told = configured(told, self.options.configuration)
         if self.options.report:
             try:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from importlib import import_module
 
 from holystone.cli.commands import COMMANDS
-from holystone.cli.words import Options, told_apart
+from holystone.cli.words import Options, Words
 
 _CLOSE = 0.66
 """Two letters of three may have changed places: ``--fro`` is close to ``--for``."""
@@ -20,74 +19,33 @@ _LEAST = 3
 """Letters from which on the beginning of a word means it."""
 
 
-_DOCKER = {
-    "prune": "clean",
-    "df": "status",
-    "ls": "images",
-    "list": "images",
-    "ps": "plan --all",
-    "rm": "clean",
-    "rmi": "clean",
-    "gc": "clean",
-    "cleanup": "clean",
-    "purge": "clean",
-    "info": "status",
-    "inspect": "explain NAME",
-    "why": "explain NAME",
-    "system df": "status",
-    "system prune": "clean",
-    "system info": "status",
-    "system events": "observe",
-    "image ls": "images",
-    "image list": "images",
-    "image prune": "clean",
-    "image rm": "clean",
-    "image inspect": "explain NAME",
-    "image history": "explain NAME",
-    "container prune": "clean",
-    "container ls": "plan --all",
-    "container list": "plan --all",
-    "container rm": "clean",
-    "container inspect": "explain NAME",
-    "volume ls": "plan --all",
-    "volume prune": "clean weekly",
-    "volume rm": "clean weekly",
-    "volume inspect": "explain NAME",
-    "network ls": "plan --all",
-    "network prune": "clean weekly",
-    "network rm": "clean weekly",
-    "network inspect": "explain NAME",
-    "builder prune": "clean",
-    "buildx prune": "clean",
-    "builder du": "status",
-    "buildx du": "status",
-    "pull": "refresh NAME --missing",
-    "update": "refresh",
-    "upgrade": "refresh",
-    "undo": "restore",
-    "rollback": "restore",
-    "log": "history",
-    "logs": "history",
-    "runs": "history",
-    "events": "observe",
-    "check": "verify",
-    "fsck": "verify",
-    "repair": "verify --repair",
-    "keep": "lease IMAGE... --for TIME",
-    "pin": "lease IMAGE... --for TIME",
-    "reserve": "lease IMAGE... --for TIME",
-    "release": "lease release",
-    "dry-run": "plan",
-    "deep": "clean deep",
-    "weekly": "clean weekly",
-    "routine": "clean",
-    "simulate": "replay TRACE",
-    "export": "history export",
-    "setup": "init",
-    "install": "init",
-    "man": "help",
+_CALLED = {
+    "clean": "prune, rm, rmi, gc, cleanup, purge, system prune, image prune, image rm, container "
+    "prune, container rm, builder prune, buildx prune, routine",
+    "status": "df, info, system df, system info, builder du, buildx du",
+    "images": "ls, list, image ls, image list",
+    "plan --all": "ps, container ls, container list, volume ls, network ls",
+    "explain NAME": "inspect, why, image inspect, image history, container inspect, volume "
+    "inspect, network inspect",
+    "observe": "system events, events",
+    "clean weekly": "volume prune, volume rm, network prune, network rm, weekly",
+    "refresh NAME --missing": "pull",
+    "refresh": "update, upgrade",
+    "restore": "undo, rollback",
+    "history": "log, logs, runs",
+    "verify": "check, fsck",
+    "verify --repair": "repair",
+    "lease IMAGE... --for TIME": "keep, pin, reserve",
+    "lease release": "release",
+    "plan": "dry-run",
+    "clean deep": "deep",
+    "replay TRACE": "simulate",
+    "history export": "export",
+    "init": "setup, install",
+    "help": "man",
 }
-"""What docker calls it, or another program of this kind, and the command here."""
+"""Each command here, and what docker or another program of this kind calls it."""
+_MEANT = {theirs: ours for ours, others in _CALLED.items() for theirs in others.split(", ")}
 _NO_REMOVAL = ("rm", "rmi", "image rm", "container rm", "volume rm", "network rm")
 _GROUPS = ("system", "image", "container", "volume", "network", "builder", "buildx")
 
@@ -114,7 +72,7 @@ def first_word(words: Sequence[str], commands: Sequence[str]) -> int | None:
         for name, action in _known(command).items():
             if name not in known or action.nargs != 0:
                 known[name] = action
-    return told_apart(known, words).first
+    return Words(known, words).first
 
 
 def unknown_option(words: Sequence[str], commands: Sequence[str]) -> str:
@@ -138,9 +96,9 @@ def no_command(words: Sequence[str], commands: Sequence[str]) -> str:
     name = words[0]
     second = next((word for word in words[1:] if not word.startswith("-")), "")
     pair = f"{name} {second}".lower()
-    typed = pair if pair in _DOCKER else name
+    typed = pair if pair in _MEANT else name
     said = f"there is no command {typed!r}."
-    meant = _DOCKER.get(typed.lower()) or ("status" if name in _GROUPS else None)
+    meant = _MEANT.get(typed.lower()) or ("status" if name in _GROUPS else None)
     if typed in _NO_REMOVAL:
         return (
             f"{said} holystone removes by policy, not by name: holystone plan shows what would "
@@ -153,7 +111,7 @@ def no_command(words: Sequence[str], commands: Sequence[str]) -> str:
 
 
 def _all_options(known: Options, words: Sequence[str]) -> bool:
-    told = told_apart(known, words)
+    told = Words(known, words)
     return not (told.others or told.unknown or told.cut_off)
 
 
@@ -168,6 +126,8 @@ def nearest(word: str, known: Iterable[str], most: int) -> list[str]:
 
     The dashes of options say nothing: all of them have these.
     """
+    from difflib import get_close_matches  # Only where a word was wrong.
+
     wanted = word[:100].lstrip("-").lower()
     bare = {each.lstrip("-"): each for each in known}
     begun = [each for each in bare if len(wanted) >= _LEAST and each.startswith(wanted)]

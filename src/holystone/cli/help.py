@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import re
 from importlib import import_module
+from textwrap import wrap
 
 from holystone.cli import exit_codes
+from holystone.cli.answer import say
 from holystone.cli.commands import COMMANDS
 from holystone.cli.finding import no_command
-from holystone.cli.main import overview, say
-from holystone.cli.options import Parser
+from holystone.cli.parser import Parser, columns
 from holystone.cli.session import Failure
+
+ACTIONS = {
+    "lease": ("list", "release"),
+    "history": ("export",),
+    "config": ("show", "check", "schema", "init"),
+}
+"""The actions that the help of their command tells about."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,16 +36,8 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-ACTIONS = {
-    "lease": ("list", "release"),
-    "history": ("export",),
-    "config": ("show", "check", "schema", "init"),
-}
-"""The actions that the help of their command tells about."""
-
-
 def run(options: argparse.Namespace) -> int:
-    """Show the help. Raises Failure for a command that there is not."""
+    """Show the help. Raises Failure for a command that does not exist."""
     name: str | None = options.command
     if name is None:
         return say(overview())
@@ -44,11 +45,52 @@ def run(options: argparse.Namespace) -> int:
         words = [name] if options.action is None else [name, options.action]
         said = no_command(words, tuple(COMMANDS))
         raise Failure(f"{said} See holystone --help.", exit_codes.USAGE)
-    if options.action is not None and options.action not in ACTIONS.get(name, ()):
-        there = "".join(f" {name} {each}," for each in ACTIONS.get(name, ())).rstrip(",")
-        known = f" Its actions are:{there}." if there else ""
+    actions = ACTIONS.get(name, ())
+    if options.action is not None and options.action not in actions:
+        known = f" Its actions are: {', '.join(f'{name} {a}' for a in actions)}." if actions else ""
         said = f"{name} has no action {options.action!r}.{known} See holystone help {name}."
         raise Failure(said, exit_codes.USAGE)
 
     made: argparse.ArgumentParser = import_module(f"holystone.cli.{name}").parser()
     return say(made.format_help())
+
+
+def overview() -> str:
+    """What ``holystone --help`` says, at most as wide as the terminal."""
+    width = max(map(len, COMMANDS))
+    commands = "\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())
+    return _fitted(
+        "usage: holystone COMMAND [OPTIONS]\n\n"
+        "Keeps the disk of a Docker host in order: removes what is temporary, keeps "
+        "what the next build needs, and says why.\n\n"
+        f"commands:\n{commands}\n\n"
+        "  holystone help COMMAND     the options of a command, with examples\n"
+        "  holystone --version        the version\n\n"
+        "Options stand before or after the command.\n\n"
+        "examples:\n"
+        "  holystone plan             show what a clean would remove, and why\n"
+        "  holystone clean            remove it\n"
+        "  holystone -H demo: plan    the same on the built-in demo host\n\n"
+        "exit codes: 0 done, 1 error, 2 changes pending (plan --detailed-exitcode), "
+        "3 some steps failed, 4 target not reached, 10 engine unreachable, "
+        "11 another run holds the lock, 12 leases cannot be read (deep, a target), "
+        "64 usage, 130 interrupted\n"
+    )
+
+
+_WIDEST = 80
+_COLUMN = re.compile(r" {2}\S.*? {2,}(?=\S)")
+"""The first column of a line that has two."""
+
+
+def _fitted(text: str) -> str:
+    """The lines broken at the terminal's width, the second column below itself."""
+    width, lines = min(columns(), _WIDEST), []
+    # An exit code stays with the first word of its meaning.
+    for line in re.sub(r", (\d+) ", ", \\1\N{NO-BREAK SPACE}", text).split("\n"):
+        first = _COLUMN.match(line)
+        hanging = " " * (first.end() if first else 0)
+        lines += wrap(
+            line, width, subsequent_indent=hanging, break_on_hyphens=False, drop_whitespace=True
+        ) or [""]
+    return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")

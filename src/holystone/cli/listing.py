@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from holystone.cli import exit_codes
 from holystone.cli.parser import value_of
 from holystone.cli.session import Failure, answer
-from holystone.present.lists.table import Table, Term
-from holystone.present.lists.template import Template
-from holystone.present.terminal import Look, Output
+
+if TYPE_CHECKING:
+    from holystone.present.lists.table import Table, Term
+    from holystone.present.terminal import Look, Output
 
 Row = TypeVar("Row")
 
@@ -54,7 +55,7 @@ def add_listing(
     group.add_argument(
         "--format",
         metavar="TEMPLATE",
-        type=value_of(lambda text: _checked(_template(name), text)),
+        type=value_of(lambda text: _checked(lambda text: _template(text, name), text)),
         help=f"{lead}a line for each row: '{{{{.Name}}}}', '{{{{json .}}}}', or with a heading "
         "'table {{.Name}}\\t{{.ID}}'",
     )
@@ -114,6 +115,8 @@ class Listing(Generic[Row]):
 
     @property
     def _template(self) -> Any:
+        from holystone.present.lists.template import Template
+
         return Template(self.options.format, self.table)
 
     def look(self, look: Look) -> Look:
@@ -151,8 +154,10 @@ def _table(name: str) -> Table[Any]:
     return table
 
 
-def _template(name: str) -> Callable[[str], object]:
-    return lambda text: Template(text, _table(name))
+def _template(text: str, name: str) -> object:
+    from holystone.present.lists.template import Template
+
+    return Template(text, _table(name))
 
 
 def _checked(read: Callable[[str], object], text: str) -> str:

@@ -1,24 +1,21 @@
 """Entry point: which command, its options, and how errors end it.
 
-Only the module of the command that runs is imported: the command line has to start fast.
+Only the modules that the run needs are imported: the command line has to start fast.
 """
 
 from __future__ import annotations
 
+import gc
 import os
-import re
 import signal
 import sys
 from contextlib import suppress
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from holystone import __version__
-from holystone.cli import exit_codes, finding
-from holystone.cli.answer import open_closed, tell
+from holystone.cli import exit_codes
+from holystone.cli.answer import open_closed, say
 from holystone.cli.commands import COMMANDS
-from holystone.cli.parser import columns
-from holystone.outside.text import safe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def entry() -> None:
-    """The command itself.
+    """Run the command and exit the process.
 
     Leaves without tearing the interpreter down, which for thousands of records takes as long as
     planning with them.
@@ -63,82 +60,35 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; answers its exit code. Never raises but for Ctrl-C."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments:
-        return say(overview()) or exit_codes.USAGE
-    name, rest = arguments[0], arguments[1:]
+    """Run one command. Returns its exit code, and raises nothing but KeyboardInterrupt."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words in (["--version"], ["-V"]):
+        return say(f"holystone {__version__}\n")
+    name, rest = (words[0], words[1:]) if words else ("", [])
+    if words in (["--help"], ["-h"]):
+        name, rest = "help", []
     if name not in COMMANDS:
-        if arguments in (["--version"], ["-V"]):
-            name, rest = "version", []
-        elif arguments in (["--help"], ["-h"]):
-            name, rest = "help", []
-        elif name.startswith("-"):
-            found = finding.find_command(arguments, tuple(COMMANDS))
-            if found is None:
-                return _no_command(arguments)
-            name, rest = found
-        else:
-            return _no_command(arguments)
-    import gc
+        # The parsers of all commands: only a line that does not begin with a command needs them.
+        from holystone.cli import finding
 
+        found = finding.find_command(words, tuple(COMMANDS)) if name[:1] == "-" else None
+        if found is None:
+            return _no_command(words)
+        name, rest = found
     from holystone.cli.session import run
 
     gc.disable()  # One short run: what it makes it needs until the end.
     return run(name, rest)
 
 
-def say(text: str) -> int:
-    """Write an answer that needs no terminal; answers the exit code."""
-    if trouble := tell(sys.stdout.write, text):
-        sys.stderr.write(f"holystone: {trouble}\n")
-        return exit_codes.ERROR
-    return exit_codes.DONE
-
-
-def overview() -> str:
-    """What ``holystone --help`` says, as wide as the terminal at most."""
-    width = max(map(len, COMMANDS))
-    commands = "\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())
-    return _fitted(
-        "usage: holystone COMMAND [OPTIONS]\n\n"
-        "Keeps the disk of a Docker host in order: removes what is temporary, keeps "
-        "what the next build needs, and says why.\n\n"
-        f"commands:\n{commands}\n\n"
-        "  holystone help COMMAND     the options of a command, with examples\n"
-        "  holystone --version        the version\n\n"
-        "Options stand before or after the command.\n\n"
-        "examples:\n"
-        "  holystone plan             show what a clean would remove, and why\n"
-        "  holystone clean            remove it\n"
-        "  holystone -H demo: plan    the same on the built-in demo host\n\n"
-        "exit codes: 0 done, 1 error, 2 changes pending (plan --detailed-exitcode), "
-        "3 some steps failed, 4 target not reached, 10 engine unreachable, "
-        "11 another run holds the lock, 12 leases cannot be read (deep, a target), "
-        "64 usage, 130 interrupted\n"
-    )
-
-
-_WIDEST = 80
-_COLUMN = re.compile(r" {2}\S.*? {2,}(?=\S)")
-"""The first column of a line that has two."""
-
-
-def _fitted(text: str) -> str:
-    """The lines broken at the terminal's width, the second column below itself."""
-    width, lines = min(columns(), _WIDEST), []
-    # An exit code stays with the first word of its meaning.
-    for line in re.sub(r", (\d+) ", ", \\1\N{NO-BREAK SPACE}", text).split("\n"):
-        first = _COLUMN.match(line)
-        hanging = " " * (first.end() if first else 0)
-        lines += wrap(
-            line, width, subsequent_indent=hanging, break_on_hyphens=False, drop_whitespace=True
-        ) or [""]
-    return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
-
-
 def _no_command(words: Sequence[str]) -> int:
-    """Say that there is no command, and what was meant; a plea for help or version is heard."""
+    """Say that there is no command and what was meant; a request for help or version counts."""
+    from holystone.cli import finding
+    from holystone.cli.help import overview
+    from holystone.outside.text import safe
+
+    if not words:
+        return say(overview()) or exit_codes.USAGE
     names = tuple(COMMANDS)
     place = finding.first_word(words, names)
     if place is not None:

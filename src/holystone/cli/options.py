@@ -11,10 +11,9 @@ from holystone.cli.session import Failure, warn
 from holystone.config.errors import ConfigError
 from holystone.config.load import Configuration, load
 from holystone.operations.wishes import Wishes
+from holystone.outside.text import safe
 from holystone.planner.policy import LEVELS, Policy
 from holystone.planner.units import parse_duration, parse_size
-from holystone.present.format import safe
-from holystone.present.report.config import without_effect
 
 __all__ = (
     "Parser",
@@ -24,6 +23,7 @@ __all__ = (
     "add_policy",
     "add_state",
     "configuration",
+    "files_read",
     "path",
     "policy_of",
     "value_of",
@@ -278,5 +278,16 @@ def configuration(
         lines = [f"  {safe(line.strip())}" if line[:1] == " " else safe(line) for line in told]
         raise Failure("\n".join(lines)) from None
     if found.without_effect and not quiet:
+        from holystone.present.report.config import without_effect
+
         warn(without_effect(found.without_effect))
     return found
+
+
+def files_read(options: argparse.Namespace) -> str:
+    """One line that names every configuration file that was read; empty where none was."""
+    if not options.configuration.sources:
+        return ""
+    from holystone.present.report.config import sources
+
+    return sources(options.configuration.sources)

@@ -12,8 +12,7 @@ from typing import Any, NoReturn, TypeVar
 
 from holystone import __version__
 from holystone.cli import exit_codes
-from holystone.cli.finding import commands_with, nearest
-from holystone.cli.words import Options, told_apart
+from holystone.cli.words import Options, Words
 from holystone.outside.text import safe
 
 T = TypeVar("T")
@@ -80,7 +79,7 @@ class Parser(argparse.ArgumentParser):
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> argparse.Namespace:
         """The options; an unknown one is named first, before its value is taken for a level."""
-        words = told_apart(self.known, args or ())
+        words = Words(self.known, args or ())
         if words.unknown:
             self.error(self._unknown(words.unknown[0]))
         if words.others and not any(not each.option_strings for each in self._actions):
@@ -92,6 +91,8 @@ class Parser(argparse.ArgumentParser):
         return super().parse_args([*words.options, *mark, *words.others], namespace)
 
     def _unknown(self, option: str) -> str:
+        from holystone.cli.finding import commands_with, nearest  # Only where a word was wrong.
+
         for name in (option, *_meant(option)):
             if hint := self.hints.get(name):
                 return f"there is no option {name}: {hint}"
@@ -110,6 +111,8 @@ class Parser(argparse.ArgumentParser):
         try:
             super()._check_value(action, value)
         except argparse.ArgumentError as fault:
+            from holystone.cli.finding import nearest
+
             near = nearest(str(value), map(str, action.choices or ()), 1)
             if not near:
                 raise

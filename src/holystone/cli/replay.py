@@ -19,8 +19,8 @@ from holystone.present.report import replay as report
 from holystone.present.report.replay import BASELINE, Replay
 from holystone.replay.bound import Bound
 from holystone.replay.budgets import SHARES, flattening, rounds, sweep, usual
-from holystone.replay.facts import facts_of
 from holystone.replay.orders import DEFAULT, ORDERS, UNKNOWN
+from holystone.replay.result import facts_of
 from holystone.replay.running import ReplayFailed, Replays, cores, jobs_of
 from holystone.replay.trace import TraceError, read
 

@@ -5,27 +5,20 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
 from holystone.cli.answer import tell
-from holystone.operations.connect import Session, connect
-from holystone.operations.errors import (
-    EngineError,
-    EngineUnreachable,
-    LeasesUnread,
-    LockHeld,
-    OperationError,
-    RequestError,
-    StoreError,
-)
+from holystone.engine.errors import EngineUnreachable
+from holystone.operations.connect import Session, Wanted, connect
 from holystone.outside.text import safe_lines, safe_message
-from holystone.present.terminal import Output
-from holystone.store.folder import default_folder
-from holystone.store.store import Store
+
+if TYPE_CHECKING:
+    from holystone.present.terminal import Output
+    from holystone.store.store import Store
 
 
 class Failure(Exception):
@@ -36,25 +29,13 @@ class Failure(Exception):
         self.code = code
 
 
-_WAIT = ". Wait until it has ended, or give it more time with --wait."
-_ENDINGS: tuple[tuple[type[Exception], int, str], ...] = (
-    (EngineUnreachable, exit_codes.ENGINE_UNREACHABLE, ""),
-    (EngineError, exit_codes.ERROR, ""),
-    (RequestError, exit_codes.USAGE, ""),
-    (LeasesUnread, exit_codes.LEASES_UNREAD, ""),
-    (LockHeld, exit_codes.LOCKED, _WAIT),
-    (OperationError, exit_codes.ERROR, ""),
-    (StoreError, exit_codes.ERROR, ""),
-)
-"""How each error of an operation ends a command: the exit code, and what is added to the message.
-The first class that fits counts."""
-
-
 def run(name: str, arguments: Sequence[str]) -> int:
-    """Run the command of this name; answers the exit code."""
+    """Run the command of this name. Returns the exit code."""
     command = import_module(f"holystone.cli.{name}")
+    parser = command.parser()
     try:
-        options = command.parser().parse_args(arguments)
+        options = parser.parse_args(arguments)
+        options.parser = parser
     except SystemExit as leaving:
         tell(sys.stdout.write, "")  # The help is on its way.
         return int(leaving.code or exit_codes.DONE)
@@ -66,6 +47,8 @@ def run(name: str, arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - a user has no use for a traceback
         message, code = _ended_by(error)
         if getattr(options, "verbose", False) and code != exit_codes.INTERRUPTED:
+            import traceback
+
             with suppress(OSError):
                 sys.stderr.write(safe_lines(traceback.format_exc()))
         warn(message)
@@ -74,9 +57,21 @@ def run(name: str, arguments: Sequence[str]) -> int:
 
 def _ended_by(error: Exception) -> tuple[str, int]:
     """What is told of an error that ended a command, and the exit code."""
+    from holystone.operations import errors
+
     if isinstance(error, Failure):
         return str(error), error.code
-    for kind, code, mend in _ENDINGS:
+    wait = ". Wait until it has ended, or give it more time with --wait."
+    # The first class that fits counts.
+    for kind, code, mend in (
+        (errors.EngineUnreachable, exit_codes.ENGINE_UNREACHABLE, ""),
+        (errors.RequestError, exit_codes.USAGE, ""),
+        (errors.LeasesUnread, exit_codes.LEASES_UNREAD, ""),
+        (errors.LockHeld, exit_codes.LOCKED, wait),
+        (errors.EngineError, exit_codes.ERROR, ""),
+        (errors.OperationError, exit_codes.ERROR, ""),
+        (errors.StoreError, exit_codes.ERROR, ""),
+    ):
         if isinstance(error, kind):
             return f"{error}{mend}", code
     fault = f"an error in holystone itself, {type(error).__name__}: {error}."
@@ -99,7 +94,12 @@ def answer(output: Output, text: str, *, marked: bool = False) -> None:
 
 
 def opened(
-    options: argparse.Namespace, *, past: bool = False, planned_at: float | None = None
+    options: argparse.Namespace,
+    *,
+    past: bool = False,
+    planned_at: float | None = None,
+    ahead: Wanted | None = None,
+    watch: bool = False,
 ) -> Session:
     """The host the options and the environment name; see ``connect``. Raises EngineError."""
 
@@ -113,6 +113,8 @@ def opened(
             slow=_say_slow if sys.stderr and sys.stderr.isatty() else None,
             past=past,
             planned_at=planned_at,
+            ahead=ahead,
+            watch=watch,
         )
 
     try:
@@ -131,4 +133,7 @@ def _say_slow() -> None:
 
 def open_ledger(options: argparse.Namespace) -> Store:
     """The ledger that ``--state`` or the environment names; its file is opened at first use."""
+    from holystone.store.folder import default_folder
+    from holystone.store.store import Store
+
     return Store(options.state or default_folder(os.environ), warn)

@@ -7,24 +7,32 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from holystone.cli.session import answer, open_ledger, warn
-from holystone.engine.host import Host
 from holystone.engine.transport.endpoint import resolve
 from holystone.operations.connect import connect
 from holystone.present import terminal
-from holystone.present.document import Document, dump
 from holystone.present.terminal import Look, Output
-from holystone.store.store import Store
+
+if TYPE_CHECKING:
+    from holystone.engine.host import Host
+    from holystone.store.store import Store
 
 
 def show(
-    options: argparse.Namespace, document: Callable[[], Document], text: Callable[[Look], str]
+    options: argparse.Namespace,
+    document: Callable[[], dict[str, Any]],
+    text: Callable[[Look], str],
 ) -> None:
     """Write the JSON document where ``--json`` asks for it, else the text. Raises Failure."""
     output = stdout(options)
-    told = dump(document(), indent=output.interactive) if options.json else text(output.look)
-    answer(output, told)
+    if not options.json:
+        answer(output, text(output.look))
+        return
+    from holystone.present.document import dump
+
+    answer(output, dump(document(), indent=output.interactive))
 
 
 def stdout(options: argparse.Namespace) -> Output:

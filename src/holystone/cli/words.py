@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 _NUMBER = re.compile(r"-\d+|-\d*\.\d+")
 _FREE_TEXT = frozenset(("sort", "format", "filter"))
@@ -18,63 +17,37 @@ _FREE_TEXT = frozenset(("sort", "format", "filter"))
 Options = Mapping[str, argparse.Action]
 
 
-class Words(NamedTuple):
-    """A command line, told apart."""
-
-    options: tuple[str, ...]
-    """Each option with its value in one word, as far as it has one."""
-    others: tuple[str, ...]
-    """What is neither an option nor the value of one, in the order given."""
-    unknown: tuple[str, ...]
-    """Options that are not known, without a value."""
-    cut_off: bool
-    """Whether the last word is an option that lacks its value."""
-    first: int | None
-    """Where the first of ``others`` stands; None where there is none."""
-
-
-def told_apart(known: Options, words: Sequence[str]) -> Words:
-    """The words of a command line, where these options are known."""
-    return _Reader(known, words).read()
-
-
-class _Reader:
-    """One pass over the words."""
+class Words:
+    """The words of a command line, told apart by the options that are known."""
 
     def __init__(self, known: Options, words: Sequence[str]) -> None:
         self.known = known
-        self.words = list(words)
-        self.at = 0
         self.options: list[str] = []
+        """Each option with its value in one word, as far as it has one."""
         self.others: list[str] = []
+        """What is neither an option nor the value of one, in the order given."""
         self.unknown: list[str] = []
+        """Options that are not known, without a value."""
         self.cut_off = False
+        """Whether the last word is an option that lacks its value."""
         self.first: int | None = None
-
-    def read(self) -> Words:
-        while self.at < len(self.words):
-            word = self.words[self.at]
-            self.at += 1
-            if word == "--":
-                self._note(self.words[self.at :])
-                break
-            if not self._is_option(word):
-                self.at -= 1
-                self._note([word])
-            elif word.startswith("--") or word.partition("=")[0] in self.known:
+        """Where the first of ``others`` stands; None where there is none."""
+        self._words, self._at = words, 0
+        while self._at < len(words):
+            word = words[self._at]
+            if not self._is_option(word) or word == "--":
+                begin = self._at + (word == "--")
+                end = len(words) if word == "--" else begin + 1
+                if self.first is None and begin < end:
+                    self.first = begin
+                self.others += words[begin:end]
+                self._at = end
+                continue
+            self._at += 1
+            if word.startswith("--") or word.partition("=")[0] in known:
                 self._long(word)
             else:
                 self._cluster(word)
-        return Words(
-            tuple(self.options), tuple(self.others), tuple(self.unknown), self.cut_off, self.first
-        )
-
-    def _note(self, others: Sequence[str]) -> None:
-        """Words that are no option, from here on."""
-        if others and self.first is None:
-            self.first = self.at
-        self.others += others
-        self.at += len(others)
 
     def _is_option(self, word: str) -> bool:
         if not word.startswith("-") or word == "-":
@@ -90,7 +63,7 @@ class _Reader:
         if action is None:
             self.unknown.append(name)
         elif equals:
-            self.options.append(f"{_name(action)}={value}")
+            self.options.append(f"{long_name(action)}={value}")
         else:
             self._valued(action)
 
@@ -103,25 +76,21 @@ class _Reader:
                 return
             rest = word[place:]
             if action.nargs != 0 and rest:
-                self.options.append(f"{_name(action)}={rest.removeprefix('=')}")
+                self.options.append(f"{long_name(action)}={rest.removeprefix('=')}")
                 return
             self._valued(action)
 
     def _valued(self, action: argparse.Action) -> None:
         """An option, with the next word where that is its value."""
-        name = _name(action)
-        following = self.words[self.at] if self.at < len(self.words) else None
+        name = long_name(action)
+        following = self._words[self._at] if self._at < len(self._words) else None
         if action.nargs == 0:
             self.options.append(name)
-        elif action.nargs == "?":
+        elif action.nargs == "?" and following not in (action.choices or ()):
             # Any other word is no value of it: ``clean --volumes deep``.
-            if following is not None and following in (action.choices or ()):
-                self.at += 1
-                self.options.append(f"{name}={following}")
-            else:
-                self.options.append(f"{name}={action.const}")
-        elif following is not None and self._is_value(action, following):
-            self.at += 1
+            self.options.append(f"{name}={action.const}")
+        elif following is not None and (action.nargs == "?" or self._is_value(action, following)):
+            self._at += 1
             self.options.append(f"{name}={following}")
         else:
             self.options.append(name)
@@ -133,8 +102,6 @@ class _Reader:
         return not self._is_option(word) and word != "--"
 
 
-def _name(action: argparse.Action) -> str:
+def long_name(action: argparse.Action) -> str:
     """The option written out, to which a value can be tied by an equals sign."""
-    return next(
-        (name for name in action.option_strings if name.startswith("--")), action.option_strings[0]
-    )
+    return next((n for n in action.option_strings if n.startswith("--")), action.option_strings[0])

@@ -6,16 +6,70 @@ It keeps its own account of the bytes it stores, so that a plan can be held agai
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from holystone.demo.stored import StoredParts
 from holystone.engine.errors import EngineRefused
 from holystone.planner.holders import layers_of_records
 from holystone.planner.inventory import CacheRecord, Container, Disk, Image, Inventory
 
 _ACTIVE = ("running", "paused", "restarting")
 _T = TypeVar("_T")
+
+
+class _StoredParts:
+    """What images are made of: parts that several hold and that go with the last of them.
+
+    The compressed content of an image are its blobs, where it names them; else ``compressed``
+    tells the bytes for each chain ID; else its content is its own.
+
+    Written apart from ``planner.sizes`` and in another way (parts are entered when an image arrives
+    and given up when it goes), so that the one can be held against the other.
+    """
+
+    def __init__(self, compressed: Mapping[str, int] | None) -> None:
+        self.total = 0
+        """Bytes of all parts held now."""
+        self._compressed = compressed
+        self._parts: dict[str, dict[str, int]] = {}
+        self._holders: Counter[str] = Counter()
+
+    def enter(self, image: Image) -> None:
+        """An image arrives: parts that nobody held before are stored."""
+        parts = {f"metadata {image.id}": image.metadata_size}
+        if image.layers is None:
+            parts[f"unpacked {image.id}"] = image.size
+        for layer in image.layers or ():
+            parts[f"unpacked {layer.chain_id}"] = layer.size
+        if image.blobs is not None:
+            parts.update((f"blob {blob.digest}", blob.size) for blob in image.blobs)
+        elif self._compressed is not None and image.layers is not None:
+            for layer in image.layers:
+                parts[f"content {layer.chain_id}"] = self._compressed[layer.chain_id]
+        else:
+            parts[f"content {image.id}"] = image.content_size
+        self._hold(image.id, parts)
+
+    def enter_record(self, record_id: str, chain_id: str, size: int) -> None:
+        """A build cache record holds a layer too."""
+        self._hold(f"record {record_id}", {f"unpacked {chain_id}": size})
+
+    def _hold(self, holder: str, parts: dict[str, int]) -> None:
+        self._parts[holder] = parts
+        self.total += sum(size for part, size in parts.items() if not self._holders[part])
+        self._holders.update(parts.keys())
+
+    def give_up_record(self, record_id: str) -> None:
+        """A record goes, with its layer if nothing else holds that."""
+        if f"record {record_id}" in self._parts:
+            self.give_up(f"record {record_id}")
+
+    def give_up(self, holder: str) -> None:
+        """An image goes: parts that nobody else holds go with it."""
+        parts = self._parts.pop(holder)
+        self._holders.subtract(parts.keys())
+        self.total -= sum(size for part, size in parts.items() if not self._holders[part])
 
 
 class SimulatedEngine:
@@ -46,7 +100,7 @@ class SimulatedEngine:
         self._own_copies = inventory.engine.store == "containerd"
         self._clock = clock
         self._lock = threading.RLock()
-        self._stored = StoredParts(compressed)
+        self._stored = _StoredParts(compressed)
         for image in inventory.images:
             self._stored.enter(image)
         if record_layers is None:
@@ -109,25 +163,23 @@ class SimulatedEngine:
         with self._lock:
             if target in self.images:
                 image = self.images[target]
-                if len({_repository(name) for name in image.tags + image.digests}) > 1 or (
-                    len(image.tags) > 1
-                ):
+                repositories = set(map(_repository, image.tags + image.digests))
+                if len(repositories) > 1 or len(image.tags) > 1:
                     raise _conflict(
                         f"unable to delete {_short(target)} (must be forced) - image is "
                         "referenced in multiple repositories"
                     )
                 return self._delete(image)
-            image = next(
-                (i for i in self.images.values() if target in i.tags + i.digests), Image("")
-            )
-            if not image.id:
+            named = (i for i in self.images.values() if target in i.tags + i.digests)
+            found = next(named, None)
+            if found is None:
                 raise EngineRefused(404, f"No such image: {target}", f"DELETE /images/{target}")
-            left = _without(image, target)
+            left = _without(found, target)
             if left.tags or left.digests:
-                self.images[image.id] = left
+                self.images[found.id] = left
                 return []
-            self._refuse_used(image)
-            self.images[image.id] = left
+            self._refuse_used(found)
+            self.images[found.id] = left
             return self._delete(left)
 
     def prune_cache_record(self, record_id: str) -> list[str]:

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any
 
 from holystone.demo.contents import demo_beside, demo_inventory
 from holystone.demo.images import image_named
 from holystone.demo.memory_host import SINCE_LAST_LOOK, SimulatedHost
-from holystone.demo.past import demo_sightings
 from holystone.demo.registry import catalogue, demo_registries, says_no
 from holystone.demo.state import DemoState, Kept, KeptImage
+from holystone.demo.usage import demo_sightings
 from holystone.engine.host import Observed
 from holystone.planner.inventory import Image, Inventory
-from holystone.planner.names import complete
+from holystone.planner.names import Names, complete
 from holystone.planner.reference import parse
 from holystone.planner.usage import Lease, Usage
 from holystone.planner.verdict import KINDS
+from holystone.registry.probe import Answer
+from holystone.registry.pull import Progress, PullCancelled, PullFailed
 from holystone.usage.from_inventory import present_keys
 from holystone.usage.sighting import Bookmark, UsageUpdate
 from holystone.usage.store_port import Memory
 
 _DAMAGED = ("aquasec/trivy:0.53.0",)
 """Images of which a layer is damaged on the disk of the demo host, until they are pulled again."""
-
-
-class _Snapshot(NamedTuple):
-    """Which objects are here, and how the images are."""
-
-    ids: dict[str, set[str]]
-    images: dict[str, Image]
 
 
 class DemoHost(SimulatedHost):
@@ -80,14 +75,9 @@ class DemoHost(SimulatedHost):
 
     def usage(self, *, demand: bool = True) -> Usage:
         """What is known of the objects that are here, and the leases as they are now."""
-        return (
-            super()
-            .usage(demand=demand)
-            ._replace(
-                leases=tuple(self.leases(self._clock())),
-                leases_unread=bool(self.memory.leases_unread()),
-            )
-        )
+        leases = tuple(self.leases(self._clock()))
+        unread = bool(self.memory.leases_unread())
+        return super().usage(demand=demand)._replace(leases=leases, leases_unread=unread)
 
     def keep_uses(self, inventory: Inventory) -> Observed:
         """Remember the uses since the last look; at the first all that are known of."""
@@ -106,10 +96,9 @@ class DemoHost(SimulatedHost):
             ),
         )
         since = bookmark.looked or inventory.taken_at - SINCE_LAST_LOOK
-        counted = () if added is None else added.counted
-        return Observed(
-            since, tuple(each for each in counted if each.at >= since), kept=added is not None
-        )
+        counted = added.counted if added else ()
+        recent = tuple(each for each in counted if each.at >= since)
+        return Observed(since, recent, kept=added is not None)
 
     def keep_moment(self) -> None:
         """Keep when this host began, so that later commands find the same ages. DemoStateError."""
@@ -185,47 +174,40 @@ class DemoHost(SimulatedHost):
     def _kept(self) -> Iterator[None]:
         """Keep what changes in this block, if it ends well."""
         with self._lock:
-            before = self._snapshot()
+            ids, before = self._ids(), dict(self.images)
             yield
-            after = self._snapshot()
-            gone = {kind: before.ids[kind] - after.ids[kind] for kind in KINDS}
+            left = self._ids()
+            gone = {kind: ids[kind] - left[kind] for kind in KINDS}
             images = {
                 image_id: KeptImage(image.tags, image.digests, image.arrived, image.last_tagged)
-                for image_id, image in after.images.items()
-                if before.images.get(image_id) != image
+                for image_id, image in self.images.items()
+                if before.get(image_id) != image
             }
             if images or any(gone.values()):
                 self.state.add(self.began, gone, images)
 
-    def _snapshot(self) -> _Snapshot:
-        ids = {
-            "container": set(self.containers),
-            "image": set(self.images),
-            "cache": set(self.cache),
-            "volume": set(self.volumes),
-            "network": set(self.networks),
-        }
-        return _Snapshot(ids, dict(self.images))
+    def _ids(self) -> dict[str, set[str]]:
+        """Which objects are here, by kind."""
+        return {kind: set(objects) for kind, objects in self._objects().items()}
+
+    def _objects(self) -> dict[str, dict[str, Any]]:
+        here = (self.containers, self.images, self.cache, self.volumes, self.networks)
+        return dict(zip(("container", "image", "cache", "volume", "network"), here, strict=True))
 
     def _apply(self, kept: Kept) -> None:
         """Make the host what it was when it was left. Raises DemoStateError."""
-        known = self._snapshot().ids
+        known = self._ids()
         known["image"] |= self._known.keys()
         for kind, names in kept.gone.items():
             for name in sorted(names - known[kind]):
                 self.state.refuse_unknown(kind, name)
-        for container_id in kept.gone.get("container", ()):
-            del self.containers[container_id]
-        for image_id in kept.gone.get("image", frozenset()) & self.images.keys():
-            del self.images[image_id]
-            self._stored.give_up(image_id)
-        for record_id in kept.gone.get("cache", ()):
-            del self.cache[record_id]
-            self._stored.give_up_record(record_id)
-        for name in kept.gone.get("volume", ()):
-            del self.volumes[name]
-        for network_id in kept.gone.get("network", ()):
-            del self.networks[network_id]
+        for kind, objects in self._objects().items():
+            for name in kept.gone.get(kind, frozenset()) & objects.keys():
+                del objects[name]
+                if kind == "image":
+                    self._stored.give_up(name)
+                elif kind == "cache":
+                    self._stored.give_up_record(name)
         for image_id, each in kept.images.items():
             self._bring(image_id, each)
         self._name_by_tags()
@@ -241,16 +223,69 @@ class DemoHost(SimulatedHost):
                 self.state.refuse_unknown("reference", name)
         if image_id not in self.images:
             self._stored.enter(image)
+        pinned = image.pinned
         if kept.arrived is not None:
             self._damaged.discard(image_id)
             self._first_seen[image_id] = kept.arrived
-        pinned = image.pinned
-        if kept.arrived is not None and not kept.tags:
-            pinned = kept.digests
-        self.images[image_id] = image._replace(
-            tags=kept.tags,
-            digests=kept.digests,
-            pinned=pinned,
-            arrived=kept.arrived,
-            last_tagged=kept.last_tagged,
-        )
+            pinned = pinned if kept.tags else kept.digests
+        self.images[image_id] = image._replace(pinned=pinned, **kept._asdict())
+
+
+class DemoPuller:
+    """Pulls and names the images of the demo host; see ``registry.pull.Images``."""
+
+    keeps_digests = True
+
+    def __init__(self, host: DemoHost) -> None:
+        self.host = host
+        self._cancelled = False
+
+    def pull(
+        self,
+        reference: str,
+        progress: Progress,
+        *,
+        platform: str = "",  # noqa: ARG002 - its images have one
+    ) -> str:
+        """Pull a reference, at once; answers the image's ID. Raises PullFailed, PullCancelled."""
+        if self._cancelled:
+            raise PullCancelled("interrupted")
+        image = self.host.shelves.get(reference)
+        if image is None:
+            raise PullFailed(f"manifest for {reference} not found: manifest unknown")
+        size = self.host.missing_bytes(image)
+        self.host.pulled(image, reference)
+        progress(size, size)
+        return image.id
+
+    def image_id(self, reference: str) -> str | None:
+        """The ID of the image a reference means now; None where there is none."""
+        return Names(tuple(self.host.images.values())).behind(reference) or None
+
+    def references(self, image_id: str) -> set[str] | None:
+        """The tags and digests of an image; None where it is not there."""
+        image = self.host.images.get(image_id)
+        return None if image is None else {*image.tags, *image.digests}
+
+    def tag(self, image_id: str, tag: str) -> str:
+        """Give an image a tag, unless another image has it; answers that image's ID, else empty."""
+        holder = self.image_id(tag)
+        if holder is not None:
+            return "" if holder == image_id else holder
+        self.host.tag(image_id, tag)
+        return ""
+
+    def cancel(self) -> None:
+        """Let no pull begin any more."""
+        self._cancelled = True
+
+
+def ask(host: DemoHost, references: Iterable[str]) -> dict[str, Answer]:
+    """What the registries of the demo host say of complete references."""
+    answers = {}
+    for reference in references:
+        image = host.shelves.get(reference)
+        digests = frozenset(each.partition("@")[2] for each in (image.digests if image else ()))
+        said = "" if image else f"{parse(reference).domain} says 'manifest unknown'"
+        answers[reference] = Answer(has=image is not None, said=said, digests=digests)
+    return answers

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 
-from holystone.demo.making import DAY, HOUR, MINUTE, hexadecimal, megabytes
 from holystone.planner.inventory import Image, Layer, chain_ids
 
+MINUTE = 60.0
+HOUR = 3600.0
+DAY = 86400.0
+
 # What an image is made of: the name of the stack below it, then layers with their megabytes.
-_Stack = tuple[str, tuple[tuple[str, float], ...]]
-_STACKS: dict[str, _Stack] = {
+_STACKS: dict[str, tuple[str, tuple[tuple[str, float], ...]]] = {
     "": ("", ()),
     "debian": ("", (("debian 12", 74.8),)),
     "alpine": ("", (("alpine 3.20", 7.8),)),
@@ -30,8 +33,9 @@ _STACKS: dict[str, _Stack] = {
     "reports": ("debian", (("apt texlive", 1280.0), ("fonts", 96.0), ("templates", 12.0))),
 }
 
+_Row = tuple[str, str, float, float, float]
 # Reference, stack, its own layer in MB, days since it was built, days since it was pulled.
-_FROM_REGISTRIES: tuple[tuple[str, str, float, float, float], ...] = (
+_FROM_REGISTRIES: tuple[_Row, ...] = (
     ("python:3.12-slim", "python 3.12", 0, 13, 9),
     ("python:3.11-slim", "debian", 52, 20, 17),
     ("node:18-alpine", "node 18", 0, 11, 9),
@@ -87,19 +91,27 @@ _UNTAGGED: tuple[tuple[str, str, float, float], ...] = (
     ("untagged ml 2", "yolov5", 4508.0, 37.0),
 )
 # Repository, stack, its own layer in MB, days since it was built, seconds since first seen here.
-_TAG_MOVED: tuple[tuple[str, str, float, float, float], ...] = (
+_TAG_MOVED: tuple[_Row, ...] = (
     ("python", "python 3.12 old", 0, 43, 30 * DAY),
     ("node", "node 18 old", 0, 39, 30 * DAY),
 )
-_BY_DIGEST: tuple[tuple[str, str, float, float, float], ...] = (
-    ("hadolint/hadolint", "debian", 33, 70, 22 * MINUTE),
-)
+_BY_DIGEST = ("hadolint/hadolint", "debian", 33.0, 70.0, 22 * MINUTE)
 # A chain of the classic builder: name, stack, megabytes of each step, hours since it was built.
 _CHAINS: tuple[tuple[str, str, tuple[float, ...], float], ...] = (
     ("legacy/reports:2.8", "reports", (0.0, 142.0, 0.0, 18.0), 530),
     ("", "python 3.12", (88.0, 410.0, 0.0), 6.5),
     ("", "python 3.12", (88.2, 0.0), 0.06),
 )
+
+
+def hexadecimal(name: str) -> str:
+    """An ID of 64 hexadecimal digits for this name."""
+    return sha256(name.encode()).hexdigest()
+
+
+def megabytes(count: float, name: str) -> int:
+    """About this many megabytes: bytes with an odd rest that depends on the name."""
+    return int(count * 1_000_000) + (int(hexadecimal(name)[:5], 16) if count >= 1 else 0)
 
 
 def demo_images(now: float) -> tuple[tuple[Image, ...], dict[str, float]]:
@@ -118,12 +130,12 @@ def demo_images(now: float) -> tuple[tuple[Image, ...], dict[str, float]]:
     for name, stack, own, since in _UNTAGGED:
         image = _image(name, stack, own, now - since - 2, pushed=False)
         images.append(image._replace(tags=(), last_tagged=now - since, made_by_buildkit=True))
-    for digest_only, pinned in ((_TAG_MOVED, False), (_BY_DIGEST, True)):
-        for repository, stack, own, days, seen in digest_only:
-            image = _image(f"{repository}:before", stack, own, now - days * DAY, pushed=True)
-            known = {"pinned": image.digests} if pinned else {"tagged_in": (repository,)}
-            images.append(image._replace(tags=(), **known))
-            first_seen[image.id] = now - seen
+    for repository, stack, own, days, seen in (*_TAG_MOVED, _BY_DIGEST):
+        image = _image(f"{repository}:before", stack, own, now - days * DAY, pushed=True)
+        pinned = repository == _BY_DIGEST[0]
+        known = {"pinned": image.digests} if pinned else {"tagged_in": (repository,)}
+        images.append(image._replace(tags=(), **known))
+        first_seen[image.id] = now - seen
     for number, (reference, stack, steps, hours) in enumerate(_CHAINS):
         images += _chain(f"chain {number}", reference, stack, steps, now - hours * HOUR)
     return tuple(images), first_seen

@@ -1,4 +1,4 @@
-"""A host in memory, for ``--host demo:``, for replay and for tests."""
+"""A host in memory, for ``--host demo:`` and for tests."""
 
 from __future__ import annotations
 
@@ -45,9 +45,8 @@ class SimulatedHost(SimulatedEngine):
         registries: Mapping[str, tuple[bool | None, str]] | None = None,
         beside: Beside = Beside(read=True),  # noqa: B008 - immutable
     ) -> None:
-        super().__init__(
-            inventory, clock or (lambda: inventory.taken_at), compressed, record_layers
-        )
+        clock = clock or (lambda: inventory.taken_at)
+        super().__init__(inventory, clock, compressed, record_layers)
         self.workers = workers
         self.before_remove = before_remove
         self.registries = registries or {}
@@ -74,8 +73,7 @@ class SimulatedHost(SimulatedEngine):
                 containers=tuple(self.containers.values()),
                 cache=tuple(self.cache.values()),
                 volumes=tuple(
-                    volume if sizes else volume._replace(size=None)
-                    for volume in self.volumes.values()
+                    each if sizes else each._replace(size=None) for each in self.volumes.values()
                 ),
                 networks=tuple(self.networks.values()),
                 disk=self.disk(),
@@ -107,23 +105,18 @@ class SimulatedHost(SimulatedEngine):
                 known = self._answers.get(image.id)
                 if image.digests and image.id in image_ids and (anew or known is None):
                     self._answers[image.id] = (*self._ask(image), now)
-            images = []
-            for image in inventory.images:
-                has, said, at = self._answers.get(image.id, (None, "", None))
-                images.append(
-                    image._replace(in_registry=has, registry_said=said, registry_asked=at)
-                    if at is not None
-                    else image
-                )
+            images = list(inventory.images)
+            for place, image in enumerate(images):
+                if image.id in self._answers:
+                    has, said, at = self._answers[image.id]
+                    images[place] = image._replace(
+                        in_registry=has, registry_said=said, registry_asked=at
+                    )
         return inventory._replace(images=tuple(images))
 
     def _ask(self, image: Image) -> tuple[bool | None, str]:
-        for name in image.digests:
-            repository = name.partition("@")[0]
-            for known in (name, repository):
-                if known in self.registries:
-                    return self.registries[known]
-        return True, ""
+        names = (known for name in image.digests for known in (name, name.partition("@")[0]))
+        return next((self.registries[n] for n in names if n in self.registries), (True, ""))
 
     def usage(self, *, demand: bool = True) -> Usage:  # noqa: ARG002 - all of it is in memory
         """What is known of the objects that are here, and the leases that were given."""
@@ -132,16 +125,11 @@ class SimulatedHost(SimulatedEngine):
             "volume": self.volumes,
             "network": self.networks,
         }
-        return Usage(
+        return self._usage._replace(
             first_seen={i: seen for i, seen in self._first_seen.items() if i in self.images},
             last_used={
                 key: at for key, at in self._last_used.items() if key[1] in here.get(key[0], ())
             },
-            leases=self._usage.leases,
-            references=self._usage.references,
-            company=self._usage.company,
-            absent=self._usage.absent,
-            speeds=self._usage.speeds,
         )
 
     def used_since(self, inventory: Inventory, moment: float) -> Since:  # noqa: ARG002
@@ -171,9 +159,10 @@ class SimulatedHost(SimulatedEngine):
             try:
                 return self._carry_out(step)
             except EngineRefused as refusal:
-                if refusal.status == 404:
-                    return Removal(SKIPPED, "already gone")
-                return Removal(SKIPPED, f"the engine refused: {refusal.words}")
+                gone = refusal.status == 404
+                return Removal(
+                    SKIPPED, "already gone" if gone else f"the engine refused: {refusal.words}"
+                )
 
     def remove_cache(self, steps: Sequence[Step]) -> list[Removal]:
         """Carry out steps on build cache records one by one."""
@@ -194,7 +183,10 @@ class SimulatedHost(SimulatedEngine):
 
     def _carry_out(self, step: Step) -> Removal:
         if step.kind == "image":
-            return self._remove_image(step)
+            # With the last tag of a repository its digests go as well.
+            if any(self.delete_image(target) for target in step.targets):
+                return Removal(REMOVED)
+            return Removal(SKIPPED, "it has another reference by now, and lost only the old one")
         if step.kind == "container" and any(other in self.containers for other in step.after):
             return Removal(SKIPPED, "a container that needs it stayed")
         if step.kind == "cache":
@@ -213,10 +205,3 @@ class SimulatedHost(SimulatedEngine):
             return Removal(FAILED, f"holystone cannot remove a {step.kind}")
         delete(step.id)
         return Removal(REMOVED)
-
-    def _remove_image(self, step: Step) -> Removal:
-        for target in step.targets:
-            if self.delete_image(target):
-                # With the last tag of a repository its digests go as well.
-                return Removal(REMOVED)
-        return Removal(SKIPPED, "it has another reference by now, and lost only the old one")

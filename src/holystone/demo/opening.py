@@ -8,15 +8,26 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from holystone.demo.contents import demo_inventory
 from holystone.demo.host import DemoHost
-from holystone.demo.run import demo_run
+from holystone.demo.images import DAY, HOUR
+from holystone.demo.registry import demo_registries
 from holystone.demo.state import DemoState
+from holystone.planner.inventory import Image, Inventory
+from holystone.planner.names import complete
 from holystone.planner.usage import Lease
+from holystone.planner.verdict import Fact, Plan, Reason, Rule, Step, Verdict
 from holystone.store.runs import Runs
 from holystone.store.store import Store
 
-_LONGEST = 30 * 86400.0
+_LONGEST = 30 * DAY
 """Seconds since a plan was made whose host can still be told."""
+_BEFORE = 19 * HOUR
+# Reference, days since it was last used, bytes that came free.
+_REMOVED = (
+    ("node:16-alpine", 44, 111_303_318),
+    ("registry.example.com/team/backend:1.40.2", 39, 26_417_722),
+)
 
 
 @contextmanager
@@ -51,7 +62,7 @@ def _remember_last_run(ledger: Store) -> None:
 
     So that there is something to show and to restore where no folder keeps what is done now.
     """
-    inventory, plan = demo_run(time.time())
+    inventory, plan = _last_run(time.time())
     moments = iter((plan.taken_at, *(plan.taken_at + 0.4 for _ in plan.steps), plan.taken_at + 0.8))
     run = Runs(ledger, lambda: next(moments)).begin(plan, inventory, endpoint="demo:")
     if run is None:
@@ -69,20 +80,47 @@ def _remember_last_run(ledger: Store) -> None:
     )
 
 
+def _last_run(now: float) -> tuple[Inventory, Plan]:
+    """The host as a weekly clean of the night before found it, and what that removed."""
+    at = now - _BEFORE
+    inventory, _ = demo_inventory(at)
+    registries = demo_registries(now)
+    images: list[Image] = []
+    verdicts, steps = [], []
+    for reference, days, freed in _REMOVED:
+        image = registries.by_tag[complete(reference)]
+        images.append(image._replace(tags=(reference,)))
+        facts: dict[str, Fact] = {
+            "policy": "default",
+            "reference": reference,
+            "idle": days * DAY - _BEFORE,
+            "sign": "last used",
+            "unused_for": 30 * DAY,
+        }
+        reasons = (Reason(Rule.EXPIRED, facts),)
+        verdicts.append(Verdict("image", image.id, (reference,), True, reasons, freed))  # noqa: FBT003
+        steps.append(Step("image", image.id, (reference,), freed))
+    total = sum(step.freed_bytes for step in steps)
+    disk = inventory.disk._replace(free_bytes=(inventory.disk.free_bytes or 0) + 3_141_592_653)
+    made = Plan(
+        "weekly", at, inventory.engine, disk, tuple(verdicts), tuple(steps), total,
+        estimated=False, at_least=total, at_most=total,
+    )  # fmt: skip
+    return inventory._replace(images=tuple(images), disk=disk), made
+
+
 @contextmanager
 def _ledger(folder: str | None, warn: Callable[[str], None]) -> Iterator[Store]:
-    """The ledger of this folder; without one that of a folder which is gone at the end."""
-    passing = "" if folder else _passing_folder()
+    """The ledger of this folder; without one that of a folder which is gone at the end.
+
+    Nobody else can have a folder of that name; the ledger makes it if it is needed.
+    """
+    place = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - the rest of the name is random
+    passing = os.path.join(place, f"holystone-demo-{os.urandom(8).hex()}")
     ledger = Store(folder or passing, warn)
     try:
         yield ledger
     finally:
         ledger.close()
-        if passing and os.path.exists(passing):
+        if not folder and os.path.exists(passing):
             shutil.rmtree(passing, ignore_errors=True)
-
-
-def _passing_folder() -> str:
-    """The name of a folder that nobody else can have; the ledger makes it if it is needed."""
-    place = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - the rest of the name is random
-    return os.path.join(place, f"holystone-demo-{os.urandom(8).hex()}")

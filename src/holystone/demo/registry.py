@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from holystone.demo.images import demo_images, pushed_image
-from holystone.demo.making import HOUR
+from holystone.demo.images import HOUR, demo_images, pushed_image
 from holystone.planner.inventory import Image
 from holystone.planner.names import complete
 from holystone.planner.reference import parse
@@ -66,14 +65,8 @@ def says_no(images: Iterable[Image]) -> dict[str, tuple[bool | None, str]]:
 
 def _bare(image: Image) -> Image:
     """An image as a registry has it, without what only a host knows of it."""
-    return Image(
-        image.id,
-        digests=image.digests,
-        created=image.created,
-        size=image.size,
-        layers=image.layers,
-        labels=image.labels,
-    )
+    digests, created, layers = image.digests, image.created, image.layers
+    return Image(image.id, digests=digests, created=created, size=image.size, layers=layers)
 
 
 def catalogue(images: Iterable[Image], registries: Registries) -> dict[str, Image]:

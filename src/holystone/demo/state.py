@@ -12,11 +12,12 @@ import os
 import stat
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, NamedTuple, NoReturn
 
 from holystone.engine.errors import EngineError
 from holystone.outside.text import safe
+from holystone.outside.writing import replace
 from holystone.planner.verdict import KINDS
 
 FILE = "demo.json"
@@ -66,16 +67,12 @@ class DemoState:
         if not self.folder:
             return None
         try:
-            text = _read(self.path)
+            return _parsed(json.loads(_read(self.path), parse_constant=_no_constant))
         except FileNotFoundError:
             return None
         except OSError as error:
             link = error.errno == errno.ELOOP
             self._refuse("it is a symbolic link" if link else str(error.strerror))
-        except ValueError as error:
-            self._refuse(str(error))
-        try:
-            return _parsed(json.loads(text, parse_constant=_no_constant))
         except RecursionError:
             self._refuse("it is nested too deep")
         except json.JSONDecodeError as error:
@@ -111,19 +108,16 @@ class DemoState:
             ) from None
 
     def _refuse(self, why: str) -> NoReturn:
+        why = safe(why)
+        why = why if len(why) <= 120 else f"{why[:120]}…"
         raise DemoStateError(
-            f"cannot use the state of the demo host in {self.path}: {_shown(why)}. "
+            f"cannot use the state of the demo host in {self.path}: {why}. "
             "Delete the file, and the demo host begins anew; or pass another --state folder."
         )
 
     def refuse_unknown(self, kind: str, name: str) -> NoReturn:
         """Raise DemoStateError for an object that the demo host never had."""
         self._refuse(f"the demo host never had {kind} {name!r}")
-
-
-def _shown(why: str) -> str:
-    text = safe(why)
-    return text if len(text) <= 120 else f"{text[:120]}…"
 
 
 def _read(path: str) -> str:
@@ -147,17 +141,7 @@ def _write(path: str, kept: Kept) -> None:
         "gone": {kind: sorted(ids) for kind, ids in kept.gone.items() if ids},
         "images": {image_id: each._asdict() for image_id, each in sorted(kept.images.items())},
     }
-    draft = f"{path}.{os.getpid()}.part"
-    with suppress(FileNotFoundError):
-        os.unlink(draft)
-    number = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    try:
-        with open(number, "w", encoding="utf-8") as file:
-            json.dump(told, file, indent=1)
-        os.replace(draft, path)
-    except OSError:
-        os.unlink(draft)
-        raise
+    replace(path, json.dumps(told, indent=1))
 
 
 @contextmanager
@@ -204,14 +188,14 @@ def _image(told: object, image_id: str) -> KeptImage:
     document = _mapping(told, where)
     if document.keys() != set(KeptImage._fields):
         raise ValueError(f"{where} has not the keys {', '.join(KeptImage._fields)}")
-    arrived, last_tagged = (
+    moments = [
         None if document[key] is None else _moment(document[key], f"{key} of {where}")
         for key in ("arrived", "last_tagged")
-    )
+    ]
     tags, digests = (
         tuple(_texts(document[key], f"{key} of {where}")) for key in ("tags", "digests")
     )
-    return KeptImage(tags, digests, arrived, last_tagged)
+    return KeptImage(tags, digests, *moments)
 
 
 def _mapping(told: object, where: str) -> dict[str, Any]:

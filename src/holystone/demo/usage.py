@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from holystone.demo.images import layers_of
-from holystone.demo.making import DAY, HOUR, MINUTE
-from holystone.planner.inventory import Layer
-from holystone.planner.names import complete
+from collections.abc import Iterable
+
+from holystone.demo.images import DAY, HOUR, MINUTE, layers_of
+from holystone.demo.registry import Registries
+from holystone.planner.inventory import Image, Layer
+from holystone.planner.names import Names, complete
 from holystone.planner.usage import Followers, Use
+from holystone.usage.sighting import Sighting
+
+_REMEMBERED = 60 * DAY
+"""Seconds back to the first use that is told one by one."""
 
 # Reference, seconds since its last use, seconds from one use to the next, how many were seen.
 _REFERENCES: tuple[tuple[str, float, float | None, int], ...] = (
@@ -80,3 +86,23 @@ def demo_absent() -> dict[str, tuple[Layer, ...]]:
 def demo_speeds() -> dict[str, float]:
     """How fast images come from each registry, bytes a second."""
     return dict(_BYTES_PER_SECOND)
+
+
+def demo_sightings(
+    began: float, images: Iterable[Image], registries: Registries, since: float
+) -> list[Sighting]:
+    """The uses after ``since`` on the demo host as it is at ``began``, in order of time.
+
+    What ``demo_references`` tells in sums, told one by one: for ``advise`` and ``history export``.
+    """
+    names = Names(tuple(images))
+    told = []
+    for reference, use in demo_references(began).items():
+        elsewhere = registries.get(reference)
+        image = names.behind(reference) or (elsewhere.id if elsewhere else "")
+        count = use.count if use.gap else 1
+        for number in range(count):
+            at = use.latest - number * (use.gap or 0.0)
+            if since < at and began - at < _REMEMBERED:
+                told.append(Sighting(at, reference, image, pulled=number == count - 1))
+    return sorted(told)

@@ -8,18 +8,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from threading import Timer
-from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from holystone.engine.client import Client
-from holystone.engine.host import Host
 from holystone.engine.transport import connection
 from holystone.engine.transport.endpoint import Endpoint, resolve
-from holystone.operations.live_host import LiveHost
-from holystone.planner.inventory import Inventory
-from holystone.store.engine_facts import mark
-from holystone.store.folder import default_folder
-from holystone.store.store import Store
+
+if TYPE_CHECKING:
+    from holystone.engine.events import EventStream
+    from holystone.engine.host import Host
+    from holystone.engine.observe import Lists
+    from holystone.planner.inventory import Inventory
+    from holystone.planner.policy import Policy
+    from holystone.store.store import Store
 
 _PATIENCE = 2.0
 """Seconds of silence from an engine before the caller is told."""
@@ -27,12 +28,21 @@ SILENCE = 10.0
 """Seconds: how long an engine may be silent by default; see ``engine.patience``."""
 
 
+class Wanted(NamedTuple):
+    """What an observation asks an engine for; see ``Host.observe``."""
+
+    sizes: bool
+    every: bool
+
+
+def wanted(policy: Policy, *, sizes: bool = False, whole: bool = True) -> Wanted:
+    """What a plan with this policy takes. ``whole``: images that stay are to be shown too."""
+    some = not whole and policy.takes.tagged == "none" and policy.target is None
+    return Wanted(sizes or policy.takes.volumes, not some)
+
+
 def ignore(message: str) -> None:
     """Take a warning, and tell nobody."""
-
-
-def nothing() -> None:
-    """Do nothing."""
 
 
 @dataclass(slots=True, eq=False)
@@ -52,8 +62,10 @@ class Session:
     """Takes what goes wrong without ending an operation."""
     slow: Callable[[], None] | None = None
     """Called, from a thread of its own, where the engine has not answered for two seconds."""
-    keep_moment: Callable[[], None] = nothing
+    keep_moment: Callable[[], None] = lambda: None
     """Have later sessions find the host that a saved plan is for: the demo host ages with it."""
+    asked: float = 0.0
+    """When the host was asked for its first look, UTC seconds; 0 where it was not, or was read."""
     _ends: ExitStack = field(default_factory=ExitStack)
 
     def observe(self, *, sizes: bool = False, every: bool = True) -> Inventory:
@@ -68,12 +80,7 @@ class Session:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -88,12 +95,16 @@ def connect(
     slow: Callable[[], None] | None = None,
     past: bool = False,
     planned_at: float | None = None,
+    ahead: Wanted | None = None,
+    watch: bool = False,
 ) -> Session:
     """The host of this URL or docker context, else the one the environment names.
 
     ``timeout`` is how many seconds the engine may be silent, ``state`` the folder of the ledger,
     ``warn`` takes what goes wrong without ending an operation. ``past`` and ``planned_at`` (UTC
-    seconds) are for the demo host: see ``open_demo``. Raises EngineError.
+    seconds) are for the demo host: see ``open_demo``. ``ahead`` is what will be observed first: the
+    engine is asked for it at once, and works while the rest of the program is imported. With
+    ``watch`` its events are followed from before that. Raises EngineError.
     """
     environ = os.environ if environ is None else environ
     endpoint = resolve(host, context, environ)
@@ -114,41 +125,90 @@ def connect(
             keep_moment=demo.keep_moment,
             _ends=ends,
         )
-    ledger = Store(state or default_folder(environ), warn)
-    session = _connect(endpoint, timeout, ledger, slow)
-    session.warn = warn
-    return session
+    return _reach(endpoint, timeout, state, environ, warn, slow, ahead, watch=watch)
 
 
-def _connect(
-    endpoint: Endpoint, timeout: float, ledger: Store, slow: Callable[[], None] | None
+def _reach(
+    endpoint: Endpoint,
+    timeout: float,
+    state: str | None,
+    environ: Mapping[str, str],
+    warn: Callable[[str], None],
+    slow: Callable[[], None] | None,
+    ahead: Wanted | None,
+    *,
+    watch: bool,
 ) -> Session:
     client = Client(endpoint, timeout, connection.connect)
-    with _patience(slow):
-        client.negotiate()
-    known_by = _recall_engine(client, ledger)
-    known = client.info
-    host = LiveHost(client, ledger)
+    with ExitStack() as ends:
+        ends.callback(client.close)
+        with _patience(slow):
+            podman = client.negotiate().podman
+        begun = None if podman or ahead is None else _ask(client, ahead, watch=watch)
+        if begun is not None:
+            ends.callback(begun.close)
+        # These take as long to import as the engine to answer.
+        from holystone.operations.live_host import LiveHost
+        from holystone.store.folder import default_folder
+        from holystone.store.store import Store
 
-    def remember_engine() -> None:
+        ledger = Store(state or default_folder(environ), warn)
+        ends.callback(ledger.close)
+        if podman:
+            ends.callback(_recall_engine(client, ledger))
+        live = LiveHost(client, ledger, begun=begun)
+        ends.callback(live.close)
+        return Session(
+            live,
+            endpoint.url,
+            ledger,
+            warn=warn,
+            slow=slow,
+            asked=0.0 if begun is None else begun.at,
+            _ends=ends.pop_all(),
+        )
+
+
+class Begun(NamedTuple):
+    """What an engine is asked for, and sends, before anybody reads it."""
+
+    at: float
+    """Since when, UTC seconds on this machine's clock."""
+    stream: EventStream | None
+    lists: Lists
+
+    def close(self) -> None:
+        """Give up on what nobody has read."""
+        self.lists.close()
+        if self.stream is not None:
+            self.stream.close()
+
+
+def _ask(client: Client, ahead: Wanted, *, watch: bool) -> Begun:
+    """Ask for the first look. Events are followed from before it."""
+    from holystone.engine.events import EventStream
+    from holystone.engine.observe import Lists
+
+    at = time.time()
+    stream = EventStream(client) if watch else None
+    return Begun(at, stream, Lists(client, sizes=ahead.sizes, untagged=not ahead.every))
+
+
+def _recall_engine(client: Client, ledger: Store) -> Callable[[], None]:
+    """Tell the client what is remembered of a Podman; what keeps what it says anew."""
+    from holystone.store.engine_facts import mark
+
+    if client.endpoint.scheme != "unix":
+        return lambda: None
+    known_by = mark(client.endpoint.address, client.negotiate().engine)
+    known = ledger.recall_engine(known_by, time.time()) if known_by else None
+    client.info = known
+
+    def remember() -> None:
         if known_by and client.info is not None and client.info is not known:
             ledger.remember_engine(known_by, client.info, time.time())
 
-    ends = ExitStack()
-    ends.callback(ledger.close)
-    ends.callback(remember_engine)
-    ends.callback(host.close)
-    return Session(host, endpoint.url, ledger, slow=slow, _ends=ends)
-
-
-def _recall_engine(client: Client, ledger: Store) -> str:
-    """Tell the client what is remembered of its engine; what that is known by, if it is kept."""
-    version = client.negotiate()
-    if not version.podman or client.endpoint.scheme != "unix":
-        return ""
-    known_by = mark(client.endpoint.address, version.engine)
-    client.info = ledger.recall_engine(known_by, time.time()) if known_by else None
-    return known_by
+    return remember
 
 
 @contextmanager

@@ -7,9 +7,8 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import cast
 
-from holystone.demo import pulls
-from holystone.demo.host import DemoHost
-from holystone.demo.making import hexadecimal
+from holystone.demo.host import DemoHost, DemoPuller, ask
+from holystone.demo.images import hexadecimal
 from holystone.engine.buildkit import builds_that_made, forget_builds
 from holystone.engine.client import Client
 from holystone.operations.connect import Session
@@ -113,7 +112,7 @@ class DemoReach:
 
     def puller(self) -> Images:
         """What pulls, at once."""
-        return pulls.DemoPuller(self.host)
+        return DemoPuller(self.host)
 
     def pullable(self, image: Image) -> Pullable:  # noqa: ARG002 - all are
         """What its registries have, they have in whole."""
@@ -128,7 +127,7 @@ class DemoReach:
 
     def ask(self, references: Iterable[str]) -> Mapping[str, Answer]:
         """What its registries say."""
-        return pulls.ask(self.host, references)
+        return ask(self.host, references)
 
     def now(self) -> float:
         """The time on this machine."""

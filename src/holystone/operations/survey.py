@@ -6,7 +6,8 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from holystone.operations.connect import Session
+from holystone.engine.host import Host
+from holystone.operations.connect import Session, wanted
 from holystone.operations.errors import RequestError, TargetUnseen
 from holystone.outside.text import safe
 from holystone.planner.inventory import Inventory
@@ -42,50 +43,63 @@ def survey(
     """Observe a host, unless ``inventory`` is that already, and plan for it. Removes nothing.
 
     What costs the engine an answer for each image is asked only where the plan depends on it: when
-    images lost their tag, where young ones are spared, and layers, where images are to go. With
-    ``sizes`` the engine also measures volumes and what running containers wrote; with ``layers``
-    the inventory has the layers of every image. Without ``whole`` images with a tag are listed only
-    where the plan may take some, or needs their layers to count its bytes. Registries are asked
-    about the images that would go if they could come back; without a target about no others than
-    those in ``about``, where that is given.
+    images lost their tag, where young ones are spared, and layers, where images are to go. Whether
+    any are to go only a plan tells, so that one is made anew then. With ``sizes`` the engine also
+    measures volumes and what running containers wrote; with ``layers`` the inventory has the layers
+    of every image. Without ``whole`` images with a tag are listed only where the plan may take
+    some, or needs their layers to count its bytes. Registries are asked about the images that would
+    go if they could come back; without a target about no others than those in ``about``, where that
+    is given.
 
     Raises EngineError, and RequestError or TargetUnseen for a target that cannot be.
     """
-    host, began = session.host, time.time()
+    host, began = session.host, session.asked or time.time()
     if inventory is None:
         inventory = look(session, policy, sizes=sizes, whole=whole)
     _check_target(inventory, policy)
     pressed = policy.target is not None
-    if pressed or policy.takes.tagged != "none":
-        inventory = host.date_tagged(inventory)
-    if policy.grace.once_tagged > 0 or policy.grace.never_tagged > 0:
-        inventory = host.date(inventory)
-    if pressed or layers or policy.takes.tagged != "none":
-        # What registries said lately is remembered: nothing is asked here.
-        inventory = host.confirm(inventory, ())
     weighed = pressed or layers
-    if weighed:
-        inventory = host.weigh(inventory)
+    inventory = _prepared(host, inventory, policy, layers=layers, weigh=weighed)
     asked: set[str] = set()
     while True:
         usage = host.usage(demand=pressed or layers)
         made = plan(inventory, usage, policy, inventory.taken_at)
-        wanted = [each for each in made.unconfirmed if pressed or about is None or each in about]
+        to_ask = {each for each in made.unconfirmed if pressed or about is None or each in about}
         if not weighed and (made.unconfirmed or _needs_images(made, inventory)):
+            weighed = True
             if inventory.partial:
-                return survey(session, policy, sizes=sizes)
-            inventory, weighed = host.weigh(inventory), True
-        elif asked.issuperset(wanted):
+                began = time.time()
+                inventory = look(session, policy, sizes=sizes)
+                inventory = _prepared(host, inventory, policy, layers=layers, weigh=True)
+                continue
+            inventory = host.weigh(inventory)
+        elif to_ask <= asked:
             return Survey(inventory, usage, made, began)
-        if not asked.issuperset(wanted):
-            asked.update(wanted)
-            inventory = host.confirm(inventory, wanted)
+        if not to_ask <= asked:
+            asked |= to_ask
+            inventory = host.confirm(inventory, [i for i in made.unconfirmed if i in to_ask])
 
 
 def look(session: Session, policy: Policy, *, sizes: bool = False, whole: bool = True) -> Inventory:
     """What is on a host, as far as a plan with this policy takes it. Raises EngineError."""
-    untagged_do = not whole and policy.takes.tagged == "none" and policy.target is None
-    return session.observe(sizes=sizes or policy.takes.volumes, every=not untagged_do)
+    asked = wanted(policy, sizes=sizes, whole=whole)
+    session.asked = 0.0
+    return session.observe(sizes=asked.sizes, every=asked.every)
+
+
+def _prepared(
+    host: Host, inventory: Inventory, policy: Policy, *, layers: bool, weigh: bool
+) -> Inventory:
+    """The inventory with all that this policy takes, whatever the plan will be."""
+    tagged = policy.target is not None or policy.takes.tagged != "none"
+    if tagged:
+        inventory = host.date_tagged(inventory)
+    if policy.grace.once_tagged > 0 or policy.grace.never_tagged > 0:
+        inventory = host.date(inventory)
+    if tagged or layers:
+        # What registries said lately is remembered: nothing is asked here.
+        inventory = host.confirm(inventory, ())
+    return host.weigh(inventory) if weigh else inventory
 
 
 def _check_target(inventory: Inventory, policy: Policy) -> None:
@@ -97,13 +111,13 @@ def _check_target(inventory: Inventory, policy: Policy) -> None:
             f"{safe(inventory.disk.unseen) or 'it is not on this machine'}. Run holystone beside "
             "the engine; in a container mount the engine's data folder at its own path, read-only."
         )
-    if inventory.disk.total_bytes is not None:
-        least = policy.target.least_free(inventory.disk.total_bytes) or 0
-        if least > inventory.disk.total_bytes:
-            raise RequestError(
-                f"the disk has {format_size(inventory.disk.total_bytes)} in all, so "
-                f"{format_size(least)} of it cannot be free. Ask for less with --until-free."
-            )
+    total = inventory.disk.total_bytes
+    least = 0 if total is None else policy.target.least_free(total) or 0
+    if total is not None and least > total:
+        raise RequestError(
+            f"the disk has {format_size(total)} in all, so {format_size(least)} of it cannot be "
+            "free. Ask for less with --until-free."
+        )
 
 
 def _needs_images(draft: Plan, inventory: Inventory) -> bool:

@@ -173,9 +173,16 @@ class Crew(_Pool[Job]):
             except KeyboardInterrupt:
                 self._stop(INTERRUPTED)
                 self._abandon()
-        for job in jobs:
-            if not self._is_settled(job):
+        untried = [job for job in reversed(jobs) if not self._is_settled(job)]
+        while untried:
+            job = untried[-1]
+            try:
                 self._settle(job, [Removal(FAILED, f"{NOT_TRIED}: {self.stopped}")] * len(job))
+                untried.pop()
+            except KeyboardInterrupt:
+                # Else the run would be recorded as killed.
+                self._stop(INTERRUPTED)
+                self.abandoned = True
 
     def _arrange(self, jobs: Sequence[Job]) -> list[Job]:
         """The jobs that can start at once; notes what the others wait for.

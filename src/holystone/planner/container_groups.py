@@ -10,9 +10,9 @@ from holystone.planner.inventory import Container, Image
 
 Labels = Mapping[str, str]
 
-CI_JOB = "com.gitlab.gitlab-runner."
+_CI_JOB = "com.gitlab.gitlab-runner."
 """How the labels begin that GitLab Runner puts on the containers of a job."""
-SWARM = "com.docker.swarm."
+_SWARM = "com.docker.swarm."
 """How the labels begin that Swarm puts on the containers of its tasks."""
 _ONE_OFF = "com.docker.compose.oneoff"
 """``True`` on what ``docker compose run`` made: nothing starts that again."""
@@ -35,29 +35,21 @@ class Group(NamedTuple):
     """Whether somebody may start the whole of it again once all its containers have stopped."""
 
 
-class _Label(NamedTuple):
-    key: str
-    kind: str
-    starts_again: bool
-    name: str = ""
-    """The label that has a better name of the group."""
-
-
+_COMPOSE = "compose project"
 _LABELS = (
+    # Label, kind, whether the group starts again, and the label that has a better name of it.
     # https://github.com/docker/compose/blob/main/pkg/api/labels.go
-    _Label("com.docker.compose.project", "compose project", starts_again=True),
+    ("com.docker.compose.project", _COMPOSE, True, ""),
     # https://github.com/containers/podman-compose/blob/main/podman_compose.py
-    _Label("io.podman.compose.project", "compose project", starts_again=True),
+    ("io.podman.compose.project", _COMPOSE, True, ""),
     # https://github.com/kubernetes/kubernetes/blob/master/staging/src/k8s.io/kubelet/pkg/types/labels.go
-    _Label(
-        "io.kubernetes.pod.uid", "Kubernetes pod", starts_again=True, name="io.kubernetes.pod.name"
-    ),
+    ("io.kubernetes.pod.uid", "Kubernetes pod", True, "io.kubernetes.pod.name"),
     # https://github.com/aws/amazon-ecs-agent/blob/master/agent/engine/docker_task_engine.go
-    _Label("com.amazonaws.ecs.task-arn", "ECS task", starts_again=False),
+    ("com.amazonaws.ecs.task-arn", "ECS task", False, ""),
     # https://github.com/hashicorp/nomad/blob/main/drivers/docker/driver.go
-    _Label("com.hashicorp.nomad.alloc_id", "Nomad allocation", starts_again=False),
+    ("com.hashicorp.nomad.alloc_id", "Nomad allocation", False, ""),
     # https://docs.gitlab.com/runner/executors/docker/#docker-labels
-    _Label(f"{CI_JOB}job.id", "GitLab job", starts_again=False),
+    (f"{_CI_JOB}job.id", "GitLab job", False, ""),
 )
 
 
@@ -73,114 +65,86 @@ def groups_of(container: Container, of_image: Labels) -> list[Group]:
         value = labels.get(key)
         if not value or (starts_again and of_a_job):
             continue
-        if kind == "compose project" and not _made_by_compose(labels, of_image, key):
-            continue
-        groups.append(Group(kind, value, labels.get(name) or value, starts_again))
+        # A container has the label of a project also from an image that compose built.
+        made = of_image.get(key) != value or any(each in labels for each in _OF_A_CONTAINER)
+        if made or kind != _COMPOSE:
+            groups.append(Group(kind, value, labels.get(name) or value, starts_again))
     return groups
 
 
 def is_of_ci_job(container: Container) -> bool:
     """Whether a CI runner made it for a job, after which nobody needs it."""
-    return any(key.startswith(CI_JOB) for key in container.labels)
+    return any(key.startswith(_CI_JOB) for key in container.labels)
 
 
 def is_of_swarm(container: Container) -> bool:
     """Whether it is a task of a Swarm service."""
-    return any(key.startswith(SWARM) for key in container.labels)
-
-
-def is_one_off(container: Container) -> bool:
-    """Whether ``docker compose run`` made it."""
-    return container.labels.get(_ONE_OFF, "").lower() == "true"
-
-
-def _made_by_compose(labels: Labels, of_image: Labels, key: str) -> bool:
-    """False for a label that the container only has from an image which compose built."""
-    return of_image.get(key) != labels[key] or any(each in labels for each in _OF_A_CONTAINER)
-
-
-def is_active(container: Container) -> bool:
-    """Whether it works now, so that what belongs to it does as well."""
-    return not container.idle and container.state != "removing"
+    return any(key.startswith(_SWARM) for key in container.labels)
 
 
 class Groups:
     """The groups of a host with their members."""
 
     def __init__(self, containers: Iterable[Container], images: Mapping[str, Image]) -> None:
-        self.of: dict[str, list[Group]] = {}
+        self._of: dict[str, list[Group]] = {}
         """By container ID."""
-        self.members: defaultdict[tuple[str, str], list[Container]] = defaultdict(list)
-        """By kind and ID of the group."""
+        self._starting: defaultdict[tuple[str, str], list[Container]] = defaultdict(list)
+        """By kind and ID of a group the members that start where the group is started."""
         self._active: dict[tuple[str, str], Container] = {}
         """A member that works now."""
-        self._start: dict[tuple[str, str], list[Container]] = {}
         for container in containers:
             image = images.get(container.image_id)
             groups = groups_of(container, image.labels if image else {})
             if groups:
-                self.of[container.id] = groups
+                self._of[container.id] = groups
             for group in groups:
-                self.members[group.kind, group.id].append(container)
-                if is_active(container):
+                if _starts(container, group):
+                    self._starting[group.kind, group.id].append(container)
+                if not container.idle and container.state != "removing":
                     self._active.setdefault((group.kind, group.id), container)
 
     def alive(self, container: Container) -> tuple[Group, Container] | None:
         """A group of the container with a member that works now, or None."""
-        for group in self.of.get(container.id, ()):
-            if self._starts(container, group) and (
-                member := self._active.get((group.kind, group.id))
-            ):
+        for group in self._of.get(container.id, ()):
+            member = self._active.get((group.kind, group.id))
+            if member is not None and _starts(container, group):
                 return group, member
         return None
 
     def stopped(self, container: Container) -> list[tuple[Group, list[Container]]]:
         """The groups that somebody may start again as a whole, with all that would start."""
         return [
-            (group, starting)
-            for group in self.of.get(container.id, ())
-            if group.starts_again and self._starts(container, group)
-            for starting in [self._starting(group)]
+            (group, self._starting[group.kind, group.id])
+            for group in self._of.get(container.id, ())
+            if group.starts_again and _starts(container, group)
         ]
 
-    def _starting(self, group: Group) -> list[Container]:
-        key = (group.kind, group.id)
-        if key not in self._start:
-            self._start[key] = [each for each in self.members[key] if self._starts(each, group)]
-        return self._start[key]
 
-    def _starts(self, container: Container, group: Group) -> bool:
-        """Whether it starts where the group is started.
+def _starts(container: Container, group: Group) -> bool:
+    """Whether it starts where the group is started.
 
-        What ``docker compose run`` made does not, and nothing can start a dead container.
-        """
-        return container.state != "dead" and not (
-            group.kind == "compose project" and is_one_off(container)
-        )
-
-
-class Names:
-    """Containers by the ways in which others name them."""
-
-    def __init__(self, containers: Sequence[Container]) -> None:
-        self._ids = dict.fromkeys(container.id for container in containers)
-        self._by_name = {container.name: container.id for container in containers}
-
-    def meant(self, name: str) -> list[str]:
-        """The IDs of the containers that a name, an ID or the beginning of one can mean."""
-        bare = name.lstrip("/")
-        if bare in self._by_name:
-            return [self._by_name[bare]]
-        if bare in self._ids:
-            return [bare]
-        return [each for each in self._ids if bare and each.startswith(bare)]
+    What ``docker compose run`` made does not, and nothing can start a dead container.
+    """
+    one_off = container.labels.get(_ONE_OFF, "").lower() == "true"
+    return container.state != "dead" and not (group.kind == _COMPOSE and one_off)
 
 
 def needs(containers: Sequence[Container]) -> dict[str, set[str]]:
-    """By ID the IDs of the other containers that each one names."""
-    names = Names(containers)
+    """By ID the IDs of the other containers that each one names.
+
+    A name, an ID or the beginning of one means a container.
+    """
+    ids = dict.fromkeys(container.id for container in containers)
+    by_name = {container.name: container.id for container in containers}
+
+    def meant(name: str) -> list[str]:
+        bare = name.lstrip("/")
+        if bare in by_name:
+            return [by_name[bare]]
+        return [bare] if bare in ids else [each for each in ids if bare and each.startswith(bare)]
+
     return {
-        each.id: {other for name in each.needs for other in names.meant(name)} - {each.id}
+        each.id: {other for name in each.needs for other in meant(name)} - {each.id}
         for each in containers
     }
 
@@ -208,9 +172,12 @@ def removals(
             before[other].append(container.id)
         if container.pod in whole and not (container.pod in last and last[container.pod].infra):
             last[container.pod] = container
+    targets: dict[str, tuple[str, ...]] = {each.id: (each.id,) for each in going}
     for pod, container in last.items():
         members = [each.id for each in going if each.pod == pod and each.id != container.id]
         before[container.id] = list(dict.fromkeys((*before[container.id], *members)))
+        whole_pod = (f"{POD}{pod}",)
+        targets[container.id] = whole_pod if container.infra else (container.id, *whole_pod)
     placed: dict[str, Container] = {}
 
     def place(container_id: str, above: tuple[str, ...]) -> None:
@@ -221,14 +188,4 @@ def removals(
 
     for container in going:
         place(container.id, ())
-    return [
-        (container, _targets(container, last.get(container.pod)), tuple(before[container.id]))
-        for container in placed.values()
-    ]
-
-
-def _targets(container: Container, last: Container | None) -> tuple[str, ...]:
-    if last is None or last.id != container.id:
-        return (container.id,)
-    pod = f"{POD}{container.pod}"
-    return (pod,) if container.infra else (container.id, pod)
+    return [(each, targets[each.id], tuple(before[each.id])) for each in placed.values()]

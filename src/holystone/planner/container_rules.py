@@ -10,16 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from holystone.planner.container_groups import Group, Groups, is_of_ci_job, is_of_swarm, needs
-from holystone.planner.inventory import Container, Image, Inventory
+from holystone.planner.inventory import Container, Inventory
 from holystone.planner.kept_containers import KeptContainers
 from holystone.planner.patterns import covers, labels, names
 from holystone.planner.policy import Policy
 from holystone.planner.protection import Protection
 from holystone.planner.rules import Ruling, keep, too_young
-from holystone.planner.usage import Usage
+from holystone.planner.usage import Usage, age_of
 from holystone.planner.verdict import Fact, Reason, Rule
-
-_STARTED_AGAIN = ("always", "unless-stopped")
 
 
 class ContainerJudgement:
@@ -33,71 +31,51 @@ class ContainerJudgement:
         protection: Protection,
         now: float,
     ) -> None:
-        self.containers = inventory.containers
-        self.by_id = {container.id: container for container in inventory.containers}
         self.usage = usage
         self.policy = policy
         self.protection = protection
         self.now = now
-        self.images: Mapping[str, Image] = {image.id: image for image in inventory.images}
+        self.images = {image.id: image for image in inventory.images}
         self.groups = Groups(inventory.containers, self.images)
         self.kept = KeptContainers(policy.containers.tools, policy.containers.tools_off)
-        self.needs = needs(inventory.containers)
-        """By ID the IDs of the containers that each one needs."""
-        self.rulings = self._judge()
+        self.rulings = self._judge(inventory.containers)
         """By ID."""
+        self.staying = [each for each in inventory.containers if not self.rulings[each.id][0]]
+        self.going = [each for each in inventory.containers if self.rulings[each.id][0]]
 
-    @property
-    def staying(self) -> list[Container]:
-        """The containers that stay."""
-        return [each for each in self.containers if not self.rulings[each.id][0]]
-
-    @property
-    def going(self) -> list[Container]:
-        """The containers that go."""
-        return [each for each in self.containers if self.rulings[each.id][0]]
-
-    def _judge(self) -> dict[str, Ruling]:
-        first = {each.id: self._by_itself(each) for each in self.containers}
-        alive = {
-            each.id: found
-            for each in self.containers
-            if first[each.id] is None and (found := self.groups.alive(each)) is not None
-        }
-        last = {
-            each.id: self._as_rubbish(each)
-            for each in self.containers
-            if first[each.id] is None and each.id not in alive
-        }
-        staying = {
-            each.id: True for each in self.containers if each.id not in last or not last[each.id][0]
-        }
-        needed = _settle(staying, self.by_id, self.needs, self.groups)
+    def _judge(self, containers: Sequence[Container]) -> dict[str, Ruling]:
+        by_id = {container.id: container for container in containers}
         rulings: dict[str, Ruling] = {}
-        for container in self.containers:
-            own = first[container.id]
-            if own is not None:
-                rulings[container.id] = own
-            elif container.id in needed and not self._in_one_pod(needed[container.id], container):
-                other = self.by_id[needed[container.id]]
-                rulings[container.id] = keep(
-                    Rule.NEEDED_BY, container=other.name, state=other.state
-                )
-            elif container.id in alive:
-                group, member = alive[container.id]
-                rulings[container.id] = keep(
-                    Rule.GROUP_ALIVE, **_named(group), container=member.name
-                )
-            elif container.id in staying and last[container.id][0]:
-                rulings[container.id] = self._with_its_group(container, staying)
+        alive: dict[str, tuple[Group, Container]] = {}
+        rubbish: dict[str, Ruling] = {}
+        """Of what neither is in use nor protected nor has a group that is alive."""
+        for each in containers:
+            if own := self._by_itself(each):
+                rulings[each.id] = own
+            elif found := self.groups.alive(each):
+                alive[each.id] = found
             else:
-                rulings[container.id] = last[container.id]
+                rubbish[each.id] = self._as_rubbish(each)
+        going = {each for each, (goes, _) in rubbish.items() if goes}
+        staying = {each.id: True for each in containers if each.id not in going}
+        needed = _settle(staying, by_id, self.groups)
+        for each in containers:
+            if each.id in rulings:
+                continue
+            other = by_id[needed[each.id]] if each.id in needed else None
+            # Of a pod that has stopped that says more than who needs whom.
+            in_one_pod = other and other.pod and other.pod == each.pod and other.idle
+            if other and not in_one_pod:
+                ruling = keep(Rule.NEEDED_BY, container=other.name, state=other.state)
+            elif each.id in alive:
+                group, member = alive[each.id]
+                ruling = keep(Rule.GROUP_ALIVE, **_named(group), container=member.name)
+            elif each.id in staying and each.id in going:
+                ruling = self._with_its_group(each, staying)
+            else:
+                ruling = rubbish[each.id]
+            rulings[each.id] = ruling
         return rulings
-
-    def _in_one_pod(self, other: str, container: Container) -> bool:
-        """Whether both are of a pod that has stopped: then that says more than who needs whom."""
-        pod = self.by_id[other].pod
-        return bool(pod) and pod == container.pod and self.by_id[other].idle
 
     def _with_its_group(self, container: Container, staying: Mapping[str, bool]) -> Ruling:
         """Why a container stays that nothing but another member of its group holds."""
@@ -120,10 +98,6 @@ class ContainerJudgement:
                 return keep(Rule.IN_USE, state="created", until=until, now=self.now)
         if protected := self.protection.of_labels(container.labels):
             return False, (protected,)
-        return self._kept_by_owner(container)
-
-    def _kept_by_owner(self, container: Container) -> Ruling | None:
-        """The ruling on what the policy keeps by name, image or label, or None."""
         rules = self.policy.containers
         if rules.keep_labels and (label := labels(rules.keep_labels).first(container.labels)):
             return keep(Rule.PROTECTED, label=label)
@@ -137,10 +111,10 @@ class ContainerJudgement:
                 return keep(Rule.PROTECTED, pattern=pattern, reference=reference)
         # What a CI runner made for a job is never kept for its image: base images are protected
         # because jobs use them.
-        if not is_of_ci_job(container):
-            protected = self.protection.of_references(references)
-            return None if protected is None else (False, (protected,))
-        return None
+        if is_of_ci_job(container):
+            return None
+        protected = self.protection.of_references(references)
+        return (False, (protected,)) if protected else None
 
     def _references(self, container: Container) -> list[str]:
         """All references of the image a container was made from, as far as they are known."""
@@ -151,41 +125,35 @@ class ContainerJudgement:
 
     def _as_rubbish(self, container: Container) -> Ruling:
         """The ruling on what nothing running needs: whether it was made to be started again."""
+        takes, rules = self.policy.takes, self.policy.containers
         made_to_stay = self._made_to_stay(container)
-        everything = self.policy.takes.everything
-        if made_to_stay is not None and not everything:
-            return False, (made_to_stay,)
         groups = self.groups.stopped(container)
-        if groups and not everything:
+        if not takes.everything:
+            if made_to_stay:
+                return False, (made_to_stay,)
             for group, members in groups:
                 if stays := self._stopped_group(group, members):
                     return False, (stays,)
-        rules = self.policy.containers
         if rules.exit_codes and container.exit_code not in rules.exit_codes:
             return keep(Rule.EXIT_CODE, exit_code=container.exit_code)
-        if not self.policy.takes.containers:
+        if not takes.containers:
             return keep(Rule.LEVEL, level=self.policy.level)
-        lost = [] if made_to_stay is None else [made_to_stay]
-        lost += (
-            [] if lost else [Reason(Rule.STOPPED_GROUP, _named(group)) for group, _ in groups[:1]]
-        )
-        return self._old_enough(container, lost)
-
-    def _old_enough(self, container: Container, lost: Sequence[Reason]) -> Ruling:
-        """The ruling on what may go once it is old enough; ``lost`` tells what it was kept for."""
-        rules, grace = self.policy.containers, self.policy.grace.other
-        since = self._end(container)
-        age = None if since is None else max(0.0, self.now - since)
+        since, least = self._end(container), self.policy.grace.other
+        age = age_of(since, self.now)
+        known = container.finished is not None
         if container.state == "created":
-            young = too_young("created", since, max(grace, rules.created_for), self.now)
+            young = too_young("created", since, max(least, rules.created_for), self.now)
             gone = Reason(Rule.NEVER_STARTED, {"age": age})
         else:
-            known = container.finished is not None
             what = "stopped" if known else "first seen stopped"
-            young = too_young(what, since, max(grace, rules.stopped_for), self.now)
+            young = too_young(what, since, max(least, rules.stopped_for), self.now)
             facts: dict[str, Fact] = {"stopped_for": age, "exit_code": container.exit_code}
             gone = Reason(Rule.STOPPED, facts if known else {**facts, "first_seen": True})
-        return (False, (young,)) if young is not None else (True, (gone, *lost))
+        if young:
+            return False, (young,)
+        if made_to_stay:
+            return True, (gone, made_to_stay)
+        return True, (gone, *(Reason(Rule.STOPPED_GROUP, _named(group)) for group, _ in groups[:1]))
 
     def _made_to_stay(self, container: Container) -> Reason | None:
         """The reason to think that somebody will start this container again, or None."""
@@ -200,23 +168,19 @@ class ContainerJudgement:
         )
         if row is not None:
             return Reason(Rule.TOOL, {"tool": row.name, "what": row.what})
-        if container.restart not in _STARTED_AGAIN:
-            return None
         least = self.policy.containers.restart_stopped_for
         since = self._end(container)
-        if since is not None and self.now - since >= least:
+        left_alone = since is not None and self.now - since >= least
+        if left_alone or container.restart not in ("always", "unless-stopped"):
             return None
-        age = None if since is None else max(0.0, self.now - since)
-        return Reason(
-            Rule.RESTART, {"policy": container.restart, "stopped_for": age, "least": least}
-        )
+        stopped = {"policy": container.restart, "stopped_for": age_of(since, self.now)}
+        return Reason(Rule.RESTART, {**stopped, "least": least})
 
     def _stopped_group(self, group: Group, members: Sequence[Container]) -> Reason | None:
         """The reason to keep a group whose containers have all stopped, or None."""
         ends = [self._end(member) for member in members]
         since = None if None in ends else max(filter(None, ends), default=None)
-        age = None if since is None else max(0.0, self.now - since)
-        facts: dict[str, Fact] = {**_named(group), "stopped_for": age}
+        facts: dict[str, Fact] = {**_named(group), "stopped_for": age_of(since, self.now)}
         if all(member.state == "created" for member in members):
             facts["never_started"] = True
         if not self.policy.takes.stopped_groups:
@@ -245,7 +209,7 @@ def stays_with(inventory: Inventory, staying: Iterable[str]) -> dict[str, Ruling
     groups = Groups(inventory.containers, {image.id: image for image in inventory.images})
     stays = dict.fromkeys(staying, True)
     before = set(stays)
-    needed = _settle(stays, by_id, needs(inventory.containers), groups)
+    needed = _settle(stays, by_id, groups)
     rulings = {}
     for container_id in stays.keys() - before:
         if container_id in needed:
@@ -257,12 +221,10 @@ def stays_with(inventory: Inventory, staying: Iterable[str]) -> dict[str, Ruling
 
 
 def _settle(
-    staying: dict[str, bool],
-    by_id: Mapping[str, Container],
-    needed_by: Mapping[str, Iterable[str]],
-    groups: Groups,
+    staying: dict[str, bool], by_id: Mapping[str, Container], groups: Groups
 ) -> dict[str, str]:
     """Add to ``staying`` what must stay with it; by ID the container that needs each one."""
+    needed_by = needs(tuple(by_id.values()))
     needed: dict[str, str] = {}
     waiting = list(staying)
     while waiting:

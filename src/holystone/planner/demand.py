@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 
+from holystone.planner.names import repository
 from holystone.planner.usage import SAME_USE, Followers, Use
 
 TOGETHER = 600.0
@@ -159,10 +160,10 @@ class Habits:
         if habit is not None:
             habit.take(use)
             return habit
-        name = repository_of(reference)
-        repository = self._repositories.setdefault(name, Repository())
+        name = repository(reference)
+        tags = self._repositories.setdefault(name, Repository())
         speed = self.speeds.get(name.partition("/")[0], SPEED)
-        habit = self.known[reference] = Habit(reference, repository, speed, use)
+        habit = self.known[reference] = Habit(reference, tags, speed, use)
         return habit
 
     def used(self, reference: str, at: float) -> Habit:
@@ -195,10 +196,3 @@ def typical_gap(use: Use) -> float:
     if use.gap is None:
         return USUAL_GAP
     return max(SAME_USE, use.gap + (USUAL_GAP - use.gap) / use.count)
-
-
-def repository_of(reference: str) -> str:
-    """A complete reference without its tag and digest."""
-    name = reference.partition("@")[0]
-    head, colon, tag = name.rpartition(":")
-    return head if colon and "/" not in tag else name

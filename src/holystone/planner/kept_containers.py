@@ -151,14 +151,13 @@ class KeptContainers:
         self.rows = tuple(row for row in TABLE if row.name not in off)
         self.more = more
         told = [text.partition("=") for text in more]
-        self.numbers: dict[str, list[int]] = {"label": [], "name": [], "image": []}
+        kinds = [by if by in ("label", "name") else "image" for by, _, _ in told]
+        self.places = {
+            kind: [at for at, each in enumerate(kinds) if each == kind]
+            for kind in ("label", "name", "image")
+        }
         """The places of the owner's rows of each kind."""
-        for number, (by, _, _) in enumerate(told):
-            self.numbers[by if by in ("label", "name") else "image"].append(number)
-        self.labels, self.names, self.images = (
-            tuple(told[number][2] for number in self.numbers[by])
-            for by in ("label", "name", "image")
-        )
+        self.texts = {kind: tuple(told[at][2] for at in ats) for kind, ats in self.places.items()}
 
     def by(
         self,
@@ -177,10 +176,11 @@ class KeptContainers:
         for row in self.rows:
             if patterns.labels(row.labels).first(labels if row.of_images else own):
                 return row
-            if not row.names and not row.images:
+            if row.names and not any(of_text(each).matches(name) for each in row.names):
                 continue
-            by_name = not row.names or any(of_text(each).matches(name) for each in row.names)
-            if by_name and (not row.images or any(covers(row.images, ref) for ref in references)):
+            if row.images and not any(covers(row.images, each) for each in references):
+                continue
+            if row.names or row.images:
                 return row
         return self._added(name, labels, references) if self.more else None
 
@@ -189,14 +189,11 @@ class KeptContainers:
     ) -> Kept | None:
         """The first row of the owner that a container matches, or None."""
         parsed = [found for each in references if (found := parsed_or_none(each))]
+        images = patterns.references(self.texts["image"])
         matching = {
-            "label": patterns.labels(self.labels).matching(labels),
-            "name": patterns.names(self.names).matching(name),
-            "image": (
-                at for ref in parsed for at in patterns.references(self.images).matching(ref)
-            ),
+            "label": patterns.labels(self.texts["label"]).matching(labels),
+            "name": patterns.names(self.texts["name"]).matching(name),
+            "image": [at for each in parsed for at in images.matching(each)],
         }
-        places = [self.numbers[by][at] for by, found in matching.items() for at in found]
-        if not places:
-            return None
-        return Kept(self.more[min(places)], what="named in containers.tools")
+        places = [self.places[kind][at] for kind, found in matching.items() for at in found]
+        return Kept(self.more[min(places)], what="named in containers.tools") if places else None

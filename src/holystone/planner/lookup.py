@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from holystone.planner.glob import has_marks, of_text
 from holystone.planner.inventory import Image, Inventory
+from holystone.planner.names import repository
 from holystone.planner.reference import (
     InvalidReference,
     Pattern,
@@ -42,24 +43,28 @@ def find(inventory: Inventory, text: str, kinds: Collection[str] = KINDS) -> lis
     A name can mean objects of several kinds (an image and a container called ``redis``): the
     answer then has all of them, in the order of ``KINDS``.
     """
-    hits = [_hits(inventory, kind, text) for kind in KINDS if kind in kinds]
-    exact = [found for each, _ in hits for found in each]
-    loose = [found for _, each in hits for found in each]
-    return exact or loose or _in_part(inventory, text, kinds)
-
-
-def _hits(inventory: Inventory, kind: str, text: str) -> tuple[list[Found], list[Found]]:
-    """The objects of a kind that a text means exactly, and those that it means loosely."""
-    if kind == "image":
-        exact, loose = _images(inventory.images, text)
-        return list(map(_image, exact)), list(map(_image, loose))
-    # BuildKit's IDs are base 36, not hexadecimal.
-    short = text if kind == "cache" and len(text) >= SHORTEST_PREFIX else _prefix(text)
-    objects = list(_objects(inventory, kind))
-    return (
-        [found for found, names, _ in objects if text in names],
-        [found for found, _, whole in objects if short and whole.startswith(short)],
-    )
+    exact: list[Found] = []
+    loose: list[Found] = []
+    covered: list[Found] = []
+    pattern = of_text(text) if has_marks(text) else None
+    for kind in (each for each in KINDS if each in kinds):
+        if kind == "image":
+            exactly, nearly = _images(inventory.images, text)
+            exact += map(_image, exactly)
+            loose += map(_image, nearly)
+            if not exact and not loose:
+                covered += map(_image, meant_in_part(inventory.images, text))
+            continue
+        # BuildKit's IDs are base 36, not hexadecimal.
+        short = text if kind == "cache" and len(text) >= SHORTEST_PREFIX else _prefix(text)
+        for found, names, whole in _objects(inventory, kind):
+            if text in names:
+                exact.append(found)
+            elif short and whole.startswith(short):
+                loose.append(found)
+            elif pattern and kind != "cache" and any(map(pattern.matches, found.names)):
+                covered.append(found)
+    return exact or loose or covered
 
 
 def _objects(inventory: Inventory, kind: str) -> Iterator[tuple[Found, tuple[str, ...], str]]:
@@ -82,19 +87,6 @@ def _image(image: Image) -> Found:
     return Found("image", image.id, image.tags or image.digests)
 
 
-def _in_part(inventory: Inventory, text: str, kinds: Collection[str]) -> list[Found]:
-    """What a pattern covers, and images whose names end so."""
-    found: list[Found] = []
-    for kind in KINDS:
-        if kind == "image" and kind in kinds:
-            found += map(_image, meant_in_part(inventory.images, text))
-        elif kind != "cache" and kind in kinds and has_marks(text):
-            covers = of_text(text)
-            objects = (each for each, _, _ in _objects(inventory, kind))
-            found += (each for each in objects if any(map(covers.matches, each.names)))
-    return found
-
-
 def names_of(inventory: Inventory, kinds: Collection[str] = KINDS) -> list[str]:
     """What somebody can have meant by a wrong name: the names of the objects of these kinds."""
     names: list[str] = []
@@ -114,10 +106,7 @@ def find_images(images: Sequence[Image], text: str) -> list[Image]:
     patterns (``team/*``) and the end of a name (``app:1`` for ``registry.example.com/app:1``).
     """
     exact, loose = _images(images, text)
-    if exact or loose:
-        return exact or loose
-
-    return meant_in_part(images, text)
+    return exact or loose or meant_in_part(images, text)
 
 
 def _images(images: Sequence[Image], text: str) -> tuple[list[Image], list[Image]]:
@@ -156,10 +145,7 @@ def _nearness(image: Image, meant: Reference) -> int:
             continue
         if text.startswith("localhost/") and text == f"localhost/{target.familiar}":
             nearest = 1
-        name = text.partition("@")[0]
-        if ":" in name.rpartition("/")[2]:
-            name = name.rpartition(":")[0]
-        if not meant.tag and name in repositories:
+        if not meant.tag and repository(text) in repositories:
             nearest = 1
     return nearest
 
@@ -216,7 +202,7 @@ def closest(names: Iterable[str], text: str, most: int = 3) -> list[str]:
     First those whose last part is the same, then those that contain it, then similar ones.
     """
     wanted = text.lower()
-    base, last = _base(wanted), _last(wanted)
+    base, last = _ends(wanted)
     if not base or len(text) > _LONGEST:
         return []
 
@@ -224,7 +210,7 @@ def closest(names: Iterable[str], text: str, most: int = 3) -> list[str]:
     ranked = []
     for name in dict.fromkeys(names):
         lower = name.lower()
-        own_base, own_last = _base(lower), _last(lower)
+        own_base, own_last = _ends(lower)
         by_end, by_whole = _ratio(end, own_last), _ratio(whole, lower)
         by_start = _ratio(short, own_base[: len(base)])
         alike = max(by_end, by_whole, _ratio(short, own_base), by_start)
@@ -263,14 +249,10 @@ def _matches(pattern: Pattern, name: str) -> bool:
     return reference is not None and pattern.matches(reference)
 
 
-def _last(name: str) -> str:
-    """The last part of a name, with its tag."""
-    return name.rpartition("/")[2]
-
-
-def _base(name: str) -> str:
-    """The last part of a name, without tag and digest."""
-    return _last(name.partition("@")[0]).partition(":")[0]
+def _ends(name: str) -> tuple[str, str]:
+    """The last part of a name, without tag and digest, and with them."""
+    bare = name.partition("@")[0].rpartition("/")[2].partition(":")[0]
+    return bare, name.rpartition("/")[2]
 
 
 def _ratio(matcher: SequenceMatcher[str], name: str) -> float:

@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 from holystone.planner.inventory import Image
-from holystone.planner.reference import InvalidReference, Reference, parse
+from holystone.planner.reference import Reference, parsed_or_none
+from holystone.planner.usage import MADE_NOW
 
 _SHORTENED = 12
 """How many digits of an ID engines show, and people therefore write."""
@@ -19,32 +20,19 @@ def complete(text: str) -> str:
 
     Where it has a digest that alone decides what is meant, so a tag beside it is left out.
     """
-    if is_id(text):
-        return ""
-    try:
-        full = parse(text).complete
-    except InvalidReference:
-        return ""
-    return str(full._replace(tag="") if full.digest else full)
+    full = None if is_id(text) else parsed_or_none(text)
+    return "" if full is None else str(full.decisive)
 
 
 def digest_references(digests: Iterable[str]) -> list[Reference]:
     """The complete references of an image's digests, without tags; what is none is left out."""
-    found = []
-    for text in digests:
-        try:
-            found.append(parse(text)._replace(tag=""))
-        except InvalidReference:
-            continue
-    return found
+    return [full._replace(tag="") for text in digests if (full := parsed_or_none(text))]
 
 
 def familiar(text: str) -> str:
     """A reference as docker shows it, with the tag that counts; what is none stays as it is."""
-    try:
-        return parse(text).complete.familiar
-    except InvalidReference:
-        return text
+    full = parsed_or_none(text)
+    return text if full is None else full.complete.familiar
 
 
 def is_id(text: str) -> bool:
@@ -75,13 +63,10 @@ class Names:
         """The ID of the image that has this reference; empty where none has."""
         if found := self.by_name.get(reference):
             return found
-
-        try:
-            full = parse(reference).complete
-        except InvalidReference:
+        full = parsed_or_none(reference)
+        if full is None:
             return ""
-        if full.digest:
-            full = full._replace(tag="")
+        full = full.decisive
         return self.by_name.get(full.familiar) or self.by_name.get(str(full)) or ""
 
     def begun_by(self, text: str) -> set[str]:
@@ -139,10 +124,6 @@ class Names:
         return tuple(deepest)
 
 
-_MADE_NOW = 60.0
-"""Seconds from when an image was built to its tag within which a build made both."""
-
-
 class DigestNames(NamedTuple):
     """The digests by which an image has a name."""
 
@@ -177,7 +158,7 @@ def repository(name: str) -> str:
 
 def _built_here(image: Image) -> bool:
     """Whether a build on this engine made it: it has a step before it, or got a tag at once."""
-    at_once = image.last_tagged is not None and 0 <= image.last_tagged - image.created < _MADE_NOW
+    at_once = image.last_tagged is not None and 0 <= image.last_tagged - image.created < MADE_NOW
     return bool(image.parent) or at_once
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import chain
 from typing import Generic, TypeVar
 
@@ -24,34 +24,39 @@ from holystone.planner.reference import (
 )
 
 _T = TypeVar("_T")
-_Key = tuple[str | None, str | None, str | None]
 _FEW = 12
 """So many patterns are tried sooner one by one than found in an index."""
 _PIECE = 6
 """The length of a piece; a shorter literal text is a piece as a whole."""
+_START, _INSIDE = "^", "~"
+"""What a piece begins with in an index: whether it is the start of a text, or anywhere in it."""
 
 
 class _Index:
     """The numbers of patterns by what every text has that they match."""
 
-    def __init__(self, patterns: Iterable[Iterable[Glob]]) -> None:
+    def __init__(self, patterns: Sequence[Iterable[Glob]]) -> None:
         """Each pattern is one for each part of what it is held against."""
-        pieces = [_pieces(each) for each in patterns]
-        shared = Counter(piece for each in pieces for piece in each)
+        self._every = range(len(patterns)) if len(patterns) <= _FEW else None
+        if self._every is not None:
+            return
+        pieces = [[piece for glob in each for piece in _pieces(glob)] for each in patterns]
+        shared = Counter(chain.from_iterable(pieces))
         self._filed: defaultdict[str, list[int]] = defaultdict(list)
         self._rest: list[int] = []
         """Patterns without a piece: anything may match them."""
         for number, each in enumerate(pieces):
-            if each:
-                self._filed[min(each, key=shared.__getitem__)].append(number)
-            else:
-                self._rest.append(number)
+            # Of equally rare pieces a start is found soonest.
+            best = min(each, key=lambda piece: (shared[piece], piece[0] != _START), default=None)
+            (self._rest if best is None else self._filed[best]).append(number)
         lengths = {(piece[0] == _START, len(piece) - 1) for piece in self._filed}
         self._starts = [length for start, length in lengths if start]
         self._inside = [length for start, length in lengths if not start]
 
-    def candidates(self, texts: Iterable[str]) -> list[int]:
+    def candidates(self, texts: Iterable[str]) -> Sequence[int]:
         """The patterns, in order, that may match something of which these texts are the parts."""
+        if self._every is not None:
+            return self._every
         told: set[str] = set()
         for text in texts:
             told.update(_START + text[:length] for length in self._starts)
@@ -62,18 +67,14 @@ class _Index:
         return sorted(chain(self._rest, *(filed[piece] for piece in told if piece in filed)))
 
 
-_START, _INSIDE = "^", "~"
-"""What a piece begins with in an index: whether it is the start of a text, or anywhere in it."""
-
-
-def _pieces(pattern: Iterable[Glob]) -> list[str]:
-    """What a pattern can be filed under, what is found soonest first."""
-    globs = tuple(pattern)
-    starts = [_START + each.prefix for each in globs if each.prefix]
-    return starts + [
+def _pieces(glob: Glob) -> list[str]:
+    """What a pattern can be filed under; one that matches a single text under that alone."""
+    start = [_START + glob.prefix] if glob.prefix else []
+    if glob.literal is not None:
+        return start
+    return start + [
         _INSIDE + run[at : at + _PIECE]
-        for each in globs
-        for run in each.runs
+        for run in glob.runs
         for at in range(max(1, len(run) - _PIECE + 1))
     ]
 
@@ -81,7 +82,7 @@ def _pieces(pattern: Iterable[Glob]) -> list[str]:
 class References:
     """A list of patterns of references, of which ``!`` takes back what those before it cover."""
 
-    def __init__(self, patterns: Sequence[str]) -> None:
+    def __init__(self, patterns: Iterable[str]) -> None:
         """Raises InvalidReference at the first use of a list with a pattern that is none."""
         self.texts = tuple(patterns)
 
@@ -90,18 +91,9 @@ class References:
         return [parse_pattern(text.removeprefix("!")) for text in self.texts]
 
     @cached_property
-    def _exact(self) -> dict[_Key, list[int]]:
-        """The patterns without any mark, by their name, tag and digest."""
-        found: defaultdict[_Key, list[int]] = defaultdict(list)
-        for number, pattern in enumerate(self._parsed):
-            if (key := _key(pattern)) is not None:
-                found[key].append(number)
-        return dict(found)
-
-    @cached_property
-    def _wild(self) -> tuple[list[int], _Index]:
-        numbers = [at for at, each in enumerate(self._parsed) if _key(each) is None]
-        return numbers, _Index(_globs(self._parsed[at]) for at in numbers)
+    def _index(self) -> _Index:
+        parts = [(each.names, each.tag, each.digest) for each in self._parsed]
+        return _Index([[glob for glob in each if glob is not None] for each in parts])
 
     def covering(self, reference: Reference) -> str:
         """The pattern that covers a reference: of those that match the last counts.
@@ -117,25 +109,9 @@ class References:
 
     def matching(self, reference: Reference) -> list[int]:
         """The numbers of the patterns that match a reference, in order."""
-        if len(self.texts) <= _FEW:
-            return [at for at, each in enumerate(self._parsed) if each.matches(reference)]
-        tags = (None, reference.tag) if reference.tag else (None,)
-        digests = (None, reference.digest) if reference.digest else (None,)
-        found = [
-            number
-            for tag in tags
-            for digest in digests
-            for number in self._exact.get((reference.name, tag, digest), ())
-        ]
-        numbers, index = self._wild
-        if numbers:
-            parts = (*spellings(reference), reference.tag, reference.digest)
-            found += [
-                numbers[at]
-                for at in index.candidates(parts)
-                if self._parsed[numbers[at]].matches(reference)
-            ]
-        return sorted(found)
+        parts = (*spellings(reference), reference.tag, reference.digest)
+        near = self._index.candidates(parts)
+        return [at for at in near if self._parsed[at].matches(reference)]
 
 
 def decided(matching: Iterable[str]) -> str:
@@ -148,34 +124,12 @@ def decided(matching: Iterable[str]) -> str:
     return found
 
 
-def _key(pattern: Pattern) -> _Key | None:
-    """Name, tag and digest of a pattern without marks; None for one that has some."""
-    if any(each.literal is None for each in _globs(pattern)):
-        return None
-    name, tag, digest = pattern.names, pattern.tag, pattern.digest
-    return name.literal, tag.literal if tag else None, digest.literal if digest else None
-
-
-def _globs(pattern: Pattern) -> list[Glob]:
-    return [each for each in (pattern.names, pattern.tag, pattern.digest) if each is not None]
-
-
 class Names:
     """A list of patterns of names: ``*`` is any text, ``?`` one character."""
 
     def __init__(self, patterns: Iterable[str]) -> None:
         self._globs = [of_text(each) for each in patterns]
-
-    @cached_property
-    def _index(self) -> tuple[dict[str, list[int]], list[int], _Index]:
-        exact: defaultdict[str, list[int]] = defaultdict(list)
-        wild = []
-        for number, each in enumerate(self._globs):
-            if each.literal is None:
-                wild.append(number)
-            else:
-                exact[each.literal].append(number)
-        return dict(exact), wild, _Index([self._globs[at]] for at in wild)
+        self._index = _Index([(each,) for each in self._globs])
 
     def first(self, name: str) -> int | None:
         """The number of the first pattern that matches a name; None where none does."""
@@ -183,83 +137,51 @@ class Names:
 
     def matching(self, name: str) -> list[int]:
         """The numbers of the patterns that match a name, in order."""
-        globs = self._globs
-        if len(globs) <= _FEW:
-            return [at for at, each in enumerate(globs) if each.matches(name)]
-        exact, wild, index = self._index
-        near = (wild[at] for at in index.candidates((name,))) if wild else ()
-        return sorted([*exact.get(name, ()), *(at for at in near if globs[at].matches(name))])
-
-
-class _Label:
-    """A pattern of labels: ``key`` or ``key=value``."""
-
-    def __init__(self, text: str) -> None:
-        key, _, value = text.partition("=")
-        self.text = text
-        self.key = of_text(key)
-        self.wanted = value if "=" in text else "*"
-
-    def matches(self, labels: Mapping[str, str]) -> bool:
-        value = of_text(self.wanted)
-        if self.key.literal is not None:
-            told = labels.get(self.key.literal)
-            return told is not None and value.matches(told)
-        return any(self.key.matches(k) and value.matches(told) for k, told in labels.items())
+        return [at for at in self._index.candidates((name,)) if self._globs[at].matches(name)]
 
 
 class Labels:
     """A list of patterns of labels: ``key`` or ``key=value``, both with ``*`` and ``?``."""
 
     def __init__(self, patterns: Iterable[str]) -> None:
-        self._patterns = [_Label(each) for each in patterns]
-
-    @cached_property
-    def _values(self) -> dict[str, tuple[list[int], Names]]:
-        """The patterns whose key has no marks, by their key, with those of their values."""
-        found: defaultdict[str, list[int]] = defaultdict(list)
-        for number, each in enumerate(self._patterns):
-            if each.key.literal is not None:
-                found[each.key.literal].append(number)
-        return {
-            key: (numbers, Names(self._patterns[at].wanted for at in numbers))
-            for key, numbers in found.items()
+        self._texts = tuple(patterns)
+        self._wild: list[tuple[int, Glob, Glob]] = []
+        """Number, key and value of the patterns whose key has marks."""
+        by_key: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
+        for number, text in enumerate(self._texts):
+            key, has_value, value = text.partition("=")
+            value = value if has_value else "*"
+            if of_text(key).literal is None:
+                self._wild.append((number, of_text(key), of_text(value)))
+            else:
+                by_key[key].append((number, value))
+        self._by_key = {
+            key: ([number for number, _ in told], Names(value for _, value in told))
+            for key, told in by_key.items()
         }
-
-    @cached_property
-    def _keys(self) -> tuple[list[int], _Index]:
-        """The patterns whose key has marks."""
-        numbers = [at for at, each in enumerate(self._patterns) if each.key.literal is None]
-        return numbers, _Index([self._patterns[at].key] for at in numbers)
+        self._index = _Index([(key,) for _, key, _ in self._wild])
 
     def first(self, labels: Mapping[str, str]) -> str:
         """The first pattern that one of the labels matches; empty where none does."""
         number = min(self.matching(labels), default=None)
-        return "" if number is None else self._patterns[number].text
+        return "" if number is None else self._texts[number]
 
     def first_missing(self, labels: Mapping[str, str]) -> str | None:
         """The first pattern that none of the labels matches; None where each one is matched."""
-        missing = 0
-        for number in self.matching(labels):
-            if number != missing:
-                break
-            missing += 1
-        return self._patterns[missing].text if missing < len(self._patterns) else None
+        found = set(self.matching(labels))
+        return next((text for at, text in enumerate(self._texts) if at not in found), None)
 
     def matching(self, labels: Mapping[str, str]) -> list[int]:
         """The numbers of the patterns that one of the labels matches, in order."""
-        patterns = self._patterns
-        if len(patterns) <= _FEW:
-            return [at for at, each in enumerate(patterns) if each.matches(labels)]
         found = []
         for key, value in labels.items():
-            if key in self._values:
-                numbers, values = self._values[key]
+            if key in self._by_key:
+                numbers, values = self._by_key[key]
                 found += [numbers[at] for at in values.matching(value)]
-        numbers, index = self._keys
-        if numbers:
-            near = (numbers[at] for at in index.candidates(labels))
-            found += [at for at in near if patterns[at].matches(labels)]
+        for at in self._index.candidates(labels):
+            number, wild, wanted = self._wild[at]
+            if any(wild.matches(key) and wanted.matches(told) for key, told in labels.items()):
+                found.append(number)
         return sorted(found)
 
 
@@ -270,19 +192,19 @@ class _Ready(Generic[_T]):
     for each image would take longer than to match them.
     """
 
-    def __init__(self, make: Callable[[tuple[str, ...]], _T]) -> None:
-        self._make = lru_cache(maxsize=1024)(make)
-        self._last: dict[int, tuple[Sequence[str], _T]] = {}
+    def __init__(self, make: Callable[[Sequence[str]], _T]) -> None:
+        self._make = make
+        self._made: dict[int, tuple[Sequence[str], _T]] = {}
 
     def __call__(self, patterns: Sequence[str]) -> _T:
-        last = self._last.get(id(patterns))
-        if last is not None and last[0] is patterns:
-            return last[1]
-        made = self._make(tuple(patterns))
+        known = self._made.get(id(patterns))
+        if known is not None and known[0] is patterns:
+            return known[1]
+        made = self._make(patterns)
         if isinstance(patterns, tuple):
-            if len(self._last) >= 64:
-                self._last.clear()
-            self._last[id(patterns)] = patterns, made
+            if len(self._made) >= 64:
+                self._made.clear()
+            self._made[id(patterns)] = patterns, made
         return made
 
 

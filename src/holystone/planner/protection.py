@@ -10,8 +10,8 @@ from holystone.planner.inventory import Image, Inventory
 from holystone.planner.names import digests_by_repository, tags_by_repository
 from holystone.planner.patterns import Labels, References, decided, references
 from holystone.planner.policy import Policy, Protect, Retention
-from holystone.planner.reference import HUB, Reference, parsed_or_none
-from holystone.planner.usage import Lease, Usage
+from holystone.planner.reference import HUB, parsed_or_none
+from holystone.planner.usage import Lease, Usage, age_of
 from holystone.planner.verdict import Fact, Reason, Rule
 
 _SHORTEST_ID = 12
@@ -23,43 +23,34 @@ class Protection:
 
     def __init__(self, inventory: Inventory, usage: Usage, policy: Policy, now: float) -> None:
         self.protect: Protect = policy.protect
-        self.filters = policy.prune_filters
-        self._lists: tuple[References, ...] = ()
+        given = (self.protect.images, *self.protect.other_images)
+        self._lists = tuple(references(each) for each in given if each)
         """The lists of patterns of images."""
-        self._labels: Labels | None = None
-        self._unlike: tuple[Labels, Labels] | None = None
-        """The labels that prune filters spare, and those without which they do."""
-        if given := [each for each in (self.protect.images, *self.protect.other_images) if each]:
-            self._lists = tuple(map(references, given))
-        if self.protect.labels or self.filters:
-            self._read_labels()
+        filters = [text.partition("=") for text in policy.prune_filters]
+        self._labels = Labels(self.protect.labels)
+        self._spared = Labels(label for wanted, _, label in filters if wanted.endswith("!"))
+        self._wanted = Labels(label for wanted, _, label in filters if not wanted.endswith("!"))
         self.leases = tuple(lease for lease in usage.leases if lease.until > now)
         self.leases_unread = usage.leases_unread
         self.now = now
-        self.newest = _newest(inventory.images, self.protect.newest)
+        count = self.protect.newest
+        by_repository = tags_by_repository(inventory.images) if count else {}
+        self.newest = {tag for tags in by_repository.values() for tag in tags[:count]}
+        """The tags that are among the newest ``count`` of their repository, by date of build."""
+        self._by_label = bool(filters or self.protect.labels)
         leased = bool(self.leases) or self.leases_unread
-        self.any = leased or bool(self.filters) or self.protect != Protect()
+        self.any = leased or bool(filters) or self.protect != Protect()
         """Whether there is anything that could protect an image."""
-
-    def _read_labels(self) -> None:
-
-        self._labels = Labels(self.protect.labels)
-        told = [text.partition("=") for text in self.filters]
-        self._unlike = (
-            Labels(label for wanted, _, label in told if wanted.endswith("!")),
-            Labels(label for wanted, _, label in told if not wanted.endswith("!")),
-        )
 
     def of_labels(self, labels: Mapping[str, str]) -> Reason | None:
         """Why an object with these labels stays, or None."""
-        if self._labels is None or self._unlike is None:
+        if not self._by_label:
             return None
         if pattern := self._labels.first(labels):
             return Reason(Rule.PROTECTED, {"label": pattern})
-        spared, wanted = self._unlike
-        if pattern := spared.first(labels):
+        if pattern := self._spared.first(labels):
             return Reason(Rule.PRUNE_FILTER, {"filter": f"label!={pattern}"})
-        if (missing := wanted.first_missing(labels)) is not None:
+        if (missing := self._wanted.first_missing(labels)) is not None:
             return Reason(Rule.PRUNE_FILTER, {"filter": f"label={missing}"})
         return None
 
@@ -103,11 +94,8 @@ class Protection:
         if parsed is None:
             return ""
         by_tag = "@" not in name or not tagged
-        found = (
-            each.covering(parsed) if by_tag else each.covering_digest(parsed)
-            for each in self._lists
-        )
-        return next((pattern for pattern in found if pattern), "")
+        ask = References.covering if by_tag else References.covering_digest
+        return next((found for each in self._lists if (found := ask(each, parsed))), "")
 
     def _leased(self, image: Image, names: Iterable[str]) -> Reason | None:
         lease = lease_on(self.leases, image.id, names)
@@ -139,46 +127,33 @@ class Protection:
             ("min_age", self.protect.min_age, arrived),
         ):
             if least is not None and (when is None or self.now - when < least):
-                age = None if when is None else max(0.0, self.now - when)
-                return Reason(Rule.PROTECTED, {rule: least, "age": age})
+                return Reason(Rule.PROTECTED, {rule: least, "age": age_of(when, self.now)})
         return None
 
 
 def lease_on(leases: Iterable[Lease], image_id: str, names: Iterable[str]) -> Lease | None:
     """The first lease on an image with this ID and these references, or None."""
-    return next((lease for lease in leases if _means(lease, image_id, names)), None)
-
-
-def _newest(images: Iterable[Image], count: int) -> frozenset[str]:
-    """The tags that are among the newest ``count`` of their repository, by date of build."""
-    if not count:
-        return frozenset()
-    return frozenset(tag for tags in tags_by_repository(images).values() for tag in tags[:count])
+    names = tuple(names)
+    return next((lease for lease in leases if _means(lease.reference, image_id, names)), None)
 
 
 def _is_official(reference: str) -> bool:
-
     parsed = parsed_or_none(reference)
     return parsed is not None and parsed.domain == HUB and parsed.path.startswith("library/")
 
 
-def _means(lease: Lease, image_id: str, names: Iterable[str]) -> bool:
+def _means(leased: str, image_id: str, names: Iterable[str]) -> bool:
     """Whether a lease is on this image: by ID, or the beginning of one, or by a reference."""
-    bare = lease.reference.removeprefix("sha256:")
+    bare = leased.removeprefix("sha256:")
     if len(bare) >= _SHORTEST_ID and image_id.startswith(f"sha256:{bare}"):
         return True
-    wanted = parsed_or_none(lease.reference)
+    wanted = parsed_or_none(leased)
     if wanted is None:
         return False
-    wanted = wanted.complete
-    return any(_same(wanted, parsed_or_none(name)) for name in names)
-
-
-def _same(wanted: Reference, other: Reference | None) -> bool:
-    if other is None or wanted.name != other.name:
-        return False
+    name, tag, digest = wanted.name, wanted.complete.tag, wanted.digest
+    others = [other for each in names if (other := parsed_or_none(each)) and other.name == name]
     # The digest alone decides what is meant by "name:tag@digest".
-    return wanted.digest == other.digest if wanted.digest else wanted.tag == other.tag
+    return any(each.digest == digest if digest else each.tag == tag for each in others)
 
 
 class _Rules:
@@ -251,49 +226,30 @@ class Retained:
         """
         reason = Reason(Rule.RETAINED, {})
         for name in (*image.tags, *self.digests(image)):
-            let_go, reason = self._judge_name(name, unused, age)
+            let_go, reason = self._by(self.rules.first_for(name), name, unused, age)
+            if let_go and (more := self.also.first_for(name)):
+                let_go, why = self._by(more, name, unused, age)
+                reason = reason if let_go else why
             if not let_go:
                 return False, reason
         return True, reason
 
-    def _judge_name(
-        self, name: str, unused: tuple[str, float | None], age: float | None
-    ) -> tuple[bool, Reason]:
-        rule = self.rules.first_for(name)
-        if rule is None:
-            return False, Reason(Rule.RETAINED, {"reference": name})
-        let_go, reason = self._by(rule, name, unused, age)
-        more = self.also.first_for(name) if let_go else None
-        if more is not None:
-            let_go, why = self._by(more, name, unused, age)
-            return let_go, reason if let_go else why
-        return let_go, reason
-
     def _by(
-        self, rule: Retention, name: str, unused: tuple[str, float | None], age: float | None
+        self, rule: Retention | None, name: str, unused: tuple[str, float | None], age: float | None
     ) -> tuple[bool, Reason]:
         """Whether a rule lets a name go that it is for."""
+        if rule is None:
+            return False, Reason(Rule.RETAINED, {"reference": name})
         sign, idle = unused
-        named = {"policy": rule.name, "reference": name}
+        named: dict[str, Fact] = {"policy": rule.name, "reference": name}
+        by_use: dict[str, Fact] = {"idle": idle, "sign": sign, "unused_for": rule.unused_for}
+        by_age: dict[str, Fact] = {"age": age, "max_age": rule.max_age}
         if rule.keep:
             return False, Reason(Rule.RETAINED, named)
         if self.rank[name] <= rule.keep_last:
             return False, Reason(Rule.RETAINED, {**named, "newest": rule.keep_last})
         if rule.unused_for is not None and idle is not None and idle >= rule.unused_for:
-            unused_for = rule.unused_for
-            return True, Reason(
-                Rule.EXPIRED, {**named, "idle": idle, "sign": sign, "unused_for": unused_for}
-            )
+            return True, Reason(Rule.EXPIRED, named | by_use)
         if rule.max_age is not None and age is not None and age >= rule.max_age:
-            return True, Reason(Rule.EXPIRED, {**named, "age": age, "max_age": rule.max_age})
-        return False, Reason(
-            Rule.RETAINED,
-            {
-                **named,
-                "idle": idle,
-                "sign": sign,
-                "unused_for": rule.unused_for,
-                "age": age,
-                "max_age": rule.max_age,
-            },
-        )
+            return True, Reason(Rule.EXPIRED, named | by_age)
+        return False, Reason(Rule.RETAINED, named | by_use | by_age)

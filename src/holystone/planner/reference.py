@@ -64,6 +64,11 @@ class Reference(NamedTuple):
         """The reference docker would use: with ``latest`` where neither tag nor digest is given."""
         return self if self.tag or self.digest else self._replace(tag=DEFAULT_TAG)
 
+    @property
+    def decisive(self) -> Reference:
+        """The reference by what decides: by its digest alone where it has one, as docker does."""
+        return self._replace(tag="") if self.digest else self.complete
+
     def __str__(self) -> str:
         return self.name + self._suffix()
 

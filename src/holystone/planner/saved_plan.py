@@ -6,7 +6,7 @@ now: in use, leased, protected, or held by something that was not in the plan.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from holystone.planner.plan import assemble, plan
 from holystone.planner.policy import Mark, Policy
 from holystone.planner.rules import Ruling, keep
 from holystone.planner.usage import Key, Usage
-from holystone.planner.verdict import Plan, Reason, Rule, Step, Verdict
+from holystone.planner.verdict import Plan, Reason, Rule, Verdict
 
 State = tuple[str | int | float | None, ...]
 """What an object looked like; another one afterwards means that somebody had to do with it."""
@@ -92,41 +92,52 @@ def hold_against(
     plan of it can have in it goes. ``unconfirmed`` are the images of the plan that registries have
     to be asked about. An object that is gone has a verdict too, which keeps it.
     """
-    allowed = plan(inventory, usage, _however_little_is_free(policy), now)
-    wish = policy.target.least_free(inventory.disk.total_bytes) if policy.target else None
-    rulings_now = {
-        (v.kind, v.id): (v.remove, tuple(_as_wished(reason, wish) for reason in v.reasons))
-        for v in allowed.verdicts
-    }
+    today, wish = policy, None
+    if policy.target is not None:
+        # What is worth least changes as time passes, and how much is free with every job: so as
+        # much goes for room as ever may. The reasons name what the policy itself wants free.
+        today = policy._replace(target=_MORE_THAN_ANY_DISK, only_when_high=False)
+        wish = policy.target.least_free(inventory.disk.total_bytes)
+    allowed = plan(inventory, usage, today, now)
     states = _states(inventory)
     wanted = {(each.kind, each.id): each for each in agreed}
-    rulings: dict[Key, Ruling] = {
-        key: _ruling(wanted.get(key), states[key], ruling) for key, ruling in rulings_now.items()
-    }
+    rulings: dict[Key, Ruling] = {}
+    for verdict in allowed.verdicts:
+        key = (verdict.kind, verdict.id)
+        reasons = (
+            reason.told(least_free=wish) if reason.rule is Rule.PRESSURE else reason
+            for reason in verdict.reasons
+        )
+        rulings[key] = _ruling(wanted.get(key), states[key], (verdict.remove, tuple(reasons)))
     if since is not None:
         leaving = [key for key, (goes, _) in rulings.items() if goes]
         rulings.update((key, use) for key in leaving if (use := _use(key, usage, since)))
     stays = [c.id for c in inventory.containers if not rulings["container", c.id][0]]
-    with_them = stays_with(inventory, stays).items()
-    rulings.update((("container", each), ruling) for each, ruling in with_them)
+    rulings.update((("container", i), kept) for i, kept in stays_with(inventory, stays).items())
     rulings.update(_held(inventory, rulings))
     by_id = {image.id: image for image in inventory.images}
     going = [by_id[i] for kind, i in wanted if kind == "image" and rulings.get((kind, i), _NO)[0]]
     cut = [i for kind, i in wanted if kind == "cache" and rulings.get((kind, i), _NO)[0]]
     made = assemble(inventory, policy, rulings, going, cut)
-    gone = [each for key, each in wanted.items() if key not in rulings]
-    told = [Verdict(each.kind, each.id, each.names, remove=False, reasons=_GONE) for each in gone]
+    gone = tuple(
+        Verdict(each.kind, each.id, each.names, remove=False, reasons=_GONE)
+        for key, each in wanted.items()
+        if key not in rulings
+    )
+    place = {key: number for number, key in enumerate(wanted)}
     return replace(
         made,
-        verdicts=(*made.verdicts, *told),
-        steps=_in_order(made.steps, wanted),
+        verdicts=made.verdicts + gone,
+        steps=tuple(sorted(made.steps, key=lambda step: place[step.kind, step.id])),
         unconfirmed=tuple(i for i in allowed.unconfirmed if ("image", i) in wanted),
     )
 
 
-_MORE_THAN_ANY_DISK = 10**18
+_MORE_THAN_ANY_DISK = Mark(free_bytes=10**18)
 _NO: Ruling = (False, ())
 _GONE = (Reason(Rule.CHANGED, {"what": "it is gone", "gone": True}),)
+_DATED = ("volume", "network")
+"""Kinds of which the state is when they were made."""
 
 
 def _held(inventory: Inventory, rulings: Mapping[Key, Ruling]) -> dict[Key, Ruling]:
@@ -142,27 +153,6 @@ def _held(inventory: Inventory, rulings: Mapping[Key, Ruling]) -> dict[Key, Ruli
         stays = keep(Rule.IN_USE, containers=1, container=container.name)
         held.update((key, stays) for key in keys if rulings.get(key, _NO)[0])
     return held
-
-
-def _however_little_is_free(policy: Policy) -> Policy:
-    """The same policy, by which as much goes for room as ever may.
-
-    What is worth least changes as time passes, and how much is free with every job.
-    """
-    if policy.target is None:
-        return policy
-    return policy._replace(target=Mark(free_bytes=_MORE_THAN_ANY_DISK), only_when_high=False)
-
-
-def _as_wished(reason: Reason, least_free: int | None) -> Reason:
-    """The reason with the bytes that are to be free by the policy itself."""
-    if reason.rule is not Rule.PRESSURE:
-        return reason
-    return reason.told(least_free=least_free)
-
-
-_DATED = ("volume", "network")
-"""Kinds of which the state is when they were made."""
 
 
 def _ruling(agreed: Agreed | None, state: State, now: Ruling) -> Ruling:
@@ -193,23 +183,15 @@ def _difference(agreed: Agreed, state: State) -> str:
     return "it was made anew" if agreed.kind in _DATED else "it was used"
 
 
-def _in_order(steps: Iterable[Step], wanted: Mapping[Key, Agreed]) -> tuple[Step, ...]:
-    place = {key: number for number, key in enumerate(wanted)}
-    return tuple(sorted(steps, key=lambda step: place[step.kind, step.id]))
-
-
 def _states(inventory: Inventory) -> dict[Key, State]:
     states: dict[Key, State] = {}
-    for container in inventory.containers:
-        states["container", container.id] = (container.state, container.finished)
+    states.update((("container", c.id), (c.state, c.finished)) for c in inventory.containers)
     for image in inventory.images:
         states["image", image.id] = (*sorted(image.tags), *sorted(image.digests))
     for record in inventory.cache:
         # To measure a cache mount counts as using it.
         mount = record.type == "exec.cachemount"
         states["cache", record.id] = () if mount else (record.usage_count, record.last_used)
-    for volume in inventory.volumes:
-        states["volume", volume.name] = (volume.created,)
-    for network in inventory.networks:
-        states["network", network.id] = (network.created,)
+    states.update((("volume", v.name), (v.created,)) for v in inventory.volumes)
+    states.update((("network", n.id), (n.created,)) for n in inventory.networks)
     return states

@@ -68,26 +68,25 @@ def account(
     """The account of a disk, given what the engine tells; None where it is not in sight."""
     if disk.total_bytes is None or disk.free_bytes is None:
         return None
+    holding = {
+        "images": images,
+        "containers": max(0, containers - beside.holes),
+        "cache": cache,
+        "volumes": volumes,
+        "logs": sum(log.size for log in beside.logs),
+        "orphans": sum(orphan.size for orphan in beside.orphans),
+        "own": beside.own,
+    }
+    for part, gone in _GO_WITH.items():
+        if part in beside.elsewhere:
+            holding.update(dict.fromkeys(gone, 0))
     used = disk.total_bytes - disk.free_bytes
-    containers = max(0, containers - beside.holes)
-    if "images" in beside.elsewhere:
-        images = cache = containers = 0
-    if "volumes" in beside.elsewhere:
-        volumes = 0
-    logs = sum(log.size for log in beside.logs)
-    own = beside.own
-    if "logs" in beside.elsewhere:
-        logs = own = 0
-    orphans = sum(orphan.size for orphan in beside.orphans)
-    known = images + containers + cache + volumes + logs + orphans + own
-    return Account(
-        used=used,
-        images=images,
-        containers=containers,
-        cache=cache,
-        volumes=volumes,
-        logs=logs,
-        orphans=orphans,
-        own=own,
-        other=used - known,
-    )
+    return Account(used=used, **holding, other=used - sum(holding.values()))
+
+
+_GO_WITH = {
+    "images": ("images", "cache", "containers"),
+    "volumes": ("volumes",),
+    "logs": ("logs", "own"),
+}
+"""What else is not on the engine's disk where a part of the data is on another one."""

@@ -9,31 +9,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_SIZE_UNITS = {
-    "": 1,
-    "b": 1,
-    "k": 1000,
-    "kb": 1000,
-    "m": 1000**2,
-    "mb": 1000**2,
-    "g": 1000**3,
-    "gb": 1000**3,
-    "t": 1000**4,
-    "tb": 1000**4,
-    "kib": 1024,
-    "mib": 1024**2,
-    "gib": 1024**3,
-    "tib": 1024**4,
-    "p": 1000**5,
-    "pb": 1000**5,
-    "pib": 1024**5,
-    # As Kubernetes and lsblk write them.
-    "ki": 1024,
-    "mi": 1024**2,
-    "gi": 1024**3,
-    "ti": 1024**4,
-    "byte": 1,
-    "bytes": 1,
+_SIZE_UNITS: dict[str, int] = {"": 1, "b": 1, "byte": 1, "bytes": 1} | {
+    letter + rest: base**power
+    for power, letter in enumerate("kmgtp", start=1)
+    # Kubernetes and lsblk write Ki for KiB.
+    for rest, base in (("", 1000), ("b", 1000), ("i", 1024), ("ib", 1024))
 }
 _LONGEST = 200
 """Characters of a size or duration."""
@@ -105,13 +85,13 @@ def format_size(count: int) -> str:
     sign, value = ("-", -count) if count < 0 else ("", count)
     if value < 1000:
         return f"{sign}{value} B"
-    scaled = float(value)
-    for unit in ("kB", "MB", "GB", "TB", "PB"):
+    units = ["PB", "TB", "GB", "MB", "kB"]
+    scaled = value / 1000
+    while scaled >= 999.5 and len(units) > 1:
         scaled /= 1000
-        if scaled < 999.5 or unit == "PB":
-            digits = 2 if scaled < 9.995 else 1 if scaled < 99.95 else 0
-            return f"{sign}{scaled:.{digits}f} {unit}"
-    raise AssertionError("unreachable: the last unit always returns")
+        units.pop()
+    digits = 2 if scaled < 9.995 else 1 if scaled < 99.95 else 0
+    return f"{sign}{scaled:.{digits}f} {units[-1]}"
 
 
 def format_duration(seconds: float) -> str:
@@ -132,6 +112,11 @@ _DAY = 24 * 60
 _TIME = "([01][0-9]|2[0-3]):([0-5][0-9])"
 
 
+def clock(minute: int) -> str:
+    """A minute of the day as ``22:00``."""
+    return f"{minute // 60:02}:{minute % 60:02}"
+
+
 class Window(NamedTuple):
     """From and to in minutes since midnight, local time; one that begins as it ends is all day."""
 
@@ -144,11 +129,6 @@ class Window(NamedTuple):
 
     def __str__(self) -> str:
         return f"{clock(self.begins)}-{clock(self.ends)}"
-
-
-def clock(minute: int) -> str:
-    """A minute of the day as ``22:00``."""
-    return f"{minute // 60:02}:{minute % 60:02}"
 
 
 def parse_window(text: str) -> Window:

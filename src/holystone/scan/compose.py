@@ -160,7 +160,7 @@ class Composes:
     def _service(self, file: _File, service: Table, *, is_built: bool) -> None:
         image = self._inherited(file, service, "image")
         if isinstance(image, Scalar) and image.kind == "str":
-            if written := self._expanded(file, image, told=not is_built):
+            if written := self._expanded(file, image, "" if is_built else None):
                 self.learned.use(written, image.place, built=is_built)
         elif image is not None and not is_built:
             leave_odd(self.learned, image)
@@ -212,7 +212,10 @@ class Composes:
         arguments = {key: said for key, said, _ in self._named(file, table.get("args"))}
         inline = table.get("dockerfile_inline")
         if isinstance(inline, Scalar):
-            self._inline(file, inline, arguments, frozenset(contexts))
+            if (text := self._expanded(file, inline, "dockerfile_inline")) is not None:
+                # The text of a block begins in the line after its key.
+                place = Place(file.path, inline.place.line + 1)
+                dockerfile.read_inline(self.learned, text, place, arguments, frozenset(contexts))
             return
         context = self._plain(file, table.get("context"), ".")
         name = self._plain(file, table.get("dockerfile"), "Dockerfile")
@@ -220,19 +223,6 @@ class Composes:
             return
         path = os.path.normpath(os.path.join(file.folder, context, name))
         self.learned.builds.append(Build(path, arguments, frozenset(contexts)))
-
-    def _inline(
-        self, file: _File, inline: Scalar, arguments: dict[str, str], contexts: frozenset[str]
-    ) -> None:
-        try:
-            text = expand(inline.text, file.values.get, COMPOSE)
-            # The text of a block begins in the line after its key.
-            parsed = dockerfile.parse(text, inline.place.line + 1)
-            dockerfile.read(self.learned, parsed, file.path, arguments, contexts)
-        except NoValue as missing:
-            self.learned.leave("dockerfile_inline", inline.place, VARIABLE, str(missing))
-        except Unreadable as fault:
-            self.learned.unreadable(file.path, fault)
 
     def _named(self, file: _File, value: Value | None) -> Iterator[tuple[str, str, Place]]:
         """The pairs of a mapping, or of a list of ``NAME=VALUE``, that have plain values."""
@@ -263,10 +253,11 @@ class Composes:
         except NoValue:
             return None
 
-    def _expanded(self, file: _File, value: Scalar, *, told: bool = True) -> str | None:
+    def _expanded(self, file: _File, value: Scalar, told: str | None = None) -> str | None:
+        """A text with its variables filled in; None is noted as ``told``, if that is not empty."""
         try:
             return expand(value.text, file.values.get, COMPOSE)
         except NoValue as missing:
-            if told:
-                self.learned.leave(value.text, value.place, VARIABLE, str(missing))
+            if shown := value.text if told is None else told:
+                self.learned.leave(shown, value.place, VARIABLE, str(missing))
             return None

@@ -159,6 +159,20 @@ def _after_heredocs(instruction: Instruction, lines: list[str], at: int) -> int:
     return at
 
 
+def read_inline(
+    learned: Learned,
+    text: str,
+    place: Place,
+    arguments: Mapping[str, str],
+    contexts: frozenset[str],
+) -> None:
+    """Learn the images of a Dockerfile that begins at a place of another file."""
+    try:
+        read(learned, parse(text, place.line), place.file, arguments, contexts)
+    except Unreadable as fault:
+        learned.unreadable(place.file, fault)
+
+
 def read(
     learned: Learned,
     dockerfile: Dockerfile,

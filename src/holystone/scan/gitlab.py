@@ -23,7 +23,7 @@ from holystone.scan.findings import (
     Unreadable,
     template_mark,
 )
-from holystone.scan.gitlab_config import Pipeline, Unknown
+from holystone.scan.gitlab_config import Pipeline
 from holystone.scan.scripts import Part, Scripts
 from holystone.scan.variables import GITLAB, Lookup, NoValue, expand
 from holystone.scan.yaml_nodes import (
@@ -60,9 +60,6 @@ _NAMED = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 _MAY_ASK = re.compile(r"docker|podman|nerdctl|/|sh\b|\beval\b|\bsource\b")
 """What no script lacks that asks for images, or calls one that may."""
 
-Variables = Mapping[str, "str | None"]
-"""Their values, None for one that has no plain value."""
-
 
 class Pipelines:
     """Reads the pipelines of a repository, each once."""
@@ -96,8 +93,8 @@ class Pipelines:
 class _Values:
     """The variables of a job in one of the ways it may run."""
 
-    def __init__(self, given: Variables, raw: set[str]) -> None:
-        """Nothing is filled in into the values of those that are ``raw``."""
+    def __init__(self, given: Mapping[str, str | None], raw: set[str]) -> None:
+        """``given`` has None for one without plain value; ``raw`` are not filled in further."""
         self.given = given
         self.raw = raw
         self._known: dict[str, str] = {}
@@ -200,11 +197,7 @@ class _Jobs:
 
     def _parts(self, value: Value | None, depth: int) -> Iterator[Part]:
         """The entries of a script in the order in which they run."""
-        try:
-            value = self.pipeline.resolved(value)
-        except Unknown as unknown:
-            self.learned.leave("!reference", unknown.place, ELSEWHERE, str(unknown))
-            return
+        value = self.pipeline.resolved(value)
         if isinstance(value, Items) and depth <= _DEEPEST:
             for each in value.values:
                 self._entries -= 1
@@ -250,13 +243,9 @@ class _Jobs:
         """The names of images in an ``image`` or in ``services``; what cannot be told is noted."""
         waiting, met = deque([value]), set()
         while waiting:
-            try:
-                each = self.pipeline.resolved(waiting.popleft())
-                if isinstance(each, Table):
-                    each = self.pipeline.resolved(each.get("name"))
-            except Unknown as unknown:
-                self.learned.leave("!reference", unknown.place, ELSEWHERE, str(unknown))
-                continue
+            each = self.pipeline.resolved(waiting.popleft())
+            if isinstance(each, Table):
+                each = self.pipeline.resolved(each.get("name"))
             if isinstance(each, Items):
                 # An alias can name the same list again and again.
                 if id(each) not in met:
@@ -313,15 +302,8 @@ class _Jobs:
 
     def _variables(self, value: Value | None, raw: set[str]) -> Iterator[tuple[str, str | None]]:
         """Variables with their plain values; ``raw`` gets those that are not filled in further."""
-        try:
-            table = self.pipeline.resolved(value)
-        except Unknown:
-            return
-        for name, each in pairs(table):
-            try:
-                said = self.pipeline.resolved(each)
-            except Unknown:
-                said = None
+        for name, each in pairs(self.pipeline.resolved(value, told=False)):
+            said = self.pipeline.resolved(each, told=False)
             if isinstance(said, Table):
                 expands = said.get("expand")
                 if isinstance(expands, Scalar) and expands.text.lower() == "false":

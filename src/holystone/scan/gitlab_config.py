@@ -35,12 +35,8 @@ _DEEPEST_EXTENDS = 50
 _NOT_HERE = "not in this repository, so what it asks for is not known"
 
 
-class Unknown(Exception):
-    """What a key refers to is not in these files; the message says why."""
-
-    def __init__(self, why: str, place: Place) -> None:
-        super().__init__(why)
-        self.place = place
+class _Unknown(Exception):
+    """What a key refers to is not in these files: why, and the place."""
 
 
 class Pipeline:
@@ -104,22 +100,34 @@ class Pipeline:
         self._extended[name] = None if name in self._circular else made
         return self._extended[name]
 
-    def resolved(self, value: Value | None, depth: int = 0) -> Value | None:
-        """The value that a ``!reference`` refers to; other values as they are. Raises Unknown."""
+    def resolved(self, value: Value | None, *, told: bool = True) -> Value | None:
+        """The value that a ``!reference`` refers to; other values as they are.
+
+        None where that is not in these files, which is noted if it is to be ``told``.
+        """
+        try:
+            return self._resolved(value, 0)
+        except _Unknown as unknown:
+            if told:
+                why, place = unknown.args
+                self.learned.leave("!reference", place, ELSEWHERE, why)
+            return None
+
+    def _resolved(self, value: Value | None, depth: int) -> Value | None:
         if not isinstance(value, Items) or value.tag != "!reference":
             return value
         names = [each.text for each in value.values if isinstance(each, Scalar)]
         called = f"!reference [{', '.join(names)}]"
         if depth > _DEEPEST_REFERENCE:
-            raise Unknown(f"{called} goes in a circle, or too deep", value.place)
+            raise _Unknown(f"{called} goes in a circle, or too deep", value.place)
         found: Value | None = Table({}, value.place)
         for at, name in enumerate(names):
             if not isinstance(found, Table):
                 break
             found = (self.job(name) or self.config.get(name)) if at == 0 else found.get(name)
-            found = self.resolved(found, depth + 1)
+            found = self._resolved(found, depth + 1)
         if found is None or not names:
-            raise Unknown(f"{called} leads to nothing in these files", value.place)
+            raise _Unknown(f"{called} leads to nothing in these files", value.place)
         return found
 
     def _loaded(self, path: str) -> Table:

@@ -89,7 +89,12 @@ class DockerNotes:
                 self._use(said.removeprefix(IMAGE_CONTEXT), place)
         context, file = unquoted(found.context), unquoted(found.dockerfile)
         if "-" in (context, file):
-            self._inline(command, place, arguments, frozenset(contexts))
+            place = place._replace(line=command.heredoc_line or command.line)
+            if text := command.heredoc:
+                dockerfile.read_inline(self.learned, text, place, arguments, frozenset(contexts))
+            else:
+                why = "its Dockerfile comes by standard input"
+                self.leave("docker build -", place, ELSEWHERE, why)
             return
         written = f"docker build {file or context}".strip()
         if not file and ("://" in context or context.startswith("git@")):
@@ -117,21 +122,6 @@ class DockerNotes:
             else:
                 why = f"there is no {path[:200]} in this repository"
                 self.leave(written, place, ELSEWHERE, why)
-
-    def _inline(
-        self, command: Command, place: Place, arguments: dict[str, str], contexts: frozenset[str]
-    ) -> None:
-        """A Dockerfile that a heredoc gives."""
-        place = place._replace(line=command.heredoc_line or command.line)
-        if not command.heredoc:
-            why = "its Dockerfile comes by standard input"
-            self.leave("docker build -", place, ELSEWHERE, why)
-            return
-        try:
-            parsed = dockerfile.parse(command.heredoc, place.line)
-            dockerfile.read(self.learned, parsed, place.file, arguments, contexts)
-        except Unreadable as fault:
-            self.learned.trouble(place._replace(line=fault.line or place.line), str(fault))
 
     def _compose(self, words: tuple[str, ...], place: Place, scope: Scope) -> None:
         """Read the compose files that a command names, or the usual ones."""

@@ -6,7 +6,6 @@ import itertools
 import os
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from holystone.scan.shell import unquoted
 from holystone.scan.variables import Lookup, NoValue, Syntax, expand
@@ -26,12 +25,6 @@ _PROJECT = ("CI_PROJECT_DIR", "GITHUB_WORKSPACE", "WORKSPACE", "PWD")
 """Variables with the folder that a job's script begins in."""
 
 
-class Untold(NamedTuple):
-    """In the place of a value that only a run can tell."""
-
-    why: str
-
-
 class Scope:
     """Variables and the folder, as the commands up to here leave them."""
 
@@ -45,8 +38,8 @@ class Scope:
         self.outer = lookup
         self.folder: str | None = root
         """None where that is not known."""
-        self.values: dict[str, list[str | Untold]] = {}
-        """All the values that a variable may have."""
+        self.values: dict[str, list[str | NoValue]] = {}
+        """All the values that a variable may have, NoValue for one that only a run can tell."""
 
     def copy(self) -> Scope:
         """What a subshell begins with."""
@@ -67,21 +60,22 @@ class Scope:
             return
         values = self._values(word[match.end() :], split=False)
         if match[2] == "+=":
-            values = [Untold(f"{match[1]} is put together step by step")]
+            values = [NoValue(f"{match[1]} is put together step by step")]
         if not certain:
             before = self.values.get(match[1], [])
-            values = [*before, *(each for each in values if each not in before)]
+            known = set(map(repr, before))  # Of equal reasons one.
+            values = [*before, *(each for each in values if repr(each) not in known)]
         self._set(match[1], values)
 
-    def _values(self, word: str, *, split: bool) -> list[str | Untold]:
-        values: list[str | Untold] = []
+    def _values(self, word: str, *, split: bool) -> list[str | NoValue]:
+        values: list[str | NoValue] = []
         try:
             values += self.texts(word, split=split)
         except NoValue as missing:
-            values = [*(values if split else ()), Untold(str(missing))]
+            values = [*(values if split else ()), missing]
         return values
 
-    def _set(self, name: str, values: list[str | Untold]) -> None:
+    def _set(self, name: str, values: list[str | NoValue]) -> None:
         if name in self.values or len(self.values) < _MOST_VARIABLES:
             self.values[name] = values[:_MOST_ALTERNATIVES]
 
@@ -113,12 +107,12 @@ class Scope:
         for way in itertools.islice(ways, _MOST_ALTERNATIVES):
             chosen = dict(zip(names, way, strict=True))
 
-            def lookup(name: str, chosen: dict[str, str | Untold] = chosen) -> str | None:
+            def lookup(name: str, chosen: dict[str, str | NoValue] = chosen) -> str | None:
                 if name not in self.values:
                     return self.outer(name)
                 value = chosen[name] if name in chosen else next(iter(self.values[name]), "")
-                if isinstance(value, Untold):
-                    raise NoValue(value.why)
+                if isinstance(value, NoValue):
+                    raise value
                 return value
 
             text = expand(word, lookup, _SHELL)

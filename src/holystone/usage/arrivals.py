@@ -1,9 +1,15 @@
-"""How images came here: when, by which names, from which registry, and when they got a tag."""
+"""How images came here: when, by which names, from which registry, and when they got a tag.
+
+When a tagged image last got a tag is asked once for the tags that it has, then remembered: only an
+inspection tells it. It changes when a tag is put on the image, of which the list tells where the
+tag is another one, and an event where it is the same. Where events may be missing, every image is
+asked again.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from holystone.engine.events import Event
 from holystone.engine.parse import full_id
@@ -16,6 +22,8 @@ from holystone.usage.store_port import ImageFacts
 _FROM_ARCHIVE = ("load", "loadfromarchive", "import")
 """Actions after which an image is here that may have no name, and that no build waits for."""
 _BUILT = ("create", "build")
+_TAGGING = ("tag", "pull", *_FROM_ARCHIVE, *_BUILT)
+"""Actions that may put a tag on an image, or put the same one on again."""
 _UNKNOWN = {"arrived": None, "loaded": False, "pinned": (), "tagged_in": ()}
 _ID = frozenset("0123456789abcdef")
 _ID_LENGTH = 64
@@ -34,12 +42,13 @@ def learn(
     ``bookmark`` tells which pulls were holystone's own: pulling an image by a digest does not name
     the image.
     """
-    learning = _Learning(facts, inventory.images, bookmark)
+    learning = _Learning(facts, inventory.images)
+    names = learning.names
     for event in events:
         if event.kind == "image":
-            learning.of_image(event)
+            learning.of_image(event, bookmark)
         elif event.kind == "container" and "@" in event.image:
-            learning.pin(learning.names.behind(event.image), event.image)
+            learning.pin(names.behind(event.image), event.image)
     for container in inventory.containers:
         if "@" in container.image:
             learning.pin(container.image_id, container.image)
@@ -52,42 +61,32 @@ def learn(
 class _Learning:
     """The facts of the images that are here, as they become."""
 
-    def __init__(
-        self, facts: Mapping[str, ImageFacts], images: Sequence[Image], bookmark: Bookmark
-    ) -> None:
+    def __init__(self, facts: Mapping[str, ImageFacts], images: Sequence[Image]) -> None:
         self.facts = facts
-        self.bookmark = bookmark
         self.names = Names(images)
         self.now: dict[str, ImageFacts] = {}
 
-    def of_image(self, event: Event) -> None:
+    def of_image(self, event: Event, bookmark: Bookmark) -> None:
         """Learn from what happened to an image."""
-        if event.action == "pull":
-            self._of_pull(event)
-            return
         image_id = event.image_id
-        if event.action == "delete":
+        if event.action == "pull":
+            name = event.written
+            image_id = full_id(event.id) if is_id(event.id) else self.names.behind(name)
+            self._set(image_id, arrived=event.at, loaded=False)
+            if "@" not in name:
+                self.tagged(image_id, [name])
+            elif not bookmark.is_own(Sighting(event.at, complete(name))):
+                self.pin(image_id, name)
+        elif event.action == "delete":
             fact = self._get(image_id)
             if fact is None or fact.arrived is None or fact.arrived <= event.at:
                 # What came later under this ID came anew.
                 self._set(image_id, **_UNKNOWN)
-        elif event.action in _FROM_ARCHIVE:
-            self._set(image_id, arrived=event.at, loaded=True)
-        elif event.action in _BUILT:
-            self._set(image_id, arrived=event.at, loaded=False)
+        elif event.action in (*_FROM_ARCHIVE, *_BUILT):
+            self._set(image_id, arrived=event.at, loaded=event.action in _FROM_ARCHIVE)
         elif event.action == "tag":
             self._set(image_id, arrived=event.at)
             self.tagged(image_id, [event.name])
-
-    def _of_pull(self, event: Event) -> None:
-        name = event.written
-        image_id = full_id(event.id) if is_id(event.id) else self.names.behind(name)
-        self._set(image_id, arrived=event.at, loaded=False)
-        if "@" in name:
-            if not self.bookmark.is_own(Sighting(event.at, complete(name))):
-                self.pin(image_id, name)
-        else:
-            self.tagged(image_id, [name])
 
     def pin(self, image_id: str, written: str) -> None:
         """Somebody asked for an image by this digest."""
@@ -99,8 +98,7 @@ class _Learning:
 
     def tagged(self, image_id: str, tags: Iterable[str]) -> None:
         """An image has, or had, these tags."""
-        fact = self._get(image_id)
-        if fact is not None:
+        if (fact := self._get(image_id)) is not None:
             told = {repository(tag) for tag in tags if tag and not is_id(tag)}
             if told and (fact.loaded or not told.issubset(fact.tagged_in)):
                 everywhere = tuple(sorted(told.union(fact.tagged_in)))
@@ -110,8 +108,7 @@ class _Learning:
         return self.now.get(image_id) or self.facts.get(image_id)
 
     def _set(self, image_id: str, **known: object) -> None:
-        fact = self._get(image_id)
-        if fact is not None:
+        if (fact := self._get(image_id)) is not None:
             self.now[image_id] = fact._replace(**known)  # type: ignore[arg-type]
 
 
@@ -150,17 +147,15 @@ def pulled_by_tag(
     found: dict[str, set[str]] = {}
     for image in images:
         stored = times.get(image.id)
-        if stored is None:
-            continue
-        for digest in image.digests:
-            name = repository(digest)
+        for name in map(repository, image.digests if stored is not None else ()):
             ended = (
-                pull
+                pull.id
                 for pull in pulls
-                if 0 <= pull.at - stored <= _TOLD_WITHIN and repository(pull.id) == name
+                if stored is not None
+                and 0 <= pull.at - stored <= _TOLD_WITHIN
+                and repository(pull.id) == name
             )
-            first = next(ended, None)
-            if first is not None and "@" not in first.id:
+            if "@" not in next(ended, "@"):
                 found.setdefault(image.id, set()).add(name)
     return found
 
@@ -179,13 +174,13 @@ def in_registries(events: Iterable[Event], names: Names) -> dict[str, dict[str, 
         if event.action in ("pull", "push"):
             if reference := complete(event.id):
                 shown[reference] = event
-        elif event.action in (*_FROM_ARCHIVE, "build"):
+            continue
+        lost: Iterable[str] = (event.id, event.name)
+        if event.action in (*_FROM_ARCHIVE, "build"):
             made = names.by_id.get(full_id(event.id))
-            for tag in made.tags if made is not None else ():
-                shown.pop(complete(tag), None)
-        else:
-            for name in (event.id, event.name):
-                shown.pop(complete(name), None)
+            lost = made.tags if made is not None else ()
+        for name in lost:
+            shown.pop(complete(name), None)
     found: dict[str, dict[str, float]] = {}
     for reference, event in sorted(shown.items(), key=lambda item: item[1].at):
         if image_id := names.behind(reference):
@@ -194,3 +189,44 @@ def in_registries(events: Iterable[Event], names: Names) -> dict[str, dict[str, 
                 if digest.name == there:
                     found.setdefault(image_id, {})[str(digest)] = event.at
     return found
+
+
+def dated(images: Iterable[Image], facts: Mapping[str, ImageFacts]) -> dict[str, float | None]:
+    """When the tagged images got the tags they have, by ID, of those of which it is known."""
+    return {
+        image.id: facts[image.id].dated
+        for image in images
+        if image.tags and facts[image.id].dated_tags == tuple(sorted(image.tags))
+    }
+
+
+def learn_dates(images: Iterable[Image], found: Mapping[str, ImageFacts]) -> dict[str, ImageFacts]:
+    """The facts to remember of images that were inspected; ``found`` is what that told.
+
+    The date for when they lose their tags is asked for again then.
+    """
+    return {
+        image.id: found[image.id]._replace(
+            inspected=False,
+            last_tagged=None,
+            dated_tags=tuple(sorted(image.tags)),
+            dated=found[image.id].last_tagged,
+        )
+        for image in images
+        if image.id in found
+    }
+
+
+def tagged_by(events: Iterable[Event], meant_by: Callable[[Event], Collection[str]]) -> set[str]:
+    """The images that an event may have tagged; ``meant_by`` answers their IDs."""
+    tagging = (each for each in events if each.kind == "image" and each.action in _TAGGING)
+    return {image_id for event in tagging for image_id in meant_by(event)}
+
+
+def forget_dates(facts: Mapping[str, ImageFacts], ids: Collection[str]) -> dict[str, ImageFacts]:
+    """The facts of these images that are known to be dated, without when they were tagged."""
+    return {
+        each: facts[each]._replace(dated_tags=(), dated=None)
+        for each in ids
+        if each in facts and facts[each].dated_tags
+    }

@@ -8,6 +8,7 @@ are gone, and of pulls of what was here already, for which no date is kept.
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -84,16 +85,6 @@ def read_log(client: Client, pending: Pending, bookmark: Bookmark) -> History:
     return History(new, bookmark, missed)
 
 
-def read_inbox(inbox: deque[Event], bookmark: Bookmark) -> History:
-    """Empty a queue of the stream of events, which tells all that happened since the bookmark."""
-    told = [inbox.popleft() for _ in range(len(inbox))]
-    new = [each for each in told if each.nanoseconds > bookmark.events]
-    new.sort(key=lambda event: event.nanoseconds)
-    if new:
-        bookmark = replace(bookmark, events=new[-1].nanoseconds, anchored=True)
-    return History(tuple(new), bookmark)
-
-
 class HistoryReader:
     """Reads what happened on an engine since the last look: from its log, later from the stream."""
 
@@ -123,7 +114,11 @@ class HistoryReader:
     def begin(self, bookmark: Bookmark) -> None:
         """Ask the log, where the stream has not told all since the last look. EngineError."""
         self.close()
-        self._streaming = self._streams()
+        self._streaming = False
+        if self._stream is not None and self._joined == self._stream.breaks:
+            with suppress(EngineError):
+                self._stream.poll()
+                self._streaming = True
         if not self._streaming:
             self._asked = _NEVER if self._stream is None else self._stream.breaks
             self._pending = ask_log(self.client, bookmark)
@@ -149,17 +144,15 @@ class HistoryReader:
         pending, self._pending = self._pending, None
         if pending is not None:
             return read_log(self.client, pending, bookmark)
-        return read_inbox(self._inbox, bookmark) if self._streaming else None
-
-    def _streams(self) -> bool:
-        """Whether the stream has told all that happened since the last look."""
-        if self._stream is None or self._joined != self._stream.breaks:
-            return False
-        try:
-            self._stream.poll()
-        except EngineError:
-            return False
-        return True
+        if not self._streaming:
+            return None
+        # The stream tells all that happened since the bookmark.
+        told = [self._inbox.popleft() for _ in range(len(self._inbox))]
+        new = [each for each in told if each.nanoseconds > bookmark.events]
+        new.sort(key=lambda event: event.nanoseconds)
+        if new:
+            bookmark = replace(bookmark, events=new[-1].nanoseconds, anchored=True)
+        return History(tuple(new), bookmark)
 
 
 def read_builds(client: Client, past: History) -> tuple[History, tuple[Build, ...] | None]:

@@ -29,48 +29,39 @@ def of_events(events: Sequence[Event], names: Names, known: Collection[str]) -> 
     ``known`` are the IDs of the images that were here before. They tell which pulls had to bring
     an image, and which found that the newest was here.
     """
-    here = _Here(known)
+    # The images that are here by then: by ID, and by name those that are gone since.
+    here, gone_since = set(known), set[str]()
     sightings: list[Sighting] = []
     for event in events:
         if event.kind == "container":
             sightings += _of_container(event, names)
-        elif event.kind == "image":
-            if event.action == "pull":
-                sightings += _of_pull(event, names, here)
-            elif event.action in ("tag", "push"):
-                sightings += _of_tag(event, names)
-            elif event.action in _MAKINGS:
-                sightings += _of_making(event, names)
-            if event.action == "delete":
-                here.went(full_id(event.id))
-            elif event.action in _ARRIVALS:
-                here.came(event.image_id)
+        if event.kind != "image":
+            continue
+        reference, at = complete(event.written), event.nanoseconds
+        if event.action == "pull" and reference:
+            image = names.behind(event.written)
+            key, before = (image, here) if image else (reference, gone_since)
+            sightings.append(
+                Sighting(event.at, reference, image, pulled=key not in before, event=at)
+            )
+            before.add(key)
+        elif event.action in ("tag", "push") and reference:
+            # A tag that has moved on since is behind another image now.
+            image = full_id(event.id) if is_id(event.id) else names.behind(event.written)
+            image = image if image in names.by_id else ""
+            sightings.append(Sighting(event.at, reference, image, event=at))
+        elif event.action in _MAKINGS:
+            image = event.image_id
+            sightings += [
+                Sighting(event.at, each, image, event=at) for each in names.references(image)
+            ]
+        if event.action == "delete":
+            # It may be any of those known by name.
+            here.discard(full_id(event.id))
+            gone_since.clear()
+        elif event.action in _ARRIVALS:
+            here.add(event.image_id)
     return sightings
-
-
-class _Here:
-    """Which images were here while events happened, by ID; by name where they are gone since."""
-
-    def __init__(self, ids: Collection[str]) -> None:
-        self.ids = set(ids)
-        self.pulled: set[str] = set()
-
-    def came(self, image_id: str) -> bool:
-        """An image is here; whether it was not before."""
-        new = image_id not in self.ids
-        self.ids.add(image_id)
-        return new
-
-    def came_as(self, reference: str) -> bool:
-        """The same of one that is gone again, so that its name is all there is."""
-        new = reference not in self.pulled
-        self.pulled.add(reference)
-        return new
-
-    def went(self, image_id: str) -> None:
-        """An image was deleted; it may be any of those known by name."""
-        self.ids.discard(image_id)
-        self.pulled.clear()
 
 
 def _of_container(event: Event, names: Names) -> list[Sighting]:
@@ -88,34 +79,6 @@ def _of_container(event: Event, names: Names) -> list[Sighting]:
         Sighting(event.at, each, image, begins=begins, event=event.nanoseconds)
         for each in references
         if each or image
-    ]
-
-
-def _of_pull(event: Event, names: Names, here: _Here) -> list[Sighting]:
-    reference = complete(event.written)
-    if not reference:
-        return []
-    image = names.behind(event.written)
-    brought = here.came(image) if image else here.came_as(reference)
-    return [Sighting(event.at, reference, image, pulled=brought, event=event.nanoseconds)]
-
-
-def _of_tag(event: Event, names: Names) -> list[Sighting]:
-    """An image that was given a name, or pushed under it."""
-    reference = complete(event.written)
-    if not reference:
-        return []
-    # A tag that has moved on since is behind another image now.
-    image = full_id(event.id) if is_id(event.id) else names.behind(event.written)
-    image = image if image in names.by_id else ""
-    return [Sighting(event.at, reference, image, event=event.nanoseconds)]
-
-
-def _of_making(event: Event, names: Names) -> list[Sighting]:
-    image = event.image_id
-    return [
-        Sighting(event.at, reference, image, event=event.nanoseconds)
-        for reference in names.references(image)
     ]
 
 
@@ -182,15 +145,16 @@ def made_by_builds(
     used = [record.last_used for record in cache if record.last_used is not None]
     found = []
     for event in events:
-        if event.kind != "image" or event.action not in ("tag", "build"):
-            continue
-        image = names.by_id.get(event.image_id)
-        if image is None:
-            continue
-        if (
+        image = names.by_id.get(event.image_id) if event.kind == "image" else None
+        if image is not None and (
             event.action == "build"
-            or 0 <= event.at - image.created < _MADE_NOW
-            or any(abs(event.at - each) < _BESIDE for each in used)
+            or (
+                event.action == "tag"
+                and (
+                    0 <= event.at - image.created < _MADE_NOW
+                    or any(abs(event.at - each) < _BESIDE for each in used)
+                )
+            )
         ):
             found.append((event.at, image.id))
     return found

@@ -86,8 +86,10 @@ class UsageTracker:
         what a build began with.
         """
         names = Names(inventory.images)
-        since = self._since
-        used = self._used(inventory)
+        # Some time before the last look: things go on while an engine makes its lists, and what is
+        # seen twice changes nothing.
+        since = self.bookmark.looked - SAME_USE
+        used = [each for each in inventory.cache if (each.last_used or each.created) > since]
         past = self.history.take(self.bookmark)
         self.events += past.events if past else ()
         made = {e.id: e.at for e in past.events if e.action == "create"} if past else {}
@@ -145,15 +147,13 @@ class UsageTracker:
         if self.before.looked:
             return
         names = Names(inventory.images)
-        self._add(
-            [
-                Sighting(at, reference, image.id, hint=True)
-                for image in inventory.images
-                if (at := tagged_at.get(image.id)) is not None
-                for reference in names.references(image.id)
-            ],
-            names,
-        )
+        hints = [
+            Sighting(at, reference, image.id, hint=True)
+            for image in inventory.images
+            if (at := tagged_at.get(image.id)) is not None
+            for reference in names.references(image.id)
+        ]
+        self._add(hints, names)
 
     def weighed(self, inventory: Inventory) -> None:
         """Take the layers of the images that were used: nobody can tell them once they are gone."""
@@ -185,12 +185,8 @@ class UsageTracker:
     def summaries(self, kind: str) -> Mapping[str, Use]:
         """What is remembered of every ``reference``, ``image`` or ``cache`` record."""
         remembered = self.memory.recall_summaries(self.key, kind)
-        known = {(kind, name): use for name, use in remembered.items()}
-        seen = fold(known, self._seen).uses
-        return {
-            **remembered,
-            **{name: use for (of, name), use in seen.items() if of == kind},
-        }
+        seen = fold({(kind, name): use for name, use in remembered.items()}, self._seen).uses
+        return remembered | {name: use for (of, name), use in seen.items() if of == kind}
 
     def keep(self, *, always: bool = False) -> Observed:
         """Remember what was seen, unless next to nothing is new; what this run added.
@@ -200,14 +196,14 @@ class UsageTracker:
         kept = not self._at or not (always or self._is_news())
         if not kept:
             update = UsageUpdate(
-                engine_name=self._engine_name,
-                at=self._at,
-                bookmark=self.bookmark,
-                sightings=tuple(self._seen),
-                images=self._images,
-                cache=tuple(self._cache.values()),
-                present=self.present,
-                in_registries=self.in_registries,
+                self._engine_name,
+                self._at,
+                self.bookmark,
+                tuple(self._seen),
+                self._images,
+                tuple(self._cache.values()),
+                self.present,
+                self.in_registries,
             )
             added = self.memory.fold(self.key, update)
             if added is not None:
@@ -218,19 +214,6 @@ class UsageTracker:
                 self._released = False
                 self.bookmark = self.saved = replace(self.bookmark, looked=self._at)
         return Observed(self.before.looked, self.counted, self.missed, kept)
-
-    @property
-    def _since(self) -> float:
-        """From when on what was used may be new, UTC seconds.
-
-        Some time before the last look: things go on while an engine makes its lists, and what is
-        seen twice changes nothing.
-        """
-        return self.bookmark.looked - SAME_USE
-
-    def _used(self, inventory: Inventory) -> list[CacheRecord]:
-        """The build cache records used since then."""
-        return [r for r in inventory.cache if (r.last_used or r.created) > self._since]
 
     def _is_news(self) -> bool:
         """Whether there is anything worth writing down: most runs see what is known."""
@@ -256,24 +239,23 @@ class UsageTracker:
 
         ``used`` are the build cache records that were: without any there was none.
         """
-        if inventory.engine.store != "podman":
+        podman = inventory.engine.store == "podman"
+        news = from_events.of_events(past.events, names, known)
+        news = [each for each in news if not self.bookmark.is_own(each)]
+        if not podman:
             for image_id, there in in_registries(past.events, names).items():
                 self._images[image_id] = names.by_id[image_id]
                 for reference, at in there.items():
                     self.in_registries[reference] = max(at, self.in_registries.get(reference, 0.0))
-        news = from_events.of_events(past.events, names, known)
-        news = [each for each in news if not self.bookmark.is_own(each)]
-        if inventory.engine.store != "podman":
             news += from_events.of_steps(past.events, names)
         builds = None
         if used:
             past, builds = read_builds(self.client, past)
         if builds is not None:
             news += from_events.of_builds(builds, names)
-        elif used or inventory.engine.store == "podman":
+        elif used or podman:
             news += of_cache(inventory.cache, names)
-            made = from_events.made_by_builds(past.events, names, used)
-            if made:
+            if made := from_events.made_by_builds(past.events, names, used):
                 news += from_events.of_bases(made, Names(layered()))
         if past.missed and self.bookmark.looked:
             own = {each.reference for each in self.bookmark.own_pulls}
