@@ -11,8 +11,7 @@ from holystone.cli.showing import stdout
 from holystone.operations.explain import explain
 from holystone.planner.verdict import KINDS
 from holystone.present import document
-from holystone.present.explanation import explanation
-from holystone.present.report.explain import render
+from holystone.present.report.explain import explanation, render
 
 
 def parser() -> argparse.ArgumentParser:
