@@ -20,9 +20,9 @@ from holystone.planner.usage import Lease, Usage
 from holystone.planner.verdict import KINDS, Step
 from holystone.registry.probe import Answer
 from holystone.registry.pull import Progress, PullCancelled, PullFailed
+from holystone.store.store import Store
 from holystone.usage.from_inventory import present_keys
 from holystone.usage.sighting import Bookmark, UsageUpdate
-from holystone.usage.store_port import Memory
 
 _DAMAGED = ("aquasec/trivy:0.53.0",)
 """Images of which a layer is damaged on the disk of the demo host, until they are pulled again."""
@@ -42,7 +42,7 @@ class DemoHost(SimulatedHost):
     def __init__(
         self,
         state: DemoState,
-        memory: Memory,
+        memory: Store,
         leases: Callable[[float], Sequence[Lease]],
         now: float,
         began: float | None = None,
