@@ -14,7 +14,7 @@ from holystone.planner.inventory import Engine, Image, Inventory
 from holystone.registry.confirm import REMEMBERED, UNREACHED, Confirming
 from holystone.registry.credentials import Credentials
 from holystone.registry.probe import IN_FLIGHT, Asker
-from holystone.usage.store_port import Memory
+from holystone.store.store import Store
 from tests.engine_client.clients import client_of
 from tests.engine_client.misbehaving import (
     Behaviour,
@@ -50,7 +50,7 @@ def path(repository: str, number: int) -> str:
 
 @contextmanager
 def confirming(
-    host: Host, memory: Memory, clock: Callable[[], float], *, config: str = "/nowhere"
+    host: Host, memory: Store, clock: Callable[[], float], *, config: str = "/nowhere"
 ) -> Iterator[Confirming]:
     """Asks through a scripted engine, as one run does."""
     client = client_of(host)

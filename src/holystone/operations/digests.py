@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from holystone.usage.store_port import ImageFacts, Memory
+from holystone.store.store import Store
+from holystone.usage.store_port import ImageFacts
 
 
 def keep_names(
-    memory: Memory, engine: str, digests: Mapping[str, Sequence[str]], now: float
+    memory: Store, engine: str, digests: Mapping[str, Sequence[str]], now: float
 ) -> None:
     """Remember that these digests, by image ID, name images that came back just now.
 
