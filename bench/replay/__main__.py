@@ -13,8 +13,8 @@ from bench.replay.report import BASELINE, Told, as_json, rewritten, table, write
 from holystone.present.replay_picture import picture
 from holystone.replay.bound import Bound
 from holystone.replay.budgets import between, flattening, sweep, usual
-from holystone.replay.facts import facts_of
 from holystone.replay.orders import KEPT, ORDERS
+from holystone.replay.result import facts_of
 from holystone.replay.running import Replays, cores, jobs_of
 from holystone.replay.trace import read
 

@@ -22,15 +22,11 @@ def files(folder: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("mark", "target"),
     [
-        (".gitlab-ci.yml", "gitlab"),
-        (".github/workflows/ci.yml", "github"),
-        ("Jenkinsfile", "jenkins"),
-        (".woodpecker.yml", "woodpecker"),
-        (".drone.yml", "drone"),
-        (".buildkite/pipeline.yml", "buildkite"),
-        ("Makefile", "make"),
+        (".gitlab-ci.yml", "gitlab"), (".github/workflows/ci.yml", "github"),
+        ("Jenkinsfile", "jenkins"), (".woodpecker.yml", "woodpecker"), (".drone.yml", "drone"),
+        (".buildkite/pipeline.yml", "buildkite"), ("Makefile", "make"),
     ],
-)
+)  # fmt: skip
 def test_finds_what_the_repository_uses(
     holystone: Command, tmp_path: Path, mark: str, target: str
 ) -> None:
@@ -61,48 +57,38 @@ def test_writes_programs_that_can_be_run(holystone: Command, tmp_path: Path) -> 
     assert os.access(tmp_path / "new" / ".buildkite" / "hooks" / "pre-exit", os.X_OK)
 
 
-def test_a_file_of_the_repository_stays(holystone: Command, tmp_path: Path) -> None:
-    """An example never takes its place, not even by force: the lines to add are told."""
-    (tmp_path / "Makefile").write_text("all:\n")
-    done = holystone("init", "make", "--into", tmp_path, "--force")
-    assert done.code == 0
-    assert (tmp_path / "Makefile").read_text() == "all:\n"
-    assert (tmp_path / MK).exists()
-    assert "  include holystone.mk" in done.lines
-
-
 @pytest.mark.parametrize(
     ("target", "own", "told"),
     [
+        ("make", "Makefile", "Makefile"), ("make", "GNUmakefile", "GNUmakefile"),
         ("github", ".github/workflows/ci.yml", ".github/workflows"),
         ("woodpecker", ".woodpecker.yaml", ".woodpecker.yaml"),
-        ("make", "GNUmakefile", "GNUmakefile"),
     ],
-)
-def test_a_file_of_another_name_stays_too(
-    holystone: Command, tmp_path: Path, target: str, own: str, told: str
+)  # fmt: skip
+@pytest.mark.parametrize("more", [(), ("--force",)])
+def test_a_file_of_the_repository_stays(
+    holystone: Command, tmp_path: Path, target: str, own: str, told: str, more: tuple[str, ...]
 ) -> None:
-    """And is the one that is told."""
+    """An example never takes its place, not even by force, whatever it is called."""
     (tmp_path / own).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / own).write_text("own\n")
-    done = holystone("init", target, "--into", tmp_path)
-    assert f"{tmp_path / told} stays as it is" in done.lines
-    assert [
-        line for line in done.lines if "stays" in line and str(tmp_path / told) not in line
-    ] == []
+    done = holystone("init", target, "--into", tmp_path, *more)
+    assert (done.code, (tmp_path / own).read_text()) == (0, "own\n")
+    assert [line for line in done.lines if "stays" in line] == [f"{tmp_path / told} stays as it is"]
+    assert (
+        ("  include holystone.mk" in done.lines) == (tmp_path / MK).exists() == (target == "make")
+    )
 
 
 def test_never_over_another_file_unasked(holystone: Command, tmp_path: Path) -> None:
     (tmp_path / MK).write_text("mine\n")
-    told = holystone("init", "make", "--into", tmp_path).failed(1)
+    arguments = ("init", "make", "--into", tmp_path)
+    told = holystone(*arguments).failed(1)
     assert MK in told
     assert "--force" in told
-    assert files(tmp_path) == {MK}
-    assert (tmp_path / MK).read_text() == "mine\n"
-    arguments = ("init", "make", "--into", tmp_path)
     with holystone.asking(*arguments) as reply:
         assert reply("n\n").code == 1
-    assert files(tmp_path) == {MK}
+    assert (files(tmp_path), (tmp_path / MK).read_text()) == ({MK}, "mine\n")
     with holystone.asking(*arguments) as reply:
         assert reply("y\n").code == 0
     assert "Docker" in (tmp_path / MK).read_text()
@@ -117,14 +103,9 @@ def test_force_replaces(holystone: Command, tmp_path: Path) -> None:
     (tmp_path / MK).chmod(0o600)
     done = holystone("init", "make", "--into", tmp_path, "--force")
     assert (done.code, done.lines[0]) == (0, f"Replaced {tmp_path / MK}")
-    assert stat.S_IMODE((tmp_path / MK).stat().st_mode) == 0o666 & ~_umask()
+    os.umask(mask := os.umask(0))
+    assert stat.S_IMODE((tmp_path / MK).stat().st_mode) == 0o666 & ~mask
     assert files(tmp_path) == {MK, "Makefile"}
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def test_prints_instead(holystone: Command, tmp_path: Path) -> None:
@@ -143,9 +124,13 @@ def test_a_command_that_means_something_else_in_some_file(holystone: Command, co
     holystone("init", "make", "--print", "--command", command).failed(64)
 
 
-@pytest.mark.parametrize("option", ["--print", "--force", "--replace-prune"])
-def test_needs_a_target(holystone: Command, option: str) -> None:
-    assert "name the target" in holystone("init", option).failed(64)
+@pytest.mark.parametrize(("arguments", "told"), [
+    ("--print", "name the target"), ("--force", "name the target"),
+    ("--replace-prune", "name the target"), ("make --print --replace-prune", "--replace-prune"),
+    ("systemd --replace-prune", "--replace-prune"),
+])  # fmt: skip
+def test_usage(holystone: Command, arguments: str, told: str) -> None:
+    assert told in holystone("init", *arguments.split()).failed(64)
 
 
 def test_a_folder_that_cannot_be_written_to(holystone: Command, tmp_path: Path) -> None:
@@ -242,9 +227,8 @@ def test_says_how_holystone_gets_to_the_jobs(holystone: Command, tmp_path: Path)
         "Shell executor: install it on the runner's host",
         "install -m 755 holystone.pyz /opt/hs.pyz",
         "Docker executor: install it in the image of the jobs",
-        '"/var/run/docker.sock:/var/run/docker.sock"',
-        "script is: python3 /opt/hs.pyz status",
-    ):
+        '"/var/run/docker.sock:/var/run/docker.sock"', "script is: python3 /opt/hs.pyz status",
+    ):  # fmt: skip
         assert words in text
     template = (tmp_path / "templates" / "holystone-clean.yml").read_text()
     assert "# - shell executor: on the runner's host" in template
@@ -327,10 +311,3 @@ def test_a_link_out_of_the_repository_is_left(holystone: Command, tmp_path: Path
     done = holystone("init", "make", "--into", inside, "--replace-prune")
     assert "(a link: change it by hand)" in done.out
     assert (tmp_path / "out.sh").read_text() == "docker system prune -f\n"
-
-
-@pytest.mark.parametrize("arguments", [
-    ("make", "--print", "--replace-prune"), ("systemd", "--replace-prune"),
-])  # fmt: skip
-def test_replace_prune_needs_a_repository(holystone: Command, arguments: tuple[str, ...]) -> None:
-    assert "--replace-prune" in holystone("init", *arguments).failed(64)

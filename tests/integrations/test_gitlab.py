@@ -75,12 +75,10 @@ def pipeline(
     shutil.copy(BUSYBOX, project / "rootfs")
     git = ["git", "-c", "user.name=test", "-c", "user.email=test@example.com"]
     for command in (
-        ["init", "--quiet", "--initial-branch=main"],
-        ["remote", "add", "origin", PROJECT],
-        ["add", "--all"],
-        ["commit", "--quiet", "--message=all"],
-    ):
-        subprocess.run([*git, *command], cwd=project, env=on_path, check=True)
+        "init --quiet --initial-branch=main", f"remote add origin {PROJECT}", "add --all",
+        "commit --quiet --message=all",
+    ):  # fmt: skip
+        subprocess.run([*git, *command.split()], cwd=project, env=on_path, check=True)
 
     def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -105,10 +103,9 @@ def log_of(job: str, done: subprocess.CompletedProcess[str]) -> list[str]:
     return re.findall(rf"^{job} +> (.*\S.*)$", plain, re.MULTILINE)
 
 
-def report_of(project: Path, job: str) -> dict[str, int]:
+def outcome_of(project: Path, job: str, what: str) -> int:
     path = project / ".gitlab-ci-local" / "artifacts" / job / "holystone-report.json"
-    outcome: dict[str, int] = json.loads(path.read_text())["outcome"]
-    return outcome
+    return int(json.loads(path.read_text())["outcome"][what])
 
 
 @pytest.mark.engine("docker20")
@@ -118,7 +115,7 @@ def test_every_job_ends_in_the_clean(
 ) -> None:  # fmt: skip
     """What the build before left behind goes; what the deployment pushed stays."""
     project, run = pipeline
-    on_path |= fresh_engine.environment | {name: on_path[name] for name in ("PATH", "HOME")}
+    on_path |= {**fresh_engine.environment, "PATH": on_path["PATH"], "HOME": on_path["HOME"]}
     settings = {"GITLAB_CI": "true", "CI_REGISTRY_IMAGE": f"{registry.address}/{unique}"}
     dockerfile(project, "true", "first")
     fresh_engine.docker("build", "--tag", "backend-test:main", str(project))
@@ -130,7 +127,7 @@ def test_every_job_ends_in_the_clean(
         assert log[-1] == LAST
         assert FIRST in log
     # The image that lost its tag, and the step that only it was built on.
-    assert report_of(project, "test_backend")["removed"] == 2
+    assert outcome_of(project, "test_backend", "removed") == 2
     assert any("section_start:" in line for line in log_of("test_backend", done))
     images = fresh_engine.docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
     pushed = f"{registry.address}/{unique}/backend"
@@ -151,7 +148,7 @@ def test_a_job_that_fails_ends_in_the_clean(
     log = log_of("test_backend", done)
     assert log[-1] == LAST
     assert FIRST in log
-    assert report_of(project, "test_backend")["failed"] == 0
+    assert outcome_of(project, "test_backend", "failed") == 0
 
 
 @pytest.mark.parametrize(("schedule", "jobs"), [
@@ -161,8 +158,10 @@ def test_a_job_that_fails_ends_in_the_clean(
 ])  # fmt: skip
 def test_schedules(pipeline: tuple[Path, Runner], schedule: str, jobs: dict[str, str]) -> None:
     """The whole of it is checked against GitLab's schema on the way; deep is never automatic."""
-    done = run_list(pipeline[1], schedule)
-    assert dict(re.findall(r"^([\w:-]+) .* (on_success|manual) ", done, re.MULTILINE)) == jobs
+    done = pipeline[1]("--list", **({"HOLYSTONE_SCHEDULE": schedule} if schedule else {}))
+    assert done.returncode == 0, done.stdout
+    found = re.findall(r"^([\w:-]+) .* (on_success|manual) ", done.stdout, re.MULTILINE)
+    assert dict(found) == jobs
 
 
 def test_the_monthly_clean_shows_and_takes_volumes_too(
@@ -174,12 +173,6 @@ def test_the_monthly_clean_shows_and_takes_volumes_too(
     told = " ".join(done.stdout.split())
     assert "holystone plan deep --volumes" in told
     assert "holystone clean deep --yes --report holystone-report.json --volumes" in told
-
-
-def run_list(run: Runner, schedule: str) -> str:
-    done = run("--list", **({"HOLYSTONE_SCHEDULE": schedule} if schedule else {}))
-    assert done.returncode == 0, done.stdout
-    return done.stdout
 
 
 def test_the_component_takes_its_inputs(pipeline: tuple[Path, Runner]) -> None:

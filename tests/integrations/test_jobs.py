@@ -20,6 +20,12 @@ from tests.integrations.copies import FOLDER
 
 ACTION = FOLDER / "github" / ".github" / "actions" / "holystone-clean"
 REPORT = "holystone-report.json"
+INPUTS = {
+    "COMMAND": "holystone", "LEVEL": "routine", "HOLYSTONE_CONFIG": "", "OPTIONS": "",
+    "REPORT": REPORT, "GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": "outputs",
+    "GITHUB_STEP_SUMMARY": "summary", "GITHUB_ACTION_PATH": str(ACTION),
+}  # fmt: skip
+"""What GitHub gives the action's script."""
 
 
 def shell(line: str, folder: Path, environment: dict[str, str]) -> tuple[int, str]:
@@ -34,18 +40,13 @@ def shell(line: str, folder: Path, environment: dict[str, str]) -> tuple[int, st
 
 def action(folder: Path, on_path: dict[str, str], **inputs: str) -> tuple[int, str, str, str]:
     """Run the action's script as GitHub does: code, log, outputs and step summary."""
-    files = {name: folder / name for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
-    for file in files.values():
+    files = [folder / INPUTS[name] for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")]
+    for file in files:
         file.touch()
-    github = {"GITHUB_ACTIONS": "true", **{name: str(file) for name, file in files.items()}}
-    usual = {
-        "COMMAND": "holystone", "LEVEL": "routine", "HOLYSTONE_CONFIG": "", "OPTIONS": "",
-        "REPORT": REPORT, "GITHUB_ACTION_PATH": str(ACTION),
-    }  # fmt: skip
     line = 'sh "$GITHUB_ACTION_PATH/clean.sh"'
     assert line in (ACTION / "action.yml").read_text()
-    code, log = shell(line, folder, on_path | github | usual | inputs)
-    return code, log, *(file.read_text() for file in files.values())  # type: ignore[return-value]
+    code, log = shell(line, folder, on_path | INPUTS | inputs)
+    return code, log, *(file.read_text() for file in files)  # type: ignore[return-value]
 
 
 def test_github_action(on_path: dict[str, str], tmp_path: Path) -> None:
@@ -98,21 +99,13 @@ def jenkins() -> str:
 
 def github() -> str:
     """What the action runs, whose step does not decide about the job."""
-    given = {
-        "COMMAND": "holystone", "LEVEL": "routine", "HOLYSTONE_CONFIG": "", "OPTIONS": "",
-        "REPORT": REPORT, "GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": "outputs",
-        "GITHUB_STEP_SUMMARY": "summary",
-    }  # fmt: skip
-    exports = "".join(f"export {name}='{value}'\n" for name, value in given.items())
+    exports = "".join(f"export {name}='{value}'\n" for name, value in INPUTS.items())
     return f"{exports}sh '{ACTION}/clean.sh' || echo \"step: $?\""
 
 
-def buildkite() -> str:
-    return f"sh '{FOLDER}/buildkite/.buildkite/hooks/pre-exit'"
-
-
 SYSTEMS: dict[str, Callable[[], str]] = {
-    "gitlab": gitlab, "github": github, "jenkins": jenkins, "buildkite": buildkite,
+    "gitlab": gitlab, "github": github, "jenkins": jenkins,
+    "buildkite": lambda: f"sh '{FOLDER}/buildkite/.buildkite/hooks/pre-exit'",
 }  # fmt: skip
 LOUD = "HOLYSTONE DID NOT CLEAN THIS HOST (exit code "
 
@@ -192,10 +185,9 @@ def test_last_step(on_path: dict[str, str], tmp_path: Path, name: str) -> None:
 def test_make(on_path: dict[str, str], tmp_path: Path) -> None:
     """Deep asks, so without a terminal it removes nothing."""
     folder = FOLDER / "make"
-    code, log = shell("make -s clean ARGS=-v", folder, on_path)
-    assert (code, log.splitlines()[-1]) == (0, LAST)
-    code, log = shell("make -s clean-weekly", folder, on_path)
-    assert (code, log.splitlines()[-1]) == (0, "✅ Cleaned at level weekly")
+    for target, last in (("clean ARGS=-v", LAST), ("clean-weekly", "✅ Cleaned at level weekly")):
+        code, log = shell(f"make -s {target}", folder, on_path)
+        assert (code, log.splitlines()[-1]) == (0, last)
     code, log = shell("make -s clean-deep", folder, on_path)
     assert code == 2
     assert "✅" not in log

@@ -10,7 +10,7 @@ from holystone.planner.plan import plan as planned
 from holystone.planner.policy import Grace, Mark, Policy, Watermarks
 from holystone.planner.usage import Followers, Usage, Use
 from holystone.present import document, figures
-from holystone.present.explanation import explanation
+from holystone.present.report.explain import explanation
 from tests.present import host
 
 

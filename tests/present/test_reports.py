@@ -12,10 +12,10 @@ from holystone.planner.inventory import Disk, Inventory
 from holystone.planner.policy import Watermarks
 from holystone.planner.units import format_size
 from holystone.planner.usage import Usage
-from holystone.present.explanation import explanation
 from holystone.present.format import waited
 from holystone.present.lists import images as list_of
 from holystone.present.report import clean, explain, images, plan, status
+from holystone.present.report.explain import explanation
 from holystone.present.terminal import Look, Output
 from tests.present import golden, host
 

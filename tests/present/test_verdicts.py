@@ -14,9 +14,9 @@ from holystone.planner.policy import TAKES, Policy
 from holystone.planner.usage import Usage
 from holystone.planner.verdict import Fact, Plan, Reason, Rule, Step, Verdict
 from holystone.present import document, reasons
-from holystone.present.explanation import explanation
 from holystone.present.report import clean, explain, verdicts
 from holystone.present.report.disk import shortfall
+from holystone.present.report.explain import explanation
 from holystone.present.report.plan import before_deep
 from holystone.present.terminal import Look
 from tests.planner.cases import FOLDER, NOW, read_case

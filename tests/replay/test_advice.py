@@ -7,7 +7,7 @@ import pytest
 from holystone.planner.policy import HEADROOM
 from holystone.replay.advice import COMPARED, WEEK, Room, advise, last_week
 from holystone.replay.host import replay
-from holystone.replay.orders.lru import LeastRecentlyUsed
+from holystone.replay.orders import LeastRecentlyUsed
 from holystone.replay.running import ReplayFailed, Replays
 from holystone.replay.trace import Trace, parse, written
 

@@ -15,7 +15,7 @@ from holystone.planner.plan import plan
 from holystone.planner.policy import Grace, Mark, Policy, Takes
 from holystone.planner.usage import Usage
 from holystone.replay.host import Host, replay
-from holystone.replay.orders.ours import Ours
+from holystone.replay.orders import Ours
 from holystone.replay.trace import Trace, parse, written
 from holystone.usage.sighting import Sighting
 from tests.store.examples import KEY, NOW, opened, seen

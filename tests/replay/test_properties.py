@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from holystone.planner.holders import LayerHolders, unpacked_bytes
 from holystone.planner.inventory import Image, Layer
 from holystone.replay.bound import Bound
-from holystone.replay.facts import facts_of
-from holystone.replay.host import Host
-from holystone.replay.order import Order, Shelf
+from holystone.replay.host import Host, Order
 from holystone.replay.orders import KEPT, ORDERS
+from holystone.replay.result import facts_of
 from holystone.replay.running import Job, run_job
 from holystone.replay.trace import Trace, parse, written
 
@@ -125,9 +124,9 @@ class Witness(Order):
         assert self.host.held_bytes == unpacked_bytes(self.here.values())
         self.held = self.host.held_bytes
 
-    def due(self, now: float, asked: int, shelf: Shelf) -> Iterator[int]:
+    def due(self, now: float, asked: int, host: Host) -> Iterator[int]:
         self.check()
-        yield from self.order.due(now, asked, shelf)
+        yield from self.order.due(now, asked, host)
 
     def arrived(self, image: int) -> None:
         assert image not in self.here

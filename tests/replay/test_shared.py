@@ -8,7 +8,7 @@ import pytest
 
 from bench.replay.example import example, shown
 from holystone.replay.bound import Bound
-from holystone.replay.facts import facts_of
+from holystone.replay.result import facts_of
 from holystone.replay.running import Job, run_job
 from tests.docs.tracked import texts
 from tests.replay.recorded import recorded

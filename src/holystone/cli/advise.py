@@ -20,8 +20,7 @@ from holystone.present.report import replay as report
 from holystone.replay.advice import OURS, Room, advise
 from holystone.replay.budgets import rounds
 from holystone.replay.export import write_trace
-from holystone.replay.facts import facts_of
-from holystone.replay.result import Advice, Watermarks
+from holystone.replay.result import Advice, Watermarks, facts_of
 from holystone.replay.running import ReplayFailed, Replays
 from holystone.replay.trace import Trace, TraceError, parse, read
 from holystone.store.folder import StoreError

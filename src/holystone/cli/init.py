@@ -83,7 +83,10 @@ def run(options: argparse.Namespace) -> int:
             exit_codes.USAGE,
         )
     if options.target is None:
-        _refuse_without_target(options)
+        for name in ("print", "force", "replace-prune"):
+            if getattr(options, name.replace("-", "_")):
+                why = f"--{name}: name the target: {', '.join(TARGETS)}"
+                raise Failure(why, exit_codes.USAGE)
         _tell(options)
         return exit_codes.DONE
     target = TARGETS[options.target]
@@ -98,7 +101,10 @@ def run(options: argparse.Namespace) -> int:
                 "--print: the files alone; not with --json, --force or --replace-prune",
                 exit_codes.USAGE,
             )
-        answer(stdout(options), _printed(target, _command(target, options)))
+        command = _command(target, options)
+        texts = [(file.path, text(target, file, command)) for file in target.files]
+        named = [f"==> {path} <==\n{body}" for path, body in texts]
+        answer(stdout(options), "\n".join(named) if len(named) > 1 else texts[0][1])
         return exit_codes.DONE
     folder = home(target, os.environ) if options.into is None else options.into
     if folder is None:
@@ -154,15 +160,6 @@ def _agree_to_prunes(beside: Beside, options: argparse.Namespace) -> bool:
     return agreed(f"Replace {count} that prune the host by holystone's clean? [y/N]")
 
 
-def _refuse_without_target(options: argparse.Namespace) -> None:
-    for name in ("print", "force", "replace-prune"):
-        if getattr(options, name.replace("-", "_")):
-            raise Failure(
-                f"--{name}: name the target: {', '.join(TARGETS)}",
-                exit_codes.USAGE,
-            )
-
-
 def _command(target: Target, options: argparse.Namespace) -> str:
     """How the files call holystone. Raises Failure where that cannot be written into them."""
     if options.command is not None:
@@ -177,13 +174,6 @@ def _command(target: Target, options: argparse.Namespace) -> str:
     if not _PLAIN.fullmatch(command):
         raise Failure(f"{command!r} cannot be written into these files; name another: --command")
     return command
-
-
-def _printed(target: Target, command: str) -> str:
-    texts = [(file.path, text(target, file, command)) for file in target.files]
-    if len(texts) == 1:
-        return texts[0][1]
-    return "\n".join(f"==> {path} <==\n{body}" for path, body in texts)
 
 
 def _tell(options: argparse.Namespace) -> None:

@@ -8,8 +8,10 @@ it there, and ``@NOT_CLEANED@`` for the lines of ``not-cleaned.sh``.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from importlib.resources import files
+from textwrap import indent
 from typing import NamedTuple
 
 from holystone import __version__
@@ -169,15 +171,14 @@ def text(target: Target, file: File, command: str) -> str:
 
 def filled(template: str, command: str) -> str:
     """The text with the command and the version in it."""
-    lines = []
-    for line in template.split("\n"):
-        if line.strip() == "@NOT_CLEANED@":
-            indent = line[: len(line) - len(line.lstrip())]
-            lines += [f"{indent}{each}" for each in _not_cleaned().splitlines()]
-        else:
-            lines.append(line)
-    whole = "\n".join(lines)
-    whole = whole.replace("@INSTALL@", _install(command))
+    # Lines of sh that tell by $holystone_code why a clean did not do its work.
+    told = files("holystone").joinpath("integrations", "not-cleaned.sh").read_text("utf-8")
+    whole = re.sub(
+        r"^([^\S\n]*)@NOT_CLEANED@[^\S\n]*$",
+        lambda place: indent(told.rstrip("\n"), place[1], lambda _: True),
+        template,
+        flags=re.MULTILINE,
+    ).replace("@INSTALL@", _install(command))
     return whole.replace("@COMMAND@", command).replace("@VERSION@", __version__)
 
 
@@ -191,11 +192,6 @@ def _install(command: str) -> str:
     return f"install -m 755 holystone.pyz {program}"
 
 
-def _not_cleaned() -> str:
-    """Lines of sh that tell by ``$holystone_code`` why a clean did not do its work."""
-    return files("holystone").joinpath("integrations", "not-cleaned.sh").read_text("utf-8")
-
-
 def home(target: Target, environ: Mapping[str, str]) -> str | None:
     """The folder its files go to unless another is named; empty is the present one.
 
@@ -203,17 +199,14 @@ def home(target: Target, environ: Mapping[str, str]) -> str | None:
     """
     if target.home == "systemd":
         return "/etc/systemd/system"
-    if target.home == "docker":
-        if environ.get("DOCKER_CONFIG"):
-            return os.path.join(environ["DOCKER_CONFIG"], "cli-plugins")
-        at_home = users_home.home(environ)
-        return os.path.join(at_home, ".docker", "cli-plugins") if at_home else None
-    return ""
+    if target.home != "docker":
+        return ""
+    at_home = users_home.home(environ)
+    config = environ.get("DOCKER_CONFIG") or (at_home and os.path.join(at_home, ".docker"))
+    return os.path.join(config, "cli-plugins") if config else None
 
 
 def used(target: Target, folder: str) -> str | None:
     """The mark that a repository has of the target, None where it has none."""
-    for mark in target.marks:
-        if os.path.lexists(os.path.join(folder, mark)):
-            return mark
-    return None
+    there = (mark for mark in target.marks if os.path.lexists(os.path.join(folder, mark)))
+    return next(there, None)

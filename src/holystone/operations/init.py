@@ -14,6 +14,7 @@ from holystone.operations.ci_targets import File, Target, text, used
 from holystone.operations.errors import OperationError
 from holystone.outside import writing
 from holystone.outside.regular_file import NotRegular, read_regular
+from holystone.outside.text import said
 from holystone.scan.gitlab_config import OwnScript, own_after_scripts
 from holystone.scan.prune_lines import LARGEST, PruneFile, find
 
@@ -65,10 +66,10 @@ def changes(target: Target, folder: str, command: str) -> list[Change]:
     for file in target.files:
         path = os.path.join(folder, file.path)
         body = text(target, file, command)
-        if file.example and mark and not os.path.lexists(path):
-            action, path = LEAVE, os.path.join(folder, mark)
-        elif not os.path.lexists(path):
+        if not os.path.lexists(path):
             action = WRITE
+            if file.example and mark:
+                action, path = LEAVE, os.path.join(folder, mark)
         elif _read(path) == body:
             action = UNCHANGED
         else:
@@ -107,8 +108,7 @@ def replace_prunes(beside: Beside, target: Target, folder: str, command: str) ->
                 raise OperationError(f"{file.path!r} was changed meanwhile; run this again")
             writing.rewrite(file.path, file.after)
         except (OSError, ValueError) as error:
-            said = getattr(error, "strerror", None) or str(error)
-            raise OperationError(f"cannot write {file.path!r}: {said.lower()}") from None
+            raise OperationError(f"cannot write {file.path!r}: {said(error)}") from None
     return replace(beside, own=look_beside([target], folder, command).own, replaced=True)
 
 
@@ -116,18 +116,15 @@ def _read(path: str) -> str | None:
     """What is in a file; None where that is no text. Raises OperationError."""
     try:
         return read_regular(path, _LARGEST).decode("utf-8")
-    except UnicodeDecodeError:
-        return None
     except NotRegular as error:
         raise OperationError(f"cannot read {path!r}: {error}. Nothing was written.") from None
-    except FileNotFoundError:
-        return None  # A link that leads nowhere: replacing it is for the user to say.
+    except (UnicodeDecodeError, FileNotFoundError):
+        return None  # Not found: a link that leads nowhere. Replacing it is for the user to say.
     except OSError as error:
         raise _cannot("read", path, error) from None
 
 
 def _cannot(verb: str, path: str, error: Exception) -> OperationError:
-    said = getattr(error, "strerror", None) or str(error)
     return OperationError(
-        f"cannot {verb} {path!r}: {said.lower()}. Name another folder with --into."
+        f"cannot {verb} {path!r}: {said(error)}. Name another folder with --into."
     )

@@ -9,14 +9,15 @@ from holystone.engine.client import Client
 from holystone.engine.events import Event
 from holystone.planner.inventory import Image, Inventory, Layer, Note, chain_ids
 from holystone.planner.names import digest_names
+from holystone.store.store import Store
 from holystone.usage import arrivals
-from holystone.usage.store_port import ImageFacts, Memory
+from holystone.usage.store_port import ImageFacts
 
 
 class KnownImages:
     """The facts of the images of one host. Each is asked for once, then remembered."""
 
-    def __init__(self, client: Client, memory: Memory) -> None:
+    def __init__(self, client: Client, memory: Store) -> None:
         self.client = client
         self.memory = memory
         self.key = ""
@@ -234,7 +235,7 @@ def _undated(found: Mapping[str, ImageFacts], inventory: Inventory) -> dict[str,
 
 
 def keep_names(
-    memory: Memory, engine: str, digests: Mapping[str, Sequence[str]], now: float
+    memory: Store, engine: str, digests: Mapping[str, Sequence[str]], now: float
 ) -> None:
     """Remember that these digests, by image ID, name images that came back just now.
 

@@ -22,8 +22,8 @@ from holystone.planner.names import complete
 from holystone.planner.totals import Beside
 from holystone.planner.usage import Lease, Usage
 from holystone.planner.verdict import Step
+from holystone.store.store import Store
 from holystone.usage import arrivals
-from holystone.usage.store_port import Memory
 from holystone.usage.tracker import UsageTracker
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class LiveHost:
     def __init__(
         self,
         client: Client,
-        memory: Memory,
+        memory: Store,
         *,
         clock: Callable[[], float] = time.time,
         begun: Begun | None = None,

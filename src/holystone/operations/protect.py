@@ -12,7 +12,7 @@ from holystone.config.reading import read_all
 from holystone.config.toml_text import Lines, loads
 from holystone.operations.errors import OperationError
 from holystone.outside.regular_file import NotRegular, read_regular
-from holystone.outside.text import safe
+from holystone.outside.text import safe, said
 from holystone.outside.writing import create, rewrite
 from holystone.planner.patterns import covers
 
@@ -53,8 +53,7 @@ def protect(path: str, references: Sequence[str]) -> Written:
         else:
             rewrite(path, changed)
     except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or str(error)
-        raise OperationError(f"cannot write {path!r}: {said.lower()}. Name another file.") from None
+        raise OperationError(f"cannot write {path!r}: {said(error)}. Name another file.") from None
     return told
 
 
@@ -65,11 +64,10 @@ def _text(path: str) -> str | None:
     except FileNotFoundError:
         return None
     except NotRegular as error:
-        said = f"is no file that can be written to: {error}. Name another."
-        raise OperationError(f"{path!r} {said}") from None
+        why = f"is no file that can be written to: {error}. Name another."
+        raise OperationError(f"{path!r} {why}") from None
     except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or str(error)
-        raise OperationError(f"cannot read {path!r}: {said.lower()}. Name another file.") from None
+        raise OperationError(f"cannot read {path!r}: {said(error)}. Name another file.") from None
     try:
         read_all([(path, content)])
     except ConfigError as error:
@@ -91,6 +89,5 @@ def _compared(path: str, text: str | None, references: Sequence[str]) -> Written
             excepted.append((reference, against[-1]))
         else:
             added.append(reference)
-    return Written(
-        path, text is None and bool(added), tuple(added), tuple(covered), tuple(excepted)
-    )
+    created = text is None and bool(added)
+    return Written(path, created, tuple(added), tuple(covered), tuple(excepted))

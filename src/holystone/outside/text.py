@@ -63,6 +63,11 @@ def safe_message(text: str) -> str:
     return safe_lines("\n".join(_cut(line, LONGEST) for line in text.split("\n")))
 
 
+def said(error: Exception) -> str:
+    """What the system says of a failed call, in lower case, without number and file name."""
+    return (getattr(error, "strerror", None) or str(error)).lower()
+
+
 def safe_json(text: str) -> str:
     """JSON in ASCII with nothing in it that a log takes for a command; the same when it is read.
 

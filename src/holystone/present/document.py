@@ -26,7 +26,7 @@ from holystone.present.format import timestamp
 if TYPE_CHECKING:
     from holystone.config.load import Configuration
     from holystone.operations.rounds import Round
-    from holystone.present.explanation import Explanation
+    from holystone.present.report.explain import Explanation
 
 SCHEMA = 1
 Document = dict[str, Any]

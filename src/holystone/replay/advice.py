@@ -6,10 +6,9 @@ from typing import NamedTuple
 
 from holystone.planner.policy import HEADROOM
 from holystone.replay.budgets import flattening
-from holystone.replay.facts import facts_of
 from holystone.replay.host import Host
 from holystone.replay.orders import KEPT, ORDERS
-from holystone.replay.result import Advice, LastWeek, Watermarks
+from holystone.replay.result import Advice, LastWeek, Watermarks, facts_of
 from holystone.replay.running import ReplayFailed, Replays
 from holystone.replay.trace import Trace
 

@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from holystone.replay.order import Order
 from holystone.replay.trace import Trace
 
 STRIDE = 1024
 """Uses between two reports of how far a replay is."""
+
+
+class Order:
+    """Told what happens on a host, and asked what goes. Images are the numbers of the trace.
+
+    For each use, in time order: ``due``; ``arrived``, where the image was not here; ``used``; then
+    ``victim`` while the host is over its budget. ``gone`` follows each image that went, whichever
+    of the two named it. An order is made for one replay.
+    """
+
+    def due(self, now: float, asked: int, host: Host) -> Iterable[int]:  # noqa: ARG002
+        """The images that go before ``asked`` is used, whatever the budget. Never ``asked``.
+
+        Each is taken off the host as soon as it is named.
+        """
+        return ()
+
+    def arrived(self, image: int) -> None:
+        """The image is here now."""
+
+    def used(self, reference: str, image: int, now: float) -> None:
+        """A job asks for this reference now (UTC seconds), and the image behind it is here."""
+
+    def gone(self, image: int) -> None:
+        """The image is here no longer."""
+
+    def victim(self, now: float, asked: int) -> int | None:  # noqa: ARG002
+        """The image that goes next. Never ``asked``; None where no other goes."""
+        return None
 
 
 class Host:
@@ -59,16 +87,14 @@ class Host:
         )
 
     def _pull(self, image: int) -> None:
-        missing = 0
-        waits = False
-        for layer in self._layers[image]:
-            if not self._holders[layer]:
-                missing += self._layer_bytes[layer]
-                waits = True
+        layers = self._layers[image]
+        lacking = [layer for layer in layers if not self._holders[layer]]
+        for layer in layers:
             self._holders[layer] += 1
+        missing = sum(self._layer_bytes[layer] for layer in lacking)
         self._here.add(image)
         self.pulled_bytes += missing
-        self.stalls += waits
+        self.stalls += bool(lacking)
         self.held_bytes += missing
         self.peak_bytes = max(self.peak_bytes, self.held_bytes)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import NamedTuple
 
 from holystone.planner.ranking import WAIT
+from holystone.replay.trace import Trace
 
 
 class TraceFacts(NamedTuple):
@@ -75,3 +77,32 @@ class Watermarks(NamedTuple):
     """What that budget takes of the disk."""
     other_bytes: int
     """What everything but images takes of the disk now."""
+
+
+def facts_of(trace: Trace) -> TraceFacts:
+    """The figures of a trace."""
+    uses = trace.use_images
+    last = {image: at for at, image in enumerate(uses)}
+    first = {uses[at]: at for at in range(len(uses) - 1, -1, -1)}
+    layer_last: dict[int, int] = {}
+    layer_first: dict[int, int] = {}
+    for image, at in first.items():
+        for layer in trace.layers[image]:
+            layer_last[layer] = max(last[image], layer_last.get(layer, -1))
+            layer_first[layer] = min(at, layer_first.get(layer, len(uses)))
+    sizes = trace.image_bytes()
+    change = [0] * (len(uses) + 1)
+    for layer, at in layer_first.items():
+        change[at] += trace.layer_bytes[layer]
+        change[layer_last[layer] + 1] -= trace.layer_bytes[layer]
+    return TraceFacts(
+        name=trace.name,
+        uses=len(uses),
+        references=len(trace.references),
+        images=len(first),
+        layers_bytes=sum(trace.layer_bytes[layer] for layer in layer_first),
+        largest_image_bytes=max(sizes[image] for image in first),
+        working_set_bytes=max(accumulate(change)),
+        first_use=trace.use_times[0],
+        last_use=trace.use_times[-1],
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -19,7 +19,6 @@ from holystone.replay.result import Replayed
 from holystone.replay.trace import Trace
 
 if TYPE_CHECKING:
-    from concurrent.futures import ProcessPoolExecutor
     from multiprocessing.sharedctypes import Synchronized
 
 
@@ -72,12 +71,10 @@ class Replays:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._pool is None:
-            return
-        if kind is not None:
-            for process in active_children():
+        if self._pool is not None:
+            for process in active_children() if kind is not None else ():
                 process.terminate()
-        self._pool.shutdown()
+            self._pool.shutdown()
 
     def uses_done(self) -> int:
         """How many uses have been replayed so far, in all jobs together."""
@@ -98,10 +95,9 @@ class Replays:
         self._known.update(zip(new, self._replayed(new), strict=True))
         return [self._known[_really(job)]._replace(budget_bytes=job.budget_bytes) for job in jobs]
 
-    def _replayed(self, jobs: Sequence[Job]) -> Iterable[Replayed]:
+    def _replayed(self, jobs: Sequence[Job]) -> list[Replayed]:
         if self._pool is None:
             return [run_job(self.trace, self._count_here, job) for job in jobs]
-
         try:
             futures = [self._pool.submit(_run_in_worker, job) for job in jobs]
             # Not by map, which cancels what is left where it is interrupted: the thread behind the
@@ -117,7 +113,6 @@ class Replays:
         self._uses_here += uses
 
     def _start(self) -> None:
-
         context = get_context("fork")
         self._uses = context.Value("q", 0)
         self._pool = ProcessPoolExecutor(
@@ -138,14 +133,8 @@ def run_job(trace: Trace, count: Callable[[int], None] | None, job: Job) -> Repl
     kind = ORDERS[job.order]
     limit = job.budget_bytes if kind.budget == KEPT else None
     host = replay(trace, kind.make(trace, job.budget_bytes), limit, count)
-    return Replayed(
-        job.order,
-        job.budget_bytes,
-        host.pulled_bytes,
-        host.stalls,
-        len(trace.use_times),
-        host.peak_bytes,
-    )
+    uses, peak = len(trace.use_times), host.peak_bytes
+    return Replayed(job.order, job.budget_bytes, host.pulled_bytes, host.stalls, uses, peak)
 
 
 def _really(job: Job) -> Job:
@@ -161,7 +150,6 @@ def _begin_worker(trace: Trace, uses: Synchronized[int]) -> None:
     global _run_here  # noqa: PLW0603 - a worker has no other place to keep what all its jobs need
     # The process that started it ends it: by this signal, or by no longer being there.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
     def count(done: int) -> None:
@@ -172,9 +160,7 @@ def _begin_worker(trace: Trace, uses: Synchronized[int]) -> None:
 
 
 def _end_with_parent() -> None:
-
-    parent = parent_process()
-    if parent is not None:
+    if (parent := parent_process()) is not None:
         parent.join()
         os._exit(1)
 

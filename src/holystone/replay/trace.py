@@ -17,7 +17,8 @@ import sys
 import zlib
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
+from itertools import count
 from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 from holystone.outside.regular_file import NotRegular, open_regular
@@ -69,7 +70,10 @@ def read(path: str) -> Trace:
     """The trace in a file, plain or compressed; ``-`` is standard input. Raises TraceError."""
     name = "standard input" if path == STDIN else path
     try:
-        with _opened(path) as stream:
+        with (
+            nullcontext(sys.stdin.buffer) if path == STDIN else open_regular(path) as file,
+            _unpacked(file, packed=path.endswith(".gz")) as stream,
+        ):
             return parse(_lines(stream, name), name)
     except NotRegular as error:
         raise TraceError(f"cannot read the trace {name}: {error}. {_MEND}") from None
@@ -125,52 +129,32 @@ def _line(record: dict[str, Any]) -> str:
     return safe_json(json.dumps(record, separators=(",", ":")))
 
 
-@contextmanager
-def _opened(path: str) -> Iterator[BinaryIO]:
-    """The bytes of a trace, unpacked. Raises OSError."""
-    if path == STDIN:
-        with _unpacked(sys.stdin.buffer) as stream:
-            yield stream
-        return
-    with open_regular(path) as file, _unpacked(file, packed=path.endswith(".gz")) as stream:
-        yield stream
-
-
-@contextmanager
-def _unpacked(stream: Any, *, packed: bool = False) -> Iterator[BinaryIO]:
+def _unpacked(stream: Any, *, packed: bool) -> AbstractContextManager[Any]:
     """The stream itself, or what is packed in it: its name says so, or its first bytes do."""
-    if not packed and not stream.peek(len(_GZIP)).startswith(_GZIP):
-        yield stream
-        return
-
-    with gzip.open(stream, "rb") as unpacked:
-        yield unpacked
+    packed = packed or stream.peek(len(_GZIP)).startswith(_GZIP)
+    return gzip.open(stream, "rb") if packed else nullcontext(stream)
 
 
 def _lines(stream: BinaryIO, name: str) -> Iterator[bytes]:
     """Each line with its end. Raises TraceError for one that is too long, and for damage."""
-    number = read = 0
-    while True:
-        number += 1
+    read = 0
+    for number in count(1):
+        wrong = ""
         try:
             line = stream.readline(LONGEST_LINE + 1)
         except (EOFError, OSError, zlib.error) as error:
-            raise TraceError(
-                f"{name}:{number}: cannot be read on: {error}. The file is damaged or was cut "
-                "short; copy or write it again."
-            ) from None
+            mend = "The file is damaged or was cut short; copy or write it again."
+            raise TraceError(f"{name}:{number}: cannot be read on: {error}. {mend}") from None
         if not line:
             return
-        if len(line) > LONGEST_LINE:
-            raise TraceError(
-                f"{name}:{number}: the line is longer than {LONGEST_LINE} bytes. A trace has one "
-                "image or one use a line."
-            )
         read += len(line)
-        if read > LARGEST:
-            raise TraceError(
-                f"{name}:{number}: the trace is longer than {LARGEST >> 30} GiB. Give a part of it."
-            )
+        if len(line) > LONGEST_LINE:
+            mend = "A trace has one image or one use a line."
+            wrong = f"the line is longer than {LONGEST_LINE} bytes. {mend}"
+        elif read > LARGEST:
+            wrong = f"the trace is longer than {LARGEST >> 30} GiB. Give a part of it."
+        if wrong:
+            raise TraceError(f"{name}:{number}: {wrong}")
         yield line
 
 
@@ -200,8 +184,8 @@ class _Reader:
         except UnicodeDecodeError:
             self._wrong("is no UTF-8 text")
         except json.JSONDecodeError as error:
-            detail = f"({error.msg}, column {error.colno})"
-            self._wrong(f"is no JSON {detail}. Each line is one JSON object")
+            where = f"({error.msg}, column {error.colno})"
+            self._wrong(f"is no JSON {where}. Each line is one JSON object")
         except (ValueError, RecursionError):
             # A number of thousands of digits, or brackets in brackets.
             self._wrong("is no JSON that can be read. Each line is one JSON object")
@@ -222,15 +206,9 @@ class _Reader:
         if not self._times:
             raise TraceError(f"{self._name}:{lines}: ends here, and no image was used.")
         return Trace(
-            self._name,
-            tuple(self._references),
-            tuple(self._layers),
-            tuple(self._created),
-            tuple(self._layer_bytes),
-            self._times,
-            self._use_references,
-            self._use_images,
-        )
+            self._name, tuple(self._references), tuple(self._layers), tuple(self._created),
+            tuple(self._layer_bytes), self._times, self._use_references, self._use_images,
+        )  # fmt: skip
 
     def _use(self, record: dict[str, Any]) -> None:
         time = self._seconds(record, "time")

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from holystone.outside.regular_file import NotRegular, read_regular
+from holystone.outside.text import said
 from holystone.scan.findings import Unreadable
 
 DOCKERFILE = "Dockerfile"
@@ -57,7 +58,7 @@ def walk(folder: str, fault: Callable[[str, str], None]) -> Iterator[str]:
     left = MOST_ENTRIES
 
     def unlisted(error: OSError) -> None:
-        fault(str(error.filename), f"cannot be listed: {_said(error)}")
+        fault(str(error.filename), f"cannot be listed: {said(error)}")
 
     for inside, folders, names in os.walk(folder, onerror=unlisted):
         folders[:] = sorted(
@@ -98,7 +99,7 @@ def read_text(path: str, roots: Sequence[str] | None = None) -> str:
     except NotRegular as error:
         raise Unreadable(f"{error}, and is not read") from None
     except (OSError, ValueError) as error:
-        raise Unreadable(f"cannot be read: {_said(error)}") from None
+        raise Unreadable(f"cannot be read: {said(error)}") from None
     if b"\0" in content:
         raise Unreadable("it is binary")
     try:
@@ -124,7 +125,3 @@ def repository_of(path: str) -> str:
     """The real path of the repository that a file or folder is in, as ``root_of`` tells it."""
     within = os.path.join(path, "") if os.path.isdir(path) else path
     return os.path.realpath(root_of(within) or ".")
-
-
-def _said(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error)).lower()
