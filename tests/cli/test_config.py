@@ -44,25 +44,19 @@ def test_errors_end_every_command_at_once(holystone: Command, command: str) -> N
     ]
 
 
-def test_one_error_is_one_line(holystone: Command) -> None:
+def test_one_error_is_one_line_and_cannot_command_a_ci_log(holystone: Command) -> None:
     path = written(holystone, "[disk]\nhi = 85\n")
     assert f"{path}:2: disk.hi:" in holystone("plan", *DEMO, HOLYSTONE_CONFIG=path).failed(1)
     said = holystone("config", "show", "--config", holystone.home / "none.toml").failed(1)
     assert "none.toml: --config names this file, and there is none." in said
-
-
-def test_an_unreadable_file_is_an_error(holystone: Command) -> None:
-    path = own(holystone, "[protect]\nnewest = 1\n")
-    os.chmod(path, 0)
-    said = holystone.under(POWERLESS, "plan", *DEMO).failed(1)
-    assert f"{path}: cannot read it: permission denied. Mend that" in said
-
-
-def test_what_a_file_says_cannot_command_a_ci_log(holystone: Command) -> None:
     path = written(holystone, '[protect]\nimages = ["##[group]\\u001b[31m"]\n')
     said = holystone("plan", *DEMO, "--config", path).failed(1)
     assert "##[" not in said
     assert "\x1b" not in said
+    path = own(holystone, "[protect]\nnewest = 1\n")
+    os.chmod(path, 0)
+    said = holystone.under(POWERLESS, "plan", *DEMO).failed(1)
+    assert f"{path}: cannot read it: permission denied. Mend that" in said
 
 
 def test_a_plan_obeys_the_files(holystone: Command) -> None:
@@ -143,26 +137,15 @@ def test_check_tells_what_matches_nothing(holystone: Command) -> None:
         names = ["e2e-*", "no-such-*"]
         [disk]
         low = "1GB free"
-        [[images.rules]]
-        name = "team"
-        images = ["registry.example.com/team/*"]
-        keep = true
-        [[images.rules]]
-        name = "late"
-        images = ["registry.example.com/team/*", "!registry.example.com/team/app"]
-        keep = true
-        [[images.rules]]
-        name = "backend"
-        images = ["registry.example.com/team/backend"]
-        keep = true
-        [[images.rules]]
-        name = "by-digest"
-        images = ["hadolint/*"]
-        keep = true
-        [[images.rules]]
-        name = "none"
-        images = ["nobody/*"]
-        keep = true
+        [images]
+        rules = [
+            {name = "team", images = ["registry.example.com/team/*"], keep = true},
+            {name = "late", images = ["registry.example.com/team/*",
+             "!registry.example.com/team/app"], keep = true},
+            {name = "backend", images = ["registry.example.com/team/backend"], keep = true},
+            {name = "by-digest", images = ["hadolint/*"], keep = true},
+            {name = "none", images = ["nobody/*"], keep = true},
+        ]
         """,
     )
     done = holystone("config", "check", *DEMO, "--config", path, "--json")
@@ -186,15 +169,12 @@ def test_check_tells_what_matches_nothing(holystone: Command) -> None:
     assert done.json["compared_with"] == "ci-runner-07 (simulated)"
 
 
-def test_check_tells_what_has_no_effect_without_an_engine(holystone: Command) -> None:
+def test_check_without_an_engine_or_without_files(holystone: Command) -> None:
     path = written(holystone, '[volumes]\nnames = ["a"]\n')
     done = holystone("config", "check", "--config", path, DOCKER_HOST="unix:///nowhere/docker.sock")
     assert done.code == 0
     assert f"warning: {path}: volumes.names: without effect, since volumes.remove is" in done.out
     assert "Not compared with what is on a host: cannot reach the engine" in done.out
-
-
-def test_check_without_files(holystone: Command) -> None:
     done = holystone("config", "check", *DEMO)
     assert done.code == 0
     assert "No holystone.toml found; using the defaults." in done.out
@@ -207,14 +187,10 @@ def test_init_writes_the_sample_and_never_over_a_file(holystone: Command) -> Non
     again = holystone.shell(f"cd {holystone.home} && holystone config init").failed(1)
     assert "'holystone.toml' exists. It is left as it is" in again
     assert holystone("config", "init", "--print").out == sample()
-    assert (
-        holystone("config", "check", *DEMO, "--config", holystone.home / "holystone.toml").code == 0
-    )
+    written = holystone.home / "holystone.toml"
+    assert holystone("config", "check", *DEMO, "--config", written).code == 0
     said = holystone("config", "init", holystone.home / "no/such/folder.toml").failed(1)
     assert "no such file or directory. Name another file." in said
-
-
-def test_schema(holystone: Command) -> None:
     assert json.loads(holystone("config", "schema").out) == schema()
 
 

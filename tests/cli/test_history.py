@@ -14,7 +14,7 @@ from holystone.cli.recorded import recorded
 from holystone.planner.verdict import Fact, Reason, Rule
 from holystone.store.lock import HostLock
 from holystone.store.migrations import MIGRATIONS
-from tests.cli.command import Command
+from tests.cli.command import Command, Done
 from tests.docs.test_reference import codes, fields, first_cells, section
 from tests.store.examples import KEY, host, opened, plan_of
 
@@ -22,12 +22,11 @@ from tests.store.examples import KEY, host, opened, plan_of
 def done_run(folder: Path, level: str = "routine") -> None:
     """A run that removed two images, skipped one and could not remove a volume."""
     inventory = host(3)
+    first, second, third = (image.id for image in inventory.images)
+    where = {"endpoint": "unix:///run/docker.sock", "job": "4711"}
     with opened(folder) as ledger:
-        run = ledger.runs.begin(
-            plan_of(inventory, level), inventory, endpoint="unix:///run/docker.sock", job="4711"
-        )
+        run = ledger.runs.begin(plan_of(inventory, level), inventory, **where)
         assert run is not None
-        first, second, third = (image.id for image in inventory.images)
         run.settle("image", first, "removed")
         run.settle("image", second, "removed")
         run.settle("image", third, "skipped", "used since planned")
@@ -38,11 +37,13 @@ def done_run(folder: Path, level: str = "routine") -> None:
         )  # fmt: skip
 
 
+def one_line(done: Done) -> str:
+    return " ".join(done.out.split())
+
+
 def test_no_runs_yet(holystone: Command) -> None:
-    done = holystone("history")
-    assert done == (
-        0, "No runs yet. Every clean is recorded here before it removes anything.\n", ""
-    )  # fmt: skip
+    said = "No runs yet. Every clean is recorded here before it removes anything.\n"
+    assert holystone("history") == (0, said, "")
     told = holystone("history", "--json").json
     assert (told["runs"], told["since_at"], told["totals"]["runs"]) == ([], None, 0)
     assert not holystone.state.exists(), "looking makes no ledger"
@@ -77,23 +78,18 @@ def pressed_run(folder: Path) -> None:
     """A run for space that removed two tagged images, one of which the level takes as well."""
     inventory = host(2)
     made = replace(plan_of(inventory), target_free=40 * 10**9)
-    facts: dict[str, Fact] = {
-        "least_free": 40 * 10**9,
-        "idle": 3 * 86400.0,
-        "sign": "last used",
-        "frees": 10,
-    }
+    idle = 3 * 86400.0
+    facts: dict[str, Fact] = {"least_free": 40 * 10**9, "idle": idle, "sign": "last used"}
     reasons = (
-        Reason(Rule.PRESSURE, facts),
+        Reason(Rule.PRESSURE, facts | {"frees": 10}),
         Reason("from-the-future", {"x": 1}),  # type: ignore[arg-type]
         Reason(Rule.UNUSED),
     )
     verdicts = [replace(v, reasons=(r,)) for v, r in zip(made.verdicts, reasons, strict=True)]
     made = replace(made, verdicts=tuple(verdicts))
     with opened(folder) as ledger:
-        run = ledger.runs.begin(
-            made, inventory, endpoint="e", options=("--until-free 40GB", "--no-check-registry")
-        )
+        options = ("--until-free 40GB", "--no-check-registry")
+        run = ledger.runs.begin(made, inventory, endpoint="e", options=options)
         assert run is not None
         for step in made.steps[:2]:
             run.settle(step.kind, step.id, "removed")
@@ -110,7 +106,7 @@ def test_pressure_options_and_reasons(holystone: Command) -> None:
     assert row.endswith("2 tagged images, 1 under pressure; --no-check-registry")
     assert totals.endswith(" 1 tagged image went under pressure.")
     one = holystone("history", "1")
-    text = " ".join(one.out.split())
+    text = one_line(one)
     assert text.startswith("Run 1: routine clean until 40.0 GB free of runner ")
     for words in (
         "options --until-free 40GB --no-check-registry",
@@ -165,7 +161,7 @@ def test_what_an_earlier_version_did_not_record(holystone: Command) -> None:
         database.commit()
     row = holystone("history").lines[1]
     assert row.endswith(" 1 tagged image, reasons not recorded")
-    text = " ".join(holystone("history", "1").out.split())
+    text = one_line(holystone("history", "1"))
     assert "options not recorded" in text
     assert "a:1 10 B removed reason not recorded" in text
     told = holystone("history", "1", "--json").json
@@ -213,7 +209,7 @@ def test_one_run_whole(holystone: Command) -> None:
     done = holystone("history", "1")
     assert (done.code, done.err) == (0, "")
     assert "\x1b" not in done.out
-    text = " ".join(done.out.split())
+    text = one_line(done)
     assert text.startswith("Run 1: routine clean of runner engine unix:///run/docker.sock job 4711")
     for words in (
         "planned 30 B freed 15.0 MB removed 2 images (2 tagged images) skipped 1 failed 1",

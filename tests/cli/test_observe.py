@@ -60,13 +60,8 @@ def test_jobs_of_a_real_engine(
     with holystone.started(*looks) as one, holystone.started(*looks) as two:
         told = [ended(one), ended(two)]
     assert [(done.code, done.err) for done in told] == [(0, ""), (0, "")]
-    counted = [
-        each["uses"]
-        for done in told
-        for each in done.json["references"]
-        if each["reference"] == reference
-    ]
-    assert counted == [1]
+    seen = [each for done in told for each in done.json["references"]]
+    assert [each["uses"] for each in seen if each["reference"] == reference] == [1]
     again = holystone(*looks).json
     assert (again["uses"], again["references"], again["missed"]) == (0, [], [])
     assert again["since_at"] is not None
@@ -140,36 +135,24 @@ SENTENCE = (
 )
 
 
-@pytest.mark.parametrize("name", [(), ("-",)])
-def test_a_trace_goes_to_standard_output(holystone: Command, name: tuple[str, ...]) -> None:
+def test_a_trace_goes_to_standard_output_or_into_a_file(holystone: Command, tmp_path: Path) -> None:
     uses(holystone.state)
-    done = holystone("history", "export", *name)
-    assert done.code == 0
-    assert [json.loads(line) for line in done.out.splitlines()] == TRACE
-    assert done.err == f"holystone: {SENTENCE} to standard output. 1 use had to pull the image.\n"
-
-
-def test_a_trace_goes_into_a_file(holystone: Command, tmp_path: Path) -> None:
-    uses(holystone.state)
-    for name, read in (("t.jsonl", Path.read_bytes), ("t.jsonl.gz", decompressed)):
-        path = tmp_path / name
+    pulled = "1 use had to pull the image.\n"
+    for name in ((), ("-",)):
+        done = holystone("history", "export", *name)
+        assert (done.code, done.err) == (0, f"holystone: {SENTENCE} to standard output. {pulled}")
+        assert [json.loads(line) for line in done.out.splitlines()] == TRACE
+    for path, unpacked in (
+        (tmp_path / "t.jsonl", bytes),
+        (tmp_path / "t.jsonl.gz", gzip.decompress),
+    ):
         done = holystone("history", "export", path)
-        assert done == (0, f"{SENTENCE} to {path}. 1 use had to pull the image.\n", "")
-        assert [json.loads(line) for line in read(path).splitlines()] == TRACE
+        assert done == (0, f"{SENTENCE} to {path}. {pulled}", "")
+        assert [json.loads(line) for line in unpacked(path.read_bytes()).splitlines()] == TRACE
     told = holystone("history", "export", tmp_path / "t.jsonl", "--json").json
     assert told["uses"] == 3
     assert fields(told) == documented("history export --json")
     assert sorted(each.name for each in tmp_path.glob("t.*")) == ["t.jsonl", "t.jsonl.gz"]
-
-
-def decompressed(path: Path) -> bytes:
-    return gzip.decompress(path.read_bytes())
-
-
-def test_a_file_that_cannot_be_written_is_left_as_it_was(
-    holystone: Command, tmp_path: Path
-) -> None:
-    uses(holystone.state)
     missing = tmp_path / "none" / "t.jsonl"
     said = holystone("history", "export", missing).failed(1)
     assert said == f"holystone: cannot write the trace to {missing}: No such file or directory\n"
@@ -180,6 +163,10 @@ def test_a_file_that_cannot_be_written_is_left_as_it_was(
 
 
 def test_several_engines_are_told_apart(holystone: Command) -> None:
+    assert "no usage is recorded yet" in holystone("history", "export").failed(1)
+    with opened(holystone.state) as ledger:
+        ledger.fold(KEY, seen())
+    assert "no usage is recorded yet" in holystone("history", "export").failed(1)
     uses(holystone.state)
     uses(holystone.state, 1, "other/podman")
     several = holystone("history", "export")
@@ -197,20 +184,9 @@ def test_several_engines_are_told_apart(holystone: Command) -> None:
     assert len(chosen.out.splitlines()) == 2
 
 
-def test_nothing_to_export(holystone: Command) -> None:
-    for _ in range(2):
-        assert "no usage is recorded yet" in holystone("history", "export").failed(1)
-        with opened(holystone.state) as ledger:
-            ledger.fold(KEY, seen())
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [("export", "--json"), ("export", "-", "--json"), ("1", "file"), ("--engine", "e"),
-     ("export", "--limit", "3")],
-)  # fmt: skip
-def test_what_makes_no_sense_together(holystone: Command, arguments: tuple[str, ...]) -> None:
-    holystone("history", *arguments).failed(64)
+def test_what_makes_no_sense_together(holystone: Command) -> None:
+    for line in ("export --json", "export - --json", "1 file", "--engine e", "export --limit 3"):
+        holystone("history", *line.split()).failed(64)
 
 
 def test_an_engine_that_tells_no_events_is_observed_all_the_same(holystone: Command) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import select
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -16,9 +16,11 @@ from tests.cli.faulty import Dead, proxied
 from tests.engine.damage import flip, payload
 from tests.engine.restoring import MANIFEST, image, pushed
 from tests.engines import Engine, Registry
-from tests.engines.images import SCRATCH, ImageToLoad, build, busybox_layer, layer, load
+from tests.engines.images import SCRATCH, ImageToLoad, Layer, build, busybox_layer, layer, load
 
 pytestmark = pytest.mark.engine("docker20", "docker28c")
+
+Verify = Callable[..., Done]
 
 
 class Line:
@@ -72,8 +74,19 @@ def line(registry: Registry) -> Iterator[Line]:
     made.close()
 
 
-def told(done: Done) -> dict[str, Any]:
+@pytest.fixture
+def verify(holystone: Command, fresh_engine: Engine) -> Verify:
+    """``holystone verify --json`` on the engine, with these arguments."""
+
+    def run(*arguments: str, host: str = fresh_engine.host) -> Done:
+        return holystone("verify", *arguments, "--json", "-H", host)
+
+    return run
+
+
+def told(done: Done, code: int) -> dict[str, Any]:
     """What the document says of the one damaged image."""
+    assert done.code == code, done
     (found,) = (each for each in done.json["images"] if each["result"] == "damaged")
     assert isinstance(found, dict)
     return found
@@ -88,37 +101,13 @@ def removals(holystone: Command) -> list[dict[str, Any]]:
     return listed
 
 
-def push(engine: Engine, name: str) -> str:
-    """Push a reference; the digest that the registry then has of it."""
+def damaged(engine: Engine, name: str, part: Layer, *below: Layer) -> dict[str, Any] | None:
+    """Load an image, push it, and damage its top layer; what the engine tells of it."""
+    load(engine, ImageToLoad([*below, part], [name]))
     engine.docker("push", name)
-    found = image(engine, name)
-    assert found is not None
-    digests = [each for each in found["RepoDigests"] if each.startswith(name.rpartition(":")[0])]
-    return str(digests[0])
-
-
-def test_one_image_where_others_share_its_base(
-    fresh_engine: Engine, registry: Registry, holystone: Command, unique: str
-) -> None:
-    """The base is whole: the others prove it, and stay as they are, one in use and one local."""
-    name = f"{registry.address}/{unique}:1"
-    base, own = busybox_layer(), layer(unique, 30_000)
-    other = f"localhost/{unique}:other"
-    load(
-        fresh_engine,
-        ImageToLoad([base, own], [name]),
-        ImageToLoad([base, layer(f"{unique} other")], [other]),
-    )
-    push(fresh_engine, name)
-    fresh_engine.docker("create", "--name", unique, "--network", "none", other)
-    before = image(fresh_engine, other)
-    flip(payload(fresh_engine, own))
-    on = ("-H", fresh_engine.host)
-    done = holystone("verify", name, "--repair", "--json", *on)
-    assert done.code == 0, done
-    assert told(done)["repair"] == "repaired"
-    assert image(fresh_engine, other) == before
-    assert holystone("verify", *on).code == 0
+    told = image(engine, name)
+    flip(payload(engine, part))
+    return told
 
 
 def damage_built(engine: Engine, registry: Registry, name: str, file: str) -> None:
@@ -133,82 +122,79 @@ def damage_built(engine: Engine, registry: Registry, name: str, file: str) -> No
     flip(found)
 
 
+def mended_with_cache(verify: Verify) -> None:
+    """What a build left holds what is damaged too: both stay, or both go where that is allowed."""
+    assert "--with-cache" in told(verify("--repair"), 3)["repair_cure"]
+    assert told(verify("--repair", "--with-cache"), 0)["repair"] == "repaired"
+    assert verify().code == 0
+
+
+def test_one_image_where_others_share_its_base(
+    fresh_engine: Engine, registry: Registry, verify: Verify, unique: str
+) -> None:
+    """The base is whole: the others prove it, and stay as they are, one in use and one local."""
+    name, other = f"{registry.address}/{unique}:1", f"localhost/{unique}:other"
+    load(fresh_engine, ImageToLoad([busybox_layer(), layer(f"{unique} other")], [other]))
+    fresh_engine.docker("create", "--name", unique, "--network", "none", other)
+    before = image(fresh_engine, other)
+    damaged(fresh_engine, name, layer(unique, 30_000), busybox_layer())
+    assert told(verify(name, "--repair"), 0)["repair"] == "repaired"
+    assert image(fresh_engine, other) == before
+    assert verify().code == 0
+
+
 def test_build_cache_that_holds_the_damaged_layer(
-    fresh_engine: Engine, registry: Registry, holystone: Command, unique: str
+    fresh_engine: Engine, registry: Registry, holystone: Command, verify: Verify, unique: str
 ) -> None:
     """Left alone it would make the repair fail; it goes where that is allowed, or agreed to."""
     name = f"{registry.address}/{unique}:1"
-    build(
-        fresh_engine,
-        f"{SCRATCH}RUN head -c 300000 /dev/urandom > /{unique}\n",
-        *("-t", name),
-        buildkit=True,
-    )
-    push(fresh_engine, name)
+    lines = f"{SCRATCH}RUN head -c 300000 /dev/urandom > /{unique}\n"
+    build(fresh_engine, lines, *("-t", name), buildkit=True)
+    fresh_engine.docker("push", name)
     damage_built(fresh_engine, registry, name, unique)
-    on = ("-H", fresh_engine.host)
-    left = holystone("verify", "--repair", "--json", *on)
-    assert left.code == 3
-    assert "build cache holds what is damaged too" in told(left)["repair_detail"]
-    assert "--with-cache" in told(left)["repair_cure"]
+    left = told(verify("--repair"), 3)
+    assert "build cache holds what is damaged too" in left["repair_detail"]
     assert image(fresh_engine, name), "nothing was touched"
     assert [each["result"] for each in removals(holystone)] == ["failed"]
-    with holystone.asking("verify", "--repair", *on) as answer:
+    with holystone.asking("verify", "--repair", "-H", fresh_engine.host) as answer:
         assert answer("n\n").code == 3
     assert image(fresh_engine, name), "nothing was touched"
-    mended = holystone("verify", "--repair", "--with-cache", "--json", *on)
-    assert mended.code == 0, mended
-    assert told(mended)["repair"] == "repaired"
+    mended_with_cache(verify)
     assert {"cache", "image"} == {each["kind"] for each in removals(holystone)}
-    assert holystone("verify", *on).code == 0
 
 
 @pytest.mark.engine("docker28c")
 @pytest.mark.parametrize("part", ["config", "manifest"])
 def test_a_build_that_is_remembered_holds_manifest_and_config(
-    fresh_engine: Engine, registry: Registry, holystone: Command, unique: str, part: str
+    fresh_engine: Engine, registry: Registry, verify: Verify, unique: str, part: str
 ) -> None:
     """BuildKit keeps both with its record of the build, where no cache record holds them."""
     name = f"{registry.address}/{unique}:1"
     build(fresh_engine, SCRATCH, *("-t", name), buildkit=True)
-    push(fresh_engine, name)
+    fresh_engine.docker("push", name)
     headers, manifest = registry.call("GET", f"/v2/{unique}/manifests/1", MANIFEST)
     config = manifest["config"]["digest"]
     digest = config if part == "config" else headers["docker-content-digest"]
     (path,) = fresh_engine.data.rglob(f"blobs/sha256/{digest[7:]}")
     flip(path, path.read_bytes().index(b"sha256:") + 10)
-    on = ("-H", fresh_engine.host)
-    left = holystone("verify", "--repair", "--json", *on)
-    assert left.code == 3
-    assert "--with-cache" in told(left)["repair_cure"]
-    mended = holystone("verify", "--repair", "--with-cache", "--json", *on)
-    assert mended.code == 0, mended
-    assert told(mended)["repair"] == "repaired"
-    assert holystone("verify", *on).code == 0
+    mended_with_cache(verify)
 
 
 @pytest.mark.engine("docker20")
 def test_steps_of_a_classic_build(
-    fresh_engine: Engine, registry: Registry, holystone: Command, unique: str
+    fresh_engine: Engine, registry: Registry, verify: Verify, unique: str
 ) -> None:
     """Images without a name, which hold the damaged layer, and which no registry has."""
     name = f"{registry.address}/{unique}:1"
     lines = f"{SCRATCH}RUN head -c 300000 /dev/urandom > /{unique}\nENV A=1\nRUN echo b > /b\n"
     build(fresh_engine, lines, *("-t", name))
-    push(fresh_engine, name)
+    fresh_engine.docker("push", name)
     damage_built(fresh_engine, registry, name, unique)
-    on = ("-H", fresh_engine.host)
-    left = holystone("verify", "--repair", "--json", *on)
-    assert left.code == 3
-    assert "--with-cache" in told(left)["repair_cure"]
-    mended = holystone("verify", "--repair", "--with-cache", "--json", *on)
-    assert mended.code == 0, mended
-    assert told(mended)["repair"] == "repaired"
-    assert holystone("verify", *on).code == 0
+    mended_with_cache(verify)
 
 
 def test_a_registry_that_lacks_a_layer(
-    fresh_engine: Engine, registry: Registry, holystone: Command, unique: str
+    fresh_engine: Engine, registry: Registry, verify: Verify, unique: str
 ) -> None:
     """It has the manifest, and says so when the engine asks."""
     pushed(fresh_engine, registry, unique, "1")
@@ -217,104 +203,74 @@ def test_a_registry_that_lacks_a_layer(
     _, manifest = registry.call("GET", f"/v2/{unique}/manifests/1", MANIFEST)
     lost = manifest["layers"][0]["digest"]
     registry.call("DELETE", f"/v2/{unique}/blobs/{lost}")
-    done = holystone("verify", "--repair", "--json", "-H", fresh_engine.host)
-    assert done.code == 3
-    assert f"lacks blob {lost[7:19]}" in told(done)["repair_detail"]
-    assert told(done)["repair_cure"].startswith("Push the image again")
+    found = told(verify("--repair"), 3)
+    assert f"lacks blob {lost[7:19]}" in found["repair_detail"]
+    assert found["repair_cure"].startswith("Push the image again")
     assert image(fresh_engine, f"{registry.address}/{unique}:1") == before
 
 
 def test_a_registry_that_is_gone(
-    fresh_engine: Engine, line: Line, holystone: Command, unique: str
+    fresh_engine: Engine, line: Line, holystone: Command, verify: Verify, unique: str
 ) -> None:
     name = f"{line.address}/{unique}:1"
-    part = layer(unique, 30_000)
-    load(fresh_engine, ImageToLoad([part], [name]))
-    push(fresh_engine, name)
-    before = image(fresh_engine, name)
-    flip(payload(fresh_engine, part))
+    before = damaged(fresh_engine, name, layer(unique, 30_000))
     line.cut = True
-    done = holystone("verify", "--repair", "--json", "-H", fresh_engine.host)
-    assert done.code == 3
-    assert f"{name}: no answer from {line.address}" in told(done)["repair_detail"]
-    assert told(done)["repair_cure"].startswith("Repair again")
+    found = told(verify("--repair"), 3)
+    assert f"{name}: no answer from {line.address}" in found["repair_detail"]
+    assert found["repair_cure"].startswith("Repair again")
     assert image(fresh_engine, name) == before
     assert [each["result"] for each in removals(holystone)] == ["failed"]
 
 
-def test_a_registry_that_dies_between_removal_and_pull(
-    fresh_engine: Engine, line: Line, holystone: Command, unique: str
+@pytest.mark.parametrize("dies", ["registry", "engine"])
+def test_one_that_dies_at_the_removal(
+    fresh_engine: Engine, line: Line, holystone: Command, verify: Verify, unique: str, dies: str
 ) -> None:
-    """What is gone is in the history, and ``restore`` brings it back as the message says."""
+    """What went, or may have, is in the history; ``restore`` brings it back as the message says."""
     name = f"{line.address}/{unique}:1"
-    part = layer(unique, 30_000)
-    load(fresh_engine, ImageToLoad([part], [name]))
-    push(fresh_engine, name)
-    flip(payload(fresh_engine, part))
+    damaged(fresh_engine, name, layer(unique, 30_000))
 
-    def cut(_number: int) -> None:
+    def die(_number: int) -> None:
+        if dies == "engine":
+            raise Dead
         line.cut = True
 
-    with proxied(fresh_engine.socket, cut) as proxy:
-        done = holystone("verify", "--repair", "--json", "-H", proxy.host)
-    assert done.code == 3
-    assert "removed, and not pulled again" in told(done)["repair_detail"]
+    with proxied(fresh_engine.socket, die) as proxy:
+        found = told(verify("--repair", host=proxy.host), 3)
     (removal,) = removals(holystone)
-    assert removal["result"] == "removed"
-    assert "not pulled again" in removal["detail"]
+    if dies == "engine":
+        assert (found["repair"], removal["result"]) == ("failed", "unknown")
+    else:
+        assert "removed, and not pulled again" in found["repair_detail"]
+        assert removal["result"] == "removed"
+        assert "not pulled again" in removal["detail"]
     line.cut = False
-    cure = told(done)["repair_cure"].split("`")[1].split()
+    cure = found["repair_cure"].split("`")[1].split()
     assert cure[:2] == ["holystone", "restore"]
     restored = holystone(*cure[1:], "-H", fresh_engine.host)
     assert restored.code == 0, restored
     assert image(fresh_engine, name)
-    assert holystone("verify", "-H", fresh_engine.host).code == 0
-
-
-@pytest.mark.engine("docker20")
-def test_an_engine_that_goes_away_at_the_removal(
-    fresh_engine: Engine, registry: Registry, holystone: Command, unique: str
-) -> None:
-    """Nobody knows whether it was made: the history says so, and ``restore`` looks."""
-    name = f"{registry.address}/{unique}:1"
-    part = layer(unique, 30_000)
-    load(fresh_engine, ImageToLoad([part], [name]))
-    push(fresh_engine, name)
-    flip(payload(fresh_engine, part))
-
-    def die(_number: int) -> None:
-        raise Dead
-
-    with proxied(fresh_engine.socket, die) as proxy:
-        done = holystone("verify", "--repair", "--json", "-H", proxy.host)
-    assert done.code == 3, done
-    assert told(done)["repair"] == "failed"
-    assert [each["result"] for each in removals(holystone)] == ["unknown"]
-    cure = told(done)["repair_cure"].split("`")[1].split()
-    assert holystone(*cure[1:], "-H", fresh_engine.host).code == 0
-    assert image(fresh_engine, name)
+    assert dies == "engine" or verify().code == 0
 
 
 def test_a_tag_that_moved_in_the_registry(
-    fresh_engine: Engine, registry: Registry, holystone: Command, unique: str
+    fresh_engine: Engine, registry: Registry, verify: Verify, unique: str
 ) -> None:
     """The image comes back by its digest, and keeps its tag here."""
-    name = f"{registry.address}/{unique}:1"
+    name, kept = f"{registry.address}/{unique}:1", f"localhost/{unique}:kept"
     part = layer(unique, 30_000)
     load(fresh_engine, ImageToLoad([layer(f"{unique} newer", 20_000)], [f"localhost/{unique}:new"]))
     load(fresh_engine, ImageToLoad([part], [name]))
-    push(fresh_engine, name)
+    fresh_engine.docker("push", name)
     before = image(fresh_engine, name)
-    fresh_engine.docker("tag", name, f"localhost/{unique}:kept")
+    fresh_engine.docker("tag", name, kept)
     fresh_engine.docker("tag", f"localhost/{unique}:new", name)
     fresh_engine.docker("push", name)
-    fresh_engine.docker("tag", f"localhost/{unique}:kept", name)
+    fresh_engine.docker("tag", kept, name)
     flip(payload(fresh_engine, part))
-    on = ("-H", fresh_engine.host)
-    done = holystone("verify", f"localhost/{unique}:kept", "--repair", "--json", *on)
-    assert done.code == 0, done
+    assert told(verify(kept, "--repair"), 0)["repair"] == "repaired"
     assert before is not None
-    for tag in (name, f"localhost/{unique}:kept"):
+    for tag in (name, kept):
         after = image(fresh_engine, tag)
         assert after is not None
         assert after["Id"] == before["Id"]

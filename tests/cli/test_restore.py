@@ -12,8 +12,8 @@ from tests.cli.command import Command
 from tests.cli.test_levels import CONFIG
 from tests.docs.test_reference import codes, fields, first_cells, section
 from tests.engine.refreshing import move_tag
-from tests.engine.restoring import forget, image, login, pushed
-from tests.engines import Engine, Registry, start_registry
+from tests.engine.restoring import forget, image, pushed
+from tests.engines import Engine, Registry
 from tests.engines.artifacts import image_config, push_image
 from tests.engines.images import SCRATCH, ImageToLoad, build, layer, load
 
@@ -142,7 +142,7 @@ def test_what_the_engine_cannot_unpack_comes_back_with_its_tag(
     assert now["Id"] == before["Id"]
 
 
-@pytest.mark.engine("docker20", "docker28c")
+@pytest.mark.engine("docker20", "docker28c", "podman5")
 def test_some_do_not_come_back(
     fresh_engine: Engine, registry: Registry, holystone: Command, unique: str, config: Path
 ) -> None:
@@ -159,12 +159,16 @@ def test_some_do_not_come_back(
     assert {name.rpartition("-")[2]: item["result"] for name, item in items.items()} == {
         "good": "restored",
         "gone": "failed",
-        f"localhost/{unique}".rpartition("-")[2]: "lost"
+        # Where every image has a digest only the attempt can tell.
+        local.rpartition(":")[0].rpartition("-")[2]: "lost"
         if fresh_engine.store == "classic"
         else "failed",
     }
+    said = next(item["detail"] for name, item in items.items() if name.endswith("-gone"))
+    assert "unknown" in said or "not found" in said
     assert fields(done.json) == documented()
     assert image(fresh_engine, good) is not None
+    assert image(fresh_engine, gone) is None
     assert holystone("restore", *on, good, "-v").code == 0
     assert holystone("restore", "1", *on, local).code == 3
     said = holystone("restore", *on, "nothing:1", "--dry-run").failed(1)
@@ -175,27 +179,6 @@ def documented() -> set[str]:
     """The fields of the document, by its description."""
     told = codes(first_cells(section("docs/reference/json.md", "restore --json")))
     return {name for name in told if not any(each.startswith(f"{name}.") for each in told)}
-
-
-@pytest.mark.engine("docker20")
-def test_a_registry_that_wants_a_login(
-    fresh_engine: Engine, holystone: Command, unique: str, config: Path, registry: Registry
-) -> None:
-    locked = start_registry(locked=True)
-    try:
-        reference = pushed(fresh_engine, locked, unique, "1")
-        # Without a login nobody can ask it.
-        clean(holystone, fresh_engine, config, "--no-check-registry")
-        on = ("-H", fresh_engine.host)
-        refused = holystone("restore", *on)
-        assert refused.code == 3
-        assert "no basic auth credentials" in refused.out
-        (holystone.home / ".docker").mkdir()
-        (holystone.home / ".docker/config.json").write_text(json.dumps(login(locked)))
-        assert holystone("restore", *on).code == 0
-        assert image(fresh_engine, reference) is not None
-    finally:
-        locked.stop()
 
 
 @pytest.mark.engine("docker20")

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holystone.config import directions
-from holystone.config import load as loading
 from holystone.config.directions import Direction
 from holystone.config.keys import KEYS, RULE_KEYS, Key
 from holystone.config.load import HERE, Configuration, load
@@ -287,16 +286,6 @@ def test_the_owners_own_file_has_full_say(level: str, here: str, owners: str) ->
     if owners and level == "routine":
         assert made.takes.volumes
         assert made.grace.other == 0
-
-
-@pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a home, and one in which the work is done."""
-    for name in ("home/.config/holystone", "work", "etc"):
-        (tmp_path / name).mkdir(parents=True)
-    monkeypatch.chdir(tmp_path / "work")
-    monkeypatch.setattr(loading, "SYSTEM", str(tmp_path / "etc/holystone.toml"))
-    return tmp_path
 
 
 def found(host: Path, explicit: str | None = None, **variables: str) -> Configuration:

@@ -10,23 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from holystone.config import load as loading
 from holystone.config.errors import ConfigError
 from holystone.config.load import Docker, load
 from holystone.planner.policy import LEVELS, TAKES, Policy
 
 GIGABYTE = 10**9
 BUDGET = '[build_cache]\nbudget = "{}GB"\n'
-
-
-@pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a home, a folder of the system, and one in which the work is done."""
-    for name in ("home/.config/holystone", "work", "etc"):
-        (tmp_path / name).mkdir(parents=True)
-    monkeypatch.chdir(tmp_path / "work")
-    monkeypatch.setattr(loading, "SYSTEM", str(tmp_path / "etc/holystone.toml"))
-    return tmp_path
 
 
 def environ(host: Path, **variables: str) -> dict[str, str]:

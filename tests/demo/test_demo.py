@@ -30,12 +30,8 @@ def test_it_is_a_busy_runner() -> None:
     assert len(inventory.images) >= 45
     assert len(inventory.containers) == 17
     assert len(inventory.cache) >= 55
-    assert {container.state for container in inventory.containers} == {
-        "running",
-        "paused",
-        "created",
-        "exited",
-    }
+    states = {container.state for container in inventory.containers}
+    assert states == {"running", "paused", "created", "exited"}
     total, free = inventory.disk.total_bytes, inventory.disk.free_bytes
     assert total is not None
     assert free is not None
@@ -77,27 +73,12 @@ def test_a_routine_clean_of_it_frees_exactly_what_it_says() -> None:
     # What a newcomer should see: every kind of reason.
     rules = {(verdict.kind, reason.rule) for verdict in made.verdicts for reason in verdict.reasons}
     assert rules >= {
-        ("container", "stopped"),
-        ("container", "young"),
-        ("container", "in-use"),
-        ("container", "needed-by"),
-        ("container", "restart"),
-        ("container", "stopped-group"),
-        ("container", "tool"),
-        ("image", "tagged"),
-        ("image", "in-use"),
-        ("image", "untagged"),
-        ("image", "young"),
-        ("image", "parent"),
-        ("cache", "over-budget"),
-        ("cache", "within-budget"),
-        ("cache", "needed"),
-        ("cache", "in-use"),
-        ("cache", "shared"),
-        ("volume", "in-use"),
-        ("volume", "level"),
-        ("network", "builtin"),
-        ("network", "level"),
+        *(("container", rule) for rule in ("stopped", "young", "in-use", "needed-by", "restart")),
+        *(("container", rule) for rule in ("stopped-group", "tool")),
+        *(("image", rule) for rule in ("tagged", "in-use", "untagged", "young", "parent")),
+        *(("cache", rule) for rule in ("over-budget", "within-budget", "needed", "in-use")),
+        *(("cache", "shared"), ("volume", "in-use"), ("volume", "level")),
+        *(("network", "builtin"), ("network", "level")),
     }
 
 

@@ -11,7 +11,6 @@ import pytest
 from holystone.engine.observe import Lists, read_lists
 from holystone.operations.bring_back import (
     FAILED,
-    LOST,
     PRESENT,
     RESTORED,
     carry_out,
@@ -21,7 +20,7 @@ from holystone.operations.restore import resolve as resolve_run
 from holystone.registry.credentials import Credentials
 from holystone.registry.pull import Puller
 from holystone.store.store import Store
-from tests.engine.restoring import forget, image, login, pushed, recorded_clean
+from tests.engine.restoring import image, login, pushed, recorded_clean
 from tests.engine_client.clients import client_of
 from tests.engines import Engine, Registry, start_registry
 from tests.engines.images import ImageToLoad, layer, load
@@ -124,27 +123,6 @@ def test_an_image_that_had_a_digest_only(
     assert undo(fresh_engine, tmp_path, reference) == {before: Done(RESTORED, "", before)}
     assert image_id(fresh_engine, reference) == before
     assert tags(fresh_engine, reference) == set()
-
-
-def test_what_cannot_come_back_does_not_keep_the_rest(
-    fresh_engine: Engine, registry: Registry, unique: str, tmp_path: Path
-) -> None:
-    """The registry has forgotten one, another was never in any, a third comes back."""
-    good, gone = (pushed(fresh_engine, registry, f"{unique}-{n}", "1") for n in ("good", "gone"))
-    good_id, gone_id = image_id(fresh_engine, good), image_id(fresh_engine, gone)
-    (local,) = load(
-        fresh_engine, ImageToLoad([layer(f"{unique} local")], [f"localhost/{unique}:1"])
-    )
-    forget(registry, gone)
-    number = recorded_clean(fresh_engine, tmp_path)
-    done = undo(fresh_engine, tmp_path, number=number)
-    assert done[good_id].result == RESTORED
-    assert done[gone_id].result == FAILED
-    assert "unknown" in done[gone_id].detail or "not found" in done[gone_id].detail
-    # Where every image has a digest only the attempt can tell.
-    assert done[local].result == (LOST if fresh_engine.store == "classic" else FAILED)
-    assert image(fresh_engine, good_id) is not None
-    assert image(fresh_engine, gone_id) is None
 
 
 def test_a_tag_that_moved_meanwhile_stays(

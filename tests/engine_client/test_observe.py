@@ -16,7 +16,6 @@ from holystone.engine.transport.endpoint import resolve
 from holystone.operations.live_host import LiveHost
 from holystone.planner.inventory import Container, Inventory
 from holystone.store.store import Store
-from holystone.usage.store_port import Memory
 from tests.engine.cleaning import live_host
 from tests.engine.restoring import pushed
 from tests.engine_client.proxy import Front, proxy
@@ -47,14 +46,14 @@ def lists(kind: str) -> list[str]:
     return sorted([*LISTS, IMAGES[kind], "GET /containers/json?all=1", *CACHE[kind]])
 
 
-def host_behind(front: Front, memory: Memory, *, remote: bool) -> LiveHost:
+def host_behind(front: Front, memory: Store, *, remote: bool) -> LiveHost:
     """The host as seen through a proxy; ``remote``: its files are not here."""
     here = resolve(front.url, None, {})
     there = here._replace(scheme="tcp", address="elsewhere:2375") if remote else here
     return LiveHost(Client(there, 60, lambda _, timeout: connect(here, timeout)), memory)
 
 
-def look(front: Front, memory: Memory, *, remote: bool) -> tuple[Inventory, list[str]]:
+def look(front: Front, memory: Store, *, remote: bool) -> tuple[Inventory, list[str]]:
     """All that can be asked of a host, and the questions.
 
     Podman is also asked which manifest lists there are, where an image has no tag.
@@ -312,7 +311,6 @@ def test_an_image_has_a_digest_in_each_of_its_repositories(
 
 
 def test_networks_of_ones_own_are_told_from_the_engines(fresh_engine: Engine, unique: str) -> None:
-    """Those the engine came with are built in."""
     fresh_engine.docker("network", "create", "--internal", "--label", "a=b", unique)
     host = live_host(fresh_engine)
     networks = host.observe().networks

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from holystone.operations.digest_check import Damage, check, misnamed
-from holystone.operations.image_archive import Archive, read_archive
+from holystone.operations.digest_check import Damage, check, first_missing, misnamed
+from holystone.operations.image_archive import Archive, Part, read_archive
 from tests.engines.images import ImageToLoad, layer, write_archive
 
 LAYER = layer("archive", 700_000)
@@ -159,3 +159,35 @@ def test_every_cut_and_garbage_are_noticed() -> None:
         assert read(content[:at] + noise.randbytes(600)).fault
     assert read(noise.randbytes(50_000)).fault
     assert read(b"").fault
+
+
+INDEX, MANIFEST, CONFIG = (f"sha256:{digit * 64}" for digit in "123")
+LAYERS = [f"sha256:{digit * 64}" for digit in "579"]
+
+
+@pytest.mark.parametrize(
+    ("written", "top", "missing"),
+    [
+        # In the order of digests: those after the first are missing because the export ended.
+        ((INDEX, MANIFEST, CONFIG, LAYERS[0]), INDEX, LAYERS[1]),
+        ((MANIFEST,), MANIFEST, CONFIG),
+        # In any order, where only one is missing.
+        ((LAYERS[1], MANIFEST, CONFIG, LAYERS[0]), MANIFEST, LAYERS[2]),
+        # Without a manifest, or an order, none is named; nor where nothing is missing.
+        ((CONFIG,), MANIFEST, ""),
+        ((CONFIG, MANIFEST), MANIFEST, ""),
+        ((MANIFEST, CONFIG, *LAYERS), MANIFEST, ""),
+    ],
+)
+def test_which_blob_an_export_of_the_containerd_store_ends_at(
+    written: tuple[str, ...], top: str, missing: str
+) -> None:
+    layers = [{"digest": each} for each in LAYERS]
+    documents = {
+        INDEX: {"manifests": [{"digest": MANIFEST}]},
+        MANIFEST: {"config": {"digest": CONFIG}, "layers": layers},
+    }
+    names = {each: f"blobs/sha256/{each[7:]}" for each in written}
+    parts = {name: Part(1, each, each) for each, name in names.items()}
+    told = {names[each]: document for each, document in documents.items() if each in names}
+    assert first_missing(Archive(parts, told, {}), top) == missing

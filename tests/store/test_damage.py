@@ -59,30 +59,19 @@ def use(ledger: Store) -> None:
         pass
 
 
-def garbage() -> bytes:
-    return b"no database at all " * 100
-
-
-def truncated() -> bytes:
-    return written()[:10_000]
-
-
-def cut_off_in_its_head() -> bytes:
-    return written()[:80]
-
-
-def broken_after_its_head() -> bytes:
-    return b"SQLite format 3\0" + b"\1" * 4080
+GARBAGE = b"no database at all " * 100
 
 
 @pytest.mark.parametrize(
-    "content",
-    [garbage, truncated, cut_off_in_its_head, broken_after_its_head],
-    ids=lambda make: make.__name__,
-)
-def test_it_is_set_aside_and_a_new_one_begun(tmp_path: Path, content: Callable[[], bytes]) -> None:
+    "damaged",
+    [lambda: GARBAGE, lambda: written()[:10_000], lambda: written()[:80],
+     lambda: b"SQLite format 3\0" + b"\1" * 4080],
+    ids=["garbage", "cut off", "cut off in its head", "broken after its head"],
+)  # fmt: skip
+def test_it_is_set_aside_and_a_new_one_begun(tmp_path: Path, damaged: Callable[[], bytes]) -> None:
     """One warning says so; the file is kept, and the new one works at once."""
-    (tmp_path / FILE).write_bytes(content())
+    content = damaged()
+    (tmp_path / FILE).write_bytes(content)
     warnings: list[str] = []
     ledger = Store(str(tmp_path), warnings.append)
     use(ledger)
@@ -91,7 +80,7 @@ def test_it_is_set_aside_and_a_new_one_begun(tmp_path: Path, content: Callable[[
     ledger.close()
     (warning,) = warnings
     (aside,) = tmp_path.glob(f"{FILE}.damaged-*Z")
-    assert aside.read_bytes() == content()
+    assert aside.read_bytes() == content
     assert f"the ledger {tmp_path / FILE} is damaged: " in warning
     assert f"It is now {aside.name}, and a new one is begun." in warning
     with opened(tmp_path) as again:
@@ -144,27 +133,6 @@ def test_noise_in_the_table_of_images_is_noticed(tmp_path: Path) -> None:
     assert noticed > pages / 2
 
 
-def test_leases_are_taken_along_where_they_can_be_read(tmp_path: Path) -> None:
-    """A job was told that its images are safe; it is another table that is broken."""
-    with opened(tmp_path) as ledger:
-        use(ledger)
-        (lease,) = ledger.leases.add(["python"], until=NOW + 60, job="7", now=NOW)
-        (page,) = ledger.read(
-            lambda database: database.execute(
-                "SELECT rootpage FROM sqlite_schema WHERE name = 'image'"
-            ).fetchone()
-        )
-    with (tmp_path / FILE).open("r+b") as file:
-        file.seek((page - 1) * 4096)
-        file.write(b"\xff" * 4096)
-    warnings: list[str] = []
-    ledger = Store(str(tmp_path), warnings.append)
-    assert ledger.recall(KEY) == {}
-    assert ledger.recall_leases(NOW) == (lease,)
-    ledger.close()
-    assert len(warnings) == 1
-
-
 USER = """
 import sys
 from holystone.store.store import Store
@@ -181,7 +149,7 @@ print(len(warnings))
 
 def test_many_that_find_it_at_once_set_aside_one_file(tmp_path: Path) -> None:
     """The others take the new one: it must not be taken for the damaged one."""
-    (tmp_path / FILE).write_bytes(garbage())
+    (tmp_path / FILE).write_bytes(GARBAGE)
     users = [
         subprocess.Popen(
             [sys.executable, "-c", USER, tmp_path],
@@ -199,7 +167,7 @@ def test_many_that_find_it_at_once_set_aside_one_file(tmp_path: Path) -> None:
 def test_files_set_aside_do_not_pile_up(tmp_path: Path) -> None:
     """A failing disk would have one in every run."""
     for number in range(6):
-        (tmp_path / FILE).write_bytes(garbage() + bytes([number]))
+        (tmp_path / FILE).write_bytes(GARBAGE + bytes([number]))
         warnings: list[str] = []
         ledger = Store(str(tmp_path), warnings.append)
         ledger.recall(KEY)

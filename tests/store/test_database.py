@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import stat
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from holystone.store.migrations import MIGRATIONS
 from holystone.store.opening import open_database
 from holystone.store.store import Store
 from holystone.usage.store_port import ImageFacts
-from tests.store.examples import opened
+from tests.store.examples import NOW, host, opened, plan_of
 
 
 def sqlite_file(folder: Path, *statements: str) -> str:
@@ -34,17 +33,16 @@ def sqlite_file(folder: Path, *statements: str) -> str:
     return str(folder)
 
 
-def a_file_as_folder(folder: Path) -> str:
-    folder.write_text("not a folder")
-    return str(folder)
+def a_file(path: Path) -> str:
+    path.write_text("not a folder")
+    return str(path)
 
 
-def a_folder_below_a_file(folder: Path) -> str:
-    folder.write_text("not a folder")
-    return str(folder / "state")
+def a_folder_below_a_file(path: Path) -> str:
+    return f"{a_file(path)}/below"
 
 
-def a_folder_nobody_can_make(folder: Path) -> str:
+def a_folder_nobody_can_make(_: Path) -> str:
     return "/proc/holystone"
 
 
@@ -53,27 +51,20 @@ def a_folder_as_file(folder: Path) -> str:
     return str(folder)
 
 
-def of_a_newer_version(folder: Path) -> str:
-    return sqlite_file(folder, f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
-
-
 def of_another_program(folder: Path) -> str:
     return sqlite_file(folder, "CREATE TABLE image (name TEXT)")
+
+
+def of_a_newer_version(folder: Path) -> str:
+    return sqlite_file(folder, f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
 
 
 def without_its_tables(folder: Path) -> str:
     return sqlite_file(folder, f"PRAGMA user_version = {len(MIGRATIONS)}")
 
 
-UNUSABLE = [
-    a_file_as_folder,
-    a_folder_below_a_file,
-    a_folder_nobody_can_make,
-    a_folder_as_file,
-    of_a_newer_version,
-    of_another_program,
-    without_its_tables,
-]
+FAULTS = [a_folder_as_file, of_a_newer_version, of_another_program, without_its_tables]
+UNUSABLE = [a_file, a_folder_below_a_file, a_folder_nobody_can_make, *FAULTS]
 
 
 @pytest.mark.parametrize("make", UNUSABLE, ids=lambda make: make.__name__)
@@ -87,6 +78,10 @@ def test_an_unusable_ledger_warns_once_and_fails_nothing(
     assert memory.recall("engine") == {}
     memory.remember("engine", {"1": ImageFacts(first_seen=5.0)}, {"1"})
     assert memory.recall("engine") == {}
+    inventory = host(1)
+    assert memory.runs.begin(plan_of(inventory), inventory, endpoint="e") is None
+    assert memory.runs.last_ended("engine") is None
+    assert memory.recall_leases(NOW) == ()
     memory.close()
     (warning,) = warnings
     assert folder in warning
@@ -95,7 +90,7 @@ def test_an_unusable_ledger_warns_once_and_fails_nothing(
     assert "\n" not in warning
 
 
-@pytest.mark.parametrize("make", UNUSABLE[3:], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", FAULTS, ids=lambda make: make.__name__)
 def test_a_ledger_that_can_be_used_again_is_used_again(
     tmp_path: Path, make: Callable[[Path], str]
 ) -> None:
@@ -155,7 +150,10 @@ def test_leases_that_could_not_be_read_count_as_unread_for_a_while(
 def test_a_fault_that_took_long_is_not_tried_again_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Hundreds of removals must not wait for somebody who writes all the time, each anew."""
+    """Hundreds of removals must not wait for somebody who writes all the time, each anew.
+
+    Readers go on meanwhile.
+    """
     monkeypatch.setattr(opening, "_WAIT_SECONDS", 0.1)
     monkeypatch.setattr(database, "_SLOW_SECONDS", 0.05)
     fact = {"1": ImageFacts(first_seen=5.0)}
@@ -164,6 +162,7 @@ def test_a_fault_that_took_long_is_not_tried_again_at_once(
     memory.remember("engine", fact, fact)
     other = open_database(str(tmp_path)).connection
     other.execute("BEGIN IMMEDIATE")
+    assert memory.recall("engine") == fact
     began = time.monotonic()
     for _ in range(50):
         memory.remember("engine", {"2": fact["1"]}, {"1", "2"})
@@ -176,7 +175,8 @@ def test_a_fault_that_took_long_is_not_tried_again_at_once(
     memory.remember("engine", {"2": fact["1"]}, {"1", "2"})
     assert set(memory.recall("engine")) == {"1", "2"}
     memory.close()
-    assert len(warnings) == 1
+    (warning,) = warnings
+    assert "locked" in warning
 
 
 def test_a_file_that_was_refused_is_left_as_it_was(tmp_path: Path) -> None:
@@ -195,14 +195,11 @@ def test_a_file_that_was_refused_is_left_as_it_was(tmp_path: Path) -> None:
     connection.close()
 
 
-def test_a_new_ledger_is_for_its_owner_alone(tmp_path: Path) -> None:
-    """Folders above it are made as well; what jobs run is nobody else's business."""
-    folder = tmp_path / "a" / "b"
-    connection = open_database(str(folder)).connection
+def test_a_new_ledger_has_the_newest_version_and_a_log(tmp_path: Path) -> None:
+    connection = open_database(str(tmp_path / "a" / "b")).connection
     assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
-    assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
 
 
 def test_many_can_make_the_same_ledger_at_once(tmp_path: Path) -> None:
@@ -260,26 +257,6 @@ def test_a_migration_that_fails_leaves_the_version_before_it(
     assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS) + 1,)
     assert connection.execute("SELECT * FROM extra, more").fetchall() == []
     connection.close()
-
-
-def test_a_writer_that_takes_too_long_is_not_waited_for_for_ever(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Readers go on meanwhile; a second writer gives up, with a warning."""
-    monkeypatch.setattr(opening, "_WAIT_SECONDS", 0.1)
-    fact = {"1": ImageFacts(first_seen=5.0)}
-    warnings: list[str] = []
-    memory = Store(str(tmp_path), warnings.append)
-    memory.remember("engine", fact, fact)
-    other = open_database(str(tmp_path)).connection
-    other.execute("BEGIN IMMEDIATE")
-    assert memory.recall("engine") == fact
-    memory.remember("engine", {"2": fact["1"]}, {"1", "2"})
-    other.execute("ROLLBACK")
-    other.close()
-    memory.close()
-    assert len(warnings) == 1
-    assert "locked" in warnings[0]
 
 
 @pytest.mark.parametrize(

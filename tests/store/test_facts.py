@@ -18,12 +18,9 @@ from holystone.store.opening import open_database
 from holystone.store.store import Store
 from holystone.usage.store_port import ImageFacts
 from tests.engines.places import REPOSITORY
+from tests.store.examples import no_warning
 
 ENGINE = "engine/classic"
-
-
-def no_warning(message: str) -> None:
-    raise AssertionError(message)
 
 
 @pytest.fixture

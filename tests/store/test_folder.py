@@ -60,6 +60,17 @@ def files_of(folder: Path) -> list[str]:
     return sorted(found - {lease_file.NAME})
 
 
+def refused(folder: Path) -> list[str]:
+    """The warnings where it is used all the same."""
+    warnings: list[str] = []
+    ledger = Store(str(folder), warnings.append)
+    ledger.recall(KEY)
+    ledger.remember(KEY, {}, ())
+    ledger.close()
+    HostLock(str(folder), KEY, warnings.append).acquire("clean").release()
+    return warnings
+
+
 def test_a_new_one_is_for_its_owner_alone(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
@@ -130,14 +141,7 @@ def test_a_link_in_place_of_any_file_is_not_followed(tmp_path: Path) -> None:
         for target_of_link in (target, tmp_path / "missing"):
             folder.joinpath(name).unlink(missing_ok=True)
             folder.joinpath(name).symlink_to(target_of_link)
-            warnings: list[str] = []
-            ledger = Store(str(folder), warnings.append)
-            ledger.recall(KEY)
-            ledger.remember(KEY, {}, ())
-            ledger.close()
-            HostLock(str(folder), KEY, warnings.append).acquire("clean").release()
-            assert warnings, name
-            assert all("Traceback" not in warning for warning in warnings)
+            warnings = refused(folder)
             assert any(f"{folder / name}: it is a symbolic link" in w for w in warnings)
         folder.joinpath(name).unlink()
         assert target.read_text() == SECRET
@@ -175,12 +179,7 @@ def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
         for make in (os.mkfifo, lambda path: os.link(tmp_path / "target", path)):
             folder.joinpath(name).unlink(missing_ok=True)
             make(folder / name)
-            warnings: list[str] = []
-            ledger = Store(str(folder), warnings.append)
-            ledger.recall(KEY)
-            ledger.close()
-            HostLock(str(folder), KEY, warnings.append).acquire("clean").release()
-            assert f"{folder / name}: it " in warnings[0]
+            assert f"{folder / name}: it " in refused(folder)[0]
         folder.joinpath(name).unlink()
     assert (tmp_path / "target").read_text() == SECRET
 
@@ -218,12 +217,7 @@ def test_a_file_of_a_stranger_is_not_used(place: Path) -> None:
         (place / "state" / name).unlink(missing_ok=True)
         (place / "state" / name).touch()
         os.chown(place / "state" / name, STRANGER, STRANGER)
-        warnings: list[str] = []
-        ledger = Store(str(place / "state"), warnings.append)
-        ledger.recall(KEY)
-        ledger.close()
-        HostLock(str(place / "state"), KEY, warnings.append).acquire("clean").release()
-        assert f"it belongs to uid {STRANGER}" in warnings[0]
+        assert f"it belongs to uid {STRANGER}" in refused(place / "state")[0]
         (place / "state" / name).unlink()
 
 
@@ -297,12 +291,7 @@ def test_a_member_cannot_make_root_write_elsewhere(place: Path) -> None:
             (folder / name).symlink_to(target)
 
         as_user(STRANGER, plant, groups=(MEMBERS,))
-        warnings: list[str] = []
-        ledger = Store(str(folder), warnings.append)
-        ledger.remember(KEY, {}, ())
-        ledger.close()
-        HostLock(str(folder), KEY, warnings.append).acquire("clean").release()
-        assert f"{folder / name}: it is a symbolic link" in warnings[0]
+        assert f"{folder / name}: it is a symbolic link" in refused(folder)[0]
         assert target.read_text() == SECRET
         assert stat.S_IMODE(target.stat().st_mode) == 0o600
         (folder / name).unlink()

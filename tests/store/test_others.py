@@ -104,10 +104,6 @@ def test_a_user_does_not_read_what_is_not_for_others(home: Path, tmp_path: Path)
     as_user(STRANGER + 1, another)
 
 
-def replaced(file: Path, content: bytes) -> None:
-    file.write_bytes(content)
-
-
 def entry(**values: Any) -> dict[str, Any]:
     return {"key": "k", "job": "7", "written": "app", "until": NOW + 60, **values}
 

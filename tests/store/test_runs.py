@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -18,7 +17,6 @@ from holystone.store import run as writing
 from holystone.store.lock import HostLock
 from holystone.store.records import Removed
 from holystone.store.recovery import FOUND_GONE, NOT_TRIED
-from holystone.store.store import Store
 from tests.engines.places import REPOSITORY
 from tests.store.examples import KEY, NOW, host, opened, plan_of
 
@@ -219,20 +217,6 @@ def test_a_history_does_not_grow_for_ever(tmp_path: Path) -> None:
         assert [run.id for run in ledger.runs.list(1)] == [4]
         assert ledger.runs.removed(1) == []
         assert len(ledger.runs.removed(3)) == 2
-
-
-def test_a_run_that_cannot_be_written_goes_on(tmp_path: Path) -> None:
-    """One warning, whatever is asked of it."""
-    (tmp_path / "file").touch()
-    warnings: list[str] = []
-    ledger = Store(str(tmp_path / "file"), warnings.append)
-    inventory = host(1)
-    assert ledger.runs.begin(plan_of(inventory), inventory, endpoint="e") is None
-    assert ledger.runs.last_ended(KEY) is None
-    assert ledger.recall_leases(NOW) == ()
-    (warning,) = warnings
-    assert str(tmp_path / "file") in warning
-    assert os.listdir(tmp_path) == ["file"]
 
 
 def test_a_run_in_several_rounds_is_one(tmp_path: Path) -> None:

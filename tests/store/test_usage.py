@@ -7,13 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from holystone.planner.demand import Company
 from holystone.planner.inventory import CacheRecord
 from holystone.planner.usage import Use
-from holystone.store import usage as uses
-from holystone.store.engine_facts import Pulled
 from holystone.store.folder import FILE
 from holystone.store.migrations import MIGRATIONS
 from holystone.usage.sighting import Bookmark, Sighting
@@ -155,13 +151,6 @@ def test_what_holystone_pulls_itself_is_no_use(tmp_path: Path) -> None:
         assert ledger.recall_bookmark("other").own_pulls == ()
 
 
-def test_speeds_are_told_by_registry(tmp_path: Path) -> None:
-    with opened(tmp_path) as ledger:
-        assert ledger.recall_speeds(KEY) == {}
-        ledger.remember_pulls(KEY, [Pulled("docker.io", 1000, 2.0)])
-        assert ledger.recall_speeds(KEY) == {"docker.io": 500.0}
-
-
 def test_last_uses_of_an_older_ledger_are_taken_over(tmp_path: Path) -> None:
     database = sqlite3.connect(tmp_path / FILE)
     for script in MIGRATIONS[:3]:
@@ -173,21 +162,3 @@ def test_last_uses_of_an_older_ledger_are_taken_over(tmp_path: Path) -> None:
     with opened(tmp_path) as ledger:
         assert ledger.recall_uses(KEY) == {("image", "i"): NOW}
         assert ledger.recall_summaries(KEY, "image") == {"i": Use(NOW, NOW)}
-
-
-@pytest.mark.parametrize("column", ["first", "last", "count"])
-def test_a_summary_that_makes_no_sense_is_forgotten(tmp_path: Path, column: str) -> None:
-    warnings: list[str] = []
-    with opened(tmp_path) as ledger:
-        ledger.fold(KEY, seen(Sighting(NOW, NODE, "i")))
-        ledger.write(lambda d: d.execute(f"UPDATE used SET {column} = 'x'"))
-        ledger.warn = warnings.append
-        assert ledger.recall_summaries(KEY, "reference") == {}
-        assert ledger.fold(KEY, seen(Sighting(NOW, NODE, "i"))) is not None
-        assert set(ledger.recall_summaries(KEY, "reference")) == {NODE}
-    (warning,) = warnings
-    assert "Lost, by table: used (the last use of 2 objects)." in warning
-
-
-def test_the_bounds_are_what_the_documentation_says() -> None:
-    assert uses.KEPT_FOR == 180 * DAY

@@ -80,21 +80,23 @@ def run(options: argparse.Namespace) -> int:
     return exit_codes.DONE
 
 
+_ONLY_FOR = {
+    "file": ("FILE", ("init",)),
+    "print": ("--print", ("init",)),
+    "config": ("--config", ("show", "check")),
+    "json": ("--json", ("show", "check", "schema")),
+    **{name: (f"--{name}", ("check",)) for name in ("host", "context", "state", "timeout")},
+}
+"""Options, how they are written, and the actions that take them."""
+
+
 def _refuse_what_does_not_apply(options: argparse.Namespace) -> None:
-    action = options.action
-    for name, given, actions in (
-        ("FILE", options.file is not None, ("init",)),
-        ("--print", options.print, ("init",)),
-        ("--config", options.config is not None, ("show", "check")),
-        ("--json", options.json, ("show", "check", "schema")),
-        ("--host", options.host is not None, ("check",)),
-        ("--context", options.context is not None, ("check",)),
-        ("--state", options.state is not None, ("check",)),
-        ("--timeout", options.timeout != parser().get_default("timeout"), ("check",)),
-    ):
-        if given and action not in actions:
+    usual = parser().get_default
+    for name, (written, actions) in _ONLY_FOR.items():
+        if getattr(options, name) != usual(name) and options.action not in actions:
             wanted = " and ".join(f"config {each}" for each in actions)
-            raise Failure(f"config {action}: {name} is for {wanted}", exit_codes.USAGE)
+            message = f"config {options.action}: {written} is for {wanted}"
+            raise Failure(message, exit_codes.USAGE)
     if options.print and options.file is not None:
         raise Failure("config init: give either a FILE or --print", exit_codes.USAGE)
 
@@ -112,8 +114,7 @@ def _check(options: argparse.Namespace) -> None:
     except EngineError as error:
         trouble = str(error)
     compared = f"Compared with what is on {host} now."
-    if not host:
-        compared = f"Not compared with what is on a host: {trouble}"
+    compared = compared if host else f"Not compared with what is on a host: {trouble}"
     show(
         options,
         lambda: report.document_of_check(found.places, said, host),

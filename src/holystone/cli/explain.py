@@ -6,8 +6,8 @@ import argparse
 
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of
-from holystone.cli.session import answer, opened
-from holystone.cli.showing import stdout
+from holystone.cli.session import opened
+from holystone.cli.showing import show
 from holystone.operations.explain import explain
 from holystone.planner.verdict import KINDS
 from holystone.present import document
@@ -40,15 +40,14 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Explain, and tell. Raises EngineError, OperationError."""
-    output = stdout(options)
     policy = policy_of(options)
     with opened(options) as session:
         told = explain(session, policy, options.reference, options.kind)
     found = told.survey
     explained = explanation(found.inventory, found.usage, found.plan, told.kind, told.id)
-    if options.json:
-        text = document.dump(document.explain(explained, found.plan), indent=output.interactive)
-    else:
-        text = render(explained, output.look)
-    answer(output, text)
+    show(
+        options,
+        lambda: document.explain(explained, found.plan),
+        lambda look: render(explained, look),
+    )
     return exit_codes.DONE

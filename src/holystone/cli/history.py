@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 
 from holystone.cli import exit_codes
@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
         "number",
         nargs="?",
         metavar="RUN",
-        type=value_of(_run),
+        type=value_of(lambda text: text if text == EXPORT else _number(text)),
         help="the number of a run, or export",
     )
     made.add_argument(
@@ -115,10 +115,10 @@ def run(options: argparse.Namespace) -> int:
         raise Failure("FILE and --engine go with history export", exit_codes.USAGE)
     endpoint = resolve(options.host, None, os.environ).url if options.host is not None else ""
     with remembered(options, past=True) as (store, _):
-        if options.number is None:
-            _list(store, endpoint, options, listing)
-        else:
+        if options.number is not None:
             _show_run(store, endpoint, options)
+        else:
+            _list(store, endpoint, options, listing)
     return exit_codes.DONE
 
 
@@ -198,11 +198,9 @@ def _opened(path: str) -> Iterator[Callable[[str], object]]:
         return
     try:
         with writing(path) as file:
-            if path.endswith(".gz"):
-                with gzip.open(file, "wb") as compressed:
-                    yield lambda line: compressed.write(line.encode("ascii"))
-            else:
-                yield lambda line: file.write(line.encode("ascii"))
+            packs = path.endswith(".gz")
+            with gzip.GzipFile(fileobj=file, mode="wb") if packs else nullcontext(file) as target:
+                yield lambda line: target.write(line.encode("ascii"))
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or str(error)
         raise Failure(f"cannot write the trace to {safe(path)}: {said}") from None
@@ -212,10 +210,6 @@ def _put(line: str) -> None:
     """Write a line to standard output. Raises Failure."""
     if trouble := tell(sys.stdout.write, line):
         raise Failure(trouble)
-
-
-def _run(text: str) -> int | str:
-    return text if text == EXPORT else _number(text)
 
 
 def _moment(text: str) -> float:

@@ -118,13 +118,9 @@ def _carry_out(
 
 def _engine_options(options: argparse.Namespace) -> str:
     """The options that say which engine, as far as they were given."""
-    usual = parser().get_default("timeout")
-    given = {
-        "--host": options.host is not None,
-        "--context": options.context is not None,
-        "--timeout": options.timeout != usual,
-    }
-    return " and ".join(name for name, is_given in given.items() if is_given)
+    names = ("host", "context", "timeout")
+    usual = parser().get_default
+    return " and ".join(f"--{name}" for name in names if getattr(options, name) != usual(name))
 
 
 def _duration(text: str) -> float:

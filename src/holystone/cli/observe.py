@@ -7,11 +7,10 @@ import argparse
 from holystone.cli import exit_codes
 from holystone.cli.listing import Listing, add_listing, asks
 from holystone.cli.options import Parser, add_engine, add_output
-from holystone.cli.session import answer, opened
-from holystone.cli.showing import stdout
+from holystone.cli.session import opened
+from holystone.cli.showing import show, stdout
 from holystone.operations.observe import observe
-from holystone.present import document
-from holystone.present.lists.uses import TABLE, Row
+from holystone.present.lists.uses import TABLE
 from holystone.present.report import observe as report
 
 
@@ -36,28 +35,19 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Look, remember, tell. Raises EngineError."""
-    output = stdout(options)
-    listing = _listing(options)
+    listing = Listing(options, TABLE) if asks(options) else None
     with opened(options) as session:
         found = observe(session)
     seen = (found.inventory, found.observed, found.usage)
-    chosen, look = None, output.look
+    rows = None
     if listing is not None:
-        chosen = listing.choose(report.rows(*seen, whole=listing.whole))
-        look = listing.look(look)
-    if options.json:
-        text = document.dump(report.document(*seen, chosen), indent=output.interactive)
+        rows = listing.choose(report.rows(*seen, whole=listing.whole))
+    if listing is not None and rows is not None and listing.formats:
+        listing.write(stdout(options), rows, lambda row: row.image_id)
     else:
-        text = report.render(*seen, look, chosen)
-    if listing is not None and chosen is not None and listing.formats:
-        listing.write(output, chosen, lambda row: row.image_id)
-    else:
-        answer(output, text)
+        show(
+            options,
+            lambda: report.document(*seen, rows),
+            lambda look: report.render(*seen, listing.look(look) if listing else look, rows),
+        )
     return exit_codes.DONE if found.observed.kept else exit_codes.ERROR
-
-
-def _listing(options: argparse.Namespace) -> Listing[Row] | None:
-    """What was asked of the list; None where it is wanted as it is. Raises Failure."""
-    if not asks(options):
-        return None
-    return Listing(options, TABLE)

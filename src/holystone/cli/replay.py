@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from difflib import get_close_matches
-from typing import NamedTuple
 
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_output, path, value_of
@@ -27,15 +27,8 @@ from holystone.replay.trace import TraceError, read
 _MOST_WORKERS = 256
 
 
-class Budget(NamedTuple):
-    """A budget as it was asked for: bytes, or else a share of all layers."""
-
-    size: int = 0
-    share: float = 0.0
-
-    def of(self, layers: int) -> int:
-        """The bytes of it, of a trace with so many bytes of layers."""
-        return self.size or max(1, int(layers * self.share))
+_Budget = Callable[[int], int]
+"""A budget in bytes, of a trace with so many bytes of layers."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -112,14 +105,18 @@ def run(options: argparse.Namespace) -> int:
         raise Failure(str(error)) from None
     show(options, lambda: report.document(replay), lambda look: report.render(replay, look))
     if options.plot is not None:
-        _write(options.plot, picture)
+        try:
+            write(options.plot, picture)
+        except (OSError, ValueError) as error:
+            said = getattr(error, "strerror", None) or str(error)
+            raise Failure(f"cannot write the picture to {safe(options.plot)}: {said}") from None
     return exit_codes.DONE
 
 
 def _replayed(replays: Replays, options: argparse.Namespace) -> tuple[Replay, str]:
     """Everything that is told, and the picture, empty where none was asked for."""
     facts = facts_of(replays.trace)
-    asked = options.budgets and [budget.of(facts.layers_bytes) for budget in options.budgets]
+    asked = options.budgets and [budget(facts.layers_bytes) for budget in options.budgets]
     budgets = list(dict.fromkeys(asked or usual(facts)))
     swept = sorted({*sweep(facts), *budgets}) if options.plot is not None else []
     # Where a program asks for certain budgets it gets these, and waits for nothing else.
@@ -143,24 +140,14 @@ def _replayed(replays: Replays, options: argparse.Namespace) -> tuple[Replay, st
         flattens,
         options.bandwidth,
     )
-    if not swept:
-        return told, ""
-    return told, picture_of(facts.name, replays, orders, swept, flattens or {})
+    return told, picture_of(facts.name, replays, orders, swept, flattens or {}) if swept else ""
 
 
-def _write(path: str, picture: str) -> None:
-    try:
-        write(path, picture)
-    except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or str(error)
-        raise Failure(f"cannot write the picture to {safe(path)}: {said}") from None
-
-
-def _budgets(text: str) -> list[Budget]:
+def _budgets(text: str) -> list[_Budget]:
     return [_budget(part.strip()) for part in text.split(",")]
 
 
-def _budget(text: str) -> Budget:
+def _budget(text: str) -> _Budget:
     if text.endswith("%"):
         try:
             share = float(text[:-1]) / 100
@@ -168,11 +155,11 @@ def _budget(text: str) -> Budget:
             share = 0.0
         if not 0 < share <= 1:
             raise ValueError(f"{text!r} is not a share of all layers; write it like 25%")
-        return Budget(share=share)
+        return lambda layers: max(1, int(layers * share))
     size = parse_size(text)
     if not size or text[-1].isdigit():
         raise ValueError(f"{text!r} is not a budget; write it like 500MB, 40GB or 25%")
-    return Budget(size)
+    return lambda _: size
 
 
 def _orders(text: str) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from holystone.engine.errors import EngineRefused
 from holystone.planner.holders import layers_of_records
-from holystone.planner.inventory import CacheRecord, Container, Disk, Image, Inventory
+from holystone.planner.inventory import Disk, Image, Inventory
 
 _ACTIVE = ("running", "paused", "restarting")
 _T = TypeVar("_T")
@@ -229,26 +229,6 @@ class SimulatedEngine:
             tags = (*image.tags, reference)
             self.images[image_id] = image._replace(tags=tags, last_tagged=self._clock())
             self.touched.add(image_id)
-
-    def run(self, container: Container) -> None:
-        """``docker run``: a container appears and uses its image."""
-        with self._lock:
-            self.containers[container.id] = container
-            self.touched |= {container.id, container.image_id}
-
-    def start(self, container_id: str) -> None:
-        """``docker start``: a stopped container runs again."""
-        with self._lock:
-            container = self.containers[container_id]
-            self.containers[container_id] = container._replace(state="running", finished=None)
-            self.touched |= {container_id, container.image_id}
-
-    def build_on(self, record: CacheRecord) -> None:
-        """A build adds a record, which no event tells of."""
-        with self._lock:
-            self.cache[record.id] = record
-            if self._own_copies or not record.shared:
-                self._own_records.add(record.id)
 
     # Inside.
 

@@ -12,17 +12,17 @@ from holystone.demo.memory_host import SINCE_LAST_LOOK, SimulatedHost
 from holystone.demo.registry import catalogue, demo_registries, says_no
 from holystone.demo.state import DemoState, Kept, KeptImage
 from holystone.demo.usage import demo_sightings
-from holystone.engine.host import Observed
+from holystone.engine.host import Observed, Removal
 from holystone.planner.inventory import Image, Inventory
 from holystone.planner.names import Names, complete
 from holystone.planner.reference import parse
 from holystone.planner.usage import Lease, Usage
-from holystone.planner.verdict import KINDS
+from holystone.planner.verdict import KINDS, Step
 from holystone.registry.probe import Answer
 from holystone.registry.pull import Progress, PullCancelled, PullFailed
+from holystone.store.store import Store
 from holystone.usage.from_inventory import present_keys
 from holystone.usage.sighting import Bookmark, UsageUpdate
-from holystone.usage.store_port import Memory
 
 _DAMAGED = ("aquasec/trivy:0.53.0",)
 """Images of which a layer is damaged on the disk of the demo host, until they are pulled again."""
@@ -42,7 +42,7 @@ class DemoHost(SimulatedHost):
     def __init__(
         self,
         state: DemoState,
-        memory: Memory,
+        memory: Store,
         leases: Callable[[float], Sequence[Lease]],
         now: float,
         began: float | None = None,
@@ -106,30 +106,9 @@ class DemoHost(SimulatedHost):
 
     # What is done to it, and kept.
 
-    def delete_container(self, container_id: str) -> None:
-        """Remove a container; see ``SimulatedEngine``."""
+    def _carry_out(self, step: Step) -> Removal:
         with self._kept():
-            super().delete_container(container_id)
-
-    def delete_image(self, target: str) -> list[str]:
-        """Remove a reference or an image; see ``SimulatedEngine``."""
-        with self._kept():
-            return super().delete_image(target)
-
-    def prune_cache_record(self, record_id: str) -> list[str]:
-        """Remove a build cache record; see ``SimulatedEngine``."""
-        with self._kept():
-            return super().prune_cache_record(record_id)
-
-    def delete_volume(self, name: str) -> None:
-        """Remove a volume; see ``SimulatedEngine``."""
-        with self._kept():
-            super().delete_volume(name)
-
-    def delete_network(self, network_id: str) -> None:
-        """Remove a network; see ``SimulatedEngine``."""
-        with self._kept():
-            super().delete_network(network_id)
+            return super()._carry_out(step)
 
     def tag(self, image_id: str, reference: str) -> None:
         """Give an image a tag, which leaves the image that had it."""
@@ -172,19 +151,21 @@ class DemoHost(SimulatedHost):
 
     @contextmanager
     def _kept(self) -> Iterator[None]:
-        """Keep what changes in this block, if it ends well."""
+        """Keep what changes in this block, also where it is refused in the end."""
         with self._lock:
             ids, before = self._ids(), dict(self.images)
-            yield
-            left = self._ids()
-            gone = {kind: ids[kind] - left[kind] for kind in KINDS}
-            images = {
-                image_id: KeptImage(image.tags, image.digests, image.arrived, image.last_tagged)
-                for image_id, image in self.images.items()
-                if before.get(image_id) != image
-            }
-            if images or any(gone.values()):
-                self.state.add(self.began, gone, images)
+            try:
+                yield
+            finally:
+                left = self._ids()
+                gone = {kind: ids[kind] - left[kind] for kind in KINDS}
+                images = {
+                    image_id: KeptImage(image.tags, image.digests, image.arrived, image.last_tagged)
+                    for image_id, image in self.images.items()
+                    if before.get(image_id) != image
+                }
+                if images or any(gone.values()):
+                    self.state.add(self.began, gone, images)
 
     def _ids(self) -> dict[str, set[str]]:
         """Which objects are here, by kind."""

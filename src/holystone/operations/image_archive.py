@@ -48,13 +48,15 @@ class Archive(NamedTuple):
 
     def part(self, name: str) -> Part | None:
         """The file of this name, or the one a link of this name stands for."""
-        name = posixpath.normpath(name)
-        return self.parts.get(self.links.get(name, name))
+        return self.parts.get(self._meant(name))
 
     def document(self, name: str) -> Any:
         """The JSON file of this name; None where there is none."""
+        return self.documents.get(self._meant(name))
+
+    def _meant(self, name: str) -> str:
         name = posixpath.normpath(name)
-        return self.documents.get(self.links.get(name, name))
+        return self.links.get(name, name)
 
 
 def read_archive(pieces: Iterator[bytes], moved: Callable[[int], None]) -> Archive:
@@ -70,7 +72,15 @@ def read_archive(pieces: Iterator[bytes], moved: Callable[[int], None]) -> Archi
         # A stream of its own kind to tarfile: read once, never sought in.
         with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r|", bufsize=_PIECE) as tar:
             while (member := tar.next()) is not None:
-                _read_member(tar, member, archive)
+                name = posixpath.normpath(member.name)
+                if member.issym():
+                    target = posixpath.join(posixpath.dirname(name), member.linkname)
+                    archive.links[name] = posixpath.normpath(target)
+                elif member.islnk():
+                    archive.links[name] = posixpath.normpath(member.linkname)
+                elif member.isreg() and (file := tar.extractfile(member)) is not None:
+                    with file:
+                        archive.parts[name] = _digest(file, member.size, archive.documents, name)
     except (tarfile.TarError, EOFError) as error:
         fault = f"the archive is broken: {error}"
     while stream.read(_PIECE):
@@ -80,20 +90,6 @@ def read_archive(pieces: Iterator[bytes], moved: Callable[[int], None]) -> Archi
         fault = fault or "the archive ends in the middle"
         fault = _engine_words(bytes(stream.tail)) or fault
     return archive._replace(fault=fault)
-
-
-def _read_member(tar: tarfile.TarFile, member: tarfile.TarInfo, archive: Archive) -> None:
-    name = posixpath.normpath(member.name)
-    if member.issym():
-        target = posixpath.join(posixpath.dirname(name), member.linkname)
-        archive.links[name] = posixpath.normpath(target)
-    elif member.islnk():
-        archive.links[name] = posixpath.normpath(member.linkname)
-    elif member.isreg():
-        file = tar.extractfile(member)
-        if file is not None:
-            with file:
-                archive.parts[name] = _digest(file, member.size, archive.documents, name)
 
 
 def _digest(file: IO[bytes], size: int, documents: dict[str, Any], name: str) -> Part:

@@ -453,9 +453,7 @@ RULES: Mapping[Rule, _Wording] = {
     ),
     Rule.LEASED: _Wording("leased", _leased),
     Rule.NAMED: _Wording(
-        "named",
-        "unused, but named: it can hold data, and no rule lets it go",
-        "unused, but named",
+        "named", "unused, but named: it can hold data, and no rule lets it go", "unused, but named"
     ),
     Rule.BY_HAND: _Wording(
         "made by hand",

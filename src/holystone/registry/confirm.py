@@ -8,7 +8,8 @@ from typing import NamedTuple
 from holystone.planner.inventory import Image, Inventory
 from holystone.planner.names import digest_references
 from holystone.registry.probe import Answer, Asker
-from holystone.usage.store_port import Memory, RegistryWord
+from holystone.store.store import Store
+from holystone.usage.store_port import RegistryWord
 
 REMEMBERED = 86400.0
 """Seconds for which a registry's yes or no counts."""
@@ -31,7 +32,7 @@ class Told(NamedTuple):
 class Confirming:
     """What registries say of the images of one engine, for as long as one run lasts."""
 
-    def __init__(self, asker: Asker, memory: Memory, key: str, clock: Callable[[], float]) -> None:
+    def __init__(self, asker: Asker, memory: Store, key: str, clock: Callable[[], float]) -> None:
         """``key`` names the engine to the memory."""
         self.asker = asker
         self.memory = memory
@@ -83,7 +84,6 @@ class Confirming:
         return None if word is None else word.once_there
 
     def _current(self, references: Iterable[str]) -> list[Told]:
-        """What was said of these, as far as it still counts."""
         now = self.clock()
         told = (self.told.get(reference) for reference in references)
         return [each for each in told if each is not None and each.counts(now)]

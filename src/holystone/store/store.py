@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Concatenate, ParamSpec, TypeVar
 
-from holystone.planner.inventory import Inventory
 from holystone.planner.names import complete
-from holystone.planner.usage import Lease
 from holystone.store import engine_facts, image_facts, use_log
 from holystone.store import usage as uses
 from holystone.store.database import Database
@@ -47,9 +45,9 @@ def _write(
 class Store(Database):
     """All that is remembered, in one state folder.
 
-    It is the ``Memory`` of a host, which is a help and not a condition: where the file cannot be
-    used, there is a warning and nothing is remembered; where it can only be read (a full disk), a
-    warning and nothing is kept.
+    The memory of a host is a help and not a condition: where the file cannot be used, there is a
+    warning and nothing is remembered; where it can only be read (a full disk), a warning and
+    nothing is kept.
     """
 
     def __init__(self, folder: str, warn: Callable[[str], None]) -> None:
@@ -58,6 +56,9 @@ class Store(Database):
         """The runs and what they removed."""
         self.leases = Leases(self)
         """What jobs said they will need."""
+        self.recall_leases = self.leases.current
+        self.has_open = self.runs.has_open
+        self.settle_open = self.runs.settle
 
     recall_engine = _read(engine_facts.recall_info, lambda: None)
     remember_engine = _write(engine_facts.remember_info)
@@ -96,15 +97,3 @@ class Store(Database):
             yield
         finally:
             self.try_write(lambda database: uses.end_pulls(database, engine, began, clock()))
-
-    def recall_leases(self, now: float) -> tuple[Lease, ...]:
-        """The leases that have not ended; none where the ledger fails."""
-        return self.leases.current(now)
-
-    def has_open(self, engine: str) -> bool:
-        """Whether removals on this engine are to be settled; no where the ledger fails."""
-        return self.runs.has_open(engine)
-
-    def settle_open(self, inventory: Inventory, looked_at: float) -> None:
-        """Settle them by what is there; see ``Runs.settle``."""
-        self.runs.settle(inventory, looked_at)

@@ -210,9 +210,15 @@ def _cut(database: sqlite3.Connection, before: float) -> None:
     (last,) = database.execute("SELECT max(id) FROM past_use").fetchone()
     if first is None:
         return
-    cut = max(
-        last - MOST_USES, _beyond(database, "past_image"), _beyond(database, "past_reference")
-    )
+    cut = last - MOST_USES
+    for table in ("past_image", "past_reference"):
+        (count,) = database.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
+        if count > _MOST_NAMES:
+            (beyond,) = database.execute(
+                f"SELECT last_use FROM {table} ORDER BY last_use DESC LIMIT 1 OFFSET ?",  # noqa: S608
+                (_MOST_NAMES * 9 // 10,),
+            ).fetchone()
+            cut = max(cut, beyond)
     oldest = database.execute("SELECT id, at FROM past_use ORDER BY id LIMIT ?", (_CUT_AT_ONCE,))
     with decoding():
         for number, at in oldest:
@@ -220,20 +226,7 @@ def _cut(database: sqlite3.Connection, before: float) -> None:
                 break
             cut = max(cut, number)
     oldest.close()
-    if cut < first:
-        return
-    database.execute("DELETE FROM past_use WHERE id <= ?", (cut,))
-    for table in ("past_image", "past_reference"):
-        database.execute(f"DELETE FROM {table} WHERE last_use <= ?", (cut,))  # noqa: S608
-
-
-def _beyond(database: sqlite3.Connection, table: str) -> int:
-    """Up to which use the log must be cut so that it does not name too many."""
-    (count,) = database.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
-    if count <= _MOST_NAMES:
-        return 0
-    (cut,) = database.execute(
-        f"SELECT last_use FROM {table} ORDER BY last_use DESC LIMIT 1 OFFSET ?",  # noqa: S608
-        (_MOST_NAMES * 9 // 10,),
-    ).fetchone()
-    return int(cut)
+    if cut >= first:
+        database.execute("DELETE FROM past_use WHERE id <= ?", (cut,))
+        for table in ("past_image", "past_reference"):
+            database.execute(f"DELETE FROM {table} WHERE last_use <= ?", (cut,))  # noqa: S608

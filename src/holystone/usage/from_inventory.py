@@ -34,7 +34,10 @@ def of_containers(
         created = (made or {}).get(container.id, container.created)
         at = min(created, until) if created > 0 else until
         news = at >= since or (container.stopped and until >= since)
-        first, *others = _references(container, names) if news else ("",)
+        # By an ID it asked for all references of that image.
+        named = complete(container.image)
+        told = [named] if named else names.references(container.image_id)
+        first, *others = (told if news else ()) or ("",)
         sighting = Sighting(
             at, first, container.image_id, until, objects=objects_of(container, inventory)
         )
@@ -52,12 +55,6 @@ def objects_of(container: Container, inventory: Inventory) -> tuple[Key, ...]:
         if not {network.id, network.name}.isdisjoint(container.networks)
     ]
     return tuple(objects)
-
-
-def _references(container: Container, names: Names) -> Sequence[str]:
-    """What a container asked for: a reference or, by an ID, all references of that image."""
-    named = complete(container.image)
-    return [named] if named else names.references(container.image_id) or [""]
 
 
 def _last_active(container: Container, now: float) -> float:
@@ -89,16 +86,12 @@ def of_cache(records: Sequence[CacheRecord], names: Names) -> list[Sighting]:
             used[top] = max(at, used.get(top, 0.0))
     sightings = []
     for top, at in used.items():
-        if reference := _described(by_id[top].description):
+        text = by_id[top].description.removeprefix(_FROM)
+        # BuildKit adds the digest it found to a tag.
+        name = text.partition("@")[0]
+        if reference := complete(name if ":" in name.rpartition("/")[2] else text):
             sightings.append(Sighting(at, reference, names.behind(reference)))
     return sightings
-
-
-def _described(description: str) -> str:
-    """The reference in a description; BuildKit adds the digest it found to a tag."""
-    text = description.removeprefix(_FROM)
-    name = text.partition("@")[0]
-    return complete(name if ":" in name.rpartition("/")[2] else text)
 
 
 def _standing_on(

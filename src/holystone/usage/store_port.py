@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from holystone.planner.inventory import Blob, Inventory, Layer
-from holystone.planner.usage import Followers, Key, Lease, Use
+from holystone.planner.inventory import Blob, Layer
+from holystone.planner.usage import Key, Use
 from holystone.usage.sighting import Bookmark, Folded, UsageUpdate
 
 
@@ -66,15 +65,7 @@ class RegistryWord(NamedTuple):
 
 
 class Memory(Protocol):
-    """Keeps what was seen, apart for each engine; and leases, which are for every engine."""
-
-    def recall(self, engine: str, *, layers: bool = True) -> dict[str, ImageFacts]:
-        """What is known of this engine's images, with or without their layers and diff IDs."""
-
-    def remember(
-        self, engine: str, news: Mapping[str, ImageFacts], present: Collection[str]
-    ) -> None:
-        """Keep these facts, and forget images of this engine that are not among ``present``."""
+    """What the tracker asks of the store, apart for each engine."""
 
     def recall_uses(self, engine: str) -> dict[Key, float]:
         """When each image, volume and network of this engine was last used, UTC seconds."""
@@ -85,43 +76,8 @@ class Memory(Protocol):
     def recall_summaries(self, engine: str, kind: str) -> dict[str, Use]:
         """What is known of the uses of each ``reference``, ``image`` or ``cache`` record."""
 
-    def recall_company(self, engine: str) -> dict[str, Followers]:
-        """What was used soon after each reference."""
-
-    def recall_absent(self, engine: str) -> dict[str, Sequence[tuple[str, int]]]:
-        """The layers of the image each reference last meant, of those that are gone."""
-
-    def recall_speeds(self, engine: str) -> dict[str, float]:
-        """How fast images came from each registry, bytes a second."""
-
-    def recall_ends(self, engine: str) -> dict[str, float]:
-        """When containers were first seen stopped whose end the engine does not know, by ID."""
-
-    def remember_ends(self, engine: str, ends: Mapping[str, float]) -> None:
-        """Keep these in place of all that were known of this engine."""
-
-    def recall_registry(self, engine: str) -> dict[str, RegistryWord]:
-        """What registries said to this engine, by complete reference with a digest."""
-
-    def remember_registry(
-        self, engine: str, words: Mapping[str, RegistryWord], present: Collection[str]
-    ) -> None:
-        """Keep these answers, and forget references that are not among ``present``."""
-
     def fold(self, engine: str, update: UsageUpdate) -> Folded | None:
         """Add what was seen, and forget objects of this engine that are not here any more.
 
         Answers what it changed; None where it could not be kept.
         """
-
-    def recall_leases(self, now: float) -> tuple[Lease, ...]:
-        """The leases that have not ended by ``now``."""
-
-    def has_open(self, engine: str) -> bool:
-        """Whether there are removals on this engine that nobody knows the end of."""
-
-    def settle_open(self, inventory: Inventory, looked_at: float) -> None:
-        """Settle these by what is there; ``looked_at`` is when the inventory was asked for."""
-
-    def leases_unread(self) -> str:
-        """Why there may be leases that cannot be read; empty where there are none."""
