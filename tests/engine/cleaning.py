@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from holystone.engine.client import Client
+from holystone.engine.host import Removal
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
 from holystone.operations.execute import Outcome, execute
@@ -54,6 +56,10 @@ class Clean(NamedTuple):
     def fall(self) -> int:
         """By how much the engine's own figures fell."""
         return self.before.total - self.after.total
+
+    def result(self, kind: str, object_id: str) -> Removal:
+        """What became of a step."""
+        return self.outcome.results[kind, object_id]
 
     def verdict(self, name: str) -> Verdict:
         """The verdict on the object with this ID or name."""
@@ -118,12 +124,16 @@ def clean(
     remote: bool = False,
     measure: Callable[[Engine], Figures] = figures,
     free_bytes: int | None = None,
+    meanwhile: Callable[[], object] | None = None,
 ) -> Clean:
     """Make a clean as ``holystone clean`` does.
 
     ``measure`` tells the figures before and after it; with ``free_bytes`` the engine's disk, of
-    10**12 bytes, has so many left.
+    10**12 bytes, has so many left. ``meanwhile`` happens between plan and execution, and before the
+    first figures.
     """
+    if meanwhile is not None:
+        settle(engine)
     before = measure(engine)
     with closing(live_host(engine, state, remote=remote)) as host:
         if remote and engine.store == "podman":
@@ -135,8 +145,18 @@ def clean(
             disk = inventory.disk._replace(total_bytes=10**12, free_bytes=free_bytes)
             inventory = inventory._replace(disk=disk)
         made = plan(inventory, host.usage(), policy, time.time())
+        if meanwhile is not None:
+            meanwhile()
+            settle(engine)
+            before = measure(engine)
         outcome = execute(made, inventory, host)
     return Clean(inventory, made, outcome, before, measure(engine))
+
+
+def settle(engine: Engine) -> None:
+    """Wait until the engine has told what happened: Podman's events come up to 250 ms late."""
+    if engine.store == "podman":
+        time.sleep(0.4)
 
 
 def image_ids(engine: Engine) -> set[str]:
@@ -145,3 +165,15 @@ def image_ids(engine: Engine) -> set[str]:
         "sha256:" + image["Id"].removeprefix("sha256:")
         for image in engine.client.list("/images/json?all=1")
     }
+
+
+def bytes_below(*folders: object) -> int:
+    """Bytes of all files below these folders, hard links counted once."""
+    sizes: dict[tuple[int, int], int] = {}
+    for top in folders:
+        for folder, _, names in os.walk(str(top)):
+            for name in names:
+                with suppress(FileNotFoundError):
+                    told = os.lstat(f"{folder}/{name}")
+                    sizes[told.st_dev, told.st_ino] = told.st_size
+    return sum(sizes.values())

@@ -7,7 +7,7 @@ import http.client
 import json
 from typing import Any
 
-from tests.engine.restoring import MANIFEST
+from tests.engine.restoring import MANIFEST, push
 from tests.engines import Engine, Registry
 from tests.engines.images import ImageToLoad, layer, load
 from tests.engines.registry import PASSWORD, USER
@@ -20,12 +20,7 @@ def move_tag(engine: Engine, registry: Registry, name: str, tag: str, size: int 
     """
     repository = f"{registry.address}/{name}"
     load(engine, ImageToLoad([layer(f"{name} next", size)], [f"{repository}:next"]))
-    login = {"username": USER, "password": PASSWORD, "serveraddress": registry.address}
-    header = base64.urlsafe_b64encode(json.dumps(login).encode()).decode()
-    said = engine.api(
-        "POST", f"/images/{repository}/push?tag=next", headers={"X-Registry-Auth": header}
-    )
-    assert not [line for line in said if "error" in line], said
+    push(engine, registry, f"{repository}:next")
     engine.api("DELETE", f"/images/{repository}:next")
     _, manifest = registry.call("GET", f"/v2/{name}/manifests/next", MANIFEST)
     put_manifest(registry, name, tag, manifest)

@@ -34,6 +34,20 @@ def login(registry: Registry) -> dict[str, Any]:
     return {"auths": {registry.address: {"auth": auth}}}
 
 
+def auth_header(registry: Registry) -> str:
+    """The login that an engine passes on to the registry."""
+    login = {"username": USER, "password": PASSWORD, "serveraddress": registry.address}
+    return base64.urlsafe_b64encode(json.dumps(login).encode()).decode()
+
+
+def push(engine: Engine, registry: Registry, tag: str) -> None:
+    """Push an image by one of its tags."""
+    repository, _, version = tag.rpartition(":")
+    headers = {"X-Registry-Auth": auth_header(registry)}
+    said = engine.api("POST", f"/images/{repository}/push?tag={version}", headers=headers)
+    assert not [line for line in said if "error" in line], said
+
+
 def pushed(engine: Engine, registry: Registry, name: str, *tags: str) -> str:
     """Push an image of that name under these tags; its reference with the registry's digest.
 
@@ -41,18 +55,12 @@ def pushed(engine: Engine, registry: Registry, name: str, *tags: str) -> str:
     """
     repository = f"{registry.address}/{name}"
     load(engine, ImageToLoad([layer(name, 30_000)], [f"{repository}:{tag}" for tag in tags]))
-    header = base64.urlsafe_b64encode(
-        json.dumps(
-            {"username": USER, "password": PASSWORD, "serveraddress": registry.address}
-        ).encode()
-    ).decode()
-    headers = {"X-Registry-Auth": header}
     for tag in tags:
-        said = engine.api("POST", f"/images/{repository}/push?tag={tag}", headers=headers)
-        assert not [line for line in said if "error" in line], said
+        push(engine, registry, f"{repository}:{tag}")
     for tag in tags:
         engine.api("DELETE", f"/images/{repository}:{tag}")
     for tag in tags:
+        headers = {"X-Registry-Auth": auth_header(registry)}
         said = engine.api("POST", f"/images/create?fromImage={repository}:{tag}", headers=headers)
         assert not [line for line in said if "error" in line], said
     if engine.store == "podman":

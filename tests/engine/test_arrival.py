@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,13 +37,10 @@ def verdict(
 
     ``later``: seconds from now at which it is made. ``seen``: so long ago the look was.
     """
-    host = live_host(engine, state, remote=remote)
-    host.clock = lambda: time.time() - seen
-    try:
+    with closing(live_host(engine, state, remote=remote)) as host:
+        host.clock = lambda: time.time() - seen
         inventory = host.date(host.observe())
         made = plan(inventory, host.usage(), Policy(), time.time() + later)
-    finally:
-        host.close()
     (found,) = [each for each in made.verdicts if each.id == image_id]
     return found
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 import pytest
 
 from holystone.planner.policy import TAKES, Grace, Policy
-from tests.engine.cleaning import NO_CACHE, clean
+from tests.engine.cleaning import NO_CACHE, bytes_below, clean
 from tests.engines import Engine
 from tests.engines.images import SCRATCH, build
 
@@ -20,16 +19,10 @@ STORE = "root/containerd/daemon"
 
 def stored(engine: Engine) -> int:
     """Bytes of all blobs and unpacked layers, once the store has let go of what nothing holds."""
-    folders = [
+    return bytes_below(
         f"{engine.data}/{STORE}/io.containerd.content.v1.content/blobs",
         f"{engine.data}/{STORE}/io.containerd.snapshotter.v1.overlayfs/snapshots",
-    ]
-    total = 0
-    for top in folders:
-        for folder, _, names in os.walk(top):
-            for name in names:
-                total += os.lstat(f"{folder}/{name}").st_size
-    return total
+    )
 
 
 def near(fall: int, wanted: int) -> bool:
@@ -50,7 +43,6 @@ def gained(engine: Engine, before: int, wanted: int) -> int:
 def test_what_cache_and_images_free_is_what_the_store_falls_by(
     fresh_engine: Engine, unique: str
 ) -> None:
-    """First the cache alone goes, and its blobs stay with the images; then the images."""
     for number in (1, 2):
         build(
             fresh_engine,
@@ -72,7 +64,6 @@ def test_what_cache_and_images_free_is_what_the_store_falls_by(
 
 
 def test_both_at_once_free_each_blob_once(fresh_engine: Engine, unique: str) -> None:
-    """Image and cache that go in one run."""
     build(
         fresh_engine,
         SCRATCH + f"RUN echo {unique} && head -c 3000000 /dev/urandom > /own\n",

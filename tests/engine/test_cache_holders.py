@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,9 +12,17 @@ import pytest
 
 from holystone.planner.policy import TAKES, CacheLimits, Grace, Mark, Policy
 from holystone.store.store import Store
-from tests.engine.cleaning import NO_CACHE, NO_GRACE, Clean, Figures, clean, no_warning
+from tests.engine.cleaning import NO_CACHE, NO_GRACE, Clean, Figures, bytes_below, clean, no_warning
 from tests.engines import Engine, Registry
-from tests.engines.images import ImageToLoad, build, busybox_layer, layer, load, tar_of
+from tests.engines.images import (
+    ImageToLoad,
+    build,
+    busybox_files,
+    busybox_layer,
+    layer,
+    load,
+    tar_of,
+)
 from tests.engines.places import DOCKER
 
 pytestmark = pytest.mark.engine("classic")
@@ -67,17 +74,8 @@ def wait_for_builds(engine: Engine) -> None:
 
 
 def layer_bytes(engine: Engine) -> int:
-    """Apparent bytes of the files in all layers of overlay2, hard links counted once."""
-    seen: set[tuple[int, int]] = set()
-    total = 0
-    for layer_folder in os.scandir(engine.data / "root" / "overlay2"):
-        for folder, _, names in os.walk(f"{layer_folder.path}/diff"):
-            for name in names:
-                stat = os.lstat(f"{folder}/{name}")
-                if (stat.st_dev, stat.st_ino) not in seen:
-                    seen.add((stat.st_dev, stat.st_ino))
-                    total += stat.st_size
-    return total
+    """Apparent bytes of the files in all layers of overlay2."""
+    return bytes_below(*(engine.data / "root" / "overlay2").glob("*/diff"))
 
 
 def base_in(registry: Registry, engine: Engine, name: str) -> str:
@@ -144,7 +142,6 @@ def test_cache_that_goes_while_the_image_stays_frees_nothing_of_it(
 def test_images_that_share_a_stage_and_go_with_their_cache(
     fresh_engine: Engine, registry: Registry, unique: str
 ) -> None:
-    """Two results of one multi-stage build, and another of the same base: all goes at once."""
     base = base_in(registry, fresh_engine, unique)
     stages = (
         f"FROM {base} AS tools\nRUN head -c 150000 /dev/urandom > /tools\n"
@@ -200,9 +197,10 @@ def test_a_target_takes_the_fewest_images_with_their_cache(
 
 
 @contextmanager
-def running_build(engine: Engine, base: str) -> Iterator[None]:
-    """A build from this base whose step waits, from when the step runs."""
-    context = tar_of({"Dockerfile": f"FROM {base}\nRUN echo it-$((6*7)); sleep 1000\n".encode()})
+def running_build(engine: Engine, dockerfile: str) -> Iterator[None]:
+    """A build whose last step waits, from when that step runs."""
+    last = b"RUN echo it-$((6*7)); sleep 1000\n"
+    context = tar_of({"Dockerfile": dockerfile.encode() + last, **busybox_files("rootfs/")})
     environment = {**engine.environment, "DOCKER_BUILDKIT": "1"}
     command = [DOCKER, "build", "--progress", "plain", "--network", "none", "-"]
     with subprocess.Popen(
@@ -232,7 +230,7 @@ def test_a_target_is_reached_beside_a_running_build(
     needed = 350_000
     # Contexts would go first.
     cleaned(fresh_engine, NO_CACHE, tmp_path)
-    with running_build(fresh_engine, tags[0]):
+    with running_build(fresh_engine, f"FROM {tags[0]}\n"):
         policy = NO_GRACE._replace(
             target=Mark(free_bytes=FREE + needed), cache=ALL_CACHE_STAYS, check_registry=False
         )

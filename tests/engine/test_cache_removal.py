@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -20,6 +19,7 @@ from holystone.planner.plan import plan
 from holystone.planner.policy import CacheLimits
 from holystone.planner.verdict import Step
 from tests.engine.cleaning import NO_CACHE, NO_GRACE, clean, live_host
+from tests.engine.test_cache_holders import running_build
 from tests.engine_client.clients import client_of
 from tests.engine_client.proxy import Front, proxy
 from tests.engines import Engine
@@ -27,13 +27,11 @@ from tests.engines.images import (
     SCRATCH,
     ImageToLoad,
     build,
-    busybox_files,
     busybox_layer,
     layer,
     load,
     tar_of,
 )
-from tests.engines.places import DOCKER
 from tests.usage.forgetful import Forgetful
 
 pytestmark = pytest.mark.engine("docker20", "docker28c")
@@ -127,63 +125,20 @@ def test_what_a_retry_finds_bumped_by_the_removal_itself_goes(
     assert left(fresh_engine) == set()
 
 
-@pytest.fixture
-def building(fresh_engine: Engine, unique: str) -> Iterator[Callable[[str], None]]:
-    """Starts a build that does not end by itself, and waits until its last step runs."""
-    running: list[subprocess.Popen[bytes]] = []
-
-    def begin(dockerfile: str) -> None:
-        before = in_use(fresh_engine)
-        context = {"Dockerfile": f"{dockerfile}RUN sleep 600 # {unique}\n".encode()}
-        started = subprocess.Popen(
-            [DOCKER, "build", "--quiet", "--network", "none", "-"],
-            env={**fresh_engine.environment, "DOCKER_BUILDKIT": "1"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        running.append(started)
-        assert started.stdin is not None
-        started.stdin.write(tar_of({**context, **busybox_files("rootfs/")}))
-        started.stdin.close()
-        deadline = time.monotonic() + 60
-        while not any("sleep 600" in words for words in in_use(fresh_engine) - before):
-            assert started.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-
-    yield begin
-    for each in running:
-        each.kill()
-        each.wait()
-    while in_use(fresh_engine):
-        time.sleep(0.05)
-
-
-def in_use(engine: Engine) -> set[str]:
-    """What the engine says of the records that are in use."""
-    records = engine.disk_usage()["BuildCache"] or ()
-    return {record["Description"] for record in records if record["InUse"]}
-
-
-def test_what_a_running_build_works_with_stays(
-    fresh_engine: Engine, unique: str, building: Callable[[str], None]
-) -> None:
+def test_what_a_running_build_works_with_stays(fresh_engine: Engine, unique: str) -> None:
     """With most records in use the engine is asked twice, and then believed."""
     step = f"RUN echo {unique} > "
     kept = SCRATCH + "".join(f"{step}/kept{n}\n" for n in range(8))
     build(fresh_engine, kept, buildkit=True)
     build(fresh_engine, SCRATCH + f"{step}/idle\n", buildkit=True)
     remove_images(fresh_engine)
-    host = live_host(fresh_engine)
-    host.watch()
-    inventory = host.weigh(host.date(host.observe()))
-    made = plan(inventory, host.usage(), NO_CACHE, time.time())
-    building(kept)
-    outcome = execute(made, inventory, host)
-    host.close()
+    with ExitStack() as running:
+        build_again = running_build(fresh_engine, kept)
+        done = clean(fresh_engine, NO_CACHE, meanwhile=lambda: running.enter_context(build_again))
+        again = clean(fresh_engine, NO_CACHE)
+    outcome = done.outcome
     results = {i: removal for (_, i), removal in outcome.results.items()}
-    records = {record.id: record for record in inventory.cache}
+    records = {record.id: record for record in done.inventory.cache}
     names = {records[i].description: results[i] for i in results}
     for n in range(8):
         (result,) = [names[name] for name in names if f"/kept{n}" in name]
@@ -191,7 +146,6 @@ def test_what_a_running_build_works_with_stays(
     (idle,) = [names[name] for name in names if "/idle" in name]
     assert idle == Removal(REMOVED)
     assert outcome.failed == 0
-    again = clean(fresh_engine, NO_CACHE)
     spared = [v for v in again.plan.verdicts if v.kind == "cache" and not v.remove]
     assert len(spared) >= 8
     assert {reason.rule for verdict in spared for reason in verdict.reasons} <= {"in-use", "needed"}
@@ -236,15 +190,10 @@ def test_a_large_base_image_does_not_make_the_build_cache_cold(
 
 def test_beside_a_prune_nothing_fails_and_nothing_stays(fresh_engine: Engine, unique: str) -> None:
     chains(fresh_engine, unique, builds=2, steps=20)
-    host = live_host(fresh_engine)
-    inventory = host.weigh(host.date(host.observe()))
-    made = plan(inventory, host.usage(), NO_CACHE, time.time())
     other = threading.Thread(target=fresh_engine.docker, args=("builder", "prune", "-f"))
-    other.start()
-    outcome = execute(made, inventory, host)
+    done = clean(fresh_engine, NO_CACHE, meanwhile=other.start)
     other.join()
-    host.close()
     assert left(fresh_engine) == set()
     allowed = {Removal(REMOVED), Removal(SKIPPED, ALREADY_GONE)}
-    assert set(outcome.results.values()) <= allowed
-    assert len(outcome.results) == len(made.steps)
+    assert set(done.outcome.results.values()) <= allowed
+    assert len(done.outcome.results) == len(done.plan.steps)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -33,13 +34,10 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def confirmed(engine: Engine, name: str) -> tuple[bool | None, str]:
     """What is known of the image with this tag once its registries were asked."""
-    host = live_host(engine)
-    try:
+    with closing(live_host(engine)) as host:
         inventory = host.observe()
         (image,) = [each for each in inventory.images if name in each.tags]
         inventory = host.confirm(inventory, [image.id])
-    finally:
-        host.close()
     (image,) = [each for each in inventory.images if name in each.tags]
     return image.in_registry, image.registry_said
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -54,15 +55,12 @@ class Stage:
         """Clean, so many seconds later; why each container stays or goes, by name."""
         if self.engine.store == "podman":
             time.sleep(_TOLD)
-        host = live_host(self.engine, self.state)
-        host.clock = lambda: time.time() + later
-        try:
+        with closing(live_host(self.engine, self.state)) as host:
+            host.clock = lambda: time.time() + later
             host.watch()
             inventory = host.weigh(host.date(host.observe(sizes=policy.takes.volumes)))
             made = plan(inventory, host.usage(), policy, inventory.taken_at)
             outcome = execute(made, inventory, host)
-        finally:
-            host.close()
         assert {removal.result for removal in outcome.results.values()} <= {REMOVED}
         return {
             name: "+".join(reason.rule for reason in verdict.reasons)

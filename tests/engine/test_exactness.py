@@ -31,7 +31,6 @@ def assert_exact(done: Clean) -> None:
 
 
 def test_an_empty_host(fresh_engine: Engine) -> None:
-    """Nothing there, nothing to do, and no error."""
     done = clean(fresh_engine)
     assert not done.plan.steps
     assert done.plan.freed_bytes == 0
@@ -74,7 +73,6 @@ def test_tagged_images_stay(fresh_engine: Engine, unique: str) -> None:
 
 
 def test_an_image_of_a_stopped_container(fresh_engine: Engine, unique: str) -> None:
-    """The container goes first, and the untagged image it alone held goes with it."""
     image = ImageToLoad([busybox_layer(), layer(unique)], [f"localhost/{unique}:1"])
     (image_id,) = load(fresh_engine, image)
     fresh_engine.docker(
@@ -164,7 +162,6 @@ def test_build_cache_of_a_buildkit_build(fresh_engine: Engine, unique: str) -> N
 
 
 def test_an_image_with_a_digest_only(fresh_engine: Engine, registry: Registry, unique: str) -> None:
-    """Pulled by digest: a routine clean keeps it, and what a deep one frees with it is exact."""
     tag = f"{registry.address}/{unique}:1"
     load(fresh_engine, ImageToLoad([layer(unique)], [tag]))
     fresh_engine.docker("push", tag)
@@ -187,7 +184,6 @@ def test_an_image_with_a_digest_only(fresh_engine: Engine, registry: Registry, u
 def test_a_version_left_behind_by_a_pull(
     fresh_engine: Engine, registry: Registry, unique: str
 ) -> None:
-    """A tag that moved on in the registry: the old image goes, the new one stays."""
     tag = f"{registry.address}/{unique}:1"
     base = layer(f"{unique} base", 30_000)
     for version in ("old", "new"):

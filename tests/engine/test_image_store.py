@@ -19,7 +19,6 @@ from tests.engines.images import SCRATCH, ImageToLoad, build, layer, load
 
 @pytest.mark.engine("classic")
 def test_the_files_say_what_the_engine_says(fresh_engine: Engine, unique: str) -> None:
-    """Of loaded images, of both builders' and of one that lost its tag: every fact is the same."""
     tag = f"localhost/{unique}:1"
     load(fresh_engine, ImageToLoad([layer(unique), "ENV A=1"], [tag]))
     build(fresh_engine, SCRATCH + "RUN mkdir /a\nRUN true\nWORKDIR /b\n", "-t", tag)

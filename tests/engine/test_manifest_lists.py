@@ -46,7 +46,6 @@ def test_the_images_of_a_list(fresh_engine: Engine, unique: str) -> None:
 
 
 def test_an_image_that_a_list_has_no_more(fresh_engine: Engine, unique: str) -> None:
-    """The image that was built before is in no list, so it goes."""
     kept, _ = (build_list(fresh_engine, f"{unique}{n}", f"localhost/{unique}:{n}") for n in "12")
     fresh_engine.client.raw("DELETE", f"/v4.0.0/libpod/manifests/localhost/{unique}:2")
     clean(fresh_engine)

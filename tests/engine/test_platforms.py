@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from holystone.operations.refresh_plan import NAMED, NEWER, Entry
 from holystone.operations.watching import Unwatched
 from holystone.registry.credentials import Credentials
 from holystone.registry.pull import Puller
-from tests.engine.cleaning import clean, live_host
+from tests.engine.cleaning import bytes_below, clean, live_host
 from tests.engine.refreshing import put_manifest
 from tests.engine.restoring import EVERYTHING, MANIFEST, image, recorded_clean
 from tests.engine.test_restore import undo
@@ -64,24 +64,13 @@ def pull(engine: Engine, tag: str, *platforms: str) -> None:
 
 def platforms(engine: Engine, tag: str) -> tuple[str, ...]:
     """Those of a tag that are here."""
-    host = live_host(engine)
-    try:
+    with closing(live_host(engine)) as host:
         (found,) = [each for each in host.observe().images if tag in each.tags]
-    finally:
-        host.close()
     return found.platforms
 
 
 def stored(engine: Engine) -> int:
-    """Bytes below containerd's folders."""
-    total = 0
-    for folder, _, files in os.walk(engine.data / "root" / "containerd"):
-        for name in files:
-            try:
-                total += os.lstat(os.path.join(folder, name)).st_size
-            except FileNotFoundError:
-                continue
-    return total
+    return bytes_below(engine.data / "root" / "containerd")
 
 
 @pytest.mark.parametrize("by", ["files", "interface", "older interface"])
@@ -148,20 +137,16 @@ def test_a_newer_version_comes_with_both(
     pull(fresh_engine, index, *PLATFORMS)
     _, made = registry.call("GET", f"/v2/{unique}/manifests/1", INDEX)
     digest = put_manifest(registry, unique, "1", {**made, "manifests": made["manifests"][::-1]})
-    host = live_host(fresh_engine)
-    try:
+    with closing(live_host(fresh_engine)) as host:
         (image_,) = [each for each in host.observe().images if index in each.tags]
         found = Entry(index, NAMED, image_, NEWER)
         puller = Puller(host.client, Credentials({}))
         ((outcome,), _) = carry_out([found], puller, Unwatched(), parallel=1)
-    finally:
-        host.close()
     assert (outcome.result, outcome.detail, outcome.image_id) == (PULLED, "", digest)
     assert sorted(platforms(fresh_engine, index)) == sorted(PLATFORMS)
 
 
 def test_one_was_removed_since(fresh_engine: Engine, index: str, tmp_path: Path) -> None:
-    """The image is here again, but for one of its platforms."""
     pull(fresh_engine, index, *PLATFORMS)
     recorded_clean(fresh_engine, tmp_path)
     pull(fresh_engine, index, PLATFORMS[0])

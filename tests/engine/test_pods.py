@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +86,10 @@ def test_a_pod_goes_as_a_whole_or_not_at_all(stage: Stage, *, infra: bool) -> No
 
 def test_a_pod_that_was_never_started_is_told_by_its_name(stage: Stage) -> None:
     pod(stage, "web", "app", infra=False, start=False)
-    host = live_host(stage.engine, stage.state)
-    host.clock = lambda: time.time() + 2 * DAY
-    try:
+    with closing(live_host(stage.engine, stage.state)) as host:
+        host.clock = lambda: time.time() + 2 * DAY
         inventory = host.observe()
         made = plan(inventory, host.usage(), NO_GRACE, inventory.taken_at)
-    finally:
-        host.close()
     (verdict,) = (each for each in made.verdicts if "app" in each.names)
     (reason,) = verdict.reasons
     assert (reason.rule, verdict.remove) == ("stopped-group", False)
@@ -115,14 +113,11 @@ def test_what_podman_refuses_is_a_skip(stage: Stage) -> None:
     libpod(stage.engine, "POST", "/containers/create", setup)
     stage.run("runs")
     stage.stop("base")
-    host = live_host(stage.engine)
-    try:
+    with closing(live_host(stage.engine)) as host:
         inventory = host.observe()
         ids = {each.name: each.id for each in inventory.containers}
         steps = [Step("container", ids[n], (ids[n],), 0) for n in (infra, "base", "runs")]
         removals = [host.remove(step) for step in steps]
-    finally:
-        host.close()
     assert [removal.result for removal in removals] == [SKIPPED] * 3
     assert all("the engine refused: " in removal.detail for removal in removals)
     assert stage.left() == {infra, "app", "base", "needs", "runs"}
@@ -151,8 +146,7 @@ def test_a_container_whose_end_nobody_knows_goes_one_day(
 def test_a_pod_that_got_another_container_meanwhile_stays(stage: Stage) -> None:
     pod(stage, "web", "app")
     stop(stage)
-    host = live_host(stage.engine)
-    try:
+    with closing(live_host(stage.engine)) as host:
         inventory = host.observe()
         by_name = {each.name: each for each in inventory.containers}
         infra = next(each for each in inventory.containers if each.infra)
@@ -162,6 +156,4 @@ def test_a_pod_that_got_another_container_meanwhile_stays(stage: Stage) -> None:
         assert host.remove(Step("container", app, (app,), 0)).result == REMOVED
         whole = Step("container", infra.id, (f"pod:{infra.pod}",), 0, (app,))
         assert host.remove(whole).result == SKIPPED
-    finally:
-        host.close()
     assert stage.left() == {"new", infra.name}

@@ -6,19 +6,17 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 import pytest
 
 from holystone.engine.host import GONE, USED, Removal
-from holystone.operations.execute import Outcome, execute
+from holystone.operations.execute import execute
 from holystone.operations.live_host import LiveHost
 from holystone.operations.workers import INTERRUPTED
 from holystone.planner.inventory import Inventory
 from holystone.planner.plan import plan
-from holystone.planner.policy import Policy
 from holystone.planner.verdict import Plan, Step
-from tests.engine.cleaning import NO_CACHE, NO_GRACE, Figures, figures, image_ids, live_host
+from tests.engine.cleaning import NO_CACHE, NO_GRACE, Clean, clean, image_ids, live_host
 from tests.engine_client.clients import client_of
 from tests.engine_client.proxy import proxy
 from tests.engines import Engine
@@ -26,43 +24,7 @@ from tests.engines.images import SCRATCH, ImageToLoad, build, busybox_layer, lay
 from tests.usage.forgetful import Forgetful
 
 
-class Run(NamedTuple):
-    """A clean with something in between, and the engine's figures after that and at the end."""
-
-    inventory: Inventory
-    plan: Plan
-    outcome: Outcome
-    before: Figures
-    after: Figures
-
-    def result(self, kind: str, object_id: str) -> Removal:
-        return self.outcome.results[kind, object_id]
-
-
-def settle(engine: Engine) -> None:
-    """Wait until the engine has told what happened: Podman's events come up to 250 ms late."""
-    if engine.store == "podman":
-        time.sleep(0.4)
-
-
-def run(engine: Engine, meanwhile: Callable[[], object], policy: Policy = NO_GRACE) -> Run:
-    """Plan, let something happen, and carry the plan out."""
-    settle(engine)
-    host = live_host(engine)
-    try:
-        host.watch()
-        inventory = host.weigh(host.date(host.observe()))
-        made = plan(inventory, host.usage(), policy, time.time())
-        meanwhile()
-        settle(engine)
-        before = figures(engine)
-        outcome = execute(made, inventory, host)
-    finally:
-        host.close()
-    return Run(inventory, made, outcome, before, figures(engine))
-
-
-def assert_true(done: Run) -> None:
+def assert_true(done: Clean) -> None:
     """What the outcome says was freed is what the engine's own figures fell by."""
     if not done.before.images and done.inventory.engine.store == "podman":
         return  # Podman 4 has no such figure.
@@ -84,7 +46,9 @@ def test_a_container_is_created_from_a_doomed_image(
     """By ID, the only name an untagged image has: it stays, and with it the base of the others."""
     used, *others = untagged(fresh_engine, unique)
     name = used[:digits].removeprefix("sha256:") if digits < 71 else used
-    done = run(fresh_engine, lambda: fresh_engine.docker("create", "--network", "none", name))
+    done = clean(
+        fresh_engine, meanwhile=lambda: fresh_engine.docker("create", "--network", "none", name)
+    )
     assert done.result("image", used) == Removal("skipped", USED)
     assert [done.result("image", other).result for other in others] == ["removed"] * 2
     assert image_ids(fresh_engine) == {used}
@@ -100,7 +64,7 @@ def test_a_container_was_there_for_a_moment(fresh_engine: Engine, unique: str) -
         container = fresh_engine.docker("create", "--network", "none", used)
         fresh_engine.docker("rm", container)
 
-    done = run(fresh_engine, meanwhile)
+    done = clean(fresh_engine, meanwhile=meanwhile)
     assert done.result("image", used) == Removal("skipped", USED)
     assert image_ids(fresh_engine) == {used}
     assert (done.outcome.removed, done.outcome.skipped) == (len(others), 1)
@@ -108,10 +72,9 @@ def test_a_container_was_there_for_a_moment(fresh_engine: Engine, unique: str) -
 
 
 def test_a_doomed_image_gets_a_tag(fresh_engine: Engine, unique: str) -> None:
-    """Somebody has a name for it now: it stays, tag and all."""
     used, *others = untagged(fresh_engine, unique)
     tag = f"localhost/{unique}:1"
-    done = run(fresh_engine, lambda: fresh_engine.docker("tag", used, tag))
+    done = clean(fresh_engine, meanwhile=lambda: fresh_engine.docker("tag", used, tag))
     assert done.result("image", used) == Removal("skipped", USED)
     assert (done.outcome.removed, done.outcome.skipped) == (len(others), 1)
     (left,) = fresh_engine.client.list("/images/json")
@@ -150,7 +113,7 @@ def test_a_doomed_container_is_started_again(fresh_engine: Engine, unique: str, 
     fresh_engine.docker("run", "--network", "none", "--name", unique, tag, "sh", "-c", command)
     load(fresh_engine, ImageToLoad([layer(f"{unique} new")], [tag]))
     (other,) = load(fresh_engine, ImageToLoad([layer(f"{unique} other")]))
-    done = run(fresh_engine, lambda: fresh_engine.docker("start", unique))
+    done = clean(fresh_engine, meanwhile=lambda: fresh_engine.docker("start", unique))
     (container,) = fresh_engine.client.list("/containers/json?all=1")
     assert done.result("container", container["Id"]) == Removal("skipped", USED)
     assert done.result("image", held).result == "skipped"
@@ -162,7 +125,7 @@ def test_a_doomed_container_is_started_again(fresh_engine: Engine, unique: str, 
 def test_a_doomed_image_is_deleted_by_someone_else(fresh_engine: Engine, unique: str) -> None:
     """It is gone already; what it shared goes with the others, who count it."""
     gone, *others = untagged(fresh_engine, unique)
-    done = run(fresh_engine, lambda: fresh_engine.api("DELETE", f"/images/{gone}"))
+    done = clean(fresh_engine, meanwhile=lambda: fresh_engine.api("DELETE", f"/images/{gone}"))
     assert done.result("image", gone) == Removal("skipped", "already gone")
     assert [done.result("image", other).result for other in others] == ["removed"] * 2
     assert image_ids(fresh_engine) == set()
@@ -181,7 +144,7 @@ def test_a_doomed_image_is_built_on(fresh_engine: Engine, unique: str) -> None:
         nonlocal child
         child = build(fresh_engine, dockerfile + "RUN echo child > /b\n")
 
-    done = run(fresh_engine, meanwhile)
+    done = clean(fresh_engine, meanwhile=meanwhile)
     skipped = done.result("image", doomed)
     assert skipped.result == "skipped"
     assert skipped.detail == USED or "dependent child images" in skipped.detail
@@ -201,7 +164,9 @@ def test_a_doomed_cache_record_is_used_by_a_build(
     for image in fresh_engine.client.list("/images/json"):
         fresh_engine.api("DELETE", f"/images/{image['Id']}")
     again = work.format(n="kept") + more
-    done = run(fresh_engine, lambda: build(fresh_engine, again, buildkit=True), NO_CACHE)
+    done = clean(
+        fresh_engine, NO_CACHE, meanwhile=lambda: build(fresh_engine, again, buildkit=True)
+    )
     records = {record.id: record for record in done.inventory.cache}
     left = {r["ID"] for r in fresh_engine.disk_usage()["BuildCache"]}
     results = {i: done.result("cache", i) for i in records if ("cache", i) in done.outcome.results}
@@ -222,7 +187,7 @@ def test_a_cache_mount_that_was_only_looked_at_goes(fresh_engine: Engine, unique
     """BuildKit counts its being measured as a use; the plan's own look keeps nothing."""
     dockerfile = SCRATCH + f"RUN --mount=type=cache,id={unique},target=/c echo {unique} > /c/x\n"
     build(fresh_engine, dockerfile, buildkit=True)
-    done = run(fresh_engine, lambda: None, NO_CACHE)
+    done = clean(fresh_engine, NO_CACHE, meanwhile=lambda: None)
     (mount,) = [r.id for r in done.inventory.cache if r.type == "exec.cachemount"]
     assert done.result("cache", mount) == Removal("removed")
 
@@ -271,7 +236,6 @@ def test_the_engine_is_killed_in_the_middle(own_engine: Callable[..., Engine], u
 
 @pytest.mark.engine("docker20", "docker28c", "podman")
 def test_an_engine_cut_off_after_seven_removals(fresh_engine: Engine, unique: str) -> None:
-    """One at a time through a proxy: exactly seven were removed, and that is what is told."""
     ids = many(fresh_engine, unique, 12)
     with proxy(fresh_engine) as front:
         host = LiveHost(client_of(front.url), Forgetful())

@@ -95,7 +95,6 @@ def test_a_garbled_byte_never_ends_in_a_traceback(at: int, value: int) -> None:
     ],
 )
 def test_an_engine_without_buildkit_refuses(head: bytes, status: int) -> None:
-    """Then another way may answer."""
     with served({}, head=head) as client, pytest.raises(EngineRefused) as caught:
         Channel(client)
     assert caught.value.status == status

@@ -180,7 +180,6 @@ def fill(place: str) -> list[socket.socket]:
 
 
 def test_unix_busy(place: str, listener: socket.socket) -> None:
-    """A full backlog is waited for."""
     waiting = fill(place)
     began = time.monotonic()
     message = error(endpoint(f"unix://{place}"), 0.3)

@@ -13,7 +13,7 @@ import pytest
 from holystone.engine.storage.containerd import read_content
 from holystone.planner.inventory import Blob
 from holystone.usage.store_port import ImageFacts
-from tests.engine.cleaning import live_host
+from tests.engine.cleaning import observed
 from tests.engines import Engine, Registry
 from tests.engines.images import SCRATCH, ImageToLoad, build, layer, load
 
@@ -65,23 +65,17 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path)
 
 
-def test_a_single_manifest(store: Store) -> None:
-    """Its diff IDs, and its blobs with their sizes: manifest, config, layers."""
-    blobs = store.manifest("a")
+@pytest.mark.parametrize("layers", [0, 2])
+def test_a_single_manifest(store: Store, layers: int) -> None:
+    blobs = store.manifest("a", layers)
     found = store.read(blobs[0].digest)
+    stack = tuple(f"a {number}" for number in range(layers))
     assert found == {
-        blobs[0].digest: ImageFacts(first_seen=5.0, diff_ids=("a 0", "a 1"), blobs=tuple(blobs))
+        blobs[0].digest: ImageFacts(first_seen=5.0, diff_ids=stack, blobs=tuple(blobs))
     }
 
 
-def test_a_manifest_without_layers(store: Store) -> None:
-    """An image of metadata alone has a stack with nothing in it."""
-    blobs = store.manifest("a", layers=0)
-    assert store.read(blobs[0].digest)[blobs[0].digest].diff_ids == ()
-
-
 def test_an_index_with_an_attestation(store: Store) -> None:
-    """The attestation's blobs count, and its layers are none of the image's."""
     image = store.manifest("a")
     attestation = store.manifest("how", layers=1, kind="application/vnd.in-toto+json")
     index = store.index([image[0], attestation[0]])
@@ -90,24 +84,15 @@ def test_an_index_with_an_attestation(store: Store) -> None:
     assert set(fact.blobs or ()) == {index, *image, *attestation}
 
 
-def test_a_platform_that_was_not_pulled(store: Store) -> None:
-    """Its manifest is not there, and the other platform's is the image."""
-    image, other = store.manifest("a"), store.manifest("b")
-    index = store.index([other[0], image[0]])
-    store.remove(other[0])
-    fact = store.read(index.digest)[index.digest]
-    assert fact.diff_ids == ("a 0", "a 1")
-    assert set(fact.blobs or ()) == {index, *image}
-
-
-def test_a_platform_that_was_pulled_in_part(store: Store) -> None:
+@pytest.mark.parametrize("missing", [0, -1], ids=["not at all", "in part"])
+def test_a_platform_that_was_not_pulled(store: Store, missing: int) -> None:
     """What is there of it counts; its stack is not the image's."""
     image, other = store.manifest("a"), store.manifest("b")
     index = store.index([other[0], image[0]])
-    store.remove(other[-1])
+    store.remove(other[missing])
     fact = store.read(index.digest)[index.digest]
     assert fact.diff_ids == ("a 0", "a 1")
-    assert set(fact.blobs or ()) == {index, *image, *other[:-1]}
+    assert set(fact.blobs or ()) == {index, *image, *(other[:-1] if missing else ())}
 
 
 def test_of_two_platforms_the_engine_tells_the_layers(store: Store) -> None:
@@ -121,7 +106,6 @@ def test_of_two_platforms_the_engine_tells_the_layers(store: Store) -> None:
 
 @pytest.mark.parametrize("missing", [1, 2, 3])
 def test_of_what_is_not_whole_the_engine_tells_the_layers(store: Store, missing: int) -> None:
-    """Without its config or a layer: it holds the blobs that are here."""
     blobs = store.manifest("a")
     store.remove(blobs[missing])
     fact = store.read(blobs[0].digest)[blobs[0].digest]
@@ -130,7 +114,6 @@ def test_of_what_is_not_whole_the_engine_tells_the_layers(store: Store, missing:
 
 
 def test_without_its_manifest_nothing_is_told(store: Store) -> None:
-    """Beside an image that is whole."""
     blobs, whole = store.manifest("a"), store.manifest("b")
     store.remove(blobs[0])
     assert list(store.read(blobs[0].digest, whole[0].digest)) == [whole[0].digest]
@@ -174,7 +157,6 @@ def test_garbage_is_left_to_the_engine(store: Store, content: bytes) -> None:
 
 @pytest.mark.parametrize("rootfs", [5, {"diff_ids": 5}, {"diff_ids": ["one"]}, None])
 def test_a_config_that_does_not_match_its_layers(store: Store, rootfs: object) -> None:
-    """Another number of diff IDs than of layers, or none at all."""
     parts = [store.blob(b"1"), store.blob(b"2")]
     config = store.document({"rootfs": rootfs})
     manifest = store.document(
@@ -190,7 +172,6 @@ def test_an_id_that_is_no_digest(store: Store, image_id: str) -> None:
 
 
 def test_no_store_tells_nothing(tmp_path: Path) -> None:
-    """A remote engine's folder is not here."""
     assert read_content(str(tmp_path / "none"), ["sha256:1"], {}) == {}
 
 
@@ -211,9 +192,7 @@ def test_real_blobs_sum_to_the_content_the_engine_lists(
         ImageToLoad([base, "ENV A=1", layer(f"{unique} 2")]),
     )
     build(fresh_engine, SCRATCH + "RUN true\n", "-t", f"localhost/{unique}:3", buildkit=True)
-    host = live_host(fresh_engine)
-    images = host.weigh(host.observe()).images
-    host.close()
+    images = observed(fresh_engine).images
     assert len(images) == 4
     for image in images:
         assert image.blobs is not None, image.tags
@@ -225,9 +204,7 @@ def test_real_blobs_sum_to_the_content_the_engine_lists(
 def test_of_an_engine_elsewhere_no_local_files_are_read(fresh_engine: Engine, unique: str) -> None:
     """Over tcp the folder the engine names is on another machine, whatever is there on this one."""
     load(fresh_engine, ImageToLoad([layer(unique)], [f"localhost/{unique}:1"]))
-    host = live_host(fresh_engine, remote=True)
-    (image,) = host.weigh(host.observe()).images
-    host.close()
+    (image,) = observed(fresh_engine, remote=True).images
     assert image.blobs is None
     assert image.layers is not None
     assert image.content_size > 0

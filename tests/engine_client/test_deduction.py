@@ -65,7 +65,6 @@ def test_without_a_history_the_rest_of_the_size_is_told_with_the_topmost_layer()
 
 
 def test_what_one_image_settles_helps_the_next() -> None:
-    """Nothing is known: the base is its image's size, then each image has one unknown part."""
     stacks = {"base": ("base",), "one": ("base", "a"), "two": ("base", "a", "b")}
     images = [
         Image("two", size=100 + 7 + 5),
@@ -105,7 +104,6 @@ def test_a_size_that_contradicts_what_is_known_tells_nothing() -> None:
 
 @pytest.mark.engine("containerd")
 def test_few_histories_are_asked_and_every_image_adds_up(fresh_engine: Engine, unique: str) -> None:
-    """Twelve images on two bases: two histories; the layers come to what the engine stores."""
     bases = [[layer(f"{unique} {b} {n}", 20_000) for n in range(3)] for b in range(2)]
     images = [
         ImageToLoad(

@@ -42,7 +42,6 @@ def observed(version: str) -> tuple[Inventory, dict[str, CacheRecord], list[str]
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_shape_tells_the_same(version: str) -> None:
-    """Records with their parents, and the sizes of the volumes that could be measured."""
     inventory, listed, asked = observed(version)
     assert inventory.notes == ()
     assert [(r.id, r.parents, r.size, r.in_use, r.shared) for r in inventory.cache] == [

@@ -92,7 +92,6 @@ def sockets() -> Iterator[Any]:
 
 
 def test_precedence(home: Home) -> None:
-    """An option, then DOCKER_HOST, then DOCKER_CONTEXT, then the current context."""
     for name in ("asked", "variable", "current"):
         home.context(name, {"Host": f"tcp://{name}:1"})
     home.config({"currentContext": "current"})
@@ -106,19 +105,22 @@ def test_precedence(home: Home) -> None:
     assert home.resolve(DOCKER_CONTEXT="default").source == "default"
 
 
-def test_host_and_context_together_are_refused(home: Home) -> None:
-    """As by the docker command: each of them names an engine."""
-    assert "--host and --context are both given" in home.error("tcp://a", "b")
-
-
-def test_empty_options_are_errors(home: Home) -> None:
+@pytest.mark.parametrize(
+    ("host", "context", "words"),
+    [
+        ("tcp://a", "b", "--host and --context are both given"),
+        ("", None, "--host is '': it is empty."),
+        (None, "", "--context is empty."),
+    ],
+)
+def test_options_that_name_no_engine(
+    home: Home, host: str | None, context: str | None, words: str
+) -> None:
     """A variable that a script forgot to set must not lead to another engine."""
-    assert home.error("").startswith("--host is '': it is empty.")
-    assert home.error(None, "").startswith("--context is empty.")
+    assert home.error(host, context).startswith(words)
 
 
 def test_empty_variables_are_unset(home: Home) -> None:
-    """As for the docker command."""
     found = home.resolve(
         DOCKER_HOST=" ", DOCKER_CONTEXT="", DOCKER_TLS="", DOCKER_TLS_VERIFY="", DOCKER_CONFIG=""
     )
@@ -162,7 +164,6 @@ def test_sockets_in_their_order(home: Home, sockets: Any) -> None:
 
 
 def test_sockets_of_the_user_without_xdg_runtime_dir(home: Home, sockets: Any) -> None:
-    """Over ``su`` and in cron it is not set."""
     place = sockets(Path(subject.USER_SOCKETS) / str(os.getuid()) / "docker.sock")
     assert home.resolve(XDG_RUNTIME_DIR="").address == place
 
@@ -197,15 +198,10 @@ def test_sockets_of_the_user_without_xdg_runtime_dir(home: Home, sockets: Any) -
     ],
 )
 def test_host_urls(home: Home, text: str, scheme: str, address: str) -> None:
-    """Every form the docker command takes, and http."""
     assert home.resolve(text) == (scheme, address, None, "--host")
     assert home.resolve(DOCKER_HOST=text) == (scheme, address, None, "DOCKER_HOST")
     again = home.resolve(home.resolve(text).url)
     assert again == home.resolve(text)
-
-
-def test_an_empty_unix_path_is_the_default(home: Home) -> None:
-    """``unix://`` alone, as for the docker command."""
     assert home.resolve("unix://").address == subject.DOCKER_SOCKET
 
 
@@ -243,7 +239,6 @@ def test_an_empty_unix_path_is_the_default(home: Home) -> None:
     ],
 )
 def test_bad_host_urls(home: Home, text: str, words: str) -> None:
-    """The error names where the URL is from, shows it and says what is wrong."""
     for message, name in ((home.error(text), "--host"), (home.error(DOCKER_HOST=text), "DOCKER_")):
         assert message.startswith(name)
         assert repr(text) in message
@@ -260,7 +255,6 @@ def test_passwords_are_refused_and_not_shown(home: Home) -> None:
 
 
 def test_ssh_destination() -> None:
-    """An ssh address comes apart the way it was checked."""
     assert ssh_destination("host") == ("", "host", "", "")
     assert ssh_destination("me@host:22") == ("me", "host", "22", "")
     assert ssh_destination("a@b@host") == ("a@b", "host", "", "")
@@ -291,29 +285,20 @@ def test_tls_variables(home: Home) -> None:
     )
 
 
-def test_tls_is_for_tcp_only(home: Home) -> None:
-    """A socket and ssh need none, so missing files do not matter."""
+def test_tls_files_that_are_not_needed(home: Home) -> None:
+    """A socket and ssh need none, and https has the system's authorities."""
     for host in ("unix:///a", "ssh://a", "demo:"):
         assert home.resolve(host, DOCKER_TLS_VERIFY="1").tls is None
-
-
-def test_tls_files_are_in_the_configuration_folder_by_default(home: Home) -> None:
-    """``~/.docker/ca.pem``; a client certificate is not needed."""
+    assert home.resolve("https://engine") == (
+        *("tcp", "engine:2376", TLS(None, None, None, verify=True)),
+        "--host",
+    )
     (home.docker / "ca.pem").touch()
     ca = str(home.docker / "ca.pem")
     assert home.resolve("a", DOCKER_TLS_VERIFY="1").tls == TLS(ca, None, None, verify=True)
 
 
-def test_https_means_tls(home: Home) -> None:
-    """Without files the system's authorities count."""
-    assert home.resolve("https://engine") == (
-        *("tcp", "engine:2376", TLS(None, None, None, verify=True)),
-        "--host",
-    )
-
-
 def test_missing_tls_files(home: Home) -> None:
-    """The error names the variable, the file and the mend."""
     folder = home.certificates("certs", "cert.pem", "key.pem")
     message = home.error("a", DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=str(folder))
     assert message == (
@@ -331,7 +316,6 @@ def test_missing_tls_files(home: Home) -> None:
 
 
 def test_a_context_with_tls(home: Home) -> None:
-    """Its files are beside it; SkipTLSVerify asks for TLS without a check."""
     home.context("full", {"Host": "tcp://full"}, "ca.pem", "cert.pem", "key.pem")
     home.context("lax", {"Host": "tcp://lax", "SkipTLSVerify": True})
     home.context("plain", {"Host": "tcp://plain", "SkipTLSVerify": False})
@@ -347,7 +331,6 @@ def test_a_context_with_tls(home: Home) -> None:
 
 
 def test_unknown_contexts(home: Home) -> None:
-    """The error says who named it, which there are and which is near."""
     home.context("staging", {"Host": "tcp://staging"})
     config = home.config({"currentContext": "stagign"})
     end = f"Contexts in {home.docker}: default, staging. Did you mean 'staging'?"
@@ -372,7 +355,6 @@ def test_unknown_contexts(home: Home) -> None:
     ],
 )
 def test_broken_contexts(home: Home, engine: Any, words: str) -> None:
-    """The error names the context, the file and the key."""
     meta = home.context("c", engine)
     message = home.error(None, "c")
     assert "context 'c'" in message
@@ -399,17 +381,16 @@ def test_broken_config_json(home: Home, content: str, words: str) -> None:
     assert home.resolve("tcp://a").source == "--host"
 
 
-def test_an_unreadable_config_json(home: Home) -> None:
-    """A folder in its place stands for every file that cannot be read."""
-    path = home.docker / "config.json"
-    path.mkdir()
+def test_a_config_json_that_is_a_folder(home: Home) -> None:
+    """It stands for every file that cannot be read."""
+    (home.docker / "config.json").mkdir()
     assert home.error() == (
-        f"cannot read {path}: it is a directory, not a regular file. Mend that, or pass --host."
+        f"cannot read {home.docker}/config.json: it is a directory, not a regular file. Mend that, "
+        "or pass --host."
     )
 
 
 def test_contexts_the_docker_command_makes(home: Home) -> None:
-    """What ``docker context create`` writes is what is read."""
     docker = shutil.which("docker")
     if docker is None:
         pytest.skip("no docker command")

@@ -92,7 +92,6 @@ def gathered(stream: EventStream, count: int) -> list[Event]:
     ids=["with the head", "CRLF", "json-seq", "in pieces", "byte by byte"],
 )
 def test_events_in_any_framing(sent: Behaviour) -> None:
-    """One object a line, with or without a record separator, wherever it is divided."""
     with misbehaving({"GET /events": sent}) as host, following(host) as stream:
         assert gathered(stream, 2) == FOUND
 
@@ -113,7 +112,6 @@ def test_what_happened_before_is_not_since(scheme: str, expected: list[Event]) -
 
 
 def test_a_poll_does_not_wait() -> None:
-    """With nothing there, and with half an event there."""
     with misbehaving({"GET /events": [HEAD + b'{"Type"', HANG]}) as host, following(host) as stream:
         began = time.monotonic()
         assert [stream.poll() for _ in range(100)] == [[]] * 100
@@ -131,7 +129,6 @@ def test_a_poll_does_not_wait() -> None:
     ],
 )
 def test_odd_events_are_events(message: object) -> None:
-    """What is missing in one is empty."""
     with (
         misbehaving({"GET /events": [HEAD + lines(message), HANG]}) as host,
         following(host) as stream,
@@ -176,7 +173,6 @@ def test_a_stream_that_broke_says_so_at_every_poll(
 def test_no_stream_is_one_clear_error(
     behaviour: Behaviour, error: type[EngineError], words: str
 ) -> None:
-    """In time, with the engine's own words, and no connection left open."""
     with misbehaving({"GET /events": behaviour}) as host:
         with pytest.raises(error, match=words) as caught, following(host):
             pass

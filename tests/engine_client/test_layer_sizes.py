@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from holystone.engine.layer_sizes import EMPTY_LAYER, Step, Weighing, read_history, weigh
 from holystone.planner.holders import unpacked_bytes
 from holystone.planner.inventory import chain_ids
-from tests.engine.cleaning import live_host
+from tests.engine.cleaning import observed
 from tests.engines import Engine
 from tests.engines.images import SCRATCH, ImageToLoad, Layer, build, layer, load
 
@@ -34,7 +34,6 @@ def one(
 
 
 def test_a_history_is_read_oldest_first() -> None:
-    """The engine gives it newest first, with null for nothing."""
     entries: list[dict[str, object]] = [
         {"Id": "sha256:1", "CreatedBy": "ENV A=1", "Comment": "c", "Size": 0, "Tags": None},
         {"Id": "<missing>", "CreatedBy": None, "Comment": None, "Size": 7},
@@ -146,7 +145,6 @@ def test_a_history_that_fits_in_no_way_tells_nothing(
 
 
 def test_an_image_without_layers_is_exact() -> None:
-    """``FROM scratch`` and only metadata."""
     assert one((), [step(f"{NOP}ENV A=1")]) == Weighing((), exact=True)
 
 
@@ -237,9 +235,7 @@ def test_random_builds_weigh_what_the_engine_says(fresh_engine: Engine, unique: 
             files=files,
             buildkit=number % 2 == 0,
         )
-    host = live_host(fresh_engine, remote=True)
-    images = host.weigh(host.observe()).images
-    host.close()
+    images = observed(fresh_engine, remote=True).images
     assert len(images) > 8
     assert all(image.exact and image.layers is not None for image in images)
     assert {image.id: sum(part.size for part in image.layers or ()) for image in images} == {
@@ -252,15 +248,12 @@ def test_random_builds_weigh_what_the_engine_says(fresh_engine: Engine, unique: 
 def test_layers_are_weighed_where_one_is_empty(
     fresh_engine: Engine, unique: str, remote: bool
 ) -> None:
-    """A loaded image with an empty layer between two, on every store; chain IDs as OCI has them."""
     nothing = bytes(1024)
     empty = Layer(nothing, "sha256:" + hashlib.sha256(nothing).hexdigest(), 0)
     assert empty.diff_id == EMPTY_LAYER
     parts = [layer(unique, 20_000), empty, layer(f"{unique} 2", 30_000)]
     load(fresh_engine, ImageToLoad([*parts[:2], "ENV A=1", parts[2]], [f"localhost/{unique}:1"]))
-    host = live_host(fresh_engine, remote=remote)
-    (image,) = host.weigh(host.observe()).images
-    host.close()
+    (image,) = observed(fresh_engine, remote=remote).images
     assert image.exact
     assert image.layers is not None
     assert [part.chain_id for part in image.layers] == chain_ids([part.diff_id for part in parts])

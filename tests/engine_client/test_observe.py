@@ -311,7 +311,6 @@ def test_an_image_has_a_digest_in_each_of_its_repositories(
 
 
 def test_networks_of_ones_own_are_told_from_the_engines(fresh_engine: Engine, unique: str) -> None:
-    """Those the engine came with are built in."""
     fresh_engine.docker("network", "create", "--internal", "--label", "a=b", unique)
     host = live_host(fresh_engine)
     networks = host.observe().networks

@@ -78,7 +78,6 @@ def test_times_are_those_of_the_standard_library(moment: datetime) -> None:
 def test_references_of_an_image(
     listed: dict[str, Any], tags: tuple[str, ...], digests: tuple[str, ...]
 ) -> None:
-    """Tags and digests apart, and nothing of what engines write for "none"."""
     image = parse.image({"Id": ID, **listed})
     assert (image.tags, image.digests) == (tags, digests)
     assert parse.references(listed) == {*tags, *digests} | {
@@ -87,7 +86,6 @@ def test_references_of_an_image(
 
 
 def test_an_image_of_docker() -> None:
-    """Every field the plan uses."""
     image = parse.image(
         {
             "Id": ID,
@@ -112,51 +110,28 @@ def test_bare_ids_of_podman_get_their_algorithm() -> None:
     assert parse.full_id("<missing>") == "<missing>"
 
 
+def held(kind: str, *sizes: dict[str, int] | None) -> dict[str, Any]:
+    """What the containerd store adds to an entry: a descriptor of 9 bytes, and its manifests."""
+    descriptor = {"mediaType": f"application/vnd.{kind}+json", "size": 9}
+    return {"Descriptor": descriptor, "Manifests": [{"Size": size} for size in sizes]}
+
+
 @pytest.mark.parametrize(
     ("listed", "size"),
     [
         ({}, 0),
         ({"Manifests": None, "Descriptor": None}, 0),
-        (
-            {
-                "Descriptor": {
-                    "mediaType": "application/vnd.oci.image.manifest.v1+json",
-                    "size": 9,
-                },
-                "Manifests": [{"Size": {"Content": 100, "Total": 500}}],
-            },
-            100,
-        ),
-        (
-            {
-                "Descriptor": {"mediaType": "application/vnd.oci.image.index.v1+json", "size": 9},
-                "Manifests": [
-                    {"Size": {"Content": 100}},
-                    {"Size": {"Content": 20}},
-                    {"Size": None},
-                ],
-            },
-            129,
-        ),
-        (
-            {
-                "Descriptor": {
-                    "mediaType": "application/vnd.docker.distribution.manifest.list.v2+json",
-                    "size": 9,
-                },
-                "Manifests": [{"Size": {"Content": 100}}],
-            },
-            109,
-        ),
+        (held("oci.image.manifest.v1", {"Content": 100, "Total": 500}), 100),
+        (held("oci.image.index.v1", {"Content": 100}, {"Content": 20}, None), 129),
+        (held("docker.distribution.manifest.list.v2", {"Content": 100}), 109),
     ],
 )
 def test_the_compressed_size_of_an_image(listed: dict[str, Any], size: int) -> None:
-    """All its manifests, and the index over them; a plain manifest is counted within."""
+    """A plain manifest is counted within; an index over manifests is not."""
     assert parse.image({"Id": ID, **listed}).content_size == size
 
 
 def test_what_an_inspection_adds_to_an_image() -> None:
-    """Tag time, builder and layers, beside what was known."""
     known = ImageFacts(first_seen=5.0)
     told = {
         "Metadata": {"LastTagTime": "2024-01-01T00:00:00Z"},
@@ -175,7 +150,6 @@ def test_what_an_inspection_adds_to_an_image() -> None:
 
 
 def test_a_container() -> None:
-    """Its own name among those of its links, its volumes but not its binds, its networks."""
     found = parse.container(
         {
             "Id": "c1",
@@ -218,7 +192,6 @@ def test_a_container_with_nothing_written(size: int | None) -> None:
 
 
 def test_what_an_inspection_adds_to_a_container() -> None:
-    """When and how it ended; of one that runs again by now nothing but that."""
     listed = Container("c1", "db", ID, "postgres", "exited")
     state = {"Status": "exited", "FinishedAt": "2024-01-01T00:00:00Z", "ExitCode": 137}
     ended = parse.inspected_container(listed, {"State": state, "SizeRw": 9})
@@ -234,7 +207,6 @@ def test_what_an_inspection_adds_to_a_container() -> None:
 
 
 def test_what_a_container_needs() -> None:
-    """Namespaces, volumes and links by name; Podman's dependencies and pod as well."""
     listed = Container("c1", "db", ID, "postgres", "created")
     told = parse.inspected_container(
         listed,
@@ -284,7 +256,6 @@ def test_volumes(listed: dict[str, Any], anonymous: bool, size: int | None) -> N
 
 
 def test_networks_of_the_engine_are_told_apart() -> None:
-    """Those come with it and cannot be removed."""
     names = {"bridge": True, "host": True, "none": True, "podman": True, "shop_default": False}
     for name, builtin in names.items():
         assert parse.network({"Id": "n", "Name": name}).builtin is builtin
@@ -308,7 +279,6 @@ def test_parents_of_a_cache_record(told: dict[str, Any], parents: tuple[str, ...
 
 
 def test_a_cache_record() -> None:
-    """Every field; a size not known yet is none."""
     record = cache_record(
         {
             "ID": "r",
@@ -351,30 +321,15 @@ def test_both_shapes_of_disk_usage(kind: str) -> None:
 @pytest.mark.parametrize(
     ("info", "podman", "store", "identity"),
     [
-        (
-            {"ID": "A:B", "Driver": "overlay2", "DriverStatus": [["a", "b"]]},
-            False,
-            "classic",
-            "A:B",
-        ),
-        (
-            {"ID": "A", "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]},
-            False,
-            "containerd",
-            "A",
-        ),
-        (
-            {"Name": "host", "DockerRootDir": "/d", "DriverStatus": None},
-            False,
-            "classic",
-            "host:/d",
-        ),
+        ({"ID": "A:B", "DriverStatus": [["a", "b"]]}, False, "classic", "A:B"),
+        ({"ID": "A", "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]},
+         False, "containerd", "A"),
+        ({"Name": "h", "DockerRootDir": "/d", "DriverStatus": None}, False, "classic", "h:/d"),
         ({"ID": "random", "Name": "host", "DockerRootDir": "/g"}, True, "podman", "host:/g"),
     ],
-)
+)  # fmt: skip
 def test_which_engine_answered(
     info: dict[str, Any], podman: bool, store: str, identity: str
 ) -> None:
-    """The store, and an identity that is the same at each look: Podman's ``ID`` is not."""
     engine = parse.engine(info, "1", (1, 41), podman=podman)
     assert (engine.store, engine.id, engine.api_version) == (store, identity, "1.41")

@@ -235,13 +235,21 @@ def test_a_registry_that_limits_requests_is_left_alone() -> None:
     assert len(requests) < 3 * IN_FLIGHT
 
 
-def test_a_doubt_outweighs_a_no() -> None:
-    script = {
-        path("a.example.com/a", 1): refuses(404, "manifest unknown"),
-        path("b.example.com/a", 1): refuses(500, "dial tcp: connection refused"),
-    }
-    told, _ = asked(script, image(1, "a.example.com/a", "b.example.com/a"))
-    assert told == [(None, "no answer from b.example.com: dial tcp: connection refused")]
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ([NO, DOWN], "no answer from 1.example.com: dial tcp: connection refused"),
+        ([refuses(404, "page not found")], "this engine cannot ask a registry"),
+        ([cut_head()], "closed the connection in the middle"),
+    ],
+    ids=["a doubt outweighs a no", "no such call", "an engine that ends"],
+)
+def test_what_is_no_answer(answers: list[Behaviour], said: str) -> None:
+    names = [f"{number}.example.com/a" for number in range(len(answers))]
+    script = {path(name, 1): answer for name, answer in zip(names, answers, strict=True)}
+    ((has, words),), _ = asked(script, image(1, *names))
+    assert has is None
+    assert said in words
 
 
 def test_a_registry_that_never_answers_is_soon_left_alone() -> None:
@@ -304,23 +312,12 @@ def test_a_registry_that_refuses_some_is_asked_on() -> None:
     assert told[10] == (True, "")
 
 
-def test_an_engine_that_cannot_ask() -> None:
-    told, _ = asked({}, image(1, "r.example.com/a"))
-    assert told == [(None, "this engine cannot ask a registry")]
-
-
 def test_credentials_that_cannot_be_read_are_no_answer(tmp_path: object) -> None:
     with open(f"{tmp_path}/config.json", "w", encoding="utf-8") as file:
         file.write("{")
     told, requests = asked({}, image(1, "r.example.com/a"), config=str(tmp_path))
     assert told == [(None, f"{tmp_path}/config.json is no JSON. Mend it.")]
     assert requests == []
-
-
-def test_an_engine_that_ends_in_the_middle() -> None:
-    told, _ = asked({path("r.example.com/a", 1): cut_head()}, image(1, "r.example.com/a"))
-    assert told[0][0] is None
-    assert "closed the connection in the middle" in told[0][1]
 
 
 def test_a_no_counts_until_the_image_is_pushed(tmp_path: Path) -> None:

@@ -58,7 +58,6 @@ def test_links_within_count_once_and_links_elsewhere_not_at_all(
 def test_what_cannot_be_seen_is_bounded(
     layer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No folder, one that is not the engine's, more files than are looked at."""
     bounded = container(SIZE)._replace(writable_at_least=0)
     assert weighed(container(SIZE), layer / "gone") == bounded
     assert weighed(container(SIZE), layer, root=str(tmp_path / "other")) == bounded

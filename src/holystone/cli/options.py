@@ -32,7 +32,7 @@ __all__ = (
 
 _DAY = 86400
 _SILENCE = 10.0
-"""Seconds: how long an engine may be silent by default; see ``engine.patience``."""
+"""Seconds: how long an engine may be silent by default; see ``engine.transport.http``."""
 _CENTURY = 36525 * _DAY
 
 

@@ -193,11 +193,7 @@ def builds_since(client: Client, moment: float) -> Builds:
     Raises EngineError, also where BuildKit remembers no builds (before 0.11).
     """
     with closing(Channel(client)) as channel:
-        ended = {}
-        for record in _remembered(channel):
-            name, began, end = _ended_build(record)
-            if end:
-                ended[name] = (began, end)
+        ended = {name: (began, end) for _, name, began, end in _remembered(channel) if end}
         builds = []
         for end, began, name in sorted((end, began, name) for name, (began, end) in ended.items()):
             if end > moment:
@@ -216,8 +212,8 @@ def builds_that_made(client: Client, digests: Collection[str]) -> Sequence[bytes
     wanted = [digest.encode() for digest in digests]
     try:
         with closing(Channel(client)) as channel:
-            found = [each for each in _remembered(channel) if any(d in each for d in wanted)]
-        return [name for name in (_ended_build(record)[0] for record in found) if name]
+            told = [(record, name) for record, name, _, _ in _remembered(channel) if name]
+        return [name for record, name in told if any(digest in record for digest in wanted)]
     except EngineUnreachable:
         raise
     except CallRefused as refusal:
@@ -234,25 +230,21 @@ def forget_builds(client: Client, names: Sequence[bytes]) -> None:
             channel.call("UpdateBuildHistory", _text(_REF, name) + _yes(_DELETE))
 
 
-def _remembered(channel: Channel) -> Iterator[bytes]:
-    """The records of the builds that BuildKit remembers."""
+def _remembered(channel: Channel) -> Iterator[tuple[bytes, bytes, float, float]]:
+    """The builds that BuildKit remembers: record, name, and when it began and ended, or 0."""
     # Without `EarlyExit` the answer would go on with the builds to come.
     for event in channel.call("ListenBuildHistory", _yes(_EARLY_EXIT)):
         fields = dict(_fields(event))
         record = fields.get(_EVENT_RECORD)
-        if fields.get(_EVENT_TYPE, 0) != _DELETED and isinstance(record, bytes):
-            yield record
-
-
-def _ended_build(record: bytes) -> tuple[bytes, float, float]:
-    """A record's name, and when it began and ended; 0 where it has not."""
-    name, times = b"", {_CREATED_AT: 0.0, _COMPLETED_AT: 0.0}
-    for field, value in _fields(record):
-        if field == _REF and isinstance(value, bytes) and len(value) < 128:
-            name = value
-        elif field in times:
-            times[field] = _seconds(value)
-    return name, times[_CREATED_AT], times[_COMPLETED_AT]
+        if fields.get(_EVENT_TYPE, 0) == _DELETED or not isinstance(record, bytes):
+            continue
+        name, times = b"", {_CREATED_AT: 0.0, _COMPLETED_AT: 0.0}
+        for field, value in _fields(record):
+            if field == _REF and isinstance(value, bytes) and len(value) < 128:
+                name = value
+            elif field in times:
+                times[field] = _seconds(value)
+        yield record, name, times[_CREATED_AT], times[_COMPLETED_AT]
 
 
 def _began_with(progress: list[bytes]) -> tuple[str, ...]:

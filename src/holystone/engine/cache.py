@@ -285,24 +285,20 @@ class CacheRemover:
             del left[:MOST_PRUNED]
             yield deleted
         for start in range(0, len(left), _IN_A_URL):
-            yield _prune_over_http(client, left[start : start + _IN_A_URL])
-
-
-def _prune_over_http(client: Client, record_ids: Sequence[str]) -> set[str]:
-    """The IDs of those deleted. Raises EngineError."""
-    # The filter is a regular expression that may match anywhere, hence the anchors.
-    filters = quote(json.dumps({"id": [f'"^({"|".join(record_ids)})$"']}))
-    try:
-        answer = client.request("POST", client.versioned(f"/build/prune?all=1&filters={filters}"))
-    except EngineRefused as refusal:
-        if refusal.status != _CONFLICT:
-            raise
-        return set()  # Another prune is running.
-    return set(answer.get("CachesDeleted") or ()) if isinstance(answer, dict) else set()
+            # The filter is a regular expression that may match anywhere, hence the anchors.
+            names = "|".join(left[start : start + _IN_A_URL])
+            filters = quote(json.dumps({"id": [f'"^({names})$"']}))
+            path = client.versioned(f"/build/prune?all=1&filters={filters}")
+            try:
+                answer = client.request("POST", path)
+            except EngineRefused as refusal:
+                if refusal.status != _CONFLICT:
+                    raise
+                continue  # Another prune is running.
+            yield set(answer.get("CachesDeleted") or ()) if isinstance(answer, dict) else set()
 
 
 def _children(records: Mapping[str, CacheRecord]) -> defaultdict[str, list[CacheRecord]]:
-    """The records made from each record, by its ID."""
     children: defaultdict[str, list[CacheRecord]] = defaultdict(list)
     for record in records.values():
         for parent in record.parents:

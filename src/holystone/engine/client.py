@@ -180,16 +180,11 @@ class Client:
         """All answers to what was begun."""
         return list(self.answers(pending))
 
-    def delete(self, path: str) -> Any:
-        """``DELETE`` one object. Raises EngineRefused with the engine's words where it says no."""
-        return self.request("DELETE", self.versioned(path))
-
     def versioned(self, path: str) -> str:
         """The path under the negotiated API version."""
         return f"/v{_dotted(self.negotiate().api)}{path}"
 
     def _ask_next(self, pending: Pending) -> bool:
-        """Send the next waiting request; False where none is left."""
         request = next(pending.waiting, None)
         if request is not None:
             pending.under_way.append(self._ask(*request, pending.headers))

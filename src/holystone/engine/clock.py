@@ -51,10 +51,14 @@ class EngineClock:
 
         What is no date is passed over. A clock that was set in between counts as it is now.
         """
-        moment = _moment(date)
-        if moment is None:
+        try:
+            told = parsedate_to_datetime(date)
+        except ValueError:
+            return
+        if told.tzinfo is None:
             return
         # The engine wrote it down after it was asked, and before the answer came.
+        moment = told.timestamp()
         least, most = moment - time.time(), moment + 1 - sent
         if least > self._most or most < self._least:
             self._least, self._most = least, most
@@ -74,12 +78,3 @@ class EngineClock:
     def now(self) -> float:
         """The time on the engine's clock, UTC seconds."""
         return time.time() + self.ahead
-
-
-def _moment(date: str) -> float | None:
-    """``Thu, 26 Nov 2026 07:00:29 GMT`` as UTC seconds; None for anything else."""
-    try:
-        moment = parsedate_to_datetime(date)
-    except ValueError:
-        return None
-    return moment.timestamp() if moment.tzinfo else None

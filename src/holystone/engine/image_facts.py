@@ -254,8 +254,12 @@ def _ask_platforms(
 ) -> dict[tuple[str, str], tuple[Layer, ...]]:
     """The layers of images by ID and platform, of those that the engine tells for certain."""
     answers = client.send(
-        ("GET", client.versioned(f"/images/{image.id}/{what}?platform={_query(platform)}"))
+        ("GET", client.versioned(f"/images/{image.id}/{what}?platform={quote(json.dumps(wanted))}"))
         for image, platform in asked
+        # A platform is "linux/arm/v7".
+        for wanted in [
+            dict(zip(("os", "architecture", "variant"), platform.split("/"), strict=False))
+        ]
         for what in ("json", "history")
     )
     stacks: dict[str, tuple[str, ...]] = {}
@@ -273,9 +277,3 @@ def _ask_platforms(
         for key, told in weigh(stacks, histories, {}).items()
         if told.exact
     }
-
-
-def _query(platform: str) -> str:
-    """A platform (``linux/arm/v7``) as these calls want it."""
-    parts = zip(("os", "architecture", "variant"), platform.split("/"), strict=False)
-    return quote(json.dumps(dict(parts)))

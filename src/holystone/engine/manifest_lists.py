@@ -19,8 +19,6 @@ _LIBPOD = "/v4.0.0/libpod"
 
 
 class _List(NamedTuple):
-    """A manifest list: its names, its own digests, and the digests it refers to."""
-
     names: tuple[str, ...]
     digests: frozenset[str]
     refers_to: frozenset[str] | None
@@ -60,7 +58,6 @@ def with_lists(client: Client, inventory: Inventory) -> Inventory:
 
 
 def _read_lists(client: Client, images: tuple[Image, ...]) -> list[_List]:
-    """The manifest lists here."""
     filters = quote('{"manifest":["true"]}')
     try:
         listed = client.request("GET", f"{_LIBPOD}/images/json?filters={filters}")

@@ -115,7 +115,6 @@ class Remover:
             client.close()
 
     def _own_client(self) -> Client:
-        """The calling thread's own client."""
         client: Client | None = getattr(self._local, "client", None)
         if client is None:
             client = self._local.client = self.client.sibling()
@@ -276,7 +275,6 @@ def references(client: Client, image_id: str) -> set[str]:
 
 
 def _path_of(step: Step) -> str:
-    """Where the engine tells of a step's object."""
     return "/" + _PATHS[step.kind].format(quote(step.id, safe=":/@"))
 
 

@@ -275,7 +275,15 @@ def _by_files(
             missing.append(f"/containers/{container}/json")
     if not podman:
         # Every engine has networks, "none" at least. Podman makes up their IDs from their names.
-        stored = _stored_networks(root)
+        # Its database of them has the IDs as text in its keys (moby ``datastore``).
+        stored = b""
+        try:
+            with open(f"{root}/network/files/local-kv.db", "rb") as file:
+                stored = file.read(_LARGEST_NETWORKS)
+        except PermissionError:
+            raise _Unreadable from None
+        except OSError:
+            pass
         for network in _ids(networks, Scope="local"):
             if network.encode() in stored:
                 found += 1
@@ -293,14 +301,3 @@ def _ids(listed: Iterable[Any], **wanted: str) -> Iterator[str]:
         named = isinstance(each, dict) and isinstance(each.get("Id"), str)
         if named and all(each.get(key) == value for key, value in wanted.items()):
             yield each["Id"]
-
-
-def _stored_networks(root: str) -> bytes:
-    """The engine's database of networks, whose keys hold the IDs as text (moby ``datastore``)."""
-    try:
-        with open(f"{root}/network/files/local-kv.db", "rb") as file:
-            return file.read(_LARGEST_NETWORKS)
-    except PermissionError:
-        raise _Unreadable from None
-    except OSError:
-        return b""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _PATIENCE = 2.0
 """Seconds of silence from an engine before the caller is told."""
 SILENCE = 10.0
-"""Seconds: how long an engine may be silent by default; see ``engine.patience``."""
+"""Seconds: how long an engine may be silent by default; see ``engine.transport.http``."""
 
 
 class Wanted(NamedTuple):

@@ -84,7 +84,6 @@ class Confirming:
         return None if word is None else word.once_there
 
     def _current(self, references: Iterable[str]) -> list[Told]:
-        """What was said of these, as far as it still counts."""
         now = self.clock()
         told = (self.told.get(reference) for reference in references)
         return [each for each in told if each is not None and each.counts(now)]

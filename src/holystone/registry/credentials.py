@@ -90,7 +90,6 @@ class Credentials:
 
     @cached_property
     def _configuration(self) -> dict[str, Any]:
-        """The configuration file, empty where there is none."""
         try:
             content = json.loads(read_regular(self.path, LARGEST_CONFIG))
         except FileNotFoundError:

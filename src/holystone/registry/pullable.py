@@ -60,8 +60,6 @@ def pullable(image: Image, reach: Callable[[str], Registry]) -> Pullable:
 
 
 class _Asked:
-    """One repository of one registry."""
-
     def __init__(self, registry: Registry, reference: Reference) -> None:
         self.registry = registry
         self.reference = reference
@@ -103,7 +101,6 @@ class _Asked:
         raise _Lacking(f"{self.domain} answers {answer.status} for {what}")
 
     def _manifest(self, digest: str) -> dict[str, Any]:
-        """A manifest. Raises _Lacking, RegistryError."""
         with self._open("manifest", digest, {"Accept": MANIFESTS}) as answer:
             try:
                 body = answer.read(_LARGEST_MANIFEST)

@@ -50,18 +50,22 @@ def look(root: str, engine: Engine, containers: Sequence[Container], *, images: 
     if engine.store == "podman":
         return Beside(read=True, logs=logs)
     orphans = _orphans(root, engine.storage_driver) if engine.store == "classic" else []
+    counted = {*_COUNTED, engine.storage_driver}
+    if engine.store == "containerd":
+        counted.add("containerd")
+    with os.scandir(root) as entries:
+        own = [entry.path for entry in entries if entry.is_dir() and entry.name not in counted]
     return Beside(
         read=True,
         logs=logs,
         orphans=tuple(sorted(orphans, key=lambda orphan: (-orphan.size, orphan.path))),
-        own=_own(root, engine),
+        own=sum(map(_size, own)),
         holes=_holes(root, engine.storage_driver, containers),
         elsewhere=("volumes", "logs") if images else _elsewhere(root, engine),
     )
 
 
 def _logs(root: str, engine: Engine, containers: Iterable[Container]) -> tuple[Log, ...]:
-    """The logs of these containers, the largest first."""
     found = []
     for container in containers:
         for files in log_files(root, engine, container.id):
@@ -150,16 +154,6 @@ def _age(folder: str) -> float:
         return time.time() - os.stat(folder).st_mtime
     except OSError:
         return 0.0
-
-
-def _own(root: str, engine: Engine) -> int:
-    """Bytes of the engine's own files."""
-    left = [*_COUNTED, engine.storage_driver]
-    if engine.store == "containerd":
-        left.append("containerd")
-    with os.scandir(root) as entries:
-        folders = [entry.path for entry in entries if entry.is_dir() and entry.name not in left]
-    return sum(map(_size, folders))
 
 
 def _elsewhere(root: str, engine: Engine) -> tuple[str, ...]:

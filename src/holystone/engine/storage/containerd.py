@@ -73,20 +73,15 @@ def _read_image(folder: str, image_id: str) -> tuple[Stack | None, tuple[Blob, .
         parts = [_blob(folder, digest) for digest in digests]
         blobs += parts
         # What BuildKit keeps beside an image to tell how it was made is no image.
-        if all(parts) and not any("in-toto" in str(each.get("mediaType")) for each in layers):
-            stack = _stack(_read_json(folder, digests[0]))
-            if stack is not None and len(stack) == len(layers):
+        made_how = any("in-toto" in str(each.get("mediaType")) for each in layers)
+        document = _read_json(folder, digests[0]) if all(parts) and not made_how else None
+        if document is not None:
+            rootfs = document.get("rootfs")
+            diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
+            stack = tuple(map(str, diff_ids)) if isinstance(diff_ids, list) else ()
+            if len(stack) == len(layers):
                 whole.append(stack)
     return (whole[0] if len(whole) == 1 else None), tuple(filter(None, blobs))
-
-
-def _stack(config: Mapping[str, Any] | None) -> Stack | None:
-    """The diff IDs in an image's config; None where it is none."""
-    if config is None:
-        return None
-    rootfs = config.get("rootfs")
-    diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
-    return tuple(map(str, diff_ids)) if isinstance(diff_ids, list) else ()
 
 
 def _blob(folder: str, digest: str) -> Blob | None:

@@ -6,6 +6,7 @@ import os
 import socket
 import ssl
 import stat
+from contextlib import suppress
 
 from holystone.engine.errors import EngineUnreachable
 from holystone.engine.transport.endpoint import Endpoint, ssh_destination
@@ -184,21 +185,14 @@ def unix_failure(endpoint: Endpoint, error: OSError, timeout: float) -> EngineUn
     if isinstance(error, TimeoutError):
         return failure(endpoint, "busy", timeout=timeout)
     if isinstance(error, ConnectionRefusedError):
-        service = "podman.socket" if podman else "docker"
-        return failure(endpoint, _kind_of_file(endpoint.address), service=service)
+        kind = "nobody listens"
+        with suppress(OSError):
+            mode = os.stat(endpoint.address).st_mode
+            if not stat.S_ISSOCK(mode):
+                kind = "a folder" if stat.S_ISDIR(mode) else "a file"
+        return failure(endpoint, kind, service="podman.socket" if podman else "docker")
     # A path over 107 bytes, or a socket that is no stream, comes without or with other numbers.
     return failure(endpoint, "other socket", said=error.strerror or str(error))
-
-
-def _kind_of_file(path: str) -> str:
-    """What is at the path of a socket that refuses."""
-    try:
-        mode = os.stat(path).st_mode
-    except OSError:
-        return "nobody listens"
-    if stat.S_ISSOCK(mode):
-        return "nobody listens"
-    return "a folder" if stat.S_ISDIR(mode) else "a file"
 
 
 def tcp_failure(

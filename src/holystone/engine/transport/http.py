@@ -20,7 +20,7 @@ asked each time ``--timeout`` has passed without a byte:
 ``GET /images/json`` stands between: the containerd store weighs each image (8 to 17 ms,
 moby#53077), so each image that ``/info`` counts adds ``AN_IMAGE``.
 
-A registry that is asked through the engine has a patience of its own: ``registry.PATIENCE``.
+A registry that is asked through the engine has a patience of its own: ``registry.probe.PATIENCE``.
 """
 
 from __future__ import annotations
