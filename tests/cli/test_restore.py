@@ -182,11 +182,8 @@ def documented() -> set[str]:
 
 
 @pytest.mark.engine("docker20")
-def test_there_is_no_such_run(fresh_engine: Engine, holystone: Command) -> None:
+def test_there_is_no_such_run_or_engine(fresh_engine: Engine, holystone: Command) -> None:
     on = ("-H", fresh_engine.host)
     assert "no run on this engine has removed an image" in holystone("restore", *on).failed(1)
     assert "there is no run 4711" in holystone("restore", "4711", *on).failed(1)
-
-
-def test_nowhere_to_restore_to(holystone: Command) -> None:
     holystone("restore", "-H", "unix:///nowhere.sock").failed(10)

@@ -75,10 +75,7 @@ def test_images_that_share_a_damaged_layer_go_and_come_together(
     """The same content under two names of a registry, of one ID or two."""
     bad = layer(f"{unique} base", 30_000)
     names = [f"{registry.address}/{unique}-{n}:1" for n in "ab"]
-    load(
-        fresh_engine,
-        *(ImageToLoad([bad, layer(name)], [name]) for name in names),
-    )
+    load(fresh_engine, *(ImageToLoad([bad, layer(name)], [name]) for name in names))
     for name in names:
         fresh_engine.docker("push", name)
     flip(payload(fresh_engine, bad))
@@ -88,8 +85,7 @@ def test_images_that_share_a_damaged_layer_go_and_come_together(
     # overlay2 does not say which of the two layers it is, and no other image was looked at.
     also = [names[1]] if fresh_engine.store == "containerd" else []
     assert found.json["images"][0]["also_affected"] == also
-    both_sides = ("verify", names[0], "--repair", *on, names[0])
-    alone = holystone(*both_sides)
+    alone = holystone("verify", names[0], "--repair", *on, names[0])
     assert alone.code == 3
     assert f"{names[1]} may hold the damaged layer too: ask for it as well" in alone.out
     both = holystone("verify", "--repair", *on)
@@ -127,11 +123,8 @@ def test_what_cannot_be_mended_stays_and_says_why(
 
 
 @pytest.mark.engine("docker20")
-def test_there_is_no_such_image(fresh_engine: Engine, holystone: Command) -> None:
+def test_there_is_no_such_image_or_engine(fresh_engine: Engine, holystone: Command) -> None:
     on = ("-H", fresh_engine.host)
     assert "there is no image 'never:1'" in holystone("verify", "never:1", *on).failed(1)
     assert holystone("verify", *on).lines[-1].endswith("0 B read: nothing to do.")
-
-
-def test_nothing_to_verify(holystone: Command) -> None:
     holystone("verify", "-H", "unix:///nowhere.sock").failed(10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from holystone.planner.build_cache import prospects_of_record, value_of_record
 from holystone.planner.eviction import Stored
 from holystone.planner.inventory import (
     Blob,
@@ -17,7 +18,7 @@ from holystone.planner.inventory import (
 )
 from holystone.planner.plan import containers_alone, plan
 from holystone.planner.policy import Grace, Mark, Policy
-from holystone.planner.ranking import WAIT, prospects, prospects_of_record, rank, value_of_record
+from holystone.planner.ranking import WAIT, prospects, rank
 from holystone.planner.usage import Usage, Use
 
 NOW = 1_750_000_000.0

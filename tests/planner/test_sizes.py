@@ -117,12 +117,15 @@ def content(going: list[Image], images: list[Image]) -> tuple[int, int, int]:
         ([image("g", BASE, APP, content=80)], [image("k", BASE, SAME, content=60)], (50, 20, 80)),
         # Content that was compressed anew never frees less than nothing.
         ([image("child", BASE, SAME, content=50)], [image("base", BASE, content=90)], (0, 0, 50)),
+        # Of layers without any bytes nothing is guessed.
+        ([image("g", Layer("z", 0), Layer("z/a", 0), content=10)],
+         [image("k", Layer("z", 0), Layer("z/b", 0), content=8)], (10, 2, 10)),
         ([UNKNOWN], [], (50, 0, 50)),
         # Known blobs are exact whatever the layers.
         ([ONE], [TWO], (5, 5, 5)),
         ([ONE, TWO], [], (42, 42, 42)),
     ],
-)
+)  # fmt: skip
 def test_content_that_images_free(
     going: list[Image], staying: list[Image], freed: tuple[int, int, int]
 ) -> None:

@@ -19,25 +19,13 @@ from holystone.planner.units import (
 @pytest.mark.parametrize(
     ("text", "count"),
     [
-        ("0", 0),
-        ("1024", 1024),
-        ("512B", 512),
-        ("1kB", 1000),
-        ("1KB", 1000),
-        ("1KiB", 1024),
-        ("40GB", 40 * 10**9),
-        ("40 gb", 40 * 10**9),
-        ("  40G  ", 40 * 10**9),
-        ("1.5GiB", 3 * 2**29),
-        ("2.01GB", 2_010_000_000),
-        ("4.1GB", 4_100_000_000),
-        ("2TB", 2 * 10**12),
-        ("1TiB", 2**40),
-        ("40gib", 40 * 2**30),
-        ("40Gi", 40 * 2**30),
+        ("0", 0), ("1024", 1024), ("512B", 512), ("1kB", 1000), ("1KB", 1000), ("1KiB", 1024),
+        ("40GB", 40 * 10**9), ("40 gb", 40 * 10**9), ("  40G  ", 40 * 10**9),
+        ("1.5GiB", 3 * 2**29), ("2.01GB", 2_010_000_000), ("4.1GB", 4_100_000_000),
+        ("2TB", 2 * 10**12), ("1TiB", 2**40), ("40gib", 40 * 2**30), ("40Gi", 40 * 2**30),
         ("300 bytes", 300),
     ],
-)
+)  # fmt: skip
 def test_parse_size(text: str, count: int) -> None:
     assert parse_size(text) == count
 
@@ -53,14 +41,10 @@ def test_parse_size_says_what_it_wants(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "rate"),
     [
-        ("100Mbit/s", 12_500_000),
-        ("100 Mbit", 12_500_000),
-        ("1.5Gbit/s", 187_500_000),
-        ("8Mibit/s", 2**20),
-        ("12MB/s", 12_000_000),
-        ("1kB", 1000),
+        ("100Mbit/s", 12_500_000), ("100 Mbit", 12_500_000), ("1.5Gbit/s", 187_500_000),
+        ("8Mibit/s", 2**20), ("12MB/s", 12_000_000), ("1kB", 1000),
     ],
-)
+)  # fmt: skip
 def test_parse_rate(text: str, rate: int) -> None:
     assert parse_rate(text) == rate
 
@@ -77,20 +61,11 @@ def test_parse_rate_says_what_it_wants(text: str) -> None:
 @pytest.mark.parametrize(
     ("count", "text"),
     [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1.00 kB"),
-        (9_994, "9.99 kB"),
-        (9_995, "10.0 kB"),
-        (99_949, "99.9 kB"),
-        (99_950, "100 kB"),
-        (999_499, "999 kB"),
-        (999_500, "1.00 MB"),
-        (12_345_678_901, "12.3 GB"),
-        (-1500, "-1.50 kB"),
-        (5 * 10**18, "5000 PB"),
+        (0, "0 B"), (999, "999 B"), (1000, "1.00 kB"), (9_994, "9.99 kB"), (9_995, "10.0 kB"),
+        (99_949, "99.9 kB"), (99_950, "100 kB"), (999_499, "999 kB"), (999_500, "1.00 MB"),
+        (12_345_678_901, "12.3 GB"), (-1500, "-1.50 kB"), (5 * 10**18, "5000 PB"),
     ],
-)
+)  # fmt: skip
 def test_format_size(count: int, text: str) -> None:
     assert format_size(count) == text
 
@@ -108,21 +83,11 @@ def test_decimals_are_exact(whole: int, hundredths: int) -> None:
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
-        ("0s", 0),
-        ("90s", 90),
-        ("10m", 600),
-        ("1h30m", 5400),
-        ("1h 30m", 5400),
-        ("1.5h", 5400),
-        ("7d", 604_800),
-        ("2W", 1_209_600),
-        (" 5s ", 5),
-        ("10min", 600),
-        ("1 hour 30 minutes", 5400),
-        ("2 days", 172_800),
-        ("3weeks", 1_814_400),
+        ("0s", 0), ("90s", 90), ("10m", 600), ("1h30m", 5400), ("1h 30m", 5400),
+        ("1.5h", 5400), ("7d", 604_800), ("2W", 1_209_600), (" 5s ", 5), ("10min", 600),
+        ("1 hour 30 minutes", 5400), ("2 days", 172_800), ("3weeks", 1_814_400),
     ],
-)
+)  # fmt: skip
 def test_parse_duration(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
 
@@ -138,17 +103,11 @@ def test_parse_duration_says_what_it_wants(text: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (-5, "0 s"),
-        (0.4, "0 s"),
-        (59.4, "59 s"),
-        (59.6, "1 min"),
-        (3599, "59 min"),
-        (3600, "1 h"),
-        (7500, "2 h 5 min"),
-        (48 * 3600 - 1, "47 h 59 min"),
+        (-5, "0 s"), (0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min"), (3599, "59 min"),
+        (3600, "1 h"), (7500, "2 h 5 min"), (48 * 3600 - 1, "47 h 59 min"),
         (48 * 3600, "2 days"),
     ],
-)
+)  # fmt: skip
 def test_format_duration(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
 

@@ -137,51 +137,39 @@ def test_times_of_files(tmp_path: Path) -> None:
     assert file_times(str(tmp_path), CLASSIC._replace(storage_driver="../x"), [ID]) == {}
 
 
-PULLED, BUILT = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
 NAME = "r.example.com/a"
 
 
-def shown(events: Sequence[Event], image_id: str = PULLED, *tags: str) -> list[str]:
+def shown(events: Sequence[Event], image_id: str = ID) -> list[str]:
     """What is shown of the image that has the tag now."""
-    image = Image(image_id, tags or (f"{NAME}:1",), (f"{NAME}@{image_id}", f"b@{image_id}"))
-    names = Names((image,))
-    return list(in_registries(events, names).get(image_id, {}))
+    image = Image(image_id, (f"{NAME}:1",), (f"{NAME}@{image_id}", f"b@{image_id}"))
+    return list(in_registries(events, Names((image,))).get(image_id, {}))
 
 
 @pytest.mark.parametrize("action", ["pull", "push"])
-@pytest.mark.parametrize("reference", [f"{NAME}:1", f"{NAME}@{PULLED}", f"{NAME}:1@{PULLED}"])
+@pytest.mark.parametrize("reference", [f"{NAME}:1", f"{NAME}@{ID}", f"{NAME}:1@{ID}"])
 def test_a_pull_or_a_push_shows_it_of_its_own_repository(action: str, reference: str) -> None:
-    assert shown([event(action, 5, reference, NAME)]) == [f"{NAME}@{PULLED}"]
+    assert shown([event(action, 5, reference, NAME)]) == [f"{NAME}@{ID}"]
 
 
 def test_a_name_on_docker_hub() -> None:
-    image = Image(PULLED, ("python:3",), (f"python@{PULLED}",))
-    shown_at = {f"docker.io/library/python@{PULLED}": 5.0}
+    image = Image(ID, ("python:3",), (f"python@{ID}",))
+    shown_at = {f"docker.io/library/python@{ID}": 5.0}
     pull = event("pull", 5, "python:3", "python")
-    assert in_registries([pull], Names((image,))) == {PULLED: shown_at}
+    assert in_registries([pull], Names((image,))) == {ID: shown_at}
 
 
 @pytest.mark.parametrize(
-    "after",
-    [
-        event("tag", 5, BUILT, f"{NAME}:1"),
-        event("load", 5, BUILT),
-        event("import", 5, BUILT),
-        event("build", 5, BUILT),
-    ],
+    ("action", "name"), [("tag", f"{NAME}:1"), ("load", ""), ("import", ""), ("build", "")]
 )
-def test_another_image_that_got_the_name_since_is_not_shown(after: Event) -> None:
-    pull = event("pull", 5, f"{NAME}:1", NAME)
-    assert shown([pull, after], BUILT) == []
-    assert shown([after, pull], BUILT) == [f"{NAME}@{BUILT}"], "then the registry gave it"
+def test_another_image_that_got_the_name_since_is_not_shown(action: str, name: str) -> None:
+    pull, after = event("pull", 5, f"{NAME}:1", NAME), event(action, 5, OTHER, name)
+    assert shown([pull, after], OTHER) == []
+    assert shown([after, pull], OTHER) == [f"{NAME}@{OTHER}"], "then the registry gave it"
 
 
-def test_what_is_not_here_any_more_is_not_shown() -> None:
+def test_what_is_not_here_is_not_shown_and_changes_nothing() -> None:
     assert shown([event("pull", 5, f"{NAME}:2", NAME)]) == []
     assert shown([event("pull", 5, "", "")]) == []
-
-
-def test_a_load_of_another_image_changes_nothing() -> None:
-    assert shown([event("pull", 5, f"{NAME}:1", NAME), event("load", 5, BUILT)]) == [
-        f"{NAME}@{PULLED}"
-    ]
+    pull = event("pull", 5, f"{NAME}:1", NAME)
+    assert shown([pull, event("load", 5, OTHER)]) == [f"{NAME}@{ID}"]

@@ -6,7 +6,7 @@ import argparse
 import os
 import time
 from contextlib import ExitStack
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from holystone.cli import exit_codes
 from holystone.cli.answer import tell
@@ -26,7 +26,6 @@ from holystone.operations.clean import (
     clean,
 )
 from holystone.operations.connect import Session
-from holystone.operations.plan_file import SavedPlan
 from holystone.operations.rounds import left_after
 from holystone.operations.survey import Survey
 from holystone.operations.workers import INTERRUPTED
@@ -34,6 +33,9 @@ from holystone.planner.policy import Policy
 from holystone.present.progress import Progress
 from holystone.present.report import clean as report
 from holystone.store.lock import ci_job
+
+if TYPE_CHECKING:
+    from holystone.operations.plan_file import SavedPlan
 
 
 class CleanAnswer:

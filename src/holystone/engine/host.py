@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from holystone.planner.inventory import Disk, Inventory
-from holystone.planner.saved_plan import Since
-from holystone.planner.totals import Beside
-from holystone.planner.usage import Usage
-from holystone.planner.verdict import Step
-from holystone.usage.sighting import Sighting
+if TYPE_CHECKING:
+    # What removes needs the results alone; the planner is imported while an engine works.
+    from holystone.planner.inventory import Disk, Inventory
+    from holystone.planner.saved_plan import Since
+    from holystone.planner.totals import Beside
+    from holystone.planner.usage import Usage
+    from holystone.planner.verdict import Step
+    from holystone.usage.sighting import Sighting
 
 REMOVED = "removed"
 SKIPPED = "skipped"

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event as Flag
+from typing import TYPE_CHECKING
 
 from holystone.engine.errors import EngineError
 from holystone.engine.host import Removal
 from holystone.operations.connect import Session
 from holystone.operations.errors import Cancelled, Declined, LeasesUnread, OperationError
 from holystone.operations.execute import Outcome, execute
-from holystone.operations.plan_file import SavedPlan, check
 from holystone.operations.rounds import (
     Round,
     another,
@@ -27,17 +27,22 @@ from holystone.operations.survey import Survey, look, survey
 from holystone.operations.workers import INTERRUPTED
 from holystone.planner.inventory import Disk, Inventory
 from holystone.planner.policy import Policy
-from holystone.planner.saved_plan import hold_against
 from holystone.planner.verdict import Plan, Step
-from holystone.store.lock import Held, Holder, HostLock, coalesced
+from holystone.store.lock import Holder, HostLock, coalesced
 from holystone.store.records import RunSummary
 from holystone.store.run import Run
+
+if TYPE_CHECKING:
+    from holystone.operations.plan_file import SavedPlan
 
 _PAUSES = (0.02, 0.1, 0.3, 0.6)
 """Seconds before the disk is measured again where it has not gained what was freed."""
 _SLOW_DRIVERS = ("btrfs", "zfs")
 """Storage drivers whose file system gives space back in the background."""
 _MORE_PAUSES = (1.0, 2.0, 4.0, 8.0)
+
+
+_NOTHING = Outcome({}, {}, 0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +115,13 @@ class Cleaned:
         return missed(self.rounds[-1].plan, self.disk) if self.rounds else 0
 
 
-def _silent(event: Event) -> None:
-    """Report to nobody."""
-
-
 def clean(
     session: Session,
     policy: Policy,
     *,
     saved: SavedPlan | None = None,
     confirm: Callable[[Survey], bool] | None = None,
-    report: Callable[[Event], None] = _silent,
+    report: Callable[[Event], None] = lambda _: None,
     cancel: Flag | None = None,
     wait: float = 0.0,
     coalesce: bool = False,
@@ -144,41 +145,40 @@ def clean(
     )
 
 
+@dataclass(frozen=True, slots=True)
 class _Clean:
-    """One clean of one host."""
+    """One clean of one host; see ``clean`` for its fields."""
 
-    def __init__(
-        self,
-        session: Session,
-        policy: Policy,
-        saved: SavedPlan | None,
-        confirm: Callable[[Survey], bool] | None,
-        report: Callable[[Event], None],
-        cancel: Flag,
-    ) -> None:
-        self.session = session
-        self.host = session.host
-        self.ledger = session.ledger
-        self.policy = policy
-        self.saved = saved
-        self.confirm = confirm
-        self.report = report
-        self.cancel = cancel
+    session: Session
+    policy: Policy
+    saved: SavedPlan | None
+    confirm: Callable[[Survey], bool] | None
+    report: Callable[[Event], None]
+    cancel: Flag
 
     def run(
         self, *, wait: float, coalesce: bool, whole: bool, job: str, options: Sequence[str]
     ) -> Cleaned:
-        self.host.watch()
+        self.session.host.watch()
         self._check_leases()
         inventory = look(self.session, self.policy, whole=whole)
         key = f"{inventory.engine.id}/{inventory.engine.store}"
-        with self._lock(key, job, wait) as lock:
+        level, ledger = self.policy.level, self.session.ledger
+        with HostLock(ledger.folder, key, self.session.warn).acquire(
+            f"clean {level}",
+            job=job,
+            wait_seconds=wait,
+            on_wait=lambda holder: self.report(Waiting(holder)),
+        ) as lock:
             self.report(Locked())
-            if lock.waited and coalesce and (last := self._done_by(key, lock)):
-                disk = self.host.disk()
-                return Cleaned(inventory, disk, None, Outcome({}, {}, 0, 0.0), done_by=last)
+            if lock.waited and coalesce:
+                last = ledger.runs.last_ended(key)
+                # The run that was waited for may have done this one's work.
+                if coalesced(last, level=level, waited_since=time.time() - lock.waited):
+                    disk = self.session.host.disk()
+                    return Cleaned(inventory, disk, None, _NOTHING, done_by=last)
             # A run that held the lock until a moment ago may have been killed since the look.
-            if lock.waited or self.ledger.has_open(key):
+            if lock.waited or self.session.ledger.has_open(key):
                 inventory = look(self.session, self.policy, whole=whole)
             found = self._plan(inventory)
             self._check_cancel()
@@ -187,7 +187,7 @@ class _Clean:
             if asks is not None and found.plan.steps and not asks(found):
                 raise Declined("nothing was removed")
             self._check_cancel()
-            run = self.ledger.runs.begin(
+            run = self.session.ledger.runs.begin(
                 part_to_begin_with(found.plan, found.inventory, 0),
                 found.inventory,
                 endpoint=self.session.endpoint,
@@ -202,7 +202,7 @@ class _Clean:
 
     def _check_leases(self) -> None:
         """Raise LeasesUnread where this clean takes what leases are for, and none can be read."""
-        why = self.ledger.leases_unread()
+        why = self.session.ledger.leases_unread()
         if why and (self.policy.level == "deep" or self.policy.target is not None):
             what = "a deep clean" if self.policy.level == "deep" else "a clean for space"
             raise LeasesUnread(
@@ -210,24 +210,13 @@ class _Clean:
                 "Nothing was removed."
             )
 
-    def _lock(self, key: str, job: str, wait: float) -> Held:
-        return HostLock(self.ledger.folder, key, self.session.warn).acquire(
-            f"clean {self.policy.level}",
-            job=job,
-            wait_seconds=wait,
-            on_wait=lambda holder: self.report(Waiting(holder)),
-        )
-
-    def _done_by(self, key: str, lock: Held) -> RunSummary | None:
-        """The run that was waited for, if it has done this one's work."""
-        last = self.ledger.runs.last_ended(key)
-        since = time.time() - lock.waited
-        return last if coalesced(last, level=self.policy.level, waited_since=since) else None
-
     def _plan(self, inventory: Inventory) -> Survey:
         if self.saved is None:
             return survey(self.session, self.policy, inventory=inventory)
-        host, saved, now = self.host, self.saved, inventory.taken_at
+        from holystone.operations.plan_file import check
+        from holystone.planner.saved_plan import hold_against
+
+        host, saved, now = self.session.host, self.saved, inventory.taken_at
         check(saved, inventory.engine, now)
         inventory = host.date(host.date_tagged(inventory))
         inventory = host.confirm(host.weigh(inventory), ())
@@ -284,7 +273,7 @@ class _Clean:
 
     def _execute(self, plan: Plan, whole: Plan, inventory: Inventory, run: Run | None) -> Outcome:
         if not plan.steps:
-            return Outcome({}, {}, 0, 0.0)
+            return _NOTHING
         self.report(RoundBegun(plan, whole))
 
         def settle(step: Step, removal: Removal) -> None:
@@ -299,14 +288,14 @@ class _Clean:
             if run is not None:
                 run.ask([(step.kind, step.id) for step in steps])
 
-        return execute(plan, inventory, self.host, done, ask, settle, self.cancel.is_set)
+        return execute(plan, inventory, self.session.host, done, ask, settle, self.cancel.is_set)
 
     def _measured(self, plan: Plan, outcome: Outcome) -> Disk:
         """The disk after these removals, once it has what it gains from them.
 
         A file system may give back the space of a deleted file a moment later.
         """
-        disk = self.host.disk() if plan.steps else plan.disk
+        disk = self.session.host.disk() if plan.steps else plan.disk
         slow = plan.engine.storage_driver in _SLOW_DRIVERS
         for pause in _PAUSES + (_MORE_PAUSES if slow else ()):
             gained = gain(plan.disk, disk)
@@ -315,5 +304,5 @@ class _Clean:
             if not (missed(plan, disk) or falls_short(gained, outcome.freed_bytes)):
                 break
             time.sleep(pause)
-            disk = self.host.disk()
+            disk = self.session.host.disk()
         return disk

@@ -74,9 +74,9 @@ def execute(
     plan: Plan,
     inventory: Inventory,
     host: Host,
-    report: Callable[[Step, Removal], None] | None = None,
-    begin: Callable[[Sequence[Step]], None] | None = None,
-    looked: Callable[[Step, Removal], None] | None = None,
+    report: Callable[[Step, Removal], None] = lambda *_: None,
+    begin: Callable[[Sequence[Step]], None] = lambda _: None,
+    looked: Callable[[Step, Removal], None] = lambda *_: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Remove what the plan lets go. ``inventory`` is what it was made from.
@@ -87,7 +87,7 @@ def execute(
     tried. What got no answer is looked at in the end; ``looked`` is called with what that tells.
     """
     started = time.monotonic()
-    crew = Crew(report or _silent, begin or _begin, cancelled)
+    crew = Crew(report, begin, cancelled)
     for kind in KINDS:
         steps = [step for step in plan.steps if step.kind == kind]
         if kind == "cache":
@@ -100,7 +100,7 @@ def execute(
                 min(host.workers, len(steps)),
             )
     if not crew.abandoned:
-        _look(plan, host, crew, looked or _silent)
+        _look(plan, host, crew, looked)
     freed = _freed(plan, inventory, crew.results)
     return Outcome(
         results=crew.results,
@@ -109,14 +109,6 @@ def execute(
         seconds=time.monotonic() - started,
         interrupted=crew.stopped,
     )
-
-
-def _begin(steps: Sequence[Step]) -> None:
-    """Nothing is to be noted."""
-
-
-def _silent(step: Step, removal: Removal) -> None:
-    """Report to nobody."""
 
 
 def _look(plan: Plan, host: Host, crew: Crew, looked: Callable[[Step, Removal], None]) -> None:

@@ -232,3 +232,22 @@ def _undated(found: Mapping[str, ImageFacts], inventory: Inventory) -> dict[str,
         image_id: fact._replace(inspected=False, last_tagged=None) if image_id in tagged else fact
         for image_id, fact in found.items()
     }
+
+
+def keep_names(
+    memory: Store, engine: str, digests: Mapping[str, Sequence[str]], now: float
+) -> None:
+    """Remember that these digests, by image ID, name images that came back just now.
+
+    The classic store does not tell them from what a tag left behind, and to the events the pulls
+    were holystone's own, which name nothing.
+    """
+    if not digests:
+        return
+    known = memory.recall(engine, layers=False)
+    news = {}
+    for image_id, names in digests.items():
+        fact = known.get(image_id) or ImageFacts(first_seen=now)
+        pinned = tuple(dict.fromkeys((*fact.pinned, *names)))
+        news[image_id] = fact._replace(arrived=now, pinned=pinned)
+    memory.remember(engine, news, {*known, *news})

@@ -16,8 +16,7 @@ from holystone.engine.host import REMOVED, Observed, Removal
 from holystone.engine.observe import Lists
 from holystone.engine.remove import Remover
 from holystone.engine.sight import Sight, disk
-from holystone.operations.digests import keep_names
-from holystone.operations.known_images import KnownImages
+from holystone.operations.known_images import KnownImages, keep_names
 from holystone.planner.inventory import Disk, Inventory
 from holystone.planner.names import complete
 from holystone.planner.totals import Beside
@@ -94,8 +93,10 @@ class LiveHost:
         ahead = self.begun is not None
         lists = self._lists(sizes=sizes, every=every)
         asked_at = lists.begun
-        # What happened since they were asked for may not be in the lists.
-        now = self.now() - (max(0.0, time.time() - asked_at) if ahead else 0.0)
+        # What happened since they were asked for may not be in the lists. Measured before the clock
+        # is read: a look must not be dated before it was asked for.
+        waited = max(0.0, time.time() - asked_at) if ahead else 0.0
+        now = self.now() - waited
         inventory = observe.read_lists(lists, now)
         engine, store = inventory.engine, inventory.engine.store
         over_ssh = self.client.endpoint.scheme == "ssh"

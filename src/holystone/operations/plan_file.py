@@ -160,8 +160,11 @@ def read(path: str, max_age: float = 3600.0) -> SavedPlan:
 
 def _refuse_other_versions(path: str, told: dict[str, Any]) -> None:
     schema, by = told.get("schema"), safe(str(told.get("holystone"))[:40])
-    theirs, ours = map(_RELEASE.match, (str(told.get("holystone")), __version__))
-    newer = theirs and ours and _numbers(theirs) > _numbers(ours)
+    theirs, ours = (
+        tuple(int(part or 0) for part in found.groups()) if found else ()
+        for found in map(_RELEASE.match, (str(told.get("holystone")), __version__))
+    )
+    newer = theirs and ours and theirs > ours
     if newer or (isinstance(schema, int) and schema > _SCHEMA):
         raise PlanFileError(
             f"the plan {path} was made by a newer holystone ({by}), and this is {__version__}: "
@@ -171,18 +174,13 @@ def _refuse_other_versions(path: str, told: dict[str, Any]) -> None:
         raise PlanFileError(f"the plan {path} is of another holystone ({by}). {_AGAIN}")
 
 
-def _numbers(release: re.Match[str]) -> tuple[int, ...]:
-    return tuple(int(part or 0) for part in release.groups())
-
-
 def check_level(plan: SavedPlan, policy: Policy) -> None:
     """Refuse a plan with something in it that its level never takes. Raises PlanFileError."""
     found = beyond(plan.steps, policy)
     if found is None:
         return
     at, what = found
-    step = plan.steps[at]
-    name = next((each for each in (*step.names, step.id) if each), "")
+    name = next(filter(None, (*plan.steps[at].names, plan.steps[at].id)), "")
     raise PlanFileError(
         f"the plan {plan.path} has a {what} in it (steps[{at}]: {safe(name)}), and a {plan.level} "
         f"clean takes no {what} here. Nothing was removed. {_AGAIN}"
@@ -235,11 +233,12 @@ class _Fields:
 
     def text(self, name: str, words: Sequence[str] = (), *, empty: bool = False) -> str:
         text: str = self.any(name, str, "a text")
-        if not (text or empty) or len(text) > _LONGEST_TEXT:
-            problem = "it is empty" if not text else "it is too long"
-            raise _FieldError(f"{self.at}{name}", problem)
-        if words and text not in words:
+        problem = "it is empty" if not (text or empty) else ""
+        if len(text) > _LONGEST_TEXT:
+            problem = "it is too long"
+        elif text and words and text not in words:
             problem = f"{_shown(text)} is not one of {', '.join(words)}"
+        if problem:
             raise _FieldError(f"{self.at}{name}", problem)
         return text
 

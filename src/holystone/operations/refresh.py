@@ -100,14 +100,14 @@ def refresh(
                 if each.image:
                     # The use of an image counts for the one that took its place.
                     host.uses.succeed(each.image.id, each.image_id)
-        store.remember_pulls(
-            key,
-            [
-                Pulled(parse(each.reference).domain, each.size, each.seconds)
-                for each in done
-                if each.size is not None and each.seconds is not None
-            ],
-        )
+            store.remember_pulls(
+                key,
+                [
+                    Pulled(parse(each.reference).domain, each.size, each.seconds)
+                    for each in done
+                    if each.size is not None and each.seconds is not None
+                ],
+            )
     speeds = store.recall_pulls(key) if store.exists() else {}
     return Refresh(
         engine, entries, speeds, dry_run, seconds, str(window or ""), interrupted=interrupted

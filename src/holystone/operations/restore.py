@@ -20,8 +20,8 @@ from holystone.operations.bring_back import (
     moved,
 )
 from holystone.operations.connect import Session
-from holystone.operations.digests import keep_names
 from holystone.operations.errors import OperationError
+from holystone.operations.known_images import keep_names
 from holystone.operations.live_host import LiveHost
 from holystone.operations.reach import reach_of
 from holystone.operations.watching import Watch, unwatched

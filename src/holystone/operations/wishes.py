@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from holystone.config.load import Configuration, load
-from holystone.operations.errors import RequestError
 from holystone.planner.policy import LEVELS, Grace, Mark, Policy
 
 
@@ -36,7 +35,11 @@ class Wishes:
 
     def policy(self, configuration: Configuration) -> Policy:
         """The owner's policy with these wishes. Raises RequestError where they contradict."""
-        self._check()
+        if said := self._contradiction():
+            # An error brings the lock and the store's records, which a run needs later or never.
+            from holystone.operations.errors import RequestError
+
+            raise RequestError(said)
         policy = configuration.policy(self.level)
         if self.min_age is not None:
             policy = policy._replace(grace=Grace.uniform(self.min_age))
@@ -60,16 +63,18 @@ class Wishes:
             policy = policy._replace(check_registry=self.check_registry)
         return policy._replace(include_local=self.include_local)
 
-    def _check(self) -> None:
+    def _contradiction(self) -> str:
+        """What these wishes cannot mean together; empty where they can."""
         if self.level not in LEVELS:
-            raise RequestError(f"there is no level {self.level!r}: {', '.join(LEVELS)}")
+            return f"there is no level {self.level!r}: {', '.join(LEVELS)}"
         deep = {"--include-local": self.include_local, "--volumes": self.volumes}
         names = [name for name, given in deep.items() if given]
         if names and self.level != "deep":
-            raise RequestError(f"{' and '.join(names)}: only a deep clean takes these; say deep")
+            return f"{' and '.join(names)}: only a deep clean takes these; say deep"
         targets = (self.until_free is not None, self.until_used is not None, self.watermarks)
         if sum(targets) > 1:
-            raise RequestError("--until-free, --until-used and --watermarks: give only one of them")
+            return "--until-free, --until-used and --watermarks: give only one of them"
+        return ""
 
 
 def policy_for(

@@ -11,9 +11,12 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+from holystone.planner.demand import SPEED, USUAL_GAP
 from holystone.planner.inventory import CacheRecord, Inventory
 from holystone.planner.policy import Policy
+from holystone.planner.ranking import Prospects
 from holystone.planner.rules import Ruling, too_young
+from holystone.planner.usage import SAME_USE, age_of
 from holystone.planner.verdict import Reason, Rule
 
 
@@ -137,3 +140,31 @@ class CacheJudgement:
         if self.policy.takes.build_cache == "none":
             return Reason(Rule.LEVEL, {"level": self.policy.level})
         return Reason(Rule.WITHIN_BUDGET, {"total": self.total, "budget": self.budget})
+
+
+REMADE = 4.0
+"""How much longer a build takes to make a byte of its cache than a registry to send one. Engines
+do not tell how long a step took; with this a record goes before an image used as often."""
+
+
+def prospects_of_record(record: CacheRecord, freed: int, now: float) -> Prospects:
+    """What is expected of a build cache record, by its own counters."""
+    return Prospects(
+        idle=age_of(record.latest, now) if record.latest > 0 else None,
+        gap=_gap(record) if record.usage_count > 1 else None,
+        freed=freed,
+        seconds=None,
+        sign=record.sign,
+    )
+
+
+def value_of_record(record: CacheRecord, now: float) -> float:
+    """What each byte of a build cache record is worth to keep, as ``Ranking.value`` counts it."""
+    return REMADE / SPEED / (_gap(record) + max(0.0, now - record.latest))
+
+
+def _gap(record: CacheRecord) -> float:
+    """Seconds between the uses of a record: the mean over all of them, or what is usual."""
+    if record.usage_count < 2:
+        return USUAL_GAP
+    return max(SAME_USE, (record.latest - record.created) / (record.usage_count - 1))

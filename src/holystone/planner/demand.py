@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from holystone.planner.names import repository
 from holystone.planner.usage import SAME_USE, Followers, Use
@@ -99,13 +100,11 @@ SOON = 2500.0
 """Seconds within which what is certain to come with another image counts as coming."""
 
 
+@dataclass(slots=True)
 class Repository:
     """What the tags of one repository have in common: when the newest of them was first used."""
 
-    __slots__ = ("newest",)
-
-    def __init__(self) -> None:
-        self.newest = 0.0
+    newest: float = 0.0
 
 
 class Habit:

@@ -14,65 +14,17 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, S
 from functools import partial
 from typing import NamedTuple
 
-from holystone.planner.build_cache import CacheJudgement
+from holystone.planner.build_cache import CacheJudgement, prospects_of_record, value_of_record
 from holystone.planner.holders import LayerHolders, RecordBlobs, RecordLayers
 from holystone.planner.image_rules import Judgement
 from holystone.planner.inventory import CacheRecord, Image, Inventory
-from holystone.planner.ranking import (
-    NEVER,
-    Entry,
-    Piece,
-    Prospects,
-    prospects,
-    prospects_of_record,
-    rank,
-    value_of_record,
-)
+from holystone.planner.ranking import NEVER, Entry, Piece, Prospects, prospects, rank
 from holystone.planner.sizes import freed_by_record
 from holystone.planner.usage import Usage
 from holystone.planner.verdict import Reason, Rule
 
 _THIS_RUN = 60.0
 """Seconds within which a registry was asked in this run; older answers are remembered ones."""
-
-
-def relieve(
-    inventory: Inventory,
-    usage: Usage,
-    images: Judgement,
-    cache: CacheJudgement,
-    account: LayerHolders,
-    blobs: RecordBlobs | None,
-    needed: int,
-    least_free: int,
-) -> None:
-    """Let more go than the level takes, until ``needed`` more bytes come free, if that can be.
-
-    ``account`` has the holders of layers without the images that the level takes, ``blobs``
-    what build cache records share with images. ``least_free`` is what must be free in the end; the
-    reasons name it. An image of which only a registry could say that it can come back counts as if
-    it went, and is noted in ``images.unconfirmed``: the plan is made anew when the registry has
-    been asked.
-    """
-    if needed <= 0:
-        return
-    relief = _Relief(inventory, usage, images, cache, account, blobs, least_free)
-    while relief.freed < needed and relief.give_up_next():
-        pass
-    if relief.freed < needed:
-        relief.guess()
-    relief.keep_what_is_not_needed(needed)
-    relief.carry_out()
-    if images.unconfirmed:
-        # Where registries lack images, or cannot be reached, others are wanted in their place:
-        # twice as many are asked about at a time, so that few rounds are needed.
-        relief.ask_ahead(sum(_failed_now(image, images.now) for image in inventory.images))
-
-
-def _failed_now(image: Image, now: float) -> bool:
-    """Whether a registry that was asked in this run did not say that it has an image."""
-    asked = image.registry_asked
-    return bool(image.registry_said) and asked is not None and now - asked < _THIS_RUN
 
 
 class _Choice(NamedTuple):
@@ -84,8 +36,8 @@ class _Choice(NamedTuple):
     """Why the image goes."""
 
 
-class _Relief:
-    """Gives up one image or cache record after the other."""
+class Relief:
+    """Lets more go than the level takes: gives up one image or cache record after the other."""
 
     def __init__(
         self,
@@ -97,6 +49,11 @@ class _Relief:
         blobs: RecordBlobs | None,
         least_free: int,
     ) -> None:
+        """``account`` has the holders of layers without the images that the level takes.
+
+        ``blobs`` are what build cache records share with images. ``least_free`` is what must be
+        free in the end; the reasons name it.
+        """
         self.images = images
         self.cache = cache
         self.account = account
@@ -134,7 +91,29 @@ class _Relief:
             if record.id in self.companions.staying:
                 self.ranking.add(("cache", record.id), self.stored.pieces_of(record), spare=False)
 
-    def give_up_next(self) -> bool:
+    def free(self, needed: int) -> None:
+        """Let go until ``needed`` more bytes come free, if that can be.
+
+        An image of which only a registry could say that it can come back counts as if it went, and
+        is noted in ``images.unconfirmed``: the plan is made anew when the registry has been asked.
+        """
+        while self.freed < needed and self._give_up_next():
+            pass
+        if self.freed < needed:
+            self._guess()
+        # What was given up and is not needed stays after all: what is worth most first.
+        latest = self.choices[::-1]
+        latest.sort(key=lambda choice: choice.image is None)
+        kept = {id(choice) for choice in latest if self._can_stay(choice, needed)}
+        self.choices = [choice for choice in self.choices if id(choice) not in kept]
+        self._carry_out()
+        if self.images.unconfirmed:
+            # Where registries lack images, or cannot be reached, others are wanted in their place:
+            # twice as many are asked about at a time, so that few rounds are needed.
+            asked = (i.registry_asked for i in self.by_id.values() if i.registry_said)
+            self._ask_ahead(sum(at is not None and self.now - at < _THIS_RUN for at in asked))
+
+    def _give_up_next(self) -> bool:
         """Give up what is worth least; False where nothing is left that may go."""
         entry = self.ranking.least(self.now)
         record = self.cache.oldest_leaf()
@@ -151,14 +130,7 @@ class _Relief:
             return False
         return True
 
-    def keep_what_is_not_needed(self, needed: int) -> None:
-        """Keep what was given up and without which enough comes free, worth most first."""
-        latest = self.choices[::-1]
-        latest.sort(key=lambda choice: choice.image is None)
-        kept = {id(choice) for choice in latest if self._can_stay(choice, needed)}
-        self.choices = [choice for choice in self.choices if id(choice) not in kept]
-
-    def guess(self) -> None:
+    def _guess(self) -> None:
         """Take it that build cache which stays holds of the layers that fit the one worth most.
 
         By the account a record that may hold several layers holds each of them. In truth it holds
@@ -176,7 +148,7 @@ class _Relief:
                 held = max(sorted(layers), key=worth.__getitem__)
                 self.freed += self.stored.let_go(layers - {held})
 
-    def carry_out(self) -> None:
+    def _carry_out(self) -> None:
         """Rule on the images: those that go, and those of which a registry is to be asked."""
         for image, records, reason in self.choices:
             if image is None or reason is None:
@@ -194,7 +166,7 @@ class _Relief:
             for each in group:
                 self.account.give_up_image(each)
 
-    def ask_ahead(self, count: int) -> None:
+    def _ask_ahead(self, count: int) -> None:
         """Note so many more images that a registry should be asked about, the next in order."""
         while count > 0 and (entry := self.ranking.least(self.now)) is not None:
             self.ranking.drop(entry.key)

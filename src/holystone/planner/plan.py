@@ -14,7 +14,7 @@ from holystone.planner.bounds import Slack, container_slack, slack_of, volume_sl
 from holystone.planner.build_cache import CacheJudgement
 from holystone.planner.container_groups import removals
 from holystone.planner.container_rules import ContainerJudgement
-from holystone.planner.eviction import relieve
+from holystone.planner.eviction import Relief
 from holystone.planner.holders import LayerHolders, RecordShares, shares_of_records
 from holystone.planner.image_rules import Judgement
 from holystone.planner.inventory import Container, Image, Inventory
@@ -56,7 +56,9 @@ def plan(inventory: Inventory, usage: Usage, policy: Policy, now: float) -> Plan
         level = assemble(inventory, policy, rulings, images.going, cache.order, shares)
         certain = level.freed_bytes - _unmeasured(inventory, rulings)
         needed = least_free - inventory.disk.free_bytes - certain
-        relieve(inventory, usage, images, cache, account, shares.blobs, needed, least_free)
+        if needed > 0:
+            blobs = shares.blobs
+            Relief(inventory, usage, images, cache, account, blobs, least_free).free(needed)
     cache.rule_rest()
     rulings.update((("image", i), ruling) for i, ruling in images.rulings.items())
     rulings.update((("cache", r), ruling) for r, ruling in cache.rulings.items())

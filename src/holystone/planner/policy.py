@@ -80,14 +80,12 @@ class CacheLimits(NamedTuple):
 
     def budget(self, disk_total: int | None) -> int:
         """The limit in bytes on a disk of this size."""
-        limit = self.budget_bytes
-        if limit is None:
-            limit = self._of(self.budget_share, disk_total)
-        least = self._of(self.least_share, disk_total) if self.least_share else 0
+        by_share, least = self.fallback_bytes, self.fallback_bytes if self.least_share else 0
+        if disk_total is not None:
+            by_share = int(disk_total * self.budget_share)
+            least = int(disk_total * self.least_share)
+        limit = by_share if self.budget_bytes is None else self.budget_bytes
         return max(limit, least, self.least_bytes)
-
-    def _of(self, share: float, disk_total: int | None) -> int:
-        return self.fallback_bytes if disk_total is None else int(disk_total * share)
 
 
 class Protect(NamedTuple):
@@ -222,10 +220,9 @@ class Watermarks(NamedTuple):
 
 
 class Refreshing(NamedTuple):
-    """When images are brought up to date."""
+    """When images are brought up to date: in a part of the day, or (None) at any time."""
 
     window: Window | None = None
-    """In which part of the day; None: at any time."""
 
 
 class Policy(NamedTuple):

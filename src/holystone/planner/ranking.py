@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from holystone.planner.demand import SOON, SPEED, USUAL_GAP, Company, Habit, Habits
-from holystone.planner.inventory import CacheRecord, Image
+from holystone.planner.demand import SOON, Company, Habit, Habits
+from holystone.planner.inventory import Image
 from holystone.planner.names import complete
-from holystone.planner.usage import SAME_USE, Usage, age_of, once_in_registry, sign
+from holystone.planner.usage import Usage, age_of, once_in_registry, sign
 from holystone.planner.verdict import Fact
 
 WAIT = 3.2
@@ -35,25 +36,23 @@ Piece = tuple[Hashable, int]
 Key = Hashable
 
 
+@dataclass(slots=True, eq=False)
 class Entry:
     """One image that is here."""
 
-    __slots__ = ("freed", "habits", "key", "last", "number", "pieces", "spare", "wanted")
-
-    def __init__(self, key: Key, number: int, pieces: Sequence[Piece], *, spare: bool) -> None:
-        self.key = key
-        self.number = number
-        self.pieces = pieces
-        self.spare = spare
-        self.freed = 0
-        """Bytes of the pieces that it alone holds."""
-        self.habits: list[Habit] = []
-        """Those of the references that mean it."""
-        self.last = 0.0
-        """When it was last used."""
-        self.wanted: list[tuple[Habit, int]] | None = None
-        """References to images that are not here, with the bytes that they would need of what
-        this one alone holds; None where that is to be found out anew."""
+    key: Key
+    number: int
+    pieces: Sequence[Piece]
+    spare: bool
+    last: float
+    """When it was last used."""
+    freed: int = 0
+    """Bytes of the pieces that it alone holds."""
+    habits: list[Habit] = field(default_factory=list)
+    """Those of the references that mean it."""
+    wanted: list[tuple[Habit, int]] | None = None
+    """References to images that are not here, with the bytes that they would need of what
+    this one alone holds; None where that is to be found out anew."""
 
 
 class Ranking:
@@ -88,8 +87,7 @@ class Ranking:
     ) -> None:
         """An image is here. ``spare``: it may be given up; others only hold their layers."""
         self._numbers += 1
-        entry = Entry(key, self._numbers, pieces, spare=spare)
-        entry.last = last
+        entry = Entry(key, self._numbers, pieces, spare, last)
         self.entries[key] = entry
         self._numbered[entry.number] = entry
         held, mine = self._held, _HOLDER + entry.number
@@ -252,11 +250,6 @@ class Ranking:
             self._want(longest, self._means[longest][1], absent=False)
 
 
-REMADE = 4.0
-"""How much longer a build takes to make a byte of its cache than a registry to send one. Engines
-do not tell how long a step took; with this a record goes before an image used as often."""
-
-
 class Prospects(NamedTuple):
     """What is expected of an image, or a build cache record."""
 
@@ -364,26 +357,3 @@ def prospects(
         chance=max(chances, default=None),
         sign=what if at is not None and idle == age_of(at, now) else "last used",
     )
-
-
-def prospects_of_record(record: CacheRecord, freed: int, now: float) -> Prospects:
-    """What is expected of a build cache record, by its own counters."""
-    return Prospects(
-        idle=age_of(record.latest, now) if record.latest > 0 else None,
-        gap=_gap(record) if record.usage_count > 1 else None,
-        freed=freed,
-        seconds=None,
-        sign=record.sign,
-    )
-
-
-def value_of_record(record: CacheRecord, now: float) -> float:
-    """What each byte of a build cache record is worth to keep, as ``Ranking.value`` counts it."""
-    return REMADE / SPEED / (_gap(record) + max(0.0, now - record.latest))
-
-
-def _gap(record: CacheRecord) -> float:
-    """Seconds between the uses of a record: the mean over all of them, or what is usual."""
-    if record.usage_count < 2:
-        return USUAL_GAP
-    return max(SAME_USE, (record.latest - record.created) / (record.usage_count - 1))

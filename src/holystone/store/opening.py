@@ -31,10 +31,6 @@ class DamagedStoreError(StoreError):
     """What is in the file cannot be what holystone wrote there; the message says what is wrong."""
 
 
-class NewerStoreError(StoreError):
-    """The file is of a newer holystone, which this one cannot read."""
-
-
 class Opened(NamedTuple):
     """A connection, and which file it is to: another one may take its name."""
 
@@ -178,7 +174,7 @@ def version_of(database: sqlite3.Connection) -> int:
 def _migrate(database: sqlite3.Connection, path: str) -> None:
     version = version_of(database)
     if version > len(MIGRATIONS):
-        raise NewerStoreError(
+        raise StoreError(
             f"the ledger {path} is of a newer holystone (version {version}; this one knows "
             f"{len(MIGRATIONS)}). Update holystone, or pass another --state folder."
         )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, UNKNOWN, Removal
 from holystone.operations.execute import Outcome
-from holystone.operations.plan_file import SavedPlan
 from holystone.operations.rounds import Round
 from holystone.planner.inventory import Disk
 from holystone.planner.policy import Policy
@@ -20,6 +20,9 @@ from holystone.present.report.parts import objects
 from holystone.present.table import Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
+
+if TYPE_CHECKING:
+    from holystone.operations.plan_file import SavedPlan
 
 FIRST_LINE = "🧹 Cleaning up temporary build artifacts only..."
 LAST_LINE = "✅ Cleaned temporary artifacts, preserved base images"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from holystone.planner.build_cache import prospects_of_record
 from holystone.planner.holders import layers_of_records
 from holystone.planner.inventory import Container, Image, Inventory, Note
 from holystone.planner.names import digest_names
-from holystone.planner.ranking import Prospects, prospects, prospects_of_record, rank
+from holystone.planner.ranking import Prospects, prospects, rank
 from holystone.planner.sizes import free
 from holystone.planner.units import format_size
 from holystone.planner.usage import Usage
