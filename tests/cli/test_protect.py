@@ -109,13 +109,12 @@ def test_adds_what_is_missing_to_a_file(holystone: Command, repository: Path) ->
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"[protect]\nimages = [\n", ":3: not valid TOML"),
+        (b"[protect]\nimages = [\n", ":3: not valid TOML"), (b"[protct]\n", ":1: protct: "),
         (b"[protect]\nimages = 'x'\n", ":2: protect.images: 'x' is not a list"),
-        (b"[protct]\n", ":1: protct: "),
         (b"\xff", ":1: it is not UTF-8"),
         (b"protect = {images = ['a']}\n", ":1: [protect] images is written in a way"),
     ],
-)
+)  # fmt: skip
 def test_refuses_what_it_cannot_read(
     holystone: Command, repository: Path, content: bytes, told: str
 ) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from holystone.demo.contents import demo_host, demo_inventory
+from holystone.demo.contents import demo_inventory
+from holystone.demo.memory_host import SimulatedHost
 from holystone.engine.host import REMOVED
 from holystone.planner.inventory import Inventory
 from holystone.planner.plan import plan
@@ -36,7 +37,7 @@ def test_it_is_a_busy_runner() -> None:
     assert total is not None
     assert free is not None
     assert round(100 * (total - free) / total) == 91
-    assert demo_host(NOW).stored_bytes < total - free
+    assert SimulatedHost(*demo_inventory(NOW)).stored_bytes < total - free
     yolov5 = next(i for i in inventory.images if "ultralytics/yolov5:latest" in i.tags)
     assert 11.9e9 < yolov5.size < 12.1e9
 
@@ -64,7 +65,7 @@ def test_it_is_whole() -> None:
 
 
 def test_a_routine_clean_of_it_frees_exactly_what_it_says() -> None:
-    host = demo_host(NOW)
+    host = SimulatedHost(*demo_inventory(NOW))
     inventory = host.observe(sizes=True)
     made = plan(inventory, host.usage(), Policy(), NOW)
     before = host.stored_bytes

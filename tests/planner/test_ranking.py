@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from holystone.planner import ranking as ranking_module
 from holystone.planner.demand import SPEED, SUCCEEDED, Company, Habits, typical_gap
+from holystone.planner.inventory import Image, Layer
 from holystone.planner.names import repository
-from holystone.planner.ranking import ABSENT, NEVER, WAIT, Piece, Ranking
-from holystone.planner.usage import Followers, Use
+from holystone.planner.ranking import ABSENT, NEVER, WAIT, Piece, Ranking, rank
+from holystone.planner.usage import Followers, Usage, Use
 
 DAY = 86400.0
 REFERENCES = ("a:1", "a:2", "b:1", "c:1")
@@ -264,3 +265,30 @@ def test_what_comes_within_ten_minutes_follows() -> None:
     assert company.followers("a") == (3.0, {"b": 3.0})
     assert sorted(company.used("b", 1001.0, 1000.0)) == ["b", "c"]
     assert company.followers("c") == (1.0, {"b": 3.0})
+
+
+def test_uses_of_a_reference_add_up_and_a_sign_is_no_new_use() -> None:
+    habits = Habits()
+    for at in (0.0, 1000.0):
+        habits.used("a:1", at)
+    assert habits.known["a:1"].use == Use(0.0, 1000.0, 2, 1000.0)
+    for at in (1500.0, 1200.0):
+        habits.seen("a:1", at)
+        assert habits.known["a:1"].use == Use(0.0, 1500.0, 2, 1000.0, 1000.0)
+    assert habits.seen("b:1", 7.0).use == Use(7.0, 7.0)
+
+
+def test_a_layer_stands_for_the_same_compressed_bytes_in_every_image() -> None:
+    """Of the content of an image only the sum is known: it is spread over its layers by size."""
+    base = Layer("base", 100)
+    images = [
+        Image("a", ("a:1",), layers=(base, Layer("a", 100)), content_size=100, metadata_size=3),
+        Image("b", ("b:1",), layers=(base, Layer("b", 100)), content_size=50),
+        Image("c", ("c:1",), size=9),
+        Image("d", ("d:1",), layers=(Layer("d", 0),), content_size=5),
+    ]
+    entries = rank(images, images, Usage()).entries
+    assert entries["a"].pieces == (("base", 150), ("a", 150), (("metadata", "a"), 3))
+    assert entries["b"].pieces == (("base", 150), ("b", 125))
+    assert entries["c"].pieces == ((("whole", "c"), 9),)
+    assert entries["d"].pieces == (("d", 0),)

@@ -25,15 +25,23 @@ def told(made: Proposal) -> str:
 
 
 @pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
 def outside(tmp_path: Path) -> Path:
     """A folder beside the repository, with what its files should not lead to."""
     folder = tmp_path / "outside"
     folder.mkdir()
-    (folder / "secret").write_text(SECRET)
-    (folder / "Dockerfile").write_text("FROM outside:1\n")
-    (folder / "base.yml").write_text("services: {a: {image: 'outside:2'}}\n")
-    (folder / ".env").write_text("TAG=outside\n")
-    (folder / "ci.yml").write_text("a: {image: 'outside:3', script: [x]}\n")
+    for name, text in {
+        "secret": SECRET, "Dockerfile": "FROM outside:1\n", ".env": "TAG=outside\n",
+        "base.yml": "services: {a: {image: 'outside:2'}}\n",
+        "ci.yml": "a: {image: 'outside:3', script: [x]}\n",
+    }.items():  # fmt: skip
+        (folder / name).write_text(text)
     return folder
 
 
@@ -61,9 +69,7 @@ LEAVING = {
 
 
 @pytest.mark.parametrize("name", LEAVING)
-def test_nothing_outside_is_read(tmp_path: Path, outside: Path, name: str) -> None:
-    repository = tmp_path / "repository"
-    repository.mkdir()
+def test_nothing_outside_is_read(repository: Path, outside: Path, name: str) -> None:
     (repository / "inside.yml").write_text("services: {b: {image: 'inside:$TAG'}}\n")
     (repository / "Dockerfile.own").write_text("FROM own:1\n")
     path, content = LEAVING[name]
@@ -82,9 +88,7 @@ def test_nothing_outside_is_read(tmp_path: Path, outside: Path, name: str) -> No
     assert "leads out of the repository" in told(made)
 
 
-def test_what_is_outside_is_not_even_told_to_be_there(tmp_path: Path, outside: Path) -> None:
-    repository = tmp_path / "repository"
-    repository.mkdir()
+def test_what_is_outside_is_not_even_told_to_be_there(repository: Path, outside: Path) -> None:
     said = []
     for name in ("secret", "missing"):
         (repository / "compose.yaml").write_text(
@@ -106,9 +110,7 @@ def test_a_part_of_a_repository_may_name_the_others(tmp_path: Path) -> None:
         assert [image.reference for image in made.images] == ["base:1", "up:1"]
 
 
-def test_a_file_given_by_name_does_not_lead_out(tmp_path: Path, outside: Path) -> None:
-    repository = tmp_path / "repository"
-    repository.mkdir()
+def test_a_file_given_by_name_does_not_lead_out(repository: Path, outside: Path) -> None:
     link = repository / "Dockerfile"
     link.symlink_to(outside / "secret")
     made = learn([str(link)])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from holystone.scan.compose import Composes
 from holystone.scan.docker_command import asked
 from holystone.scan.findings import Learned, Place
-from holystone.scan.scripts import Part, Scripts
+from holystone.scan.scripts import Scripts
 from holystone.scan.shell import commands, unquoted
 
 
@@ -104,7 +104,7 @@ def test_compose_of_a_command() -> None:
 def learned(text: str, folder: Path, **variables: str) -> Learned:
     found = Learned()
     scripts = Scripts(found, Composes(found), str(folder))
-    scripts.read([Part(text, Place("s", 1))], variables.get)
+    scripts.read([(text, Place("s", 1))], variables.get)
     return found
 
 

@@ -14,8 +14,6 @@ from holystone.demo.images import (
     image_named,
     megabytes,
 )
-from holystone.demo.memory_host import SimulatedHost
-from holystone.demo.registry import says_no
 from holystone.demo.usage import demo_absent, demo_company, demo_references, demo_speeds
 from holystone.planner.inventory import (
     CacheRecord,
@@ -182,14 +180,6 @@ def demo_inventory(now: float) -> tuple[Inventory, Usage]:
         speeds=demo_speeds(),
     )
     return inventory, usage
-
-
-def demo_host(now: float) -> SimulatedHost:
-    """A simulated CI runner at ``now`` (UTC seconds): 200 GB of disk, 91 % of it used."""
-    inventory, usage = demo_inventory(now)
-    return SimulatedHost(
-        inventory, usage, registries=says_no(inventory.images), beside=demo_beside(inventory)
-    )
 
 
 def demo_beside(inventory: Inventory) -> Beside:

@@ -15,13 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
-_STREAMS = {
-    "/dev/stdout": 1,
-    "/dev/fd/1": 1,
-    "/proc/self/fd/1": 1,
-    "/dev/stderr": 2,
-    "/dev/fd/2": 2,
-    "/proc/self/fd/2": 2,
+_STREAMS = {"/dev/stdout": 1, "/dev/stderr": 2} | {
+    f"{folder}/fd/{number}": number for folder in ("/dev", "/proc/self") for number in (1, 2)
 }
 """What can be named in place of a file: the streams of the command itself."""
 

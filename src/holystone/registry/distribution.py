@@ -18,6 +18,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from http.client import HTTPException
 from typing import Any
+from urllib.request import Request
 
 from holystone import __version__
 from holystone.engine.client import Client
@@ -85,7 +86,7 @@ class Registry:
     def _send(self, method: str, path: str, headers: Mapping[str, str], key: str) -> Any:
         said = ""
         for base in list(self._bases):
-            request = _request(base + path, headers=headers, method=method)
+            request = Request(base + path, headers=dict(headers), method=method)  # noqa: S310
             if key:
                 # A blob's real place is often elsewhere, which is to see no login.
                 request.add_unredirected_header("Authorization", key)
@@ -98,7 +99,7 @@ class Registry:
             return answer
         raise RegistryError(f"no answer from {self.domain}: {said}")
 
-    def _fetch(self, request: urllib.request.Request) -> Any:
+    def _fetch(self, request: Request) -> Any:
         try:
             return self._opener.open(request, timeout=self.timeout)
         except urllib.error.HTTPError as answer:
@@ -132,16 +133,15 @@ class Registry:
             # A login must not leave over a line that anybody can read.
             raise RegistryError(f"{self.domain} wants a login at {realm}, which is not safe")
         asked = {"service": told.get("service", ""), "scope": f"repository:{repository}:pull"}
-        if identity := self.login.get("identitytoken"):
-            form = asked | {
-                "grant_type": "refresh_token",
-                "refresh_token": identity,
-                "client_id": "holystone",
-            }
-            request = _request(realm, urllib.parse.urlencode(form).encode())
+        identity = self.login.get("identitytoken")
+        if identity:
+            grant = {"grant_type": "refresh_token", "refresh_token": identity}
+            form = urllib.parse.urlencode({**asked, **grant, "client_id": "holystone"}).encode()
+            request = Request(realm, form)  # noqa: S310 - checked above
         else:
             joint = "&" if "?" in realm else "?"
-            request = _request(f"{realm}{joint}{urllib.parse.urlencode(asked)}")
+            url = f"{realm}{joint}{urllib.parse.urlencode(asked)}"
+            request = Request(url)  # noqa: S310 - checked above
             if self.login.get("username"):
                 request.add_unredirected_header("Authorization", self._basic())
         try:
@@ -188,17 +188,6 @@ def is_insecure(domain: str, config: Mapping[str, Any]) -> bool:
         return False
     ranges = [ipaddress.ip_network(each) for each in config.get("InsecureRegistryCIDRs") or ()]
     return address.is_loopback or any(address in each for each in ranges)
-
-
-def _request(
-    url: str,
-    body: bytes | None = None,
-    *,
-    headers: Mapping[str, str] | None = None,
-    method: str | None = None,
-) -> urllib.request.Request:
-    """A request for a URL that is known to be of HTTP."""
-    return urllib.request.Request(url, body, dict(headers or {}), method=method)  # noqa: S310
 
 
 def _tls(domain: str, *, insecure: bool) -> ssl.SSLContext:

@@ -11,32 +11,21 @@ from typing import NamedTuple
 PROGRAMS = frozenset(("docker", "podman", "nerdctl"))
 _COMPOSE_PROGRAMS = ("docker-compose", "podman-compose")
 _LONG = {
-    "": frozenset(("debug", "remote", "tls", "tlsverify")),
-    "pull": frozenset(("all-tags", "disable-content-trust", "quiet")),
-    "run": frozenset(
-        (
-            "detach", "disable-content-trust", "env-host", "help", "http-proxy", "init",
-            "interactive", "no-healthcheck", "no-hosts", "oom-kill-disable", "privileged",
-            "publish-all", "quiet", "read-only", "replace", "rm", "rmi", "rootfs", "sig-proxy",
-            "tls-verify", "tty", "use-api-socket",
-        )
+    "": "debug remote tls tlsverify",
+    "pull": "all-tags disable-content-trust quiet",
+    "run": (
+        "detach disable-content-trust env-host help http-proxy init interactive no-healthcheck "
+        "no-hosts oom-kill-disable privileged publish-all quiet read-only replace rm rmi rootfs "
+        "sig-proxy tls-verify tty use-api-socket"
     ),
-    "build": frozenset(
-        (
-            "all-platforms", "check", "compress", "debug", "disable-content-trust", "force-rm",
-            "layers", "load", "no-cache", "pull", "push", "quiet", "rm", "squash", "squash-all",
-            "stdin", "tls-verify",
-        )
+    "build": (
+        "all-platforms check compress debug disable-content-trust force-rm layers load no-cache "
+        "pull push quiet rm squash squash-all stdin tls-verify"
     ),
-    "compose": frozenset(("all-resources", "compatibility", "dry-run", "no-ansi", "verbose")),
-    "service": frozenset(
-        (
-            "detach", "init", "no-healthcheck", "no-resolve-image", "quiet", "read-only", "tty",
-            "with-registry-auth",
-        )
-    ),
-    "stack": frozenset(("detach", "prune", "quiet", "with-registry-auth")),
-}  # fmt: skip
+    "compose": "all-resources compatibility dry-run no-ansi verbose",
+    "service": "detach init no-healthcheck no-resolve-image quiet read-only tty with-registry-auth",
+    "stack": "detach prune quiet with-registry-auth",
+}
 _SHORT = {
     "": "D", "pull": "aq", "run": "aDdiPqtV", "build": "Dq", "compose": "v", "service": "dqt",
     "stack": "dq",
@@ -73,15 +62,8 @@ class Asked(NamedTuple):
     """Whether it is ``buildx bake``."""
 
 
-class _Line(NamedTuple):
-    """The options and the other words of a command line."""
-
-    options: tuple[tuple[str, str], ...]
-    rest: tuple[str, ...]
-
-    def all(self, *names: str) -> tuple[str, ...]:
-        """The values of an option, by all its names."""
-        return tuple(value for name, value in self.options if name in names)
+Options = list[tuple[str, str]]
+"""Names of options with their values."""
 
 
 def asked(words: Sequence[str]) -> Asked | None:
@@ -94,10 +76,9 @@ def asked(words: Sequence[str]) -> Asked | None:
         return _asked(("compose", *words[1:]), "")
     if program not in PROGRAMS:
         return None
-    line = _split(words[1:], "")
-    elsewhere = next((name for name, _ in line.options if name in _ELSEWHERE), "")
+    options, rest = _split(words[1:], "")
+    elsewhere = next((name for name, _ in options if name in _ELSEWHERE), "")
     dashes = "-" * min(len(elsewhere), 2)
-    rest = line.rest
     if rest and rest[0] in _GROUPS:
         if rest[1:2] == ("bake",):
             return Asked(bakes=True)
@@ -112,40 +93,47 @@ def _asked(words: tuple[str, ...], elsewhere: str) -> Asked | None:
     found = Asked(elsewhere=elsewhere)
     match words:
         case ("compose", *more):
-            line = _split(more, "compose")
-            if not line.rest or line.rest[0] not in _DEPLOYS:
+            options, rest = _split(more, "compose")
+            if not rest or rest[0] not in _DEPLOYS:
                 return None
-            elsewhere = elsewhere or ("--host" if line.all("H", "host") else "")
-            return Asked(compose=line.all("f", "file"), elsewhere=elsewhere)
+            elsewhere = elsewhere or ("--host" if _values(options, "H", "host") else "")
+            return Asked(compose=_values(options, "f", "file"), elsewhere=elsewhere)
         case ("pull", *more):
-            return found._replace(images=_split(more, "pull", everywhere=True).rest)
+            return found._replace(images=_split(more, "pull", everywhere=True)[1])
         case ("run" | "create", *more):
-            return found._replace(images=_split(more, "run").rest[:1])
+            return found._replace(images=_split(more, "run")[1][:1])
         case ("build" | "b", *more):
-            line = _split(more, "build", everywhere=True)
+            options, rest = _split(more, "build", everywhere=True)
             return found._replace(
                 builds=True,
-                made=line.all("t", "tag"),
-                dockerfile=(line.all("f", "file") or ("",))[-1],
-                context=(line.rest or ("",))[0],
-                arguments=line.all("build-arg"),
-                contexts=line.all("build-context"),
+                made=_values(options, "t", "tag"),
+                dockerfile=(_values(options, "f", "file") or ("",))[-1],
+                context=(rest or ("",))[0],
+                arguments=_values(options, "build-arg"),
+                contexts=_values(options, "build-context"),
             )
         case ("tag", *more):
             names = tuple(word for word in more if not word.startswith("-"))
             return found._replace(images=names[:1], made=names[1:2])
         case ("service", "create", *more):
-            return found._replace(images=_split(more, "service").rest[:1])
+            return found._replace(images=_split(more, "service")[1][:1])
         case ("service", "update", *more):
-            return found._replace(images=_split(more, "service").all("image"))
+            return found._replace(images=_values(_split(more, "service")[0], "image"))
         case ("stack", "deploy" | "up", *more):
-            return found._replace(compose=_split(more, "stack").all("c", "compose-file"))
+            return found._replace(compose=_values(_split(more, "stack")[0], "c", "compose-file"))
     return None
 
 
-def _split(words: Sequence[str], command: str, *, everywhere: bool = False) -> _Line:
+def _values(options: Options, *names: str) -> tuple[str, ...]:
+    """The values of an option, by all its names."""
+    return tuple(value for name, value in options if name in names)
+
+
+def _split(
+    words: Sequence[str], command: str, *, everywhere: bool = False
+) -> tuple[Options, tuple[str, ...]]:
     """Options, and what follows them; ``everywhere``: options may stand behind other words too."""
-    options: list[tuple[str, str]] = []
+    options: Options = []
     rest: list[str] = []
     at = 0
     while at < len(words):
@@ -162,7 +150,7 @@ def _split(words: Sequence[str], command: str, *, everywhere: bool = False) -> _
             continue
         if word.startswith("--"):
             name, given, value = word[2:].partition("=")
-            takes_next = not given and name not in _LONG[command]
+            takes_next = not given and name not in _LONG[command].split()
         else:
             letters = word[1:].lstrip(_SHORT[command])
             if not letters:
@@ -173,4 +161,4 @@ def _split(words: Sequence[str], command: str, *, everywhere: bool = False) -> _
             value = words[at]
             at += 1
         options.append((name, value))
-    return _Line(tuple(options), tuple(rest))
+    return options, tuple(rest)

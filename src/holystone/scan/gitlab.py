@@ -90,39 +90,37 @@ class Pipelines:
                     waiting.append((child, place))
 
 
-class _Values:
-    """The variables of a job in one of the ways it may run."""
+def _lookup(given: Mapping[str, str | None], raw: set[str]) -> Lookup:
+    """The values of a job's variables in one of the ways it may run, those in them filled in.
 
-    def __init__(self, given: Mapping[str, str | None], raw: set[str]) -> None:
-        """``given`` has None for one without plain value; ``raw`` are not filled in further."""
-        self.given = given
-        self.raw = raw
-        self._known: dict[str, str] = {}
-        self._open: list[str] = []
+    ``given`` has None for one without plain value; ``raw`` are not filled in further.
+    """
+    known: dict[str, str] = {}
+    opened: list[str] = []
 
-    def __call__(self, name: str) -> str | None:
-        """The value with the variables in it filled in, None without one. Raises NoValue."""
-        if name in self._known:
-            return self._known[name]
-        if name in self._open:
+    def value(name: str) -> str | None:
+        if name in known:
+            return known[name]
+        if name in opened:
             raise NoValue(f"{name} is made of itself")
-        if len(self._open) > _DEEPEST_VARIABLE:
+        if len(opened) > _DEEPEST_VARIABLE:
             raise NoValue("its variables are nested too deeply")
-        if name not in self.given:
+        if name not in given:
             if name.startswith(_SET_BY_GITLAB) or name == "CI":
                 raise NoValue(f"{name} is known only to a running job")
             return None
-        found = self.given[name]
-        if found is None:
+        if (found := given[name]) is None:
             raise NoValue(f"{name} has no plain value here")
-        if name not in self.raw:
-            self._open.append(name)
+        if name not in raw:
+            opened.append(name)
             try:
-                found = expand(found, self, GITLAB)
+                found = expand(found, value, GITLAB)
             finally:
-                self._open.pop()
-        self._known[name] = found
+                opened.pop()
+        known[name] = found
         return found
+
+    return value
 
 
 class _Jobs:
@@ -186,10 +184,10 @@ class _Jobs:
             parts = [
                 part for key in keys for part in self._parts(inherited.get(key, job.get(key)), 0)
             ]
-            known = [self._known(part.text) for part in parts]
+            known = [self._known(text) for text, _ in parts]
             if any(may_ask for may_ask, _ in known):
                 # Compose reads its own: COMPOSE_FILE.
-                varies = any("$" in part.text or "compose" in part.text for part in parts)
+                varies = any("$" in text or "compose" in text for text, _ in parts)
                 named = sorted({"COMPOSE_FILE"}.union(*(names for _, names in known)))
                 ways: Iterable[Lookup] = self._ways(job) if varies else [lambda _: None]
                 for values in ways:
@@ -206,7 +204,7 @@ class _Jobs:
                 yield from self._parts(each, depth + 1)
         elif isinstance(value, Scalar) and not is_null(value):
             file, line = value.place
-            yield Part(value.text, Place(file, line + value.literal))
+            yield value.text, Place(file, line + value.literal)
 
     def _known(self, text: str) -> tuple[bool, frozenset[str]]:
         if text not in self._texts:
@@ -273,7 +271,7 @@ class _Jobs:
                 except NoValue as missing:
                     self.learned.leave(text, image.place, VARIABLE, str(missing))
 
-    def _ways(self, job: Table) -> Iterator[_Values]:
+    def _ways(self, job: Table) -> Iterator[Lookup]:
         """Every way in which a job may run, by its matrix and its rules."""
         raw: set[str] = set()
         config = self.pipeline.config
@@ -293,7 +291,7 @@ class _Jobs:
         matrix = itertools.islice(_matrix(job), _MOST_JOBS)
         for each, rule in itertools.product(matrix, ruled[:_MOST_JOBS]):
             self._count(1 + len(common))
-            yield _Values(common | each | rule, raw)
+            yield _lookup(common | each | rule, raw)
 
     def _count(self, steps: int) -> None:
         self._steps -= steps

@@ -25,6 +25,13 @@ from holystone.scan.gitlab import Pipelines
 MOST_FILES = 2_000
 MOST_BUILDS = 50
 """Of one Dockerfile."""
+_BY_CONTENT = (
+    (files.DOCKERFILE, r"^[ \t]*(?i:FROM)\s"),
+    (files.GITHUB, r"^[ \t]+runs-on:"),
+    (files.COMPOSE, r"^services:[ \t]*(#.*)?$"),
+    (files.GITLAB, ""),
+)
+"""What a file is whose name does not tell it; the last is what any other YAML is."""
 
 
 class Image(NamedTuple):
@@ -71,14 +78,10 @@ def named_kind(path: str) -> str:
     if kind := files.kind_of(path):
         return kind
     text = files.read_text(path, [files.repository_of(path)])
-    if path.endswith((".yml", ".yaml")):
-        if re.search(r"^[ \t]+runs-on:", text, re.MULTILINE):
-            return files.GITHUB
-        if re.search(r"^services:[ \t]*(#.*)?$", text, re.MULTILINE):
-            return files.COMPOSE
-        return files.GITLAB
-    if re.search(r"^[ \t]*FROM\s", text, re.MULTILINE | re.IGNORECASE):
-        return files.DOCKERFILE
+    is_yaml = path.endswith((".yml", ".yaml"))
+    for kind, pattern in _BY_CONTENT:
+        if is_yaml == (kind != files.DOCKERFILE) and re.search(pattern, text, re.MULTILINE):
+            return kind
     raise Unreadable(
         "it is no Dockerfile, compose file, GitLab pipeline or GitHub workflow by its name"
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from holystone.scan.compose import Composes
 from holystone.scan.docker_command import PROGRAMS, asked
@@ -38,12 +37,8 @@ _WRAPPERS = {
 _SCRIPT = re.compile(r"#!.*\b(ba|da|a|z|k)?sh\b")
 
 
-class Part(NamedTuple):
-    """A part of a script: what stands in one entry of a list."""
-
-    text: str
-    place: Place
-    """Of its first line."""
+Part = tuple[str, Place]
+"""A part of a script: the text of one entry of a list, and where its first line stands."""
 
 
 class Scripts(DockerNotes):
@@ -59,8 +54,8 @@ class Scripts(DockerNotes):
     def read(self, parts: Iterable[Part], lookup: Lookup) -> None:
         """Learn of a script. ``lookup`` has the variables that it begins with."""
         scope = Scope(self.root, lookup, self._spent)
-        for part in parts:
-            _Reader(self, part.place.file).read(part.text, part.place.line, scope)
+        for text, place in parts:
+            _Reader(self, place.file).read(text, place.line, scope)
 
     def count(self, place: Place) -> bool:
         """Count one more command; False where there were too many, which is told once."""

@@ -7,7 +7,7 @@ thousand images on a few bases stays small and quick to read.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from holystone.planner.inventory import Layer, chain_ids
@@ -41,26 +41,29 @@ def recall(
             f"SELECT {', '.join(_COLUMNS)} FROM image WHERE engine = ?",  # noqa: S608 - our own
             (engine,),
         )
-        return {row[0]: _fact(dict(zip(_COLUMNS, row, strict=True)), stacks) for row in rows}
+        return {image_id: _fact(row, stacks) for image_id, *row in rows}
 
 
-def _fact(row: dict[str, Any], stacks: Mapping[int | None, Stack]) -> ImageFacts:
-    depth, top = row["depth"], row["top"]
+def _fact(row: Sequence[Any], stacks: Mapping[int | None, Stack]) -> ImageFacts:
+    first_seen, last_tagged, inspected, arrived, loaded, dated, *more = row
+    pinned, tagged_in, dated_tags, buildkit, exact, depth, top = more
     known = stacks and (depth is not None or top is not None)
     stack, diff_ids = stacks[top] if known else (None, None)
-    told: dict[str, Any] = {name: tuple(row[name].split()) for name in _NAMES}
-    for name in ("last_tagged", "arrived", "dated"):
-        told[name] = None if row[name] is None else float(row[name])
     return ImageFacts(
-        first_seen=float(row["first_seen"]),
-        made_by_buildkit=bool(row["buildkit"]),
-        inspected=bool(row["inspected"]),
+        first_seen=float(first_seen),
+        last_tagged=None if last_tagged is None else float(last_tagged),
+        made_by_buildkit=bool(buildkit),
+        inspected=bool(inspected),
         # Other images may have weighed its layers, but less exactly than they can tell.
         layers=None if depth is None else stack,
-        exact=bool(row["exact"]),
+        exact=bool(exact),
         diff_ids=diff_ids,
-        loaded=bool(row["loaded"]),
-        **told,
+        arrived=None if arrived is None else float(arrived),
+        loaded=bool(loaded),
+        pinned=tuple(pinned.split()),
+        tagged_in=tuple(tagged_in.split()),
+        dated_tags=tuple(dated_tags.split()),
+        dated=None if dated is None else float(dated),
     )
 
 

@@ -247,21 +247,24 @@ _READERS: dict[str, Callable[[Any], object]] = {
 
 
 @cache
-def _readers(kind: Callable[..., object]) -> tuple[tuple[bool, Callable[[Any], object]], ...]:
-    """For each field of a record whether it may be None, and what reads it."""
+def _readers(kind: Callable[..., object]) -> tuple[Callable[[Any], object], ...]:
+    """What reads each field of a record."""
     types = [str(getattr(each, "__forward_arg__", each)) for each in kind.__annotations__.values()]
-    return tuple(
-        ("| None" in each, _READERS.get(each.removesuffix(" | None"), lambda value: value))
-        for each in types
-    )
+    return tuple(_reader(each) for each in types)
+
+
+def _reader(kind: str) -> Callable[[Any], object]:
+    read: Callable[[Any], object] = _READERS.get(kind.removesuffix(" | None"), lambda value: value)
+
+    def optional(value: object) -> object:
+        return None if value is None else read(value)
+
+    return optional if "| None" in kind else read
 
 
 def record(kind: Callable[..., T], row: Iterable[Any]) -> T:
     """A record of these columns, in the order of its first fields. To be called ``decoding``."""
-    fields = zip(_readers(kind), row, strict=False)
-    return kind(
-        *(None if optional and value is None else read(value) for (optional, read), value in fields)
-    )
+    return kind(*[read(value) for read, value in zip(_readers(kind), row, strict=False)])
 
 
 def _wrong_tables(
