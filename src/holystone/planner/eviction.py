@@ -236,7 +236,7 @@ class Stored:
         layers_of: Mapping[str, frozenset[Hashable]],
         own: Callable[[CacheRecord], int],
     ) -> None:
-        """``layers_of``: by record ID the parts that images may hold too; ``own``: its own bytes."""
+        """``layers_of``: by record ID the parts images may hold too; ``own``: its own bytes."""
         self.layers_of = layers_of
         self.own = own
         self.sizes: dict[Hashable, int] = {}
