@@ -417,3 +417,8 @@ def test_the_containers_that_use_an_object_are_counted_and_one_is_named(
 def test_where_leases_cannot_be_read_every_image_may_have_one() -> None:
     told = ruling(tagged(99), level="deep", usage=Usage(leases_unread=True))
     assert told == ("keep leased", {"unread": True})
+
+
+def test_the_images_on_a_nameless_one_are_counted() -> None:
+    above = [Image(name, (f"{name}:1",), parent=ID, layers=()) for name in "ab"]
+    assert ruling(untagged(99), *above) == ("keep parent", {"children": 2})

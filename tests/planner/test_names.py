@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from holystone.planner.inventory import Image, Layer
-from holystone.planner.names import Names, complete
+from holystone.planner.names import Names, complete, tags_by_repository
 
 NODE = Image("sha256:" + "a" * 64, ("node:18",), ("node@sha256:" + "1" * 64,))
 APP = Image("sha256:" + "b" * 64, ("r.example.com/app:1", "app:latest"), parent=NODE.id)
@@ -69,3 +69,8 @@ def test_what_an_image_was_built_on_by_its_layers() -> None:
     assert names.bases("python") == ("debian",)
     assert names.bases("debian") == ()
     assert names.bases("gone") == ()
+
+
+def test_the_tags_of_a_repository_are_counted_whatever_its_registry() -> None:
+    tags = tuple(f"localhost:5000/app:{version}" for version in ("1.9", "1.10"))
+    assert tags_by_repository([Image("a", tags)]) == {"localhost:5000/app": list(tags[::-1])}

@@ -380,6 +380,8 @@ STEPS = [Step("image", "app", ("app",), 20), Step("container", "c", ("c",), 5)]
         ("vfs", (), [], Slack()),
         # Shared blocks may free nothing.
         ("btrfs", IMAGES[1:2], [RUN], Slack(True, 25, 0)),
+        ("devicemapper", IMAGES[1:2], [RUN], Slack(True, 25, 0)),
+        ("zfs", IMAGES[1:2], [RUN], Slack(True, 25, 0)),
         ("zfs", (), [], Slack()),
     ],
 )
