@@ -412,3 +412,8 @@ def test_the_containers_that_use_an_object_are_counted_and_one_is_named(
     assert ruling(network, *containers, level="weekly") == (verdict, facts)
     if verdict == "keep in-use":
         assert ruling(untagged(99), *containers, level="weekly") == (verdict, facts)
+
+
+def test_where_leases_cannot_be_read_every_image_may_have_one() -> None:
+    told = ruling(tagged(99), level="deep", usage=Usage(leases_unread=True))
+    assert told == ("keep leased", {"unread": True})

@@ -55,14 +55,17 @@ def find_command(words: Sequence[str], commands: Sequence[str]) -> tuple[str, li
     for place, word in enumerate(words):
         if word == "--":
             break
-        if word in commands and _all_options(_known(word), words[:place]):
+        if word not in commands:
+            continue
+        before = Words(_known(word), words[:place])
+        if not (before.others or before.unknown or before.cut_off):
             return word, [*words[:place], *words[place + 1 :]]
     first = first_word(words, commands)
     if first is None or words[first] not in commands:
         return None
     # An option before it is none of this command: its parser says so.
-    before = [word for word in words[:first] if word != "--"]
-    return words[first], [*before, *words[first + 1 :]]
+    options = [word for word in words[:first] if word != "--"]
+    return words[first], [*options, *words[first + 1 :]]
 
 
 def first_word(words: Sequence[str], commands: Sequence[str]) -> int | None:
@@ -108,11 +111,6 @@ def no_command(words: Sequence[str], commands: Sequence[str]) -> str:
         return f"{said} Type holystone {meant}."
     near = nearest(name, commands, 1)
     return f"{said} Did you mean {near[0]}?" if near else said
-
-
-def _all_options(known: Options, words: Sequence[str]) -> bool:
-    told = Words(known, words)
-    return not (told.others or told.unknown or told.cut_off)
 
 
 def _known(command: str) -> Options:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 
 from holystone.cli import exit_codes
 from holystone.cli.listing import Listing, add_listing, asks
@@ -63,13 +62,15 @@ def run(options: argparse.Namespace) -> int:
     """Observe with layers, plan, show. Raises EngineError, Failure."""
     output = stdout(options)
     policy = policy_of(options)
-    listing = _listing(options)
+    asked = options.names or options.quiet or asks(options)
+    listing = Listing(options, TABLE) if asked else None
     with opened(options) as session:
         found = survey(session, policy, layers=True)
     inventory, plan = found.inventory, found.plan
     rows = None if listing is None else _rows(inventory, plan, options, listing)
     if rows is not None and listing is not None and listing.formats:
-        listing.write(output, rows, _id_of(options))
+        whole = options.no_trunc
+        listing.write(output, rows, lambda r: r.image.id if whole else short_id(r.image.id))
     elif options.json:
         told = document.images(inventory, plan)
         if rows is not None:
@@ -80,13 +81,6 @@ def run(options: argparse.Namespace) -> int:
         look = output.look if listing is None else listing.look(output.look)
         answer(output, render(inventory, plan, look, every=options.all, listed=rows))
     return exit_codes.DONE
-
-
-def _listing(options: argparse.Namespace) -> Listing[Row] | None:
-    """What was asked of the list; None where it is wanted as it is. Raises Failure."""
-    if not (options.names or options.quiet or asks(options)):
-        return None
-    return Listing(options, TABLE)
 
 
 def _rows(
@@ -103,7 +97,3 @@ def _rows(
     except ValueError as error:
         raise Failure(f"--filter: {error}", exit_codes.USAGE) from None
     return listing.choose(rows)
-
-
-def _id_of(options: argparse.Namespace) -> Callable[[Row], str]:
-    return lambda row: row.image.id if options.no_trunc else short_id(row.image.id)

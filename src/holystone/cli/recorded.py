@@ -6,6 +6,8 @@ import argparse
 import os
 from collections.abc import Mapping
 
+from holystone.cli.words import long_name
+
 _LEFT_OUT = frozenset(
     (
         "context", "dry_run", "force", "help", "host", "json", "color", "level", "max_plan_age",
@@ -26,11 +28,10 @@ def recorded(
         value = getattr(options, action.dest, None)
         if not action.option_strings or action.dest in _LEFT_OUT or value == action.default:
             continue
-        name = _name(action, value)
-        if name is None:
-            continue
+        name = long_name(action)
         if action.nargs == 0:
-            told.append(name)
+            # Else another option gave this value.
+            told += [name] if value == action.const else []
         elif action.nargs == "?":
             told.append(name if value == action.const else f"{name}={_word(action, value)}")
         else:
@@ -38,13 +39,6 @@ def recorded(
     if not getattr(options, "config", None) and environ.get("HOLYSTONE_CONFIG"):
         told.append(f"HOLYSTONE_CONFIG={environ['HOLYSTONE_CONFIG']}")
     return tuple(told)
-
-
-def _name(action: argparse.Action, value: object) -> str | None:
-    """The long name of an option; None where another option gave this value."""
-    if action.nargs == 0 and action.const != value:
-        return None
-    return next((n for n in action.option_strings if n.startswith("--")), action.option_strings[0])
 
 
 def _word(action: argparse.Action, value: object) -> str:

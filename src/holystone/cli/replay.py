@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from difflib import get_close_matches
+from typing import NamedTuple
 
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_output, path, value_of
@@ -27,8 +27,15 @@ from holystone.replay.trace import TraceError, read
 _MOST_WORKERS = 256
 
 
-_Budget = Callable[[int], int]
-"""A budget in bytes, of a trace with so many bytes of layers."""
+class _Budget(NamedTuple):
+    """How much disk the images may take: bytes, or a share (0 to 1) of all layers."""
+
+    size: int = 0
+    share: float = 0.0
+
+    def of(self, layers: int) -> int:
+        """Bytes, where all layers have so many."""
+        return self.size or max(1, int(layers * self.share))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -116,7 +123,7 @@ def run(options: argparse.Namespace) -> int:
 def _replayed(replays: Replays, options: argparse.Namespace) -> tuple[Replay, str]:
     """Everything that is told, and the picture, empty where none was asked for."""
     facts = facts_of(replays.trace)
-    asked = options.budgets and [budget(facts.layers_bytes) for budget in options.budgets]
+    asked = options.budgets and [budget.of(facts.layers_bytes) for budget in options.budgets]
     budgets = list(dict.fromkeys(asked or usual(facts)))
     swept = sorted({*sweep(facts), *budgets}) if options.plot is not None else []
     # Where a program asks for certain budgets it gets these, and waits for nothing else.
@@ -155,11 +162,11 @@ def _budget(text: str) -> _Budget:
             share = 0.0
         if not 0 < share <= 1:
             raise ValueError(f"{text!r} is not a share of all layers; write it like 25%")
-        return lambda layers: max(1, int(layers * share))
+        return _Budget(share=share)
     size = parse_size(text)
     if not size or text[-1].isdigit():
         raise ValueError(f"{text!r} is not a budget; write it like 500MB, 40GB or 25%")
-    return lambda _: size
+    return _Budget(size)
 
 
 def _orders(text: str) -> list[str]:
