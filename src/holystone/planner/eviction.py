@@ -224,11 +224,9 @@ class Relief:
 
 
 class Stored:
-    """Who holds each layer and blob: images, and build cache records as far as it can be told.
+    """Who holds each layer and blob while a plan is being looked for: images and cache records.
 
-    Unlike ``planner.sizes``, which tells the bytes of a plan that is made, this keeps an account
-    while a plan is being looked for. Each change answers its bytes: a part comes free with its
-    last holder.
+    Each change answers its bytes: a part comes free with its last holder.
     """
 
     def __init__(
@@ -238,10 +236,7 @@ class Stored:
         layers_of: Mapping[str, frozenset[Hashable]],
         own: Callable[[CacheRecord], int],
     ) -> None:
-        """``layers_of``: by record ID the parts that it holds beside images.
-
-        ``own`` tells the bytes that are a record's alone.
-        """
+        """``layers_of``: by record ID the parts images may hold too; ``own``: its own bytes."""
         self.layers_of = layers_of
         self.own = own
         self.sizes: dict[Hashable, int] = {}

@@ -260,8 +260,8 @@ class Prospects(NamedTuple):
     freed: int
     """Bytes that go with it now."""
     seconds: float | None
-    """How long it takes to fetch that again; None where nothing has to be, or nothing tells, or no
-    registry is known to have it."""
+    """How long it takes to fetch that again; None where there is nothing to fetch, or no registry
+    is known to have it."""
     chance: float | None = None
     """How likely it is to follow what was asked for just now; None where nothing tells."""
     sign: str = "last used"
@@ -279,9 +279,8 @@ class Prospects(NamedTuple):
 def rank(images: Iterable[Image], spare: Iterable[Image], usage: Usage) -> Ranking:
     """The ranking of these images, of which those in ``spare`` may be given up.
 
-    What only another step of a build would hold is best left out of ``images``: each of them
-    counts as a holder of its layers. A sign counts for the references of which no use is
-    remembered: that an image came or got a tag is none.
+    Leave out of ``images`` what only another step of a build would hold: each image counts as a
+    holder of its layers. A sign that an image was wanted counts where no use is remembered.
     """
     habits = Habits(usage.references, Company(usage.company), usage.speeds)
     ranking = Ranking(habits)
@@ -315,14 +314,13 @@ def rank(images: Iterable[Image], spare: Iterable[Image], usage: Usage) -> Ranki
 def _pieces(image: Image, weights: dict[str, float]) -> tuple[Piece, ...]:
     """What an image is made of. A layer has the same bytes in every image that holds it.
 
-    ``weights``: by chain ID, where compressed content is only known of images as a whole, how much
-    more than its unpacked bytes a layer stands for.
+    ``weights``: by chain ID how much more than its unpacked bytes a layer stands for.
     """
     if image.layers is None:
         return ((("whole", image.id), image.size),)
     pieces: tuple[Piece, ...] = image.held
     if image.blobs:
-        # The blob of a layer that is not compressed has the digest that names the lowest layer.
+        # The digest of a blob that is not compressed names the lowest layer as well.
         pieces += tuple((("blob", digest), size) for digest, size in set(image.blobs))
     elif image.content_size:
         whole = sum(layer.size for layer in image.held)
