@@ -24,8 +24,9 @@ BENCHES: dict[str, Callable[[], Iterator[Result]]] = {
     "history": history.long_history,
     "idle20": lambda: cleaning.nothing_to_do("docker20"),
     "idle28c": lambda: cleaning.nothing_to_do("docker28c"),
+    "young28c": lambda: cleaning.nothing_to_do("docker28c", images=100, young=True),
     "idlepodman5": lambda: cleaning.podman_nothing_to_do("podman5"),
-    "untagged20": lambda: cleaning.untagged("docker20", 0.9),
+    "untagged20": lambda: cleaning.untagged("docker20", 1.0),
     "untagged28c": lambda: cleaning.untagged("docker28c", 0.6),
     "cache20": lambda: cleaning.build_cache("docker20"),
     "cache28c": lambda: cleaning.build_cache("docker28c"),
@@ -38,15 +39,15 @@ PREFACE = """\
 # Benchmarks
 
 Made by `make bench` on {date} ({cores} cores, Python {python}). Each row compares holystone with a
-named alternative, run in turn on the same private engine; the times are medians. What counts is
-the ratio: below 1 holystone is faster. `docker20` is engine 20.10 (overlay2), `docker28c` engine
-28.5 with the containerd image store. A clean of untagged images is one that sees them for the
-first time: it tells the exact bytes, for which it needs every layer of every image, before it
-removes the first. Build cache goes in one call to BuildKit that names each record, after one list
+named alternative, run in turn on the same private engine; the times are medians. The ratio counts:
+below 1 holystone is faster. `docker20` is engine 20.10 (overlay2), `docker28c` engine 28.5 with the
+containerd image store; the docker command is a current one. A clean of untagged images sees them
+for the first time: it shows the exact bytes before it removes anything, so it needs every layer of
+every image. Build cache is removed by one call to BuildKit that names each record, after one list
 of them; both ways leave none.
 
-The containerd store's list of images takes the engine about 8 ms an image. A routine clean asks for
-the untagged images alone, and for all of them once some image goes, or once a day.
+The containerd store needs about 8 ms an image for its list of images. A routine clean lists only
+the untagged images, and all images once it removes one, or once a day.
 
 """
 

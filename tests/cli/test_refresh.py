@@ -12,6 +12,7 @@ from holystone.usage.engine_history import KEPT_EVENTS
 from tests.cli.command import Command, Done
 from tests.cli.test_levels import CONFIG
 from tests.docs.test_reference import codes, fields, first_cells, section
+from tests.engine.cleaning import settle
 from tests.engine.refreshing import move_tag
 from tests.engine.restoring import forget, image, login, pushed
 from tests.engines import Engine, Registry, start_registry
@@ -85,8 +86,7 @@ def test_a_tag_that_moved(
         ("untold", "unchanged") if podman else ("current", None)
     )
     assert (item["why"], item["image_id"]) == ("protected", after)
-    if podman:
-        time.sleep(0.4)  # Its events come late, and a clean would take them for a use.
+    settle(fresh_engine)
     assert holystone("clean", *on).code == 0
     assert image(fresh_engine, before) is not None, "a container needs it"
     fresh_engine.api("DELETE", f"/containers/{container}")

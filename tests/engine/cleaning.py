@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from holystone.engine.client import Client
+from holystone.engine.events import EventStream
 from holystone.engine.host import Removal
 from holystone.engine.transport.connection import connect
 from holystone.engine.transport.endpoint import resolve
@@ -136,9 +137,8 @@ def clean(
         settle(engine)
     before = measure(engine)
     with closing(live_host(engine, state, remote=remote)) as host:
-        if remote and engine.store == "podman":
-            # It sends late what was made just before; of another machine nobody can tell that.
-            time.sleep(1)
+        if remote:
+            settle(engine)
         host.watch()
         inventory = host.weigh(host.date(host.observe()))
         if free_bytes is not None:
@@ -154,9 +154,17 @@ def clean(
 
 
 def settle(engine: Engine) -> None:
-    """Wait until the engine has told what happened: Podman's events come up to 250 ms late."""
-    if engine.store == "podman":
-        time.sleep(0.4)
+    """Wait until a stream of events that is opened now is silent: Podman sends events late.
+
+    A clean would take a late event for a use of its object.
+    """
+    until = time.monotonic() + 60
+    with closing(Client(resolve(f"unix://{engine.socket}", None, {}), 30, connect)) as client:
+        while engine.store == "podman":
+            assert time.monotonic() < until, "its events never end"
+            with closing(EventStream(client)) as stream:
+                if not stream.wait(0.6):
+                    return
 
 
 def image_ids(engine: Engine) -> set[str]:

@@ -13,7 +13,7 @@ from holystone.operations.execute import execute
 from holystone.planner.plan import plan
 from holystone.planner.policy import TAKES, Grace, Policy
 from holystone.store.store import Store
-from tests.engine.cleaning import live_host
+from tests.engine.cleaning import live_host, settle
 from tests.engines import Engine, Registry
 from tests.engines.api import ApiError
 from tests.engines.images import ImageToLoad, layer, load
@@ -63,8 +63,7 @@ def pushed(engine: Engine, registry: Registry, name: str, *tags: str) -> str:
         headers = {"X-Registry-Auth": auth_header(registry)}
         said = engine.api("POST", f"/images/create?fromImage={repository}:{tag}", headers=headers)
         assert not [line for line in said if "error" in line], said
-    if engine.store == "podman":
-        time.sleep(0.4)  # Its events come late, and a clean would take them for a use.
+    settle(engine)
     told, _ = registry.call("GET", f"/v2/{name}/manifests/{tags[0]}", MANIFEST)
     return f"{repository}@{told['docker-content-digest']}"
 

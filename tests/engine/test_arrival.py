@@ -12,7 +12,7 @@ import pytest
 from holystone.planner.plan import plan
 from holystone.planner.policy import Policy
 from holystone.planner.verdict import Reason, Verdict
-from tests.engine.cleaning import live_host
+from tests.engine.cleaning import live_host, settle
 from tests.engines import Engine
 from tests.engines.images import EPOCH, SCRATCH, ImageToLoad, build, layer, load
 
@@ -66,8 +66,7 @@ def test_an_archive_without_a_tag(fresh_engine: Engine, unique: str, dated: str)
 def test_an_engine_whose_files_are_not_here(fresh_engine: Engine, unique: str) -> None:
     """Its events tell."""
     (image_id,) = load(fresh_engine, ImageToLoad([layer(unique)]))
-    if fresh_engine.store == "podman":
-        time.sleep(0.4)  # Its events come late.
+    settle(fresh_engine)
     assert reason(verdict(fresh_engine, image_id, remote=True)).facts["since"] == "arrived"
 
 

@@ -12,13 +12,11 @@ from holystone.engine.host import REMOVED
 from holystone.operations.execute import execute
 from holystone.planner.plan import plan
 from holystone.planner.policy import TAKES, Grace, Policy, VolumeRules
-from tests.engine.cleaning import NO_GRACE, live_host
+from tests.engine.cleaning import NO_GRACE, live_host, settle
 from tests.engines import Engine
 from tests.engines.images import ImageToLoad, busybox_layer, load
 
 DAY = 86400.0
-_TOLD = 0.4
-"""Podman's events come up to a quarter of a second late."""
 WEEKLY = Policy("weekly", TAKES["weekly"], grace=Grace.uniform(0))
 DEEP = Policy("deep", TAKES["deep"], grace=Grace.uniform(0))
 SLEEP = ("/bin/sleep", "1000000")
@@ -53,8 +51,7 @@ class Stage:
 
     def clean(self, policy: Policy = NO_GRACE, *, later: float = 0.0) -> dict[str, str]:
         """Clean, so many seconds later; why each container stays or goes, by name."""
-        if self.engine.store == "podman":
-            time.sleep(_TOLD)
+        settle(self.engine)
         with closing(live_host(self.engine, self.state)) as host:
             host.clock = lambda: time.time() + later
             host.watch()
