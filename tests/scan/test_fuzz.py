@@ -108,6 +108,6 @@ def test_adding_to_any_toml(text: str, patterns: Sequence[str]) -> None:
     table["images"] = [*table.get("images", ()), *patterns]
     assert tomllib.loads(after.removeprefix("\ufeff")) == before
     left = iter(after.splitlines())
-    for line in text.lstrip("\ufeff\r\n").splitlines():
+    for line in text.lstrip("\ufeff").splitlines():
         comment = line.partition("#")[2]
         assert any(comment in each for each in left), (line, after)

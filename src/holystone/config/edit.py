@@ -65,7 +65,8 @@ def _list(words: Sequence[str]) -> str:
 
 def _added(text: str, tables: dict[str, Any], patterns: list[str]) -> str:
     if _TABLE not in tables:
-        return f"{text.rstrip()}\n\n{block(patterns)}".lstrip("\n")
+        kept = text.rstrip()
+        return f"{kept}\n\n{block(patterns)}" if kept else text + block(patterns)
     document = tomlkit.parse(text)
     table: Any = document[_TABLE]
     if isinstance(table, InlineTable):
