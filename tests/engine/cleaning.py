@@ -167,6 +167,17 @@ def settle(engine: Engine) -> None:
                     return
 
 
+def wait_for_builds(engine: Engine) -> None:
+    """Return when BuildKit has let go of what the last build worked with.
+
+    Until then a record can be listed under another ID.
+    """
+    deadline = time.monotonic() + 30
+    while any(record["InUse"] for record in engine.disk_usage()["BuildCache"] or ()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def image_ids(engine: Engine) -> set[str]:
     """The IDs of all images, intermediate ones included."""
     return {

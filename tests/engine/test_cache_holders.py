@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,16 @@ import pytest
 
 from holystone.planner.policy import TAKES, CacheLimits, Grace, Mark, Policy
 from holystone.store.store import Store
-from tests.engine.cleaning import NO_CACHE, NO_GRACE, Clean, Figures, bytes_below, clean, no_warning
+from tests.engine.cleaning import (
+    NO_CACHE,
+    NO_GRACE,
+    Clean,
+    Figures,
+    bytes_below,
+    clean,
+    no_warning,
+    wait_for_builds,
+)
 from tests.engines import Engine, Registry
 from tests.engines.images import (
     ImageToLoad,
@@ -63,14 +71,6 @@ def cleaned(
 
 def of_layers(engine: Engine) -> Figures:
     return Figures(layer_bytes(engine), 0, 0)
-
-
-def wait_for_builds(engine: Engine) -> None:
-    """Return when BuildKit has let go of what the last build worked with."""
-    deadline = time.monotonic() + 30
-    while any(record["InUse"] for record in engine.disk_usage()["BuildCache"] or ()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def layer_bytes(engine: Engine) -> int:

@@ -18,7 +18,7 @@ from holystone.operations.live_host import LiveHost
 from holystone.planner.plan import plan
 from holystone.planner.policy import CacheLimits
 from holystone.planner.verdict import Step
-from tests.engine.cleaning import NO_CACHE, NO_GRACE, clean, live_host
+from tests.engine.cleaning import NO_CACHE, NO_GRACE, clean, live_host, wait_for_builds
 from tests.engine.test_cache_holders import running_build
 from tests.engine_client.clients import client_of
 from tests.engine_client.proxy import Front, proxy
@@ -181,6 +181,7 @@ def test_a_large_base_image_does_not_make_the_build_cache_cold(
         # The second run has a source of its own, as the next pipeline does.
         stages = f"FROM {base} AS build\n{steps}RUN echo {number} > /y\nFROM {base}\n"
         build(fresh_engine, f"{stages}COPY --from=build /y /y\n", "-t", unique, buildkit=True)
+        wait_for_builds(fresh_engine)
         before = left(fresh_engine)
         policy = NO_GRACE._replace(cache=CacheLimits(budget_bytes=20_000_000))
         done = clean(fresh_engine, policy)

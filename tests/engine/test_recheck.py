@@ -16,7 +16,15 @@ from holystone.operations.workers import INTERRUPTED
 from holystone.planner.inventory import Inventory
 from holystone.planner.plan import plan
 from holystone.planner.verdict import Plan, Step
-from tests.engine.cleaning import NO_CACHE, NO_GRACE, Clean, clean, image_ids, live_host
+from tests.engine.cleaning import (
+    NO_CACHE,
+    NO_GRACE,
+    Clean,
+    clean,
+    image_ids,
+    live_host,
+    wait_for_builds,
+)
 from tests.engine_client.clients import client_of
 from tests.engine_client.proxy import proxy
 from tests.engines import Engine
@@ -163,11 +171,13 @@ def test_a_doomed_cache_record_is_used_by_a_build(
         build(fresh_engine, work.format(n=n), buildkit=True)
     for image in fresh_engine.client.list("/images/json"):
         fresh_engine.api("DELETE", f"/images/{image['Id']}")
+    wait_for_builds(fresh_engine)
     again = work.format(n="kept") + more
     done = clean(
         fresh_engine, NO_CACHE, meanwhile=lambda: build(fresh_engine, again, buildkit=True)
     )
     records = {record.id: record for record in done.inventory.cache}
+    wait_for_builds(fresh_engine)
     left = {r["ID"] for r in fresh_engine.disk_usage()["BuildCache"]}
     results = {i: done.result("cache", i) for i in records if ("cache", i) in done.outcome.results}
     assert {removal.result for removal in results.values()} == {"skipped", "removed"}

@@ -16,7 +16,7 @@ from holystone.engine.transport.endpoint import resolve
 from holystone.operations.live_host import LiveHost
 from holystone.planner.inventory import Container, Inventory
 from holystone.store.store import Store
-from tests.engine.cleaning import live_host
+from tests.engine.cleaning import live_host, wait_for_builds
 from tests.engine.restoring import pushed
 from tests.engine_client.proxy import Front, proxy
 from tests.engines import Engine, Registry
@@ -326,6 +326,7 @@ def test_networks_of_ones_own_are_told_from_the_engines(fresh_engine: Engine, un
 def test_the_build_cache_is_seen_whole(fresh_engine: Engine, unique: str) -> None:
     """Every record ``/system/df`` lists, its tree included, in whatever way it was asked for."""
     build(fresh_engine, SCRATCH + f"RUN echo {unique} > /a\nRUN true\n", buildkit=True)
+    wait_for_builds(fresh_engine)
     for sizes in (False, True):
         host = live_host(fresh_engine)
         inventory = host.observe(sizes=sizes)
