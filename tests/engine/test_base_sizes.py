@@ -10,7 +10,7 @@ from holystone.engine.storage import cache_bases
 from holystone.planner.inventory import CacheRecord, Inventory
 from holystone.planner.inventory import Engine as EngineFacts
 from holystone.planner.policy import CacheLimits, Mark, Policy
-from tests.engine.cleaning import NO_CACHE, NO_GRACE, observed
+from tests.engine.cleaning import NO_CACHE, NO_GRACE, observed, wait_for_builds
 from tests.engine.test_cache_holders import (
     ALL_CACHE_STAYS,
     DEEP,
@@ -20,7 +20,6 @@ from tests.engine.test_cache_holders import (
     cleaned,
     freed,
     layer_bytes,
-    wait_for_builds,
 )
 from tests.engines import Engine, Registry
 from tests.engines.images import ImageToLoad, build, layer, load

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.engine.cleaning import live_host
-from tests.engine.restoring import forget, login, pushed
+from tests.engine.refreshing import put_manifest
+from tests.engine.restoring import MANIFEST, forget, login, pushed
 from tests.engines import Engine, Registry, start_registry
 from tests.engines.images import ImageToLoad, layer, load
 from tests.engines.registry import PASSWORD, USER
@@ -53,6 +54,25 @@ def test_a_registry_has_it_until_it_forgets(
     assert has is False
     assert registry.address in said
     assert "manifest unknown" in said
+
+
+def test_a_registry_has_it_in_the_format_of_oci(
+    engine: Engine, registry: Registry, unique: str
+) -> None:
+    """Podman and buildah push like this; Podman fetches such a manifest and fails to show it."""
+    tag = f"{registry.address}/{unique}:oci"
+    pushed(engine, registry, unique, "docker")
+    _, manifest = registry.call("GET", f"/v2/{unique}/manifests/docker", MANIFEST)
+    oci = "application/vnd.oci.image"
+    manifest["mediaType"] = f"{oci}.manifest.v1+json"
+    manifest["config"]["mediaType"] = f"{oci}.config.v1+json"
+    for part in manifest["layers"]:
+        part["mediaType"] = f"{oci}.layer.v1.tar+gzip"
+    put_manifest(registry, unique, "oci", manifest)
+    engine.api("DELETE", f"/images/{registry.address}/{unique}:docker")
+    said = engine.api("POST", f"/images/create?fromImage={tag}")
+    assert not [line for line in said if "error" in line], said
+    assert confirmed(engine, tag) == (True, "")
 
 
 @pytest.mark.engine("containerd", "podman")

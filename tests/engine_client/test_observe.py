@@ -322,6 +322,20 @@ def test_networks_of_ones_own_are_told_from_the_engines(fresh_engine: Engine, un
     assert any(network.builtin for network in networks)
 
 
+def test_networks_and_volumes_come_by_name(fresh_engine: Engine, unique: str) -> None:
+    """Docker's own order changes from one answer to the next."""
+    for letter in "cadb":
+        fresh_engine.docker("network", "create", "--internal", f"{unique}-{letter}")
+        fresh_engine.docker("volume", "create", f"{unique}-{letter}")
+    host = live_host(fresh_engine)
+    inventory = host.observe()
+    host.close()
+    for found in (inventory.networks, inventory.volumes):
+        names = [each.name for each in found]
+        assert len(names) >= 4
+        assert names == sorted(names)
+
+
 @pytest.mark.engine("classic", "containerd")
 def test_the_build_cache_is_seen_whole(fresh_engine: Engine, unique: str) -> None:
     """Every record ``/system/df`` lists, its tree included, in whatever way it was asked for."""

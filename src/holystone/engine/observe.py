@@ -172,8 +172,9 @@ def _read(answers: Mapping[str, Any], lists: Lists, now: float) -> Inventory:
         images=tuple(images),
         containers=tuple(containers),
         cache=tuple(cache),
-        volumes=tuple(volumes),
-        networks=tuple(networks),
+        # Docker lists these in an order of chance; a plan is the same each time.
+        volumes=tuple(sorted(volumes, key=lambda volume: volume.name)),
+        networks=tuple(sorted(networks, key=lambda network: (network.name, network.id))),
         disk=sight.disk(folder),
         notes=tuple(notes),
         partial=lists.untagged,

@@ -32,6 +32,8 @@ _REFUSING = ("no basic auth credentials", "unauthorized", "authentication requir
 _TOO_MANY = ("toomanyrequests", "too many requests")
 """What a registry says that limits how often it may be asked, as Docker Hub does."""
 _NO_SUCH_CALL = ("page not found", "is not supported")
+_SINGLE = "treating single images as manifest lists is not implemented"
+"""How Podman ends when the registry sent a manifest of OCI for one platform, which it quotes."""
 _SHOWN = 160
 """How much of an error is told."""
 
@@ -148,6 +150,8 @@ def _ask(client: Client, domain: str, reference: str, headers: Mapping[str, str]
         return Answer(has=True, digests=_digests(response, podman=podman))
     words = response.words()
     lower = words.lower()
+    if podman and lower.endswith(_SINGLE):
+        return Answer(has=True)
     # The end of an error in Go's manner has its cause; Podman begins with the image.
     if words.startswith("reading image "):
         words = words.partition('": ')[2] or words
