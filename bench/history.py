@@ -126,24 +126,20 @@ def _fill(folder: Path, runs: int) -> None:
     """A ledger with one real run, and copies of it."""
     _clean(folder)
     ledger = Store(str(folder), no_warning)
-    names = [
-        row[1] for row in ledger.read(lambda d: d.execute("PRAGMA table_info(run)").fetchall())
-    ]
-    others = ", ".join(name for name in names if name != "id")
+
+    def columns(table: str, key: str) -> str:
+        """All columns but the one that numbers the run."""
+        rows = ledger.read(lambda d: d.execute(f"PRAGMA table_info({table})").fetchall())
+        return ", ".join(f"{table}.{row[1]}" for row in rows if row[1] != key)
+
     numbers = "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
-    if runs > 1:
+    for table, key in (("run", "id"), ("removal", "run")) if runs > 1 else ():
+        others = columns(table, key)
+        names = others.replace(f"{table}.", "")
         ledger.write(
-            lambda database: database.execute(
-                f"{numbers} INSERT INTO run (id, {others}) SELECT i, {others} FROM n, run"
-                " WHERE run.id = 1",
-                (runs,),
-            )
-        )
-        columns = "place, kind, removal.id, names, tags, digests, labels, size, planned_bytes"
-        ledger.write(
-            lambda database: database.execute(
-                f"{numbers} INSERT INTO removal SELECT i, {columns}, freed_bytes, result, detail,"
-                " at FROM n, removal WHERE run = 1",
+            lambda database, table=table, key=key, others=others, names=names: database.execute(  # type: ignore[misc]
+                f"{numbers} INSERT INTO {table} ({key}, {names}) SELECT i, {others}"
+                f" FROM n, {table} WHERE {table}.{key} = 1",
                 (runs,),
             )
         )
