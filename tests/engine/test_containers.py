@@ -46,8 +46,6 @@ class Stage:
         """A container that has done its work."""
         self.run(name, *options, command=("/bin/true",))
         self.engine.docker("wait", name)
-        while self.engine.api("GET", f"/containers/{name}/json")["State"]["Running"]:
-            time.sleep(0.05)  # Docker 26 tells the end a moment before it takes it down.
 
     def clean(self, policy: Policy = NO_GRACE, *, later: float = 0.0) -> dict[str, str]:
         """Clean, so many seconds later; why each container stays or goes, by name."""

@@ -17,6 +17,8 @@ from .kinds import KINDS, Kind, Store
 from .places import CLEAN_PATH, DOCKER
 from .records import Record, Specification, records, sweep
 
+_DETACHED = {"-d", "--detach"}
+
 
 class Engine:
     """A private engine that runs."""
@@ -86,6 +88,7 @@ class Engine:
 
         Raises ``subprocess.CalledProcessError``, with the client's own words, when it fails and
         ``check`` is set. With Podman it speaks the compatible interface: BuildKit does not exist.
+        A named container that has ended by ``run`` or ``wait`` is no longer listed as running.
         """
         done = subprocess.run(
             [DOCKER, *arguments],
@@ -99,7 +102,20 @@ class Engine:
             error = subprocess.CalledProcessError(done.returncode, done.args, done.stdout)
             error.add_note(done.stderr.decode(errors="replace").strip())
             raise error
+        if arguments[0] == "wait":
+            self._see_end(*arguments[1:])
+        elif arguments[0] == "run" and "--name" in arguments and not _DETACHED & {*arguments}:
+            self._see_end(arguments[arguments.index("--name") + 1])
         return said
+
+    def _see_end(self, *containers: str) -> None:
+        """Wait until the engine has taken these down; it tells of the end a moment before."""
+        deadline = time.monotonic() + 10
+        for name in containers:
+            with contextlib.suppress(ApiError):
+                while self.client.call("GET", f"/containers/{name}/json")["State"]["Running"]:
+                    assert time.monotonic() < deadline, f"{name} still runs"
+                    time.sleep(0.02)
 
     def restart(self, timeout: float = 90.0) -> None:
         """End the daemon as a service manager does, start it anew, and wait until it answers."""
