@@ -18,6 +18,7 @@ from holystone.cli.options import (
 )
 from holystone.cli.session import Failure, opened, warn
 from holystone.operations.connect import wanted
+from holystone.outside.text import words_of
 from holystone.planner.units import parse_duration
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def _check_report(path: str) -> None:
     try:
         check(path)
     except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or str(error)
+        said = words_of(error)
         said = said[:1].lower() + said[1:]
         raise Failure(
             f"cannot write the report to {path!r}: {said}. Nothing was removed. Name another file."

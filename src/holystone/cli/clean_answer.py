@@ -29,6 +29,7 @@ from holystone.operations.connect import Session
 from holystone.operations.rounds import left_after
 from holystone.operations.survey import Survey
 from holystone.operations.workers import INTERRUPTED
+from holystone.outside.text import words_of
 from holystone.planner.policy import Policy
 from holystone.present.progress import Progress
 from holystone.present.report import clean as report
@@ -207,7 +208,7 @@ class CleanAnswer:
                 write(self.options.report, f"{dump(told)}\n")
             except (OSError, ValueError) as error:
                 # What was removed is removed: that is told in any case.
-                said = getattr(error, "strerror", None) or str(error)
+                said = words_of(error)
                 warn(f"cannot write the report to {self.options.report!r}: {said}")
         if self.options.json:
             answer(self.output, dump(told, indent=self.output.interactive))

@@ -21,6 +21,7 @@ from holystone.config.lint import remarks, without_match
 from holystone.config.load import NAME, SYSTEM
 from holystone.config.sample import sample, schema
 from holystone.engine.errors import EngineError
+from holystone.outside.text import said
 from holystone.present.document import dump
 from holystone.present.report import config as report
 
@@ -137,8 +138,7 @@ def _init(options: argparse.Namespace) -> None:
         mend = "It is left as it is; name another file, or use --print."
         raise Failure(f"{path!r} exists. {mend}") from None
     except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or str(error)
-        raise Failure(f"cannot write {path!r}: {said.lower()}. Name another file.") from None
+        raise Failure(f"cannot write {path!r}: {said(error)}. Name another file.") from None
     answer(
         output,
         f"Wrote {path}. Every key in it is commented out: take the # away to change one.\n"

@@ -18,7 +18,7 @@ from holystone.cli.options import Parser, add_output, add_state, path, value_of
 from holystone.cli.session import Failure, warn
 from holystone.cli.showing import is_demo, remembered, show, stdout
 from holystone.engine.transport.endpoint import resolve
-from holystone.outside.text import safe
+from holystone.outside.text import safe, words_of
 from holystone.outside.writing import writing
 from holystone.planner.units import AmbiguousDuration, parse_duration
 from holystone.present.lists.runs import TABLE, Row
@@ -202,7 +202,7 @@ def _opened(path: str) -> Iterator[Callable[[str], object]]:
             with gzip.GzipFile(fileobj=file, mode="wb") if packs else nullcontext(file) as target:
                 yield lambda line: target.write(line.encode("ascii"))
     except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or str(error)
+        said = words_of(error)
         raise Failure(f"cannot write the trace to {safe(path)}: {said}") from None
 
 

@@ -112,13 +112,13 @@ def run(options: argparse.Namespace) -> int:
 def _write(file: str, found: Survey, options: argparse.Namespace) -> None:
     """Write a plan into a file, or leave what was there as it is. Raises Failure."""
     from holystone.operations.plan_file import saved, text_of
-    from holystone.outside.text import safe
+    from holystone.outside.text import safe, words_of
     from holystone.outside.writing import write
 
     try:
         write(file, text_of(saved(found, wishes_of(options))))
     except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or str(error)
+        said = words_of(error)
         raise Failure(f"cannot write the plan to {safe(file)}: {said}") from None
 
 

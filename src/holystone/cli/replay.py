@@ -10,7 +10,7 @@ from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_output, path, value_of
 from holystone.cli.session import Failure
 from holystone.cli.showing import show, stderr
-from holystone.outside.text import safe
+from holystone.outside.text import safe, words_of
 from holystone.outside.writing import write
 from holystone.planner.units import parse_rate, parse_size
 from holystone.present.progress import ReplayProgress
@@ -115,7 +115,7 @@ def run(options: argparse.Namespace) -> int:
         try:
             write(options.plot, picture)
         except (OSError, ValueError) as error:
-            said = getattr(error, "strerror", None) or str(error)
+            said = words_of(error)
             raise Failure(f"cannot write the picture to {safe(options.plot)}: {said}") from None
     return exit_codes.DONE
 

@@ -15,6 +15,7 @@ from holystone.config.errors import ConfigError, Fault
 from holystone.engine.transport.endpoint import LARGEST_CONFIG, config_folder
 from holystone.outside.home import home
 from holystone.outside.regular_file import NotRegular, read_regular
+from holystone.outside.text import said
 from holystone.planner.policy import TAKES, Policy
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def load(explicit: str | None, environ: Mapping[str, str], *, here: bool = True)
         except OSError as error:
             if not _hidden(error, path, environ):
                 content = b""
-                problem = f"cannot read it: {(error.strerror or str(error)).lower()}. {_MEND}"
+                problem = f"cannot read it: {said(error)}. {_MEND}"
         except ValueError as error:
             content, problem = b"", f"{error}. {_MEND}"
         faults += [Fault(problem, path)] if problem else []

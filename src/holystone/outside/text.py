@@ -63,9 +63,14 @@ def safe_message(text: str) -> str:
     return safe_lines("\n".join(_cut(line, LONGEST) for line in text.split("\n")))
 
 
-def said(error: Exception) -> str:
-    """What the system says of a failed call, in lower case, without number and file name."""
-    return (getattr(error, "strerror", None) or str(error)).lower()
+def words_of(error: BaseException) -> str:
+    """What the system says of a failed call, without number and file name."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+def said(error: BaseException) -> str:
+    """The same in lower case."""
+    return words_of(error).lower()
 
 
 def safe_json(text: str) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 
 from holystone.engine.transport.endpoint import LARGEST_CONFIG, config_folder
 from holystone.outside.regular_file import NotRegular, read_regular
+from holystone.outside.text import said, words_of
 from holystone.planner.reference import HUB
 
 _HUB_KEY = "https://index.docker.io/v1/"
@@ -97,8 +98,7 @@ class Credentials:
         except NotRegular as error:
             raise CredentialsError(f"cannot read {self.path}: {error}. Mend that.") from None
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
-            raise CredentialsError(f"cannot read {self.path}: {why}. Mend that.") from None
+            raise CredentialsError(f"cannot read {self.path}: {said(error)}. Mend that.") from None
         except (ValueError, RecursionError):
             raise CredentialsError(f"{self.path} is no JSON. Mend it.") from None
         if not isinstance(content, dict):
@@ -127,7 +127,7 @@ class Credentials:
         except FileNotFoundError:
             raise fault("it is not in PATH") from None
         except (OSError, ValueError) as error:
-            raise fault(getattr(error, "strerror", None) or str(error)) from None
+            raise fault(words_of(error)) from None
         said = done.stdout.decode("utf-8", "replace").strip()
         if done.returncode:
             if said == _NOT_FOUND:

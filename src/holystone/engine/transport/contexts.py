@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from holystone.engine.errors import EndpointError
 from holystone.engine.transport.endpoint import LARGEST_CONFIG, TLS, tls_in
 from holystone.outside.regular_file import NotRegular, read_regular
+from holystone.outside.text import said
 
 
 class Context(NamedTuple):
@@ -100,7 +101,7 @@ def _read(path: str) -> dict[str, Any]:
     except NotRegular as error:
         problem = f"cannot read {path}: {error}. Mend that"
     except OSError as error:
-        problem = f"cannot read {path}: {(error.strerror or str(error)).lower()}. Mend that"
+        problem = f"cannot read {path}: {said(error)}. Mend that"
     except (ValueError, RecursionError) as error:
         problem = f"{path} is no JSON: {error}. Mend it"
     raise EndpointError(f"{problem}, or pass --host.")

@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from holystone.engine.errors import EngineUnreachable
 from holystone.engine.transport.endpoint import Endpoint, ssh_destination
+from holystone.outside.text import words_of
 
 _TEXTS = {
     # A socket's file
@@ -169,11 +170,6 @@ def failure(endpoint: Endpoint, kind: str, **facts: object) -> EngineUnreachable
     return EngineUnreachable(f"cannot reach the engine at {endpoint.where}: {said}")
 
 
-def words(error: BaseException) -> str:
-    """What an error says, in lower case."""
-    return (getattr(error, "strerror", None) or str(error)).lower()
-
-
 def unix_failure(endpoint: Endpoint, error: OSError, timeout: float) -> EngineUnreachable:
     """What a socket that cannot be connected to means."""
     podman = "podman" in endpoint.address
@@ -210,7 +206,7 @@ def tcp_failure(
     if isinstance(error, ConnectionRefusedError):
         other = " (with TLS it is mostly 2376)" if port == "2375" else ""
         return failure(endpoint, "refused", port=port, other=other)
-    return failure(endpoint, "other network", said=words(error))
+    return failure(endpoint, "other network", said=words_of(error).lower())
 
 
 def tls_failure(endpoint: Endpoint, error: OSError | ValueError) -> EngineUnreachable:

@@ -10,7 +10,8 @@ from typing import IO
 
 from holystone.engine.errors import EngineUnreachable
 from holystone.engine.transport.endpoint import Endpoint, ssh_destination
-from holystone.engine.transport.failures import failure, login_by_hand, ssh_failure, words
+from holystone.engine.transport.failures import failure, login_by_hand, ssh_failure
+from holystone.outside.text import words_of
 
 _LONGEST_LOGIN = 30
 """Seconds the docker command gives a login (docker/cli ``connhelper.addSSHTimeout``)."""
@@ -107,7 +108,7 @@ def dial(endpoint: Endpoint, timeout: float) -> socket.socket:
         near.close()
         said.close()
         kind = "no ssh" if isinstance(error, FileNotFoundError) else "cannot run ssh"
-        raise failure(endpoint, kind, said=words(error)) from None
+        raise failure(endpoint, kind, said=words_of(error).lower()) from None
     finally:
         far.close()
     sock = _SSHSocket(near.detach(), child, said, endpoint)

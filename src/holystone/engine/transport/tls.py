@@ -7,8 +7,9 @@ import socket
 import ssl
 
 from holystone.engine.transport.endpoint import TLS, Endpoint
-from holystone.engine.transport.failures import failure, tls_failure, words
+from holystone.engine.transport.failures import failure, tls_failure
 from holystone.outside.regular_file import NotRegular, read_regular
+from holystone.outside.text import said
 
 _LARGEST = 10_000_000
 """Bytes of a file of certificates. All authorities that a system trusts are a quarter of a MB."""
@@ -119,5 +120,5 @@ def _context(endpoint: Endpoint) -> ssl.SSLContext:
     except OSError as error:
         unread = [each for each in wanted[:3] if each and not os.access(each, os.R_OK)]
         path = " and ".join(unread) or path
-        raise failure(endpoint, "bad file", path=path, said=words(error)) from None
+        raise failure(endpoint, "bad file", path=path, said=said(error)) from None
     return context
