@@ -1,1 +1,18 @@
 """What holystone remembers between runs, in one SQLite file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class StoreError(Exception):
+    """The ledger cannot be used; the message says why and what to do."""
+
+
+class LockHeld(Exception):
+    """Somebody else holds the lock of a host, and went on holding it."""
+
+    def __init__(self, holder: Any) -> None:
+        """``holder`` is a ``lock.Holder``."""
+        super().__init__(f"{holder} holds the lock of this host")
+        self.holder = holder
