@@ -30,13 +30,13 @@ from holystone.operations.rounds import left_after
 from holystone.operations.survey import Survey
 from holystone.operations.workers import INTERRUPTED
 from holystone.planner.policy import Policy
-from holystone.present.progress import Progress
 from holystone.present.report import clean as report
 from holystone.present.report.disk import shortfall
 from holystone.store.lock import ci_job
 
 if TYPE_CHECKING:
     from holystone.operations.plan_file import SavedPlan
+    from holystone.present.progress import Progress
 
 
 class CleanAnswer:
@@ -104,7 +104,9 @@ class CleanAnswer:
                 self.begun = True
             case Planned():
                 self._open()
-            case RoundBegun(part, whole):
+            case RoundBegun(part, whole) if self.errors.interactive:
+                from holystone.present.progress import Progress
+
                 progress = Progress(part, self.errors, whole=whole, before=self.progress)
                 self.progress = self.drawn.enter_context(progress)
             case StepDone(step, removal):
