@@ -39,7 +39,7 @@ PREFACE = """\
 # Benchmarks
 
 Made by `make bench` on {date} ({cores} cores, Python {python}). Each row compares holystone with a
-named alternative, run in turn on the same private engine; the times are medians. The ratio counts:
+named alternative, run in turn on the same private engine; the times are medians. Compare by the ratio:
 below 1 holystone is faster. `docker20` is engine 20.10 (overlay2), `docker28c` engine 28.5 with the
 containerd image store; the docker command is a current one. A clean of untagged images sees them
 for the first time: it shows the exact bytes before it removes anything, so it needs every layer of
