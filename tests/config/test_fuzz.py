@@ -15,7 +15,7 @@ from holystone.config.kinds import toml
 from holystone.config.lint import remarks, without_match
 from holystone.config.load import Configuration, Docker, read_docker
 from holystone.config.reading import policy_from, read, read_all
-from holystone.config.settings import merged, policy
+from holystone.config.settings import merged
 from holystone.planner.inventory import Container, Disk, Engine, Image, Inventory, Volume
 from holystone.planner.policy import LEVELS, Policy
 
@@ -134,9 +134,9 @@ def test_right_tables_of_two_files_protect_at_least_what_each_does(
     found = Configuration((), together, Docker(""))
     assert effective(found)
     assert len([*remarks(found), *without_match(found, HOST)]) < 100
-    both = policy(together, level).protect
+    both = together.policy(level).protect
     for each in (near, far):
-        alone = policy(merged([("file", read(each)[0])]), level).protect
+        alone = merged([("file", read(each)[0])]).policy(level).protect
         assert set(alone.labels) <= set(both.labels)
         assert alone.official <= both.official
         assert alone.local <= both.local

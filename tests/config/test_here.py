@@ -14,7 +14,7 @@ from holystone.config.directions import Direction
 from holystone.config.keys import KEYS, RULE_KEYS, Key
 from holystone.config.load import HERE, Configuration, load
 from holystone.config.reading import read_all
-from holystone.config.settings import Settings, policy
+from holystone.config.settings import Settings
 from holystone.planner.inventory import CacheRecord, Engine, Image, Inventory
 from holystone.planner.plan import plan
 from holystone.planner.policy import LEVELS, Policy
@@ -125,7 +125,7 @@ unused_for = "0s"
     ["", '[grace]\nother = "1h"\n[protect]\nimages = ["a"]\nnewest = 2\nlarger_than = "1GB"\n'],
 )
 def test_a_hostile_file_loosens_nothing(owners: str, level: str) -> None:
-    made, own = policy(of(HOSTILE, owners), level), policy(of("", owners), level)
+    made, own = of(HOSTILE, owners).policy(level), of("", owners).policy(level)
     # An absolute budget cannot be held against a share without a disk: both count.
     assert made.cache.budget(10**12) == own.cache.budget(10**12)
     kept = (made.also_retained, own.protect.larger_than or made.protect.larger_than)
@@ -191,7 +191,7 @@ def test_what_protects_more_counts(asked: str, owners: str, path: str, counts: o
 def budget(here: str, owners: str, total: int | None) -> int:
     """The budget on a disk of this size."""
     table = '[build_cache]\nbudget = "{}"'
-    made = policy(of(table.format(here), table.format(owners)), "routine")
+    made = of(table.format(here), table.format(owners)).policy("routine")
     return made.cache.budget(total)
 
 
@@ -226,7 +226,7 @@ def weekly_removes(here: str, owners: str, *tags: str) -> set[str]:
     )  # fmt: skip
     engine = Engine("e", "e", "28", "1.51", "overlay2")
     inventory = Inventory(engine, NOW, images)
-    made = plan(inventory, Usage(), policy(of(here, owners), "weekly"), NOW)
+    made = plan(inventory, Usage(), of(here, owners).policy("weekly"), NOW)
     return {verdict.names[0] for verdict in made.removed}
 
 
@@ -241,13 +241,13 @@ def test_a_checkout_does_not_say_whether_registries_are_asked(
     table = "[images]\ncheck_registry = {}\n"
     asked, own = (table.format(str(each).lower()) for each in (here, owners))
     settings = of(asked, own)
-    assert policy(settings, "weekly").check_registry is owners
+    assert settings.policy("weekly").check_registry is owners
     assert vain(settings) == ([] if here is owners else ["2: images.check_registry"])
     image = Image("sha256:1", ("team/a:1",), ("team/a@sha256:1",), created=NOW - 300 * _DAY,
                   last_tagged=NOW - 100 * _DAY, from_registry=once)  # fmt: skip
     inventory = Inventory(Engine("e", "e", "28", "1.51", store), NOW, (image,))
     made, alone = (
-        plan(inventory, Usage(), policy(each, "deep"), NOW) for each in (settings, of("", own))
+        plan(inventory, Usage(), each.policy("deep"), NOW) for each in (settings, of("", own))
     )
     assert made.steps == alone.steps
     assert made.unconfirmed == alone.unconfirmed
@@ -263,7 +263,7 @@ def test_cache_mounts_that_a_checkout_wants_take_no_room_from_the_rest() -> None
     inventory = Inventory(engine, NOW, cache=records)
     owners = '[build_cache]\nbudget = "6GB"\n'
     for here in ("", "[build_cache]\nkeep_mounts = true\n"):
-        made = plan(inventory, Usage(), policy(of(here, owners), "routine"), NOW)
+        made = plan(inventory, Usage(), of(here, owners).policy("routine"), NOW)
         assert [step.id for step in made.steps] == ["mount"], here
 
 
@@ -282,7 +282,7 @@ def test_rules_of_a_checkout_keep_longer_and_never_shorter() -> None:
 @given(st.sampled_from(LEVELS), st.sampled_from(["", HOSTILE]), st.sampled_from(["", HOSTILE]))
 def test_the_owners_own_file_has_full_say(level: str, here: str, owners: str) -> None:
     """What is in vain in a checkout is not where the owner says it."""
-    made: Policy = policy(of(here, owners), level)
+    made: Policy = of(here, owners).policy(level)
     if owners and level == "routine":
         assert made.takes.volumes
         assert made.grace.other == 0

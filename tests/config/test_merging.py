@@ -8,7 +8,7 @@ import pytest
 
 from holystone.config.errors import ConfigError
 from holystone.config.reading import read, read_all
-from holystone.config.settings import Settings, merged, policy
+from holystone.config.settings import Settings, merged
 from holystone.planner.inventory import Engine, Image, Inventory
 from holystone.planner.policy import Policy
 from holystone.planner.protection import Protection
@@ -22,7 +22,7 @@ def of(*texts: str) -> Settings:
 
 def routine(*texts: str) -> Policy:
     """What these files, the nearest first, make of a routine clean."""
-    return policy(of(*texts), "routine")
+    return of(*texts).policy("routine")
 
 
 def protects(made: Policy, tag: str) -> bool:
@@ -38,7 +38,7 @@ def test_the_nearest_value_counts_key_by_key() -> None:
     made = routine(near, far)
     assert made.cache.budget_bytes == 5_000_000_000
     assert made.cache.unused_for == 86400
-    assert policy(of(near, far), "weekly").takes.volumes is False
+    assert of(near, far).policy("weekly").takes.volumes is False
 
 
 def test_a_near_share_takes_the_place_of_far_bytes() -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from holystone.engine import buildkit as control
 from holystone.engine import cache as cache_removal
-from holystone.engine.buildkit import Channel
 from holystone.engine.cache import BUSY
+from holystone.engine.grpc import Channel
 from holystone.engine.host import ALREADY_GONE, REMOVED, SKIPPED, USED, Removal
 from holystone.operations.execute import Outcome, execute
 from holystone.operations.live_host import LiveHost

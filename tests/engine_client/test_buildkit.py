@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from holystone.engine.buildkit import (
     MOST_PRUNED,
-    Channel,
     builds_that_made,
     forget_builds,
     prune,
 )
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineError, EngineRefused, EngineSilent, ProtocolError
+from holystone.engine.grpc import Channel
 from tests.engine_client.buildkit import (
     UPGRADED,
     Answer,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 
 from holystone.cli.commands import COMMANDS
@@ -124,8 +125,6 @@ def nearest(word: str, known: Iterable[str], most: int) -> list[str]:
 
     The dashes of options say nothing: all of them have these.
     """
-    from difflib import get_close_matches  # Only where a word was wrong.
-
     wanted = word[:100].lstrip("-").lower()
     bare = {each.lstrip("-"): each for each in known}
     begun = [each for each in bare if len(wanted) >= _LEAST and each.startswith(wanted)]

@@ -69,37 +69,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         name, rest = "help", []
     if name not in COMMANDS:
         # The parsers of all commands: only a line that does not begin with a command needs them.
-        from holystone.cli import finding
+        from holystone.cli import unnamed
 
-        found = finding.find_command(words, tuple(COMMANDS)) if name[:1] == "-" else None
+        found = unnamed.find_command(words) if name[:1] == "-" else None
         if found is None:
-            return _no_command(words)
+            return unnamed.no_command(words)
         name, rest = found
     from holystone.cli.session import run
 
     gc.disable()  # One short run: what it makes it needs until the end.
     return run(name, rest)
-
-
-def _no_command(words: Sequence[str]) -> int:
-    """Say that there is no command and what was meant; a request for help or version counts."""
-    from holystone.cli import finding
-    from holystone.cli.help import overview
-    from holystone.outside.text import safe
-
-    if not words:
-        return say(overview()) or exit_codes.USAGE
-    names = tuple(COMMANDS)
-    place = finding.first_word(words, names)
-    if place is not None:
-        said = finding.no_command(words[place:], names)
-    elif unknown := finding.unknown_option(words, names):
-        said = f"{unknown.rstrip('.')}."
-    elif not {"-V", "--version"}.isdisjoint(words):
-        return say(f"holystone {__version__}\n")
-    elif not {"-h", "--help"}.isdisjoint(words):
-        return say(overview())
-    else:
-        said = "no command given. Try: holystone plan."
-    sys.stderr.write(f"holystone: {safe(said)} See holystone --help.\n")
-    return exit_codes.USAGE

@@ -95,9 +95,7 @@ class Configuration(NamedTuple):
         """The owner's policy for a level."""
         made = Policy(level, TAKES[level])
         if self.settings is not None:
-            from holystone.config.settings import policy
-
-            made = policy(self.settings, level)
+            made = self.settings.policy(level)
         return made._replace(prune_filters=self.docker.prune_filters)
 
 

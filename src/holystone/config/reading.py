@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from holystone.config.errors import ConfigError, Fault
 from holystone.config.keys import KEYS, RULE_KEYS, RULES, TABLES, Key
 from holystone.config.kinds import Kind, shown
-from holystone.config.settings import Reading, Settings, contradictions, merged, policy
+from holystone.config.settings import Reading, Settings, contradictions, merged
 from holystone.config.toml_text import Lines, Path, loads, syntax
 from holystone.planner.policy import DEFAULT_RETENTION, Policy, Retention
 
@@ -82,7 +82,7 @@ def policy_from(
     faults = [found.told("", None) for found in (*wrong, *more)] or contradictions(settings)
     if faults:
         raise ConfigError(faults)
-    return policy(settings, level)
+    return settings.policy(level)
 
 
 def _parsed(path: str, content: bytes) -> tuple[str, dict[str, Any]]:

@@ -75,6 +75,38 @@ class Settings(NamedTuple):
     without_effect: tuple[Fault, ...] = ()
     """What that file asks for in vain: it would let more go."""
 
+    def policy(self, level: str) -> Policy:
+        """The policy of a level."""
+        made = Policy(level, TAKES[level])
+        default = DEFAULT_RETENTION
+        for path, setting in self.values.items():
+            key, value = _BY_PATH[path], setting.value
+            root, *fields = key.field
+            if root == "takes":
+                if key.table == f"levels.{level}":
+                    made = made._replace(takes=made.takes._replace(**{fields[0]: value}))
+            elif root == "default":
+                default = default._replace(**{fields[0]: value})
+            elif not fields:
+                made = made._replace(**{root: value})
+            else:
+                in_bytes = fields[0] == "budget_share" and isinstance(value, int)
+                field = "budget_bytes" if in_bytes else fields[0]
+                made = made._replace(**{root: getattr(made, root)._replace(**{field: value})})
+            if setting.floor is not None:
+                floor = setting.floor.value
+                least = "least_bytes" if isinstance(floor, int) else "least_share"
+                made = made._replace(cache=made.cache._replace(**{least: floor}))
+        images = self.values.get("protect.images")
+        if images is not None:
+            first, *others = (each.value for each in images.given)
+            protect = made.protect._replace(images=first, other_images=tuple(others))
+            made = made._replace(protect=protect)
+        return made._replace(
+            retention=(*(each.rule for each in self.rules), default),
+            also_retained=tuple(each.rule for each in self.also),
+        )
+
 
 def merged(
     readings: Sequence[tuple[str, Reading]], here: tuple[str, Reading] | None = None
@@ -127,7 +159,7 @@ def _protecting_more(settings: Settings, file: str, reading: Reading) -> Setting
             stricter = owners._replace(outweighed=(asked, *owners.outweighed))
         values[key.path] = stricter
     rules = tuple(Rule(rule, file) for rule in reading.rules)
-    default = policy(settings, "routine").retention[-1]
+    default = settings.policy("routine").retention[-1]
     for at, each in enumerate(reading.rules):
         if problem := _sooner(each, default):
             vain.append(Fault(problem, file, f"{RULES}[{at}]"))
@@ -173,7 +205,7 @@ def _sooner(rule: Retention, default: Retention) -> str:
 
 def contradictions(settings: Settings) -> list[Fault]:
     """What does not go together, though each value is right."""
-    marks = policy(settings, "routine").disk
+    marks = settings.policy("routine").disk
     faults = []
     if marks.low is not None and _order(marks.low, marks.high) <= 0:
         faults.append(_mark_fault(settings, "disk.low", "must leave more free than"))
@@ -203,36 +235,3 @@ def _mark_fault(settings: Settings, path: str, wrong: str) -> Fault:
     given = path if path in settings.values else "disk.high"
     problem = f"{told(path)} {wrong} {told('disk.high')}; change one of them"
     return Fault(problem, settings.values[given].file, given)
-
-
-def policy(settings: Settings, level: str) -> Policy:
-    """The policy of a level."""
-    made = Policy(level, TAKES[level])
-    default = DEFAULT_RETENTION
-    for path, setting in settings.values.items():
-        key, value = _BY_PATH[path], setting.value
-        root, *fields = key.field
-        if root == "takes":
-            if key.table == f"levels.{level}":
-                made = made._replace(takes=made.takes._replace(**{fields[0]: value}))
-        elif root == "default":
-            default = default._replace(**{fields[0]: value})
-        elif not fields:
-            made = made._replace(**{root: value})
-        else:
-            in_bytes = fields[0] == "budget_share" and isinstance(value, int)
-            field = "budget_bytes" if in_bytes else fields[0]
-            made = made._replace(**{root: getattr(made, root)._replace(**{field: value})})
-        if setting.floor is not None:
-            floor = setting.floor.value
-            least = "least_bytes" if isinstance(floor, int) else "least_share"
-            made = made._replace(cache=made.cache._replace(**{least: floor}))
-    images = settings.values.get("protect.images")
-    if images is not None:
-        first, *others = (each.value for each in images.given)
-        protect = made.protect._replace(images=first, other_images=tuple(others))
-        made = made._replace(protect=protect)
-    return made._replace(
-        retention=(*(each.rule for each in settings.rules), default),
-        also_retained=tuple(each.rule for each in settings.also),
-    )

@@ -1,8 +1,5 @@
 """BuildKit's own service (moby/buildkit ``api/services/control``), over an engine's ``POST /grpc``.
 
-The engine answers 101, and then speaks HTTP/2 as on a new connection (API 1.39 on); ``docker
-buildx`` uses it the same way. The library h2 reads the frames.
-
 BuildKit deletes build cache records. And it remembers builds (0.11 and later, Docker 24): the
 latest 50, for two days. Their progress names the images that each began with (``FROM``, ``COPY
 --from``), which no event tells. On the containerd store its records of builds hold the manifest and
@@ -11,14 +8,15 @@ the config of each result, so that a pull finds these in the store and does not 
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from holystone.engine.client import Client
-from holystone.engine.errors import EngineError, EngineRefused, EngineUnreachable, ProtocolError
-from holystone.engine.transport.http import WORKING_GRPC
+from holystone.engine.errors import CallRefused, EngineError, EngineUnreachable, ProtocolError
+
+if TYPE_CHECKING:
+    from holystone.engine.grpc import Channel
 
 MOST_PRUNED = 1000
 """Records in one call: with the longest IDs their names fit into 65,535 bytes, which a server takes
@@ -28,11 +26,6 @@ _LOADS = "[internal] load metadata for "
 """How the Dockerfile frontend names the step that looks up an image, for each it begins with."""
 _NO_SUCH_CALL = 12
 """gRPC's status for a call that the server does not know (``UNIMPLEMENTED``)."""
-_UNKNOWN = 2
-_UPGRADED = 101
-_HEADERS = ((":method", "POST"), (":scheme", "http"), (":authority", "docker"))
-_MORE_HEADERS = (("content-type", "application/grpc"), ("te", "trailers"))
-_SERVICE = "/moby.buildkit.v1.Control"
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 """Kinds of protobuf fields."""
 # The fields of PruneRequest and UsageRecord; of BuildHistoryRequest, BuildHistoryEvent,
@@ -41,109 +34,6 @@ _FILTER, _ALL, _ID = 1, 2, 1
 _EARLY_EXIT, _EVENT_TYPE, _EVENT_RECORD, _DELETED = 3, 1, 2, 2
 _REF, _CREATED_AT, _COMPLETED_AT, _VERTEX, _VERTEX_NAME = 1, 6, 7, 1, 3
 _DELETE = 3
-
-
-class CallRefused(EngineRefused):
-    """BuildKit refused a call; ``grpc_status`` says why."""
-
-    def __init__(self, grpc_status: int, method: str) -> None:
-        super().__init__(501, f"BuildKit refused (gRPC status {grpc_status})", method)
-        self.grpc_status = grpc_status
-
-
-class Channel:
-    """A connection to BuildKit, the caller's to close."""
-
-    def __init__(self, client: Client, *, works: bool = False) -> None:
-        """``works``: BuildKit may be silent for long before it answers a call.
-
-        Raises EngineRefused where the engine serves no gRPC, EngineUnreachable, ProtocolError.
-        """
-        # Few commands ask BuildKit, and h2 takes 40 ms to import.
-        from h2.connection import H2Connection
-
-        self.http2 = H2Connection()
-        self.connection = client.open()
-        try:
-            headers = {"Connection": "Upgrade", "Upgrade": "h2c"}
-            self.connection.send("POST", "/grpc", headers=headers)
-            status = self.connection.receive_head()
-        except OSError as error:
-            self.close()
-            raise _broken_off(error) from None
-        except BaseException:
-            self.close()
-            raise
-        if status != _UPGRADED:
-            self.close()
-            raise EngineRefused(status, "no upgrade to gRPC", "POST /grpc")
-        self.http2.initiate_connection()
-        if works:
-            self.connection.request = WORKING_GRPC
-
-    def call(self, method: str, message: bytes) -> list[bytes]:
-        """The messages of the answer to one call of less than 65,530 bytes.
-
-        Raises CallRefused, ProtocolError where the answer is no good, EngineSilent.
-        """
-        from h2.exceptions import H2Error
-
-        method = f"{_SERVICE}/{method}"
-        try:
-            stream = self.http2.get_next_available_stream_id()
-            self.http2.send_headers(stream, [*_HEADERS, (":path", method), *_MORE_HEADERS])
-            body = b"\x00" + struct.pack(">I", len(message)) + message
-            size = self.http2.max_outbound_frame_size
-            for start in range(0, len(body), size):
-                self.http2.send_data(stream, body[start : start + size])
-            self.http2.end_stream(stream)
-            answer = self._answer(method, stream)
-        except H2Error as error:
-            raise ProtocolError(f"BuildKit's answer to {method} is garbled: {error}") from None
-        except OSError as error:
-            raise _broken_off(error) from None
-        messages = []
-        at = 0
-        while at < len(answer):
-            head = answer[at : at + 5]
-            end = at + 5 + int.from_bytes(head[1:], "big")
-            if len(head) < 5 or head[0] or end > len(answer):
-                raise ProtocolError(f"BuildKit's answer to {method} is cut or compressed")
-            messages.append(answer[at + 5 : end])
-            at = end
-        return messages
-
-    def _answer(self, method: str, stream: int) -> bytes:
-        """The body of the answer on this HTTP/2 stream."""
-        from h2 import events
-
-        body = bytearray()
-        while True:
-            self.connection.sock.sendall(self.http2.data_to_send())
-            data = self.connection.receive_upgraded()
-            if not data:
-                raise ProtocolError(f"the engine closed the connection while answering {method}")
-            for event in self.http2.receive_data(data):
-                if isinstance(event, events.ConnectionTerminated | events.StreamReset):
-                    raise ProtocolError(f"BuildKit broke off its answer to {method}")
-                if isinstance(event, events.DataReceived):
-                    body += event.data
-                    self.http2.acknowledge_received_data(event.flow_controlled_length, stream)
-                elif isinstance(event, events.ResponseReceived | events.TrailersReceived):
-                    status = dict(event.headers).get(b"grpc-status", b"0")
-                    number = int(status) if status.isdigit() else _UNKNOWN
-                    if number:
-                        raise CallRefused(number, method)
-                elif isinstance(event, events.StreamEnded):
-                    return bytes(body)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self.connection.close()
-
-
-def _broken_off(error: OSError) -> ProtocolError:
-    return ProtocolError(f"the connection to BuildKit broke: {error.strerror or error}")
 
 
 class Build(NamedTuple):
@@ -163,6 +53,18 @@ class Builds(NamedTuple):
     """When the oldest build ended that it remembers at all; 0 where it remembers none."""
     remembered: int
     """How many it remembers."""
+
+
+def open_channel(client: Client, *, works: bool = False) -> Channel:
+    """A connection to BuildKit, the caller's to close.
+
+    ``works``: BuildKit may be silent for long before it answers a call. Raises EngineRefused where
+    the engine serves no gRPC, EngineUnreachable, ProtocolError.
+    """
+    # Few commands ask BuildKit, and h2 takes 40 ms to import.
+    from holystone.engine.grpc import Channel
+
+    return Channel(client, works=works)
 
 
 def prune(channel: Channel, record_ids: Sequence[str]) -> set[str]:
@@ -192,7 +94,7 @@ def builds_since(client: Client, moment: float) -> Builds:
 
     Raises EngineError, also where BuildKit remembers no builds (before 0.11).
     """
-    with closing(Channel(client)) as channel:
+    with closing(open_channel(client)) as channel:
         ended = {name: (began, end) for _, name, began, end in _remembered(channel) if end}
         builds = []
         for end, began, name in sorted((end, began, name) for name, (began, end) in ended.items()):
@@ -211,7 +113,7 @@ def builds_that_made(client: Client, digests: Collection[str]) -> Sequence[bytes
     """
     wanted = [digest.encode() for digest in digests]
     try:
-        with closing(Channel(client)) as channel:
+        with closing(open_channel(client)) as channel:
             told = [(record, name) for record, name, _, _ in _remembered(channel) if name]
         return [name for record, name in told if any(digest in record for digest in wanted)]
     except EngineUnreachable:
@@ -225,7 +127,7 @@ def builds_that_made(client: Client, digests: Collection[str]) -> Sequence[bytes
 
 def forget_builds(client: Client, names: Sequence[bytes]) -> None:
     """Have BuildKit delete its records of these builds. Raises EngineError."""
-    with closing(Channel(client, works=True)) as channel:
+    with closing(open_channel(client, works=True)) as channel:
         for name in names:
             channel.call("UpdateBuildHistory", _text(_REF, name) + _yes(_DELETE))
 

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from holystone.engine.buildkit import MOST_PRUNED, Channel, is_plain, prune
+from holystone.engine.buildkit import MOST_PRUNED, is_plain, open_channel, prune
 from holystone.engine.client import Client
 from holystone.engine.clock import timestamp
 from holystone.engine.errors import EngineError, EngineRefused, ProtocolError
@@ -273,7 +273,7 @@ class CacheRemover:
         while left and self._over_grpc:
             self._over_grpc = False
             try:
-                channel = Channel(client, works=True)
+                channel = open_channel(client, works=True)
             except EngineError:
                 break
             with closing(channel):

@@ -46,3 +46,11 @@ class EngineRefused(EngineError):
         super().__init__(f"the engine answered {status} to {request}: {words}.{mend}")
         self.status = status
         self.words = words
+
+
+class CallRefused(EngineRefused):
+    """BuildKit refused a call; ``grpc_status`` says why."""
+
+    def __init__(self, grpc_status: int, method: str) -> None:
+        super().__init__(501, f"BuildKit refused (gRPC status {grpc_status})", method)
+        self.grpc_status = grpc_status

@@ -14,7 +14,7 @@ from holystone.engine.containers import inspect_containers, weighed_volume, with
 from holystone.engine.events import EventStream
 from holystone.engine.host import REMOVED, Observed, Removal
 from holystone.engine.observe import Lists
-from holystone.engine.remove import Remover
+from holystone.engine.remove import Remover, look
 from holystone.engine.sight import Sight, disk
 from holystone.operations.known_images import KnownImages, keep_names
 from holystone.planner.inventory import Disk, Inventory
@@ -210,10 +210,9 @@ class LiveHost:
         """The inventory with the layers of every image; see ``Host.weigh``."""
         inventory = self.images.weigh(inventory)
         if inventory.engine.store == "classic" and any(each.shared for each in inventory.cache):
-            from holystone.engine.storage.cache_bases import with_dates, with_layers
+            from holystone.engine.storage.cache_bases import with_holders
 
-            inventory = with_dates(self.client, inventory, self.seen.root)
-            inventory = with_layers(inventory, self.seen.root)
+            inventory = with_holders(self.client, inventory, self.seen.root)
         self.uses.weighed(inventory)
         return inventory
 
@@ -231,12 +230,9 @@ class LiveHost:
     ) -> Inventory:
         """The inventory with what registries say of its images; see ``Host.confirm``."""
         if self.confirming is None:
-            from holystone.registry.confirm import Confirming
-            from holystone.registry.credentials import Credentials
-            from holystone.registry.probe import Asker
+            from holystone.registry.confirm import confirming
 
-            asker = Asker(self.client, Credentials(os.environ))
-            self.confirming = Confirming(asker, self.memory, self.key, self.now)
+            self.confirming = confirming(self.client, os.environ, self.memory, self.key, self.now)
         self.confirming.note_seen(self.uses.in_registries)
         return self.confirming.confirm(inventory, image_ids, anew=anew)
 
@@ -292,8 +288,6 @@ class LiveHost:
 
     def look(self, steps: Sequence[Step], removals: Sequence[Removal]) -> list[Removal]:
         """What became of steps without an answer; see ``Host.look``."""
-        from holystone.engine.remove import look
-
         told = look(self.client.sibling(), steps, removals)
         for step, removal in zip(steps, told, strict=True):
             self._note(step, removal)
@@ -305,11 +299,13 @@ class LiveHost:
 
     def beside(self, inventory: Inventory) -> Beside:
         """What the engine's data folder holds beside its objects; see ``Host.beside``."""
-        from holystone.engine.storage.beside import look
+        from holystone.engine.storage import beside
 
         seen = self.seen
         try:
-            return look(seen.root, inventory.engine, inventory.containers, images=seen.images)
+            return beside.look(
+                seen.root, inventory.engine, inventory.containers, images=seen.images
+            )
         except OSError:
             return Beside()  # A folder went while it was read.
 

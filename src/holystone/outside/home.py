@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 from collections.abc import Mapping
 
 NOWHERE = "/dev/null"
@@ -18,8 +19,6 @@ def home(environ: Mapping[str, str]) -> str:
     told = environ.get("HOME", "")
     if os.path.isabs(told):
         return told
-    import pwd
-
     try:
         told = pwd.getpwuid(os.getuid()).pw_dir
     except KeyError:

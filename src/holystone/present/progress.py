@@ -5,12 +5,11 @@ It is drawn only where a person watches, and only once the work has taken half a
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import TYPE_CHECKING, Self
 
 from holystone.engine.host import REMOVED, Removal
 from holystone.planner.units import format_size
@@ -20,13 +19,9 @@ from holystone.present.terminal import Output, plain
 
 if TYPE_CHECKING:
     from rich.live import Live
-    from rich.table import Table
 
 PATIENCE = 0.5
 """Seconds of work before anything is drawn."""
-_TIMES_A_SECOND = 10
-_BAR = 24
-"""Columns of the bar."""
 NEARLY = 0.999
 """How full a bar may be whose work is not known to be all done."""
 
@@ -81,61 +76,13 @@ class ProgressLine(ABC):
 
     def _draw(self) -> None:
         """Draw the line from now on."""
-        from rich.console import Console
-        from rich.live import Live
+        from holystone.present.live_line import live_line  # rich takes long to import.
 
-        look = self._output.look
-        console = Console(
-            file=_Lenient(self._output.stream),  # type: ignore[arg-type]
-            width=look.width,
-            force_terminal=True,
-            color_system="standard" if look.colour else None,
-            highlight=False,
-        )
-        live = Live(
-            get_renderable=self._row,
-            console=console,
-            refresh_per_second=_TIMES_A_SECOND,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
+        live = live_line(self._output, self.state)
         with self._lock:
             if not self._ended:
                 self._live = live
                 live.start(refresh=True)
-
-    def _row(self) -> Table:
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-        from rich.text import Text
-
-        words, share = self.state()
-        row = Table.grid(padding=(0, 2))
-        row.add_column(max_width=_BAR)
-        row.add_column(no_wrap=True, overflow="ellipsis")
-        row.add_row(ProgressBar(1.0, share, width=_BAR), Text(words))
-        return row
-
-
-class _Lenient:
-    """A stream whose terminal may go away: the work beside it goes on."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self.encoding = getattr(stream, "encoding", None) or "utf-8"
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.flush()
-
-    def isatty(self) -> bool:
-        return True
 
 
 class Progress(ProgressLine):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from holystone.engine.client import Client
 from holystone.planner.inventory import Image, Inventory
 from holystone.planner.names import digest_references
+from holystone.registry.credentials import Credentials
 from holystone.registry.probe import Answer, Asker
 from holystone.store.store import Store
 from holystone.usage.store_port import RegistryWord
@@ -128,3 +130,14 @@ class Confirming:
             return image
         words = "" if said.has else said.said
         return image._replace(in_registry=said.has, registry_said=words, registry_asked=said.at)
+
+
+def confirming(
+    client: Client,
+    environ: Mapping[str, str],
+    memory: Store,
+    key: str,
+    clock: Callable[[], float],
+) -> Confirming:
+    """What asks registries by way of an engine, with the logins of the docker command."""
+    return Confirming(Asker(client, Credentials(environ)), memory, key, clock)

@@ -129,6 +129,14 @@ def _held_by_containers(layers: str) -> set[str]:
     return held
 
 
+def with_holders(client: Client, inventory: Inventory, root: str) -> Inventory:
+    """The inventory with what tells which record holds a layer: dates of layers, and files.
+
+    ``root`` is the engine's data folder where it is in sight, else empty.
+    """
+    return with_layers(with_dates(client, inventory, root), root)
+
+
 def with_layers(inventory: Inventory, root: str) -> Inventory:
     """The inventory with the layers of those records that may hold several, where files tell.
 

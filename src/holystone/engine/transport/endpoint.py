@@ -107,16 +107,16 @@ def resolve(host: str | None, context: str | None, environ: Mapping[str, str]) -
     elif environ.get("DOCKER_CONTEXT"):
         name, named_by = environ["DOCKER_CONTEXT"], "DOCKER_CONTEXT"
     else:
-        name, named_by = "default", os.path.join(config_folder(environ), "config.json")
-        if os.path.lexists(named_by):
-            from holystone.engine.transport.contexts import current  # Few hosts have that file.
-
-            name = current(named_by)
+        name, named_by = "", os.path.join(config_folder(environ), "config.json")
+    if not name and not os.path.lexists(named_by):
+        name = "default"
     if name != "default":
-        from holystone.engine.transport.contexts import find
+        from holystone.engine.transport import contexts  # Few hosts have any.
 
-        found = find(name, named_by, config_folder(environ))
-        return parse_host(found.host, found.where, f"context {name}", lambda: found.tls)
+        name = name or contexts.current(named_by)
+        if name != "default":
+            found = contexts.find(name, named_by, config_folder(environ))
+            return parse_host(found.host, found.where, f"context {name}", lambda: found.tls)
     return given(by_variable, "DOCKER_HOST") if by_variable else _default(environ)
 
 
