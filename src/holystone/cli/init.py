@@ -53,8 +53,8 @@ def parser() -> argparse.ArgumentParser:
         "--into",
         metavar="DIR",
         type=path,
-        help="the folder to write to (default: this one; for docker-plugin and systemd where "
-        "docker and systemd look)",
+        help="the folder to write to (default: this one; for docker-plugin and systemd the folder "
+        "where docker or systemd looks)",
     )
     made.add_argument(
         "--command",
@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
         "--replace-prune",
         action="store_true",
         help="also replace commands in this repository that prune the host, like docker "
-        "system prune, by holystone clean; by default it shows them, and asks at a "
+        "system prune, by holystone clean; by default it shows them, and asks on a "
         "terminal",
     )
     add_output(made)

@@ -66,7 +66,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         type=value_of(_wait),
         default=_SILENCE,
         help="how long to wait for an answer of the engine (default 10s); 30 times as long "
-        "where the engine works before it answers, such as when it deletes an image",
+        "if the engine works before it answers, such as when it deletes an image",
     )
     add_state(group)
 

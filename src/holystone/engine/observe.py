@@ -1,8 +1,8 @@
-"""What is on an engine, asked with as few and as cheap calls as the plan needs.
+"""Read what is on an engine, with as few and as cheap calls as the plan needs.
 
-One list per kind, all asked at the same time: whoever needs them does its own preparations while
-the engine works. What only an inspection tells is asked for elsewhere, and what never changes is
-remembered by image ID.
+One list per kind, all requested at the same time: the caller prepares other things while the engine
+works. Facts that need an inspection are read elsewhere, and facts that never change are stored by
+image ID.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Lists:
         return {} if podman else self.client.get(cache_usage(self.client))
 
     def close(self) -> None:
-        """Give up on answers that nobody has read."""
+        """Give up on answers that were not read."""
         abandon(self._pending)
 
 

@@ -19,6 +19,7 @@ from holystone.engine.transport.http import Connection
 from holystone.operations.digest_check import Damage, Findings, check, first_missing, misnamed
 from holystone.operations.image_archive import Archive, read_archive
 from holystone.operations.workers import side_by_side
+from holystone.outside.text import words_of
 from holystone.planner.inventory import Image
 
 OK = "ok"
@@ -250,7 +251,7 @@ class Verifier:
             return read_archive(connection.receive_pieces(), self._moved), "", status
         except OSError as error:
             raise ProtocolError(
-                f"the connection broke in the middle of an export: {error.strerror or error}"
+                f"the connection broke in the middle of an export: {words_of(error)}"
             ) from None
         finally:
             with self._lock:
