@@ -1,8 +1,8 @@
-"""Carry out a plan, step by step, and tell what became of each.
+"""Carry out a plan, step by step, and return the result of each step.
 
 Containers go first, then images with children before parents, then cache records leaves first.
-Within a kind steps that do not wait for one another run side by side, as many as the engine gains
-from.
+Within a kind, steps that do not wait for one another run in parallel, as many as speed the engine
+up.
 """
 
 from __future__ import annotations

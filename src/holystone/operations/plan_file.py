@@ -1,7 +1,6 @@
 """A plan in a file: ``plan --out`` writes it, ``clean --plan`` carries out exactly that.
 
-Such a file may have been edited by hand, or come from anybody: each field is checked, and whatever
-is wrong is told by the field's name.
+Such a file is not trusted: each field is checked, and the error names the wrong field.
 """
 
 from __future__ import annotations

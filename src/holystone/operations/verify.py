@@ -1,6 +1,6 @@
-"""Find images that are damaged, and mend them where a registry can.
+"""Find damaged images, and repair them from a registry.
 
-Each image is exported as the engine would, and every layer and config held against its digest.
+Each image is exported from the engine, and every layer and config is compared with its digest.
 """
 
 from __future__ import annotations
