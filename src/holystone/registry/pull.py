@@ -1,4 +1,4 @@
-"""Pulling images, with progress; and naming those that came by digest where that moves no tag."""
+"""Pull images with progress; tag images pulled by digest, unless that would move a tag."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _STRICTEST = (
 )
 _HERE = f"{HERE} was found in the current folder: it can only protect more; {MEND_HERE}."
 _SHOWN = 10
-"""What has no effect is told so often; ``config check`` tells all of it."""
+"""At most so many settings without effect are shown; ``config check`` shows all."""
 _SAYS = {"everything": "", "protection": " (can only protect more)"}
 
 
