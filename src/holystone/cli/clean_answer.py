@@ -155,7 +155,7 @@ class CleanAnswer:
             tell(self.output.write, self.output.look.paint(read, "dim"))
 
     def _tell_coalesced(self, done: Cleaned) -> None:
-        """What is told where the run that was waited for has done this one's work."""
+        """The message if the other run, which this one waited for, has done the work."""
         last = done.done_by
         assert last is not None  # noqa: S101 - there is no plan only then
         if self.options.json or self.options.report:
@@ -207,7 +207,7 @@ class CleanAnswer:
             try:
                 write(self.options.report, f"{dump(told)}\n")
             except (OSError, ValueError) as error:
-                # What was removed is removed: that is told in any case.
+                # The removed objects are reported in any case.
                 said = words_of(error)
                 warn(f"cannot write the report to {self.options.report!r}: {said}")
         if self.options.json:

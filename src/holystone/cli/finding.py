@@ -64,7 +64,7 @@ def find_command(words: Sequence[str], commands: Sequence[str]) -> tuple[str, li
     first = first_word(words, commands)
     if first is None or words[first] not in commands:
         return None
-    # An option before it is none of this command: its parser says so.
+    # An option before it belongs to another command: its parser gives the error.
     options = [word for word in words[:first] if word != "--"]
     return words[first], [*options, *words[first + 1 :]]
 

@@ -120,7 +120,7 @@ def run(options: argparse.Namespace) -> int:
 def _write(target: Target, folder: str, options: argparse.Namespace) -> None:
     """Write the files of a target, with a yes where one is needed. Raises OperationError, Failure.
 
-    What became of them is told before it is asked about prunes.
+    Their result is shown before the question about prunes.
     """
     found, command = used(target, folder), _command(target, options)
     made = changes(target, folder, command)

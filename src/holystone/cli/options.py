@@ -97,7 +97,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 
 _BYTES = 100_000
-"""From this number on, one without a unit counts bytes: nobody means so many gigabytes."""
+"""From this number on, a size without a unit means bytes: so many gigabytes make no sense."""
 
 
 def _size(text: str) -> int:
@@ -267,8 +267,8 @@ def configuration(
 ) -> Configuration:
     """What ``holystone.toml`` says, kept in ``options`` as well.
 
-    Unless ``quiet`` what the file in the current folder asks for in vain is told; without ``here``
-    that file is passed over. Raises Failure with everything that is wrong with any file.
+    Unless ``quiet``, values without effect in the file of the current folder are shown; without
+    ``here`` that file is passed over. Raises Failure with everything that is wrong with any file.
     """
     try:
         found = options.configuration = load(options.config, os.environ, here=here)

@@ -121,7 +121,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _replayed(replays: Replays, options: argparse.Namespace) -> tuple[Replay, str]:
-    """Everything that is told, and the picture, empty where none was asked for."""
+    """The whole output, and the picture, empty if none was requested."""
     facts = facts_of(replays.trace)
     asked = options.budgets and [budget.of(facts.layers_bytes) for budget in options.budgets]
     budgets = list(dict.fromkeys(asked or usual(facts)))

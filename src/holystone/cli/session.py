@@ -56,7 +56,7 @@ def run(name: str, arguments: Sequence[str]) -> int:
 
 
 def _ended_by(error: Exception) -> tuple[str, int]:
-    """What is told of an error that ended a command, and the exit code."""
+    """The message of an error that ended a command, and the exit code."""
     from holystone.operations import errors
 
     if isinstance(error, Failure):

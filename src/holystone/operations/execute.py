@@ -83,7 +83,7 @@ def execute(
 
     ``begin`` is called before steps are asked of the engine and ``report`` after each step, from
     the thread that makes them. An engine that stops answering, or Ctrl-C, ends the run, and so does
-    ``cancelled`` once it is true: steps under way are waited for, and the rest is told as not
+    ``cancelled`` once it is true: steps under way are waited for, and the rest is reported as not
     tried. What got no answer is looked at in the end; ``looked`` is called with what that tells.
     """
     started = time.monotonic()

@@ -70,7 +70,7 @@ def refresh(
 
     Without ``references`` those tags count that ``policy`` protects or that were used within 30
     days. ``missing``: also pull what is not here. No pull begins outside ``window``. Ctrl-C ends
-    the pulls under way, and the answer says so.
+    the pulls under way, and the result is marked interrupted.
 
     Raises RefreshError for references that mean nothing, EngineError and StoreError.
     """

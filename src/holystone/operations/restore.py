@@ -79,7 +79,7 @@ def restore(
 
     ``run`` is its number, else the latest on this engine that removed an image. ``references``
     leave out all but these. ``dry_run``: pull nothing, only decide. Ctrl-C ends the pulls under
-    way, and the answer says so.
+    way, and the result is marked interrupted.
 
     Raises RestoreError where there is nothing of that kind, EngineError and StoreError.
     """

@@ -1,1 +1,1 @@
-"""What holystone remembers between runs, in one SQLite file."""
+"""The data that holystone keeps between runs, in one SQLite file."""
