@@ -53,7 +53,7 @@ class Database:
         self._unread_until = 0.0
 
     def exists(self) -> bool:
-        """Whether there is anything to read; True also without a folder: reading gives the error."""
+        """Whether there may be data; True without a folder too: reading then gives the error."""
         return self._opened is not None or not self.folder or self._may_be_there()
 
     def read(self, action: Callable[[sqlite3.Connection], T], nothing: T | EllipsisType = ...) -> T:
