@@ -39,12 +39,12 @@ PREFACE = """\
 # Benchmarks
 
 Made by `make bench` on {date} ({cores} cores, Python {python}). Each row compares holystone with a
-named alternative, run in turn on the same private engine; the times are medians. The ratio counts:
-below 1 holystone is faster. `docker20` is engine 20.10 (overlay2), `docker28c` engine 28.5 with the
-containerd image store; the docker command is a current one. A clean of untagged images sees them
-for the first time: it shows the exact bytes before it removes anything, so it needs every layer of
-every image. Build cache is removed by one call to BuildKit that names each record, after one list
-of them; both ways leave none.
+named alternative, run in turn on the same private engine; the times are medians. Compare by the
+ratio: below 1 holystone is faster. `docker20` is engine 20.10 (overlay2), `docker28c` engine 28.5
+with the containerd image store; the docker command is a current one. A clean of untagged images
+sees them for the first time: it shows the exact bytes before it removes anything, so it needs every
+layer of every image. Build cache is removed by one call to BuildKit that names each record, after
+one list of them; both ways leave none.
 
 The containerd store needs about 8 ms an image for its list of images. A routine clean lists only
 the untagged images, and all images once it removes one, or once a day.

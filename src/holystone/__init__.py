@@ -1,4 +1,4 @@
-"""Keeps a Docker host's disk in order: what is temporary goes, what the next build needs stays.
+"""Keeps a Docker host's disk in order: removes temporary objects, keeps what the next build needs.
 
 ``connect``, ``survey``, ``clean``, ``explain`` and ``observe`` are for programs; see
 docs/reference/python.md.

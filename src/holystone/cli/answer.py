@@ -1,4 +1,4 @@
-"""Writing the answer to standard output, also where nobody reads it any more."""
+"""Write the answer to standard output, also if its reader has gone away."""
 
 from __future__ import annotations
 

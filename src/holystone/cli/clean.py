@@ -1,4 +1,4 @@
-"""``holystone clean``: remove what the plan lets go, and tell what became of it."""
+"""``holystone clean``: remove the objects that the plan removes, and report the result."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def parser() -> argparse.ArgumentParser:
         "-f",
         "--force",
         action="store_true",
-        help="accepted because docker prune has it; changes nothing, since holystone never "
-        "forces a removal. It is not --yes",
+        help="accepted as in docker system prune, without effect: holystone never forces a "
+        "removal. It is not --yes",
     )
     made.add_argument(
         "--report",

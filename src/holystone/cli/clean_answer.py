@@ -159,10 +159,10 @@ class CleanAnswer:
             tell(self.output.write, self.output.look.paint(read, "dim"))
 
     def _tell(self, done: Cleaned, session: Session, went: str) -> None:
-        """The result as text, after ``went``: every object that went, where that is wanted."""
+        """The result as text, after ``went``: the list of all removed objects, or nothing."""
         plan, outcome, look = done.plan, done.outcome, self.output.look
         if plan is None:
-            # The run that was waited for has done this one's work.
+            # The other run, which this one waited for, has done the work.
             last = done.done_by
             assert last is not None  # noqa: S101 - there is no plan only then
             self._open()

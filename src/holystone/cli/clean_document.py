@@ -1,4 +1,4 @@
-"""The document of ``holystone clean``: for ``--json``, and for the file of ``--report``."""
+"""The JSON document of ``holystone clean``: the answer to ``--json``, and the report file."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from holystone.present.terminal import Output
 
 
 def tell_document(options: argparse.Namespace, output: Output, done: Cleaned, level: str) -> None:
-    """Answer with the document, write it into the file it was asked for in, or both.
+    """Write the document into the report file, to standard output, or both.
 
-    Raises Failure where nothing takes the answer.
+    Raises Failure if standard output does not take it.
     """
     told = document.configured(_told(done, level), options.configuration)
     if options.report:
         try:
             write(options.report, f"{document.dump(told)}\n")
         except (OSError, ValueError) as error:
-            # What was removed is removed: that is told in any case.
+            # The removed objects are reported in any case.
             warn(f"cannot write the report to {options.report!r}: {words_of(error)}")
     if options.json:
         answer(output, document.dump(told, indent=output.interactive))

@@ -1,4 +1,4 @@
-"""The files that ``holystone clean`` was given: the plan it carries out, and its report."""
+"""The files that ``holystone clean`` was given: the saved plan, and the report to write."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from holystone.outside.writing import check
 
 
 def prepare(options: argparse.Namespace) -> SavedPlan | None:
-    """The plan in the file that was named, whose own options ``options`` then have.
+    """The saved plan, None without one; ``options`` then have the options of the plan.
 
     Raises Failure, also for a report that cannot be written, and PlanFileError.
     """

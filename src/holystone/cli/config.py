@@ -1,4 +1,4 @@
-"""``holystone config``: what is configured and where, checked; the schema; a sample."""
+"""``holystone config``: show and check the configuration; print the schema; write a sample."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
         description="Show the configuration and the file that each value comes from, check "
         "it, or create a file.",
         examples=[
-            ("holystone config show", "every value, and which file says so"),
+            ("holystone config show", "every value, and the file that sets it"),
             ("holystone config check", "show errors, and patterns that match nothing on this host"),
             ("holystone config init", "create a commented holystone.toml"),
         ],
@@ -45,8 +45,9 @@ def parser() -> argparse.ArgumentParser:
         "action",
         choices=("show", "check", "schema", "init"),
         metavar="ACTION",
-        help="show: every value and where it comes from. check: the errors, and what matches "
-        "nothing on this host. schema: JSON Schema for editors. init: write a commented sample",
+        help="show: every value and where it comes from. check: errors, and patterns that "
+        "match nothing on this host. schema: JSON Schema for editors. init: write a commented "
+        "sample",
     )
     made.add_argument(
         "file",

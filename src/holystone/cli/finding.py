@@ -1,7 +1,7 @@
-"""Which command a command line means where it begins with options; and what to type instead.
+"""Find the command in a command line that begins with options; suggest what to type instead.
 
-Which options take a value is known by each command's own parser, so that one is asked: the command
-is the first word that is one, and before which all is options of that command.
+The parser of each command knows which options take a value. The command is the first word that
+names a command and has only options of that command before it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def find_command(words: Sequence[str], commands: Sequence[str]) -> tuple[str, li
     first = first_word(words, commands)
     if first is None or words[first] not in commands:
         return None
-    # An option before it is none of this command: its parser says so.
+    # An option before it belongs to another command: its parser gives the error.
     options = [word for word in words[:first] if word != "--"]
     return words[first], [*options, *words[first + 1 :]]
 

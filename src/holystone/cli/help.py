@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     made = Parser(
         prog="holystone help",
         description="List the commands, or show the options and examples of one.",
-        examples=[("holystone help clean", "the options of clean; holystone clean --help is it")],
+        examples=[("holystone help clean", "the same as holystone clean --help")],
     )
     made.add_argument("command", nargs="?", metavar="COMMAND", help="the command to show")
     made.add_argument(
@@ -61,8 +61,8 @@ def overview() -> str:
     commands = "\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())
     return _fitted(
         "usage: holystone COMMAND [OPTIONS]\n\n"
-        "Keeps the disk of a Docker host in order: removes what is temporary, keeps "
-        "what the next build needs, and says why.\n\n"
+        "Keeps the disk of a Docker host in order: removes temporary objects, keeps what the "
+        "next build needs, and gives the reason for each object.\n\n"
         f"commands:\n{commands}\n\n"
         "  holystone help COMMAND     the options of a command, with examples\n"
         "  holystone --version        the version\n\n"

@@ -64,13 +64,13 @@ def parser() -> argparse.ArgumentParser:
         nargs="?",
         metavar="FILE",
         type=path,
-        help="export: where to; compressed where the name ends in .gz (default: -, to standard "
+        help="export: the file to write, compressed if its name ends in .gz (default: -, standard "
         "output)",
     )
     made.add_argument(
         "--engine",
         metavar="ENGINE",
-        help="export: the name of the host, or the engine's ID, where several are known",
+        help="export: the name of the host, or the engine's ID, if the ledger has several",
     )
     made.add_argument(
         "--limit",
@@ -89,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
         "-H",
         "--host",
         metavar="URL",
-        help="only runs on the engine reached there: unix:///path, tcp://host:port, "
+        help="only runs on the engine at this address: unix:///path, tcp://host:port, "
         "ssh://user@host, or demo: for the built-in host",
     )
     add_listing(made, "runs", what="list of runs", whole="cut no name")

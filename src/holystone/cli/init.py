@@ -54,8 +54,8 @@ def parser() -> argparse.ArgumentParser:
         "--into",
         metavar="DIR",
         type=path,
-        help="the folder to write to (default: this one; for docker-plugin and systemd where "
-        "docker and systemd look)",
+        help="the folder to write to (default: this one; for docker-plugin and systemd the folder "
+        "where docker or systemd looks)",
     )
     made.add_argument(
         "--command",
@@ -68,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
         "--replace-prune",
         action="store_true",
         help="also replace commands in this repository that prune the host, like docker "
-        "system prune, by holystone clean; by default it shows them, and asks at a "
+        "system prune, by holystone clean; by default it shows them, and asks on a "
         "terminal",
     )
     add_output(made)
@@ -121,7 +121,7 @@ def run(options: argparse.Namespace) -> int:
 def _write(target: Target, folder: str, options: argparse.Namespace) -> None:
     """Write the files of a target, with a yes where one is needed. Raises OperationError, Failure.
 
-    What became of them is told before it is asked about prunes.
+    Their result is shown before the question about prunes.
     """
     found, command = used(target, folder), _command(target, options)
     made = changes(target, folder, command)

@@ -56,8 +56,8 @@ def parser() -> argparse.ArgumentParser:
         nargs="*",
         metavar="IMAGE",
         help="a reference or an image ID; the image need not be here yet. A pattern like 'team/*' "
-        "means the tags on this host, of release the leases. release without any: all leases of "
-        "the job",
+        "means the tags on this host; with release, the leases. release without an image: all "
+        "leases of the job",
     )
     made.add_argument(
         "--for",
@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="ID",
         help="whose leases (default: that of the CI job: CI_JOB_ID, GITHUB_RUN_ID, BUILD_TAG)",
     )
-    made.add_argument("--all", action="store_true", help="release: whosever leases they are")
+    made.add_argument("--all", action="store_true", help="release: the leases of all jobs")
     add_listing(made, "leases", what="list", whole="cut no name")
     add_engine(made)
     add_output(made)

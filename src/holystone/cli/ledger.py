@@ -1,4 +1,4 @@
-"""The ledger that the options name, for commands that need no engine."""
+"""Open the ledger that the options name, for commands that need no engine."""
 
 from __future__ import annotations
 

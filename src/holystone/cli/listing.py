@@ -40,19 +40,17 @@ def add_listing(
         metavar="KEY=VALUE",
         action="append",
         type=value_of(lambda text: _checked(_table(name).read_filter, text)),
-        help=f"{lead}show only these; may be given several times. A wrong key is answered with "
-        "those there are",
+        help=f"{lead}show only these; may be given several times. An unknown key is an "
+        "error that lists the valid ones",
     )
     group.add_argument(
         "--sort",
         metavar="KEY",
         type=value_of(lambda text: _checked(_table(name).read_order, text)),
-        help=f"{lead}sort by this, smallest or youngest first; -KEY turns it round; several with "
-        "commas",
+        help=f"{lead}sort by this, smallest or youngest first; -KEY reverses it; separate several "
+        "with commas",
     )
-    group.add_argument(
-        "--reverse", action="store_true", help=f"{lead}turn the order of the list round"
-    )
+    group.add_argument("--reverse", action="store_true", help=f"{lead}reverse the list")
     group.add_argument(
         "--format",
         metavar="TEMPLATE",

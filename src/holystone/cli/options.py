@@ -36,7 +36,7 @@ _SILENCE = 10.0
 """Seconds: how long an engine may be silent by default; see ``engine.transport.http``."""
 _CENTURY = 36525 * _DAY
 _SHOWN = 10
-"""What has no effect is told so often; ``config check`` tells all of it."""
+"""At most so many settings without effect are shown; ``config check`` shows all."""
 _SAYS = {"everything": "", "protection": " (can only protect more)"}
 
 
@@ -70,7 +70,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         type=value_of(_wait),
         default=_SILENCE,
         help="how long to wait for an answer of the engine (default 10s); 30 times as long "
-        "where the engine works before it answers, such as when it deletes an image",
+        "if the engine works before it answers, such as when it deletes an image",
     )
     add_state(group)
 
@@ -101,7 +101,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 
 _BYTES = 100_000
-"""From this number on, one without a unit counts bytes: nobody means so many gigabytes."""
+"""From this number on, a size without a unit means bytes: so many gigabytes make no sense."""
 
 
 def _size(text: str) -> int:
@@ -271,8 +271,8 @@ def configuration(
 ) -> Configuration:
     """What ``holystone.toml`` says, kept in ``options`` as well.
 
-    Unless ``quiet`` what the file in the current folder asks for in vain is told; without ``here``
-    that file is passed over. Raises Failure with everything that is wrong with any file.
+    Unless ``quiet``, values without effect in the file of the current folder are shown; without
+    ``here`` that file is passed over. Raises Failure with everything that is wrong with any file.
     """
     try:
         found = options.configuration = load(options.config, os.environ, here=here)

@@ -23,7 +23,7 @@ Examples = Sequence[tuple[str, str]]
 class _Help(argparse.HelpFormatter):
     """Help as wide as the terminal.
 
-    argparse makes one of these for each option it is told of, and asks for the width by way of a
+    argparse makes one of these for each option, and asks for the width by way of a
     module that takes as long to import as all of argparse.
     """
 

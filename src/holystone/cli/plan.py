@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
         "-n",
         "--dry-run",
         action="store_true",
-        help="accepted; changes nothing, since a plan never removes anything",
+        help="accepted, without effect: a plan never removes anything",
     )
     made.add_argument(
         "--out",

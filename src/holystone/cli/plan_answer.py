@@ -1,4 +1,4 @@
-"""The plan of ``holystone plan``, and how it is told: as text, as JSON, and in files."""
+"""The output of ``holystone plan``: text or JSON, a plan file, a step summary."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class PlanAnswer:
-    """A plan for one host, to be told."""
+    """The plan for one host, and its output."""
 
     def __init__(
         self,

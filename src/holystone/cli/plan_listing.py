@@ -1,4 +1,4 @@
-"""The list that ``holystone plan`` makes where something was asked of it."""
+"""The rows of ``holystone plan`` with a filter, another order or a template."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class PlanListing(Listing[Row]):
         super().__init__(options, TABLE)
 
     def rows(self, found: Survey, *, every: bool) -> list[Row]:
-        """The rows that are wanted: of what goes, of all where all or a verdict was asked for.
+        """The selected rows: of all objects with ``every`` or a filter on verdicts, else what goes.
 
         Raises Failure.
         """

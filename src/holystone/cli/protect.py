@@ -19,16 +19,16 @@ def parser() -> argparse.ArgumentParser:
     """The options of ``protect``."""
     made = Parser(
         prog="holystone protect",
-        description="Read which images a repository is built on and runs in, from its Dockerfiles, "
-        "compose files, GitLab pipelines and GitHub workflows, and propose what [protect] "
-        "of holystone.toml should name. Nothing is run or downloaded, and nothing guessed.",
+        description="Find the images that a repository needs, in its Dockerfiles, compose files, "
+        "GitLab pipelines and GitHub workflows, and propose entries for [protect] of "
+        "holystone.toml. It only reads files: it runs, downloads and guesses nothing.",
         hints={
             "": "holystone protect --from PATH reads a repository. An image of your own "
             "choice belongs under [protect] images in holystone.toml, which takes patterns like "
             "'team/*'; holystone lease keeps one for a time"
         },
         examples=[
-            ("holystone protect --from .", "what this repository is built on"),
+            ("holystone protect --from .", "the images that this repository needs"),
             (
                 "holystone protect --from . --write holystone.toml",
                 "add what is missing to the configuration",
@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
         "--write",
         metavar="FILE",
         type=path,
-        help="add what is missing to this holystone.toml, or begin it; all else in it stays",
+        help="add what is missing to this holystone.toml, or create it; the rest of it stays",
     )
     add_output(made)
     return made

@@ -1,4 +1,4 @@
-"""``holystone refresh``: pull what the registries have anew under the tags that matter here."""
+"""``holystone refresh``: pull newer versions of important tags."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def parser() -> argparse.ArgumentParser:
     """The options of ``refresh``."""
     made = Parser(
         prog="holystone refresh",
-        description="Ask the registries what the protected and the recently used tags mean now, "
-        "and pull what is newer. The image a tag meant before stays until a clean takes it.",
+        description="Ask the registries which images the protected and the recently used tags mean "
+        "now, and pull newer ones. The old image of a tag stays until a clean removes it.",
         examples=[
-            ("holystone refresh --dry-run", "what is newer; pulls nothing"),
+            ("holystone refresh --dry-run", "which tags are newer; pulls nothing"),
             ("holystone refresh 'python:*-slim'", "only these tags"),
         ],
     )
@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--missing",
         action="store_true",
-        help="pull also what is not here: the references given, or those that [protect] names",
+        help="also pull images that are not here: the references given, or those in [protect]",
     )
     made.add_argument(
         "--parallel",

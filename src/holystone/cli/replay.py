@@ -1,4 +1,4 @@
-"""``holystone replay``: recorded use under other budgets and other orders."""
+"""``holystone replay``: simulate eviction policies on recorded usage."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def parser() -> argparse.ArgumentParser:
     made = Parser(
         prog="holystone replay",
         description="Replay the recorded use of a host on a simulated one: how many bytes would "
-        "have been pulled, and how many jobs would have waited, under other budgets and other "
-        "orders of giving images up.",
+        "have been pulled, and how many jobs would have waited, with other disk budgets and "
+        "eviction policies.",
         examples=[
             (
                 "holystone replay uses.jsonl.gz --budget 20GB,40GB",
@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="ORDERS",
         type=value_of(_orders),
         default=list(DEFAULT),
-        help=f"which orders, separated by commas, or all: {', '.join(ORDERS)} (default: "
+        help=f"eviction policies, separated by commas, or all: {', '.join(ORDERS)} (default: "
         f"{','.join(DEFAULT)})",
     )
     made.add_argument(
@@ -122,7 +122,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _replayed(replays: Replays, options: argparse.Namespace) -> tuple[Replay, str]:
-    """Everything that is told, and the picture, empty where none was asked for."""
+    """The whole output, and the picture, empty if none was requested."""
     facts = facts_of(replays.trace)
     asked = options.budgets and [budget.of(facts.layers_bytes) for budget in options.budgets]
     budgets = list(dict.fromkeys(asked or usual(facts)))

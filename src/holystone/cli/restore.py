@@ -19,13 +19,13 @@ def parser() -> argparse.ArgumentParser:
     """The options of ``restore``."""
     made = Parser(
         prog="holystone restore",
-        description="Pull the images that a run removed again, by digest, and put their tags back. "
-        "A tag that is another image by now stays where it is. Containers, volumes, networks and "
-        "build cache cannot come back, nor images that no registry has.",
+        description="Pull the images that a run removed, by digest, and restore their tags. A tag "
+        "that now means another image stays there. Containers, volumes, networks and build cache "
+        "cannot be restored, and images only if a registry has them.",
         examples=[
             (
                 "holystone restore --dry-run",
-                "what could be brought back of the latest run that removed an image",
+                "which images of the latest run could be restored",
             ),
             ("holystone restore 12 python:3.12-slim", "one image that run 12 removed"),
         ],
@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
         nargs="?",
         metavar="RUN",
         help="the number of the run (default: the latest on this engine that removed an image, "
-        "but for a repair whose images are all here again)",
+        "except a repair whose images are all here again)",
     )
     made.add_argument(
         "references",
@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
         "digest, or the start of an ID (one of digits alone is written sha256:1234)",
     )
     made.add_argument(
-        "-n", "--dry-run", action="store_true", help="pull nothing, only tell what would be"
+        "-n", "--dry-run", action="store_true", help="pull nothing, only show what would be pulled"
     )
     add_engine(made)
     add_output(made)

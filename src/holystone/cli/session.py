@@ -54,7 +54,7 @@ def run(name: str, arguments: Sequence[str]) -> int:
 
 
 def _ended_by(error: Exception) -> tuple[str, int]:
-    """What is told of an error that ended a command, and the exit code."""
+    """The message of an error that ended a command, and the exit code."""
     if isinstance(error, Failure):
         return str(error), error.code
     wait = ". Wait until it has ended, or give it more time with --wait."

@@ -1,4 +1,4 @@
-"""Show what a command was asked for: a JSON document, or text."""
+"""Show the result of a command: as a JSON document, or as text."""
 
 from __future__ import annotations
 

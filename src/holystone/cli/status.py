@@ -1,4 +1,4 @@
-"""``holystone status``: where the disk went, and what a routine clean would free."""
+"""``holystone status``: show what uses the disk and what a routine clean would free."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def parser() -> argparse.ArgumentParser:
     made = Parser(
         prog="holystone status",
         hints={"": "One image is shown by holystone explain NAME"},
-        description="Show in one screen where the disk went and what a routine clean would free.",
+        description="Show what uses the disk and what a routine clean would free, on one screen.",
         examples=[
-            ("holystone status", "where the disk went"),
-            ("holystone status --host demo:", "the same of the built-in demo host"),
+            ("holystone status", "what uses the disk"),
+            ("holystone status --host demo:", "the same for the built-in demo host"),
         ],
     )
     add_policy(made, level=False)

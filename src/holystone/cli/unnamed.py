@@ -1,4 +1,4 @@
-"""A command line that does not begin with a command: the command in it, or what to type instead."""
+"""Find the command in a line that does not begin with one, or suggest what to type instead."""
 
 from __future__ import annotations
 

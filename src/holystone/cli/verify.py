@@ -1,4 +1,4 @@
-"""``holystone verify``: find corrupted images, and mend them where a registry can."""
+"""``holystone verify``: find damaged images, and repair them from a registry."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def parser() -> argparse.ArgumentParser:
     """The options of ``verify``."""
     made = Parser(
         prog="holystone verify",
-        description="Export images as the engine would and hold every layer and config against "
-        "its digest. Nothing is changed without --repair.",
+        description="Export images from the engine and compare every layer and config with its "
+        "digest. Nothing is changed without --repair.",
         examples=[
             ("holystone verify", "every image"),
             (
                 "holystone verify python:3.12-slim --repair",
-                "one image; where it is damaged, pull it again",
+                "one image; if it is damaged, pull it again",
             ),
         ],
     )
@@ -42,13 +42,13 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--repair",
         action="store_true",
-        help="remove a damaged image, never by force, and pull it again by digest, where its "
+        help="remove a damaged image, never by force, and pull it again by digest, if its "
         "registry has all of it and no container uses it",
     )
     made.add_argument(
         "--with-cache",
         action="store_true",
-        help="repair: also remove the build cache records that hold what is damaged (default: "
+        help="repair: also remove the build cache records that hold a damaged layer (default: "
         "ask on a terminal, else leave both)",
     )
     add_engine(made)

@@ -1,4 +1,4 @@
-"""``holystone version``: which holystone this is."""
+"""``holystone version``: show the version."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def parser() -> argparse.ArgumentParser:
     """The options of ``version``."""
     made = Parser(
         prog="holystone version",
-        description="Tell which holystone this is. Asks no engine; `holystone status` tells that "
-        "one's version.",
-        examples=[("holystone version", "the version, as holystone --version tells it")],
+        description="Show the version of holystone. Needs no engine; `holystone status` shows the "
+        "version of the engine.",
+        examples=[("holystone version", "the same as holystone --version")],
     )
     add_output(made)
     return made

@@ -1,7 +1,7 @@
-"""The words of a command line told apart: options with their values, and all other words.
+"""Separate the options of a command line, with their values, from all other words.
 
 argparse takes the positional arguments of a command from one place and options only after it. Here
-both may stand anywhere, and what argparse is given is in the order it understands.
+both may stand anywhere; this module puts them into the order that argparse understands.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Which of two values of a key protects more: what a file in the current folder may ask for.
 
-Such a file comes with somebody's checkout. ``Direction.of`` answers the value that counts where it
-asks for one thing and the owner of the host for another: never one that lets more go than the
-owner's. Every key has a direction (``keys.Key``), so none can be added without this decision.
+Such a file comes with a checkout, so it is not trusted. ``Direction.of`` gets its value and the
+owner's value, and returns the one that counts: never a value that removes more than the owner's.
+Every key has a direction (``keys.Key``), so none can be added without this decision.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: every fault at once, each with its place and its mend."""
+"""The faults of a configuration: all at once, each with its place and the fix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a value of ``holystone.toml`` can be: how it is read, written, and told to an editor.
+"""The kinds of values in ``holystone.toml``: how each is read, written and described to an editor.
 
 A kind's ``schema`` is the form JSON Schema has for it. Texts are held against its ``pattern``, so
 that an editor and holystone accept the same; what the pattern cannot say ``read`` checks.

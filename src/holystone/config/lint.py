@@ -181,7 +181,7 @@ def _matches(rule: Rule, tag: str) -> bool:
 
 
 def _takes_all(rule: Rule, later: Rule) -> bool:
-    """Whether a rule takes every tag that a later one is for, whatever is on a host."""
+    """Whether a rule takes every tag that a later rule matches, on any host."""
     patterns = rule.rule.images
     if any(pattern.startswith("!") for pattern in patterns):
         return False

@@ -1,7 +1,7 @@
-"""Where ``holystone.toml`` is looked for, and what comes of the files that are there.
+"""Find the files ``holystone.toml``, and read them into one configuration.
 
-A run without any file costs the look for three of them, and one for the docker command's own
-configuration: what reads and checks is imported only where there is something to read.
+A run without any file only looks for three of them and for the docker command's own configuration.
+The modules that read and check are imported only if there is a file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The content of files, checked key by key and made settings: every fault of every file at once."""
+"""Check the content of files key by key and make settings of it; report all faults at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is made of the table of keys: the sample of ``config init``, and the JSON Schema."""
+"""Build the sample of ``config init`` and the JSON Schema from the table of keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What several files say together: the value that counts for each key, and the policy of it.
+"""Merge several files: the value that counts for each key, and the policy made of these values.
 
 The owner's files have full say, the nearest first. One that was found in the current folder can
 only protect more: see ``directions``.

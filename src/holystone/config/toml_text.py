@@ -1,7 +1,7 @@
-"""TOML from files that come with a checkout, read in a time that its length bounds, and its lines.
+"""Read TOML from untrusted files in a time bounded by their length, and find the lines of keys.
 
-The time that ``tomllib`` takes grows with the square of the parts of one key: 100 kB of ``a.a.a.``
-never end. No key that means anything has so many, so such a text is refused before it is read.
+The time of ``tomllib`` grows with the square of the parts of one key: 100 kB of ``a.a.a.``
+practically never end. No valid key has so many parts, so such a text is refused before it is read.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _check(text: str) -> None:
 
 
 def syntax(error: Exception, text: str) -> tuple[str, int | None]:
-    """What the reader of TOML complains about, and the line where it does, where it says so."""
+    """The message of the TOML reader, and the line if the message names one."""
     match = _SYNTAX.fullmatch(str(error))
     if match is None:
         deep = isinstance(error, RecursionError)

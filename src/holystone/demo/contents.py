@@ -1,4 +1,4 @@
-"""The demo host: a believable CI runner whose disk is nearly full, the same for a given time."""
+"""The demo host: a realistic CI runner with a nearly full disk, fixed for a given time."""
 
 from __future__ import annotations
 

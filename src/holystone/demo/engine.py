@@ -1,6 +1,6 @@
 """An engine in memory: it stores, deletes and refuses as a real one does.
 
-It keeps its own account of the bytes it stores, so that a plan can be held against what came free.
+It counts the bytes it stores, so that a plan can be compared with the bytes that came free.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _StoredParts:
         self._holders: Counter[str] = Counter()
 
     def enter(self, image: Image) -> None:
-        """An image arrives: parts that nobody held before are stored."""
+        """An image arrives: parts that no other object held are stored."""
         parts = {f"metadata {image.id}": image.metadata_size}
         if image.layers is None:
             parts[f"unpacked {image.id}"] = image.size
@@ -66,7 +66,7 @@ class _StoredParts:
             self.give_up(f"record {record_id}")
 
     def give_up(self, holder: str) -> None:
-        """An image goes: parts that nobody else holds go with it."""
+        """An image goes: parts that no other object holds go with it."""
         parts = self._parts.pop(holder)
         self._holders.subtract(parts.keys())
         self.total -= sum(size for part, size in parts.items() if not self._holders[part])

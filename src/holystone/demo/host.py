@@ -1,4 +1,4 @@
-"""The demo host as commands have it: images can be pulled too, and what was done to it is kept."""
+"""The demo host for commands: images can be pulled too, and changes are kept."""
 
 from __future__ import annotations
 

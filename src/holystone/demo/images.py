@@ -1,4 +1,4 @@
-"""The images of the demo host: base images, the team's own, and what builds left behind."""
+"""The images of the demo host: base images, the team's own, and leftovers of builds."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def pushed_image(name: str, references: str, stack: str, own: float, created: fl
 
 
 def _image(references: str, stack: str, own: float, created: float, *, pushed: bool) -> Image:
-    """An image with these references (apart by blanks) on a stack, with one layer of its own."""
+    """An image with these references (separated by blanks) on a stack, with one more layer."""
     tags = tuple(references.split())
     repository = tags[0].rpartition(":")[0]
     layers = layers_of(_diffs(stack) + ([(f"layer {references}", own)] if own else []))

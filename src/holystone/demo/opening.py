@@ -1,4 +1,4 @@
-"""Open the demo host with what earlier commands did to it, where a folder keeps that."""
+"""Open the demo host with the changes of earlier commands, if a folder keeps them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the registries of the demo host have: all that came from them, and newer images."""
+"""The registries of the demo host: they have all images pulled from them, and newer ones."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What was changed on the demo host, kept in a file of the state folder between commands.
+"""The changes to the demo host, kept in a file of the state folder between commands.
 
-The file is read as what it is, something from outside: anybody may have written it.
+The file is not trusted: any user may have written it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How often the jobs of the demo host asked for their images, and how fast those came."""
+"""How often the jobs of the demo host requested their images, and how fast the pulls were."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from holystone.planner.usage import Followers, Use
 from holystone.usage.sighting import Sighting
 
 _REMEMBERED = 60 * DAY
-"""Seconds back to the first use that is told one by one."""
+"""Seconds back to the first use that is listed singly."""
 
 # Reference, seconds since its last use, seconds from one use to the next, how many were seen.
 _REFERENCES: tuple[tuple[str, float, float | None, int], ...] = (

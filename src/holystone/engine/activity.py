@@ -1,8 +1,8 @@
-"""Which objects somebody used: since they were observed, or since a plan was made.
+"""Which objects were used since they were observed, or since a plan was made.
 
-The stream of events tells the first, the engine's log of events the second. Docker keeps its latest
-256 events and forgets them when it restarts; Podman has a log on the disk. The log reaches back to
-a moment where it has an event from before it.
+The first comes from the stream of events, the second from the engine's log of events. Docker keeps
+its latest 256 events and forgets them when it restarts; Podman has a log on the disk. The log
+reaches back to a moment if it has an event from before that moment.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Touched:
     def follow(self, object_id: str = "") -> bool:
         """Read the events that have come; True where this object was used.
 
-        Raises ProtocolError where the stream broke: what happened since then nobody knows.
+        Raises ProtocolError if the stream broke: then it is unknown what happened since.
         """
         with self._lock:
             if self.stream is not None:

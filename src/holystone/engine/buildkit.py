@@ -108,7 +108,7 @@ def builds_since(client: Client, moment: float) -> Builds:
 def builds_that_made(client: Client, digests: Collection[str]) -> Sequence[bytes] | None:
     """The names of the builds whose results have any of these digests.
 
-    None where nobody can tell: a proxy before the engine does not let the question through.
+    None if it is unknown because a proxy before the engine blocks the request.
     Raises EngineUnreachable.
     """
     wanted = [digest.encode() for digest in digests]

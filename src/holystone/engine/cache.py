@@ -1,8 +1,9 @@
 """Build cache records: as an engine lists them, and deleted by ID.
 
 BuildKit deletes a record once nothing refers to it: no build, and no record made from it. One call
-that names many records deletes them leaves first, and never one that a build uses. What it leaves
-is listed again and asked for again while that changes anything; then it is told why it stays.
+that names many records deletes them leaves first, and never one that a build uses. Records that
+remain are listed and requested again until nothing changes any more; the rest get a reason why they
+stay.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ def _ask_cache(client: Client) -> list[CacheRecord]:
 def doubted(client: Client, records: list[CacheRecord]) -> list[CacheRecord]:
     """The records, asked for again while many of them claim to be in use.
 
-    BuildKit holds a record while it measures it, for whoever asked first, and says to others that
+    BuildKit holds a record while it measures it for the first caller, and tells other callers that
     it is in use: after a restart, or after large builds, that can be nearly all of them. What it
     says twice, with a moment in between, is believed.
     Raises EngineUnreachable, ProtocolError.

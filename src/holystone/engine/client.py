@@ -18,6 +18,7 @@ from holystone.engine.errors import (
     EngineUnreachable,
     EngineUnsupported,
     ProtocolError,
+    connection_broke,
 )
 from holystone.engine.transport.endpoint import Endpoint
 from holystone.engine.transport.http import Connection, Patience, Response
@@ -67,7 +68,7 @@ class Client:
         """Requests under way at a time; over ssh each connection is a login."""
 
     def sibling(self) -> Client:
-        """A client of the same engine with connections of its own, for another thread."""
+        """A client of the same engine with separate connections, for another thread."""
         other = Client(self.endpoint, self.timeout, self.dial)
         other.version = self.version
         other.patience = self.patience
@@ -143,7 +144,7 @@ class Client:
         return self.request("GET", self.versioned(path))
 
     def send(self, requests: Iterable[tuple[str, str]]) -> list[Response]:
-        """The answers in order, whatever their status. Raises EngineError where one is broken."""
+        """The answers in order, with any status. Raises EngineError if one is broken."""
         return self.finish(self.begin(requests))
 
     def begin(
@@ -206,10 +207,7 @@ class Client:
             raise self.patience.hung(f"{method} {path}", self.timeout) from None
         except OSError as error:
             connection.close()
-            raise ProtocolError(
-                f"the connection broke while asking {method} {path}: {error.strerror or error}. "
-                "Is the engine being restarted?"
-            ) from None
+            raise connection_broke(f"while asking {method} {path}", error) from None
         except BaseException:
             connection.close()
             raise

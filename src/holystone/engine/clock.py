@@ -2,13 +2,13 @@
 
 Which clock counts for what:
 
-- **Everything about the objects of an engine is told on the engine's clock**: when an inventory was
+- **Times of an engine's objects are on the engine's clock**: when an inventory was
   taken, first seen, last used, arrived, stopped, when a registry was asked, and holystone's own
-  pulls. The engine dates its objects and events so, and whoever asks the same engine from another
-  machine reads the same.
-- **What runs of holystone on this machine arrange among themselves is told on this machine's
-  clock**: leases, the lock, when a run started and ended. ``LiveHost.usage`` moves the end of a
-  lease onto the engine's clock, where it is held against ages.
+  pulls. The engine dates its objects and events so, and a client on another
+  machine gets the same times.
+- **Times that only runs of holystone on this machine share are on this machine's clock**: leases,
+  the lock, when a run started and ended. ``LiveHost.usage`` moves the end of a lease onto the
+  engine's clock, where it is held against ages.
 
 The difference is measured by the ``Date`` header of the engine's answers, which has whole seconds:
 each answer bounds it from both sides, and several bound it closer. Below ``SAME`` the clocks count

@@ -1,4 +1,4 @@
-"""Containers one by one: what an inspection tells, and what their files take on the disk.
+"""Inspect containers one by one, and measure the space of their files on the disk.
 
 No figure of an engine has the logs. An engine with overlay adds up the lengths of files
 (``SizeRw``), but a file with holes in it, such as a ``lastlog`` or an image of a disk, takes less,
@@ -40,7 +40,7 @@ def inspect_containers(
 ) -> tuple[tuple[Container, ...], list[Note]]:
     """The containers with when and how they ended, what they wrote, and what they need.
 
-    The others are asked only where one is idle, since any of them may need it; nobody is asked for
+    The others are inspected only if one is idle, since any of them may need it; none is asked for
     the bytes that a running one wrote, which costs the engine a walk over its files. One that was
     removed in the meantime is left out; one that the engine fails to inspect (dead, its files lost)
     stays as it was listed, with a note. Where the engine's data folder, ``root``, is in sight, what

@@ -1,8 +1,8 @@
-"""What can go wrong between here and an engine. Each message says what was tried and the mend."""
+"""The errors of talking to an engine. Each message says what was tried and the fix."""
 
 from __future__ import annotations
 
-from holystone.outside.text import safe
+from holystone.outside.text import safe, words_of
 
 
 class EngineError(Exception):
@@ -54,3 +54,10 @@ class CallRefused(EngineRefused):
     def __init__(self, grpc_status: int, method: str) -> None:
         super().__init__(501, f"BuildKit refused (gRPC status {grpc_status})", method)
         self.grpc_status = grpc_status
+
+
+def connection_broke(during: str, error: OSError) -> ProtocolError:
+    """The error of a connection that broke; ``during`` is like ``while asking GET /events``."""
+    return ProtocolError(
+        f"the connection broke {during}: {words_of(error)}. Is the engine being restarted?"
+    )

@@ -1,4 +1,4 @@
-"""The engine's events, and the one stream that tells them to everybody who needs them.
+"""The engine's events, and the one stream that passes them to all listeners.
 
 The stream is opened before the first question of an observation. What events tell of use meanwhile
 (``engine.activity``) and what they add to the memory of use (``usage.tracker``) come from it.
@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from holystone.engine.client import Client
-from holystone.engine.errors import EngineError, ProtocolError
+from holystone.engine.errors import EngineError, ProtocolError, connection_broke
 from holystone.engine.parse import full_id
 from holystone.engine.transport.http import Connection, read_json
 from holystone.planner.names import is_id
@@ -71,7 +71,7 @@ class Event(NamedTuple):
 class EventStream:
     """The events of one engine from now on, over one connection. Safe to use from several threads.
 
-    A command polls: it never waits, and a stream that broke stays broken, since nobody knows what
+    A command polls: it never waits, and a stream that broke stays broken, since it is unknown what
     was used meanwhile. A daemon waits: a stream that broke is opened again, and ``breaks`` tells
     that events may be missing.
     """
@@ -128,7 +128,7 @@ class EventStream:
         """The next events, waited for at most so long (seconds); none where none came.
 
         A stream that broke is opened again as soon as the engine answers, and begins with the
-        events that the engine still has; none is told twice. For one thread at a time.
+        events that the engine still has; none comes twice. For one thread at a time.
         """
         until = time.monotonic() + timeout
         while not self._closed.is_set():
@@ -149,7 +149,7 @@ class EventStream:
         return []
 
     def close(self) -> None:
-        """End the stream, and whoever waits for it."""
+        """End the stream, and every wait for it."""
         self._closed.set()
         with suppress(OSError):
             self._connection.sock.shutdown(socket.SHUT_RDWR)
@@ -167,17 +167,14 @@ class EventStream:
             if connection.receive_head() >= 400:
                 connection.receive_rest().checked()
             if connection.sock.family in (socket.AF_INET, socket.AF_INET6):
-                # Else nobody notices for months that the other machine is gone.
+                # Else a lost machine at the other end could stay unnoticed for months.
                 connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             connection.sock.settimeout(0)
         except BaseException as error:
             connection.close()
             if not isinstance(error, OSError):
                 raise
-            raise ProtocolError(
-                f"the connection broke while asking GET /events: {error.strerror or error}. "
-                "Is the engine being restarted?"
-            ) from None
+            raise connection_broke("while asking GET /events", error) from None
         return connection
 
     def _open_again(self) -> None:

@@ -1,4 +1,4 @@
-"""gRPC to BuildKit over an engine's ``POST /grpc``: one call at a time, on a connection of its own.
+"""gRPC to BuildKit over an engine's ``POST /grpc``: one call at a time, on a separate connection.
 
 The engine answers 101, and then speaks HTTP/2 as on a new connection (API 1.39 on); ``docker
 buildx`` uses it the same way. The library h2 reads the frames.
@@ -15,6 +15,7 @@ from h2.exceptions import H2Error
 from holystone.engine.client import Client
 from holystone.engine.errors import CallRefused, EngineRefused, ProtocolError
 from holystone.engine.transport.http import WORKING_GRPC
+from holystone.outside.text import words_of
 
 _UNKNOWN = 2
 """gRPC's status for an error that says nothing else."""
@@ -109,4 +110,4 @@ class Channel:
 
 
 def _broken_off(error: OSError) -> ProtocolError:
-    return ProtocolError(f"the connection to BuildKit broke: {error.strerror or error}")
+    return ProtocolError(f"the connection to BuildKit broke: {words_of(error)}")

@@ -56,12 +56,12 @@ class Host(Protocol):
     """How many removals at a time the host gains from."""
 
     def watch(self) -> None:
-        """Follow events from now on: called before ``observe`` by whoever means to remove."""
+        """Follow events from now on: call this before ``observe`` if objects will be removed."""
 
     def observe(self, *, sizes: bool = False, every: bool = True) -> Inventory:
         """Everything on the host now, as far as lists tell it.
 
-        Without ``every`` it may leave out images that have a tag, and says so: ``partial``.
+        Without ``every`` it may leave out images that have a tag, and then sets ``partial``.
 
         With ``sizes`` also what costs the engine a walk over its files: the writable size of
         running containers, and volumes. Raises EngineError.

@@ -1,7 +1,7 @@
-"""The layers of images and their bytes, by what an inspection and a history of each tell.
+"""The layers of images and their bytes, from an inspection and a history of each image.
 
-Where the engine has no history of an image, or answers with a fault, its layers follow from its
-size as far as they can. What cannot be told is noted and bounded.
+If the engine has no history of an image, or answers with an error, its layers are derived from its
+size as far as possible. Unknown sizes are noted and bounded.
 
 A tag of the containerd store may have several platforms here. An inspection and a history tell of
 one, the engine's own where it is here. For each of the others the engine is asked once more; where

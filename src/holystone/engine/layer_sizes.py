@@ -9,7 +9,7 @@ random Dockerfiles, both builders, engines 20.10, 26.1 and 28.5:
   its other steps never;
 - the classic builder drops every empty difference, so only what it wrote beside the step tells:
   the ID of the intermediate image, whose own number of layers settles it;
-- layers with the same diff ID have the same size, on whatever image they are.
+- layers with the same diff ID have the same size, in every image.
 
 Where these leave several readings open, all that fit are followed side by side, and a layer whose
 size they disagree on makes the image inexact.
@@ -218,10 +218,10 @@ def remainders(
 ) -> dict[str, Weighing]:
     """Layer sizes by image ID, of images that no history tells: the rest of the size of each.
 
-    ``certain``: the size of an image is that of its layers and of nothing else, whatever kind of
-    image it is. A rest of several layers is told with the topmost of them. It is exact where they
-    come and go together, that is, where the same images hold each of them; an image whose size
-    contradicts what is known is left out.
+    ``certain``: the size of an image of any kind is the sum of its layers and nothing else. A rest
+    of several layers is given to the topmost of them. It is exact where they come and go together,
+    that is, where the same images hold each of them; an image whose size contradicts what is known
+    is left out.
     """
     holders: defaultdict[str, set[str]] = defaultdict(set)
     for image_id, stack in stacks.items():

@@ -1,8 +1,8 @@
-"""What is on an engine, asked with as few and as cheap calls as the plan needs.
+"""Read what is on an engine, with as few and as cheap calls as the plan needs.
 
-One list per kind, all asked at the same time: whoever needs them does its own preparations while
-the engine works. What only an inspection tells is asked for elsewhere, and what never changes is
-remembered by image ID.
+One list per kind, all requested at the same time: the caller prepares other things while the engine
+works. Facts that need an inspection are read elsewhere, and facts that never change are stored by
+image ID.
 """
 
 from __future__ import annotations
@@ -107,12 +107,12 @@ class Lists:
         return {} if podman else self.client.get(cache_usage(self.client))
 
     def close(self) -> None:
-        """Give up on answers that nobody has read."""
+        """Give up on answers that were not read."""
         abandon(self._pending)
 
 
 class Begun(NamedTuple):
-    """What an engine is asked for, and sends, before anybody reads it."""
+    """What an engine was asked for in advance, and sends before it is read."""
 
     at: float
     """Since when, UTC seconds on this machine's clock."""
@@ -120,7 +120,7 @@ class Begun(NamedTuple):
     lists: Lists
 
     def close(self) -> None:
-        """Give up on what nobody has read."""
+        """Give up on answers that were not read."""
         self.lists.close()
         if self.stream is not None:
             self.stream.close()

@@ -1,4 +1,4 @@
-"""The engine's JSON as records of the inventory. Docker's and Podman's ways of saying a thing."""
+"""Parse the JSON of Docker and Podman into records of the inventory."""
 
 from __future__ import annotations
 

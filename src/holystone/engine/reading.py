@@ -1,4 +1,4 @@
-"""What an engine answered, held to what the API promises: lists, single objects, odd ones."""
+"""Check an engine's answers against the API: lists, single objects, odd ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FAULT = 500
 _PODMAN_GONE = ("not known", "no such", "64-byte hexadecimal")
 """What Podman says in a 500 of an image that went a moment ago."""
 _GONE = ("no such", "not known", "not found", "does not exist", "unrecognized image")
-"""What engines say, whatever the status, of something that went a moment ago."""
+"""What engines say, with any status, about an object that went a moment ago."""
 _SENSELESS = (KeyError, TypeError, ValueError, AttributeError, OverflowError, IndexError)
 """What reading an answer of another shape than the API's raises."""
 _SHOWN = 120

@@ -1,7 +1,7 @@
-"""One removal at a time: looked at once more, then asked of the engine by name, never by force.
+"""Remove one object at a time: look at it once more, then request it by name, never by force.
 
-A container or pod stays where one that needs it stayed after all. What became of an object whose
-removal got no usable answer is told by what is there afterwards.
+A container or pod stays if another one that needs it stayed. If a removal got no usable answer, a
+look at the object afterwards decides its result.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ def _refused(refusal: EngineRefused) -> Removal:
 
 
 def _remove_container(client: Client, step: Step) -> Removal:
-    """Delete a container, and its pod where the step says so. Raises EngineRefused, NoAnswer.
+    """Delete a container, and its pod if the step asks for that. Raises EngineRefused, NoAnswer.
 
     What needs it went before; where one of these is still there, it stays too.
     """
@@ -240,7 +240,7 @@ def _remove_pod(client: Client, step: Step, pod: str) -> Removal:
 def _is_untouched(answer: Response) -> bool:
     """Whether a container is as it was, after Podman answered its removal with a fault.
 
-    Podman answers 500 whatever its reason: that others depend on it, that it is the infra container
+    Podman answers 500 for every reason: that others depend on it, that it is the infra container
     of a pod, that it runs. It looks for these before it begins; from then on a container is
     ``removing`` (``libpod/runtime_ctr.go``, ``removeContainer``).
     """

@@ -1,4 +1,4 @@
-"""Whether the engine's data folder is in sight: proved to be this engine's, not just of its path.
+"""Whether the engine's data folder is in sight: an equal path is not enough, a proof is needed.
 
 Holystone in a container with the host's socket has another file system at the path that the engine
 names; a socket that ssh forwards leads to an engine whose path exists here as well. So the folder
@@ -109,7 +109,7 @@ def disk(seen: Sight) -> Disk:
 def _with_images(client: Client, info: Mapping[str, Any], root: str, name: str) -> Sight:
     """The sight of a folder that is the engine's, where the images are on that disk or in sight.
 
-    An engine with the containerd store either starts a containerd of its own, with its data in the
+    An engine with the containerd store either starts its own containerd, with its data in the
     engine's folder, or uses the system's. Then the images are in a folder of that.
     """
     containerd = info.get("Containerd")

@@ -1,1 +1,1 @@
-"""Keeping a host in good order beyond cleaning it: images come back, stay fresh, are mended."""
+"""What holystone can do, as functions: plain arguments in, records out, typed errors."""

@@ -1,7 +1,7 @@
-"""Bring removed images back: pull them by digest, name them as they were, and look once more.
+"""Bring removed images back: pull them by digest, restore their names, and look once more.
 
-An engine that stood still when it was asked for a removal may make it after the image was seen to
-be there. So images whose removal got no answer are looked at again in the end.
+An engine that was stopped during a request can carry out the removal late, after a look has found
+the image. So images whose removal got no answer are looked at again in the end.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Undone(NamedTuple):
 def carry_out(plan: Sequence[Entry], puller: Images, watcher: Watcher) -> Undone:
     """Do what the plan says, two pulls at a time. Ctrl-C ends the pulls under way.
 
-    What fails is told in the entries, and the rest is done.
+    The entries name what failed; the rest is done.
     """
     began = time.monotonic()
     named: dict[str, Sequence[str]] = {}

@@ -3,7 +3,7 @@
 A pull then finds the layer in the store and does not fetch it again. So these records go first, and
 those made from them, for BuildKit deletes leaves alone.
 
-Which records hold a layer no engine tells. On the classic store it follows from sizes and dates
+No engine reports which records hold a layer. On the classic store it follows from sizes and dates
 (``planner.cache_layers``), and one that may hold the layer counts. On the containerd store a record
 is as large as its unpacked files and its compressed blob together; where the unpacked size of no
 layer is known, each record that is at least as large as the blob counts.

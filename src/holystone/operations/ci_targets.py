@@ -27,7 +27,7 @@ class File(NamedTuple):
     """Where it goes, below the target's folder."""
     executable: bool = False
     example: bool = False
-    """Something to begin with: never written where the repository has one of its own."""
+    """An example to start from: never written if the repository has its own."""
 
 
 class Target(NamedTuple):

@@ -1,4 +1,4 @@
-"""Connect to a host: an engine with what is remembered of it, or the built-in demo host."""
+"""Connect to a host: an engine with its stored state, or the built-in demo host."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from holystone.store.store import Store
 
 _PATIENCE = 2.0
-"""Seconds of silence from an engine before the caller is told."""
+"""Seconds of silence from an engine before the caller gets a warning."""
 SILENCE = 10.0
 """Seconds: how long an engine may be silent by default; see ``engine.transport.http``."""
 
@@ -39,7 +39,7 @@ def wanted(policy: Policy, *, sizes: bool = False, whole: bool = True) -> Wanted
 
 
 def ignore(message: str) -> None:
-    """Take a warning, and tell nobody."""
+    """Ignore a warning."""
 
 
 @dataclass(slots=True, eq=False)
@@ -58,7 +58,7 @@ class Session:
     warn: Callable[[str], None] = ignore
     """Takes what goes wrong without ending an operation."""
     slow: Callable[[], None] | None = None
-    """Called, from a thread of its own, where the engine has not answered for two seconds."""
+    """Called, from another thread, if the engine has not answered for two seconds."""
     keep_moment: Callable[[], None] = lambda: None
     """Have later sessions find the host that a saved plan is for: the demo host ages with it."""
     asked: float = 0.0

@@ -1,4 +1,4 @@
-"""What an export proves of an image: its parts held against the digests that name them.
+"""Check an exported image: compare its parts with the digests that name them.
 
 A classic store names an image by the digest of its config, and the config has the digest of each
 layer. The containerd store names it by the digest of a manifest, or of an index of manifests, and

@@ -1,7 +1,7 @@
-"""Why an operation was not carried out. Faults of the engine and of the ledger are of their own.
+"""Why an operation was not carried out. Errors of the engine and of the ledger are separate.
 
 One place to import from: ``EngineError``, ``EngineUnreachable``, ``StoreError`` and ``LockHeld``
-are here as well. Each message says what is wrong and how to mend it.
+are here as well. Each message says what is wrong and how to fix it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Carry out a plan, step by step, and tell what became of each.
+"""Carry out a plan, step by step, and return the result of each step.
 
 Containers go first, then images with children before parents, then cache records leaves first.
-Within a kind steps that do not wait for one another run side by side, as many as the engine gains
-from.
+Within a kind, steps that do not wait for one another run in parallel, as many as speed the engine
+up.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def execute(
 
     ``begin`` is called before steps are asked of the engine and ``report`` after each step, from
     the thread that makes them. An engine that stops answering, or Ctrl-C, ends the run, and so does
-    ``cancelled`` once it is true: steps under way are waited for, and the rest is told as not
+    ``cancelled`` once it is true: steps under way are waited for, and the rest is reported as not
     tried. What got no answer is looked at in the end; ``looked`` is called with what that tells.
     """
     started = time.monotonic()

@@ -1,4 +1,4 @@
-"""The fields of a JSON object that anybody may have written, each checked when it is read."""
+"""The fields of a JSON object that is not trusted: each is checked when it is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An exported image as it streams: what is in the tar, and the SHA-256 of each part.
+"""Read an exported image as a stream: the parts of its tar, and the SHA-256 of each.
 
 No layer is ever held in memory or on the disk. What is compressed with gzip is unpacked on the
 way, for a diff ID is the digest of the unpacked layer; zstd is not in Python's standard library.
@@ -60,7 +60,7 @@ class Archive(NamedTuple):
 
 
 def read_archive(pieces: Iterator[bytes], moved: Callable[[int], None]) -> Archive:
-    """Read an archive to its end. ``moved`` is told of all bytes as they come.
+    """Read an archive to its end. ``moved`` is called with the count of bytes as they come.
 
     A broken archive is no error but a ``fault``; what came before it is in the answer. What the
     pieces raise goes through.
@@ -69,7 +69,7 @@ def read_archive(pieces: Iterator[bytes], moved: Callable[[int], None]) -> Archi
     archive = Archive({}, {}, {})
     fault = ""
     try:
-        # A stream of its own kind to tarfile: read once, never sought in.
+        # A stream for tarfile: it is read once, without seeks.
         with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r|", bufsize=_PIECE) as tar:
             while (member := tar.next()) is not None:
                 name = posixpath.normpath(member.name)
@@ -107,7 +107,7 @@ def _digest(file: IO[bytes], size: int, documents: dict[str, Any], name: str) ->
         if document:
             kept.append(piece)
     if document:
-        # One that is garbled is missed by whoever needs it.
+        # A garbled one is reported as missing by the check that needs it.
         with contextlib.suppress(ValueError, RecursionError):
             documents[name] = json.loads(b"".join(kept))
     digest = f"sha256:{whole.hexdigest()}"

@@ -1,7 +1,7 @@
-"""Make holystone part of a CI system or a host: which files that takes, and write them.
+"""Make holystone part of a CI system or a host: choose the files, and write them.
 
-Beside them a repository may have what does not go well with a clean: commands that prune the host,
-and jobs whose own ``after_script`` takes the place of the clean's.
+Also find parts of a repository that conflict with a clean: commands that prune the host, and jobs
+whose own ``after_script`` overrides the cleaning one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WRITE = "write"
 REPLACE = "replace"
 UNCHANGED = "unchanged"
 LEAVE = "leave"
-"""What becomes of a file. ``LEAVE``: the repository has one of its own, which stays as it is."""
+"""What happens to a file. ``LEAVE``: the repository has its own file, which stays."""
 SHARED = ".holystone-clean"
 """The job of GitLab's template that others extend."""
 _TEMPLATE = os.path.join("templates", "holystone-clean.yml")

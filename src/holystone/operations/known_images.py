@@ -67,7 +67,7 @@ class KnownImages:
             self.present.update(self.facts)
 
     def layered(self, inventory: Inventory) -> list[Image]:
-        """The images with the chain IDs of their layers, of whatever size."""
+        """The images with the chain IDs of their layers; sizes do not matter."""
         self._recall_layers()
         self._read_images(inventory, self._unread(inventory))
         inventory = self._inspect(inventory, self._unread(inventory))

@@ -1,4 +1,4 @@
-"""Keep images for a job that will need them: give leases, and end them before their time."""
+"""Reserve images for a job: make leases, and end them early."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _leased(names: Sequence[str], images: Sequence[str]) -> list[str]:
 
 
 def _unlike_known(store: Store, images: Sequence[str]) -> list[str]:
-    """A note for each image nobody has used here, where another one's name ends like that."""
+    """A note for each image never used here, if the name of another image ends like that."""
     none: list[tuple[str, str]] = []
     known = {
         familiar(name)

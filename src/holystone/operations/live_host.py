@@ -1,4 +1,4 @@
-"""A real engine as a host: observed, remembered and, step by step, relieved of what may go."""
+"""A real engine as a host: observe it, remember facts about it, and remove objects step by step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The host behind an engine, with the ledger that remembers it."""
+"""The host behind an engine, and its ledger."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Carrying a repair out: build cache and images are removed, the images pulled and verified again.
+"""Carry out a repair: remove build cache and images, pull the images again and verify them.
 
-A repair must not end with less than it began with. What was removed, or may have been, is pulled
-again whatever else goes wrong; a pull that fails is tried again; a tag that an image lost before
-its removal was refused is put back. What is missing after all stands in the history as removed.
+A repair must not end with fewer images than before. Each image that was removed, or may have been,
+is pulled again, also after other errors. A failed pull is tried again. If an image lost a tag
+before its removal was refused, the tag is put back. The history lists a missing image as removed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """A plan in a file: ``plan --out`` writes it, ``clean --plan`` carries out exactly that.
 
-Such a file may have been edited by hand, or come from anybody: each field is checked, and whatever
-is wrong is told by the field's name.
+Such a file is not trusted: each field is checked, and the error names the wrong field.
 """
 
 from __future__ import annotations
@@ -107,7 +106,7 @@ class SavedPlan:
     def held_against(
         self, inventory: Inventory, usage: Usage, policy: Policy, since: Since
     ) -> Plan:
-        """What of it may still go from the host as it is now; see ``hold_against``."""
+        """The part of it that is still right on the host as it is now; see ``hold_against``."""
         now = inventory.taken_at
         return hold_against(self.steps, inventory, usage, policy, now, since)
 

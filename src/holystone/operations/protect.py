@@ -1,4 +1,4 @@
-"""Add images to [protect] of a ``holystone.toml``, which stays as it is in all else."""
+"""Add images to [protect] of a ``holystone.toml``; the rest of the file stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verify images, ask about them and pull them: on a real engine, or on the demo host."""
+"""Verify images, ask registries about them and pull them, on a real engine or the demo host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keep images current: ask what registries have under tags now, and pull what is newer.
+"""Keep images current: ask registries which image each tag means now, and pull newer ones.
 
 An image that was built here is not replaced, unless its reference is asked for.
 """
@@ -70,7 +70,7 @@ def refresh(
 
     Without ``references`` those tags count that ``policy`` protects or that were used within 30
     days. ``missing``: also pull what is not here. No pull begins outside ``window``. Ctrl-C ends
-    the pulls under way, and the answer says so.
+    the pulls under way, and the result is marked interrupted.
 
     Raises RefreshError for references that mean nothing, EngineError and StoreError.
     """
@@ -130,7 +130,7 @@ def carry_out(
 ) -> tuple[list[Entry], str]:
     """Pull what is to be pulled, so many at a time; answers the entries, and why it ended early.
 
-    Ctrl-C ends the pulls under way. ``may_begin`` is asked before each pull. What fails is told,
+    Ctrl-C ends the pulls under way. ``may_begin`` is asked before each pull. A failure is reported,
     and the rest is done.
     """
     left = f"{NOT_TRIED}: {INTERRUPTED}"

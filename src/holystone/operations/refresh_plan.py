@@ -1,4 +1,4 @@
-"""Choose the tags to refresh, and tell how each stands: here, and at its registry.
+"""Choose the tags to refresh, and compare each one here with its registry.
 
 Chosen are those asked for, else those protected or used of late.
 """
@@ -32,7 +32,7 @@ GONE = "gone"
 LOCAL = "local"
 UNANSWERED = "unanswered"
 """How a reference stands: here as in the registry; another image there; only pulling can tell;
-not here and to be pulled; not here; no longer in the registry; only here; nobody knows."""
+not here and to be pulled; not here; no longer in the registry; only here; unknown."""
 
 RECENTLY = 30 * 86400.0
 """Seconds within which the use of an image makes its tags worth refreshing."""

@@ -1,10 +1,9 @@
-"""Mending damaged images: removed, never by force, and pulled again by digest.
+"""Repair damaged images: remove them, never by force, and pull them again by digest.
 
-A layer goes with its last holder, so all images that hold a damaged one go together and come back
-together, and build cache records that hold it go before them; where one of these cannot, none is
-touched. Nothing is removed before ``prepare`` has seen that every image can be pulled in whole.
-
-What was removed and did not come back is in the history as removed, for ``restore`` to bring back.
+A layer goes with its last holder. So all images that hold a damaged layer go together and come back
+together; build cache records that hold it go before them. If one of these cannot go, none is
+removed. Before any removal ``prepare`` checks that every image can be pulled completely. The
+history lists an image that did not come back as removed, so ``restore`` can bring it back.
 """
 
 from __future__ import annotations

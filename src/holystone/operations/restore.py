@@ -1,4 +1,4 @@
-"""Undo a run: find it, decide about each object that it removed or may have removed, pull.
+"""Undo a run: find it, decide on each object that it removed or may have removed, and pull.
 
 ``resolve`` finds the run and ``plan_restore`` decides; ``bring_back.carry_out`` does it.
 """
@@ -79,7 +79,7 @@ def restore(
 
     ``run`` is its number, else the latest on this engine that removed an image. ``references``
     leave out all but these. ``dry_run``: pull nothing, only decide. Ctrl-C ends the pulls under
-    way, and the answer says so.
+    way, and the result is marked interrupted.
 
     Raises RestoreError where there is nothing of that kind, EngineError and StoreError.
     """
@@ -230,7 +230,7 @@ def _decide(inventory: Inventory, removed: Removed, *, named: bool) -> Entry:
         return Entry(removed, LOST, detail=why, named=named)
     if here is None:
         return Entry(removed, PULL, detail=removed.digests[0], named=named)
-    # Where the engine does not tell platforms, nobody knows of one that is missing.
+    # If the engine does not report platforms, a missing one is unknown.
     absent = tuple(p for p in removed.platforms if here.platforms and p not in here.platforms)
     if digests and absent:
         detail = f"it is here, without {', '.join(absent)}"

@@ -1,8 +1,8 @@
-"""A clean in several rounds, until as much of the disk is free as was asked for.
+"""Clean in several rounds, until the target of free disk space is reached.
 
-The figures of a plan are the engine's, and the disk may gain less: a sparse file, layers that
-build cache holds too. So the containers of a plan go first, the disk is measured, and the rest is
-planned anew; and where the disk still lacks something in the end, that is planned anew as well.
+The figures of a plan are the engine's, and the disk may gain less: a sparse file, layers that build
+cache holds too. So the containers of a plan go first, the disk is measured, and the rest is planned
+again. If bytes are still missing in the end, another round is planned.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Survey a host: what is on it, how it was used, and what a clean of a policy would take."""
+"""Survey a host: its objects, their use, and what a clean with a policy would remove."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def look(session: Session, policy: Policy, *, sizes: bool = False, whole: bool =
 def _prepared(
     host: Host, inventory: Inventory, policy: Policy, *, layers: bool, weigh: bool
 ) -> Inventory:
-    """The inventory with all that this policy takes, whatever the plan will be."""
+    """The inventory with everything that this policy may need, for any plan."""
     tagged = policy.target is not None or policy.takes.tagged != "none"
     if tagged:
         inventory = host.date_tagged(inventory)

@@ -1,4 +1,4 @@
-"""Finding images that are corrupted: each is exported as the engine would, and held to its digests.
+"""Find damaged images: export each from the engine, and compare it with its digests.
 
 Images that share layers are exported together, so that a layer comes once. Where such an export
 shows damage it is asked for again in halves, until it is known which images are damaged.
@@ -19,6 +19,7 @@ from holystone.engine.transport.http import Connection
 from holystone.operations.digest_check import Damage, Findings, check, first_missing, misnamed
 from holystone.operations.image_archive import Archive, read_archive
 from holystone.operations.workers import side_by_side
+from holystone.outside.text import words_of
 from holystone.planner.inventory import Image
 
 OK = "ok"
@@ -33,7 +34,7 @@ _ROUNDS_BESIDE = 2
 """How often other images are exported to tell which layer is damaged."""
 _NOT_FOUND = 404
 _NO_DAMAGE = ("no space left", "disk quota", "too many open files", "cannot allocate memory")
-"""An engine that says this has troubles of its own, and has not told of the image."""
+"""With these words an engine reports its own trouble, and nothing about the image."""
 _CANNOT_EXPORT = "empty export - not implemented"
 """What a classic engine says of an image without layers (moby ``image/tarexport/save.go``)."""
 
@@ -250,7 +251,7 @@ class Verifier:
             return read_archive(connection.receive_pieces(), self._moved), "", status
         except OSError as error:
             raise ProtocolError(
-                f"the connection broke in the middle of an export: {error.strerror or error}"
+                f"the connection broke in the middle of an export: {words_of(error)}"
             ) from None
         finally:
             with self._lock:

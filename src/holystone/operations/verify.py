@@ -1,6 +1,6 @@
-"""Find images that are damaged, and mend them where a registry can.
+"""Find damaged images, and repair them from a registry.
 
-Each image is exported as the engine would, and every layer and config held against its digest.
+Each image is exported from the engine, and every layer and config is compared with its digest.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Verification:
 MayTakeCache = Callable[[int, int], bool]
 """Whether a repair may remove so many build cache records, of so many bytes, as well."""
 Progress = Callable[[int, int], AbstractContextManager[Watcher]]
-"""Makes what is told how far it is with so many images, of about so many bytes."""
+"""Makes the callbacks for progress with so many images, of about so many bytes."""
 
 
 def verify(
@@ -168,7 +168,7 @@ def _entries(
     results: Mapping[str, Entry],
     mended: Mended | None,
 ) -> tuple[Entry, ...]:
-    """What is told of each image, the damaged ones first."""
+    """The result of each image, the damaged ones first."""
     entries = []
     for told in results.values():
         if told.result == DAMAGED:

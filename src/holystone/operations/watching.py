@@ -1,4 +1,4 @@
-"""How an operation tells a face how far its pulls are."""
+"""How an operation reports the progress of its pulls to a face."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The policy of one operation: the owner's configuration, and what this call asks for beyond it."""
+"""The policy of one operation: the owner's configuration, and the options of this call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Do work on threads side by side, in order, and end it in an orderly way on Ctrl-C.
+"""Do work on threads in parallel, and end it in an orderly way on Ctrl-C.
 
 Only the main thread gets Ctrl-C, and at any moment: also while it starts threads. So the threads
 themselves keep account of what is under way, and none of them is joined. They are daemons: a
@@ -240,7 +240,7 @@ class Crew(_Pool[Job]):
         return (job[0].kind, job[0].id) in self.results
 
     def _abandon(self) -> None:
-        """Report the jobs under way as unknown: nobody waits for their answers."""
+        """Report the jobs under way as unknown: their answers are not waited for."""
         with self.changed:
             self.abandoned = True
             jobs = [each for each in self.under_way if not self._is_settled(each)]

@@ -1,1 +1,1 @@
-"""What comes from outside is hostile until it is cleaned: texts, files, the home folder."""
+"""Make input from outside safe: texts, files, the home folder."""

@@ -13,7 +13,7 @@ NOWHERE = "/dev/null"
 def home(environ: Mapping[str, str]) -> str:
     """``HOME``, else what the passwd database says; empty where neither has an absolute path.
 
-    A relative one is passed over: files would be read from, and written into, whatever folder the
+    A relative one is ignored: files would be read from, and written into, any folder that the
     command runs in, which may be somebody else's checkout.
     """
     told = environ.get("HOME", "")

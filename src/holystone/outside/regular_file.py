@@ -1,7 +1,7 @@
 """Read a regular file of at most so many bytes: nothing blocks, and nothing fills the memory.
 
-Whoever names a file may mean, or be made to mean, a FIFO that nobody writes to, a device without
-end or a socket.
+The name of a file can lead, also by an attack, to a FIFO without a writer, an endless device or a
+socket.
 """
 
 from __future__ import annotations

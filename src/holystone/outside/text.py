@@ -1,12 +1,12 @@
 """Text from outside, made safe: the one place that decides what may reach a terminal or log.
 
-Names, labels, build steps, job IDs, file names and the words of engines and registries come from
-other people. None of them may move the cursor of a terminal, hide or turn around what is read, add
-a line, open a section of a GitLab log, or give a command to GitHub's runner or Azure's agent, which
-read them from the log of whoever prints the text.
+Names, labels, build steps, job IDs, file names and messages of engines and registries come from
+other people. None of them may move the cursor of a terminal, hide or reverse text, add a line or
+open a section of a GitLab log. None may give a command to GitHub's runner or Azure's agent, which
+read commands from the log of a job.
 
-``safe`` is for one such text, ``safe_lines`` for whole output and messages, which have lines of
-their own: every command writes through it. ``safe_json`` is for JSON, which stays equal when read.
+``safe`` is for one such text. ``safe_lines`` is for whole output and messages with several lines:
+every command writes through it. ``safe_json`` is for JSON, which stays equal when read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LONGEST = 4000
 """Characters of a text that are shown."""
 
 _INVISIBLE = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
-"""What Python calls printable and nobody sees."""
+"""Invisible characters that Python calls printable."""
 _HIDDEN = dict.fromkeys(map(ord, _INVISIBLE), "?")
 _NAMES = (
     "add-mask|add-matcher|add-path|echo|endgroup|group|remove-matcher|save-state|set-env|"
@@ -38,8 +38,8 @@ _SUSPECT = re.compile(r"[^\n\t -~]|::|##|section_")
 def safe(text: str, longest: int = LONGEST) -> str:
     """The text on one line, without control characters and commands to CI systems, cut if too long.
 
-    White space becomes a space. A control character, a character that nobody sees or that changes
-    the direction of others, and half of a surrogate pair become ``?``. A command gets a space in.
+    White space becomes a space. A control character, a character that is invisible or changes the
+    direction of others, and half of a surrogate pair become ``?``. A command gets a space in it.
     """
     text = _printable(_cut(text, longest))
     start = text.lstrip()
@@ -74,7 +74,7 @@ def said(error: BaseException) -> str:
 
 
 def safe_json(text: str) -> str:
-    """JSON in ASCII with nothing in it that a log takes for a command; the same when it is read.
+    """JSON in ASCII without text that a CI log would run as a command; the same when it is read.
 
     Outside of strings JSON has none of these characters in a row.
     """
@@ -107,7 +107,7 @@ def _line(line: str, colour: bool) -> str:  # noqa: FBT001 - of this file alone
 
 
 def _cut(text: str, longest: int) -> str:
-    """The text without its middle where it is too long: of a message the end has the mend."""
+    """The text without its middle if it is too long: the end of a message says what to do."""
     more = len(text) - longest
     if more <= 0:
         return text

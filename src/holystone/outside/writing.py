@@ -1,7 +1,7 @@
 """Files written whole or not at all, and never through a link: every file a command makes.
 
-A folder may be one that others write to as well. A link that somebody put there would have the
-command overwrite what the link leads to, with the rights of whoever runs it.
+Other users may write to the folder too. Through a link that one of them put there, the command
+would overwrite another file with the rights of its own user.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def replace(path: str, text: str, *, executable: bool = False) -> None:
 def rewrite(path: str, text: str) -> None:
     """Give a file another content; its rights stay, and its owner where that may be set.
 
-    A link counts where it leads to a file of its own folder. Raises OSError, ValueError.
+    A link is followed if it leads to a file in the folder of the link. Raises OSError, ValueError.
     """
     home = os.path.join(os.path.realpath(os.path.dirname(path) or "."), "")
     real = os.path.realpath(path)

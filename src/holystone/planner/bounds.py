@@ -1,6 +1,6 @@
-"""How far the bytes that the disk gains may lie from the sum of a plan's steps.
+"""Bounds: how far the bytes that the disk gains may differ from the sum of a plan's steps.
 
-The engine's interface does not tell all of them, and some storage drivers store in their own way.
+The engine's interface does not report all bytes, and some storage drivers store in other ways.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _containerd_slack(
 
 
 def block_slack(inventory: Inventory, going: Sequence[Image], others: int) -> Slack:
-    """How much more comes free since the engine keeps files of its own for each object that goes.
+    """How much more comes free because the engine has its own files for each removed object.
 
     ``others`` is how many build cache records and containers go. That makes nothing an estimate:
     it counts only where the objects are many.

@@ -1,8 +1,8 @@
 """Which build cache records go: the budget, oldest use first, leaves first.
 
-BuildKit keeps results in a tree (a record's parents are the steps it was made from) and can only
-delete a record no other record stands on. The ancestors of a recently used record are therefore
-kept with it, which is also what the next build needs.
+BuildKit keeps results in a tree: a record's parents are the steps it was made from. It can only
+delete a record from which no other record was made. So the ancestors of a recently used record stay
+with it; the next build needs them too.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class CacheJudgement:
             return shared(record) and (not copies or of_base_image(record))
 
         self.counted = {r.id: r.size for r in inventory.cache if not held(r)}
-        """Bytes of each record that takes space of its own."""
+        """Bytes of each record that takes extra space."""
         self.total = sum(self.counted.values())
         self.rulings: dict[str, Ruling] = {}
         """Those of the records that go; see ``rule_rest``."""
@@ -73,13 +73,13 @@ class CacheJudgement:
                 self.cut(leaf, reason)
 
     def oldest_leaf(self) -> CacheRecord | None:
-        """The record used longest ago of those that may go and that no other stands on."""
+        """The least recently used record that may go and from which no other record was made."""
         while self._leaves and self._leaves[0][1] in self.rulings:
             heapq.heappop(self._leaves)
         return self._by_id[self._leaves[0][1]] if self._leaves else None
 
     def cut(self, record: CacheRecord, reason: Reason) -> None:
-        """Let a leaf of the tree go; what it stood on may become a leaf."""
+        """Let a leaf of the tree go; its parents may become leaves."""
         self.rulings[record.id] = (True, (reason,))
         self.order.append(record.id)
         self.total -= self.counted.get(record.id, 0)
@@ -89,7 +89,7 @@ class CacheJudgement:
                 self._add_leaf(self._by_id[parent])
 
     def keep(self, records: Iterable[CacheRecord]) -> None:
-        """Keep records that were cut, with all that they stand on."""
+        """Keep records that were cut, with all their ancestors."""
         for record in records:
             del self.rulings[record.id]
             self.total += self.counted.get(record.id, 0)

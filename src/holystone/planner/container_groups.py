@@ -15,13 +15,13 @@ _CI_JOB = "com.gitlab.gitlab-runner."
 _SWARM = "com.docker.swarm."
 """How the labels begin that Swarm puts on the containers of its tasks."""
 _ONE_OFF = "com.docker.compose.oneoff"
-"""``True`` on what ``docker compose run`` made: nothing starts that again."""
+"""``True`` on containers of ``docker compose run``: nothing starts these again."""
 _OF_A_CONTAINER = (
     _ONE_OFF,
     "com.docker.compose.container-number",
     "com.docker.compose.config-hash",
 )
-"""What compose labels containers with and, unlike the project, not the images it builds."""
+"""A label that compose puts on containers but not, like the project, on images it builds."""
 
 
 class Group(NamedTuple):
@@ -32,7 +32,7 @@ class Group(NamedTuple):
     id: str
     name: str
     starts_again: bool
-    """Whether somebody may start the whole of it again once all its containers have stopped."""
+    """Whether the whole group may be started again once all its containers have stopped."""
 
 
 _COMPOSE = "compose project"
@@ -73,7 +73,7 @@ def groups_of(container: Container, of_image: Labels) -> list[Group]:
 
 
 def is_of_ci_job(container: Container) -> bool:
-    """Whether a CI runner made it for a job, after which nobody needs it."""
+    """Whether a CI runner made it for a job; it is not needed after that job."""
     return any(key.startswith(_CI_JOB) for key in container.labels)
 
 
@@ -112,7 +112,7 @@ class Groups:
         return None
 
     def stopped(self, container: Container) -> list[tuple[Group, list[Container]]]:
-        """The groups that somebody may start again as a whole, with all that would start."""
+        """The groups that may be started again as a whole, with all containers that would start."""
         return [
             (group, self._starting[group.kind, group.id])
             for group in self._of.get(container.id, ())

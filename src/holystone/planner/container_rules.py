@@ -1,8 +1,8 @@
-"""Which containers go: all of a host together, since one may need another or be a part of a group.
+"""Which containers go: decided for all together, since one may need another or be in a group.
 
-In use comes first, then what is protected, then what a container that stays needs, then the group
-that is alive, then what was made to be started again, then exit codes, the level and age. What
-stays for any reason keeps what it needs, and its group, until nothing changes any more.
+The order of the rules: in use, protected, needed by a container that stays, in a running group,
+made to be started again, exit codes, the level, age. A container that stays for any reason keeps
+its group and the containers it needs; this repeats until nothing changes.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class ContainerJudgement:
         rulings: dict[str, Ruling] = {}
         alive: dict[str, tuple[Group, Container]] = {}
         rubbish: dict[str, Ruling] = {}
-        """Of what neither is in use nor protected nor has a group that is alive."""
+        """Containers that are not in use, not protected and not in a running group."""
         for each in containers:
             if own := self._by_itself(each):
                 rulings[each.id] = own
@@ -78,7 +78,7 @@ class ContainerJudgement:
         return rulings
 
     def _with_its_group(self, container: Container, staying: Mapping[str, bool]) -> Ruling:
-        """Why a container stays that nothing but another member of its group holds."""
+        """Why a container stays only because of another member of its group."""
         for group, members in self.groups.stopped(container):
             for member in members:
                 if member.id in staying and member.id != container.id:
@@ -86,7 +86,7 @@ class ContainerJudgement:
         return keep(Rule.STOPPED_GROUP)
 
     def _by_itself(self, container: Container) -> Ruling | None:
-        """The ruling on what is in use or protected, or None."""
+        """The ruling on a container that is in use or protected, else None."""
         if not container.idle:
             return keep(Rule.IN_USE, state=container.state)
         if container.state == "created":
@@ -124,7 +124,7 @@ class ContainerJudgement:
         return [each for each in dict.fromkeys(known) if each and not each.startswith("sha256:")]
 
     def _as_rubbish(self, container: Container) -> Ruling:
-        """The ruling on what nothing running needs: whether it was made to be started again."""
+        """The ruling on a container that no running one needs: whether it may be started again."""
         takes, rules = self.policy.takes, self.policy.containers
         made_to_stay = self._made_to_stay(container)
         groups = self.groups.stopped(container)
@@ -156,7 +156,7 @@ class ContainerJudgement:
         return True, (gone, *(Reason(Rule.STOPPED_GROUP, _named(group)) for group, _ in groups[:1]))
 
     def _made_to_stay(self, container: Container) -> Reason | None:
-        """The reason to think that somebody will start this container again, or None."""
+        """The reason to expect that this container will be started again, or None."""
         if container.state == "dead" or is_of_ci_job(container):
             return None
         image = self.images.get(container.image_id)
@@ -191,7 +191,7 @@ class ContainerJudgement:
         return None
 
     def _end(self, container: Container) -> float | None:
-        """When it stopped, or was made where it never ran; None where nothing tells."""
+        """When it stopped, or was made if it never ran; None if unknown."""
         if container.state == "created":
             return container.created or None
         if container.finished is not None:

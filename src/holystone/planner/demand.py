@@ -1,10 +1,10 @@
-"""How soon each reference will be asked for again, as far as its past tells.
+"""Predict from its past how soon each reference will be requested again.
 
-The next use of a reference is as far off as its uses lie apart, plus as long as it has been idle:
-``rate = 1 / (gap + idle)``. A reference that is new has no gap to go by and is believed to be used
-once a day; one whose repository got a newer tag since its last use is probably done with. And what
-was asked for together before will be again: when one image of a pipeline starts, the others come
-within minutes. ``docs/explanation/eviction.md`` has the measurements behind the numbers.
+The expected time to the next use is the mean interval between uses plus the idle time: ``rate = 1 /
+(gap + idle)``. A new reference counts as used once a day. If its repository got a newer tag since
+its last use, a reference is probably outdated. References that were requested together will be
+requested together again: when one image of a pipeline starts, the others follow within minutes.
+``docs/explanation/eviction.md`` has the measurements behind the numbers.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from holystone.planner.names import repository
 from holystone.planner.usage import SAME_USE, Followers, Use
 
 TOGETHER = 600.0
-"""Seconds within which the images of one pipeline are asked for."""
+"""Seconds within which the images of one pipeline are requested."""
 FORGOTTEN_AT = 20
 """At so many uses all counts of a reference are halved."""
 _TRACE = 0.01
-"""A count below this is dropped. What came along but once in a hundred uses still tells."""
+"""A count below this is dropped. One in a hundred uses still has a meaning."""
 
 
 class Company:
-    """The references of one host, and what comes with them."""
+    """The references of one host, and the references requested with them."""
 
     def __init__(self, known: Mapping[str, Followers] | None = None) -> None:
         self.uses: dict[str, float] = {}
@@ -58,19 +58,19 @@ class Company:
         return list(changed)
 
     def resume(self, last: Mapping[str, float]) -> None:
-        """Take up what is under way, by when each reference was last used."""
+        """Find the pipelines under way, from the last use of each reference."""
         newest = max(last.values(), default=0.0)
         under_way = [(at, name) for name, at in last.items() if at >= newest - TOGETHER]
         self.recent = deque(sorted(under_way))
 
     def followers(self, reference: str) -> Followers:
-        """What is known of the company of a reference."""
+        """How often each other reference followed a reference."""
         return Followers(self.uses.get(reference, 0.0), self.counts.get(reference, {}))
 
     def expected(self, now: float, last: Callable[[str], float]) -> dict[str, float]:
-        """The chance of each reference to be asked for in the course of what is under way.
+        """The chance of each reference to be requested by a pipeline under way.
 
-        ``last`` tells when a reference was last used: what has come already comes no more.
+        ``last`` returns when a reference was last used: one that has come is not expected again.
         """
         self._forget(now)
         missing: dict[str, float] = {}
@@ -91,18 +91,18 @@ class Company:
 
 
 USUAL_GAP = 86400.0
-"""Seconds between the uses of a reference of which too little is known to tell."""
+"""Assumed seconds between the uses of a reference with too few recorded uses."""
 SUCCEEDED = 0.15
 """What remains of the rate of a tag when a newer one of its repository is used instead."""
 SPEED = 12_500_000.0
-"""Bytes a second that come from a registry of which nothing is known: 100 Mbit/s."""
+"""Bytes a second from a registry whose speed is unknown: 100 Mbit/s."""
 SOON = 2500.0
-"""Seconds within which what is certain to come with another image counts as coming."""
+"""Seconds within which an image that is certain to follow another one is expected."""
 
 
 @dataclass(slots=True)
 class Repository:
-    """What the tags of one repository have in common: when the newest of them was first used."""
+    """A repository: when the newest of its tags was first used."""
 
     newest: float = 0.0
 
@@ -128,14 +128,14 @@ class Habit:
         self.repository.newest = max(self.repository.newest, use.first)
 
     def rate(self, now: float) -> float:
-        """Uses a second to expect, what its company adds aside."""
+        """Expected uses a second, without the part of pipelines under way."""
         idle = max(self.last, now)
         rate = 1 / (idle - self.begins)
         return rate * SUCCEEDED if self.repository.newest > self.last else rate
 
 
 class Habits:
-    """The references of one host. Grows as it is told of uses."""
+    """The references of one host. Grows with each use."""
 
     def __init__(
         self,
@@ -154,7 +154,7 @@ class Habits:
             self.company.resume({name: habit.last for name, habit in self.known.items()})
 
     def know(self, reference: str, use: Use) -> Habit:
-        """Take what is remembered of the uses of a reference, in place of what was known."""
+        """Replace the known uses of a reference by the stored ones."""
         habit = self.known.get(reference)
         if habit is not None:
             habit.take(use)
@@ -174,14 +174,14 @@ class Habits:
         return self.know(reference, use)
 
     def seen(self, reference: str, at: float) -> Habit:
-        """Take a sign that a reference was wanted, which may not have been a use of its own."""
+        """Take a sign that a reference was wanted, which may not count as a separate use."""
         habit = self.known.get(reference)
         if habit is None:
             return self.know(reference, Use(at, at))
         return habit if at <= habit.last else self.know(reference, habit.use.until(at))
 
     def soon(self, now: float) -> dict[str, float]:
-        """What comes with the images that were asked for just now, and the rate that this adds."""
+        """The references expected with those just requested, and the rate that this adds."""
         chances = self.company.expected(now, self._last)
         return {reference: chance / SOON for reference, chance in chances.items()}
 

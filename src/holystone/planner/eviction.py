@@ -1,10 +1,10 @@
-"""What goes beyond the level where the disk must have more free: least valuable first.
+"""Evict images and build cache beyond the level, least valuable first, until enough is free.
 
-Tagged images that nothing but the level keeps and build cache within its budget are given up one
-at a time until just enough comes free, each time that whose bytes are worth the least: see
-``planner.ranking``. Of the build cache it is always the leaf that was used longest ago. An image
-goes together with the build cache that holds its layers too, since only both free them. In the end
-what turns out not to be needed is kept after all, images before build cache.
+Tagged images that only the level keeps, and build cache within its budget, are evicted one at a
+time until just enough comes free. Each time the object goes whose bytes are worth the least: see
+``planner.ranking``. Of the build cache the least recently used leaf goes. An image goes together
+with the build cache that also holds its layers, since only both free them. In the end objects that
+are not needed for the target are kept again, images before build cache.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _THIS_RUN = 60.0
 
 
 class _Choice(NamedTuple):
-    """An image that is given up with the records that hold its layers, or a record by itself."""
+    """An image to evict with the records that hold its layers, or a record alone."""
 
     image: Image | None
     records: Sequence[CacheRecord]
@@ -37,7 +37,7 @@ class _Choice(NamedTuple):
 
 
 class Relief:
-    """Lets more go than the level takes: gives up one image or cache record after the other."""
+    """Evicts one image or cache record after the other, beyond the level."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Relief:
         self.freed = 0
         self.choices: list[_Choice] = []
         self.cut: set[str] = set()
-        """IDs of the records that were given up."""
+        """IDs of the evicted records."""
         self.by_id = {image.id: image for image in inventory.images}
         # Nameless steps of a build go with the last image on them: they hold nothing of their own.
         staying = [
@@ -114,7 +114,7 @@ class Relief:
             self._ask_ahead(sum(at is not None and self.now - at < _THIS_RUN for at in asked))
 
     def _give_up_next(self) -> bool:
-        """Give up what is worth least; False where nothing is left that may go."""
+        """Evict the least valuable object; False if no object is left that may go."""
         entry = self.ranking.least(self.now)
         record = self.cache.oldest_leaf()
         worth = NEVER if entry is None else self.ranking.value(entry, self.now)
@@ -193,7 +193,7 @@ class Relief:
         self.cache.cut(record, self._reason(prospects_of_record(record, freed, self.now)))
 
     def _can_stay(self, choice: _Choice, needed: int) -> bool:
-        """Keep what was given up, if enough comes free without it."""
+        """Keep an evicted object if enough comes free without it."""
         wanted = {record.id for record in choice.records}
         pieces = () if choice.image is None else self.pieces[choice.image.id]
         wanted |= self.companions.holding(part for part, _ in pieces)
@@ -224,7 +224,7 @@ class Relief:
 
 
 class Stored:
-    """Who holds each layer and blob while a plan is being looked for: images and cache records.
+    """The holders of each layer and blob during eviction: images and cache records.
 
     Each change answers its bytes: a part comes free with its last holder.
     """
@@ -300,7 +300,7 @@ class _Companions:
         layers_of: RecordLayers,
         stays: Callable[[CacheRecord], object],
     ) -> None:
-        """``stays``: whether a record stays whatever image goes."""
+        """``stays``: whether a record stays, no matter which image goes."""
         self.by_id = {record.id: record for record in records}
         self._of_layer: defaultdict[Hashable, list[str]] = defaultdict(list)
         self._children: defaultdict[str, list[str]] = defaultdict(list)
@@ -311,7 +311,7 @@ class _Companions:
                 self._children[parent].append(record.id)
         kept = [record.id for record in records if stays(record)]
         self.staying = {record.id for record in self.below(kept, self.by_id)}
-        """IDs of the records that stay, and of all that they stand on."""
+        """IDs of the records that stay, and of all their ancestors."""
 
     def holding(self, layers: Iterable[Hashable]) -> set[str]:
         """IDs of the records that may hold one of these layers."""

@@ -1,10 +1,10 @@
-"""Patterns with ``*`` and ``?``, matched in a time that grows with text times pattern at most.
+"""Match patterns with ``*`` and ``?`` in a time of at most text length times pattern length.
 
-A regular expression with several ``*`` in it tries every way to share a text out between them. Here
-a pattern whose stars all match any text is matched part by part, each part at the first place where
-it fits, which is right because a later star takes whatever is left. Where a pattern has ``?``, or
-stars that stay inside one part of a path, all places it can be at are followed at once, as the bits
-of a number.
+A regular expression with several ``*`` tries every way to divide a text between them. Here a
+pattern whose stars all match any text is matched part by part, each part at the first place where
+it fits. That is correct because a later star matches the rest. If a pattern has ``?``, or stars
+that stay inside one part of a path, all its possible places are followed at once, as the bits of a
+number.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which layers and blobs images and build cache records hold.
 
-A layer is stored once however many images hold it, and is deleted with its last holder
+A layer is stored once, even if many images hold it, and is deleted with its last holder
 (moby ``layer/layer_store.go``: layers are counted by chain ID). So the bytes of a set of images
 are never the sum of the bytes of the images.
 """

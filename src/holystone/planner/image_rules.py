@@ -1,7 +1,7 @@
-"""Which images go: in use, then protected, then what the level takes, then grace, then removal.
+"""Which images go. Order of the rules: in use, protected, the level, grace, removal.
 
-One image is judged at a time, those built on others before them: a parent cannot go before its
-children, which the engine would refuse.
+Images are judged one at a time, children before parents: the engine refuses to remove a parent
+before its children.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class Judgement:
     def doubtful(self, image: Image) -> bool:
         """Whether an image may go only if its registry, which was not asked, says that it has it.
 
-        False for all images where a deep clean takes them whatever the registry says.
+        False for all images if a deep clean takes them without regard to the registry's answer.
         """
         return self._doubt(image) is _UNASKED and not self.gives_up_local
 
@@ -219,7 +219,7 @@ class Judgement:
         return self.retained.judge(image, (what, idle), age_of(self._arrival(image)[1], self.now))
 
     def _held_at_any_level(self, image: Image) -> Reason | None:
-        """What keeps a named image that is not in use and not protected, whatever the level."""
+        """What keeps a named image at every level, if it is not in use and not protected."""
         if children := self.kept_children[image.id]:
             return Reason(Rule.PARENT, {"children": children})
         return too_young(*sign(image, self.usage), self.policy.grace.tagged, self.now)

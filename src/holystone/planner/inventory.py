@@ -1,4 +1,4 @@
-"""What is on the host at one moment: immutable records; sizes in bytes, times in UTC seconds."""
+"""The objects on a host at one moment: immutable records; sizes in bytes, times in UTC seconds."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class Container(NamedTuple):
     volumes: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     started_from: str = ""
-    """The reference it was made with, whatever that means now; empty where it was not asked."""
+    """The reference it was made with, which may mean another image now; empty if not asked."""
     restart: str = ""
     """Its restart policy: ``no always unless-stopped on-failure``; empty where it was not asked."""
     needs: tuple[str, ...] = ()

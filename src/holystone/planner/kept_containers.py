@@ -1,6 +1,6 @@
 """The containers that tools keep for themselves and start again: one table, each row with a source.
 
-A stopped one is no rubbish: it is a cluster, a development environment or a warm builder that its
+A stopped one is still needed: it is a cluster, a development environment or a warm builder that its
 owner turned off. ``docs/reference/kept-containers.md`` shows the table.
 """
 

@@ -1,8 +1,8 @@
-"""Which objects of a host a user means by a name, a reference, an ID or the start of one.
+"""Find the objects of a host by a name, a reference, an ID or the start of one.
 
-Every function answers a list, so that the caller can tell none from one from ambiguous. Exact
-matches come before looser ones: an object called ``cafe`` wins over an ID that starts with it.
-Patterns and the ends of names count where nothing else does.
+Every function returns a list, so that the caller sees whether the text means no object, one or
+several. Exact matches come before looser ones: an object called ``cafe`` wins over an ID that
+starts with it. Patterns and the ends of names count only if nothing else matches.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ _CLOSE = 0.78
 _BEHIND = 0.15
 """What is less close than the best by so much is not what was meant."""
 _LONGEST = 200
-"""Of a longer word nobody meant another one."""
+"""A longer word is not taken for a typing error."""
 
 
 def meant_in_part(images: Sequence[Image], text: str) -> list[Image]:

@@ -1,9 +1,9 @@
 """Many patterns at once: which of them match a text, without trying each one.
 
-A pattern is filed under a piece that every text has which it matches: how the text starts, or a few
-neighbouring characters in it; of all such pieces under the one that the fewest patterns share. A
-text is held against the patterns only that are filed under its own pieces, so that 40,000 patterns
-cost an image little more than 40.
+Every text that a pattern matches contains certain pieces: its start, or a few neighbouring
+characters. The pattern is stored under the piece that the fewest patterns share. A text is compared
+only with the patterns stored under its own pieces, so 40,000 patterns cost an image little more
+than 40.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the owner of a host wants. An empty policy is the protective default.
+"""The policy of a host's owner. An empty policy is the protective default.
 
 Sizes are bytes, durations seconds. ``config`` makes it from ``holystone.toml`` and the options.
 """
@@ -16,22 +16,22 @@ _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
 
 
 class Takes(NamedTuple):
-    """What a level takes. Whatever it says, nothing that is in use or protected goes."""
+    """What a level takes. No setting here lets an object go that is in use or protected."""
 
     containers: bool = True
     stopped_groups: bool = False
     """Compose projects and pods whose containers have all been stopped."""
     untagged: bool = True
     tagged: str = "none"
-    """``none``; ``retention``: what the retention rules let go; ``all``: whatever is unused."""
+    """``none``; ``retention``: what the retention rules let go; ``all``: everything unused."""
     build_cache: str = "budget"
     """``none``, ``budget`` (down to its limits) or ``all``."""
     networks: bool = False
     volumes: bool = False
     """Those that ``VolumeRules`` lets go."""
     everything: bool = False
-    """Also what was made to be used again: containers that tools keep for themselves, those with a
-    restart policy, networks made by hand."""
+    """Also objects made to be used again: containers that tools keep, containers with a restart
+    policy, networks made by hand."""
 
 
 TAKES: Mapping[str, Takes] = {

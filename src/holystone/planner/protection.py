@@ -1,4 +1,4 @@
-"""What must never go, whatever the level: the owner's protection, leases, ``pruneFilters``."""
+"""Objects that never go, at any level: the owner's protection, leases, ``pruneFilters``."""
 
 from __future__ import annotations
 

@@ -1,11 +1,9 @@
-"""Which image to give up next: the one whose bytes are worth the least to keep.
+"""Rank images for eviction: the image whose bytes are worth the least goes first.
 
-What keeping an image is worth is the time that giving it up will cost: how often it will be asked
-for again, times the seconds that a job then waits, for each byte that comes free. A layer that an
-image alone holds here, and that references to images long gone would need as well, is worth half
-of theirs on top. Layers that others hold do not come free and do not count.
-
-An image that no reference means any more has no future and goes first.
+The value of an image is the expected waiting time without it: the expected requests a second, times
+the seconds that a job then waits, for each byte that comes free. If references to removed images
+would also need a layer that only this image holds, half of their value is added. Layers that other
+images hold do not come free and do not count. An image without a reference goes first.
 """
 
 from __future__ import annotations
@@ -212,7 +210,7 @@ class Ranking:
 
     def _find_wanted(self, entry: Entry) -> list[tuple[Habit, int]]:
         sizes: dict[str, int] = {}
-        # Of most images no layer is wanted by what is gone, and that is told quickest.
+        # For most images no removed image wants one of their layers; this is the quickest check.
         pieces = entry.pieces if self._absent else ()
         for piece, size in pieces:
             if piece in self._absent and self._held[piece] < 2 * _HOLDER:

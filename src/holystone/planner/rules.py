@@ -1,7 +1,7 @@
-"""The rules that let volumes and networks go or keep them, and what all rules share.
+"""The rules for volumes and networks, and the parts that all rules share.
 
 A ruling is ``(remove, reasons)`` for one object. Rules are asked in the order of safety: in use,
-then protected, then what the level leaves alone, then grace, and only then removal.
+protected, kept by the level, grace, and only then removal.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ _TOOL_NAMES = (
     # https://github.com/woodpecker-ci/woodpecker/blob/main/pipeline/frontend/yaml/compiler/compiler.go
     "wp_*",
 )
-"""Names of networks that CI jobs make for themselves without a label that says so."""
+"""Names of networks that CI jobs make for themselves without a label of their tool."""
 
 
 def made_by_tool(network: Network) -> bool:

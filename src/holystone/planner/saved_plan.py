@@ -1,7 +1,7 @@
-"""A plan that was agreed on earlier, held against the host as it is now: that and nothing else.
+"""Apply a saved plan to the host as it is now: no object outside the plan goes.
 
-What changed or was used since stays, and so does what a plan of that level would not have in it by
-now: in use, leased, protected, or held by something that was not in the plan.
+Objects that changed or were used since stay. Objects that a new plan of that level would keep stay
+too: in use, leased, protected, or held by an object outside the plan.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from holystone.planner.usage import Key, Since, Usage
 from holystone.planner.verdict import Plan, Reason, Rule, Verdict
 
 State = tuple[str | int | float | None, ...]
-"""What an object looked like; another one afterwards means that somebody had to do with it."""
+"""The state of an object; another state later means that the object was used or changed."""
 
 
 class Agreed(NamedTuple):

@@ -1,7 +1,7 @@
-"""How many bytes the disk gains when objects go, and how sure that is.
+"""How many bytes the disk gains when objects go, exact or with bounds.
 
 A layer comes free with its last holder. Images hold layers, and on the classic store build cache
-records do as well: there the last of both frees it, whichever that is.
+records too: there the last of both frees it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def free(
 ) -> Freed:
     """The bytes each image and record frees when exactly these go, images first, in this order.
 
-    The sum is what they free in whatever order. An image whose layers are not known counts with
+    The sum is the same in any order. An image whose layers are not known counts with
     its whole size, and may free nothing; one of those that stays may hold what the others
     are thought to free, as far as its own size goes. ``shares`` is ``shares_of_records``, where
     the caller has it.
@@ -123,7 +123,7 @@ def freed_by_record(record: CacheRecord, *, copies: bool, blobs: RecordBlobs | N
 
     There a record is an unpacked copy and a compressed one, and an image shares the compressed one
     alone. Where ``blobs`` does not tell which that is, half of the record is assumed. On the
-    classic store a record that shares its layer with an image has nothing of its own: see
+    classic store a record that shares its layer with an image has no separate bytes: see
     ``LayerHolders``.
     """
     if not copies:
@@ -238,7 +238,7 @@ class _Prefixes:
         """The content of an image above its topmost layer that others hold.
 
         Others hold a layer where ``count`` is more than ``own``. Two sets of images on one stack
-        then free the same in whatever order.
+        then free the same in any order.
         """
         content = image.content_size
         # Layers may be unknown; an artifact, which has none, may share its blobs with another.

@@ -1,4 +1,4 @@
-"""Where the whole disk went: what the engine tells of, what lies beside that, and all the rest."""
+"""What uses the disk: objects the engine reports, its other files, and all the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of the past of the objects on a host, and of what jobs said they will need."""
+"""The recorded use of the objects on a host, and the leases of jobs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Use(NamedTuple):
     """The beginning of the first use that was seen."""
     last: float
     """When it was last seen in use."""
-    # A tuple has a method of that name, which nobody calls on one of these.
+    # A tuple has a method of that name, which is not used on these records.
     count: int = 1  # type: ignore[assignment]
     gap: float | None = None
     """The running mean of the times from one beginning to the next, the newest with a weight of
@@ -121,7 +121,7 @@ def age_of(since: float | None, now: float) -> float | None:
 
 
 def sign(image: Image, usage: Usage) -> tuple[str, float | None]:
-    """What last showed that anybody had to do with an image, in words, and when (UTC seconds).
+    """The latest sign that an image was used or wanted, in words, and its time (UTC seconds).
 
     A pull is both an arrival and a use: then it arrived. Before holystone saw the image for the
     first time it cannot know of any use, so that counts too.
@@ -137,7 +137,7 @@ def sign(image: Image, usage: Usage) -> tuple[str, float | None]:
 
 
 def arrival(image: Image, usage: Usage, *, step: bool = False) -> tuple[str, float | None]:
-    """What last told that an image came here or was wanted, and when (UTC seconds).
+    """The latest sign that an image came here or was wanted, and its time (UTC seconds).
 
     The latest of: when it came, by an event or by the engine's files; when it last got a tag.
     A build date says nothing of that: who builds an image may set it. Only that of a ``step`` of a

@@ -1,4 +1,4 @@
-"""What a plan is made of: rules and reasons, verdicts, ordered steps, exact bytes."""
+"""The parts of a plan: rules and reasons, verdicts, ordered steps, exact bytes."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class Plan:
     """IDs of images that a registry should be asked about: they stay until it says that it has
     them, or go for good."""
     target_free: int | None = None
-    """How many bytes of the disk are to be free in the end; None where nobody asked for that."""
+    """The bytes of the disk that must be free in the end; None without a target."""
     notes: tuple[Note, ...] = ()
     """What the engine did not tell of the host, so that it is bounded or left alone."""
     partial: bool = False

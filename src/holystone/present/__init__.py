@@ -1,4 +1,4 @@
-"""What people and programs read: text, JSON, CI logs. Works on values, never on the engine.
+"""Output for people and programs: text, JSON, CI logs. Works on values, never on the engine.
 
 A command opens its output once, asks for a text or a document, and writes it::
 

@@ -1,4 +1,4 @@
-"""Names and short IDs of the objects of one listing, no two of them alike."""
+"""Unique names and short IDs for the objects of one listing."""
 
 from __future__ import annotations
 

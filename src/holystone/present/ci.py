@@ -1,8 +1,8 @@
 """CI logs: collapsible sections for GitLab and GitHub, and GitHub's Markdown step summary.
 
-GitLab reads section marks from the job log, GitHub workflow commands at the start of lines.
-Names on a host may come from somebody else's job: ``outside.text`` sees to it that what they
-contain never acts as such a mark.
+GitLab reads section marks from the job log, GitHub workflow commands at the start of lines. Names
+on a host may come from other people's jobs: ``outside.text`` makes sure that they never act as such
+a mark.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def images_stored(images: Sequence[Image], shares: dict[str, Share | None]) -> S
 def cache_bytes(inventory: Inventory, only: Collection[str] | None = None) -> CacheBytes:
     """The bytes of the build cache, or of the records with these IDs, by what holds them.
 
-    On the containerd image store a record holds bytes of its own beside a blob that it shares with
+    On the containerd image store a record holds separate bytes beside a blob that it shares with
     images, which the images count.
     """
     records = [r for r in inventory.cache if only is None or r.id in only]

@@ -1,4 +1,4 @@
-"""What objects, amounts and times are called in text."""
+"""Format objects, amounts and times as text."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def name_of(verdict: Verdict, short: Callable[[str], str] = short_id) -> str:
         names = [short_reference(name, short) for name in verdict.names]
         return ", ".join(names) or short(verdict.id)
     name = safe(" ".join(verdict.names)) or short(verdict.id)
-    # An anonymous volume is called by 64 hexadecimal digits, and nobody reads them.
+    # The name of an anonymous volume is 64 hexadecimal digits, which are hard to read.
     return short(name) if verdict.kind == "volume" and is_hash(name) else name
 
 

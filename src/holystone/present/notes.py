@@ -1,4 +1,4 @@
-"""What the engine did not tell of a host, in words: the one place that renders notes."""
+"""Render notes: facts that the engine did not report. The one place for their words."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A line on a terminal while work runs: how far it is, how many bytes, how long. rich draws it.
+"""A progress line on a terminal: steps done, bytes, time. rich draws it.
 
-It is drawn only where a person watches, and only once the work has taken half a second.
+It is drawn only on an interactive terminal, and only after half a second of work.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bytes pulled against budget as a picture: a line for each order, and the lower bound."""
+"""Draw bytes pulled against budget: a line for each eviction policy, and the lower bound."""
 
 from __future__ import annotations
 

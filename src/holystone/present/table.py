@@ -1,8 +1,8 @@
-"""Tables that fit: columns give way, the last one goes below its row where it has no room.
+"""Tables that fit the width: columns shrink; the last one goes below its row if there is no room.
 
-On a terminal a cell that is too long is cut in its middle, so that no two of a column look alike;
-where no cut does that, it is told in full on several lines. Elsewhere nothing is cut or broken:
-someone may search the text.
+On a terminal a cell that is too long is cut in its middle, so that all cells of a column differ. If
+no cut can do that, the cell is shown in full on several lines. Elsewhere nothing is cut or broken,
+so that the text can be searched.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from holystone.present.terminal import Look
 GAP = 2
 INDENT = 2
 _LEAST_PROSE = 24
-"""With fewer columns than this a sentence is better read on a line of its own."""
+"""With fewer columns than this a sentence is better read on a separate line."""
 _GOOD_PROSE = 40
 """Columns a sentence is given, where it needs them, before the others get all they could use."""
 _WIDEST = 60
@@ -45,7 +45,7 @@ class Column(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A cell with a style of its own."""
+    """A cell with its own style."""
 
     text: str
     style: str = ""

@@ -1,4 +1,4 @@
-"""What a stream can show: colour, width, Unicode, and whether a person is there to answer."""
+"""What a stream can show: colour, width, Unicode, and whether a person can answer a question."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ _UNAUTHORIZED = 401
 
 
 class RegistryError(Exception):
-    """A registry gave no answer, or let nobody in; says which, and why."""
+    """A registry gave no answer, or refused access; names the registry and the reason."""
 
 
 class Registry:
@@ -67,7 +67,7 @@ class Registry:
         """The header that lets in, by repository."""
 
     def open(self, method: str, repository: str, path: str, headers: Mapping[str, str]) -> Any:
-        """The answer, whatever its status, its body still to be read and closed.
+        """The answer with any status; its body must still be read and closed.
 
         Raises RegistryError where there is none.
         """

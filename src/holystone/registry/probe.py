@@ -2,7 +2,7 @@
 
 Docker has ``GET /distribution/{name}/json`` for that. Podman lacks it; its
 ``GET /libpod/manifests/{name}/json`` asks the registry for any image, with the logins of Podman
-itself (it passes no others on), and answers 404 whatever is wrong.
+itself (it passes no others on), and answers 404 to every problem.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _NO_SUCH_CALL = ("page not found", "is not supported")
 _SINGLE = "treating single images as manifest lists is not implemented"
 """How Podman ends when the registry sent a manifest of OCI for one platform, which it quotes."""
 _SHOWN = 160
-"""How much of an error is told."""
+"""Characters of an error that are shown."""
 
 
 class Answer(NamedTuple):

@@ -1,4 +1,4 @@
-"""Pulling images, with progress; and naming those that came by digest where that moves no tag."""
+"""Pull images with progress; tag images pulled by digest, unless that would move a tag."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
 from holystone.engine.client import Client
-from holystone.engine.errors import EngineError, EngineRefused, ProtocolError
+from holystone.engine.errors import EngineError, EngineRefused, ProtocolError, connection_broke
 from holystone.engine.parse import full_id
 from holystone.engine.remove import references
 from holystone.engine.transport.http import Connection, read_json
@@ -96,10 +96,7 @@ class Puller:
             raise
         except OSError as error:
             self._check()
-            raise ProtocolError(
-                f"the connection broke while pulling {reference}: {error.strerror or error}. "
-                "Is the engine being restarted?"
-            ) from None
+            raise connection_broke(f"while pulling {reference}", error) from None
         finally:
             with self._lock:
                 if connection in self._under_way:

@@ -1,10 +1,10 @@
 """Whether a pull of an image would succeed: its registry has the manifest and every blob of it.
 
-The engine's own question to a registry (``/distribution``) is answered by the manifest alone, and a
-registry that was cleaned, or whose disk failed, may lack a layer. So the registry is asked from
-here as well, with the user's login: for the manifests, each held to its digest, and for the first
-byte of each blob. (``HEAD`` would do in theory. Registries that keep blobs elsewhere answer it with
-an address that takes no ``HEAD``, and one whose disk lost a blob answers from what it remembers.)
+The engine's own request (``/distribution``) checks only the manifest, but a registry that was
+cleaned, or whose disk failed, may lack a layer. So the registry is asked from here as well, with
+the user's login: for the manifests, each held to its digest, and for the first byte of each blob.
+(``HEAD`` would do in theory. Registries that keep blobs elsewhere answer it with an address that
+takes no ``HEAD``, and one whose disk lost a blob answers from what it remembers.)
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Pullable(NamedTuple):
     why: str = ""
     """Why it would fail; empty where it would not."""
     unheard: bool = False
-    """Whether that is because a registry gave no answer, or let nobody in."""
+    """Whether the cause is a registry that gave no answer or refused access."""
 
 
 class _Lacking(Exception):
@@ -71,7 +71,7 @@ class _Asked:
         documents = {self.reference.digest}
         manifests = [top]
         if "manifests" in top:
-            # Of an index those that are here; all of them where no platform is told.
+            # Of an index the platforms that are here; all if the platforms are unknown.
             listed = [each for each in top.get("manifests") or () if isinstance(each, dict)]
             of_platforms = [each for each in listed if _platform(each) in image.platforms]
             digests = [str(each.get("digest")) for each in of_platforms or listed]

@@ -1,1 +1,1 @@
-"""Recorded use of a host, replayed under other budgets and other orders of giving images up."""
+"""Simulate eviction policies and budgets on the recorded use of a host."""

@@ -1,4 +1,4 @@
-"""The budget that recorded use recommends, and what it would have cost and saved last week."""
+"""Recommend a budget from recorded use; what it would have cost and saved last week."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Room(NamedTuple):
     other: int
     """What everything but images takes now."""
     largest: int
-    """The largest image of the past: the next pull must fit, whatever is held already."""
+    """The largest image of the past: the next pull must fit beside all other images."""
     weight: float = 1.0
     """What a byte of a layer takes of the disk: more than one where a copy as it came lies beside
     it, compressed."""

@@ -1,10 +1,9 @@
-"""How few bytes any order must pull: the layer-level PFOO-L bound.
+"""The least bytes that any eviction policy must pull: the layer-level PFOO-L bound.
 
 PFOO-L (Berger, Beckmann, Harchol-Balter: "Practical Bounds on Optimal Caching with Variable Object
-Sizes", 2018) lets go of everything but this: to spare the next pull of a layer, its bytes must lie
-on the disk from one use to the next, and in all uses together no more can lie there than the
-budget times the uses. Cheapest first, by the time between two uses, the last one in part, is the
-best that can be had for that. First uses have to be pulled in any case.
+Sizes", 2018) keeps only one constraint: to avoid the next pull of a layer, its bytes must be on the
+disk from one use to the next, and over all uses their sum is at most the budget times the uses. The
+best choice keeps the shortest intervals first, the last one in part. First uses are always pulled.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which budgets are worth a replay, and the one from which more disk gains little."""
+"""Choose the budgets to replay, and find the one above which more disk gains little."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The simulated host: whole images, layers counted once, and an order that says what goes."""
+"""The simulated host: whole images, layers counted once, and an eviction policy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Order:
     """
 
     def due(self, now: float, asked: int, host: Host) -> Iterable[int]:  # noqa: ARG002
-        """The images that go before ``asked`` is used, whatever the budget. Never ``asked``.
+        """The images that go before ``asked`` is used, with any budget. Never ``asked``.
 
         Each is taken off the host as soon as it is named.
         """
@@ -113,7 +113,7 @@ class Host:
 def replay(
     trace: Trace, order: Order, limit: int | None, count: Callable[[int], None] | None = None
 ) -> Host:
-    """The host after all uses of the trace. ``count`` is told, now and then, how many more."""
+    """The host after all uses of the trace. ``count`` gets the number of further uses, at times."""
     host = Host(trace, order, limit)
     references = trace.references
     uses = zip(trace.use_times, trace.use_references, trace.use_images, strict=True)

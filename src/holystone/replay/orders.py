@@ -1,4 +1,4 @@
-"""The orders that can be replayed, by name: what decides which images a simulated host gives up."""
+"""The eviction policies that can be replayed, by name."""
 
 from __future__ import annotations
 

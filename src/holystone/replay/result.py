@@ -1,4 +1,4 @@
-"""What a replay tells: of the trace, and of each order under each budget."""
+"""The results of a replay: about the trace, and about each policy with each budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many budgets and orders replayed side by side, in a process for each core."""
+"""Replay many budgets and policies in parallel, in a process for each core."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Replays:
 
     def uses_done(self) -> int:
         """How many uses have been replayed so far, in all jobs together."""
-        # Without the lock: whoever shows progress must not wait for a worker that was killed.
+        # Without the lock: the display of progress must not wait for a worker that was killed.
         return self._uses_here + (self._uses.get_obj().value if self._uses else 0)
 
     def curve(self, order: str) -> list[tuple[int, int]]:
@@ -129,7 +129,7 @@ class Replays:
 
 
 def run_job(trace: Trace, count: Callable[[int], None] | None, job: Job) -> Replayed:
-    """Replay one job; ``count`` is told of uses as they are done."""
+    """Replay one job; ``count`` gets the number of uses as they are done."""
     kind = ORDERS[job.order]
     limit = job.budget_bytes if kind.budget == KEPT else None
     host = replay(trace, kind.make(trace, job.budget_bytes), limit, count)

@@ -1,12 +1,12 @@
-"""Recorded use of a host: a trace read and checked, and written.
+"""Recorded use of a host: read, check and write a trace.
 
 A trace has one JSON object a line, in time order, plain or compressed by gzip::
 
     {"kind":"image","id":0,"layers":[["digest", bytes], …]}
     {"kind":"use","time":unix seconds,"ref":"node:23-alpine","image":0}
 
-An image stands before its first use. It may have ``"created"``, the date it was built in unix
-seconds. Other fields are passed over.
+An image comes before its first use. It may have ``"created"``, its build date in unix seconds.
+Other fields are ignored.
 """
 
 from __future__ import annotations
@@ -100,8 +100,8 @@ def written(
 
     ``images`` has the layers of each image, bottom first: digest and bytes. ``uses`` are the time
     in UTC seconds, the reference that was asked for and the image behind it, in time order; with
-    True after that where the image had to be pulled. That is said as ``"pulled": true``, for
-    whoever holds the pulls of a replay against those that were made; reading passes it over.
+    True after that where the image had to be pulled. That is written as
+    ``"pulled": true``, to compare the pulls of a replay with the real ones; reading ignores it.
     ``created`` has the dates of build that are known.
     """
     numbers: dict[str, int] = {}
@@ -130,7 +130,7 @@ def _line(record: dict[str, Any]) -> str:
 
 
 def _unpacked(stream: Any, *, packed: bool) -> AbstractContextManager[Any]:
-    """The stream itself, or what is packed in it: its name says so, or its first bytes do."""
+    """The stream, unpacked if its name or its first bytes show that it is compressed."""
     packed = packed or stream.peek(len(_GZIP)).startswith(_GZIP)
     return gzip.open(stream, "rb") if packed else nullcontext(stream)
 

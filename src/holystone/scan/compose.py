@@ -1,6 +1,6 @@
-"""The images of compose files: of services that are not built here, ``.env`` filled in.
+"""The images of compose files: of services that are not built here, with variables from ``.env``.
 
-The shell's own variables are left out of it: they are those of whoever runs this, not of the host.
+Variables of the user's shell do not count: they are not those of the host.
 """
 
 from __future__ import annotations
@@ -126,9 +126,9 @@ class Composes:
     def _other(
         self, file: _File, path: Scalar, env_files: list[Scalar] | None = None
     ) -> _File | None:
-        """Another compose file that this one names; None where it cannot be read, which is told.
+        """Another compose file that this one names; None if it cannot be read, which is noted.
 
-        One that is included has variables of its own beside those of this one.
+        An included file has its own variables as well as those of this one.
         """
         written = self._expanded(file, path)
         if written is None:
@@ -194,7 +194,7 @@ class Composes:
         return None if nothing else value
 
     def _once(self, place: Place, why: str) -> None:
-        """Note what is wrong, however many services it is wrong for."""
+        """Note a fault once, even if several services have it."""
         if not any(each.place == place for each in self.learned.troubles):
             self.learned.trouble(place, why)
 

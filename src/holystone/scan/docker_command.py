@@ -1,4 +1,4 @@
-"""What a docker command line asks for: images, builds, compose files. Also of Podman and nerdctl.
+"""Find the images, builds and compose files in a command line of docker, Podman or nerdctl.
 
 Only options that take no value are listed: almost all others take one, new ones too.
 """

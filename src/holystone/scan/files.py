@@ -1,4 +1,4 @@
-"""Files: which of a repository are read, as what, and their text, within limits."""
+"""Find the files of a repository to read, their kind, and their text within limits."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def kind_of(path: str) -> str:
 def walk(folder: str, fault: Callable[[str, str], None]) -> Iterator[str]:
     """The files below a folder, sorted, without those of others; links to folders are left.
 
-    ``fault`` is told of a folder that cannot be listed, and where there are too many files.
+    ``fault`` is called for a folder that cannot be listed, and if there are too many files.
     """
     left = MOST_ENTRIES
 
@@ -90,7 +90,7 @@ def is_below(path: str, root: str) -> bool:
 def read_text(path: str, roots: Sequence[str] | None = None) -> str:
     """The text of a file in one of these folders. Raises Unreadable, without a word of the file.
 
-    A repository may be anybody's: what it names is read with the rights of whoever reads it.
+    A repository is not trusted: the files that it names are read with the rights of the user.
     """
     if not inside(path, roots):
         raise Unreadable("it leads out of the repository, and is not read")

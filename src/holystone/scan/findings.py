@@ -1,4 +1,4 @@
-"""What is learned of files: the images they ask for, what was left out, what cannot be read."""
+"""The findings of a scan: images, references left out, files that cannot be read."""
 
 from __future__ import annotations
 
@@ -115,8 +115,8 @@ class Learned:
 def normal(written: str) -> str:
     """A reference as it is to be protected. Raises InvalidReference.
 
-    Without tag and digest docker asks for ``latest``. What is asked for by digest has no tag on
-    the host, whatever tag is written before the digest.
+    Without tag and digest docker asks for ``latest``. An image requested by digest has no tag on
+    the host, even if a tag is written before the digest.
     """
     reference = parse(written).complete
     return (reference._replace(tag="") if reference.digest else reference).familiar

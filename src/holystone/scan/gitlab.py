@@ -1,7 +1,7 @@
 """The images of GitLab pipelines: what jobs, services and their scripts use, variables filled in.
 
-A variable is filled in where the files give it a plain value: globally, in the job, in its rules
-or in ``parallel:matrix``. What the project or a schedule sets is not in the files.
+A variable is filled in if the files give it a plain value: globally, in the job, in its rules or in
+``parallel:matrix``. Variables of the project or of a schedule are not in the files.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class Pipeline:
     """The configuration of one pipeline."""
 
     def __init__(self, learned: Learned, root: str, seen: Callable[[str], object]) -> None:
-        """``root`` is the folder of the repository; ``seen`` is told of each file read."""
+        """``root`` is the folder of the repository; ``seen`` is called for each file read."""
         self.learned = learned
         self.root = root
         self.seen = seen
@@ -58,7 +58,7 @@ class Pipeline:
         """Real paths of the files whose includes are being read."""
         self._includes = 0
         self._files: dict[str, str] | None = None
-        """What includes may match, by its path below the root; None while nobody asked."""
+        """Files that includes may match, by path below the root; None until they are needed."""
         self._steps = _MOST_STEPS
 
     def load(self, path: str) -> None:
@@ -182,7 +182,7 @@ class Pipeline:
                 self.learned.unreadable(path, fault, f"included in {include.place}")
 
     def local_paths(self, include: Scalar) -> list[str]:
-        """The files of this repository that an include names; what it cannot name is told."""
+        """The files of this repository that an include names; an invalid name is noted."""
         written = include.text
         if "://" in written:
             self.learned.leave(written, include.place, ELSEWHERE, _NOT_HERE)
@@ -215,7 +215,7 @@ class Pipeline:
         return inside
 
     def _too_many(self, place: Place) -> bool:
-        """Count one more include, or file of one; the first too many is told."""
+        """Count one more include, or file of one; the first too many is noted."""
         self._includes += 1
         if self._includes == 1 + 2 * MOST_INCLUDES:
             why = f"this pipeline includes more than {MOST_INCLUDES} files"

@@ -1,4 +1,4 @@
-"""What to protect: the images of everything that is read, each once, with all its places."""
+"""Propose images to protect: those of all files that were read, each once, with its places."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Lines of a repository that prune its Docker host, and what is to stand in their place.
+"""Find lines of a repository that prune its Docker host, and the lines to replace them.
 
-A prune at the end of a job takes what the next one needs: ``docker system prune -a`` the base
-images, ``docker builder prune`` the warm build cache.
+A prune at the end of a job removes objects that the next one needs: ``docker system prune -a`` the
+base images, ``docker builder prune`` the warm build cache.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _FOLDERS = re.compile(
     r"|\.?githooks)/[^/]+"
 )
 _SAID = " || echo HOLYSTONE DID NOT CLEAN THIS HOST"
-"""A clean that fails is told, and does not end the job. Plain words mean the same in any quotes."""
+"""A failed clean is reported, and does not end the job. Plain words mean the same in any quotes."""
 _NOT_ALONE = "more than this command stands in its line, or around it"
 _QUIET = r"(?:[ \t]*(?:[&12]?>[ \t]*/dev/null\b|2>&1))*"
 _MAY_FAIL = r"(?:[ \t]*\|\|[ \t]*(?:true|:)(?!\w))?"
@@ -115,7 +115,7 @@ class PruneFile(NamedTuple):
     after: str
     lines: tuple[PruneLine, ...]
     is_link: bool
-    """A link may lead out of the repository: it is told and not changed."""
+    """A link may lead out of the repository: it is listed and not changed."""
 
     @property
     def replaced(self) -> tuple[PruneLine, ...]:

@@ -1,7 +1,7 @@
-"""Where a file has commands of sh that stand alone in their line.
+"""Find commands of sh that stand alone on their line in a file.
 
-Only there can one command take the place of another without a look at what is around it: nothing
-takes its exit code as a condition, no other host runs it, and it is no text of something else.
+Only there is it safe to replace a command without a look at its context: its exit code is no
+condition, no other host runs it, and it is not part of another text.
 """
 
 from __future__ import annotations

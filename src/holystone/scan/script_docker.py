@@ -1,4 +1,4 @@
-"""What the docker commands of scripts come to: images, Dockerfiles, compose files."""
+"""Find the images, Dockerfiles and compose files in the docker commands of scripts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The images that shell scripts ask docker for: ``docker pull``, ``run``, ``build``, ``compose``.
 
-A script is read, not run. Plain assignments, loops over written words, ``cd`` and scripts of the
-same repository are followed; what only a run can tell is left out.
+A script is read, not run. Plain assignments, loops over literal words, ``cd`` and scripts of the
+same repository are followed; values that only a run can know are left out.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ class Scripts(DockerNotes):
             _Reader(self, place.file).read(text, place.line, scope)
 
     def count(self, place: Place) -> bool:
-        """Count one more command; False where there were too many, which is told once."""
+        """Count one more command; False if there were too many, which is noted once."""
         self.left -= 1
         if self.left == -1:
             self.learned.trouble(place, "scripts are not read from here on: they are too long")
         return self.left >= 0
 
     def called(self, words: Sequence[str], scope: Scope, *, certain: bool) -> None:
-        """Learn of a script of this repository; ``certain``: whatever it looks like."""
+        """Read a script of this repository; ``certain``: also if it does not look like one."""
         try:
             paths = [path for word in words[:1] for path in scope.path(word)]
         except NoValue:

@@ -1,7 +1,7 @@
 """The commands of a shell script: words as they are written, with their lines.
 
-Nothing is run and nothing filled in. What is no shell script in full, as text between ``{{ }}``,
-still gives the commands around it.
+Nothing is run and no variable is filled in. If parts are not shell, such as text between ``{{ }}``,
+the commands around them are still found.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Variables and the folder of a shell script, as the commands up to a place leave them."""
+"""Variables and the current folder of a shell script at one place in it."""
 
 from __future__ import annotations
 

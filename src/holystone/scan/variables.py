@@ -1,4 +1,4 @@
-"""Variables in a text, filled in as the program does that reads the file; never by a guess."""
+"""Fill in the variables of a text as the program that reads the file does; never guess."""
 
 from __future__ import annotations
 

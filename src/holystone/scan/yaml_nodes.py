@@ -1,7 +1,7 @@
 """YAML as values that know their line: anchors, merge keys and tags resolved, within limits.
 
-Only PyYAML's events are used. No object is made of what a file says, an alias stands for the one
-value it names, and a file that is huge, deep or holds itself is told instead of followed.
+Only PyYAML's events are used. No object is constructed from a file. An alias refers to the one
+value it names. A file that is huge, deep or contains itself is reported and not followed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Scalar(NamedTuple):
 
     text: str
     kind: str
-    """``str``, ``int``, ``float``, ``bool``, ``null``, ``template``, or a tag of its own."""
+    """``str``, ``int``, ``float``, ``bool``, ``null``, ``template``, or another tag."""
     place: Place
     literal: bool = False
     """Whether it is a block that keeps its lines, which begin after that of its key."""
@@ -50,7 +50,7 @@ class Items(NamedTuple):
 
     values: tuple[Value, ...]
     tag: str
-    """``seq``, or a tag of its own: ``!reference``."""
+    """``seq``, or another tag: ``!reference``."""
     place: Place
 
 

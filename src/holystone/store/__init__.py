@@ -1,4 +1,4 @@
-"""What holystone remembers between runs, in one SQLite file."""
+"""The data that holystone keeps between runs, in one SQLite file; and its errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class StoreError(Exception):
 
 
 class LockHeld(Exception):
-    """Somebody else holds the lock of a host, and went on holding it."""
+    """Another run holds the lock of the host, and went on holding it."""
 
     def __init__(self, holder: Any) -> None:
         """``holder`` is a ``lock.Holder``."""

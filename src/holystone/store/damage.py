@@ -1,4 +1,4 @@
-"""Set a damaged file aside, and copy what can still be read of it into a new one."""
+"""Set a damaged file aside, and copy its readable rows into a new one."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def set_aside(folder: str, inode: int | None) -> tuple[str, dict[str, int]]:
 def _rescued(place: Folder, aside: str) -> dict[str, int]:
     """Begin the new file with what can be read of the damaged one; answers how many rows of what.
 
-    While nobody else can open it: numbers of runs must not be given twice.
+    Call it while no other process can open the file: no run number may be given twice.
     """
     try:
         place.secure(aside, make=False)

@@ -1,4 +1,4 @@
-"""Read and write the database: opened at first use, mended or set aside where it is damaged."""
+"""Read and write the database: open it at first use, repair it or set it aside if it is damaged."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Database:
         self._unread_until = 0.0
 
     def exists(self) -> bool:
-        """Whether there is anything to read; also where there is no folder: reading says so."""
+        """Whether there may be data; True without a folder too: reading then gives the error."""
         return self._opened is not None or not self.folder or self._may_be_there()
 
     def read(self, action: Callable[[sqlite3.Connection], T], nothing: T | EllipsisType = ...) -> T:
@@ -164,7 +164,7 @@ class Database:
             self.warn(message)
 
     def _may_be_there(self) -> bool:
-        """Whether there is a file; also where nobody can tell, as where this user may not look."""
+        """Whether there is a file; also if that is unknown, since this user may not look."""
         try:
             os.lstat(self.path)
         except (FileNotFoundError, NotADirectoryError):
@@ -174,7 +174,7 @@ class Database:
         return True
 
     def _is_replaced(self) -> bool:
-        """Whether somebody removed the open file, or set it aside and began another one."""
+        """Whether the open file was removed, or set aside and replaced by another one."""
         try:
             return self._opened is not None and os.lstat(self.path).st_ino != self._opened.inode
         except FileNotFoundError:

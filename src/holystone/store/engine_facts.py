@@ -1,7 +1,7 @@
-"""What is remembered of an engine and around it, apart for each engine.
+"""Stored facts about an engine and its registries, separate for each engine.
 
-What it said of itself, when containers were first seen stopped, what registries said of images and
-how fast images came from them.
+They are the engine's own information, when containers were first seen stopped, the answers of
+registries about images, and the speeds of registries.
 """
 
 from __future__ import annotations

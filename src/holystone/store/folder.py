@@ -1,8 +1,8 @@
-"""The state folder and its files, opened so that no stranger can put anything in their way.
+"""Open the state folder and its files so that other users cannot redirect or replace them.
 
-Every part of the path, and every file, is opened without following a link that somebody else made,
-and its owner is checked. A folder that a group may write, with the setgid bit, is shared: each
-member of the group is trusted, and the files are the group's.
+Every part of the path, and every file, is opened without following a link of another user, and its
+owner is checked. A folder that a group may write, with the setgid bit, is shared: each member of
+the group is trusted, and the files are the group's.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _ENTER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class UnsafeError(StoreError):
-    """Somebody who is not trusted could change what is in the state folder, or has done so."""
+    """An untrusted user could change the content of the state folder, or has done so."""
 
 
 class Found(NamedTuple):
@@ -106,7 +106,7 @@ class Folder:
         return file
 
     def secure(self, name: str, *, make: bool) -> Found | None:
-        """Check a file that SQLite will open, and make it where it is missing and ``make`` says so.
+        """Check a file that SQLite will open; create a missing one if ``make`` is true.
 
         Answers which one it is; None where there is none. It is not opened: to close it again
         would end the locks that this process has on it. Raises OSError, UnsafeError.
@@ -162,7 +162,7 @@ class Folder:
 
 
 def open_folder(path: str, *, make: bool = True) -> Folder:
-    """The state folder, made for this user alone where it is missing and ``make`` says so.
+    """The state folder; a missing one is created for this user alone if ``make`` is true.
 
     Raises OSError, and UnsafeError where a user who is not trusted could put files into it, or
     another folder in its place.

@@ -1,4 +1,4 @@
-"""Image facts by image ID, apart for each engine.
+"""Image facts by image ID, separate for each engine.
 
 Stacks of layers are kept as a tree, each layer once with the one below it, so a host of a
 thousand images on a few bases stays small and quick to read.

@@ -1,7 +1,7 @@
-"""The leases once more, in a plain file beside the database; and those of the other users.
+"""A copy of the leases in a plain file beside the database; and the leases of other users.
 
-Other users read them here: a database of somebody else is not to be opened. And they are still
-known where the database is damaged. The database decides; the file is written with it, or neither.
+Other users read the file, since they must not open this user's database. It also keeps the leases
+if the database is damaged. The database decides; both are written, or neither.
 
 The files of others are looked for in root's folder; in the usual one below the home folder of each
 user that the passwd database lists; and below each folder in ``/home``. A user who names another
@@ -160,7 +160,7 @@ class Others:
     def current(self, now: float) -> tuple[Lease, ...]:
         """Those that have not ended, the first to end first."""
         if not self._stuck:
-            # In a thread of its own: a folder of somebody else must not hold up a clean.
+            # In a separate thread: a folder of another user must not delay a clean.
             looking = threading.Thread(target=self._look, args=(now,), daemon=True)
             looking.start()
             looking.join(_PATIENCE)

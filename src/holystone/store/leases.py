@@ -1,4 +1,4 @@
-"""Leases: a job's word that it will need an image, so that no clean takes it meanwhile."""
+"""Leases: a job reserves an image, and no clean removes it meanwhile."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _current(database: sqlite3.Connection, now: float) -> list[Lease]:
 
 def _lease(row: Sequence[object]) -> Lease:
     written, until, job = row
-    # What RETURNING tells of a whole number is an integer, whatever the column's type.
+    # RETURNING gives a whole number as an integer, for any type of column.
     if not (isinstance(written, str) and isinstance(until, float | int) and isinstance(job, str)):
         raise TypeError(f"lease {written!r}")
     return Lease(written, float(until), job)

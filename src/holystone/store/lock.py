@@ -1,7 +1,7 @@
 """One run at a time on an engine: a lock that says who holds it.
 
-It is a lock of the kernel on a file in the state folder, so it ends with its holder however that
-ends: a file that was left behind blocks nobody.
+It is a kernel lock on a file in the state folder. It ends with its holder, even a killed one: a
+leftover file blocks no other run.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class HostLock:
     ) -> Held:
         """Take the lock, and write down who has it. Raises LockHeld.
 
-        Where it is held, ``on_wait`` is told by whom, once, and it is waited for at most so long.
+        If another run holds it, ``on_wait`` gets the holder once, and this waits at most so long.
         A folder where nothing can be locked is warned of, and nothing is locked.
         """
         started = time.monotonic()
@@ -132,7 +132,7 @@ class HostLock:
         return Held(file, waited=waited)
 
     def holder(self) -> Holder | None:
-        """Who holds it now; None where nobody does, or that cannot be told."""
+        """Who holds it now; None if it is free or the holder is unknown."""
         try:
             with open_folder(self.folder, make=False) as folder:
                 file = folder.open(self.name, os.O_RDONLY)
@@ -167,7 +167,7 @@ def _wait(
     wait_seconds: float,
     on_wait: Callable[[Holder], None] | None,
 ) -> float:
-    """Lock the file; answers how long that took, 0 where nobody had it."""
+    """Lock the file; returns how long that took, 0 if it was free."""
     told = False
     while True:
         try:

@@ -154,5 +154,5 @@ long a run that has ended is looked at again for what became of its removals, nu
 ``used`` are the summaries: what a plan reads. ``watch.events`` is in nanoseconds, as engines count.
 ``past_use`` is the log of single uses, which only an export reads, by the ``watch`` of its engine;
 ``last_use`` is the latest row of it that names a reference or an image, ``past_reference.image``
-the image that was behind it then. ``past_image.layers`` is JSON, and null where nobody told them
+the image that was behind it then. ``past_image.layers`` is JSON, and null if they were not read
 yet: as long as the image is here the tables ``image`` and ``layer`` may."""

@@ -1,4 +1,4 @@
-"""Open the SQLite file of a state folder, made or brought up to date as needed.
+"""Open the SQLite file of a state folder; create or migrate it as needed.
 
 Readers and a writer do not wait for one another (write-ahead log); a second writer waits up to five
 seconds.

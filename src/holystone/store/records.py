@@ -1,4 +1,4 @@
-"""What the ledger tells of past runs: bytes, and times as UTC seconds."""
+"""Records of past runs: sizes in bytes, times in UTC seconds."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Removals that nobody told the end of: settled by what is left of their objects.
+"""Settle removals without a result: look whether their objects still exist.
 
-A run that was killed, or whose engine went away, leaves removals behind that were asked for and got
-no answer (``unknown``), and one that was killed also some that it never came to.
+A run that was killed, or whose engine went away, leaves removals that were requested and got no
+answer (``unknown``). A killed run also leaves some that it never requested.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ place in it."""
 
 
 class _Open(NamedTuple):
-    """A run some of whose removals nobody knows the end of."""
+    """A run with removals whose result is unknown."""
 
     id: int
     started: float
@@ -81,7 +81,7 @@ def close_killed(
     looked_at: float,
     is_under_way: Callable[[int], bool] = lambda _: False,
 ) -> None:
-    """Settle what nobody knows the end of, by what is there; close the runs that were killed.
+    """Settle removals without a result by a look at their objects; close killed runs.
 
     ``looked_at`` is when the inventory was asked for. A run that was heard of since is left alone,
     and so is one whose process, by its ID, ``is_under_way``.

@@ -1,4 +1,4 @@
-"""A run under way: what it means to remove is written first, and what became of it after."""
+"""A run under way: record its planned removals first, and then the result of each."""
 
 from __future__ import annotations
 

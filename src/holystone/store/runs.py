@@ -1,4 +1,4 @@
-"""The runs that are remembered: begin one, close killed ones, and read what each removed."""
+"""Stored runs: begin one, close killed ones, and read what each removed."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Runs:
         )
 
     def settle(self, inventory: Inventory, looked_at: float) -> None:
-        """Settle the removals on this engine that nobody knows the end of, by what is there.
+        """Settle the removals without a result on this engine by a look at their objects.
 
         ``looked_at`` is when the inventory was asked for: what was asked of the engine since stays
         as it is, and so does a run that is under way. Never fails: it warns.

@@ -1,9 +1,8 @@
-"""Which rows make sense, and how to go on without the others.
+"""Check the rows of the database, and continue without invalid ones.
 
 What each column can hold follows from its declared type and ``RULES``. A reader asks for its tables
-once (``check``). A row that makes no sense costs itself and nothing else: it is removed, or passed
-over where nothing can be written. Of a run, and of what it removed, the row stays with the columns
-that can be read.
+once (``check``). Only an invalid row itself is lost: it is removed, or ignored if nothing can be
+written. A row of a run or of a removal stays with its readable columns.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The store: what is remembered between runs of images and their use, of runs, leases and pulls."""
+"""The store: stored facts about images and their use, runs, leases and pulls."""
 
 from __future__ import annotations
 

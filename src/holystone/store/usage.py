@@ -1,7 +1,7 @@
-"""What is remembered of use, apart for each engine: a summary of each object and reference.
+"""Recorded use, separate for each engine: a summary of each object and reference.
 
-Plans read the summaries alone; single uses go to the log beside them (``use_log``). What a look at
-a host changes is worked out in ``usage.sighting``.
+Plans read only the summaries; single uses go to a log (``use_log``). ``usage.sighting`` computes
+the changes after a look at a host.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _MOST_REFERENCES = 10_000
 """Builds that tag each result anew make any number of them."""
 _OWN_KEPT_FOR = 2 * 86400.0
 _PULL_LASTS = 6 * 3600.0
-"""How long a pull of our own can last whose end nobody wrote down."""
+"""The longest time of a pull by holystone whose end was not recorded."""
 _SLACK = 2.0
 """Seconds by which the clocks of an engine and of this machine may differ."""
 _USE = "SELECT id, first, last, count, gap, began FROM used WHERE engine = ? AND kind = ?"
@@ -202,7 +202,7 @@ def _forget_gone(database: sqlite3.Connection, engine: str, present: Collection[
 
 
 def _forget_references(database: sqlite3.Connection, engine: str, before: float) -> None:
-    """Forget references that nobody has used for long, and the oldest of far too many."""
+    """Forget references that were not used for long, and the oldest of far too many."""
     of = "FROM used WHERE engine = ?1 AND kind = 'reference'"
     (count,) = database.execute(f"SELECT count(*) {of}", (engine,)).fetchone()
     if count > _MOST_REFERENCES:

@@ -1,7 +1,7 @@
-"""The log of single uses, with the layers of the images used: kept when those are long gone.
+"""The log of single uses, with the layers of the images, also of removed ones.
 
-Only an export reads it. It is cut where it is too old or too long, oldest first; what it told
-stays in the summaries.
+Only an export reads it. Entries that are too old or too many are cut, oldest first; the summaries
+still count them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class PastImage(NamedTuple):
 
     layers: Layers
     created: float
-    """When it was built, UTC seconds; 0 where nobody knows."""
+    """When it was built, UTC seconds; 0 if unknown."""
 
 
 class PastUse(NamedTuple):
@@ -108,7 +108,7 @@ def engines(database: sqlite3.Connection) -> list[tuple[str, str]]:
 def images(database: sqlite3.Connection, engine: str) -> dict[int, PastImage]:
     """The images that the log of an engine names, by number; a layer has one size in all of them.
 
-    One whose layers nobody ever asked for is told as one layer of its own.
+    An image whose layers were never read counts as one separate layer.
     """
     with decoding(database, "past_image", "image", "layer"):
         rows = database.execute(

@@ -1,1 +1,1 @@
-"""Who used which image when: told by events, by the engine's history, and remembered."""
+"""Which images were used when: from events and the engine's history, and stored."""

@@ -1,9 +1,8 @@
-"""How images came here: when, by which names, from which registry, and when they got a tag.
+"""When images came here, by which names, from which registry, and when they got a tag.
 
-When a tagged image last got a tag is asked once for the tags that it has, then remembered: only an
-inspection tells it. It changes when a tag is put on the image, of which the list tells where the
-tag is another one, and an event where it is the same. Where events may be missing, every image is
-asked again.
+Only an inspection reports when a tagged image last got a tag. It is read once for the tags of the
+image, then stored. A new tag shows in the list of images; the same tag set again shows in an event.
+If events may be missing, every image is inspected again.
 """
 
 from __future__ import annotations

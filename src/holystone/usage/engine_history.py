@@ -1,8 +1,8 @@
-"""What an engine still knows of its past: events, and the builds that BuildKit remembers.
+"""Read the past of an engine: its latest events, and the builds that BuildKit remembers.
 
-Docker keeps its latest 256 events, of whatever kind, and none over a restart (moby
-``daemon/events``, ``eventsLimit``); Podman a log on the disk. They tell of jobs whose containers
-are gone, and of pulls of what was here already, for which no date is kept.
+Docker keeps its latest 256 events, of any kind, and none over a restart (moby ``daemon/events``,
+``eventsLimit``); Podman a log on the disk. They show jobs whose containers are gone, and pulls of
+images that were here already, for which no date is stored.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class HistoryReader:
         return past
 
     def close(self) -> None:
-        """Give up on an answer that nobody has read."""
+        """Give up on an answer that was not read."""
         if self._pending is not None:
             abandon(self._pending)
             self._pending = None

@@ -1,4 +1,4 @@
-"""Events and builds as sightings: which reference and which image they show in use."""
+"""Turn events and builds into sightings: the reference and the image that they show in use."""
 
 from __future__ import annotations
 
@@ -139,8 +139,8 @@ def made_by_builds(
 ) -> list[tuple[float, str]]:
     """When a build seems to have made which image, by ID, where no engine remembers builds.
 
-    Podman says so. Of Docker it is guessed: an image that gets a tag right after it was built, or
-    while the build cache was used.
+    Podman reports it. For Docker it is guessed: an image that gets a tag right after it was built,
+    or while the build cache was used.
     """
     used = [record.last_used for record in cache if record.last_used is not None]
     found = []

@@ -1,4 +1,4 @@
-"""Containers and build cache records as sightings: what a look at a host sees in use."""
+"""Turn containers and build cache records into sightings: what a look shows in use."""
 
 from __future__ import annotations
 

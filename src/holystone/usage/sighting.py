@@ -1,4 +1,4 @@
-"""Uses that were seen on a host, and how they change what is remembered of use."""
+"""Uses seen on a host, and how they change the recorded use."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Sighting(NamedTuple):
     at: float
     """When it began; where it was not seen to begin, when it ended."""
     reference: str = ""
-    """In full; empty where nobody knows under which name the image was used."""
+    """In full; empty if the name under which the image was used is unknown."""
     image: str = ""
     """The ID of the image; empty where it is not here."""
     until: float = 0.0
     """How long it went on as far as seen; 0 for a moment."""
     begins: bool = True
-    """False for the end of a use, which counts as none of its own."""
+    """False for the end of a use, which is not another use."""
     hint: bool = False
     """True where it counts only if nothing else is known of the reference."""
     pulled: bool = False
@@ -47,7 +47,7 @@ class Sighting(NamedTuple):
 
 
 class OwnPull(NamedTuple):
-    """A pull by holystone itself, which is no use: it would keep alive what nobody needs.
+    """A pull by holystone itself, which is no use: else it would keep unneeded images.
 
     Times are UTC seconds.
     """
@@ -140,7 +140,7 @@ class Folded(NamedTuple):
 
 
 def fold(known: Mapping[Key, Use], sightings: Iterable[Sighting]) -> Folded:
-    """What these sightings, in whatever order, add to what is known."""
+    """The changes that these sightings, in any order, make to the recorded use."""
     uses: dict[Key, Use] = {}
     counted = []
     moments = []

@@ -1,4 +1,4 @@
-"""What is remembered between two looks at a host: of images, and of the use of objects."""
+"""The stored facts between two looks at a host: about images, and about the use of objects."""
 
 from __future__ import annotations
 

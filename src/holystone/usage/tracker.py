@@ -1,4 +1,4 @@
-"""Track use on one host: what its containers, build cache, events and builds show."""
+"""Track use on one host, from its containers, build cache, events and builds."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class UsageTracker:
             return None
         by_id = {"load", "loadfromarchive", "import"}
         if store != "containerd":
-            # What was built, and on what, is told by the images it was built on.
+            # The bases of a build are found by the images that it was built on.
             by_id |= {"build", "tag"}
         named: set[str] = set()
         for event in past.events:
@@ -156,7 +156,7 @@ class UsageTracker:
         self._add(hints, names)
 
     def weighed(self, inventory: Inventory) -> None:
-        """Take the layers of the images that were used: nobody can tell them once they are gone."""
+        """Take the layers of the used images: they cannot be read once the images are gone."""
         for image in inventory.images:
             if image.id in self._images:
                 self._images[image.id] = image

@@ -1,7 +1,7 @@
-"""What the engine's data folder holds beside the objects that the engine lists.
+"""Read the files in the engine's data folder that the engine does not list.
 
-Logs of containers, folders of layers that nothing refers to, and the engine's own files. Nothing
-here is removed: it is named, so that the account of a disk adds up.
+Logs of containers, folders of layers that nothing refers to, and the engine's own files. holystone
+removes none of them. It shows them, so that the parts of the disk add up.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A connected socket to an endpoint, or one clear reason why there is none, and the mend."""
+"""Connect a socket to an endpoint, or raise one clear error with its reason and the fix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which engine is meant, and its address: by options, environment, contexts, and sockets.
+"""Find the engine's address: from options, environment, contexts and sockets.
 
 The order is the docker command's own: ``--context`` or ``--host``, DOCKER_HOST, DOCKER_CONTEXT, the
 current context of the Docker configuration, the default socket. Podman's socket is the last resort.

@@ -1,4 +1,4 @@
-"""Why an engine cannot be reached, and the mend: one table for sockets, TCP, TLS and ssh."""
+"""Why an engine cannot be reached, and the fix: one table for sockets, TCP, TLS and ssh."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def unix_failure(endpoint: Endpoint, error: OSError, timeout: float) -> EngineUn
                 kind = "a folder" if stat.S_ISDIR(mode) else "a file"
         return failure(endpoint, kind, service="podman.socket" if podman else "docker")
     # A path over 107 bytes, or a socket that is no stream, comes without or with other numbers.
-    return failure(endpoint, "other socket", said=error.strerror or str(error))
+    return failure(endpoint, "other socket", said=words_of(error))
 
 
 def tcp_failure(
@@ -227,7 +227,7 @@ def tls_failure(endpoint: Endpoint, error: OSError | ValueError) -> EngineUnreac
         return failure(endpoint, kind, cert=cert, said=said)
     if isinstance(error, ConnectionError | ssl.SSLEOFError):
         return failure(endpoint, "closed on certificate" if cert else "closed", cert=cert)
-    said = reason.replace("_", " ").lower() or getattr(error, "strerror", None) or str(error)
+    said = reason.replace("_", " ").lower() or words_of(error)
     return failure(endpoint, "other TLS", said=said)
 
 

@@ -96,7 +96,7 @@ def dial(endpoint: Endpoint, timeout: float) -> socket.socket:
     near, far = socket.socketpair()
     said = tempfile.TemporaryFile()  # noqa: SIM115 (the socket closes it)
     try:
-        # A session of its own: an interrupt from the terminal is holystone's to handle.
+        # A separate session: only holystone handles an interrupt from the terminal.
         child = subprocess.Popen(
             command(endpoint, timeout),
             stdin=far.fileno(),

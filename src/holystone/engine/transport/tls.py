@@ -93,7 +93,7 @@ def _context(endpoint: Endpoint) -> ssl.SSLContext:
         except NotRegular as error:
             raise failure(endpoint, "bad file", path=path, said=error) from None
         except OSError:
-            continue  # OpenSSL's own error is told.
+            continue  # OpenSSL's own error is shown.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.sslsocket_class = _TLSSocket
     path = wanted.ca or ""

@@ -1,1 +1,1 @@
-"""What a list of a command can be asked for: fields of its rows, orders, filters."""
+"""The options of a list: fields of its rows, sort orders, filters."""

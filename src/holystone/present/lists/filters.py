@@ -1,4 +1,4 @@
-"""The tests of ``--filter``: for a way to take a value from a row, one for an operator and a value.
+"""The tests of ``--filter``: each gets a function that reads a value from a row, and makes a test.
 
 Each raises ValueError for an operator or a value that it does not take.
 """

@@ -209,7 +209,7 @@ TABLE: Table[Row] = Table(
                by.moment(lambda row: row.image.created or None, later=True)),
         Filter("until", "built longer ago than this: 24h", by.least_age(lambda row: row.age)),
         Filter("age", "how long ago it was built: 'age>7d'", by.age(lambda row: row.age)),
-        # One that nobody is known to have used is idle for ever.
+        # An image without a known use counts as idle for ever.
         Filter("used", "how long ago a container last used it: 'used>7d'",
                by.age(lambda row: float("inf") if row.idle is None else row.idle)),
         Filter("size", "its size: 'size>1GB'", by.size(lambda row: row.image.size)),

@@ -1,4 +1,4 @@
-"""What the rows of a list have: fields to write, values to sort and to filter by."""
+"""The columns of a list: fields to write, values to sort and to filter by."""
 
 from __future__ import annotations
 

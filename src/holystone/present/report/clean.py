@@ -48,7 +48,7 @@ def opening(policy: Policy) -> str:
 
 
 def coalesced(run: int, freed: int) -> str:
-    """What is told where the run that was waited for has done this one's work."""
+    """The message if the other run, which this one waited for, has done the work."""
     said = f"Run {run} ended just now and freed {format_size(freed)}: nothing is left to do."
     return f"{said}\n{LAST_LINE}"
 
@@ -150,7 +150,7 @@ def _told_as(removal: Removal) -> str:
 def _table(plan: Plan, outcome: Outcome, look: Look) -> list[str]:
     """Removed, kept and freed for each kind there is any object of, and in all.
 
-    What was to go and did not is neither: it is told by name below.
+    Objects that were to go and stayed are in neither column: they are listed by name below.
     """
     total: Counter[str] = Counter(verdict.kind for verdict in plan.verdicts)
     kept = Counter(v.kind for v in plan.verdicts if not v.remove and not is_gone(v))
@@ -192,7 +192,7 @@ def _not_as_agreed(plan: Plan, look: Look) -> list[str]:
 
 
 def nothing_left(plan: Plan, saved: SavedPlan) -> str:
-    """What is told where nothing of a plan can be carried out: what became of its objects."""
+    """The message if nothing of a plan can be carried out: what happened to its objects."""
     if not saved.steps:
         return "Nothing was left to do: the plan has nothing in it."
     wanted = {(step.kind, step.id) for step in saved.steps}

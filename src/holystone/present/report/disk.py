@@ -1,4 +1,4 @@
-"""The disk: what holds its bytes, what a clean freed of them, and why not more is free."""
+"""The disk: what uses its bytes, what a clean freed, and why not more is free."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``holystone explain``: one object whole, its verdict and everything that bears on it."""
+"""``holystone explain``: all facts about one object, its verdict and the reasons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``holystone init``: the files that were or would be written, and what a repository has beside."""
+"""``holystone init``: the files that were or would be written, and conflicts in the repository."""
 
 from __future__ import annotations
 

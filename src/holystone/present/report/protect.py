@@ -1,4 +1,4 @@
-"""``holystone protect``: the images a repository asks for, where, and what was left out and why."""
+"""``holystone protect``: the images a repository needs, their places, and what was left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``holystone refresh``: what is current, what was pulled, and what is out of reach, and why."""
+"""``holystone refresh``: which tags are current, were pulled or could not be reached, and why."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _SUM = {
     "failed": "failed",
     "left": "left for later",
 }
-"""What the sum counts beside the pulls, and how it says so."""
+"""Other states that the sum counts, with their words."""
 
 
 def document(done: Refresh) -> Document:

@@ -1,4 +1,4 @@
-"""``holystone replay`` and ``advise``: recorded use under other budgets, and what it recommends."""
+"""``holystone replay`` and ``advise``: results of a simulation, and the recommended budget."""
 
 from __future__ import annotations
 

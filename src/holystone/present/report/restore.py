@@ -86,7 +86,7 @@ def render(done: Restoration, look: Look) -> str:
 
 
 def _has_line(entry: Entry) -> bool:
-    """Whether an entry has a line of its own: not what is nameless and gone for good."""
+    """Whether an entry has a separate line: nameless objects that are lost for good have none."""
     return entry.action != "lost" or bool(entry.removed.tags)
 
 
@@ -96,7 +96,7 @@ def _is_step(entry: Entry) -> bool:
 
 
 def _steps(entries: Sequence[Entry], look: Look) -> list[str]:
-    """What is told of build steps: nothing is missing where their images are here again."""
+    """The message about build steps: nothing is missing if their images are here again."""
     steps = [entry.removed.step_of for entry in entries if _is_step(entry)]
     missing = [each for each in entries if {each.action, each.result} & {"lost", "failed"}]
     away = {name for each in missing for name in (*each.removed.tags, *each.removed.digests)}

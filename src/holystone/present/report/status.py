@@ -1,4 +1,4 @@
-"""``holystone status``: one screen of where the disk went and what a clean would free."""
+"""``holystone status``: what uses the disk and what a clean would free, on one screen."""
 
 from __future__ import annotations
 

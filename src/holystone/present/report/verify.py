@@ -1,4 +1,4 @@
-"""``holystone verify``: which images are whole, which are damaged, and whom that affects."""
+"""``holystone verify``: which images are whole, which are damaged, and what that affects."""
 
 from __future__ import annotations
 
