@@ -320,7 +320,8 @@ class _Companions:
     def of_layers(self, layers: Iterable[Hashable], gone: set[str]) -> list[CacheRecord]:
         """The records that may hold one of these layers and can go.
 
-        With the records made from them, in an order that can be carried out. ``gone`` are those that went already.
+        With the records made from them, in an order that can be carried out. ``gone`` are those
+        that went already.
         """
         reached = set(gone)
         order: list[CacheRecord] = []
