@@ -46,7 +46,7 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> Any:
-    """What is asked for by ``from holystone import ...``: the command imports only what it runs."""
+    """Import a public name at its first use: a command imports only what it runs."""
     for module, names in _PLACES.items():
         if name in names:
             from importlib import import_module

@@ -50,7 +50,7 @@ class CleanAnswer:
         *,
         whole: bool,
     ) -> None:
-        """``whole``: images that stay are told of too."""
+        """``whole``: also list images that stay."""
         self.options = options
         self.policy = policy
         self.saved = saved
@@ -96,7 +96,7 @@ class CleanAnswer:
         self.drawn.close()
 
     def event(self, event: Event) -> None:
-        """Tell what happens while it does."""
+        """Report its progress."""
         match event:
             case Waiting(holder):
                 warn(f"waiting for {holder} to end ...")

@@ -105,7 +105,7 @@ def _refuse_what_does_not_apply(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Tell what has no effect, and what matches nothing on the host where that can be reached."""
+    """Report settings without effect, and patterns without a match on the host, if it answers."""
     found = configuration(options, quiet=True)
     said = remarks(found)
     host, trouble = "", ""

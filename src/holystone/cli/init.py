@@ -178,7 +178,7 @@ def _command(target: Target, options: argparse.Namespace) -> str:
 
 
 def _tell(options: argparse.Namespace) -> None:
-    """Tell what the repository uses, and what each target would do there; writes nothing."""
+    """Show what the repository uses, and what each target would do there; writes nothing."""
     folder = options.into or ""
     told = [
         report.Told(target, mark, changes(target, folder, _command(target, options)))

@@ -294,7 +294,7 @@ def files_read(options: argparse.Namespace) -> str:
 
 
 def _without_effect(faults: Sequence[Fault]) -> str:
-    """What the file in the current folder asks for in vain, and the mend."""
+    """The values without effect in the file of the current folder, and the fix."""
     lines = [f"a file found in the current folder can only protect more; {MEND_HERE}:"]
     lines += [f"  {safe(str(fault))}" for fault in faults[:_SHOWN]]
     if len(faults) > _SHOWN:

@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Tell the version."""
+    """Show the version."""
     output = stdout(options)
     text = f"holystone {__version__}"
     if options.json:

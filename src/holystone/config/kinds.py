@@ -1,7 +1,7 @@
 """The kinds of values in ``holystone.toml``: how each is read, written and described to an editor.
 
-A kind's ``schema`` is the form JSON Schema has for it. Texts are held against its ``pattern``, so
-that an editor and holystone accept the same; what the pattern cannot say ``read`` checks.
+A kind's ``schema`` is the form JSON Schema has for it. Texts are checked against its ``pattern``,
+so that an editor and holystone accept the same; what the pattern cannot say ``read`` checks.
 """
 
 from __future__ import annotations

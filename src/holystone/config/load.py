@@ -88,7 +88,7 @@ class Configuration(NamedTuple):
 
     @property
     def without_effect(self) -> tuple[Fault, ...]:
-        """What the file in the current folder asks for in vain: it would let more go."""
+        """Values without effect in the file of the current folder: they would remove more."""
         return self.settings.without_effect if self.settings else ()
 
     def policy(self, level: str) -> Policy:

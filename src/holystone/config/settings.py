@@ -73,7 +73,7 @@ class Settings(NamedTuple):
     also: tuple[Rule, ...] = ()
     """Those of the file in the current folder: a tag goes only where they let it go as well."""
     without_effect: tuple[Fault, ...] = ()
-    """What that file asks for in vain: it would let more go."""
+    """Values without effect in that file: they would remove more."""
 
     def policy(self, level: str) -> Policy:
         """The policy of a level."""

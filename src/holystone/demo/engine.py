@@ -22,7 +22,7 @@ class _StoredParts:
     """What images are made of: parts that several hold and that go with the last of them.
 
     The compressed content of an image are its blobs, where it names them; else ``compressed``
-    tells the bytes for each chain ID; else its content is its own.
+    has the bytes for each chain ID; else its content is not shared.
 
     Written apart from ``planner.sizes`` and in another way (parts are entered when an image arrives
     and given up when it goes), so that the one can be held against the other.

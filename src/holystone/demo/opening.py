@@ -52,7 +52,7 @@ def open_demo(
             return ledger.recall_leases(now) if ledger.exists() else ()
 
         now = time.time()
-        # Whoever carries out a plan finds the host of that moment, and not one that is made anew.
+        # Carrying out a plan needs the host of that moment, not a new one.
         told = planned_at is not None and now - _LONGEST < planned_at < now
         yield DemoHost(DemoState(folder), ledger, leases, now, planned_at if told else now), ledger
 

@@ -43,7 +43,7 @@ class Touched:
         self.stream, self._inbox, self._breaks = stream, stream.inbox(), stream.breaks
 
     def forget(self) -> None:
-        """Begin anew, before the host is observed once more.
+        """Start again, before the host is observed once more.
 
         Raises ProtocolError where the stream is broken.
         """
@@ -101,7 +101,7 @@ def used_since(client: Client, inventory: Inventory, moment: float) -> Since:
     if podman:
         query = f"since={max(1, int(moment) - _DAY)}&stream=false"
     else:
-        # Everything it has: only an event from before tells that none is missing.
+        # Everything it has: only an event from before shows that none is missing.
         query = f"since=1&until={client.time or f'{client.clock.now():.6f}'}"
     try:
         body = client.send([("GET", client.versioned(f"/events?{query}"))])[0].checked().body

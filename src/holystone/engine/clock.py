@@ -8,11 +8,11 @@ Which clock counts for what:
   machine gets the same times.
 - **Times that only runs of holystone on this machine share are on this machine's clock**: leases,
   the lock, when a run started and ended. ``LiveHost.usage`` moves the end of a lease onto the
-  engine's clock, where it is held against ages.
+  engine's clock, where it is compared with ages.
 
 The difference is measured by the ``Date`` header of the engine's answers, which has whole seconds:
 each answer bounds it from both sides, and several bound it closer. Below ``SAME`` the clocks count
-as one: no age that anybody can ask for tells the difference.
+as one: no configurable age is that short.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ class Host(Protocol):
         """
 
     def look(self, steps: Sequence[Step], removals: Sequence[Removal]) -> list[Removal]:
-        """What became of steps whose removal got no answer, by what is there now.
+        """The results of removals without an answer, by a look at their objects.
 
         ``removals`` are the results so far. One stays ``unknown`` where the engine still does not
         answer. Never fails.

@@ -56,7 +56,7 @@ class Weighed(NamedTuple):
     derived: dict[str, ImageFacts]
     """These hold for this inventory only."""
     odd: dict[str, Note]
-    """Images the engine does not tell the layers of; ``derived`` has them as far as can be."""
+    """Images whose layers the engine does not report; ``derived`` has them as far as possible."""
 
 
 def inspect_images(

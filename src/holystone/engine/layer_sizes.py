@@ -16,7 +16,7 @@ size they disagree on makes the image inexact.
 
 On the containerd store a history takes about 5 ms an image, and the list of images tells how large
 each is unpacked. What several images share is asked for, once; what only one image holds is the
-rest of its size. Where that rest is several layers they are told as one: they come and go together.
+rest of its size. If that rest is several layers, they count as one: they come and go together.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ def deduce(
 ) -> dict[str, tuple[int, ...]]:
     """Layer sizes by image ID, of those images whose shared layers are all known.
 
-    The layers only one image holds are told with the topmost of them, the others as empty.
+    Layers that only one image holds count with the topmost of them; the others count as empty.
     """
     holders = Counter(diff_id for stack in stacks.values() for diff_id in set(stack))
     deduced = {}

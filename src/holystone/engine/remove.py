@@ -101,7 +101,7 @@ class Remover:
     def remove_cache(self, steps: Sequence[Step]) -> list[Removal]:
         """Delete build cache records; see ``CacheRemover.remove``.
 
-        No event tells of a build that uses a record, so they are listed anew just before.
+        Builds send no event when they use a record, so records are listed again just before.
         """
         self.touched.follow()
         try:
@@ -164,7 +164,7 @@ class Remover:
 
 
 def _settled(client: Client, step: Step, refusal: EngineRefused) -> Removal:
-    """What became of an object whose removal the engine refused: it may be gone all the same.
+    """The result of a removal that the engine refused: the object may still be gone.
 
     After a fault the engine may have carried out all of it or a part. Another run may have taken
     the object at the same moment, which engines answer with all kinds of errors. And Podman 4
@@ -294,7 +294,7 @@ def _left_of(step: Step, answer: Response) -> Left | None:
 
 
 def look(client: Client, steps: Sequence[Step], removals: Sequence[Removal]) -> list[Removal]:
-    """What became of steps without an answer; ``unknown`` as they are where the engine is away.
+    """The results of steps without an answer; they stay ``unknown`` if the engine is away.
 
     ``client`` is the caller's alone. What is still there is looked at twice.
     """

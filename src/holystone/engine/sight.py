@@ -5,7 +5,7 @@ names; a socket that ssh forwards leads to an engine whose path exists here as w
 counts only where one of these proves it:
 
 - The engine's process has this very folder at that path. ``SO_PEERCRED`` tells who listens on the
-  socket; ``/proc/PID/mountinfo``, which anybody may read, tells which file system it sees there.
+  socket; ``/proc/PID/mountinfo``, which all users may read, shows which file system it sees there.
 - The folder holds what only this engine can have: the IDs of its networks and containers, which
   are random. Image IDs prove nothing: two engines that pulled the same image have the same ID.
   Engine IDs prove nothing either: copies of a virtual machine share them.

@@ -58,7 +58,7 @@ class Entry:
 
 
 class Undone(NamedTuple):
-    """What became of everything, in the order of the plan."""
+    """The results, in the order of the plan."""
 
     entries: tuple[Entry, ...]
     seconds: float

@@ -37,7 +37,7 @@ class Target(NamedTuple):
     about: str
     files: tuple[File, ...]
     marks: tuple[str, ...] = ()
-    """Files and folders that tell that a repository uses it."""
+    """Files and folders that show that a repository uses it."""
     next: str = ""
     """What is left to do."""
     addition: str = ""

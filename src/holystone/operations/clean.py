@@ -82,7 +82,7 @@ class StepDone:
 
 @dataclass(frozen=True, slots=True)
 class RoundDone:
-    """Removals ended; ``more``: the rest is planned anew."""
+    """Removals ended; ``more``: the rest is planned again."""
 
     round: Round
     more: bool
@@ -102,7 +102,7 @@ class Cleaned:
     plan: Plan | None
     """What was to go, over all rounds; None where another run has done the work."""
     outcome: Outcome
-    """What became of each step, over all rounds."""
+    """The result of each step, over all rounds."""
     rounds: tuple[Round, ...] = ()
     run: int | None = None
     """The number of the run in the history; None where it could not be written down."""
@@ -228,7 +228,7 @@ class _Clean:
             inventory = host.confirm(inventory, made.unconfirmed)
 
     def _carry_out(self, plan: Plan, inventory: Inventory, run: Run | None) -> Cleaned:
-        """Carry the plan out; with a target, plan anew as long as that can bring it nearer."""
+        """Carry the plan out; with a target, plan again while that can bring the target nearer."""
         rounds: list[Round] = []
         more = True
         while more:

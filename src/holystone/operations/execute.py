@@ -29,7 +29,7 @@ the call under way."""
 
 
 class Outcome(NamedTuple):
-    """What became of every step. ``freed_bytes`` counts what really went, layers once."""
+    """The result of every step. ``freed_bytes`` counts the objects that went, layers once."""
 
     results: dict[Key, Removal]
     freed: dict[Key, int]

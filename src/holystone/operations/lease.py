@@ -22,7 +22,7 @@ _REFERENCE = "reference"
 
 @dataclass(frozen=True, slots=True)
 class Leases:
-    """The leases that were given or ended, and what to tell the user beside them."""
+    """The leases that were made or ended, and notes for the user."""
 
     leases: Sequence[Lease]
     notes: Sequence[str] = ()

@@ -34,7 +34,7 @@ _WORKERS = {"classic": 4, "containerd": 32, "podman": 4}
 """Removals at a time by kind of store; beyond these the engines gain nothing."""
 
 _MOST_NAMED = 30
-"""References asked for by name; with more the whole list is as quick."""
+"""Most references to request by name; with more the whole list is as quick."""
 
 
 class LiveHost:
@@ -286,7 +286,7 @@ class LiveHost:
         return self.remover.remove_cache(steps)
 
     def look(self, steps: Sequence[Step], removals: Sequence[Removal]) -> list[Removal]:
-        """What became of steps without an answer; see ``Host.look``."""
+        """The results of steps without an answer; see ``Host.look``."""
         told = look(self.client.sibling(), steps, removals)
         for step, removal in zip(steps, told, strict=True):
             self._note(step, removal)

@@ -47,7 +47,7 @@ class Repaired(NamedTuple):
 
 
 class Mended(NamedTuple):
-    """What became of everything."""
+    """The results of a repair."""
 
     repaired: dict[str, Repaired]
     """By the ID of the image as it was."""

@@ -19,7 +19,7 @@ from holystone.planner.patterns import covers
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of a ``holystone.toml``."""
+    """The changes to a ``holystone.toml``."""
 
     path: str
     created: bool
@@ -31,7 +31,7 @@ class Written:
 
 
 def protect(path: str, references: Sequence[str]) -> Written:
-    """Add the references that a file lacks, or begin the file; returns what became of it.
+    """Add the references that a file lacks, or create the file; returns the changes.
 
     Raises OperationError, and then the file is as it was.
     """

@@ -29,12 +29,12 @@ PULLED = "pulled"
 UNCHANGED = "unchanged"
 FAILED = "failed"
 LEFT = "left"
-"""What became of a pull. ``LEFT``: not begun."""
+"""The result of a pull. ``LEFT``: not begun."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """What registries have anew, and what was pulled."""
+    """Newer images at registries, and the pulls."""
 
     engine: Engine | None
     """None where nothing was asked."""
@@ -66,7 +66,7 @@ def refresh(
     window: Window | None = None,
     watch: Watch = unwatched,
 ) -> Refresh:
-    """Pull what registries have anew under these tags; returns how each stands.
+    """Pull newer images of these tags; returns the state of each tag.
 
     Without ``references`` those tags count that ``policy`` protects or that were used within 30
     days. ``missing``: also pull what is not here. No pull begins outside ``window``. Ctrl-C ends

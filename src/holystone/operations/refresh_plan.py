@@ -49,7 +49,7 @@ class RefreshError(OperationError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One reference with a tag, how it stands, and what became of it."""
+    """One reference with a tag, its state and its result."""
 
     reference: str
     """As the engine writes it, or as it was asked for."""

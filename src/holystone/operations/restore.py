@@ -61,7 +61,7 @@ class Restoration:
 
     @property
     def failed(self) -> bool:
-        """Whether something failed, or cannot come back though it was asked for by name."""
+        """Whether something failed, or an object that was named cannot come back."""
         return self.seconds is not None and any(
             each.result == FAILED or (each.named and each.action == LOST) for each in self.entries
         )
@@ -178,7 +178,7 @@ def plan_restore(
 
 
 def _concerns(inventory: Inventory, item: Entry) -> bool:
-    """Whether anything of an object went, or was asked for by name."""
+    """Whether any part of an object went, or the user named it."""
     removed = item.removed
     if item.named or removed.result == REMOVED:
         return True

@@ -136,7 +136,7 @@ def as_one(rounds: Sequence[Round]) -> tuple[Plan, Outcome]:
     steps = {(step.kind, step.id): step for each in rounds for step in each.plan.steps}
     total = sum(verdict.freed_bytes for verdict in verdicts.values())
     planned = sum(each.plan.freed_bytes for each in rounds)
-    # What was planned in vain in one round and again in another counts once.
+    # A step planned without success in one round and again in another counts once.
     at_least = sum(each.plan.at_least for each in rounds) - (planned - total)
     at_most = sum(each.plan.at_most for each in rounds) - (planned - total)
     return replace(

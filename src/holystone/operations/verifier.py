@@ -31,7 +31,7 @@ _LARGEST_EXPORT = 4 << 30
 disk first."""
 _MOST_TOGETHER = 40
 _ROUNDS_BESIDE = 2
-"""How often other images are exported to tell which layer is damaged."""
+"""How often other images are exported to find the damaged layer."""
 _NOT_FOUND = 404
 _NO_DAMAGE = ("no space left", "disk quota", "too many open files", "cannot allocate memory")
 """With these words an engine reports its own trouble, and nothing about the image."""
@@ -44,7 +44,7 @@ class Subject(NamedTuple):
 
     image: Image
     diff_ids: tuple[str, ...]
-    """Bottom first, as the engine tells them; none where it does not."""
+    """Bottom first, as the engine reports them; none if it does not."""
 
     @property
     def weight(self) -> int:
@@ -59,7 +59,7 @@ class Subject(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One image, what was found of it, and what became of its repair."""
+    """One image, its findings, and the result of its repair."""
 
     image: Image
     result: str

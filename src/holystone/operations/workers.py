@@ -138,7 +138,7 @@ def side_by_side(
 
 
 class Crew(_Pool[Job]):
-    """Carries out jobs and keeps what became of each step, by kind and ID.
+    """Carries out jobs and keeps the result of each step, by kind and ID.
 
     An engine that stops answering, or Ctrl-C, stops the crew: jobs under way are waited for, and
     the steps of all others are reported as not tried. A second Ctrl-C waits for nothing: steps
@@ -220,7 +220,7 @@ class Crew(_Pool[Job]):
         self._settle(job, removals)
 
     def _settle(self, job: Job, removals: list[Removal]) -> None:
-        """Note what became of a job's steps, and begin those that waited for them.
+        """Note the results of a job's steps, and begin those that waited for them.
 
         They are tried even where it failed: an engine refuses a parent that still has children.
         """

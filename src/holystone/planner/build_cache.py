@@ -144,7 +144,7 @@ class CacheJudgement:
 
 REMADE = 4.0
 """How much longer a build takes to make a byte of its cache than a registry to send one. Engines
-do not tell how long a step took; with this a record goes before an image used as often."""
+do not report how long a step took; with this a record goes before an image used as often."""
 
 
 def prospects_of_record(record: CacheRecord, freed: int, now: float) -> Prospects:

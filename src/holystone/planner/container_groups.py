@@ -1,4 +1,4 @@
-"""Containers that belong together: compose projects, pods, tasks, jobs, and who needs whom."""
+"""Groups of containers: compose projects, pods, tasks, jobs, and containers that need others."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class ContainerJudgement:
             if each.id in rulings:
                 continue
             other = by_id[needed[each.id]] if each.id in needed else None
-            # Of a pod that has stopped that says more than who needs whom.
+            # For a stopped pod that says more than which container needs which.
             in_one_pod = other and other.pod and other.pod == each.pod and other.idle
             if other and not in_one_pod:
                 ruling = keep(Rule.NEEDED_BY, container=other.name, state=other.state)

@@ -95,7 +95,7 @@ class Relief:
         """Let go until ``needed`` more bytes come free, if that can be.
 
         An image of which only a registry could say that it can come back counts as if it went, and
-        is noted in ``images.unconfirmed``: the plan is made anew when the registry has been asked.
+        is noted in ``images.unconfirmed``: the plan is made again when the registry has answered.
         """
         while self.freed < needed and self._give_up_next():
             pass
@@ -318,9 +318,10 @@ class _Companions:
         return {record_id for layer in layers for record_id in self._of_layer.get(layer, ())}
 
     def of_layers(self, layers: Iterable[Hashable], gone: set[str]) -> list[CacheRecord]:
-        """The records that may hold one of these layers and can go, with what stands on them.
+        """The records that may hold one of these layers and can go.
 
-        In an order that can be carried out. ``gone`` are those that went already.
+        With the records made from them, in an order that can be carried out. ``gone`` are those
+        that went already.
         """
         reached = set(gone)
         order: list[CacheRecord] = []

@@ -61,7 +61,7 @@ def layers_of_records(inventory: Inventory) -> RecordLayers:
     found: dict[str, set[str]] = {}
     for record in order:
         found[record.id] = tree.fitting(record, found)
-    # A child's layer lies on its parent's: that narrows the parents, and then the children anew.
+    # A child's layer lies on its parent's: that narrows the parents, and then the children again.
     alone = [r for r in order if len(r.parents) == 1 and r.parents[0] in found]
     for record in reversed(alone):
         parent = record.parents[0]
@@ -75,7 +75,7 @@ def layers_of_records(inventory: Inventory) -> RecordLayers:
 
 
 def ambiguous(inventory: Inventory) -> set[str]:
-    """IDs of the images whose layers' dates would tell which record holds which of their layers."""
+    """IDs of the images whose layers' dates would show which record holds which of their layers."""
     unclear = set[str]().union(
         *(layers for layers in layers_of_records(inventory).values() if len(layers) > 1)
     )
@@ -209,7 +209,7 @@ def shares_of_records(inventory: Inventory) -> RecordShares:
 
 
 def may_share(record: CacheRecord, blobs: RecordBlobs | None) -> bool:
-    """Whether a record may share a blob with an image, and nothing tells which."""
+    """Whether a record may share a blob with an image, and it is unknown which."""
     if blobs is None:
         return record.shared or record.type == "regular"
     return record.shared and record.id not in blobs

@@ -78,7 +78,7 @@ class Image(NamedTuple):
     artifact: bool = False
     """Whether it is an OCI artifact (a Helm chart, a model), of which nothing is unpacked."""
     opaque: bool = False
-    """Whether its layers were asked for and the engine could not tell them."""
+    """Whether its layers were requested and the engine could not report them."""
     odd: bool = False
     """Whether the engine's entry for it makes no sense: all but the ID may be wrong."""
     registry_asked: float | None = None

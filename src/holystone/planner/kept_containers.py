@@ -16,7 +16,7 @@ from holystone.planner.reference import parsed_or_none
 
 
 class Kept(NamedTuple):
-    """One tool, and how its containers are told."""
+    """One tool, and how its containers are recognised."""
 
     name: str
     labels: tuple[str, ...] = ()

@@ -84,7 +84,7 @@ class Names:
     def references(self, image_id: str) -> tuple[str, ...]:
         """The names of an image in full; where it has none, those of what it was built on.
 
-        A step of a classic build stands on the image its ``FROM`` named.
+        A step of a classic build is built on the image of its ``FROM``.
         """
         steps = self.steps(image_id)
         if not steps:

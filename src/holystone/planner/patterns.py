@@ -36,7 +36,7 @@ class _Index:
     """The numbers of patterns by what every text has that they match."""
 
     def __init__(self, patterns: Sequence[Iterable[Glob]]) -> None:
-        """Each pattern is one for each part of what it is held against."""
+        """Each pattern has one part for each part of the text it is compared with."""
         self._every = range(len(patterns)) if len(patterns) <= _FEW else None
         if self._every is not None:
             return

@@ -74,7 +74,7 @@ def _unmeasured(inventory: Inventory, rulings: Mapping[Key, Ruling]) -> int:
 
 
 def _least_free(inventory: Inventory, policy: Policy) -> int | None:
-    """How many bytes of the disk are to be free in the end; None where the level alone counts."""
+    """The bytes of the disk that must be free in the end; None if only the level counts."""
     if policy.target is None:
         return None
     if policy.only_when_high and policy.disk.reached(inventory.disk) not in ("high", "critical"):
@@ -184,7 +184,7 @@ def _users(
     going: Iterable[Container],
     named_by: Callable[[Container], Iterable[str]],
 ) -> Callable[..., Users]:
-    """What tells the containers that name a volume or network, by the ways to name it."""
+    """A lookup of the containers that name a volume or network, by any of its names."""
 
     def by_name(containers: Iterable[Container]) -> Callable[[Iterable[str]], list[str]]:
         found: defaultdict[str, list[str]] = defaultdict(list)

@@ -104,7 +104,7 @@ class Protect(NamedTuple):
     """The official images of Docker Hub."""
     larger_than: int | None = None
     local: bool = False
-    """Images that no registry can give back, even where they are asked for by name of option."""
+    """Images that no registry can give back, even if an option includes them."""
     newest: int = 0
     """So many tags of each repository, the newest."""
     used_within: float | None = None

@@ -19,7 +19,7 @@ _SHORTEST_ID = 12
 
 
 class Protection:
-    """Who is protected on one host. Asked once for each object."""
+    """The protection of one host's objects. Asked once for each object."""
 
     def __init__(self, inventory: Inventory, usage: Usage, policy: Policy, now: float) -> None:
         self.protect: Protect = policy.protect

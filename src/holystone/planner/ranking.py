@@ -36,7 +36,7 @@ Key = Hashable
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One image that is here."""
+    """An image on the host."""
 
     key: Key
     number: int
@@ -50,11 +50,11 @@ class Entry:
     """Those of the references that mean it."""
     wanted: list[tuple[Habit, int]] | None = None
     """References to images that are not here, with the bytes that they would need of what
-    this one alone holds; None where that is to be found out anew."""
+    this one alone holds; None if it must be computed again."""
 
 
 class Ranking:
-    """The images of one host, in the order in which to give them up."""
+    """The images of one host, in the order of eviction."""
 
     def __init__(self, habits: Habits) -> None:
         self.habits = habits
@@ -72,7 +72,7 @@ class Ranking:
         """Those references, each with when it was last used."""
         self._numbers = 0
         self._asked: tuple[float, Key] | None = None
-        """For when the heap is right; None where it is to be made anew."""
+        """The time for which the heap is right; None if it must be built again."""
         self.soon: Mapping[str, float] = {}
         """What the habits expected soon when it was last asked which image is next."""
         self._heap: list[tuple[float, float, int]] = []
@@ -152,7 +152,7 @@ class Ranking:
         return self._means.keys()
 
     def used(self, reference: str, key: Key, pieces: Sequence[Piece], at: float) -> None:
-        """Somebody asked for a reference and got this image, not earlier than any use before."""
+        """A job requested a reference and got this image, not earlier than any use before."""
         self.habits.used(reference, at)
         self.means(reference, key, pieces)
         if (entry := self.entries.get(key)) is not None:
@@ -160,7 +160,7 @@ class Ranking:
         self._asked = None
 
     def least(self, now: float, but: Key = None) -> Entry | None:
-        """The image to give up next, never ``but``; None where none may be."""
+        """The image to evict next, never ``but``; None if none may go."""
         if self._asked != (now, but):
             self.soon = self.habits.soon(now)
             self._heap = [
@@ -186,7 +186,7 @@ class Ranking:
         return None
 
     def value(self, entry: Entry, now: float) -> float:
-        """Seconds of waiting a second that each byte is worth that comes free with an image.
+        """The value of an image: seconds of waiting a second for each byte that it frees.
 
         ``NEVER`` where none comes free, since others hold all of its layers.
         """
@@ -249,7 +249,7 @@ class Ranking:
 
 
 class Prospects(NamedTuple):
-    """What is expected of an image, or a build cache record."""
+    """The expected use of an image or a build cache record."""
 
     idle: float | None
     """Seconds since its last use; None where none is known."""

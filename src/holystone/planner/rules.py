@@ -104,7 +104,7 @@ class Judge(NamedTuple):
 
 
 _TOOLS = (
-    # Compose and podman-compose make a project's networks anew when it starts.
+    # Compose and podman-compose create a project's networks again when it starts.
     "com.docker.compose.*",
     "io.podman.compose.*",
     # https://docs.gitlab.com/runner/executors/docker/#create-a-network-for-each-job
@@ -125,7 +125,7 @@ _TOOL_NAMES = (
 
 
 def made_by_tool(network: Network) -> bool:
-    """Whether a tool or a CI job made a network, which it makes anew where it needs it again.
+    """Whether a tool or a CI job made a network; it creates the network again when needed.
 
     One that somebody made by hand may be named in configurations that nothing here shows.
     """

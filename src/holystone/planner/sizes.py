@@ -203,7 +203,7 @@ def _exact(sizes: Iterable[int]) -> Content:
 def _of_platforms(image: Image, left: Counter[str]) -> Content:
     """The content of an image of several platforms; ``left`` says which layers others hold now.
 
-    The interface tells the sum over its platforms, which counts what they have in common for each.
+    The interface reports the sum over its platforms, which counts shared blobs for each platform.
     """
     alone = sum(layer.size for layer in image.held if not left[layer.chain_id])
     unpacked = max(1, alone, image.size - image.content_size)

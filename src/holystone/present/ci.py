@@ -87,7 +87,7 @@ def plan_summary(plan: Plan) -> str:
 
 
 def clean_summary(plan: Plan, outcome: Outcome, *, disk_after: Disk | None = None) -> str:
-    """What became of a plan as Markdown."""
+    """The result of a plan as Markdown."""
     lines = [
         f"### holystone: {plan.level} clean freed {format_size(outcome.freed_bytes)}",
         "",

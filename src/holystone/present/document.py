@@ -71,7 +71,7 @@ def _parsed(names: str) -> list[tuple[str, attrgetter[Any], bool]]:
 
 
 def configured(told: Document, found: Configuration) -> Document:
-    """The document, with the files that were read and what the nearest asks for in vain."""
+    """The document, with the files that were read and the values without effect."""
     vain = [fields(each, "file line key text=problem") for each in found.without_effect]
     files = [source._asdict() for source in found.sources]
     head = ("schema", "engine", "taken_at", "disk", "notes", "level")
@@ -92,7 +92,7 @@ def clean(
     rounds: Sequence[Round] = (),
     coalesced_with: int | None = None,
 ) -> Document:
-    """The document of ``clean --json``: the plan, with what became of it.
+    """The document of ``clean --json``: the plan with its result.
 
     An item's ``freed_bytes`` stay those planned; ``outcome_freed_bytes`` are what it freed. Where
     an image was skipped, the others that share its layers free less than planned. With ``rounds``

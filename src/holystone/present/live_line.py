@@ -20,7 +20,7 @@ _BAR = 24
 
 
 def live_line(output: Output, state: Callable[[], tuple[str, float]]) -> Live:
-    """The line, to be started. ``state`` tells the words and how full the bar is, 0 to 1."""
+    """The line, not yet started. ``state`` returns its words and how full the bar is, 0 to 1."""
     look = output.look
 
     def row() -> Table:

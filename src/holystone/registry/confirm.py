@@ -53,7 +53,7 @@ class Confirming:
     ) -> Inventory:
         """The inventory with what registries say of its images, having asked about these.
 
-        ``anew``: also where the answer is remembered.
+        ``anew``: ask again even if the answer is stored.
         """
         references = {image.id: self._references(image) for image in inventory.images}
         wanted = [references[i] for i in dict.fromkeys(image_ids) if i in references]

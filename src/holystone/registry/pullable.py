@@ -2,9 +2,9 @@
 
 The engine's own request (``/distribution``) checks only the manifest, but a registry that was
 cleaned, or whose disk failed, may lack a layer. So the registry is asked from here as well, with
-the user's login: for the manifests, each held to its digest, and for the first byte of each blob.
-(``HEAD`` would do in theory. Registries that keep blobs elsewhere answer it with an address that
-takes no ``HEAD``, and one whose disk lost a blob answers from what it remembers.)
+the user's login: for the manifests, each checked with its digest, and for the first byte of each
+blob. (``HEAD`` would do in theory. Registries that keep blobs elsewhere answer it with an address
+that takes no ``HEAD``, and one whose disk lost a blob answers from what it remembers.)
 """
 
 from __future__ import annotations

@@ -239,7 +239,7 @@ class Database:
             raise self._unusable(error) from None
         opened.connection.sound.clear()
         if lost:
-            # A file that cannot be written is opened anew at each attempt to.
+            # A file that cannot be written is opened again at each attempt.
             warn = self._warn_once if opened.trouble else self.warn
             warn(
                 f"the ledger {self.path} had rows that make no sense, and goes on without them. "

@@ -46,7 +46,7 @@ class Speed(NamedTuple):
 def mark(path: str, version: str) -> str:
     """What an engine of this version on this socket is known by; empty where that cannot be told.
 
-    A service that is started again makes its socket anew.
+    A restarted service creates a new socket.
     """
     try:
         found = os.stat(path)

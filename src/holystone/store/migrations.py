@@ -147,7 +147,7 @@ run's steps from 0; its lists and labels are JSON. ``run.options``, ``removal.re
 ``removal.result`` is empty until the removal is asked for, and ``unknown`` until it is known how
 it ended; ``removal.looked`` says that a look at what is there told that, and no answer.
 ``removal.lost`` are the references that an image lost while it stayed. ``run.look_until`` is how
-long a run that has ended is looked at again for what became of its removals, null for not at all.
+long a run that has ended is looked at again for the results of its removals, null for not at all.
 
 ``ended.seen`` is when a container was first seen stopped of which the engine tells no end.
 

@@ -73,7 +73,7 @@ class RunSummary(NamedTuple):
 
 
 class Removed(NamedTuple):
-    """One planned removal of a run, and what became of it."""
+    """One planned removal of a run, and its result."""
 
     kind: str
     id: str

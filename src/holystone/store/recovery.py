@@ -44,7 +44,7 @@ class _Open(NamedTuple):
 
 
 def settle(database: sqlite3.Connection, batch: Sequence[Settled]) -> None:
-    """Write what became of steps."""
+    """Write the results of steps."""
     database.executemany(
         "UPDATE removal SET result = ?, detail = ?, lost = ?, at = ? WHERE run = ? AND place = ?",
         batch,

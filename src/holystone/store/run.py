@@ -76,7 +76,7 @@ class Run:
     def settle(
         self, kind: str, object_id: str, result: str, detail: str = "", lost: Sequence[str] = ()
     ) -> None:
-        """Note what became of a step: ``removed``, ``skipped``, ``failed`` or ``unknown``, and why.
+        """Note the result of a step: ``removed``, ``skipped``, ``failed`` or ``unknown``, and why.
 
         ``lost`` are the references that an image lost while it stayed. Safe to call from several
         threads. Written a few times a second: what a kill takes away is settled by the next run.
@@ -130,7 +130,7 @@ class Run:
         self._write(close)
 
     def _write(self, more: Callable[[sqlite3.Connection], object] = lambda _: None) -> None:
-        """Write what became of steps, and more; what cannot be written now goes with the next."""
+        """Write the results of steps, and more; if that fails now, the next write has them too."""
         with self._lock:
             batch, self._settled = self._settled, []
             self._flushed = time.monotonic()

@@ -171,7 +171,7 @@ class Runs:
             return [self._as_of_now(database, pid, record(RunSummary, row)) for pid, *row in rows]
 
     def _as_of_now(self, database: sqlite3.Connection, pid: int, run: RunSummary) -> RunSummary:
-        """A run; of one that has not ended, what became of its removals until now."""
+        """A run; if it has not ended, with the results of its removals until now."""
         if run.state != RUNNING:
             return run
         removed, skipped, failed, unknown, freed, heard = counts(database, run.id)

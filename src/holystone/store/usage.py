@@ -28,7 +28,7 @@ from holystone.usage.sighting import (
 KEPT_FOR = 180 * 86400.0
 """Seconds after its last use for which a reference is remembered."""
 _MOST_REFERENCES = 10_000
-"""Builds that tag each result anew make any number of them."""
+"""Builds that give each result a new tag make any number of them."""
 _OWN_KEPT_FOR = 2 * 86400.0
 _PULL_LASTS = 6 * 3600.0
 """The longest time of a pull by holystone whose end was not recorded."""

@@ -79,7 +79,7 @@ class _Learning:
         elif event.action == "delete":
             fact = self._get(image_id)
             if fact is None or fact.arrived is None or fact.arrived <= event.at:
-                # What came later under this ID came anew.
+                # A later image with this ID is a new arrival.
                 self._set(image_id, **_UNKNOWN)
         elif event.action in (*_FROM_ARCHIVE, *_BUILT):
             self._set(image_id, arrived=event.at, loaded=event.action in _FROM_ARCHIVE)

@@ -19,7 +19,7 @@ def of_containers(
     since: float = 0.0,
     made: Mapping[str, float] | None = None,
 ) -> list[Sighting]:
-    """The uses that the containers tell which are here.
+    """The uses shown by the containers on the host.
 
     Only containers that are still there can tell: one that has ended used its image until it
     stopped, one that never ran did when it was made, any other does now. The reference is told

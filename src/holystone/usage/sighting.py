@@ -133,7 +133,7 @@ class Folded(NamedTuple):
     """What sightings changed."""
 
     uses: Mapping[Key, Use]
-    """What is remembered now of all that was seen anew, or for longer."""
+    """The recorded uses after new sightings, or longer ones."""
     counted: tuple[Sighting, ...]
     """The sightings that are a use of their own of a reference, or brought its image here, in
     order of time."""

@@ -29,7 +29,7 @@ class ImageFacts(NamedTuple):
     blobs: tuple[Blob, ...] | None = None
     """Its compressed content, where the content store could be read."""
     other_layers: tuple[Layer, ...] = ()
-    """Those of its other platforms, which are asked for anew."""
+    """Those of its other platforms, which are read again."""
     arrived: float | None = None
     """When an event last told that it came here."""
     loaded: bool = False

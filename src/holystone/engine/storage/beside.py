@@ -102,7 +102,7 @@ def _orphans(root: str, driver: str) -> list[Orphan]:
         strays = _unknown(folders, root, driver)
         young = [name for name in strays if _age(f"{store}/{name}") < _YOUNG]
         if young:
-            # One that is being made is told by the engine's files in a moment, or by a transaction.
+            # A layer being made is in the engine's files in a moment, or is in a transaction.
             time.sleep(_PAUSE)
             strays = _unknown(strays, root, driver)
             if os.listdir(f"{root}/image/{driver}/layerdb/tmp"):

@@ -130,7 +130,7 @@ def _held_by_containers(layers: str) -> set[str]:
 
 
 def with_holders(client: Client, inventory: Inventory, root: str) -> Inventory:
-    """The inventory with what tells which record holds a layer: dates of layers, and files.
+    """The inventory with facts that show which record holds a layer: dates of layers, and files.
 
     ``root`` is the engine's data folder where it is in sight, else empty.
     """
@@ -210,7 +210,7 @@ def with_dates(client: Client, inventory: Inventory, root: str) -> Inventory:
 
 
 def _of_config(config: Mapping[str, Any], count: int) -> Dates | None:
-    """The dates of an image's layers by its config; None where it does not tell them."""
+    """The dates of an image's layers from its config; None if it does not have them."""
     try:
         steps = [step for step in config.get("history") or () if not step.get("empty_layer")]
         dates = tuple(timestamp(step.get("created")) for step in steps)
@@ -222,7 +222,7 @@ def _of_config(config: Mapping[str, Any], count: int) -> Dates | None:
 def _of_history(image: Image, steps: Sequence[Mapping[str, Any]]) -> Dates:
     """The dates of the layers with anything in them, where each has its step; else none.
 
-    A history does not tell which of the steps of size 0 made a layer.
+    A history does not show which of the steps of size 0 made a layer.
     """
     made = [float(step["Created"]) for step in reversed(steps) if step.get("Size")]
     layers = image.layers or ()

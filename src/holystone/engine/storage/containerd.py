@@ -72,7 +72,7 @@ def _read_image(folder: str, image_id: str) -> tuple[Stack | None, tuple[Blob, .
         digests = [_digest_of(each) for each in (config, *layers)]
         parts = [_blob(folder, digest) for digest in digests]
         blobs += parts
-        # What BuildKit keeps beside an image to tell how it was made is no image.
+        # BuildKit's attestations beside an image are no images.
         made_how = any("in-toto" in str(each.get("mediaType")) for each in layers)
         document = _read_json(folder, digests[0]) if all(parts) and not made_how else None
         if document is not None:

@@ -15,11 +15,11 @@ from holystone.present.lists.table import Field, Filter, Table, where_known
 
 
 class Row(NamedTuple):
-    """An object of the host, and what becomes of it."""
+    """An object of the host, and its verdict."""
 
     verdict: Verdict
     size: int | None
-    """Bytes, as the engine tells them; None where it does not."""
+    """Bytes, as the engine reports them; None if it does not."""
     created: float | None
     used: float | None
     """Its last use: of a container its end; None where it is not known."""

@@ -116,7 +116,7 @@ def render(
     run: int | None = None,
     agreed_bytes: int | None = None,
 ) -> str:
-    """What became of the plan: everything between the first line and the last.
+    """The result of the plan: everything between the first line and the last.
 
     ``run`` is the number of the run in the history, where it is written down. ``agreed_bytes`` is
     what the plan in a file that is carried out was to free.

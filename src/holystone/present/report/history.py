@@ -61,7 +61,7 @@ class Listed(NamedTuple):
     since: float | None = None
     """When the period begins, in UTC seconds; None: with the first run there is."""
     selected: bool = False
-    """Whether they were asked for by a filter, or in another order."""
+    """Whether a filter or another order was requested."""
     endpoint: str = ""
     """Where the engine is reached, where only its runs are listed."""
 

@@ -26,7 +26,7 @@ _TOLD = {
 
 
 class Told(NamedTuple):
-    """A target, by which file it was found to be in use, and what becomes of its files."""
+    """A target, the file that shows its use, and what happens to its files."""
 
     target: Target
     found: str | None

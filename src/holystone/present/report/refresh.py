@@ -94,7 +94,7 @@ def _rate(speed: Speed) -> str:
 
 
 def _told(entry: Entry) -> tuple[str, str]:
-    """The word for how a reference stands, or what became of it, and its style."""
+    """The word for the state of a reference, or for its result, and its style."""
     return _RESULTS[entry.result] if entry.result else _STATES[entry.state]
 
 
