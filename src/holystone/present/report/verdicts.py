@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from holystone.engine.host import REMOVED
-from holystone.operations.execute import Outcome
 from holystone.planner.inventory import Inventory
 from holystone.planner.units import format_size
 from holystone.planner.verdict import KINDS, Plan, Rule, Verdict
@@ -17,6 +17,9 @@ from holystone.present.format import clock, count_of, counts_of, plural
 from holystone.present.report.parts import NAME, WHY, by_kind, first, objects, section
 from holystone.present.table import INDENT, Cell, Column, Row, paragraph
 from holystone.present.terminal import Look
+
+if TYPE_CHECKING:
+    from holystone.operations.execute import Outcome
 
 FOLD_AFTER = 12
 """Nameless objects of a kind (untagged images, cache records) shown before the rest is folded."""
