@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -13,6 +15,7 @@ from holystone.engine import cache as cache_removal
 from holystone.engine.cache import BUSY
 from holystone.engine.grpc import Channel
 from holystone.engine.host import ALREADY_GONE, REMOVED, SKIPPED, USED, Removal
+from holystone.engine.observe import Lists
 from holystone.operations.execute import Outcome, execute
 from holystone.operations.live_host import LiveHost
 from holystone.planner.plan import plan
@@ -149,6 +152,30 @@ def test_what_a_running_build_works_with_stays(fresh_engine: Engine, unique: str
     spared = [v for v in again.plan.verdicts if v.kind == "cache" and not v.remove]
     assert len(spared) >= 8
     assert {reason.rule for verdict in spared for reason in verdict.reasons} <= {"in-use", "needed"}
+
+
+def test_whoever_gives_up_on_the_lists_leaves_no_record_held(
+    fresh_engine: Engine, unique: str
+) -> None:
+    """A clean that finds another one at work, an error, Ctrl-C: the engine measures to its end."""
+    client = client_of(fresh_engine.host)
+
+    def make(builder: int) -> None:
+        steps = "".join(
+            f"RUN for i in $(seq 300); do echo {unique}{builder} > /{n}-$i; done\n"
+            for n in range(8)
+        )
+        build(fresh_engine, SCRATCH + steps, buildkit=True)
+
+    with closing(client), ThreadPoolExecutor(3) as pool:
+        builders = [pool.submit(make, builder) for builder in range(3)]
+        while not all(each.done() for each in builders):
+            lists = Lists(client, sizes=False)
+            time.sleep(random.random() / 50)
+            lists.close()
+        for each in builders:
+            each.result()
+    wait_for_builds(fresh_engine)
 
 
 def test_a_record_whose_child_stays_says_which(fresh_engine: Engine, unique: str) -> None:

@@ -17,8 +17,8 @@ from holystone.planner.inventory import Inventory
 from holystone.planner.patterns import covers
 from holystone.planner.plan import plan
 from holystone.planner.policy import TAKES, Grace, Mark, Policy, Protect
-from holystone.planner.saved_plan import Since, agreed_on, hold_against
-from holystone.planner.usage import Lease, Usage
+from holystone.planner.saved_plan import agreed_on, hold_against
+from holystone.planner.usage import Lease, Since, Usage
 from holystone.planner.verdict import KINDS, Step
 from tests.planner.hosts import (
     NOW,

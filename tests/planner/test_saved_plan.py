@@ -19,8 +19,8 @@ from holystone.planner.inventory import (
 )
 from holystone.planner.plan import plan
 from holystone.planner.policy import TAKES, Grace, Mark, Policy, Retention, VolumeRules
-from holystone.planner.saved_plan import Agreed, Since, agreed_on, beyond, hold_against
-from holystone.planner.usage import Usage
+from holystone.planner.saved_plan import Agreed, agreed_on, beyond, hold_against
+from holystone.planner.usage import Since, Usage
 from holystone.planner.verdict import Plan
 
 NOW = 1_750_000_000.0

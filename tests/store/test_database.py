@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from holystone.planner.inventory import Layer
-from holystone.store import database, opening
-from holystone.store.folder import FILE, StoreError, default_folder
+from holystone.store import StoreError, database, opening
+from holystone.store.folder import FILE, default_folder
 from holystone.store.migrations import MIGRATIONS
 from holystone.store.opening import open_database
 from holystone.store.store import Store

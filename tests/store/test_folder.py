@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from holystone.planner import reference  # noqa: F401 - the same
-from holystone.store import engine_facts, lease_file, leases, runs  # noqa: F401 - the same
-from holystone.store.folder import FILE, GROUP, StoreError, UnsafeError, default_folder, open_folder
+from holystone.store import StoreError, engine_facts, lease_file, leases, runs  # noqa: F401 - the same
+from holystone.store.folder import FILE, GROUP, UnsafeError, default_folder, open_folder
 from holystone.store.lock import HostLock
 from holystone.store.store import Store
 from tests.store.examples import KEY, NOW, no_warning, opened

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from holystone.planner.usage import Lease
-from holystone.store.folder import StoreError
+from holystone.store import StoreError
 from holystone.store.lock import HostLock
 from holystone.store.store import Store
 from holystone.usage.store_port import ImageFacts

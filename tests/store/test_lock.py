@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from holystone.store.lock import Holder, HostLock, LockHeld, ci_job, coalesced
+from holystone.store import LockHeld
+from holystone.store.lock import Holder, HostLock, ci_job, coalesced
 from holystone.store.records import RunSummary
 from tests.engines.places import REPOSITORY
 from tests.store.examples import KEY, NOW, no_warning

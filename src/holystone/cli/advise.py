@@ -23,7 +23,7 @@ from holystone.replay.export import write_trace
 from holystone.replay.result import Advice, Watermarks, facts_of
 from holystone.replay.running import ReplayFailed, Replays
 from holystone.replay.trace import Trace, TraceError, parse, read
-from holystone.store.folder import StoreError
+from holystone.store import StoreError
 from holystone.store.store import Store
 
 

@@ -18,13 +18,11 @@ from holystone.cli.options import (
 )
 from holystone.cli.session import Failure, opened, warn
 from holystone.operations.connect import wanted
-from holystone.outside.text import words_of
 from holystone.planner.units import parse_duration
 
 if TYPE_CHECKING:
     from holystone.cli.clean_answer import CleanAnswer
     from holystone.operations.plan_file import SavedPlan
-    from holystone.planner.policy import Policy
 
 
 def parser() -> argparse.ArgumentParser:
@@ -104,9 +102,16 @@ def run(options: argparse.Namespace) -> int:
         from holystone.cli.plan import run as show_plan  # Which a clean does not need.
 
         return show_plan(options)
-    if options.report is not None:
-        _check_report(options.report)
-    saved, policy = _saved(options)
+    if options.max_plan_age is not None and options.plan is None:
+        raise Failure("--max-plan-age goes with --plan FILE", exit_codes.USAGE)
+    saved: SavedPlan | None = None
+    if options.report is not None or options.plan is not None:
+        from holystone.cli.clean_files import prepare
+
+        saved = prepare(options)
+    policy = policy_of(options)
+    if saved is not None:
+        saved.check_level(policy)
     whole = options.json or options.report or saved or os.environ.get("GITHUB_STEP_SUMMARY")
     told: CleanAnswer | None = None
     try:
@@ -116,7 +121,7 @@ def run(options: argparse.Namespace) -> int:
             ahead=wanted(policy, whole=bool(whole)),
             watch=True,
         ) as session:
-            # The engine works while these are imported.
+            # The engine works while this is imported.
             from holystone.cli.clean_answer import CleanAnswer
 
             told = CleanAnswer(options, policy, saved, whole=bool(whole))
@@ -127,36 +132,6 @@ def run(options: argparse.Namespace) -> int:
         raise Failure(f"interrupted; {left}", exit_codes.INTERRUPTED) from None
 
 
-def _saved(options: argparse.Namespace) -> tuple[SavedPlan | None, Policy]:
-    """The plan in the file that was named, and the policy; ``options`` then have its own."""
-    if options.plan is None:
-        if options.max_plan_age is not None:
-            raise Failure("--max-plan-age goes with --plan FILE", exit_codes.USAGE)
-        return None, policy_of(options)
-    from holystone.operations.plan_file import check_level, read
-
-    _refuse_beside_a_plan(options)
-    saved = read(options.plan, 3600.0 if options.max_plan_age is None else options.max_plan_age)
-    vars(options).update(saved.options, level=saved.level)
-    policy = policy_of(options)
-    check_level(saved, policy)
-    return saved, policy
-
-
-def _check_report(path: str) -> None:
-    """Raise Failure for a report that cannot be written, before anything is removed."""
-    from holystone.outside.writing import check
-
-    try:
-        check(path)
-    except (OSError, ValueError) as error:
-        said = words_of(error)
-        said = said[:1].lower() + said[1:]
-        raise Failure(
-            f"cannot write the report to {path!r}: {said}. Nothing was removed. Name another file."
-        ) from None
-
-
 def _about_force(options: argparse.Namespace) -> str:
     """What is said to who types -f, which removes by force or answers a question elsewhere."""
     never = "--force changes nothing: holystone never removes by force"
@@ -165,26 +140,3 @@ def _about_force(options: argparse.Namespace) -> str:
     if options.yes or options.dry_run:
         return f"{never}."
     return f"{never}, and a deep clean asks all the same. --yes goes ahead without asking."
-
-
-def _refuse_beside_a_plan(options: argparse.Namespace) -> None:
-    """A plan in a file says all that may go: refuse what would say otherwise. Raises Failure."""
-    given = {
-        "LEVEL": options.level != "routine",
-        "--min-age": options.min_age is not None,
-        "--cache-budget": options.cache_budget is not None,
-        "--until-free": options.until_free is not None,
-        "--until-used": options.until_used is not None,
-        "--watermarks": options.watermarks,
-        "--include-local": options.include_local,
-        "--volumes": options.volumes is not None,
-        "--check-registry": options.check_registry is True,
-        "--no-check-registry": options.check_registry is False,
-    }
-    names = [name for name, is_given in given.items() if is_given]
-    if names:
-        raise Failure(
-            f"--plan and {', '.join(names)}: the plan in the file says what goes; give "
-            f"{names[0]} to holystone plan --out",
-            exit_codes.USAGE,
-        )

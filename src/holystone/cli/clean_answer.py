@@ -6,7 +6,7 @@ import argparse
 import os
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from holystone.cli import exit_codes
 from holystone.cli.answer import tell
@@ -29,14 +29,14 @@ from holystone.operations.connect import Session
 from holystone.operations.rounds import left_after
 from holystone.operations.survey import Survey
 from holystone.operations.workers import INTERRUPTED
-from holystone.outside.text import words_of
 from holystone.planner.policy import Policy
-from holystone.present.progress import Progress
 from holystone.present.report import clean as report
+from holystone.present.report.disk import shortfall
 from holystone.store.lock import ci_job
 
 if TYPE_CHECKING:
     from holystone.operations.plan_file import SavedPlan
+    from holystone.present.progress import Progress
 
 
 class CleanAnswer:
@@ -104,7 +104,9 @@ class CleanAnswer:
                 self.begun = True
             case Planned():
                 self._open()
-            case RoundBegun(part, whole):
+            case RoundBegun(part, whole) if self.errors.interactive:
+                from holystone.present.progress import Progress
+
                 progress = Progress(part, self.errors, whole=whole, before=self.progress)
                 self.progress = self.drawn.enter_context(progress)
             case StepDone(step, removal):
@@ -127,23 +129,25 @@ class CleanAnswer:
 
     def tell(self, done: Cleaned, session: Session) -> None:
         """The result. Raises Failure where nothing takes it."""
-        if done.plan is None:
-            self._tell_coalesced(done)
-            return
-        if os.environ.get("GITHUB_STEP_SUMMARY"):
+        went, summarises = "", bool(os.environ.get("GITHUB_STEP_SUMMARY"))
+        if done.plan is not None and (done.outcome.removed or summarises):
             from holystone.present import ci
 
-            summary = ci.clean_summary(done.plan, done.outcome, disk_after=done.disk)
-            if trouble := ci.append_summary(os.environ, summary):
-                warn(trouble)
+            if summarises:
+                summary = ci.clean_summary(done.plan, done.outcome, disk_after=done.disk)
+                if trouble := ci.append_summary(os.environ, summary):
+                    warn(trouble)
+            provider = ci.detect(os.environ)
+            if done.outcome.removed and (provider or self.options.verbose):
+                every = report.removals(done.plan, done.outcome, self.output.look, every=True)
+                title = f"What went ({done.outcome.removed})"
+                went = ci.fold(provider, "holystone_removed", title, every, time.time())
         if self.options.json or self.options.report:
-            from holystone.present import document
+            from holystone.cli.clean_document import tell_document
 
-            self._document(
-                document.clean(done.plan, done.outcome, disk_after=done.disk, rounds=done.rounds)
-            )
+            tell_document(self.options, self.output, done, self.policy.level)
         if not self.options.json:
-            self._tell(done, session)
+            self._tell(done, session, went)
 
     def _open(self) -> None:
         """Write the first line. It is not written when no plan could be made."""
@@ -154,33 +158,18 @@ class CleanAnswer:
         if read := files_read(self.options):
             tell(self.output.write, self.output.look.paint(read, "dim"))
 
-    def _tell_coalesced(self, done: Cleaned) -> None:
-        """The message if the other run, which this one waited for, has done the work."""
-        last = done.done_by
-        assert last is not None  # noqa: S101 - there is no plan only then
-        if self.options.json or self.options.report:
-            from holystone.present import document
-
-            level = self.policy.level
-            self._document(document.coalesced(done.inventory, level, last.id, done.disk))
-        if not self.options.json:
-            self._open()
-            answer(self.output, report.coalesced(last.id, last.freed_bytes))
-
-    def _tell(self, done: Cleaned, session: Session) -> None:
-        """The result; with every object that went where that was asked for, or a CI log folds."""
+    def _tell(self, done: Cleaned, session: Session, went: str) -> None:
+        """The result as text, after ``went``: the list of all removed objects, or nothing."""
         plan, outcome, look = done.plan, done.outcome, self.output.look
         if plan is None:
+            # The other run, which this one waited for, has done the work.
+            last = done.done_by
+            assert last is not None  # noqa: S101 - there is no plan only then
+            self._open()
+            answer(self.output, report.coalesced(last.id, last.freed_bytes))
             return
-        if outcome.removed:
-            from holystone.present import ci
-
-            provider = ci.detect(os.environ)
-            if provider or self.options.verbose:
-                went = report.removals(plan, outcome, look, every=True)
-                title = f"What went ({outcome.removed})"
-                folded = ci.fold(provider, "holystone_removed", title, went, time.time())
-                answer(self.output, folded, marked=True)
+        if went:
+            answer(self.output, went, marked=True)
         agreed_bytes = None if self.saved is None else self.saved.freed_bytes
         text = report.render(
             plan, outcome, look, disk_after=done.disk, run=done.run, agreed_bytes=agreed_bytes
@@ -189,26 +178,8 @@ class CleanAnswer:
         if self.saved is not None and not plan.steps:
             answer(self.output, report.nothing_left(plan, self.saved))
         if short := done.missed_bytes:
-            from holystone.present.report.disk import shortfall
-
-            last = done.rounds[-1]
-            left = left_after(last)
-            text = shortfall(left, last.plan, short, look, session.host.beside(left))
+            last_round = done.rounds[-1]
+            left = left_after(last_round)
+            text = shortfall(left, last_round.plan, short, look, session.host.beside(left))
             answer(self.output, text)
         answer(self.output, report.closing(plan, outcome, short=short))
-
-    def _document(self, told: dict[str, Any]) -> None:
-        """Answer with the document, write it into the file it was asked for in, or both."""
-        from holystone.outside.writing import write
-        from holystone.present.document import configured, dump
-
-        told = configured(told, self.options.configuration)
-        if self.options.report:
-            try:
-                write(self.options.report, f"{dump(told)}\n")
-            except (OSError, ValueError) as error:
-                # The removed objects are reported in any case.
-                said = words_of(error)
-                warn(f"cannot write the report to {self.options.report!r}: {said}")
-        if self.options.json:
-            answer(self.output, dump(told, indent=self.output.interactive))

@@ -15,7 +15,8 @@ from holystone.cli.options import (
     path,
 )
 from holystone.cli.session import Failure, answer, opened
-from holystone.cli.showing import show, stdout
+from holystone.cli.show import show
+from holystone.cli.showing import stdout
 from holystone.config.effective import effective
 from holystone.config.lint import remarks, without_match
 from holystone.config.load import NAME, SYSTEM

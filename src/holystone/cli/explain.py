@@ -7,7 +7,7 @@ import argparse
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of
 from holystone.cli.session import opened
-from holystone.cli.showing import show
+from holystone.cli.show import show
 from holystone.operations.explain import explain
 from holystone.planner.verdict import KINDS
 from holystone.present import document

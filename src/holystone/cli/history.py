@@ -13,10 +13,12 @@ from datetime import UTC, datetime
 
 from holystone.cli import exit_codes
 from holystone.cli.answer import tell
+from holystone.cli.ledger import is_demo, remembered
 from holystone.cli.listing import Listing, add_listing, asks, refuse_listing
 from holystone.cli.options import Parser, add_output, add_state, path, value_of
 from holystone.cli.session import Failure, warn
-from holystone.cli.showing import is_demo, remembered, show, stdout
+from holystone.cli.show import show
+from holystone.cli.showing import stdout
 from holystone.engine.transport.endpoint import resolve
 from holystone.outside.text import safe, words_of
 from holystone.outside.writing import writing

@@ -8,10 +8,12 @@ import time
 from collections.abc import Sequence
 
 from holystone.cli import exit_codes
+from holystone.cli.ledger import is_demo, remembered
 from holystone.cli.listing import Listing, add_listing, asks, refuse_listing
 from holystone.cli.options import Parser, add_engine, add_output, value_of
 from holystone.cli.session import Failure, opened, warn
-from holystone.cli.showing import is_demo, remembered, show, stdout
+from holystone.cli.show import show
+from holystone.cli.showing import stdout
 from holystone.operations import lease
 from holystone.planner.glob import has_marks
 from holystone.planner.units import parse_duration

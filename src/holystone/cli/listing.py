@@ -13,6 +13,7 @@ from holystone.cli.session import Failure, answer
 
 if TYPE_CHECKING:
     from holystone.present.lists.table import Table, Term
+    from holystone.present.lists.template import Template
     from holystone.present.terminal import Look, Output
 
 Row = TypeVar("Row")
@@ -53,7 +54,7 @@ def add_listing(
     group.add_argument(
         "--format",
         metavar="TEMPLATE",
-        type=value_of(lambda text: _checked(lambda text: _template(text, name), text)),
+        type=value_of(lambda text: _checked(lambda text: _template(text, _table(name)), text)),
         help=f"{lead}a line for each row: '{{{{.Name}}}}', '{{{{json .}}}}', or with a heading "
         "'table {{.Name}}\\t{{.ID}}'",
     )
@@ -112,10 +113,8 @@ class Listing(Generic[Row]):
         return self.quiet or (self.options.format is not None and not self._template.is_table)
 
     @property
-    def _template(self) -> Any:
-        from holystone.present.lists.template import Template
-
-        return Template(self.options.format, self.table)
+    def _template(self) -> Template[Row]:
+        return _template(self.options.format, self.table)
 
     def look(self, look: Look) -> Look:
         """How the list is drawn: with ``--no-trunc`` nothing is cut."""
@@ -152,10 +151,10 @@ def _table(name: str) -> Table[Any]:
     return table
 
 
-def _template(text: str, name: str) -> object:
+def _template(text: str, table: Table[Row]) -> Template[Row]:
     from holystone.present.lists.template import Template
 
-    return Template(text, _table(name))
+    return Template(text, table)
 
 
 def _checked(read: Callable[[str], object], text: str) -> str:

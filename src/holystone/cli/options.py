@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from dataclasses import fields
 
 from holystone.cli.parser import Parser, path, value_of
 from holystone.cli.session import Failure, warn
-from holystone.config.errors import ConfigError
-from holystone.config.load import Configuration, load
+from holystone.config.errors import ConfigError, Fault
+from holystone.config.load import MEND_HERE, Configuration, load
 from holystone.operations.wishes import Wishes
 from holystone.outside.text import safe
 from holystone.planner.policy import LEVELS, Policy
@@ -34,6 +35,9 @@ _DAY = 86400
 _SILENCE = 10.0
 """Seconds: how long an engine may be silent by default; see ``engine.transport.http``."""
 _CENTURY = 36525 * _DAY
+_SHOWN = 10
+"""At most so many settings without effect are shown; ``config check`` shows all."""
+_SAYS = {"everything": "", "protection": " (can only protect more)"}
 
 
 def _wait(text: str) -> float:
@@ -278,16 +282,21 @@ def configuration(
         lines = [f"  {safe(line.strip())}" if line[:1] == " " else safe(line) for line in told]
         raise Failure("\n".join(lines)) from None
     if found.without_effect and not quiet:
-        from holystone.present.report.config import without_effect
-
-        warn(without_effect(found.without_effect))
+        warn(_without_effect(found.without_effect))
     return found
 
 
 def files_read(options: argparse.Namespace) -> str:
     """One line that names every configuration file that was read; empty where none was."""
-    if not options.configuration.sources:
-        return ""
-    from holystone.present.report.config import sources
+    read = options.configuration.sources
+    told = [f"{safe(each.path)}{_SAYS.get(each.says, f' ({each.says})')}" for each in read]
+    return f"Configuration: {', '.join(told)}" if told else ""
 
-    return sources(options.configuration.sources)
+
+def _without_effect(faults: Sequence[Fault]) -> str:
+    """The values without effect in the file of the current folder, and the fix."""
+    lines = [f"a file found in the current folder can only protect more; {MEND_HERE}:"]
+    lines += [f"  {safe(str(fault))}" for fault in faults[:_SHOWN]]
+    if len(faults) > _SHOWN:
+        lines.append(f"  and {len(faults) - _SHOWN} more (holystone config check lists them)")
+    return "\n".join(lines)

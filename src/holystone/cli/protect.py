@@ -7,7 +7,7 @@ import argparse
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_output, path
 from holystone.cli.session import Failure, warn
-from holystone.cli.showing import show
+from holystone.cli.show import show
 from holystone.config.edit import block
 from holystone.operations.protect import protect
 from holystone.present.report import protect as report

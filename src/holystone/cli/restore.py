@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_engine, add_output
 from holystone.cli.session import opened
-from holystone.cli.showing import show, stderr
+from holystone.cli.show import show
+from holystone.cli.showing import stderr
 from holystone.operations.restore import restore
 from holystone.present.progress import PullProgress
 from holystone.present.report import restore as report

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,13 +11,12 @@ from typing import TYPE_CHECKING
 
 from holystone.cli import exit_codes
 from holystone.cli.answer import tell
-from holystone.engine.errors import EngineUnreachable
+from holystone.operations import errors
 from holystone.operations.connect import Session, Wanted, connect
 from holystone.outside.text import safe_lines, safe_message
 
 if TYPE_CHECKING:
     from holystone.present.terminal import Output
-    from holystone.store.store import Store
 
 
 class Failure(Exception):
@@ -57,8 +55,6 @@ def run(name: str, arguments: Sequence[str]) -> int:
 
 def _ended_by(error: Exception) -> tuple[str, int]:
     """The message of an error that ended a command, and the exit code."""
-    from holystone.operations import errors
-
     if isinstance(error, Failure):
         return str(error), error.code
     wait = ". Wait until it has ended, or give it more time with --wait."
@@ -119,7 +115,7 @@ def opened(
 
     try:
         return reach(options.host)
-    except EngineUnreachable as error:
+    except errors.EngineUnreachable as error:
         if not getattr(options, "or_demo", False):
             raise
         warn(f"{error}\nThis is the built-in demo host instead; nothing of it is real.")
@@ -129,11 +125,3 @@ def opened(
 
 def _say_slow() -> None:
     warn("waiting for the engine to answer (Ctrl-C ends it) ...")
-
-
-def open_ledger(options: argparse.Namespace) -> Store:
-    """The ledger that ``--state`` or the environment names; its file is opened at first use."""
-    from holystone.store.folder import default_folder
-    from holystone.store.store import Store
-
-    return Store(options.state or default_folder(os.environ), warn)

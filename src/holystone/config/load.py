@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from holystone.config.errors import ConfigError, Fault
-from holystone.engine.transport.endpoint import LARGEST_CONFIG, config_folder
-from holystone.outside.home import home
+from holystone.outside.home import LARGEST_CONFIG, config_folder, home
 from holystone.outside.regular_file import NotRegular, read_regular
 from holystone.outside.text import said
 from holystone.planner.policy import TAKES, Policy

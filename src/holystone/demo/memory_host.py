@@ -9,9 +9,8 @@ from holystone.engine.errors import EngineRefused
 from holystone.engine.host import FAILED, REMOVED, SKIPPED, Observed, Removal
 from holystone.planner.inventory import Image, Inventory
 from holystone.planner.names import Names
-from holystone.planner.saved_plan import Since
 from holystone.planner.totals import Beside
-from holystone.planner.usage import Usage
+from holystone.planner.usage import Since, Usage
 from holystone.planner.verdict import Step
 from holystone.usage.from_inventory import of_containers
 from holystone.usage.sighting import Sighting, last_seen

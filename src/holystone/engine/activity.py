@@ -16,8 +16,7 @@ from holystone.engine.errors import EngineRefused, ProtocolError
 from holystone.engine.events import Event, EventStream, read_events
 from holystone.planner.inventory import Image, Inventory
 from holystone.planner.names import Names
-from holystone.planner.saved_plan import Since
-from holystone.planner.usage import Key
+from holystone.planner.usage import Key, Since
 
 _DAY = 86400
 _BEGINNINGS = ("create", "init", "start", "restart")

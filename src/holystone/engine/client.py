@@ -174,6 +174,11 @@ class Client:
                     connection.close()
                 self._ask_next(pending)
                 yield answer
+        except EngineUnreachable:
+            for connection in pending.under_way:
+                connection.close()
+            pending.under_way.clear()
+            raise
         finally:
             abandon(pending)
 
@@ -243,8 +248,10 @@ class Client:
 
 
 def abandon(pending: Pending) -> None:
-    """Give up on answers that are still to come."""
-    for connection in pending.under_way:
+    """Give up on answers that are still to come, as soon as the engine can bear it."""
+    while pending.under_way:
+        connection = pending.under_way.pop()
+        connection.let_work()
         connection.close()
 
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     # What removes needs the results alone; the planner is imported while an engine works.
     from holystone.planner.inventory import Disk, Inventory
-    from holystone.planner.saved_plan import Since
     from holystone.planner.totals import Beside
-    from holystone.planner.usage import Usage
+    from holystone.planner.usage import Since, Usage
     from holystone.planner.verdict import Step
     from holystone.usage.sighting import Sighting
 

@@ -12,13 +12,14 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from itertools import chain, repeat
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from holystone.engine import parse, sight
 from holystone.engine.cache import BY_TYPE, cache_record, cache_usage, disk_usage, doubted
 from holystone.engine.client import Client, abandon
 from holystone.engine.errors import EngineError, EngineRefused, EngineUnreachable, SenselessAnswer
+from holystone.engine.events import EventStream
 from holystone.engine.reading import FAULT, PAUSES, of_kind, patiently, read_list, read_told
 from holystone.planner.inventory import CacheRecord, Engine, Image, Inventory, Note, Volume
 
@@ -108,6 +109,28 @@ class Lists:
     def close(self) -> None:
         """Give up on answers that were not read."""
         abandon(self._pending)
+
+
+class Begun(NamedTuple):
+    """What an engine was asked for in advance, and sends before it is read."""
+
+    at: float
+    """Since when, UTC seconds on this machine's clock."""
+    stream: EventStream | None
+    lists: Lists
+
+    def close(self) -> None:
+        """Give up on answers that were not read."""
+        self.lists.close()
+        if self.stream is not None:
+            self.stream.close()
+
+
+def begin(client: Client, *, sizes: bool, untagged: bool, watch: bool) -> Begun:
+    """Ask for the lists ahead; see ``Lists``. With ``watch`` events are followed from before it."""
+    at = time.time()
+    stream = EventStream(client) if watch else None
+    return Begun(at, stream, Lists(client, sizes=sizes, untagged=untagged))
 
 
 def read_lists(lists: Lists, now: float) -> Inventory:

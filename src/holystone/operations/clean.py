@@ -213,18 +213,15 @@ class _Clean:
     def _plan(self, inventory: Inventory) -> Survey:
         if self.saved is None:
             return survey(self.session, self.policy, inventory=inventory)
-        from holystone.operations.plan_file import check
-        from holystone.planner.saved_plan import hold_against
-
         host, saved, now = self.session.host, self.saved, inventory.taken_at
-        check(saved, inventory.engine, now)
+        saved.check(inventory.engine, now)
         inventory = host.date(host.date_tagged(inventory))
         inventory = host.confirm(host.weigh(inventory), ())
         since = host.used_since(inventory, saved.since)
         asked: set[str] = set()
         while True:
             usage = host.usage()
-            made = hold_against(saved.steps, inventory, usage, self.policy, now, since)
+            made = saved.held_against(inventory, usage, self.policy, since)
             if asked.issuperset(made.unconfirmed):
                 return Survey(inventory, usage, made, now)
             asked.update(made.unconfirmed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -15,9 +14,7 @@ from holystone.engine.transport import connection
 from holystone.engine.transport.endpoint import Endpoint, resolve
 
 if TYPE_CHECKING:
-    from holystone.engine.events import EventStream
     from holystone.engine.host import Host
-    from holystone.engine.observe import Lists
     from holystone.planner.inventory import Inventory
     from holystone.planner.policy import Policy
     from holystone.store.store import Store
@@ -109,7 +106,7 @@ def connect(
     environ = os.environ if environ is None else environ
     endpoint = resolve(host, context, environ)
     if endpoint.scheme == "demo":
-        # The demo host is a dozen files that a real one does not need.
+        # A real host does not need the dozen files of the demo host.
         from holystone.demo.opening import open_demo
 
         folder = state or environ.get("HOLYSTONE_STATE") or None
@@ -144,20 +141,16 @@ def _reach(
         ends.callback(client.close)
         with _patience(slow):
             podman = client.negotiate().podman
-        begun = None if podman or ahead is None else _ask(client, ahead, watch=watch)
-        if begun is not None:
-            ends.callback(begun.close)
-        # These take as long to import as the engine to answer.
-        from holystone.operations.live_host import LiveHost
-        from holystone.store.folder import default_folder
-        from holystone.store.store import Store
+        begun = None
+        if ahead is not None and not podman:
+            from holystone.engine.observe import begin
 
-        ledger = Store(state or default_folder(environ), warn)
-        ends.callback(ledger.close)
-        if podman:
-            ends.callback(_recall_engine(client, ledger))
-        live = LiveHost(client, ledger, begun=begun)
-        ends.callback(live.close)
+            begun = begin(client, sizes=ahead.sizes, untagged=not ahead.every, watch=watch)
+            ends.callback(begun.close)
+        # The rest takes as long to import as the engine to answer.
+        from holystone.operations.live_session import live_session
+
+        live, ledger = ends.enter_context(live_session(client, begun, state, environ, warn))
         return Session(
             live,
             endpoint.url,
@@ -167,48 +160,6 @@ def _reach(
             asked=0.0 if begun is None else begun.at,
             _ends=ends.pop_all(),
         )
-
-
-class Begun(NamedTuple):
-    """What an engine is asked for, and sends, before anybody reads it."""
-
-    at: float
-    """Since when, UTC seconds on this machine's clock."""
-    stream: EventStream | None
-    lists: Lists
-
-    def close(self) -> None:
-        """Give up on answers that were not read."""
-        self.lists.close()
-        if self.stream is not None:
-            self.stream.close()
-
-
-def _ask(client: Client, ahead: Wanted, *, watch: bool) -> Begun:
-    """Ask for the first look. Events are followed from before it."""
-    from holystone.engine.events import EventStream
-    from holystone.engine.observe import Lists
-
-    at = time.time()
-    stream = EventStream(client) if watch else None
-    return Begun(at, stream, Lists(client, sizes=ahead.sizes, untagged=not ahead.every))
-
-
-def _recall_engine(client: Client, ledger: Store) -> Callable[[], None]:
-    """Tell the client what is remembered of a Podman; what keeps what it says anew."""
-    from holystone.store.engine_facts import mark
-
-    if client.endpoint.scheme != "unix":
-        return lambda: None
-    known_by = mark(client.endpoint.address, client.negotiate().engine)
-    known = ledger.recall_engine(known_by, time.time()) if known_by else None
-    client.info = known
-
-    def remember() -> None:
-        if known_by and client.info is not None and client.info is not known:
-            ledger.remember_engine(known_by, client.info, time.time())
-
-    return remember
 
 
 @contextmanager

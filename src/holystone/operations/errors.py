@@ -7,8 +7,7 @@ are here as well. Each message says what is wrong and how to fix it.
 from __future__ import annotations
 
 from holystone.engine.errors import EngineError, EngineUnreachable
-from holystone.store.folder import StoreError
-from holystone.store.lock import LockHeld
+from holystone.store import LockHeld, StoreError
 
 __all__ = (
     "Cancelled",

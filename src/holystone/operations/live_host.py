@@ -13,7 +13,7 @@ from holystone.engine.client import Client
 from holystone.engine.containers import inspect_containers, weighed_volume, with_log
 from holystone.engine.events import EventStream
 from holystone.engine.host import REMOVED, Observed, Removal
-from holystone.engine.observe import Lists
+from holystone.engine.observe import Begun, Lists
 from holystone.engine.remove import Remover, look
 from holystone.engine.sight import Sight, disk
 from holystone.operations.known_images import KnownImages, keep_names
@@ -27,8 +27,7 @@ from holystone.usage import arrivals
 from holystone.usage.tracker import UsageTracker
 
 if TYPE_CHECKING:
-    from holystone.operations.connect import Begun
-    from holystone.planner.saved_plan import Since
+    from holystone.planner.usage import Since
     from holystone.registry.confirm import Confirming
 
 _WORKERS = {"classic": 4, "containerd": 32, "podman": 4}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from holystone.config.load import Configuration, load
+from holystone.operations.errors import RequestError
 from holystone.planner.policy import LEVELS, Grace, Mark, Policy
 
 
@@ -36,9 +37,6 @@ class Wishes:
     def policy(self, configuration: Configuration) -> Policy:
         """The owner's policy with these wishes. Raises RequestError where they contradict."""
         if said := self._contradiction():
-            # An error brings the lock and the store's records, which a run needs later or never.
-            from holystone.operations.errors import RequestError
-
             raise RequestError(said)
         policy = configuration.policy(self.level)
         if self.min_age is not None:

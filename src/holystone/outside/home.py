@@ -1,4 +1,4 @@
-"""The home folder of the user who runs this: absolute, or none at all."""
+"""The user's home folder, absolute or none at all, and the docker command's folder in it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 NOWHERE = "/dev/null"
 """Stands for the home folder where there is none: no file can be below it."""
+LARGEST_CONFIG = 10_000_000
+"""Bytes of a file of the docker command's configuration. One with a thousand logins has a tenth."""
 
 
 def home(environ: Mapping[str, str]) -> str:
@@ -24,3 +26,11 @@ def home(environ: Mapping[str, str]) -> str:
     except KeyError:
         return ""
     return told if os.path.isabs(told) else ""
+
+
+def config_folder(environ: Mapping[str, str]) -> str:
+    """The docker command's configuration folder: ``DOCKER_CONFIG``, or ``~/.docker``.
+
+    Where the user has no home folder it is one that cannot be there.
+    """
+    return environ.get("DOCKER_CONFIG") or os.path.join(home(environ) or NOWHERE, ".docker")

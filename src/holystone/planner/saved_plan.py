@@ -15,7 +15,7 @@ from holystone.planner.inventory import Inventory
 from holystone.planner.plan import assemble, plan
 from holystone.planner.policy import Mark, Policy
 from holystone.planner.rules import Ruling, keep
-from holystone.planner.usage import Key, Usage
+from holystone.planner.usage import Key, Since, Usage
 from holystone.planner.verdict import Plan, Reason, Rule, Verdict
 
 State = tuple[str | int | float | None, ...]
@@ -40,17 +40,6 @@ def agreed_on(made: Plan, inventory: Inventory) -> list[Agreed]:
         Agreed(s.kind, s.id, names[s.kind, s.id], states[s.kind, s.id], s.freed_bytes)
         for s in made.steps
     ]
-
-
-class Since(NamedTuple):
-    """What is known of the time since a plan was made."""
-
-    moment: float
-    """When its objects were looked at, UTC seconds."""
-    used: frozenset[Key] = frozenset()
-    """What the engine's events say was used."""
-    complete: bool = True
-    """Whether the events reach back to that moment."""
 
 
 def beyond(agreed: Sequence[Agreed], policy: Policy) -> tuple[int, str] | None:

@@ -18,6 +18,17 @@ NEWEST_GAP = 0.15
 """The weight of the newest time between uses in their running mean."""
 
 
+class Since(NamedTuple):
+    """What is known of the time since a plan was made."""
+
+    moment: float
+    """When its objects were looked at, UTC seconds."""
+    used: frozenset[Key] = frozenset()
+    """What the engine's events say was used."""
+    complete: bool = True
+    """Whether the events reach back to that moment."""
+
+
 class Lease(NamedTuple):
     """A job's word that it will need an image until then (UTC seconds)."""
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from holystone.engine.transport.endpoint import LARGEST_CONFIG, config_folder
+from holystone.outside.home import LARGEST_CONFIG, config_folder
 from holystone.outside.regular_file import NotRegular, read_regular
 from holystone.outside.text import said, words_of
 from holystone.planner.reference import HUB

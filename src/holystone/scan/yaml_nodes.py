@@ -118,8 +118,7 @@ def documents(text: str, file: str, *, as_ruby: bool = False) -> list[Value]:
     What a merge key brings in gives way to the keys beside it. For Ruby, and so for GitLab, that
     holds of the keys after it only: it replaces those that stand before it (psych, ``to_ruby.rb``).
     """
-    import yaml
-
+    yaml = _pyyaml()
     try:
         return list(_Composer(yaml, text, file, as_ruby=as_ruby).documents())
     except yaml.reader.ReaderError as error:
@@ -140,12 +139,18 @@ def documents(text: str, file: str, *, as_ruby: bool = False) -> list[Value]:
 
 def events(text: str) -> list[Any]:
     """What PyYAML reads of a text, with the marks of where it stands; empty where it is no YAML."""
-    import yaml
-
+    yaml = _pyyaml()
     try:
         return list(yaml.parse(text, Loader=yaml.SafeLoader))
     except (ValueError, OverflowError, yaml.YAMLError):
         return []
+
+
+def _pyyaml() -> Any:
+    """PyYAML: few runs need it, and it may not be there. Raises ImportError."""
+    import yaml
+
+    return yaml
 
 
 def _not_yaml(problem: str, line: int = 0) -> Unreadable:

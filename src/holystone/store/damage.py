@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from contextlib import closing, suppress
 from itertools import islice
 
-from holystone.store.folder import FILE, MEND, Folder, StoreError, open_folder
+from holystone.store import StoreError
+from holystone.store.folder import FILE, MEND, Folder, open_folder
 from holystone.store.migrations import MIGRATIONS
 from holystone.store.opening import BESIDE, connect, guarded, open_to_write, version_of
 from holystone.store.schema import LOST, mend

@@ -12,9 +12,9 @@ from types import EllipsisType
 from typing import TypeVar
 
 from holystone.outside.text import safe
-from holystone.store import lease_file
+from holystone.store import StoreError, lease_file
 from holystone.store.damage import set_aside
-from holystone.store.folder import FILE, MEND, StoreError
+from holystone.store.folder import FILE, MEND
 from holystone.store.opening import DamagedStoreError, Opened, is_damage, open_database, roll_back
 from holystone.store.schema import SpoiledError, in_words, mend, pass_over
 

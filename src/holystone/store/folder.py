@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import NamedTuple, Self
 
 from holystone.outside.home import home
+from holystone.store import StoreError
 
 FILE = "holystone.db"
 MEND = "Pass another --state folder, or set HOLYSTONE_STATE."
@@ -35,10 +36,6 @@ _SHARED = 0o2770
 _MOST_LINKS = 40
 _PATH_ONLY = getattr(os, "O_PATH", os.O_RDONLY)
 _ENTER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-class StoreError(Exception):
-    """The ledger cannot be used; the message says why and what to do."""
 
 
 class UnsafeError(StoreError):

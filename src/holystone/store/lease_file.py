@@ -21,7 +21,8 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from holystone.planner.usage import Lease
-from holystone.store.folder import OF_A_USER, OF_ROOT, StoreError, open_folder, user_name
+from holystone.store import StoreError
+from holystone.store.folder import OF_A_USER, OF_ROOT, open_folder, user_name
 
 NAME = "leases.json"
 _NEW = f"{NAME}.new"

@@ -18,7 +18,8 @@ from typing import NamedTuple, Self
 from zlib import crc32
 
 from holystone.outside.text import safe
-from holystone.store.folder import StoreError, open_folder
+from holystone.store import LockHeld, StoreError
+from holystone.store.folder import open_folder
 from holystone.store.records import DONE, RunSummary
 
 _ASK_AGAIN = 0.1
@@ -53,14 +54,6 @@ class Holder(NamedTuple):
         about += [f"user {safe(self.user)}"] if self.user else []
         about += [f"job {safe(self.job, _SHOWN)}"] if self.job else []
         return f"{said} ({', '.join(about)})" if about else said
-
-
-class LockHeld(Exception):
-    """Somebody else holds the lock, and went on holding it."""
-
-    def __init__(self, holder: Holder) -> None:
-        super().__init__(f"{holder} holds the lock of this host")
-        self.holder = holder
 
 
 class Held:

@@ -15,7 +15,8 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple
 from urllib.parse import quote
 
-from holystone.store.folder import FILE, MEND, Folder, Found, StoreError, UnsafeError, open_folder
+from holystone.store import StoreError
+from holystone.store.folder import FILE, MEND, Folder, Found, UnsafeError, open_folder
 from holystone.store.migrations import MIGRATIONS
 from holystone.store.schema import Connection
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
-from holystone.store.folder import StoreError
+from holystone.store import StoreError
 from holystone.store.migrations import MIGRATIONS
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from holystone.engine.errors import EndpointError
-from holystone.engine.transport.endpoint import LARGEST_CONFIG, TLS, tls_in
+from holystone.outside.home import LARGEST_CONFIG
 from holystone.outside.regular_file import NotRegular, read_regular
 from holystone.outside.text import said
 
@@ -22,7 +22,10 @@ class Context(NamedTuple):
     """What a context says of its engine. ``where`` names it, its file and the key in errors."""
 
     host: str
-    tls: TLS | None
+    tls_folder: str
+    """Where its files for TLS are, as far as it has any."""
+    verify: bool
+    """Whether the certificate of the engine is checked."""
     where: str
 
 
@@ -74,9 +77,9 @@ def find(name: str, named_by: str, folder: str) -> Context:
             f"context {name!r}: Endpoints.docker.SkipTLSVerify in {path} is {skip!r}; "
             "it must be true or false."
         )
-    tls = tls_in(os.path.join(folder, "contexts", "tls", digest, "docker"), verify=not skip)
-    wanted = tls if skip or tls.ca or tls.cert else None
-    return Context(host, wanted, f"Endpoints.docker.Host of context {name!r} ({path})")
+    tls_folder = os.path.join(folder, "contexts", "tls", digest, "docker")
+    where = f"Endpoints.docker.Host of context {name!r} ({path})"
+    return Context(host, tls_folder, not skip, where)
 
 
 def _known(folder: str) -> list[str]:

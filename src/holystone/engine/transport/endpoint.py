@@ -12,14 +12,12 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from holystone.engine.errors import EndpointError
-from holystone.outside.home import NOWHERE, home
+from holystone.outside.home import config_folder
 
 DOCKER_SOCKET = "/var/run/docker.sock"
 PODMAN_SOCKET = "/run/podman/podman.sock"
 USER_SOCKETS = "/run/user"
 """Folder with one folder of sockets per user ID, where XDG_RUNTIME_DIR does not say."""
-LARGEST_CONFIG = 10_000_000
-"""Bytes of a file of the docker command's configuration. One with a thousand logins has a tenth."""
 PLAIN_PORT, TLS_PORT = 2375, 2376
 _FORMS = "unix:///path, tcp://host:port, ssh://user@host or demo:"
 _NOT_SUPPORTED = {
@@ -116,16 +114,10 @@ def resolve(host: str | None, context: str | None, environ: Mapping[str, str]) -
         name = name or contexts.current(named_by)
         if name != "default":
             found = contexts.find(name, named_by, config_folder(environ))
-            return parse_host(found.host, found.where, f"context {name}", lambda: found.tls)
+            files = tls_in(found.tls_folder, verify=found.verify)
+            tls = None if found.verify and not (files.ca or files.cert) else files
+            return parse_host(found.host, found.where, f"context {name}", lambda: tls)
     return given(by_variable, "DOCKER_HOST") if by_variable else _default(environ)
-
-
-def config_folder(environ: Mapping[str, str]) -> str:
-    """The docker command's configuration folder: ``DOCKER_CONFIG``, or ``~/.docker``.
-
-    Where the user has no home folder it is one that cannot be there.
-    """
-    return environ.get("DOCKER_CONFIG") or os.path.join(home(environ) or NOWHERE, ".docker")
 
 
 def tls_in(folder: str, *, verify: bool) -> TLS:

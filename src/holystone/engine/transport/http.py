@@ -33,6 +33,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from http.client import HTTPException, HTTPResponse
 from typing import Any, NamedTuple, cast
 from urllib.parse import quote
@@ -50,12 +51,15 @@ AT_WORK = 30
 """Times as long may be silent what works."""
 AN_IMAGE = 0.05
 """Seconds for each image in a list: about three times what the slowest store takes."""
+LET_WORK = 5.0
+"""Seconds to wait for an answer that is no longer wanted."""
 WORKING_GRPC = "POST /grpc, at work"
 """What an upgraded connection asks where a call of BuildKit takes its time."""
 _WORKS = re.compile(
     r"DELETE |POST (/v[\d.]+)?/(images/create|build/prune)\b|GET (/v[\d.]+)?/system/df\b"
     r"|GET (/v[\d.]+)?/images/([^/]+/)?get\b|GET [^?]*\?(.*&)?size=(1|true)\b"
 )
+_MEASURES = re.compile(r"GET (/v[\d.]+)?/system/df\b")
 _LIST = re.compile(r"GET (/v[\d.]+)?/images/json\b")
 _CHUNK = 1 << 16
 _HTTP = b"HTTP/1."
@@ -315,6 +319,17 @@ class Connection:
         return ProtocolError(
             f"the answer to {self.request} is garbled: {how}. Is there a proxy before the engine?"
         )
+
+    def let_work(self) -> None:
+        """Before closing: wait a few seconds for an answer that the engine must be let finish.
+
+        For ``/system/df`` BuildKit holds and measures its new records. Where the client goes away
+        meanwhile, Docker 20.10 holds them until it is restarted, and nothing can delete them.
+        """
+        if _MEASURES.match(self.request):
+            with suppress(OSError, EngineUnreachable):
+                self.sock.settimeout(LET_WORK)
+                self.sock.recv(1)
 
     def close(self) -> None:
         """Close the connection; the next use of it fails."""

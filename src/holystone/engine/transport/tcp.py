@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 
+from holystone.engine.transport import tls
 from holystone.engine.transport.endpoint import Endpoint
 from holystone.engine.transport.failures import failure, tcp_failure
 
@@ -17,8 +18,6 @@ def dial(endpoint: Endpoint, timeout: float) -> socket.socket:
     plain = _dial(endpoint, timeout)
     if endpoint.tls is None:
         return plain
-    from holystone.engine.transport import tls  # Few engines speak it.
-
     return tls.wrap(plain, endpoint, timeout)
 
 

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from holystone.config.effective import DEFAULT, Value
-from holystone.config.errors import Fault
 from holystone.config.keys import RULES
 from holystone.config.kinds import toml
 from holystone.config.lint import Remark
-from holystone.config.load import HERE, MEND_HERE, Place, Source
+from holystone.config.load import HERE, MEND_HERE, Place
 from holystone.present.document import SCHEMA, Document, fields
 from holystone.present.format import safe
 from holystone.present.report.parts import section
@@ -23,24 +22,6 @@ _STRICTEST = (
     "key the value of the nearest file counts."
 )
 _HERE = f"{HERE} was found in the current folder: it can only protect more; {MEND_HERE}."
-_SHOWN = 10
-"""At most so many settings without effect are shown; ``config check`` shows all."""
-_SAYS = {"everything": "", "protection": " (can only protect more)"}
-
-
-def sources(read: Sequence[Source]) -> str:
-    """One line that names every file that was read; empty where none was."""
-    told = [f"{safe(each.path)}{_SAYS.get(each.says, f' ({each.says})')}" for each in read]
-    return f"Configuration: {', '.join(told)}" if told else ""
-
-
-def without_effect(faults: Sequence[Fault]) -> str:
-    """The values without effect in the file of the current folder, and the fix."""
-    lines = [f"a file found in the current folder can only protect more; {MEND_HERE}:"]
-    lines += [f"  {safe(str(fault))}" for fault in faults[:_SHOWN]]
-    if len(faults) > _SHOWN:
-        lines.append(f"  and {len(faults) - _SHOWN} more (holystone config check lists them)")
-    return "\n".join(lines)
 
 
 def show(places: Sequence[Place], values: Sequence[Value], look: Look) -> str:
