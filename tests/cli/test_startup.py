@@ -31,6 +31,8 @@ raise SystemExit(code)
 _NOT_NEEDED = {
     "difflib", "pydantic", "rich.console", "shutil", "tempfile", "tomlkit", "tomllib",
     "holystone.operations.plan_file", "holystone.present.document", "holystone.present.ci",
+    "h2", "holystone.planner.saved_plan", "holystone.present.progress",
+    "holystone.engine.transport.failures",
 }  # fmt: skip
 """What a clean or a plan needs only for what was not asked here: files, JSON, wrong words."""
 
