@@ -269,7 +269,7 @@ def test_a_broken_state_is_told(holystone: Command, content: bytes) -> None:
     (holystone.state / FILE).write_bytes(content)
     said = holystone("status", *DEMO).failed(1)
     assert f"cannot use the state of the demo host in {holystone.state / FILE}: " in said
-    assert "Delete the file, and the demo host begins anew" in said
+    assert "Delete the file to reset the demo host" in said
     assert "\x1b" not in said
     assert (holystone.state / FILE).read_bytes() == content
 

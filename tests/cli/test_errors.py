@@ -209,7 +209,7 @@ def test_a_failing_disk_usage_is_noted(holystone: Command, fault: str, command: 
         if fault == "silent":
             return
         shown = holystone(*command.split(), "-H", engine, *short)
-    assert "does not tell the size of the build cache" in " ".join(shown.out.split())
+    assert "does not report the size of the build cache" in " ".join(shown.out.split())
     if command == "status":
         assert done.json["kinds"]["cache"]["count"] == 0
         assert "not reported by the engine" in shown.out

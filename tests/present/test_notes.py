@@ -11,7 +11,7 @@ LOOK = Look(width=400)
 
 def test_one_object_is_named_with_the_answer() -> None:
     note = Note("layers", "image", "sha256:1", "chart:1", "null")
-    said = "the engine does not tell the layers of image chart:1, so the bytes are bounded"
+    said = "the engine does not report the layers of image chart:1, so the bytes are bounded"
     assert notes.text(note) == f"{said} (it answers 'null')"
     assert notes.lines([note], LOOK) == [f"Note: {said} (it answers 'null')."]
 
@@ -28,12 +28,12 @@ def test_objects_of_one_problem_share_a_line() -> None:
 def test_an_entry_without_a_name_is_counted() -> None:
     found = [Note("entry", "volume", said="KeyError: 'Name'")]
     (line,) = notes.lines(found, LOOK)
-    assert line.startswith("Note: the engine's entry for 1 volume makes no sense: left alone (it ")
+    assert line.startswith("Note: the engine's entry for 1 volume is invalid: left alone (it ")
 
 
 def test_a_kind_without_sizes() -> None:
     note = Note("usage", "cache", said="500: broken")
-    told = "the engine does not tell the size of the build cache (it answers '500: broken')"
+    told = "the engine does not report the size of the build cache (it answers '500: broken')"
     assert notes.text(note) == told
 
 

@@ -95,10 +95,10 @@ def run(options: argparse.Namespace) -> int:
         warn(_about_force(options))
     if options.dry_run:
         if options.report is not None:
-            message = "--report and --dry-run: holystone plan --json tells what would go"
+            message = "--report and --dry-run: holystone plan --json shows what would go"
             raise Failure(message, exit_codes.USAGE)
         if options.plan is not None:
-            raise Failure("--plan and --dry-run: the file tells what would go", exit_codes.USAGE)
+            raise Failure("--plan and --dry-run: the file lists what would go", exit_codes.USAGE)
         from holystone.cli.plan import run as show_plan  # Which a clean does not need.
 
         return show_plan(options)

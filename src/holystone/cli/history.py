@@ -167,7 +167,7 @@ def _export(options: argparse.Namespace) -> None:
     path = options.file or _STDOUT
     if options.json and path == _STDOUT:
         raise Failure(
-            "--json tells of a trace in a file: name one. Its lines are JSON in any case.",
+            "--json describes a trace in a file: name one. Its lines are JSON in any case.",
             exit_codes.USAGE,
         )
     if options.host and not is_demo(options):

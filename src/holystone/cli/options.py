@@ -298,5 +298,5 @@ def _without_effect(faults: Sequence[Fault]) -> str:
     lines = [f"a file found in the current folder can only protect more; {MEND_HERE}:"]
     lines += [f"  {safe(str(fault))}" for fault in faults[:_SHOWN]]
     if len(faults) > _SHOWN:
-        lines.append(f"  and {len(faults) - _SHOWN} more (holystone config check tells them)")
+        lines.append(f"  and {len(faults) - _SHOWN} more (holystone config check lists them)")
     return "\n".join(lines)

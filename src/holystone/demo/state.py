@@ -112,7 +112,7 @@ class DemoState:
         why = why if len(why) <= 120 else f"{why[:120]}…"
         raise DemoStateError(
             f"cannot use the state of the demo host in {self.path}: {why}. "
-            "Delete the file, and the demo host begins anew; or pass another --state folder."
+            "Delete the file to reset the demo host, or pass another --state folder."
         )
 
     def refuse_unknown(self, kind: str, name: str) -> NoReturn:

@@ -228,7 +228,7 @@ def _answered(entry: Entry, answer: Answer) -> Entry:
     if image is None:
         return replace(entry, state=MISSING)
     if not answer.digests:
-        return replace(entry, state=UNTOLD, detail="this engine can tell only by pulling it")
+        return replace(entry, state=UNTOLD, detail="this engine must pull it to find out")
     mine = {image.id, *(each.partition("@")[2] for each in image.digests)}
     return replace(entry, state=NEWER if mine.isdisjoint(answer.digests) else CURRENT)
 

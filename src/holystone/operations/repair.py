@@ -230,7 +230,7 @@ def _held_by_builds(group: Group, weighed: Inventory, reach: Reach) -> Group:
     if builds is None:
         return replace(
             group,
-            obstacle="nobody can tell whether BuildKit's records of builds hold what is damaged",
+            obstacle="BuildKit cannot be asked whether its build records hold damaged content",
             cure="Repair again through the engine's own socket, without a proxy before it.",
         )
     return replace(group, cache=tuple(records), builds=tuple(builds))

@@ -13,10 +13,10 @@ _SHOWN = 3
 """Objects of one problem that are named, and the length of its longest answer that is shown."""
 
 _PROBLEMS: Mapping[str, str] = {
-    "layers": "the engine does not tell the layers of {}, so the bytes are bounded",
+    "layers": "the engine does not report the layers of {}, so the bytes are bounded",
     "inspection": "the engine does not answer an inspection of {}",
-    "entry": "the engine's entry for {} makes no sense: left alone",
-    "usage": "the engine does not tell the size of the {}",
+    "entry": "the engine's entry for {} is invalid: left alone",
+    "usage": "the engine does not report the size of the {}",
 }
 
 

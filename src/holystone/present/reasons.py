@@ -474,7 +474,7 @@ RULES: Mapping[Rule, _Wording] = {
     Rule.CHANGED: _Wording("changed since planned", "changed since the plan was made: {what}"),
     Rule.USE_UNKNOWN: _Wording(
         "use since planned not known",
-        "the engine no longer tells what used it since the plan was made",
+        "the engine no longer has all events since the plan was made",
     ),
     Rule.AGREED: _Wording("as planned", "in the plan that was agreed on"),
     Rule.NOT_IN_PLAN: _Wording("not in the plan", "not in the plan"),
@@ -490,7 +490,7 @@ RULES: Mapping[Rule, _Wording] = {
     ),
     Rule.NEEDED: _Wording("needed by others", _needed),
     Rule.DAMAGED: _Wording("damaged", "its content was damaged"),
-    Rule.ODD: _Wording("not understood", "the engine's entry for it makes no sense: left alone"),
+    Rule.ODD: _Wording("not understood", "the engine's entry for it is invalid: left alone"),
     Rule.SHARED: _Wording(
         "shared with images",
         "shares its layer with an image that is here now: removing it frees nothing yet",

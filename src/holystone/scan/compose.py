@@ -134,7 +134,7 @@ class Composes:
         if written is None:
             return None
         if "://" in written or written.startswith("git@"):
-            why = "not in this repository, so what it asks for is not known"
+            why = "not in this repository, so its images are unknown"
             self.learned.leave(written, path.place, ELSEWHERE, why)
             return None
         other = os.path.normpath(os.path.join(file.folder, written))

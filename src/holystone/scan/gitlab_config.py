@@ -32,7 +32,7 @@ _MOST_STEPS = 1_000_000
 _PARTS = re.compile(r"(\*\*/|\*\*|\*)")
 _DEEPEST_REFERENCE = 10
 _DEEPEST_EXTENDS = 50
-_NOT_HERE = "not in this repository, so what it asks for is not known"
+_NOT_HERE = "not in this repository, so its images are unknown"
 
 
 class _Unknown(Exception):

@@ -150,13 +150,14 @@ def _warnings(found: Beside) -> list[str]:
         called = f"{what} {safe(each.job)}"
         called = "default, for all jobs" if each.job == "default" else called
         lines.append(f"  {place:<{width}}  {called}")
-    lines += ["", "Where such a job is to end in the clean, add this line to its after_script:", ""]
+    lines += ["", "To end such a job with the clean, add this line to its after_script:", ""]
     lines.append(f"    {_REFERENCE}")
     if any(each.job == "default" for each in found.own):
         lines += [
             "",
             f"Jobs that extend {SHARED} do not run the after_script of default. With the line",
-            "in default, each job that has none of its own ends in the clean, and extends nothing.",
+            "in default, each job without its own after_script ends with the clean: it need not",
+            f"extend {SHARED}.",
         ]
     return lines
 

@@ -70,8 +70,8 @@ def cache_question(count: int, size: int) -> str:
     """What a repair asks before it takes build cache along."""
     holds = "holds" if count == 1 else "hold"
     return (
-        f"{count_of(count, 'build cache record')} ({format_size(size)}) {holds} what is damaged as "
-        "well, and the engine fetches nothing anew that it has. Remove the build cache too? [y/N]"
+        f"{count_of(count, 'build cache record')} ({format_size(size)}) {holds} the damage as "
+        "well; the engine would use it and not pull again. Remove the build cache too? [y/N]"
     )
 
 
