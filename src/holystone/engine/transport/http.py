@@ -20,7 +20,7 @@ asked each time ``--timeout`` has passed without a byte:
 ``GET /images/json`` stands between: the containerd store weighs each image (8 to 17 ms,
 moby#53077), so each image that ``/info`` counts adds ``AN_IMAGE``.
 
-A registry that is asked through the engine has a patience of its own: ``registry.probe.PATIENCE``.
+Requests to a registry through the engine have a separate limit: ``registry.probe.PATIENCE``.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ from holystone.engine.errors import (
     EngineUnreachable,
     ProtocolError,
     SenselessAnswer,
+    connection_broke,
 )
 from holystone.engine.transport.endpoint import Endpoint
 
@@ -84,7 +85,7 @@ class Patience:
     """Decides for all connections to one engine whether a silence goes on being waited for."""
 
     def __init__(self, endpoint: Endpoint, ping: Callable[[], bool]) -> None:
-        """``ping`` tells whether the engine answers one on a connection of its own."""
+        """``ping`` returns whether the engine answers a ping on a separate connection."""
         self.endpoint = endpoint
         self.ping = ping
         self.images = 0
@@ -294,9 +295,8 @@ class Connection:
             except OSError as error:
                 if isinstance(error, BlockingIOError | ssl.SSLWantReadError):
                     return None
-                raise ProtocolError(
-                    f"the connection broke in the middle of the answer to {self.request}: "
-                    f"{error.strerror or error}. Is the engine being restarted?"
+                raise connection_broke(
+                    f"in the middle of the answer to {self.request}", error
                 ) from None
             else:
                 self.ended = not data
