@@ -85,7 +85,7 @@ class Touched:
 
 
 def used_by(event: Event, names: Names) -> set[Key]:
-    """What an event of use names: its object, and the images meant by it."""
+    """The objects that an event of use names: its own, and the images it means."""
     return {(event.kind, event.id), *(("image", each) for each in _images_of(event, names))}
 
 
@@ -113,7 +113,7 @@ def used_since(client: Client, inventory: Inventory, moment: float) -> Since:
 def read_since(
     events: Sequence[Event], inventory: Inventory, moment: float, *, podman: bool = False
 ) -> Since:
-    """What these events tell of the time since then."""
+    """The uses that these events show since then."""
     later = [event for event in events if event.at > moment]
     complete = len(later) < len(events)
     if podman and complete:

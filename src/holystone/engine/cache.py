@@ -91,7 +91,7 @@ def disk_usage(answer: Mapping[str, Any], kind: str) -> Any:
 
 
 def cache_usage(client: Client) -> str:
-    """What to ask for the build cache, alone where the engine can tell it alone."""
+    """The request for the build cache, alone if the engine can list it alone."""
     api = client.negotiate().api
     if api < BY_TYPE:
         return "/system/df"
@@ -114,9 +114,8 @@ def doubted(client: Client, records: list[CacheRecord]) -> list[CacheRecord]:
     """The records, asked for again while many of them claim to be in use.
 
     BuildKit holds a record while it measures it for the first caller, and tells other callers that
-    it is in use: after a restart, or after large builds, that can be nearly all of them. What it
-    says twice, with a moment in between, is believed.
-    Raises EngineUnreachable, ProtocolError.
+    it is in use: after a restart, or after large builds, that can be nearly all of them. Two equal
+    answers, with a moment in between, are believed. Raises EngineUnreachable, ProtocolError.
     """
     for pause in _DOUBTS:
         busy = {record.id for record in records if record.in_use}
@@ -143,7 +142,7 @@ class CacheRemover:
         """Records that lost a child here, by ID, and between which moments."""
         self._over_grpc = True
         self._fault = ""
-        """What the engine said in place of deleting records, where it was at fault."""
+        """The engine's error in place of a deletion."""
 
     def remove(self, client: Client, record_ids: Sequence[str]) -> list[Removal]:
         """Delete these records, each after those made from it; what was done with each.
@@ -224,7 +223,7 @@ class CacheRemover:
         return Removal(SKIPPED, f"another record that stays is made from it: {said}")
 
     def _is_used(self, record: CacheRecord) -> bool:
-        """Whether somebody used a record since planned."""
+        """Whether a record was used since the plan."""
         planned = self.planned.get(record.id, record)
         uses = record.usage_count - planned.usage_count
         if not uses and record.last_used == planned.last_used:
@@ -266,7 +265,7 @@ class CacheRemover:
         return gone, set()
 
     def _deleted(self, client: Client, record_ids: Sequence[str]) -> Iterator[set[str]]:
-        """What BuildKit deletes, call by call: over gRPC, unless a proxy does not let it through.
+        """The records that BuildKit deletes, call by call: over gRPC, unless a proxy blocks it.
 
         Raises ProtocolError where a call broke off, and may have deleted some.
         """

@@ -58,9 +58,9 @@ class Client:
         self.dial = dial
         self.version: Version | None = None
         self.time = ""
-        """The engine's own clock when it last told it: seconds since 1970, with a fraction."""
+        """The engine's clock when last read: seconds since 1970, with a fraction."""
         self.info: dict[str, Any] | None = None
-        """What ``GET /info`` said, where it is known from before or was asked."""
+        """The answer to ``GET /info``, if it was stored or requested."""
         self.idle: list[Connection] = []
         self.clock = EngineClock()
         self.patience = Patience(endpoint, self._answers_ping)
@@ -85,7 +85,7 @@ class Client:
         return self.version
 
     def _from_ping(self) -> Version | None:
-        """What the headers of ``GET /_ping`` tell, where they are an engine's and enough.
+        """The versions in the headers of ``GET /_ping``, if they are complete and an engine's.
 
         An engine answers it at once, and ``/version`` only after asking its runtimes for theirs.
         One that knows more than we do is asked for the oldest version it takes as well.
@@ -105,7 +105,7 @@ class Client:
         return Version(version.partition(" ")[0], newest, server == "Libpod")
 
     def _from_version(self) -> Version:
-        """What ``GET /version`` tells. Raises EngineUnsupported, ProtocolError."""
+        """The versions in ``GET /version``. Raises EngineUnsupported, ProtocolError."""
         answer = self.request("GET", "/version")
         if not isinstance(answer, dict):
             raise ProtocolError(
@@ -223,7 +223,7 @@ class Client:
         return Connection(self.dial(self.endpoint, self.timeout), self.patience)
 
     def _answers_ping(self) -> bool:
-        """Whether the engine answers a ping on a new connection; True where that is not told.
+        """Whether the engine answers a ping on a new connection; True if that is unknown.
 
         Whatever it says is an answer. No connection at all is none.
         """

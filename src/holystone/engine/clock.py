@@ -49,7 +49,7 @@ class EngineClock:
     def heard(self, date: str, sent: float) -> None:
         """Take the ``Date`` of an answer that has just come; it was asked for at ``sent``.
 
-        What is no date is passed over. A clock that was set in between counts as it is now.
+        An invalid date is ignored. A clock that was set in between counts as it is now.
         """
         try:
             told = parsedate_to_datetime(date)

@@ -14,7 +14,7 @@ class EngineError(Exception):
 
 
 class EndpointError(EngineError):
-    """Where the engine is cannot be told: a bad host URL, an unknown context."""
+    """The engine's address is unknown: a bad host URL, an unknown context."""
 
 
 class EngineUnreachable(EngineError):

@@ -54,7 +54,7 @@ class Event(NamedTuple):
 
     @property
     def uses(self) -> bool:
-        """True where the event means that somebody works with the object."""
+        """True if the event means that the object is in use."""
         return self.action not in _GOING
 
     @property
@@ -93,7 +93,7 @@ class EventStream:
         self.opened = opened if client.endpoint.scheme == "unix" and not since else 0.0
         self.client = client
         self.breaks = 0
-        """How often the stream broke: what happened then may never be told."""
+        """How often the stream broke: events of that time may be lost."""
         self.broken = ""
         """Why the stream is broken now; empty while it runs."""
         self._newest = since
@@ -227,7 +227,7 @@ class EventStream:
         return events
 
     def _is_new(self, event: Event) -> bool:
-        """Whether an event belongs to the stream, and was not told before."""
+        """Whether an event belongs to the stream and has not come before."""
         if 0 < event.at < self.opened:
             return False
         if event.nanoseconds:

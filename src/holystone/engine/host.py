@@ -22,9 +22,9 @@ UNKNOWN = "unknown"
 GONE = "the engine went away"
 """Why a step was not tried, or got no answer."""
 ALREADY_GONE = "already gone"
-"""The detail of a step whose object somebody else has removed."""
+"""The detail of a step whose object another client has removed."""
 USED = "used since planned"
-"""The detail of a step whose object somebody has used since the plan was made."""
+"""The detail of a step whose object was used since the plan was made."""
 
 
 class Removal(NamedTuple):
@@ -37,7 +37,7 @@ class Removal(NamedTuple):
 
 
 class Observed(NamedTuple):
-    """What was seen of use since the last look that remembered anything."""
+    """The uses seen since the last look that stored anything."""
 
     since: float
     """When that look was, UTC seconds; 0 at the first."""
@@ -50,7 +50,7 @@ class Observed(NamedTuple):
 
 
 class Host(Protocol):
-    """What the three verbs need of a host."""
+    """The interface of a host: observe, plan and execute need it."""
 
     workers: int
     """How many removals at a time the host gains from."""
@@ -87,13 +87,13 @@ class Host(Protocol):
         """
 
     def usage(self, *, demand: bool = True) -> Usage:
-        """What is remembered of the objects last observed.
+        """The stored facts about the objects last observed.
 
         ``demand``: with the past requests that decide what goes first where space runs out.
         """
 
     def used_since(self, inventory: Inventory, moment: float) -> Since:
-        """What the host's events tell of use since then (UTC seconds). Raises EngineError."""
+        """The uses in the host's events since then (UTC seconds). Raises EngineError."""
 
     def keep_uses(self, inventory: Inventory) -> Observed:
         """Remember what was seen of use, which else ``close`` does; what it was.
@@ -125,7 +125,7 @@ class Host(Protocol):
         """The file system under the engine's data as it is now."""
 
     def beside(self, inventory: Inventory) -> Beside:
-        """What the engine's data folder holds beside the objects of its lists. Never fails."""
+        """The files in the engine's data folder beside the objects of its lists. Never fails."""
 
     def close(self) -> None:
         """Let go of every connection."""

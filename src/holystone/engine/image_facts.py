@@ -41,7 +41,7 @@ _MOST_METADATA = 1 << 16
 
 
 class Inspected(NamedTuple):
-    """What inspections told. An image that is in neither is gone."""
+    """The results of inspections. An image that is in neither is gone."""
 
     facts: dict[str, ImageFacts]
     odd: dict[str, Note]

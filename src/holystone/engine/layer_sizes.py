@@ -103,7 +103,7 @@ def weigh(
 
 
 def _makes_layer(step: Step) -> bool | None:
-    """Whether the step made a layer; None where it cannot be told from the step alone."""
+    """Whether the step made a layer; None if the step alone does not show it."""
     if step.size > 0:
         return True
     verb, _, argument = step.created_by.partition(" ")

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 _UNTAGGED = "/images/json?filters=%7B%22dangling%22%3A%5B%22true%22%5D%7D"
 _MANIFESTS = (1, 47)
-"""The API version from which the list of images tells sizes of content."""
+"""The API version from which the list of images has sizes of content."""
 _USAGE = "/system/df"
 
 
@@ -42,12 +42,12 @@ class Lists:
         Raises EngineError where the engine cannot be asked.
         """
         self.begun = time.time()
-        """When they were asked for, by the clock of this machine."""
+        """When they were requested, by the clock of this machine."""
         self.client = client
         self.sizes = sizes
         self.untagged = untagged
         self.no_sizes = ""
-        """Why the containers come without their sizes, though these were asked for."""
+        """Why the containers come without their sizes, though these were requested."""
         version = client.negotiate()
         # What /info tells is read first: how many images there are says how long their list takes.
         paths = {
@@ -64,7 +64,7 @@ class Lists:
             del paths["info"]
         self._listed = list(paths)
         self._usage = _USAGE if sizes else ""
-        """What to ask for sizes and the build cache; empty where that is not needed."""
+        """The request for sizes and the build cache; empty if not needed."""
         if not version.podman:
             self._usage = cache_usage(client)
             if sizes and version.api >= BY_TYPE:
@@ -94,7 +94,7 @@ class Lists:
         return told
 
     def usage(self) -> Any:
-        """What ``/system/df`` says; nothing where it was not needed. Raises EngineError."""
+        """The answer of ``/system/df``; empty if it was not needed. Raises EngineError."""
         return next(self._answers).checked().json() if self._usage else {}
 
     def ask_usage(self) -> Any:
@@ -260,7 +260,7 @@ def _read_usage(
 
 
 def _ask_usage(first: Callable[[], Any], again: Callable[[], Any]) -> tuple[dict[str, Any], str]:
-    """What ``/system/df`` answers; or nothing, and why. Raises EngineUnreachable."""
+    """The answer of ``/system/df``; or nothing, and why. Raises EngineUnreachable."""
     asks = chain([first], repeat(again))
     try:
         usage = patiently(lambda: next(asks)())  # noqa: PLW0108 - each try is another one

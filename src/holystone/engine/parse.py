@@ -48,7 +48,7 @@ def full_id(text: object) -> str:
 
 
 def id_of(entry: Mapping[str, Any], key: str) -> str:
-    """What names the object. Raises ValueError where it is empty."""
+    """The ID of the object. Raises ValueError if it is empty."""
     value = entry[key]
     if not value or not isinstance(value, str):
         raise ValueError(f"{key} is {value!r}")
@@ -156,7 +156,7 @@ def references(told: Mapping[str, Any]) -> set[str]:
 
 
 def inspected_image(known: ImageFacts, told: Mapping[str, Any]) -> ImageFacts:
-    """What is known of an image, with what ``GET /images/{id}/json`` adds to it.
+    """An image that was listed, with the facts of ``GET /images/{id}/json``.
 
     A build with ``SOURCE_DATE_EPOCH`` sets both the build date and, on the containerd store, the
     date of the tag to it: that date says nothing.
@@ -205,7 +205,7 @@ def container(entry: Mapping[str, Any]) -> Container:
 
 
 def inspected_container(listed: Container, told: Mapping[str, Any]) -> Container:
-    """A container that was listed, with what ``GET /containers/{id}/json`` adds.
+    """A container that was listed, with the facts of ``GET /containers/{id}/json``.
 
     Podman's own interface tells more in the same form: its pod, and what it depends on.
     """

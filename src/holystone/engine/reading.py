@@ -110,14 +110,14 @@ def image_is_gone(answer: Response) -> bool:
 
 
 def trouble(answer: Response, error: EngineRefused | SenselessAnswer) -> str:
-    """What the engine answered in place of what was asked, in a few words."""
+    """The engine's wrong answer, in a few words."""
     if isinstance(error, EngineRefused):
         return f"{error.status}: {error.words}"[:_SHOWN]
     return answer.body[:60].decode("utf-8", "replace").strip() or "nothing"
 
 
 def patiently(ask: Callable[[], T]) -> T:
-    """What the engine answers, asked again where it stumbled. Raises EngineError.
+    """The engine's answer; after a passing error it is asked again. Raises EngineError.
 
     Right after a build the containerd store's ``/system/df`` answers 404, "snapshot … does not
     exist": something it was about to count went away.

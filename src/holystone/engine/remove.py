@@ -279,7 +279,7 @@ def _path_of(step: Step) -> str:
 
 
 def _left_of(step: Step, answer: Response) -> Left | None:
-    """What is left of a step's object; None where the answer does not tell."""
+    """What is left of a step's object; None if the answer does not show it."""
     if image_is_gone(answer) if step.kind == "image" else is_gone(answer):
         return Left(there=False)
     if answer.status != _OK:

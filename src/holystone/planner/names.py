@@ -75,7 +75,7 @@ class Names:
         return {image.id for image in self.images if image.id.startswith(beginning)}
 
     def meant(self, text: str) -> set[str]:
-        """Every image that somebody can mean by this, a reference or the beginning of an ID."""
+        """Every image that this, a reference or the beginning of an ID, can mean."""
         if not text:
             return set()
         named = self.behind(text)
@@ -133,7 +133,7 @@ class DigestNames(NamedTuple):
 
 
 def digest_names(image: Image, store: str) -> DigestNames:
-    """The references with a digest that somebody wants the image by.
+    """The references with a digest by which the image is wanted.
 
     The containerd store and Podman list these among an image's names, and no others. The classic
     store lists every digest it knows, and keeps it when a tag moves away. There a digest is a name

@@ -27,7 +27,7 @@ from holystone.planner.verdict import Plan, Step, Verdict
 
 
 def plan(inventory: Inventory, usage: Usage, policy: Policy, now: float) -> Plan:
-    """What a clean of this host would do, and why. ``now`` is UTC seconds.
+    """The plan of a clean of this host, with reasons. ``now`` is UTC seconds.
 
     Every object of the inventory gets one verdict. The steps come in an order that can be stopped
     after any step: containers, images with children before parents, cache records leaves first,

@@ -89,7 +89,7 @@ class CacheLimits(NamedTuple):
 
 
 class Protect(NamedTuple):
-    """What never goes, at any level.
+    """Objects that never go, at any level.
 
     ``images`` are patterns as ``planner.reference.parse_pattern`` reads them; one that begins with
     ``!`` takes back what patterns before it protect. ``labels`` are ``key`` or ``key=value`` with
@@ -151,8 +151,8 @@ class ContainerRules(NamedTuple):
     group_stopped_for: float = 7 * _DAY
     """How long all containers of a compose project or pod must have been stopped."""
     restart_stopped_for: float = 30 * _DAY
-    """How long one with the restart policy ``always`` or ``unless-stopped`` must have been
-    stopped: the engine starts such a container again unless somebody stopped it."""
+    """How long one with the restart policy ``always`` or ``unless-stopped`` must have been stopped:
+    the engine starts such a container again unless it was stopped by hand."""
     tools: tuple[str, ...] = ()
     """More containers that tools keep for themselves: ``label=KEY=VALUE``, ``name=PATTERN`` or
     ``image=PATTERN``."""

@@ -19,7 +19,7 @@ from holystone.outside.text import said
 
 
 class Context(NamedTuple):
-    """What a context says of its engine. ``where`` names it, its file and the key in errors."""
+    """A context's settings of its engine. ``where`` names it, its file and the key in errors."""
 
     host: str
     tls_folder: str

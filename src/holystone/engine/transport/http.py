@@ -82,14 +82,14 @@ def read_json(data: bytes) -> Any:
 
 
 class Patience:
-    """Decides for all connections to one engine whether a silence goes on being waited for."""
+    """Decides for all connections to one engine how long a silence may last."""
 
     def __init__(self, endpoint: Endpoint, ping: Callable[[], bool]) -> None:
         """``ping`` returns whether the engine answers a ping on a separate connection."""
         self.endpoint = endpoint
         self.ping = ping
         self.images = 0
-        """How many images the engine counts, where it told."""
+        """How many images the engine counts, if known."""
 
     def allowed(self, request: str, timeout: float) -> float:
         """Seconds for which the answer to a request (method and path) may pause."""
@@ -160,7 +160,7 @@ class Connection:
     """One connection to an engine: requests out, answers in, in the same order."""
 
     def __init__(self, sock: socket.socket, patience: Patience) -> None:
-        """``patience`` tells how long each answer may pause."""
+        """``patience`` decides how long each answer may pause."""
         self.sock = sock
         self.patience = patience
         self.request = ""
@@ -258,7 +258,7 @@ class Connection:
             raise self._cut()
 
     def arrived(self) -> tuple[bytes, str]:
-        """What has come of an endless answer by now, on a socket that never waits.
+        """The data of an endless answer so far, on a socket that never waits.
 
         And why nothing more will come; empty as long as something may.
         """
