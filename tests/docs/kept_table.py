@@ -17,7 +17,7 @@ def table() -> str:
 
 
 def _lines() -> Iterator[str]:
-    yield from ("", "| tool | told by | what it is | source |", "|---|---|---|---|")
+    yield from ("", "| tool | recognised by | what it is | source |", "|---|---|---|---|")
     for row in TABLE:
         told = [f"label `{each}`" for each in row.labels]
         told += [f"name `{each}`" for each in row.names]
