@@ -118,7 +118,10 @@ def documents(text: str, file: str, *, as_ruby: bool = False) -> list[Value]:
     What a merge key brings in gives way to the keys beside it. For Ruby, and so for GitLab, that
     holds of the keys after it only: it replaces those that stand before it (psych, ``to_ruby.rb``).
     """
-    yaml = _pyyaml()
+    try:
+        yaml = _pyyaml()
+    except ImportError:
+        raise Unreadable("YAML is read with PyYAML, and Python has none; install it") from None
     try:
         return list(_Composer(yaml, text, file, as_ruby=as_ruby).documents())
     except yaml.reader.ReaderError as error:
@@ -139,7 +142,10 @@ def documents(text: str, file: str, *, as_ruby: bool = False) -> list[Value]:
 
 def events(text: str) -> list[Any]:
     """What PyYAML reads of a text, with the marks of where it stands; empty where it is no YAML."""
-    yaml = _pyyaml()
+    try:
+        yaml = _pyyaml()
+    except ImportError:
+        return []
     try:
         return list(yaml.parse(text, Loader=yaml.SafeLoader))
     except (ValueError, OverflowError, yaml.YAMLError):
