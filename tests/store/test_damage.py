@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -115,6 +116,24 @@ def test_no_damage_ends_a_run(data: st.DataObject) -> None:
         ledger.close()
         assert len(warnings) <= 1, warnings
         assert all(warning.isprintable() for warning in warnings)
+
+
+def test_a_row_in_the_wrong_place_is_told_of_once(tmp_path: Path) -> None:
+    """A key with a flipped bit: SQLite finds its row, and cannot delete it."""
+    content = written()
+    told = []
+    for at in [each.start() for each in re.finditer(rb"docker\.io/library/app:7", content)]:
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        (folder / FILE).write_bytes(content[:at] + b"\xe4" + content[at + 1 :])
+        warnings: list[str] = []
+        ledger = Store(str(folder), warnings.append)
+        use(ledger)
+        use(ledger)
+        ledger.close()
+        assert len(warnings) <= 1, warnings
+        told += warnings
+    assert any("cannot be removed. It is now" in warning for warning in told)
 
 
 def test_noise_in_the_table_of_images_is_noticed(tmp_path: Path) -> None:

@@ -9,6 +9,10 @@ class StoreError(Exception):
     """The ledger cannot be used; the message says why and what to do."""
 
 
+class DamagedStoreError(StoreError):
+    """What is in the file cannot be what holystone wrote there; the message says what is wrong."""
+
+
 class LockHeld(Exception):
     """Another run holds the lock of the host, and went on holding it."""
 

@@ -12,10 +12,10 @@ from types import EllipsisType
 from typing import TypeVar
 
 from holystone.outside.text import safe
-from holystone.store import StoreError, lease_file
+from holystone.store import DamagedStoreError, StoreError, lease_file
 from holystone.store.damage import set_aside
 from holystone.store.folder import FILE, MEND
-from holystone.store.opening import DamagedStoreError, Opened, is_damage, open_database, roll_back
+from holystone.store.opening import Opened, is_damage, open_database, roll_back
 from holystone.store.schema import SpoiledError, in_words, mend, pass_over
 
 T = TypeVar("T")
@@ -232,6 +232,9 @@ class Database:
             return
         try:
             lost, again = self._without(opened, texts=texts)
+        except DamagedStoreError as error:
+            self._set_aside(str(error))
+            return
         except sqlite3.Error as error:
             if is_damage(error):
                 self._set_aside(str(error))

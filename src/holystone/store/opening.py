@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple
 from urllib.parse import quote
 
-from holystone.store import StoreError
+from holystone.store import DamagedStoreError, StoreError
 from holystone.store.folder import FILE, MEND, Folder, Found, UnsafeError, open_folder
 from holystone.store.migrations import MIGRATIONS
 from holystone.store.schema import Connection
@@ -26,10 +26,6 @@ BESIDE = ("-wal", "-shm", "-journal")
 _WAIT_SECONDS = 5.0
 _NEEDED_BYTES = 65536
 """Free bytes without which SQLite cannot open a file for writing."""
-
-
-class DamagedStoreError(StoreError):
-    """What is in the file cannot be what holystone wrote there; the message says what is wrong."""
 
 
 class Opened(NamedTuple):

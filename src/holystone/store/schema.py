@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
-from holystone.store import StoreError
+from holystone.store import DamagedStoreError, StoreError
 from holystone.store.migrations import MIGRATIONS
 
 T = TypeVar("T")
@@ -131,11 +131,12 @@ class SpoiledError(StoreError):
 
 
 class Connection(sqlite3.Connection):
-    """A connection that knows which of its tables were looked at."""
+    """A connection that knows which of its tables were looked at, and SQL's ``is_utf8``."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.sound: set[str] = set()
+        self.create_function("is_utf8", 1, _is_utf8, deterministic=True)
 
 
 class _Column(NamedTuple):
@@ -270,7 +271,6 @@ def _wrong_tables(
     database: sqlite3.Connection, *, texts: bool
 ) -> Iterator[tuple[str, tuple[_Column, ...], int]]:
     """Each table with rows that make no sense: its columns, and how many rows."""
-    database.create_function("is_utf8", 1, _is_utf8, deterministic=True)
     tables = "SELECT name FROM main.sqlite_schema WHERE type = 'table'"
     for table in [name for (name,) in database.execute(tables) if name in LOST]:
         columns = _columns(table)
@@ -285,7 +285,8 @@ def _wrong_tables(
 def mend(database: sqlite3.Connection, *, texts: bool) -> dict[str, int]:
     """Within a transaction: remove or mend every row that makes no sense; how many by table.
 
-    ``texts``: look also for text that is not UTF-8, which takes longer.
+    ``texts``: look also for text that is not UTF-8, which takes longer. Raises DamagedStoreError if
+    a row cannot be removed: it stands in another place of its table than its key says.
     """
     done = {}
     for table, columns, wrong in _wrong_tables(database, texts=texts):
@@ -306,6 +307,8 @@ def mend(database: sqlite3.Connection, *, texts: bool) -> dict[str, int]:
     images = f"UPDATE image SET top = NULL, depth = NULL, exact = 1 WHERE {_DANGLING['image']}"  # noqa: S608
     if bare := database.execute(images).rowcount:
         done["image"] = done.get("image", 0) + bare
+    for table, _, _ in _wrong_tables(database, texts=texts) if done else ():
+        raise DamagedStoreError(f"a row of the table {table} makes no sense and cannot be removed")
     return done
 
 
