@@ -105,6 +105,40 @@ def test_a_second_look_at_an_unchanged_host_costs_one_list_a_kind(
     assert len(shared.intersection(arrived.layers or ())) == 1
 
 
+@pytest.mark.parametrize("moves", [False, True], ids=["unchanged", "an image lost its tag"])
+@pytest.mark.engine("docker28c")
+def test_no_untagged_image_of_a_containerd_store_is_listed_twice(
+    fresh_engine: Engine, unique: str, tmp_path: Path, moves: bool
+) -> None:
+    """Once seen they are not asked for again, unless an image got or lost a name meanwhile."""
+    base, tag = layer(f"{unique} base"), f"localhost/{unique}:1"
+    untagged = load(fresh_engine, *(ImageToLoad([base, layer(f"{unique} {n}")]) for n in range(3)))
+    tagged = load(fresh_engine, ImageToLoad([base], [tag]))
+    memory = Store(str(tmp_path), no_warning)
+    with proxy(fresh_engine) as front:
+        # Once a day all images are listed.
+        look(front, memory, remote=False)
+        host = host_behind(front, memory, remote=False)
+        host.watch()
+        first = host.observe(every=False)
+        assert first.partial
+        assert {each.id for each in first.images if not each.tags} == set(untagged)
+        if moves:
+            load(fresh_engine, ImageToLoad([base, layer(unique)], [tag]))
+        front.requests.clear()
+        second = host.observe()
+        asked = [path for path in front.requests if "/images/json" in path]
+        host.close()
+        expected, _ = look(front, memory, remote=False)
+    memory.close()
+    assert not second.partial
+    here = {image.id: image.tags for image in second.images}
+    assert here == {image.id: image.tags for image in expected.images}
+    assert {*untagged, *tagged} <= set(here)
+    (path,) = asked
+    assert ("all=1" in path, "false" in path) == (moves, not moves)
+
+
 @pytest.mark.engine("classic", "podman")
 def test_an_image_that_lost_its_tag_is_asked_about_again(
     fresh_engine: Engine, unique: str, tmp_path: Path

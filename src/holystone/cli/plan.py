@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
         listing = PlanListing(options)
     summarises = bool(os.environ.get("GITHUB_STEP_SUMMARY"))
     whole = bool(options.json or every or file or listing or summarises)
-    with opened(options, ahead=wanted(policy, whole=whole)) as session:
+    with opened(options, ahead=wanted(policy, whole=whole), watch=not whole) as session:
         # The engine works while this is imported.
         from holystone.cli.plan_answer import PlanAnswer
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from itertools import chain, repeat
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from holystone.engine import parse, sight
@@ -25,7 +25,13 @@ from holystone.planner.inventory import CacheRecord, Engine, Image, Inventory, N
 
 T = TypeVar("T")
 
-_UNTAGGED = "/images/json?filters=%7B%22dangling%22%3A%5B%22true%22%5D%7D"
+Which = Literal["all", "untagged", "tagged"]
+_DANGLING = "/images/json?filters=%7B%22dangling%22%3A%5B%22{}%22%5D%7D"
+_IMAGES: dict[Which, str] = {
+    "all": "/images/json?all=1",
+    "untagged": _DANGLING.format("true"),
+    "tagged": _DANGLING.format("false"),
+}
 _MANIFESTS = (1, 47)
 """The API version from which the list of images has sizes of content."""
 _USAGE = "/system/df"
@@ -34,25 +40,26 @@ _USAGE = "/system/df"
 class Lists:
     """The lists of one engine, under way."""
 
-    def __init__(self, client: Client, *, sizes: bool, untagged: bool = False) -> None:
+    def __init__(self, client: Client, *, sizes: bool, images: Which = "all") -> None:
         """Ask for them; does not wait. With ``sizes`` also for what takes a walk over files.
 
-        ``untagged``: of the images list those alone that no image here has for a parent and that
-        have no tag. A containerd store weighs each image that it lists, which takes it about 8 ms.
+        ``images``: which of them to list. Untagged ones are those without a tag that no image here
+        has for a parent; a classic store lists its other untagged ones with ``all`` alone. A
+        containerd store weighs each image that it lists, which takes it about 8 ms.
         Raises EngineError where the engine cannot be asked.
         """
         self.begun = time.time()
         """When they were requested, by the clock of this machine."""
         self.client = client
         self.sizes = sizes
-        self.untagged = untagged
+        self.images = images
         self.no_sizes = ""
         """Why the containers come without their sizes, though these were requested."""
         version = client.negotiate()
         # What /info tells is read first: how many images there are says how long their list takes.
         paths = {
             "info": "/info",
-            "images": _UNTAGGED if untagged else "/images/json?all=1",
+            "images": _IMAGES[images],
             "networks": "/networks",
             "volumes": "/volumes",
             "containers": "/containers/json?all=1" + ("&size=1" if sizes else ""),
@@ -126,11 +133,11 @@ class Begun(NamedTuple):
             self.stream.close()
 
 
-def begin(client: Client, *, sizes: bool, untagged: bool, watch: bool) -> Begun:
+def begin(client: Client, *, sizes: bool, images: Which, watch: bool) -> Begun:
     """Ask for the lists ahead; see ``Lists``. With ``watch`` events are followed from before it."""
     at = time.time()
     stream = EventStream(client) if watch else None
-    return Begun(at, stream, Lists(client, sizes=sizes, untagged=untagged))
+    return Begun(at, stream, Lists(client, sizes=sizes, images=images))
 
 
 def read_lists(lists: Lists, now: float) -> Inventory:
@@ -138,9 +145,9 @@ def read_lists(lists: Lists, now: float) -> Inventory:
 
     An entry that makes no sense, or a ``/system/df`` that fails, is noted, and the rest goes on.
     """
-    client, sizes, untagged = lists.client, lists.sizes, lists.untagged
+    client, sizes, images = lists.client, lists.sizes, lists.images
     # Where an engine stumbled the answers are those to later lists.
-    again = (Lists(client, sizes=sizes, untagged=untagged) for _ in PAUSES)
+    again = (Lists(client, sizes=sizes, images=images) for _ in PAUSES)
     attempts = chain([lists], again)
 
     def ask() -> tuple[dict[str, Any], Lists]:
@@ -200,8 +207,10 @@ def _read(answers: Mapping[str, Any], lists: Lists, now: float) -> Inventory:
         networks=tuple(sorted(networks, key=lambda network: (network.name, network.id))),
         disk=sight.disk(folder),
         notes=tuple(notes),
-        partial=lists.untagged,
-        image_count=_image_count(info, engine, folder.root) if lists.untagged else None,
+        partial=lists.images == "untagged",
+        image_count=(
+            _image_count(info, engine, folder.root) if lists.images == "untagged" else None
+        ),
     )
 
 

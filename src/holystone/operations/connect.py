@@ -15,6 +15,7 @@ from holystone.engine.transport.endpoint import Endpoint, resolve
 
 if TYPE_CHECKING:
     from holystone.engine.host import Host
+    from holystone.engine.observe import Which
     from holystone.planner.inventory import Inventory
     from holystone.planner.policy import Policy
     from holystone.store.store import Store
@@ -145,7 +146,8 @@ def _reach(
         if ahead is not None and not podman:
             from holystone.engine.observe import begin
 
-            begun = begin(client, sizes=ahead.sizes, untagged=not ahead.every, watch=watch)
+            images: Which = "all" if ahead.every else "untagged"
+            begun = begin(client, sizes=ahead.sizes, images=images, watch=watch)
             ends.callback(begun.close)
         # The rest takes as long to import as the engine to answer.
         from holystone.operations.live_session import live_session

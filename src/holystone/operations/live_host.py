@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,14 @@ from holystone.engine import observe
 from holystone.engine.activity import Touched, used_since
 from holystone.engine.client import Client
 from holystone.engine.containers import inspect_containers, weighed_volume, with_log
-from holystone.engine.events import EventStream
+from holystone.engine.errors import EngineError
+from holystone.engine.events import Event, EventStream
 from holystone.engine.host import REMOVED, Observed, Removal
-from holystone.engine.observe import Begun, Lists
+from holystone.engine.observe import Begun, Lists, Which
 from holystone.engine.remove import Remover, look
 from holystone.engine.sight import Sight, disk
 from holystone.operations.known_images import KnownImages, keep_names
-from holystone.planner.inventory import Disk, Inventory
+from holystone.planner.inventory import Disk, Image, Inventory
 from holystone.planner.names import complete
 from holystone.planner.totals import Beside
 from holystone.planner.usage import Lease, Usage
@@ -72,6 +74,13 @@ class LiveHost:
         self.named: Mapping[str, Sequence[str]] = {}
         """The digests that name images which came back in this run, by ID."""
         self.touched = Touched(None)
+        self.moves: deque[Event] = deque()
+        """The events since the last look at untagged images, where they are followed."""
+        self.untagged: tuple[Image, ...] = ()
+        """The untagged images of a containerd store, where the last look listed no others.
+
+        To list one again takes the engine as long as the first time.
+        """
         self.remover = Remover(client, self.touched, {}, 0.0)
 
     def now(self) -> float:
@@ -86,23 +95,40 @@ class LiveHost:
         stream = (self.begun and self.begun.stream) or EventStream(self.client)
         self.touched.watch(stream)
         self.uses.history.watch(stream)
+        self.moves = stream.inbox()
 
     def observe(self, *, sizes: bool = False, every: bool = True) -> Inventory:
         """Everything on the engine now; see ``Host.observe``."""
+        if self.begun is not None and self.begun.stream is not None and not self.touched.stream:
+            self.watch()
         ahead = self.begun is not None
-        lists = self._lists(sizes=sizes, every=every)
+        untagged, self.untagged = self.untagged, ()
+        if every and untagged and not self._images_moved():
+            lists = self._lists(sizes=sizes, images="tagged")
+        else:
+            lists = self._lists(sizes=sizes, images="all" if every else "untagged")
         asked_at = lists.begun
         # What happened since they were asked for may not be in the lists. Measured before the clock
         # is read: a look must not be dated before it was asked for.
         waited = max(0.0, time.time() - asked_at) if ahead else 0.0
         now = self.now() - waited
         inventory = observe.read_lists(lists, now)
+        if lists.images == "tagged":
+            if self._images_moved():
+                return self.observe(sizes=sizes)
+            here = {image.id for image in inventory.images}
+            images = (*inventory.images, *(each for each in untagged if each.id not in here))
+            newest_first = sorted(images, key=lambda image: image.created, reverse=True)
+            inventory = inventory._replace(images=tuple(newest_first))
         engine, store = inventory.engine, inventory.engine.store
         over_ssh = self.client.endpoint.scheme == "ssh"
         self.workers = self.client.width if over_ssh else _WORKERS[store]
         self.seen = Sight(inventory.disk.folder, inventory.disk.unseen, inventory.disk.images)
         self.key = f"{engine.id}/{store}"
         self.uses.begin(self.key)
+        if inventory.partial and store == "containerd" and self.touched.stream is not None:
+            odd = any(note.kind == "image" for note in inventory.notes)
+            self.untagged = () if odd else inventory.images
         if self.memory.has_open(self.key):
             if inventory.partial:
                 return self.observe(sizes=sizes)
@@ -144,14 +170,24 @@ class LiveHost:
             inventory = self._with_lists(inventory)
         return inventory
 
-    def _lists(self, *, sizes: bool, every: bool) -> Lists:
+    def _lists(self, *, sizes: bool, images: Which) -> Lists:
         """The lists of the engine: those it was asked for already, where they are the same."""
         begun, self.begun = self.begun, None
         if begun is not None:
-            if (begun.lists.sizes, begun.lists.untagged) == (sizes, not every):
+            if (begun.lists.sizes, begun.lists.images) == (sizes, images):
                 return begun.lists
             begun.lists.close()
-        return Lists(self.client, sizes=sizes, untagged=not every)
+        if images != "tagged":
+            self.moves.clear()
+        return Lists(self.client, sizes=sizes, images=images)
+
+    def _images_moved(self) -> bool:
+        """Whether an event since the last look at untagged images names any image."""
+        try:
+            self.touched.follow()
+        except EngineError:
+            return True
+        return any(event.kind == "image" for event in self.moves)
 
     def _looked_into(self, inventory: Inventory, *, sizes: bool) -> Inventory:
         """The inventory with what inspections and files tell of containers, volumes and cache."""
