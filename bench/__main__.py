@@ -47,7 +47,7 @@ layer of every image. Build cache is removed by one call to BuildKit that names 
 one list of them; both ways leave none.
 
 The containerd store needs about 8 ms an image for its list of images. A routine clean lists only
-the untagged images, and all images once it removes one, or once a day.
+the untagged images, and the others too once it removes one, or once a day.
 
 """
 
