@@ -67,6 +67,13 @@ class Host(Protocol):
         running containers, and volumes. Raises EngineError.
         """
 
+    def complete(self, *, sizes: bool = False) -> Inventory:
+        """The look that was just taken and is ``partial``, with every image. Raises EngineError.
+
+        The other objects are as they were. Where images changed meanwhile, or the host cannot tell,
+        it is a new look; ``sizes`` as in ``observe``.
+        """
+
     def date(self, inventory: Inventory) -> Inventory:
         """The same inventory, its untagged images with when they last had a tag."""
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from itertools import chain, repeat
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from holystone.engine import parse, sight
@@ -25,13 +25,9 @@ from holystone.planner.inventory import CacheRecord, Engine, Image, Inventory, N
 
 T = TypeVar("T")
 
-Which = Literal["all", "untagged", "tagged"]
-_DANGLING = "/images/json?filters=%7B%22dangling%22%3A%5B%22{}%22%5D%7D"
-_IMAGES: dict[Which, str] = {
-    "all": "/images/json?all=1",
-    "untagged": _DANGLING.format("true"),
-    "tagged": _DANGLING.format("false"),
-}
+_ALL = "/images/json?all=1"
+_UNTAGGED = "/images/json?filters=%7B%22dangling%22%3A%5B%22true%22%5D%7D"
+_OTHERS = "/images/json?filters=%7B%22dangling%22%3A%5B%22false%22%5D%7D"
 _MANIFESTS = (1, 47)
 """The API version from which the list of images has sizes of content."""
 _USAGE = "/system/df"
@@ -40,32 +36,29 @@ _USAGE = "/system/df"
 class Lists:
     """The lists of one engine, under way."""
 
-    def __init__(self, client: Client, *, sizes: bool, images: Which = "all") -> None:
+    def __init__(self, client: Client, *, sizes: bool, untagged: bool = False) -> None:
         """Ask for them; does not wait. With ``sizes`` also for what takes a walk over files.
 
-        ``images``: which of them to list. Untagged ones are those without a tag that no image here
-        has for a parent; a classic store lists its other untagged ones with ``all`` alone. A
-        containerd store weighs each image that it lists, which takes it about 8 ms.
+        ``untagged``: of the images list those alone that no image here has for a parent and that
+        have no tag. A containerd store weighs each image that it lists, which takes it about 8 ms.
         Raises EngineError where the engine cannot be asked.
         """
         self.begun = time.time()
         """When they were requested, by the clock of this machine."""
         self.client = client
         self.sizes = sizes
-        self.images = images
+        self.untagged = untagged
         self.no_sizes = ""
         """Why the containers come without their sizes, though these were requested."""
         version = client.negotiate()
         # What /info tells is read first: how many images there are says how long their list takes.
         paths = {
             "info": "/info",
-            "images": _IMAGES[images],
+            "images": _images(client, _UNTAGGED if untagged else _ALL),
             "networks": "/networks",
             "volumes": "/volumes",
             "containers": "/containers/json?all=1" + ("&size=1" if sizes else ""),
         }
-        if not version.podman and version.api >= _MANIFESTS:
-            paths["images"] += "&manifests=1"
         if version.podman and client.info is not None:
             # It takes Podman 60 ms, and tells nothing that changes.
             del paths["info"]
@@ -133,11 +126,11 @@ class Begun(NamedTuple):
             self.stream.close()
 
 
-def begin(client: Client, *, sizes: bool, images: Which, watch: bool) -> Begun:
+def begin(client: Client, *, sizes: bool, untagged: bool, watch: bool) -> Begun:
     """Ask for the lists ahead; see ``Lists``. With ``watch`` events are followed from before it."""
     at = time.time()
     stream = EventStream(client) if watch else None
-    return Begun(at, stream, Lists(client, sizes=sizes, images=images))
+    return Begun(at, stream, Lists(client, sizes=sizes, untagged=untagged))
 
 
 def read_lists(lists: Lists, now: float) -> Inventory:
@@ -145,9 +138,9 @@ def read_lists(lists: Lists, now: float) -> Inventory:
 
     An entry that makes no sense, or a ``/system/df`` that fails, is noted, and the rest goes on.
     """
-    client, sizes, images = lists.client, lists.sizes, lists.images
+    client, sizes, untagged = lists.client, lists.sizes, lists.untagged
     # Where an engine stumbled the answers are those to later lists.
-    again = (Lists(client, sizes=sizes, images=images) for _ in PAUSES)
+    again = (Lists(client, sizes=sizes, untagged=untagged) for _ in PAUSES)
     attempts = chain([lists], again)
 
     def ask() -> tuple[dict[str, Any], Lists]:
@@ -180,9 +173,8 @@ def _read(answers: Mapping[str, Any], lists: Lists, now: float) -> Inventory:
     engine = read_told(dict, info, "/info", read)
     entries = of_kind(dict, answers["volumes"], "/volumes").get("Volumes")
     volumes = listed(parse.volume, [] if entries is None else entries, "/volumes", "volume")
-    images = listed(parse.image, answers["images"], "/images/json", "image", parse.odd_image)
-    if engine.store == "containerd":
-        images = [parse.with_all_digests(image) for image in images]
+    images, odd = _read_images(answers["images"], engine.store)
+    notes += odd
     containers = listed(
         parse.container,
         answers["containers"],
@@ -207,10 +199,8 @@ def _read(answers: Mapping[str, Any], lists: Lists, now: float) -> Inventory:
         networks=tuple(sorted(networks, key=lambda network: (network.name, network.id))),
         disk=sight.disk(folder),
         notes=tuple(notes),
-        partial=lists.images == "untagged",
-        image_count=(
-            _image_count(info, engine, folder.root) if lists.images == "untagged" else None
-        ),
+        partial=lists.untagged,
+        image_count=_image_count(info, engine, folder.root) if lists.untagged else None,
     )
 
 
@@ -282,11 +272,40 @@ def _ask_usage(first: Callable[[], Any], again: Callable[[], Any]) -> tuple[dict
         return {}, str(error)
 
 
+def with_all_images(client: Client, inventory: Inventory) -> Inventory:
+    """An inventory that has the untagged images alone, completed. Raises EngineError.
+
+    A containerd store is asked for the others alone: it weighs each image anew. A classic one lists
+    its intermediate images together with all others.
+    """
+    store = inventory.engine.store
+    path = _images(client, _OTHERS if store == "containerd" else _ALL)
+    images, odd = _read_images(patiently(partial(client.get, path)), store)
+    here = {image.id for image in images}
+    if store == "containerd":
+        images += [image for image in inventory.images if image.id not in here]
+        images.sort(key=lambda image: image.created, reverse=True)
+    notes = (*inventory.notes, *(note for note in odd if note not in inventory.notes))
+    return inventory._replace(images=tuple(images), notes=notes, partial=False, image_count=None)
+
+
+def _images(client: Client, path: str) -> str:
+    """What to ask for a list of images: with the sizes of their content where it can have them."""
+    version = client.negotiate()
+    return path if version.podman or version.api < _MANIFESTS else f"{path}&manifests=1"
+
+
+def _read_images(answer: Any, store: str) -> tuple[list[Image], list[Note]]:
+    images, odd = read_list(parse.image, answer, "/images/json", "image", parse.odd_image)
+    if store == "containerd":
+        images = [parse.with_all_digests(image) for image in images]
+    return images, odd
+
+
 def list_named(client: Client, references: Collection[str], store: str) -> list[Image]:
     """The images that have one of these references. Raises EngineError."""
     if not references:
         return []
     filters = quote(json.dumps({"reference": sorted(references)}))
     told = client.get(f"/images/json?filters={filters}")
-    images, _ = read_list(parse.image, told, "/images/json", "image")
-    return [parse.with_all_digests(i) for i in images] if store == "containerd" else images
+    return _read_images(told, store)[0]

@@ -15,7 +15,6 @@ from holystone.engine.transport.endpoint import Endpoint, resolve
 
 if TYPE_CHECKING:
     from holystone.engine.host import Host
-    from holystone.engine.observe import Which
     from holystone.planner.inventory import Inventory
     from holystone.planner.policy import Policy
     from holystone.store.store import Store
@@ -70,6 +69,11 @@ class Session:
         """Everything on the host now; see ``Host.observe``. Raises EngineError."""
         with _patience(self.slow):
             return self.host.observe(sizes=sizes, every=every)
+
+    def complete(self, *, sizes: bool = False) -> Inventory:
+        """The partial look that was just taken, with every image; see ``Host.complete``."""
+        with _patience(self.slow):
+            return self.host.complete(sizes=sizes)
 
     def close(self) -> None:
         """Let go of the host and the ledger, and keep what was learned."""
@@ -146,8 +150,7 @@ def _reach(
         if ahead is not None and not podman:
             from holystone.engine.observe import begin
 
-            images: Which = "all" if ahead.every else "untagged"
-            begun = begin(client, sizes=ahead.sizes, images=images, watch=watch)
+            begun = begin(client, sizes=ahead.sizes, untagged=not ahead.every, watch=watch)
             ends.callback(begun.close)
         # The rest takes as long to import as the engine to answer.
         from holystone.operations.live_session import live_session

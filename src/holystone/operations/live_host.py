@@ -6,7 +6,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from holystone.engine import observe
 from holystone.engine.activity import Touched, used_since
@@ -15,11 +15,11 @@ from holystone.engine.containers import inspect_containers, weighed_volume, with
 from holystone.engine.errors import EngineError
 from holystone.engine.events import Event, EventStream
 from holystone.engine.host import REMOVED, Observed, Removal
-from holystone.engine.observe import Begun, Lists, Which
+from holystone.engine.observe import Begun, Lists
 from holystone.engine.remove import Remover, look
 from holystone.engine.sight import Sight, disk
 from holystone.operations.known_images import KnownImages, keep_names
-from holystone.planner.inventory import Disk, Image, Inventory
+from holystone.planner.inventory import Disk, Inventory
 from holystone.planner.names import complete
 from holystone.planner.totals import Beside
 from holystone.planner.usage import Lease, Usage
@@ -37,6 +37,14 @@ _WORKERS = {"classic": 4, "containerd": 32, "podman": 4}
 
 _MOST_NAMED = 30
 """Most references to request by name; with more the whole list is as quick."""
+
+
+class First(NamedTuple):
+    """What an engine listed, its images the untagged ones alone."""
+
+    inventory: Inventory
+    asked_at: float
+    """When it was asked for that, UTC seconds on this machine's clock."""
 
 
 class LiveHost:
@@ -75,12 +83,9 @@ class LiveHost:
         """The digests that name images which came back in this run, by ID."""
         self.touched = Touched(None)
         self.moves: deque[Event] = deque()
-        """The events since the last look at untagged images, where they are followed."""
-        self.untagged: tuple[Image, ...] = ()
-        """The untagged images of a containerd store, where the last look listed no others.
-
-        To list one again takes the engine as long as the first time.
-        """
+        """The events since the first look, where they are followed."""
+        self.first: First | None = None
+        """The last look, where it was partial, and events are followed since."""
         self.remover = Remover(client, self.touched, {}, 0.0)
 
     def now(self) -> float:
@@ -101,42 +106,35 @@ class LiveHost:
         """Everything on the engine now; see ``Host.observe``."""
         if self.begun is not None and self.begun.stream is not None and not self.touched.stream:
             self.watch()
-        ahead = self.begun is not None
-        untagged, self.untagged = self.untagged, ()
-        if every and untagged and not self._images_moved():
-            lists = self._lists(sizes=sizes, images="tagged")
-        else:
-            lists = self._lists(sizes=sizes, images="all" if every else "untagged")
-        asked_at = lists.begun
-        # What happened since they were asked for may not be in the lists. Measured before the clock
-        # is read: a look must not be dated before it was asked for.
-        waited = max(0.0, time.time() - asked_at) if ahead else 0.0
-        now = self.now() - waited
-        inventory = observe.read_lists(lists, now)
-        if lists.images == "tagged":
-            if self._images_moved():
-                return self.observe(sizes=sizes)
-            here = {image.id for image in inventory.images}
-            images = (*inventory.images, *(each for each in untagged if each.id not in here))
-            newest_first = sorted(images, key=lambda image: image.created, reverse=True)
-            inventory = inventory._replace(images=tuple(newest_first))
+        inventory, asked_at = self._listed(sizes=sizes, every=every)
+        return self._known(inventory, asked_at, sizes=sizes)
+
+    def complete(self, *, sizes: bool = False) -> Inventory:
+        """The look that was just taken, with every image; see ``Host.complete``."""
+        first, self.first = self.first, None
+        if first is None or self._images_moved():
+            return self.observe(sizes=sizes)
+        inventory = observe.with_all_images(self.client, first.inventory)
+        if self._images_moved():
+            return self.observe(sizes=sizes)
+        return self._known(inventory, first.asked_at, sizes=sizes)
+
+    def _known(self, inventory: Inventory, asked_at: float, *, sizes: bool) -> Inventory:
+        """What was listed, with what is remembered of it and what inspections tell."""
         engine, store = inventory.engine, inventory.engine.store
         over_ssh = self.client.endpoint.scheme == "ssh"
         self.workers = self.client.width if over_ssh else _WORKERS[store]
         self.seen = Sight(inventory.disk.folder, inventory.disk.unseen, inventory.disk.images)
         self.key = f"{engine.id}/{store}"
         self.uses.begin(self.key)
-        if inventory.partial and store == "containerd" and self.touched.stream is not None:
-            odd = any(note.kind == "image" for note in inventory.notes)
-            self.untagged = () if odd else inventory.images
         if self.memory.has_open(self.key):
             if inventory.partial:
-                return self.observe(sizes=sizes)
+                return self.complete(sizes=sizes)
             self.memory.settle_open(inventory, asked_at)
         if inventory.partial:
             named = self._named(inventory)
             if named is None:
-                return self.observe(sizes=sizes)
+                return self.complete(sizes=sizes)
             inventory = named
         known = self.images.begin(self.key, self.seen.root, inventory)
         self.touched.observed(inventory.images)
@@ -170,19 +168,26 @@ class LiveHost:
             inventory = self._with_lists(inventory)
         return inventory
 
-    def _lists(self, *, sizes: bool, images: Which) -> Lists:
-        """The lists of the engine: those it was asked for already, where they are the same."""
-        begun, self.begun = self.begun, None
-        if begun is not None:
-            if (begun.lists.sizes, begun.lists.images) == (sizes, images):
-                return begun.lists
+    def _listed(self, *, sizes: bool, every: bool) -> tuple[Inventory, float]:
+        """What the engine lists, and when it was asked for that, on this machine's clock."""
+        begun, self.begun, self.first = self.begun, None, None
+        if begun is not None and (begun.lists.sizes, begun.lists.untagged) != (sizes, not every):
             begun.lists.close()
-        if images != "tagged":
+            begun = None
+        if begun is None:
             self.moves.clear()
-        return Lists(self.client, sizes=sizes, images=images)
+            lists, waited = Lists(self.client, sizes=sizes, untagged=not every), 0.0
+        else:
+            # What happened since they were asked for may not be in the lists. Measured before the
+            # clock is read: a look must not be dated before it was asked for.
+            lists, waited = begun.lists, max(0.0, time.time() - begun.lists.begun)
+        inventory = observe.read_lists(lists, self.now() - waited)
+        if inventory.partial and self.touched.stream is not None:
+            self.first = First(inventory, lists.begun)
+        return inventory, lists.begun
 
     def _images_moved(self) -> bool:
-        """Whether an event since the last look at untagged images names any image."""
+        """Whether an event since the first look is one of an image."""
         try:
             self.touched.follow()
         except EngineError:

@@ -68,8 +68,7 @@ def survey(
         if not weighed and (made.unconfirmed or _needs_images(made, inventory)):
             weighed = True
             if inventory.partial:
-                began = time.time()
-                inventory = look(session, policy, sizes=sizes)
+                inventory = session.complete(sizes=wanted(policy, sizes=sizes).sizes)
                 inventory = _prepared(host, inventory, policy, layers=layers, weigh=True)
                 continue
             inventory = host.weigh(inventory)
