@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_engine, add_output, path, value_of
 from holystone.cli.session import Failure, answer, opened
-from holystone.cli.showing import stderr, stdout
+from holystone.cli.streams import stderr, stdout
 from holystone.planner.demand import SPEED
 from holystone.planner.holders import unpacked_bytes
 from holystone.planner.inventory import Inventory

@@ -13,7 +13,7 @@ from holystone.cli.answer import tell
 from holystone.cli.options import files_read
 from holystone.cli.recorded import recorded
 from holystone.cli.session import Failure, answer, warn
-from holystone.cli.showing import agreed, can_ask, stderr, stdout
+from holystone.cli.streams import agreed, can_ask, stderr, stdout
 from holystone.operations.clean import (
     Cleaned,
     Event,

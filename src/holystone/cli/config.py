@@ -16,7 +16,7 @@ from holystone.cli.options import (
 )
 from holystone.cli.session import Failure, answer, opened
 from holystone.cli.show import show
-from holystone.cli.showing import stdout
+from holystone.cli.streams import stdout
 from holystone.config.effective import effective
 from holystone.config.lint import remarks, without_match
 from holystone.config.load import NAME, SYSTEM

@@ -18,7 +18,7 @@ from holystone.cli.listing import Listing, add_listing, asks, refuse_listing
 from holystone.cli.options import Parser, add_output, add_state, path, value_of
 from holystone.cli.session import Failure, warn
 from holystone.cli.show import show
-from holystone.cli.showing import stdout
+from holystone.cli.streams import stdout
 from holystone.engine.transport.endpoint import resolve
 from holystone.outside.text import safe, words_of
 from holystone.outside.writing import writing

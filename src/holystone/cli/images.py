@@ -8,7 +8,7 @@ from holystone.cli import exit_codes
 from holystone.cli.listing import Listing, add_listing, asks
 from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of
 from holystone.cli.session import Failure, answer, opened
-from holystone.cli.showing import stdout
+from holystone.cli.streams import stdout
 from holystone.operations.survey import survey
 from holystone.operations.verify import images_meant
 from holystone.planner.inventory import Inventory

@@ -13,7 +13,7 @@ from holystone.cli.answer import tell
 from holystone.cli.options import Parser, add_output, path
 from holystone.cli.session import Failure, answer
 from holystone.cli.show import show
-from holystone.cli.showing import agreed, can_ask, stderr, stdout
+from holystone.cli.streams import agreed, can_ask, stderr, stdout
 from holystone.operations.ci_targets import TARGETS, Target, home, text, used
 from holystone.operations.init import (
     REPLACE,

@@ -13,7 +13,7 @@ from holystone.cli.listing import Listing, add_listing, asks, refuse_listing
 from holystone.cli.options import Parser, add_engine, add_output, value_of
 from holystone.cli.session import Failure, opened, warn
 from holystone.cli.show import show
-from holystone.cli.showing import stdout
+from holystone.cli.streams import stdout
 from holystone.operations import lease
 from holystone.planner.glob import has_marks
 from holystone.planner.units import parse_duration

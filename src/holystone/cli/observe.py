@@ -9,7 +9,7 @@ from holystone.cli.listing import Listing, add_listing, asks
 from holystone.cli.options import Parser, add_engine, add_output
 from holystone.cli.session import opened
 from holystone.cli.show import show
-from holystone.cli.showing import stdout
+from holystone.cli.streams import stdout
 from holystone.operations.observe import observe
 from holystone.present.lists.uses import TABLE
 from holystone.present.report import observe as report

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from holystone.cli.options import files_read, wishes_of
 from holystone.cli.session import Failure, answer, warn
-from holystone.cli.showing import stdout
+from holystone.cli.streams import stdout
 from holystone.engine.errors import EngineError
 from holystone.operations.connect import Session
 from holystone.operations.survey import survey

@@ -16,7 +16,7 @@ from holystone.cli.options import (
 )
 from holystone.cli.session import opened, warn
 from holystone.cli.show import show
-from holystone.cli.showing import stderr
+from holystone.cli.streams import stderr
 from holystone.config.load import HERE, MEND_HERE
 from holystone.operations.refresh import Refresh, minute_of_the_day, refresh
 from holystone.planner.units import Window, parse_window

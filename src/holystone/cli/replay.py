@@ -10,7 +10,7 @@ from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_output, path, value_of
 from holystone.cli.session import Failure
 from holystone.cli.show import show
-from holystone.cli.showing import stderr
+from holystone.cli.streams import stderr
 from holystone.outside.text import safe, words_of
 from holystone.outside.writing import write
 from holystone.planner.units import parse_rate, parse_size

@@ -9,7 +9,7 @@ from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_engine, add_output
 from holystone.cli.session import opened
 from holystone.cli.show import show
-from holystone.cli.showing import stderr
+from holystone.cli.streams import stderr
 from holystone.operations.restore import restore
 from holystone.present.progress import PullProgress
 from holystone.present.report import restore as report

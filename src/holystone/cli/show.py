@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from holystone.cli.session import answer
-from holystone.cli.showing import stdout
+from holystone.cli.streams import stdout
 from holystone.present.document import dump
 from holystone.present.terminal import Look
 

@@ -7,7 +7,7 @@ import argparse
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_engine, add_output, add_policy, policy_of
 from holystone.cli.session import answer, opened
-from holystone.cli.showing import stdout
+from holystone.cli.streams import stdout
 from holystone.operations.survey import survey
 from holystone.present import document
 from holystone.present.report.status import render

@@ -9,7 +9,7 @@ from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_engine, add_output
 from holystone.cli.session import Failure, opened
 from holystone.cli.show import show
-from holystone.cli.showing import agreed, can_ask, stderr
+from holystone.cli.streams import agreed, can_ask, stderr
 from holystone.operations.errors import LockHeld
 from holystone.operations.verify import Verification, verify
 from holystone.present.progress import VerifyProgress

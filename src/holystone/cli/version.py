@@ -9,7 +9,7 @@ from holystone import __version__
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_output
 from holystone.cli.session import answer
-from holystone.cli.showing import stdout
+from holystone.cli.streams import stdout
 from holystone.present import document
 
 

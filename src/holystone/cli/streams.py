@@ -1,4 +1,4 @@
-"""The terminal: standard output and error as the options say, and a yes or no."""
+"""Standard output and error as the options say, and a question to a person at the terminal."""
 
 from __future__ import annotations
 
