@@ -18,8 +18,9 @@ from tests.engines.images import ImageToLoad, busybox_layer, layer, load
 
 
 def full_lists(front: Front) -> list[str]:
-    """The lists of all images that were asked for since the last time."""
-    asked = [path for path in front.paths if path.startswith("GET /images/json?all=1")]
+    """The lists with the tagged images that were asked for since the last time."""
+    tagged = re.compile(r"GET /images/json\?(all=1|filters=.*dangling.*false)")
+    asked = [path for path in front.paths if tagged.match(path)]
     front.requests.clear()
     return asked
 
