@@ -140,6 +140,28 @@ def test_a_partial_look_is_completed_by_one_list(
     assert moves or asked == [images]
 
 
+@pytest.mark.engine("docker20")
+def test_a_use_between_a_partial_look_and_the_whole_one_is_known(
+    fresh_engine: Engine, unique: str, tmp_path: Path
+) -> None:
+    """Of an image too that the partial look had not: a build step, by its ID."""
+    steps = f"{SCRATCH}ENV A={unique}\nENV B={unique}\n"
+    top = build(fresh_engine, steps)
+    step = fresh_engine.client.call("GET", f"/images/{top}/json")["Parent"]
+    memory = Store(str(tmp_path), no_warning)
+    with proxy(fresh_engine) as front:
+        look(front, memory, remote=False)
+        host = host_behind(front, memory, remote=False)
+        host.watch()
+        assert [image.id for image in host.observe(every=False).images] == [top]
+        fresh_engine.docker("run", "--rm", "--network", "none", step, "true")
+        whole = host.complete()
+        assert step in {image.id for image in whole.images}
+        assert host.touched.follow(step)
+        host.close()
+    memory.close()
+
+
 @pytest.mark.engine("classic", "podman")
 def test_an_image_that_lost_its_tag_is_asked_about_again(
     fresh_engine: Engine, unique: str, tmp_path: Path

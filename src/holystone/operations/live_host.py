@@ -189,7 +189,9 @@ class LiveHost:
     def _images_moved(self) -> bool:
         """Whether an event since the first look is one of an image."""
         try:
-            self.touched.follow()
+            if self.touched.stream is not None:
+                # Not read yet: what they name is told by all images.
+                self.touched.stream.poll()
         except EngineError:
             return True
         return any(event.kind == "image" for event in self.moves)
