@@ -198,8 +198,7 @@ class Database:
                     # A text that cannot be decoded is a row that makes no sense.
                     no_text = str(error).startswith("Could not decode")
                     if isinstance(error, SpoiledError) or no_text:
-                        # What a quick look does not find, a slow one does.
-                        self._mend(str(error), mended, texts=no_text or mended > 0)
+                        self._mend(str(error), mended)
                         mended += 1
                     elif self._is_damaged(error):
                         self._set_aside(str(error))
@@ -221,7 +220,7 @@ class Database:
                 return bool(checked != ("ok",))
         return is_damage(error)
 
-    def _mend(self, fault: str, mended: int, *, texts: bool) -> None:
+    def _mend(self, fault: str, mended: int) -> None:
         """Go on without the rows that make no sense, and say what was lost. Raises StoreError.
 
         Where no such row is found, or it cannot be told apart, the file is set aside.
@@ -231,7 +230,7 @@ class Database:
             self._set_aside(fault)
             return
         try:
-            lost, again = self._without(opened, texts=texts)
+            lost, again = self._without(opened)
         except DamagedStoreError as error:
             self._set_aside(str(error))
             return
@@ -249,17 +248,17 @@ class Database:
                 f"Lost, by table: {in_words(lost)}.{again}"
             )
 
-    def _without(self, opened: Opened, *, texts: bool) -> tuple[dict[str, int], str]:
+    def _without(self, opened: Opened) -> tuple[dict[str, int], str]:
         """Remove what makes no sense, or pass it over where nothing can be written.
 
         Leases that the file beside the database still has are put back; with that in words.
         """
         connection, again = opened.connection, ""
         if opened.trouble:
-            return pass_over(connection, texts=texts), ""
+            return pass_over(connection), ""
         try:
             connection.execute("BEGIN IMMEDIATE")
-            lost = mend(connection, texts=texts)
+            lost = mend(connection, texts=True)
             if "lease" in lost:
                 known = self._published_leases()
                 if known is None:
@@ -276,7 +275,7 @@ class Database:
             if not isinstance(error, sqlite3.OperationalError) or is_damage(error):
                 raise
             # A full disk, or somebody who writes all the time.
-            return pass_over(connection, texts=texts), ""
+            return pass_over(connection), ""
         return lost, again
 
     def _set_aside(self, fault: str) -> None:

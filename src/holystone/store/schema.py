@@ -312,22 +312,22 @@ def mend(database: sqlite3.Connection, *, texts: bool) -> dict[str, int]:
     return done
 
 
-def pass_over(database: sqlite3.Connection, *, texts: bool) -> dict[str, int]:
+def pass_over(database: sqlite3.Connection) -> dict[str, int]:
     """As ``mend``, where nothing can be written: this connection no longer sees such rows."""
     database.execute("PRAGMA temp_store = MEMORY")
     done = {}
-    for table, columns, wrong in _wrong_tables(database, texts=texts):
+    for table, columns, wrong in _wrong_tables(database, texts=True):
         needed = [each for each in columns if each.name in _NEEDED.get(table, {each.name})]
         seen = ", ".join(
             each.name
             if each in needed
-            else f"CASE WHEN {each.sound(texts=texts)} THEN {each.name}"
+            else f"CASE WHEN {each.sound(texts=True)} THEN {each.name}"
             f" ELSE {each.instead()} END AS {each.name}"
             for each in columns
         )
         database.execute(
             f"CREATE TEMP VIEW {table} AS SELECT {seen} FROM main.{table}"  # noqa: S608 - our own
-            f" WHERE {_sound_row(needed, texts=texts)}"
+            f" WHERE {_sound_row(needed, texts=True)}"
         )
         done[table] = wrong
     return done
