@@ -58,7 +58,7 @@ def test_the_version_needs_no_parser(tmp_path: Path) -> None:
 
 
 def _python(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environ = {"HOME": str(home), "PYTHONPATH": SOURCE}
+    environ = {"HOME": str(home), "HOLYSTONE_STATE": str(home / "state"), "PYTHONPATH": SOURCE}
     command = [sys.executable, *arguments]
     return subprocess.run(
         command, cwd=home, env=environ, capture_output=True, text=True, check=False

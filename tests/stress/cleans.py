@@ -148,6 +148,13 @@ class Cleaner:
         """How many objects were spared because somebody used them after the plan was made."""
         return sum("used since" in item["detail"] for item in self._items("skipped"))
 
+    def ends(self) -> str:
+        """Each clean, its exit code, and how many objects it listed."""
+        return "\n".join(
+            f"{' '.join(made.way)}: {made.done.code}, {len((made.document or {}).get('items', ()))}"
+            for made in self.made
+        )
+
     def account(self, names: Sequence[str]) -> str:
         """Every removal, tried or made, of an object that one of these names or IDs means."""
         return "\n".join(

@@ -80,12 +80,12 @@ def test_no_job_notices(
         f"failures: {len(failures)}, of these for something missing: "
         f"{sum(failure.missing for failure in failures)}"
     )
+    assert not cleaner.faults, "\n\n".join((*cleaner.faults, cleaner.ends()))
     assert not failures, "\n\n".join(
-        f"{failure}\n{cleaner.account(failure.needed)}\n"
+        f"{failure}\n{cleaner.ends()}\n{cleaner.account(failure.needed)}\n"
         f"{witness.account(failure.needed, failure.began - 1, failure.ended + 1)}"
         for failure in failures
     )
-    assert not cleaner.faults, "\n\n".join(cleaner.faults)
     assert set(removed) >= KINDS, removed
 
     assert last.done.code == 0
