@@ -6,7 +6,6 @@ import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 from .api import ApiError
 from .engine import Engine, in_old_shape
@@ -42,14 +41,16 @@ def empty(engine: Engine) -> None:
 def _empty_cache(engine: Engine) -> None:
     """Prune the build cache until none is left: BuildKit lets go of a build after its end."""
     deadline = time.monotonic() + 10
-    engine.api("POST", "/build/prune?all=1")
-    # Of the build cache alone, where the engine can: a damaged image must not matter.
-    ask = partial(engine.api, "GET", "/system/df?type=build-cache&verbose=1")
-    while left := in_old_shape(ask()).get("BuildCache"):
+    while True:
+        engine.api("POST", "/build/prune?all=1")
+        # Of the build cache alone, where the engine can: a damaged image must not matter.
+        usage = engine.api("GET", "/system/df?type=build-cache&verbose=1")
+        left = in_old_shape(usage).get("BuildCache")
+        if not left:
+            return
         if time.monotonic() > deadline:
             raise NotEmptied(f"{engine.kind}: build cache stays: {left[0]}")
         time.sleep(0.1)
-        engine.api("POST", "/build/prune?all=1")
 
 
 def _containers(engine: Engine) -> list[str]:

@@ -109,7 +109,7 @@ class Engine:
         return said
 
     def _see_end(self, *containers: str) -> None:
-        """Wait until the engine has taken these down; it tells of the end a moment before."""
+        """Wait until the engine lists these as ended; it reports their end a moment earlier."""
         deadline = time.monotonic() + 10
         for name in containers:
             with contextlib.suppress(ApiError):

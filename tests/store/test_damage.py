@@ -98,7 +98,7 @@ def overwritten(page: int) -> bytes:
 @settings(deadline=None)
 @given(st.data())
 def test_no_damage_ends_a_run(data: st.DataObject) -> None:
-    """A page of noise, or single bits: no exception, and each fault is told of at most once."""
+    """A page of noise, or flipped bits: no exception, and at most one warning for each fault."""
     size, faults = len(written()), 0
     if data.draw(st.booleans()):
         content, faults = overwritten(data.draw(st.integers(0, size // 4096 - 1))), 1

@@ -175,9 +175,7 @@ class Client:
                 self._ask_next(pending)
                 yield answer
         except EngineUnreachable:
-            for connection in pending.under_way:
-                connection.close()
-            pending.under_way.clear()
+            abandon(pending, answers=False)
             raise
         finally:
             abandon(pending)
@@ -247,11 +245,15 @@ class Client:
             self.idle.pop().close()
 
 
-def abandon(pending: Pending) -> None:
-    """Give up on answers that are still to come, as soon as the engine can bear it."""
+def abandon(pending: Pending, *, answers: bool = True) -> None:
+    """Give up on answers that are still to come; see ``Connection.let_work``.
+
+    ``answers``: whether the engine still answers at all.
+    """
     while pending.under_way:
         connection = pending.under_way.pop()
-        connection.let_work()
+        if answers:
+            connection.let_work()
         connection.close()
 
 

@@ -1,7 +1,7 @@
 """Bring removed images back: pull them by digest, restore their names, and look once more.
 
 An engine that was stopped during a request can carry out the removal late, after a look has found
-the image. So images whose removal got no answer are looked at again in the end.
+the image. So the run checks images whose removal got no answer again at its end.
 """
 
 from __future__ import annotations

@@ -190,7 +190,7 @@ class LiveHost:
         """Whether an event since the first look is one of an image."""
         try:
             if self.touched.stream is not None:
-                # Not read yet: what they name is told by all images.
+                # Only received: an event names an image, and not all images are known yet.
                 self.touched.stream.poll()
         except EngineError:
             return True

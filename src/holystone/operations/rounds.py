@@ -2,7 +2,7 @@
 
 The figures of a plan are the engine's, and the disk may gain less: a sparse file, layers that build
 cache holds too. So the containers of a plan go first, the disk is measured, and the rest is planned
-again. If bytes are still missing in the end, another round is planned.
+again. If too few bytes are free after that, another round is planned.
 """
 
 from __future__ import annotations

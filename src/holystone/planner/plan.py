@@ -74,7 +74,7 @@ def _unmeasured(inventory: Inventory, rulings: Mapping[Key, Ruling]) -> int:
 
 
 def _least_free(inventory: Inventory, policy: Policy) -> int | None:
-    """The bytes of the disk that must be free in the end; None if only the level counts."""
+    """How many bytes of the disk must be free after the clean; None if only the level counts."""
     if policy.target is None:
         return None
     if policy.only_when_high and policy.disk.reached(inventory.disk) not in ("high", "critical"):

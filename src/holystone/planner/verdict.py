@@ -127,7 +127,7 @@ class Plan:
     """IDs of images that a registry should be asked about: they stay until it says that it has
     them, or go for good."""
     target_free: int | None = None
-    """The bytes of the disk that must be free in the end; None without a target."""
+    """How many bytes of the disk must be free after the clean; None without a target."""
     notes: tuple[Note, ...] = ()
     """What the engine did not tell of the host, so that it is bounded or left alone."""
     partial: bool = False
