@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run clean test stress mutants check lint types imports docs docs-site fmt examples bench bench-pipeline bench-replay dist lock setup tidy-checkout
+.PHONY: help run run-agent clean test stress mutants check lint types imports docs docs-site fmt examples pictures bench bench-agent bench-agent-weeks bench-pipeline bench-replay dist lock setup tidy-checkout
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -14,6 +14,10 @@ help: ## Show this list
 
 run: $(READY) ## Show what a routine clean of this host would do (a built-in demo host where no engine answers)
 	$(BIN)/holystone plan --or-demo $(ARGS)
+
+run-agent: $(READY) ## Run the agent on the demo host, with simulated CI jobs; Ctrl-C ends it
+	$(BIN)/holystone agent --host demo: --load --state "$$(mktemp -d)" --listen 127.0.0.1:9469 \
+	  --config src/holystone/integrations/agent/demo.toml $(ARGS)
 
 clean: $(READY) ## DOCKER: safe clean of this host; every tagged image, volume and warm build cache stays
 	$(BIN)/holystone clean $(ARGS)
@@ -54,14 +58,28 @@ fmt: $(READY) ## Format the code and mend what ruff can mend
 
 examples: $(READY) ## Write the present output into the examples of README.md and docs/, and draw its picture
 	$(BIN)/python -m tests.config.key_table
+	$(BIN)/python -m tests.docs.endpoint_table
 	$(BIN)/python -m tests.docs.kept_table
 	$(BIN)/python -m tests.docs.list_tables
+	$(BIN)/python -m tests.docs.metric_table
+	$(BIN)/python -m tests.agent.metrics_state
+	$(BIN)/python -m tests.agent.dashboard
 	$(BIN)/python -m tests.integrations.copies
 	$(BIN)/python -m tests.docs.picture
 	$(BIN)/python -m tests.docs.examples
 
+pictures: $(READY) ## Take the screenshots in docs/pictures anew, of the demo host in Chromium
+	scripts/install-engines packages
+	$(BIN)/python -m tests.browser.pictures
+
 bench: $(READY) ## Run the benchmarks
 	$(BIN)/python -m bench $(ARGS)
+
+bench-agent: $(READY) ## Measure the agent on real engines, 40 minutes; write docs/explanation/agent-figures.md
+	$(BIN)/python -m bench.agent --write $(ARGS)
+
+bench-agent-weeks: $(READY) ## Simulate ten weeks of the shared traces against the agent; into docs/explanation/eviction.md
+	$(BIN)/python -m bench.agent_weeks --write $(ARGS)
 
 bench-pipeline: $(READY) ## Measure the pipeline on real engines, 12 minutes; write docs/explanation/pipeline.md
 	$(BIN)/python -m bench.pipeline --write $(ARGS)
@@ -75,7 +93,7 @@ dist: $(READY) ## Make what a runner can take: dist/*.whl and the one file dist/
 # An address in the lock would tie every user to the registry of whoever made it, and an additional
 # source of packages would leave in it only the hashes of what that source has.
 lock: $(READY) ## Renew the locks: the newest versions that pyproject.toml allows
-	$(call locked,requirements.lock,pyproject.toml --group dev)
+	$(call locked,requirements.lock,pyproject.toml --extra agent --group dev)
 	$(call locked,requirements-docs.lock,--group docs)
 
 # $(1): the lock; $(2): what it is of.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import holystone
-from bench import alone, cleaning, history
+from bench import alone, cleaning, history, walking
 from bench.measure import Result, table, write_json
 
 ROOT = Path(__file__).parent
@@ -22,6 +22,7 @@ BENCHES: dict[str, Callable[[], Iterator[Result]]] = {
     "pressure": alone.pressure,
     "configuration": alone.configuration,
     "history": history.long_history,
+    "walk": walking.million,
     "idle20": lambda: cleaning.nothing_to_do("docker20"),
     "idle28c": lambda: cleaning.nothing_to_do("docker28c"),
     "young28c": lambda: cleaning.nothing_to_do("docker28c", images=100, young=True),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -175,13 +176,23 @@ def own_engine(engines: Engines, engine_kind: str) -> Iterator[Callable[..., Eng
     """Starts engines for this test alone (to kill, or with daemon arguments); once per kind."""
     started: list[Engine] = []
 
-    def start(*arguments: str) -> Engine:
-        started.append(engines.own(engine_kind, *arguments))
+    def start(*arguments: str, **named: str) -> Engine:
+        started.append(engines.own(engine_kind, *arguments, **named))
         return started[-1]
 
     yield start
     for each in started:
         each.stop()
+
+
+@pytest.fixture(scope="session")
+def program(pytestconfig: pytest.Config) -> Callable[[str], str]:
+    """Finds a program that scripts/install-engines installs; without it the test is skipped."""
+
+    def find(name: str) -> str:
+        return shutil.which(name) or _unavailable(pytestconfig, f"{name} is not installed")
+
+    return find
 
 
 @pytest.fixture(scope="session")

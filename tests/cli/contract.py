@@ -6,6 +6,9 @@ import re
 from typing import Any
 
 KINDS = ("container", "image", "cache", "volume", "network")
+"""Those of every host."""
+BUILDER = "builder"
+"""Records of builders outside the engine, where a budget is set for these."""
 ENGINE = ("version", "api_version", "storage_driver", "name")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 Key = tuple[str, str]
@@ -43,7 +46,7 @@ def check_plan(document: dict[str, Any]) -> dict[Key, dict[str, Any]]:
 
 def check_item(item: dict[str, Any]) -> None:
     """One object with its verdict."""
-    assert item["kind"] in KINDS
+    assert item["kind"] in (*KINDS, BUILDER)
     assert isinstance(item["id"], str)
     assert item["id"]
     assert all(isinstance(name, str) and name for name in item["names"])
@@ -61,7 +64,7 @@ def check_clean(document: dict[str, Any]) -> dict[Key, dict[str, Any]]:
     """A clean; answers the items by kind and ID."""
     items = check_plan(document)
     outcome = document["outcome"]
-    for result in ("removed", "skipped", "failed", "unknown"):
+    for result in ("removed", "skipped", "failed", "unknown", "not_tried"):
         assert outcome[result] == sum(item["result"] == result for item in items.values())
     assert is_bytes(outcome["freed_bytes"])
     assert outcome["freed_bytes"] == sum(i["outcome_freed_bytes"] for i in items.values())

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from holystone.planner.policy import LEVELS
+from holystone.planner.units import format_size
 from tests.cli.command import Command, ended
 from tests.cli.contract import Key, check_clean, check_plan, removed
 from tests.cli.faulty import proxied
@@ -214,3 +216,24 @@ def test_the_environment_names_the_engine(
     for arguments, variables in ways:
         done = holystone("status", "--json", *arguments, **variables)
         assert done.json["endpoint"] == engine.host
+
+
+def test_report_has_the_figures_of_plan(
+    fresh_engine: Engine, holystone: Command, unique: str
+) -> None:
+    """On every kind of engine, and before anything is recorded of it."""
+    furnish(fresh_engine, unique)
+    file = holystone.home / "report.html"
+    on = (*NOW, "--no-check-registry", "-H", fresh_engine.host)
+    done = holystone("report", file, *on)
+    assert (done.code, done.err) == (0, "")
+    page = file.read_text()
+    for level in LEVELS:
+        plan = holystone("plan", level, *on, "--json").json
+        said = format_size(plan["freed_bytes"])
+        assert re.search(rf'<p class="figure">(about )?{re.escape(said)}', page), level
+    assert f"{unique}-running" in page
+    assert f"localhost/{unique}:1" in page
+    picture = holystone("status", "--svg", "-H", fresh_engine.host)
+    assert (picture.code, picture.err) == (0, "")
+    assert picture.out.startswith("<svg xmlns=")

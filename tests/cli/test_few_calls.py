@@ -10,7 +10,6 @@ import pytest
 
 from holystone.store.store import Store
 from tests.cli.command import Command
-from tests.engine.cleaning import live_host
 from tests.engine.restoring import pushed
 from tests.engine_client.proxy import Front, proxy
 from tests.engines import Engine, Registry
@@ -84,11 +83,8 @@ def test_what_was_not_listed_is_not_forgotten(
         front.requests.clear()
         holystone("clean", *on)
         assert full_lists(front) == []
-    host = live_host(fresh_engine)
-    host.observe()
-    key = host.key
-    host.close()
     ledger = Store(str(holystone.state), lambda said: None)
+    ((key,),) = ledger.read(lambda d: d.execute("SELECT engine FROM watch").fetchall())
     facts = ledger.recall(key)
     uses = ledger.recall_summaries(key, "reference")
     images = ledger.recall_summaries(key, "image")

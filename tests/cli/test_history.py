@@ -16,7 +16,7 @@ from holystone.store.lock import HostLock
 from holystone.store.migrations import MIGRATIONS
 from tests.cli.command import Command, Done
 from tests.docs.test_reference import codes, fields, first_cells, section
-from tests.store.examples import KEY, host, opened, plan_of
+from tests.store.examples import LOCK, host, opened, plan_of
 
 
 def done_run(folder: Path, level: str = "routine") -> None:
@@ -169,6 +169,50 @@ def test_what_an_earlier_version_did_not_record(holystone: Command) -> None:
     assert told["removals"][0]["reasons"] is None
 
 
+def test_what_a_run_of_an_earlier_version_never_tried(holystone: Command) -> None:
+    """It counted as failed."""
+    folder = holystone.state
+    folder.mkdir()
+    before = next(n for n, script in enumerate(MIGRATIONS) if "'not_tried'" in script)
+    with closing(sqlite3.connect(folder / "holystone.db")) as database:
+        for script in MIGRATIONS[:before]:
+            database.executescript(script)
+        database.execute(
+            "INSERT INTO run (id, engine, engine_name, endpoint, level, job, pid, started, ended,"
+            " state, interrupted, steps, planned_bytes, estimated, freed_bytes, removed, skipped,"
+            " failed) VALUES (1, 'e/classic', 'old', 'e', 'routine', '', 1, 1e9, 1e9, 'killed',"
+            " 'killed', 4, 40, 0, 10, 1, 0, 3)"
+        )
+        results = [
+            ("removed", "", 0),
+            ("failed", "the engine answered 500: no", 0),
+            ("failed", "not tried: the run was killed", 0),
+            ("failed", "not tried: the run was killed", 0),
+        ]
+        for place, (result, detail, looked) in enumerate(results):
+            database.execute(
+                "INSERT INTO removal (run, place, kind, id, names, tags, digests, labels,"
+                " planned_bytes, result, detail, looked)"
+                f" VALUES (1, {place}, 'image', 'sha256:{place}', '[]', '[]', '[]', '{{}}', 10,"
+                " ?, ?, ?)",
+                (result, detail, looked),
+            )
+        database.execute(f"PRAGMA user_version = {before}")
+        database.commit()
+    told = holystone("history", "1", "--json").json
+    counted = {name: told["run"][name] for name in ("removed", "skipped", "failed", "not_tried")}
+    assert counted == {"removed": 1, "skipped": 0, "failed": 1, "not_tried": 2}
+    ways = [each["result"] for each in told["removals"]]
+    assert ways == ["removed", "failed", "not_tried", "not_tried"]
+    assert "killed, 2 not tried" in one_line(holystone("history"))
+    text = one_line(holystone("history", "1"))
+    assert "failed 1" in text
+    assert "not tried 2" in text
+    assert "not tried the run was killed" in text
+    assert holystone("history", "--filter", "not-tried>1", "--json").json["runs"]
+    assert not holystone("history", "--filter", "failed>1", "--json").json["runs"]
+
+
 def test_since(holystone: Command) -> None:
     """A period is listed whole, by how long ago it began or by its date."""
     for _ in range(22):
@@ -232,7 +276,7 @@ def test_a_run_that_never_ended(holystone: Command) -> None:
     with opened(holystone.state) as ledger:
         run = ledger.runs.begin(plan_of(inventory), inventory, endpoint="e")
         assert run is not None
-        with HostLock(str(holystone.state), KEY).acquire("clean routine"):
+        with HostLock(str(holystone.state), LOCK).acquire("clean routine"):
             assert holystone("history").lines[1].endswith("  running")
         assert holystone("history").lines[1].endswith("  killed")
         (told,) = holystone("history", "--json").json["runs"]

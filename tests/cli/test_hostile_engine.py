@@ -29,6 +29,10 @@ def test_what_an_engine_took_from_somebody_is_harmless(
     for line in (
         ["status"],
         ["images", "--all"],
+        ["volumes", "--format", "{{.Name}} {{.Labels}}"],
+        ["containers", "--no-trunc"],
+        ["containers", "--format", "json"],
+        ["cache", "--all"],
         ["plan", "deep", "--min-age", "0s", "-v"],
         ["plan", "--config", str(config), "-v"],
         ["explain", tag],

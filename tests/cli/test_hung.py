@@ -25,17 +25,23 @@ LONGER = ("--timeout", "1.5s")
 """For engines that do answer, on a machine that may be busy."""
 COMMANDS = (
     "advise",
+    "audit",
+    "cache",
     "clean",
+    "containers",
     "explain python:3.12",
     "images",
     "lease python:* --for 1h",
     "observe",
     "plan",
     "refresh python:3.12",
+    "report -",
     "restore",
+    "rm python:3.12",
     "status",
     "verify",
     "verify --repair",
+    "volumes",
 )
 """Every command that asks an engine; ``test_no_command_is_missing`` sees to that."""
 PING: Behaviour = [
@@ -91,8 +97,10 @@ def test_no_command_is_missing(holystone: Command) -> None:
     listed = holystone("--help").out.partition("commands:\n")[2].partition("\n\n")[0]
     names = [line.split()[0] for line in listed.splitlines()]
     asks = {name for name in names if "--timeout" in holystone(name, "--help").out}
-    # A configuration is checked without an engine too, see below, and a lease asks none.
-    assert asks == {command.split()[0] for command in COMMANDS} | {"config", "lease"}
+    # A configuration is checked without an engine too, see below, a lease asks none, and an agent
+    # goes on: see tests/agent.
+    tried = {command.split()[0] for command in COMMANDS}
+    assert asks == tried | {"config", "lease", "agent"}
 
 
 def test_a_configuration_is_checked_without_an_answer(

@@ -8,6 +8,7 @@ import pytest
 
 from holystone.operations.execute import Outcome
 from holystone.operations.rounds import freed_for_certain
+from holystone.planner.bounds import Slack
 from holystone.planner.inventory import Disk
 from tests.present import host
 
@@ -27,10 +28,9 @@ BEFORE = Disk(1000, 500)
     ],
 )
 def test_an_estimate_is_kept_as_the_disk_tells(freed: int, after: int | None, kept: int) -> None:
-    made = replace(
-        host.plan(), disk=BEFORE, estimated=True, freed_bytes=100, at_least=40, at_most=130
-    )
-    assert freed_for_certain(made, Outcome({}, {}, freed, 1.0), Disk(1000, after)) == kept
+    made = replace(host.plan(), disk=BEFORE, estimated=True)
+    outcome = Outcome({}, {}, freed, 1.0, slack=Slack(estimated=True, below=60, above=30))
+    assert freed_for_certain(made, outcome, Disk(1000, after)) == kept
 
 
 def test_an_exact_figure_is_kept() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from holystone.planner.inventory import Image
+from holystone.store.hosts import identify
 from holystone.usage.sighting import Sighting
 from tests.cli.command import POWERLESS, Command, ended
 from tests.cli.contract import check_head
@@ -19,7 +20,7 @@ from tests.docs.test_reference import codes, fields, first_cells, section
 from tests.engine_client.misbehaving import answers, misbehaving, refuses
 from tests.engines import Engine
 from tests.engines.images import ImageToLoad, busybox_layer, layer, load
-from tests.store.examples import KEY, NOW, opened, seen
+from tests.store.examples import KEY, NOW, host, opened, seen
 
 NODE = "docker.io/library/node:18-alpine"
 
@@ -177,6 +178,15 @@ def test_several_engines_are_told_apart(holystone: Command) -> None:
     unknown = holystone("history", "export", "--engine", "nobody")
     assert (unknown.code, unknown.out) == (1, "")
     assert "no use is known of an engine 'nobody'" in unknown.err
+    with opened(holystone.state) as ledger:
+        engine = host(0).engine
+        ids = [identify(ledger, engine._replace(name=n), f"tcp://{n}:1", NOW) for n in "ab"]
+    for number, uuid in enumerate(ids):
+        uses(holystone.state, 4 + number, f"{uuid}/classic")
+    hosts = holystone("history", "export", "--engine", "engine")
+    assert {f"  {known}  runner" for known in (*ids, KEY)} < set(hosts.err.splitlines())
+    for known, lines in (*zip(ids, (5, 6), strict=True), (KEY, 4)):
+        assert len(holystone("history", "export", "--engine", known).out.splitlines()) == lines
     uses(holystone.state, 2, "other/containerd")
     stores = holystone("history", "export", "--engine", "other")
     assert {"  other/podman  runner", "  other/containerd  runner"} < set(stores.err.splitlines())

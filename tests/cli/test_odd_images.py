@@ -10,6 +10,7 @@ import pytest
 from tests.cli.command import Command, Done
 from tests.engines import Engine, Registry
 from tests.engines.artifacts import image_config, layer_of, push_chart, push_image
+from tests.engines.files import found_below
 from tests.engines.images import ImageToLoad, layer, load
 
 LOOKS = ("plan", "plan deep", "plan weekly --min-age 0s", "status", "images", "observe")
@@ -137,7 +138,7 @@ def test_an_image_whose_blobs_are_gone_is_listed_and_noted(
     """The engine answers 404 to an inspection of it, as if it were gone."""
     names = [f"localhost/{unique}:{n}" for n in ("manifest", "config")]
     ids = load(fresh_engine, *(ImageToLoad([layer(name)], [name]) for name in names))
-    blobs = next(fresh_engine.data.rglob("io.containerd.content.v1.content/blobs/sha256"))
+    blobs = found_below(fresh_engine.data, "io.containerd.content.v1.content/blobs/sha256")[0]
     described = json.loads((blobs / ids[1].removeprefix("sha256:")).read_text())
     for digest in (ids[0], described["config"]["digest"]):
         (blobs / digest.removeprefix("sha256:")).unlink()

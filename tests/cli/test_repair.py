@@ -16,6 +16,7 @@ from tests.cli.faulty import Dead, proxied
 from tests.engine.damage import flip, payload
 from tests.engine.restoring import MANIFEST, image, pushed
 from tests.engines import Engine, Registry
+from tests.engines.files import found_below
 from tests.engines.images import SCRATCH, ImageToLoad, Layer, build, busybox_layer, layer, load
 
 pytestmark = pytest.mark.engine("docker20", "docker28c")
@@ -118,7 +119,7 @@ def damage_built(engine: Engine, registry: Registry, name: str, file: str) -> No
         repository, _, tag = name.removeprefix(f"{registry.address}/").partition(":")
         _, manifest = registry.call("GET", f"/v2/{repository}/manifests/{tag}", MANIFEST)
         digest = manifest["layers"][-1]["digest"]
-        (found,) = engine.data.rglob(f"blobs/sha256/{digest[7:]}")
+        (found,) = found_below(engine.data, f"blobs/sha256/{digest[7:]}")
     flip(found)
 
 
@@ -175,7 +176,7 @@ def test_a_build_that_is_remembered_holds_manifest_and_config(
     headers, manifest = registry.call("GET", f"/v2/{unique}/manifests/1", MANIFEST)
     config = manifest["config"]["digest"]
     digest = config if part == "config" else headers["docker-content-digest"]
-    (path,) = fresh_engine.data.rglob(f"blobs/sha256/{digest[7:]}")
+    (path,) = found_below(fresh_engine.data, f"blobs/sha256/{digest[7:]}")
     flip(path, path.read_bytes().index(b"sha256:") + 10)
     mended_with_cache(verify)
 

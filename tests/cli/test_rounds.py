@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from holystone import Wishes, clean, connect, policy_for
+from holystone.operations.clean import Event, Planned
 from tests.cli.command import POWERLESS, Command, Done
 from tests.cli.contract import check_clean, removed
 from tests.cli.test_levels import tags
@@ -232,3 +234,30 @@ def test_what_cannot_be_reached_ends_with_4(
     assert done.lines[-1].startswith("❌ Target not reached: ")
     (told,) = history(holystone)
     assert told["removed"] == 1
+
+
+@pytest.mark.engine("docker20", "docker28c")
+def test_something_else_goes_for_an_image_that_a_job_takes_meanwhile(
+    on_a_small_disk: Start, engine_kind: str, registry: Registry, config: Path, tmp_path: Path
+) -> None:
+    engine = on_a_small_disk(engine_kind)
+    for number in range(2):
+        pulled(engine, registry, f"meanwhile-{number}", 30 * MB)
+    wanted = Wishes(until_free=free(engine) + 20 * MB)
+
+    used: list[str] = []
+
+    def use(event: Event) -> None:
+        if isinstance(event, Planned):
+            (step,) = event.survey.plan.steps
+            used.append(step.targets[0])
+            engine.docker("create", "--name", "job", *used, "sh")
+
+    with connect(engine.host, state=str(tmp_path / "state")) as session:
+        done = clean(session, policy_for(wanted, config=str(config)), report=use)
+    assert [(each.outcome.removed, each.outcome.skipped) for each in done.rounds] == [
+        (0, 1),
+        (1, 0),
+    ]
+    assert not done.missed_bytes
+    assert tags(engine) == set(used)

@@ -7,7 +7,7 @@ import pytest
 from holystone import __version__
 from tests.cli.command import Command
 
-COMMANDS = ("status", "images", "plan", "clean", "explain")
+COMMANDS = ("status", "images", "volumes", "containers", "cache", "plan", "clean", "explain")
 
 
 @pytest.mark.parametrize("option", ["--version", "-V"])

@@ -19,6 +19,10 @@ def run(holystone: Command, what: str, path: Path) -> Done:
     """One of the commands that write a file, writing this one."""
     if what == "report":
         return holystone("clean", "-H", "demo:", "--report", path)
+    if what == "page":
+        return holystone("report", path, "-H", "demo:")
+    if what == "picture":
+        return holystone("status", "-H", "demo:", "--svg", path)
     if what == "plan":
         return holystone("plan", "-H", "demo:", "--out", path)
     if what == "plot":
@@ -34,7 +38,7 @@ def run(holystone: Command, what: str, path: Path) -> Done:
     return holystone("protect", "--from", repository, "--write", path)
 
 
-WRITERS = ("report", "plan", "plot", "trace", "config", "protect")
+WRITERS = ("report", "page", "picture", "plan", "plot", "trace", "config", "protect")
 
 
 @pytest.mark.parametrize("what", WRITERS)
@@ -66,7 +70,7 @@ def test_a_pipe_is_refused_at_once(holystone: Command, tmp_path: Path, what: str
     assert stat.S_ISFIFO(pipe.lstat().st_mode)
 
 
-@pytest.mark.parametrize("what", ["report", "plan", "plot", "trace"])
+@pytest.mark.parametrize("what", ["report", "page", "picture", "plan", "plot", "trace"])
 def test_a_file_is_replaced_whole(holystone: Command, tmp_path: Path, what: str) -> None:
     file = tmp_path / "file"
     file.write_text("before")
@@ -78,7 +82,9 @@ def test_a_file_is_replaced_whole(holystone: Command, tmp_path: Path, what: str)
     assert other.read_text() == "before"
     assert stat.S_IMODE(file.stat().st_mode) == 0o644 & ~_umask()
     assert not list(tmp_path.glob(".file.*"))
-    if what != "plot":
+    if what in ("page", "picture"):
+        assert file.read_text().endswith("</html>\n" if what == "page" else "</svg>\n")
+    elif what != "plot":
         json.loads(file.read_text().split("\n")[0] if what == "trace" else file.read_text())
 
 

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from holystone.config.agent_settings import AgentSettings
 from holystone.config.errors import ConfigError
 from holystone.config.keys import KEYS, RULE_KEYS
-from holystone.config.reading import policy_from
+from holystone.config.reading import policy_from, read
 from holystone.config.sample import sample, schema
+from holystone.config.settings import merged
 from holystone.planner.policy import LEVELS, TAKES, Policy
 from tests.config.key_table import DOCUMENT, rewritten
 from tests.config.test_reading import WRONG
@@ -123,12 +125,11 @@ TOML = re.findall(r"^```toml\n(.*?)^```", texts()[DOCUMENT], re.MULTILINE | re.D
 
 @pytest.mark.parametrize("example", TOML, ids=range(len(TOML)))
 def test_examples_in_the_documentation_hold(example: str) -> None:
-    changed = [
-        level
-        for level in LEVELS
-        if policy_from(tomllib.loads(example), level) != Policy(level, TAKES[level])
-    ]
-    assert changed, "this example changes nothing"
+    reading, wrong = read(tomllib.loads(example))
+    assert not wrong
+    settings = merged([("", reading)])
+    changed = [each for each in LEVELS if settings.policy(each) != Policy(each, TAKES[each])]
+    assert changed or settings.agent() != AgentSettings(), "this example changes nothing"
 
 
 def test_every_table_has_an_example_in_the_documentation() -> None:

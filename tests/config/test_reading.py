@@ -8,7 +8,8 @@ import pytest
 
 from holystone.config.errors import ConfigError
 from holystone.config.keys import KEYS, RULE_KEYS
-from holystone.config.reading import policy_from
+from holystone.config.reading import policy_from, read
+from holystone.config.settings import merged
 from holystone.planner.policy import (
     DEFAULT_RETENTION,
     LEVELS,
@@ -117,13 +118,20 @@ def test_each_example_and_default_is_taken(key: Any) -> None:
         return nested
 
     level = key.table.rpartition(".")[2] if key.field[0] == "takes" else "weekly"
-    changed = policy_from(tables(key.example), level)
+
+    def counted(tables: dict[str, Any]) -> object:
+        reading, wrong = read(tables)
+        assert not wrong
+        settings = merged([("", reading)])
+        return settings.agent() if key.of_agent else settings.policy(level)
+
+    changed, usual = counted(tables(key.example)), counted({})
     if key.default is None:
-        assert changed != policy_from({}, level)
+        assert changed != usual
         return
     written = key.kind.write(key.default)
-    assert policy_from(tables(written), level) == policy_from({}, level)
-    assert (changed == policy_from({}, level)) == (written == key.example)
+    assert counted(tables(written)) == usual
+    assert (changed == usual) == (written == key.example)
 
 
 WRONG = [
@@ -159,7 +167,8 @@ WRONG = [
     ("disk", "high", "0%", "no disk is as empty as that"),
     ("disk", "inodes", "5GB", "'5GB' is not a share"),
     ("protect", "imagez", [], "protect.imagez: there is no such key; did you mean images?"),
-    ("volumes", "budget", 1, "there is no such key here; it belongs below [build_cache]"),
+    ("volumes", "budget", 1, "there is no such key; did you mean budgets?"),
+    ("networks", "budget", 1, "it belongs below [build_cache] or [builders]"),
     ("grace", "xyzzy", 1, "there is no such key; there are untagged, never_tagged, tagged, other"),
     ("protekt", "images", [], "protekt: there is no such table; did you mean protect?"),
     ("levels", "weekly", 3, "levels.weekly: 3 is not a table; write [levels.weekly]"),

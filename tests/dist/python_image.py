@@ -1,4 +1,4 @@
-"""A base image with this machine's own Python, for the Dockerfile: no image can be pulled here."""
+"""An image with this machine's own Python: no image can be pulled here."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.engines import Engine
@@ -18,12 +19,17 @@ _LEFT_OUT = re.compile(
 )
 
 
-def import_python(engine: Engine, reference: str) -> None:
-    """Give an engine an image of Python and its libraries, busybox as ``sh`` and ``env``."""
-    engine.docker("import", "-", reference, stdin=_archive())
+def import_python(
+    engine: Engine, reference: str, programs: Mapping[str, str] | None = None
+) -> None:
+    """Give an engine an image of Python and its libraries, busybox as ``sh`` and ``env``.
+
+    ``programs`` are more of them, by path: the text of each.
+    """
+    engine.docker("import", "-", reference, stdin=_archive(programs or {}))
 
 
-def _archive() -> bytes:
+def _archive(programs: Mapping[str, str]) -> bytes:
     program = Path(sys.executable).resolve()
     library = Path(sysconfig.get_path("stdlib"))
     modules = [path for path in library.rglob("*") if not _LEFT_OUT.search(str(path))]
@@ -36,6 +42,10 @@ def _archive() -> bytes:
         _link(tar, "/bin/sh", "/bin/busybox")
         _link(tar, "/usr/bin/env", "/bin/busybox")
         _link(tar, "/usr/local/bin/python3", str(program))
+        for name, text in programs.items():
+            entry = tarfile.TarInfo(name)
+            entry.mode, entry.size = 0o755, len(text.encode())
+            tar.addfile(entry, io.BytesIO(text.encode()))
     return buffer.getvalue()
 
 

@@ -29,7 +29,10 @@ LIBRARIES = {
     "h2": "h2",
     "hpack": "hpack",
     "hyperframe": "hyperframe",
+    "Jinja2": "jinja2",
+    "MarkupSafe": "markupsafe",
     "rich": "rich",
+    "squarify": "squarify",
     "tomlkit": "tomlkit",
 }
 """What holystone.pyz has in it beside holystone: distributions, and the packages in them."""
@@ -75,6 +78,7 @@ def references(told: dict[str, Any]) -> list[str]:
 def assert_runs(command: Sequence[str | Path], folder: Path) -> None:
     assert said([*command, "--version"], folder) == VERSION
     assert "Would free 39.7 GB" in said([*command, "plan", "--host", "demo:"], folder)
+    assert "</html>" in said([*command, "report", "-", "--host", "demo:"], folder)
     assert "clean-weekly" in said([*command, "init", "make", "--print"], folder)
     listed = said([*command, "--help"], folder)
     for name in re.findall(r"^  ([a-z]+)  ", listed, re.MULTILINE):
@@ -138,8 +142,8 @@ def test_wheel_asks_for_what_it_needs(made: Path, installed: Path, tmp_path: Pat
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (each for each in archive.namelist() if each.endswith("/METADATA"))
         metadata = archive.read(name).decode()
-    wanted = re.findall("^Requires-Dist: ([\\w-]+)", metadata, re.MULTILINE)
-    assert set(wanted) == {"h2", "pyyaml", "rich", "tomlkit"}
+    wanted = re.findall("^Requires-Dist: ([\\w-]+)(?!.*extra ==)", metadata, re.MULTILINE)
+    assert set(wanted) == {"h2", "jinja2", "pyyaml", "rich", "squarify", "tomlkit"}
     (site,) = (tmp_path / "venv" / "lib").glob("python*/site-packages")
     shutil.copytree(Path(yaml.__file__).parent, site / "yaml")
     assert references(learned([installed], tmp_path)) == ["postgres:16", "python:3.12-slim"]

@@ -14,6 +14,10 @@ DOCUMENT = "docs/reference/lists.md"
 HEADING = "## What each list has"
 LISTS = {
     "images": "holystone images",
+    "volumes": "holystone volumes",
+    "containers": "holystone containers",
+    "cache": "holystone cache",
+    "audit": "holystone audit",
     "plan": "holystone plan",
     "runs": "holystone history",
     "uses": "holystone observe",

@@ -7,12 +7,32 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.docs.picture import COMMAND, PICTURE, drawn
+from tests.docs.picture import (
+    AUDIT,
+    AUDIT_COMMAND,
+    COMMAND,
+    DISK,
+    DISK_COMMAND,
+    PICTURE,
+    disk,
+    drawn,
+)
 from tests.docs.tracked import texts
 
 
 def test_shows_what_the_command_prints_today() -> None:
     assert texts()[PICTURE] == drawn(), "`make examples` draws the picture anew"
+
+
+def test_shows_where_the_disk_went_today() -> None:
+    assert texts()[AUDIT] == drawn(AUDIT_COMMAND), "`make examples` draws the picture anew"
+    assert "](pictures/audit.svg)" in texts()["docs/audit.md"]
+
+
+def test_shows_what_the_disk_is_today() -> None:
+    assert texts()[DISK] == disk(), "`make examples` draws the picture anew"
+    assert "](pictures/disk.svg)" in texts()["docs/report.md"]
+    assert DISK_COMMAND.partition(" --host")[0] in texts()["docs/report.md"]
 
 
 def test_readme_shows_it() -> None:

@@ -15,11 +15,15 @@ import pytest
 
 from holystone.cli import exit_codes
 from holystone.cli.commands import COMMANDS
+from holystone.operations.audit.record import Entry, Kind, Part
+from holystone.outside.disk_walk import File
 from holystone.planner.inventory import Disk, Engine, Note
 from holystone.planner.verdict import KINDS
-from holystone.present.document import preamble
+from holystone.present.document import last_audit, preamble
 from holystone.present.reasons import RULES
+from holystone.present.report.audit import entry_document
 from holystone.scan import findings as found
+from holystone.store.audits import AuditSum
 from tests.docs.examples import Example, run
 from tests.docs.tracked import texts
 
@@ -28,13 +32,27 @@ FIELDS = {
     "clean --json": "clean",
     "status --json": "status",
     "images --json": "images",
+    "volumes --json": "volumes",
+    "audit --json": "audit",
+    "containers --json": "containers",
+    "cache --json": "cache",
     "explain --json": "explain python:3.12-slim",
 }
 """Sections of docs/reference/json.md, and the command that prints their document."""
 COMMON = "Options of every command"
 SHARED = "Options of plan and clean"
 LISTS = "Options of lists"
-LISTING = ("images", "plan", "history", "observe", "lease")
+LISTING = (
+    "audit",
+    "images",
+    "volumes",
+    "containers",
+    "cache",
+    "plan",
+    "history",
+    "observe",
+    "lease",
+)
 """The commands that have them."""
 
 
@@ -136,6 +154,15 @@ def test_every_field_is_documented(heading: str) -> None:
         # The demo host has nothing that is odd.
         noted = preamble(Engine("", "", "", "", ""), 0.0, Disk(), [Note("usage", "cache")])
         document["notes"] = noted["notes"]
+    if heading == "status --json":
+        document["last_audit"] = last_audit(AuditSum(0.0, 0, 0, 0))
+    if heading == "audit --json":
+        # No volume of it is that of a builder, and it is seen whole.
+        (disk,) = document["disks"]
+        file = File(path="/file")
+        entry = Entry(Kind.BUILDER, "", 0, holders=("",), parts=(Part("", 0),))
+        held = entry_document(entry._replace(largest=file, sparse=file))
+        disk["entries"], disk["unreadable"], document["remarks"] = [held], [""], [""]
     leaves = fields(document)
     inner = {name for name in groups if any(leaf.startswith(f"{name}.") for leaf in leaves)}
     assert documented - inner == leaves
@@ -150,6 +177,9 @@ def fields(value: Any, path: str = "") -> set[str]:
     if path == "clean.kinds":
         assert set(value) <= set(KINDS)
         value = {"KIND": next(iter(value.values()))}
+    if path == "disks[].kinds":
+        assert set(value) <= set(Kind)
+        value = {"KIND": next(iter(value.values()))}
     return {
         name
         for key, each in value.items()
@@ -158,16 +188,25 @@ def fields(value: Any, path: str = "") -> set[str]:
 
 
 def test_nothing_is_needed_beyond_the_standard_library_but_what_the_project_asks_for() -> None:
-    wanted = tomllib.loads(texts()["pyproject.toml"])["project"]["dependencies"]
-    packages = {re.split(r"[^\w-]", each)[0].lower().removeprefix("py") for each in wanted}
-    foreign = {
-        name.partition(".")[0]
-        for path, text in texts().items()
-        if path.startswith("src/") and path.endswith(".py")
-        for node in ast.walk(ast.parse(text))
-        for name in imported(node)
-    }
-    assert foreign - {*sys.stdlib_module_names, "holystone"} <= packages
+    """The agent's libraries are in its room; the configuration knows one where it is installed."""
+    project = tomllib.loads(texts()["pyproject.toml"])["project"]
+    needed, extra = project["dependencies"], project["optional-dependencies"]["agent"]
+    packages, more = _names(needed), {each.replace("-", "_") for each in _names(extra)}
+    for path, text in texts().items():
+        if path.startswith("src/") and path.endswith(".py"):
+            room = path.split("/")[2]
+            allowed = packages | (more if room == "agent" else set())
+            allowed |= {"cronsim"} if path == "src/holystone/config/kinds.py" else set()
+            found = {
+                name.partition(".")[0]
+                for node in ast.walk(ast.parse(text))
+                for name in imported(node)
+            }
+            assert found - {*sys.stdlib_module_names, "holystone"} <= allowed, path
+
+
+def _names(requirements: list[str]) -> set[str]:
+    return {re.split(r"[^\w-]", each)[0].lower().removeprefix("py") for each in requirements}
 
 
 def imported(node: ast.AST) -> list[str]:

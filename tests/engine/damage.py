@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.engines import Engine
+from tests.engines.files import found_below
 from tests.engines.images import Layer
 
 
 def payload(engine: Engine, part: Layer) -> Path:
     """The one file that holds a layer's payload: unpacked on overlay2, else the layer's blob."""
     if engine.store == "containerd":
-        (found,) = engine.data.rglob(f"blobs/sha256/{part.diff_id[7:]}")
+        (found,) = found_below(engine.data, f"blobs/sha256/{part.diff_id[7:]}")
         return found
     # Of layers with the same payload there is only one.
     found_all = [

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from holystone.engine.host import GONE, USED, Removal
+from holystone.operations.clean import Event, StepDone
+from holystone.operations.clean import clean as clean_host
+from holystone.operations.connect import connect
 from holystone.operations.execute import execute
-from holystone.operations.live_host import LiveHost
+from holystone.operations.live_host import _WORKERS, LiveHost
 from holystone.operations.workers import INTERRUPTED
 from holystone.planner.inventory import Inventory
 from holystone.planner.plan import plan
@@ -239,7 +244,8 @@ def test_the_engine_is_killed_in_the_middle(own_engine: Callable[..., Engine], u
     assert outcome.not_tried > 0
     ended = outcome.removed + outcome.failed + outcome.not_tried + outcome.unknown
     assert ended == len(ids) == len(done)
-    told = {removal.detail for removal in outcome.results.values() if removal.result == "failed"}
+    missed = {"failed", "not_tried"}
+    told = {removal.detail for removal in outcome.results.values() if removal.result in missed}
     assert f"not tried: {GONE}" in told
     assert all(GONE in detail for detail in told)
 
@@ -282,6 +288,37 @@ def test_ctrl_c_in_the_middle(fresh_engine: Engine, unique: str) -> None:
     assert 5 <= outcome.removed < len(made.steps)
     assert outcome.failed == 0
     assert outcome.removed + outcome.not_tried == len(made.steps)
-    left = {i for (_, i), removal in outcome.results.items() if removal.result == "failed"}
+    left = {i for (_, i), removal in outcome.results.items() if removal.result == "not_tried"}
     assert image_ids(fresh_engine) == left
     assert {outcome.results["image", i].detail for i in left} == {f"not tried: {INTERRUPTED}"}
+
+
+@pytest.mark.engine("docker20", "docker28c")
+def test_what_the_history_keeps_of_a_clean_that_was_cancelled(
+    fresh_engine: Engine, unique: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the disk gained by what went, within its bounds: what stayed widens none."""
+    load(fresh_engine, ImageToLoad([busybox_layer()], [f"{unique}:1"]))
+    for number in range(6):
+        fresh_engine.docker("run", "--name", f"{unique}-{number}", f"{unique}:1", "true")
+    monkeypatch.setitem(_WORKERS, fresh_engine.store, 1)
+    cancel = threading.Event()
+
+    def stop(event: Event) -> None:
+        if isinstance(event, StepDone):
+            cancel.set()
+
+    with connect(fresh_engine.host, state=str(tmp_path)) as session:
+        policy = NO_GRACE._replace(takes=NO_GRACE.takes._replace(tagged="none"))
+        done = clean_host(session, policy, report=stop, cancel=cancel)
+        assert done.run is not None
+        kept = session.ledger.runs.get(done.run)
+    assert kept is not None
+    assert done.plan is not None
+    outcome, plan = done.outcome, done.plan
+    assert outcome.removed + outcome.not_tried == len(plan.steps) == 6
+    assert outcome.removed > 0 < outcome.not_tried
+    assert (kept.removed, kept.failed, kept.not_tried) == (outcome.removed, 0, outcome.not_tried)
+    assert done.freed_bytes == kept.freed_bytes
+    assert outcome.slack.above * 6 == (plan.at_most - plan.freed_bytes) * outcome.removed
+    assert 0 <= kept.freed_bytes <= outcome.freed_bytes + outcome.slack.above

@@ -15,6 +15,7 @@ from holystone.operations.bring_back import (
     RESTORED,
     carry_out,
 )
+from holystone.operations.live_host import LiveHost
 from holystone.operations.restore import RestoreError, plan_restore
 from holystone.operations.restore import resolve as resolve_run
 from holystone.registry.credentials import Credentials
@@ -60,7 +61,8 @@ def undo(
     client = client_of(engine.host)
     ledger = Store(str(state), _fail)
     try:
-        inventory = read_lists(Lists(client, sizes=False), 0.0)
+        listed = read_lists(Lists(client, sizes=False), 0.0)
+        inventory = LiveHost(client, ledger).identified(listed)
         run = resolve_run(ledger.runs, inventory, number)
         plan = plan_restore(inventory, ledger.runs.removed(run.id), references)
         seen = Seen()
@@ -198,7 +200,7 @@ def test_runs_that_cannot_be_undone_here(
     client = client_of(fresh_engine.host)
     ledger = Store(str(tmp_path), _fail)
     here = read_lists(Lists(client, sizes=False), 0.0)
-    other = here._replace(engine=here.engine._replace(id="other", name="there"))
+    other = here._replace(engine=here.engine._replace(id="other", name="there", host=""))
     client.close()
     with pytest.raises(RestoreError, match="no run on this engine has removed an image"):
         resolve_run(ledger.runs, other, None)

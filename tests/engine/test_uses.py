@@ -90,7 +90,7 @@ class Job:
     def log(self) -> list[tuple[str, str, bool]]:
         """The single uses that are known: reference, layers of the image, whether it was pulled."""
         with opened(self.state) as ledger:
-            ((key, _),) = ledger.read(past.engines)
+            ((key, *_),) = ledger.read(past.engines)
             images = ledger.read(lambda d: past.images(d, key))
             uses = ledger.read(lambda d: list(past.uses(d, key)))
         return [(each.reference, str(images[each.image].layers), each.pulled) for each in uses]
@@ -347,7 +347,7 @@ def test_what_holystone_pulls_itself_is_no_use(job: Job, registry: Registry, uni
     job.look()
     known = job.counts()
     with opened(job.state) as ledger:
-        ((key, _),) = ledger.read(past.engines)
+        ((key, *_),) = ledger.read(past.engines)
         with ledger.own_pulls(key, [reference]):
             job.engine.docker("pull", "--quiet", reference)
     job.look()

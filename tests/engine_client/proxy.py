@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 from tests.engines import Engine
 
-_REQUEST = re.compile(rb"(GET|POST|DELETE|PUT|HEAD) (\S+) HTTP/1\.[01]\r\n")
+_REQUEST = re.compile(r"(GET|POST|DELETE|PUT|HEAD) (\S+) HTTP/1\.[01]\r\n")
 
 
 class Front:
@@ -30,6 +30,10 @@ class Front:
         """A method, and how many requests of it get through before all ends."""
         self.forbidden = ""
         """A path that is answered 403, as proxies before an engine do; none where it is empty."""
+        self.fails = ""
+        """A regular expression of requests that are answered 500; none where it is empty."""
+        self.unnamed = False
+        """Whether the engine's name is taken out of its answers, as some proxies do."""
 
     @property
     def paths(self) -> list[str]:
@@ -87,14 +91,17 @@ class _Proxy:
     def ask(self, near: socket.socket, far: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := near.recv(1 << 16):
-                for method, path in _REQUEST.findall(data):
-                    if not self.allows(method.decode(), path.decode()):
+                answer = b""
+                for method, path in re.findall(_REQUEST, data.decode("latin-1")):
+                    if not self.allows(method, path):
                         return self.cut()
-                    if self.front.forbidden and path.decode() == self.front.forbidden:
+                    if path == self.front.forbidden:
                         near.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
                         near.shutdown(socket.SHUT_RDWR)
                         return None
-                far.sendall(data)
+                    if self.front.fails and re.match(self.front.fails, f"{method} {path}"):
+                        answer = b"HTTP/1.1 500 Fault\r\nContent-Length: 0\r\n\r\n"
+                (near if answer else far).sendall(answer or data)
             far.shutdown(socket.SHUT_WR)
         return None
 
@@ -110,6 +117,8 @@ class _Proxy:
     def carry(self, far: socket.socket, near: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := far.recv(1 << 16):
+                if self.front.unnamed:
+                    data = data.replace(b"\r\nServer: Docker/", b"\r\nServer: Proxy/")
                 near.sendall(data)
             near.shutdown(socket.SHUT_WR)
 

@@ -14,11 +14,13 @@ from holystone.engine.buildkit import (
     MOST_PRUNED,
     builds_that_made,
     forget_builds,
+    list_records,
     prune,
 )
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineError, EngineRefused, EngineSilent, ProtocolError
-from holystone.engine.grpc import Channel
+from holystone.engine.grpc import Channel, EngineStream
+from holystone.planner.inventory import CacheRecord
 from tests.engine_client.buildkit import (
     UPGRADED,
     Answer,
@@ -41,7 +43,7 @@ PRUNED = [message(block(1, each.encode()) + number(4, 3_000_000_000) + EXTRA) fo
 
 def pruned(client: Client) -> set[str]:
     """What one call says that it deleted."""
-    with closing(Channel(client)) as channel:
+    with closing(Channel(EngineStream(client))) as channel:
         return prune(channel, IDS)
 
 
@@ -54,6 +56,62 @@ def told(answer: Answer, tamper: Tamper = lambda _, data: data, frame: int = 1 <
 def test_deleted_records_are_told_in_frames_of_any_size(frame: int) -> None:
     assert told(PRUNED, frame=frame) == set(IDS)
     assert told([]) == set()
+
+
+def listed(*records: bytes) -> list[CacheRecord]:
+    """What BuildKit says that it keeps, of these records."""
+    answer = [message(b"".join(block(1, each) for each in records))]
+    with (
+        served({"DiskUsage": [answer]}) as client,
+        closing(Channel(EngineStream(client))) as channel,
+    ):
+        return list_records(channel)
+
+
+def test_a_record_has_all_that_buildkit_says_of_it() -> None:
+    whole = (
+        block(1, b"k7t3") + number(2, 1) + number(3, 1) + number(4, 3_000_000_000)
+        + block(6, moment(1_750_000_000.5)) + block(7, moment(1_750_000_100)) + number(8, 7)
+        + block(9, "RUN make \u00e9".encode()) + block(10, b"exec.cachemount") + number(11, 1)
+        + block(12, b"z9") + block(12, b"y8") + EXTRA
+    )  # fmt: skip
+    assert listed(whole) == [
+        CacheRecord(
+            "k7t3",
+            ("z9", "y8"),
+            "exec.cachemount",
+            "RUN make \u00e9",
+            3_000_000_000,
+            1_750_000_000.5,
+            1_750_000_100.0,
+            7,
+            in_use=True,
+            shared=True,
+        )
+    ]
+
+
+def test_what_buildkit_leaves_out_is_not_known() -> None:
+    """Its oldest versions have one parent; a time of the year 1 and a size below 0 are none."""
+    bare = (
+        block(1, b"z9")
+        + block(5, b"y8")
+        + number(4, 2**64 - 1)
+        + block(7, number(1, 2**64 - 62_135_596_800))
+    )
+    assert listed(bare) == [CacheRecord("z9", ("y8",))]
+    assert listed() == []
+
+
+def test_a_record_without_an_id_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="without an ID"):
+        listed(number(4, 5))
+
+
+@given(st.binary(max_size=60))
+def test_garbled_records_never_end_in_a_traceback(data: bytes) -> None:
+    with contextlib.suppress(EngineError):
+        assert all(record.id and record.size >= 0 for record in listed(data))
 
 
 def sent() -> int:
@@ -96,7 +154,7 @@ def test_a_garbled_byte_never_ends_in_a_traceback(at: int, value: int) -> None:
 )
 def test_an_engine_without_buildkit_refuses(head: bytes, status: int) -> None:
     with served({}, head=head) as client, pytest.raises(EngineRefused) as caught:
-        Channel(client)
+        Channel(EngineStream(client))
     assert caught.value.status == status
 
 
@@ -108,7 +166,7 @@ def test_a_call_that_buildkit_refuses_is_a_refusal() -> None:
 @pytest.mark.parametrize("head", [b"SSH-2.0-OpenSSH_9.2\r\n\r\n\r\n", b"x" * 70_000, b""])
 def test_what_is_no_http_is_a_protocol_error(head: bytes) -> None:
     with served({}, head=head) as client, pytest.raises(ProtocolError):
-        Channel(client)
+        Channel(EngineStream(client))
 
 
 @pytest.mark.parametrize(
@@ -142,14 +200,14 @@ def test_a_silent_buildkit_hangs_the_call_no_longer_than_the_timeout() -> None:
 def test_no_prune_may_name_others(ids: list[str]) -> None:
     with (
         served({}) as client,
-        closing(Channel(client)) as channel,
+        closing(Channel(EngineStream(client))) as channel,
         pytest.raises(ValueError, match="plain ID"),
     ):
         prune(channel, ids)
 
 
 def test_as_many_records_as_one_call_may_name_fit_into_it() -> None:
-    with served({"Prune": [[]]}) as client, closing(Channel(client)) as channel:
+    with served({"Prune": [[]]}) as client, closing(Channel(EngineStream(client))) as channel:
         assert prune(channel, ["x" * 58] * MOST_PRUNED) == set()
 
 

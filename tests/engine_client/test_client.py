@@ -432,6 +432,19 @@ def test_a_404_of_a_list_is_asked_again() -> None:
         assert sum("/system/df" in request for request in host.requests) == 3
 
 
+def test_a_disk_usage_for_another_client_is_waited_for() -> None:
+    """Docker 20.10 answers one at a time, and refuses the others."""
+    refused = refuses(500, "a disk usage operation is already running")
+    record = {"ID": "r1", "Type": "regular", "Size": 5, "CreatedAt": "2024-01-01T00:00:00Z"}
+    turns = InTurn((refused,) * 7 + (answers({"BuildCache": [record]}),))
+    with misbehaving({**EMPTY_HOST, "GET /system/df": turns}) as host:
+        live = LiveHost(client_of(host, TIMEOUT), Forgetful())
+        inventory = live.observe()
+        assert [each.id for each in inventory.cache] == ["r1"]
+        assert inventory.notes == ()
+        live.close()
+
+
 def test_many_requests_keep_their_order_over_few_connections() -> None:
     count = 300
     script: dict[str, Behaviour | InTurn] = {

@@ -121,12 +121,27 @@ class Engine:
         """End the daemon as a service manager does, start it anew, and wait until it answers."""
         self._start_anew(signal.SIGTERM, [self._daemon()], timeout)
 
+    def rename(self, name: str) -> None:
+        """Give its host another name, as ``hostnamectl`` does; for one started with a name."""
+        assert os.readlink(f"/proc/{self._daemon()}/ns/uts") != os.readlink("/proc/self/ns/uts")
+        write = f"echo {name} > /proc/sys/kernel/hostname"
+        subprocess.run(
+            ["nsenter", f"--target={self._daemon()}", "--uts", "sh", "-c", write], check=True
+        )
+
     def crash(self, timeout: float = 90.0) -> None:
         """Kill the daemon and its containerd, start it anew, and wait until it answers."""
+        self._start_anew(signal.SIGKILL, self.processes(), timeout)
+
+    def processes(self) -> list[int]:
+        """The daemon and the processes that it started, its containerd for one."""
         daemon = self._daemon()
-        children = Path(f"/proc/{daemon}/task").glob("*/children")
-        pids = {int(pid) for file in children for pid in file.read_text().split()}
-        self._start_anew(signal.SIGKILL, [daemon, *pids], timeout)
+        children: set[int] = set()
+        for file in Path(f"/proc/{daemon}/task").glob("*/children"):
+            # Threads end at any time.
+            with contextlib.suppress(OSError):
+                children.update(map(int, file.read_text().split()))
+        return [daemon, *children]
 
     def _start_anew(self, number: signal.Signals, pids: Sequence[int], timeout: float) -> None:
         again = self.data / "restart"
@@ -177,12 +192,17 @@ def start_engine(
     *,
     data: Path | None = None,
     arguments: Sequence[str] = (),
+    hostname: str = "",
+    engine_id: str = "",
     tied: bool = True,
     timeout: float = 90.0,
 ) -> Engine:
     """Start an engine of a kind and wait until it answers.
 
     ``data``: its folder, new or empty (default: a new one). ``arguments``: more for the daemon.
+    ``hostname``: what it sees as the name of its host (default: this machine's). ``engine_id``: its
+    ID (default: a new one), as a machine has it that was made from a template; Docker 20.10 has
+    this machine's in any case.
     ``tied``: it ends with this process, however that ends; otherwise with ``stop_recorded``.
     Raises ``EngineUnavailable`` when this machine cannot run it and ``EngineFailed`` when it
     does not come up within ``timeout`` seconds.
@@ -193,7 +213,10 @@ def start_engine(
     sweep()
     data = claim_folder(name, data)
     kind.prepare(data)
-    engine = _launch(kind, data, arguments, tied)
+    if engine_id:
+        (data / "root").mkdir(mode=0o710)
+        (data / "root" / "engine-id").write_text(engine_id)
+    engine = _launch(kind, data, arguments, hostname, tied)
     try:
         _wait(engine, timeout)
     except BaseException:
@@ -202,10 +225,11 @@ def start_engine(
     return engine
 
 
-def _launch(kind: Kind, data: Path, arguments: Sequence[str], tied: bool) -> Engine:
+def _launch(kind: Kind, data: Path, arguments: Sequence[str], hostname: str, tied: bool) -> Engine:
     socket = data / "docker.sock"
     command = [
         *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
+        *(("--uts",) if hostname else ()),
         *("--propagation", "private", str(Path(__file__).with_name("inside.sh"))),
         *(str(data), str(kind.rootfs or "-")),
         *kind.command(data, socket),
@@ -215,7 +239,7 @@ def _launch(kind: Kind, data: Path, arguments: Sequence[str], tied: bool) -> Eng
         kind=kind.name,
         data=str(data),
         command=command,
-        environment=kind.environment(data),
+        environment={**kind.environment(data), "ENGINE_HOSTNAME": hostname},
         url=f"unix://{socket}",
         tied=tied,
     )

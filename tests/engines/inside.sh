@@ -8,6 +8,9 @@ set -euo pipefail
 data=$1 rootfs=$2
 shift 2
 
+# In a namespace of its own, where it has a name of its own.
+[ -z "$ENGINE_HOSTNAME" ] || echo "$ENGINE_HOSTNAME" > /proc/sys/kernel/hostname
+
 if [ "$rootfs" != - ]; then
   # The cached root file system stays untouched and can be shared: writes go to memory.
   scratch=$data/rootfs

@@ -33,10 +33,13 @@ class Engines:
                 raise
         return self._running[kind]
 
-    def own(self, kind: str, *arguments: str) -> Engine:
-        """A new engine for the caller alone, who stops it; ``arguments`` go to the daemon."""
+    def own(self, kind: str, *arguments: str, hostname: str = "", engine_id: str = "") -> Engine:
+        """A new engine for the caller alone, who stops it; ``arguments`` go to the daemon.
+
+        For the rest see ``start_engine``.
+        """
         try:
-            return start_engine(kind, arguments=arguments)
+            return start_engine(kind, arguments=arguments, hostname=hostname, engine_id=engine_id)
         except EngineUnavailable as reason:
             self._unavailable(str(reason))
 

@@ -18,6 +18,7 @@ SCHEMAS = {
     "github/.github/actions/holystone-clean/action.yml": ("vendor.github-actions",),
     "woodpecker/.woodpecker.yml": ("vendor.woodpecker-ci",),
     "drone/.drone.yml": ("vendor.drone-ci",),
+    "agent/compose.yaml": ("vendor.compose-spec",),
 }
 SCRIPTS = [path for path, (content, _) in copies().items() if content.startswith("#!/bin/sh\n")]
 

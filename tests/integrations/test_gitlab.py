@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
@@ -18,7 +15,7 @@ from holystone.operations.ci_targets import TARGETS, text
 from tests.cli.test_text import FIRST, LAST
 from tests.engines import Engine, Registry
 from tests.engines.images import BUSYBOX
-from tests.engines.places import cache_folder
+from tests.npm import npm_package
 
 VERSION = "4.61.1"
 PROJECT = "git@gitlab.example.com:team/shop.git"
@@ -26,33 +23,10 @@ JOBS = ["test_backend", "deploy_staging", "deploy_production"]
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def unavailable(reason: str) -> NoReturn:
-    if os.environ.get("CI", "").lower() in ("true", "1"):
-        pytest.fail(f"{reason} (in CI a skipped test is a failure)", pytrace=False)
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="session")
 def gitlab_ci_local() -> list[str]:
     """The program, installed once into the cache beside the engines."""
-    for needed in ("npm", "node", "rsync", "git"):
-        if shutil.which(needed) is None:
-            unavailable(f"gitlab-ci-local needs {needed}")
-    folder = cache_folder().parent / f"gitlab-ci-local-{VERSION}"
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        # Whole or not at all, whoever else installs it in this moment.
-        with tempfile.TemporaryDirectory(dir=folder.parent) as draft:
-            whole = Path(draft, "whole")
-            done = subprocess.run(
-                ["npm", "install", "--prefix", whole, "--no-audit", "--no-fund",
-                 "--loglevel=error", f"gitlab-ci-local@{VERSION}"],
-                capture_output=True, text=True, check=False, timeout=240,
-            )  # fmt: skip
-            if done.returncode:
-                unavailable(f"npm cannot install gitlab-ci-local: {done.stderr.strip()[-500:]}")
-            if not folder.exists():
-                whole.rename(folder)
+    folder = npm_package("gitlab-ci-local", VERSION, needs=("rsync", "git"))
     program = folder / "node_modules" / ".bin" / "gitlab-ci-local"
     return [str(shutil.which("node")), str(program.resolve())]
 

@@ -167,7 +167,9 @@ def test_a_clean_that_could_not_lock_says_so(
     about = engine.client.call("GET", "/info")
     store = "containerd" if engine.store == "containerd" else "classic"
     on_path |= {"DOCKER_HOST": engine.host}
-    with HostLock(on_path["HOLYSTONE_STATE"], f"{about['ID']}/{store}").acquire("clean weekly"):
+    with HostLock(on_path["HOLYSTONE_STATE"], f"{about['ID']}/{about['Name']}/{store}").acquire(
+        "clean weekly"
+    ):
         code, log = shell(SYSTEMS[system](), tmp_path, on_path)
     assert code == 0
     assert f"{LOUD}11)" in log

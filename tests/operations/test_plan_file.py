@@ -26,9 +26,17 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def signed(told: Plan) -> str:
     """A plan as whoever knows how the checksum is made can write it."""
-    told.pop("checksum", None)
-    text = json.dumps(told, sort_keys=True, separators=(",", ":"))
-    return json.dumps(told | {"checksum": f"sha256:{sha256(text.encode()).hexdigest()}"})
+    told["checksum"] = checksum(told)
+    for step in told["steps"] if isinstance(told["steps"], list) else ():
+        if isinstance(step, dict):
+            step["checksum"] = checksum(step, told["checksum"])
+    return json.dumps(told)
+
+
+def checksum(told: Plan, of_plan: str = "") -> str:
+    rest = {name: value for name, value in told.items() if name not in ("checksum", "steps")}
+    text = of_plan + json.dumps(rest, sort_keys=True, separators=(",", ":"))
+    return f"sha256:{sha256(text.encode()).hexdigest()}"
 
 
 def refused(path: Path, content: str | None = None) -> str:
@@ -78,8 +86,10 @@ WRONG: list[tuple[str, Any, str]] = [
     ("options", {"include_local": True}, "options.include_local: only a deep plan"),
     ("options", {"until_free": 1, "watermarks": True}, "it cannot stand beside until_free"),
     ("options", {"until_used": 2.0}, "options.until_used: 2.0"),
+    ("options", {"only": "image"}, 'options.only: "image" is not a list'),
+    ("options", {"only": ["image", ""]}, 'options.only[1]: "" is not a text'),
     ("options", {"min_age": -INFINITE}, "options.min_age: an infinite number"),
-    ("schema", 2, "was made by a newer holystone"),
+    ("schema", 3, "was made by a newer holystone"),
     ("holystone", "99.0.0", "was made by a newer holystone (99.0.0)"),
     ("schema", 0, "is of another holystone"),
     ("schema", True, "is of another holystone"),
@@ -115,7 +125,72 @@ def test_what_stands_twice_or_is_no_json(tmp_path: Path, text: str) -> None:
     assert "nested too deeply" in refused(path, '{"checksum":' + "[" * 200_000)
     assert "it is not JSON" in refused(path, text[:-9])
     assert "is no plan that can be carried out" in refused(path, "[]")
-    assert "was edited after it was made" in refused(path, text.replace("python", "pythom", 1))
+
+
+def _step(text: str, kind: str) -> tuple[Plan, int]:
+    """A plan, and where its last step of a kind is."""
+    told = json.loads(text)
+    return told, max(at for at, step in enumerate(told["steps"]) if step["kind"] == kind)
+
+
+def test_steps_can_be_taken_out(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "plan"
+    path.write_text(text)
+    whole = read(str(path))
+    told = json.loads(text)
+    told["steps"] = [step for step in told["steps"] if step["kind"] == "image"]
+    path.write_text(json.dumps(told, indent=4, sort_keys=True))
+    left = read(str(path))
+    assert left.steps == tuple(step for step in whole.steps if step.kind == "image")
+    assert 0 < left.freed_bytes < whole.freed_bytes
+    assert left.freed_bytes == sum(step.freed_bytes for step in left.steps)
+    told["steps"] = []
+    path.write_text(json.dumps(told))
+    assert read(str(path)).steps == ()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("names", ["redis:7"]), ("state", []), ("freed_bytes", 7), ("id", "x"), ("checksum", "x"),
+     ("kind", "cache"), ("more", 1), ("checksum", None)],
+)  # fmt: skip
+def test_an_edited_step_is_refused_by_its_place_and_name(
+    tmp_path: Path, text: str, field: str, value: Any
+) -> None:
+    told, at = _step(text, "container")
+    told["steps"][at][field] = value
+    del told["steps"][0]
+    name = value[0] if field == "names" else told["steps"][at - 1]["names"][0]
+    kind = value if field == "kind" else "container"
+    said = refused(tmp_path / "plan", json.dumps(told))
+    assert f"steps[{at - 1}] ({kind} {name}) was changed or added" in said
+
+
+def test_a_step_of_another_plan_is_refused(tmp_path: Path, text: str) -> None:
+    told, at = _step(text, "container")
+    other = json.loads(text)
+    other["taken_at"] += 1
+    other = json.loads(signed(other))
+    told["steps"][at] = other["steps"][at]
+    assert f"steps[{at}] (container " in refused(tmp_path / "plan", json.dumps(told))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("level", "deep"), ("taken_at", 1.5), ("freed_bytes", 1), ("options", {"min_age": 0}),
+     ("more", 1)],
+)  # fmt: skip
+def test_nothing_beside_the_steps_can_be_edited(
+    tmp_path: Path, text: str, field: str, value: Any
+) -> None:
+    told = json.loads(text) | {field: value}
+    said = refused(tmp_path / "plan", json.dumps(told))
+    assert "one of the fields beside its steps is another" in said
+
+
+def test_a_name_that_was_edited_anywhere(tmp_path: Path, text: str) -> None:
+    changed = text.replace("python", "pythom", 1)
+    assert "was edited after it was made" in refused(tmp_path / "plan", changed)
 
 
 @pytest.mark.parametrize(

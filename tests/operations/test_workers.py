@@ -19,7 +19,7 @@ from holystone.planner.verdict import Step
 from tests.interrupting import interrupt_asleep
 
 REMOVED = Removal("removed")
-NOT_TRIED = Removal("failed", f"not tried: {INTERRUPTED}")
+NOT_TRIED = Removal("not_tried", f"not tried: {INTERRUPTED}")
 
 
 def nothing() -> None:
@@ -228,7 +228,7 @@ def test_an_engine_that_goes_away_stops_all() -> None:
     assert crew.results["image", "2"] == REMOVED
     assert crew.results["image", "3"] == Removal("failed", f"{GONE}: it broke")
     assert {crew.results["image", str(n)] for n in range(4, 10)} == {
-        Removal("failed", f"not tried: {GONE}")
+        Removal("not_tried", f"not tried: {GONE}")
     }
     assert reported == [each.id for each in steps]
 

@@ -6,8 +6,10 @@ A case is a host, a policy and the verdicts that must come of them. One line is 
     [containers]  job = { image = "app", state = "exited", stopped = "11m", wrote = "40MB" }
                   app = { …, restart = "always", needs = ["db"], pod = "web", seen = "2h" }
     [cache]       deps = { size = "2GB", used = "3h", parents = ["base"], in_use = false }
+    [builders]    "ci0/deps" = { size = "2GB", parents = ["ci0/base"] }
     [volumes]     data = { size = "1GB" }          [networks]  front = { builtin = false }
-    [policy]      level = "weekly", min_age = "0s", cache_budget = "10GB", until_free = "5GB"
+    [policy]      level = "weekly", min_age = "0s", cache_budget = "10GB", until_free = "5GB",
+                  only = ["image", "team/*"]
     [config]      what a holystone.toml of the owner says
     [here]        what one says that was found in the current folder
     [[leases]]    reference = "app:1", for = "2h", job = "417"
@@ -28,12 +30,14 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from holystone.config.reading import policy_from
+from holystone.operations.wishes import term
 from holystone.planner.inventory import (
+    Builder,
     CacheRecord,
     Container,
     Disk,
@@ -102,11 +106,19 @@ _FIELDS: dict[str, dict[str, str]] = {
                   "exit": "exit_code", "wrote": "writable_size", "from": "started_from",
                   "at_least": "writable_at_least", "log": "log_size"},
     "cache": {"used": "last_used", "made": "created"},
+    "builder": {"used": "last_used", "made": "created"},
     "volume": {"made": "created"},
     "network": {"made": "created"},
 }  # fmt: skip
 """By kind the fields of records that have another name in a case."""
-_MADE = {"image": "30d", "container": "23h", "cache": "30d", "volume": "30d", "network": "30d"}
+_MADE = {
+    "image": "30d",
+    "container": "23h",
+    "cache": "30d",
+    "builder": "30d",
+    "volume": "30d",
+    "network": "30d",
+}
 """How long ago an object was made where a case does not say."""
 _APART = {"image": {"seen", "used", "registry"}, "container": {"seen"}, "volume": {"used"},
           "network": {"used"}}  # fmt: skip
@@ -142,6 +154,7 @@ _MAKE: dict[str, tuple[str, Callable[[str, Row], Any]]] = {
         Container, "container", {"asked": row["image"], **row}, id=name, name=name)),
     "images": ("image", _image),
     "cache": ("cache", lambda name, row: _record(CacheRecord, "cache", row, id=name)),
+    "builders": ("builder", lambda name, row: _record(CacheRecord, "builder", row, id=name)),
     "volumes": ("volume", lambda name, row: _record(Volume, "volume", row, name=name)),
     "networks": ("network", lambda name, row: _record(
         Network, "network", row, id=f"id of {name}", name=name)),
@@ -179,9 +192,21 @@ def read_case(path: Path) -> Case:
     )
 
 
+def _builders(records: Sequence[CacheRecord]) -> tuple[Builder, ...]:
+    """The builders outside the engine that have these records."""
+    names = dict.fromkeys(record.id.partition("/")[0] for record in records)
+    return tuple(
+        Builder(name, f"buildx_buildkit_{name}_state", name, tuple(
+            record for record in records if record.id.startswith(f"{name}/")
+        ))
+        for name in names
+    )  # fmt: skip
+
+
 def _inventory(host: Row, objects: dict[str, Any]) -> Inventory:
     engine = Engine("e", "golden", "28", "1.51", "overlay2", host.get("store", "classic"))
     total, free = (parse_size(host[key]) if key in host else None for key in ("disk", "free"))
+    objects["builders"] = _builders(objects["builders"])
     return Inventory(engine, NOW, disk=Disk(total, free), **objects)
 
 
@@ -235,6 +260,7 @@ def _policy(row: Row, config: Row, here: Row | None) -> Policy:
         cache=cache,
         include_local=row.pop("include_local", False),
         prune_filters=tuple(row.pop("prune_filters", ())),
+        only=tuple(map(term, row.pop("only"))) if "only" in row else None,
         # Most cases are not about registries: an image that has a digest can come back.
         check_registry=row.pop("check_registry", False),
     )

@@ -16,10 +16,10 @@ from holystone.planner.holders import ambiguous
 from holystone.planner.inventory import Inventory
 from holystone.planner.patterns import covers
 from holystone.planner.plan import plan
-from holystone.planner.policy import TAKES, Grace, Mark, Policy, Protect
+from holystone.planner.policy import TAKES, Grace, Mark, Policy, Protect, Term
 from holystone.planner.saved_plan import agreed_on, hold_against
 from holystone.planner.usage import Lease, Since, Usage
-from holystone.planner.verdict import KINDS, Step
+from holystone.planner.verdict import KINDS, Rule, Step
 from tests.planner.hosts import (
     NOW,
     any_policies,
@@ -171,6 +171,21 @@ def test_order_of_the_inventory_changes_neither_set_nor_sum(
     one, other = plan(inventory, usage, policy, NOW), plan(shuffled, usage, policy, NOW)
     assert gone(one) == gone(other)
     assert one.freed_bytes == other.freed_bytes
+
+
+@everywhere(st.sets(st.sampled_from(KINDS)), level=policies)
+def test_only_what_is_selected_goes(
+    inventory: Inventory, usage: Usage, policy: Policy, kinds: set[str]
+) -> None:
+    chosen = policy._replace(only=tuple(Term(kind) for kind in sorted(kinds)))
+    made = plan(inventory, usage, chosen, NOW)
+    assert {step.kind for step in made.steps} <= kinds
+    for verdict in made.kept:
+        left_out = verdict.kind not in kinds
+        selected = all(reason.rule != Rule.NOT_SELECTED for reason in verdict.reasons)
+        assert left_out or selected, verdict
+    every = policy._replace(only=tuple(map(Term, KINDS)))
+    assert gone(plan(inventory, usage, every, NOW)) == gone(plan(inventory, usage, policy, NOW))
 
 
 @everywhere(st.sampled_from([0, 1, 2]), level=policies)

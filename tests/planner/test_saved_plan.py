@@ -176,6 +176,30 @@ def test_what_stays_keeps_what_it_needs() -> None:
     assert told(made, "d") == ("keep needed-by", {"container": "r", "state": "exited"})
 
 
+def test_what_images_and_records_that_stay_stand_on_stays() -> None:
+    """Steps may be taken out of a plan: the engine could not remove what is below."""
+    low = Image("sha256:low", layers=(), last_tagged=THEN)
+    mid = Image("sha256:mid", layers=(), last_tagged=THEN, parent="sha256:low")
+    top = Image("sha256:top", layers=(), last_tagged=THEN, parent="sha256:mid")
+    a, b, c = (
+        CacheRecord(name, parents, size=5, created=THEN, last_used=THEN)
+        for name, parents in (("a", ()), ("b", ("a",)), ("c", ("b",)))
+    )
+    before = host(low, mid, top, a, b, c)
+    agreed = agreed_on(plan(before, Usage(), WEEKLY, NOW), before)
+    assert [each.id for each in agreed] == [top.id, mid.id, low.id, "c", "b", "a"]
+    for out, left in ((top.id, ["c", "b", "a"]), (mid.id, [top.id, "c", "b", "a"])):
+        some = [each for each in agreed if each.id != out]
+        made = hold_against(some, before, Usage(), WEEKLY, NOW)
+        assert [step.id for step in made.steps] == left
+    assert told(made, "sha256:low") == ("keep parent", {"children": 1})
+    some = [each for each in agreed if each.id != "c"]
+    made = hold_against(some, before, Usage(), WEEKLY, NOW)
+    assert [step.id for step in made.steps] == [top.id, mid.id, low.id]
+    assert told(made, "a") == ("keep needed", {"children": 1})
+    assert made.freed_bytes == 0
+
+
 def test_for_room_it_goes_however_much_is_free_by_now() -> None:
     policy = Policy(
         target=Mark(free_bytes=300),

@@ -12,6 +12,7 @@ from rich.cells import cell_len
 
 from holystone.planner.verdict import Reason, Rule, Verdict
 from holystone.present.apart import names_of, shortened
+from holystone.present.lists.objects import Seen
 from holystone.present.report import images
 from holystone.present.report.verdicts import going
 from holystone.present.table import Column, Row, render
@@ -157,9 +158,8 @@ def test_a_plan_and_the_images_tell_all_apart(width: int) -> None:
     )
     plan = host.plan()
     verdicts = tuple(verdict("image", each.id, *each.tags) for each in twins)
-    text = images.render(
-        inventory._replace(images=twins, containers=()), replace(plan, verdicts=verdicts), look
-    )
+    seen = Seen(inventory._replace(images=twins, containers=()), replace(plan, verdicts=verdicts))
+    text = images.render(seen, look)
     rows = [tuple(line.split()[:2]) for line in text.splitlines()[1 : 1 + len(twins)]]
     assert len(set(rows)) == len(rows)
     assert not any(row == ("<none>", "<none>") for row in rows) or " ID " in text

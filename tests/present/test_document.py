@@ -36,6 +36,7 @@ def test_plan_keeps_the_contract() -> None:
         "storage_driver": "overlay2",
         "name": "runner-7",
         "id": "6f0c…",
+        "host": None,
         "store": "classic",
     }
     disk = {"total_bytes": 100_000_000_000, "free_bytes": 23_400_000_000, "not_in_sight": None}
@@ -72,6 +73,7 @@ def test_clean_tells_what_became_of_every_item() -> None:
         "skipped": 2,
         "failed": 1,
         "unknown": 0,
+        "not_tried": 0,
         "seconds": 1.26,
         "interrupted": None,
         "disk": {"total_bytes": 100, "free_bytes": 50, "not_in_sight": None},

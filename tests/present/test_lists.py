@@ -12,7 +12,7 @@ from holystone.present.lists import filters as by
 from holystone.present.lists.table import Field, Filter, Table
 from holystone.present.lists.template import Template
 
-LISTS = ("images", "plan", "runs", "uses", "leases")
+LISTS = ("images", "volumes", "containers", "cache", "plan", "runs", "uses", "leases")
 
 
 class Row(NamedTuple):

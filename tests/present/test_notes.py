@@ -41,3 +41,13 @@ def test_what_comes_from_outside_moves_no_cursor() -> None:
     note = Note("layers", "image", "sha256:1", "a\x1b[2J:1", "\x1b]0;x\x07##[error]")
     assert "\x1b" not in notes.text(note)
     assert "##[" not in notes.text(note)
+
+
+def test_each_builder_is_told_with_its_own_reason() -> None:
+    gone, dead = "it has no container", "BuildKit did not answer"
+    said = {"ci0": dead, "gone0": gone, "ci1": dead}
+    found = [Note("builder", "builder", name, name, why) for name, why in said.items()]
+    assert notes.lines(found, LOOK) == [
+        f"Note: builders ci0 and ci1 cannot be asked what they keep: {dead}.",
+        f"Note: builder gone0 cannot be asked what it keeps: {gone}.",
+    ]

@@ -128,6 +128,7 @@ CASES: list[tuple[str, dict[str, Fact], str]] = [
     ("agreed", {}, "in the plan that was agreed on"),
     ("use-unknown", {}, "the engine no longer has all events since the plan was made"),
     ("not-in-plan", {}, "not in the plan"),
+    ("not-selected", {}, "not selected: only something else may go this time"),
     ("changed", {"what": "it is gone"}, "changed since the plan was made: it is gone"),
     ("in-use", {"state": "created", "until": NOON + 600, "now": NOON},
      "created, never started: kept until 12:10 UTC, a job may be about to start it"),

@@ -14,7 +14,17 @@ from holystone.planner.units import format_size
 from holystone.planner.usage import Usage
 from holystone.present.format import waited
 from holystone.present.lists import images as list_of
-from holystone.present.report import clean, explain, images, plan, status
+from holystone.present.lists.objects import Seen
+from holystone.present.report import (
+    cache,
+    clean,
+    containers,
+    explain,
+    images,
+    plan,
+    status,
+    volumes,
+)
 from holystone.present.report.explain import explanation
 from holystone.present.terminal import Look, Output
 from tests.present import golden, host
@@ -72,7 +82,10 @@ REPORTS: dict[str, Callable[[Look], str]] = {
         marks=Watermarks(),
     ),
     "status-bare": bare_status,
-    "images": lambda look: images.render(host.inventory(), host.plan(), look),
+    "images": lambda look: images.render(Seen(host.inventory(), host.plan()), look),
+    "volumes": lambda look: volumes.render(Seen(host.inventory(), host.plan()), look),
+    "containers": lambda look: containers.render(Seen(host.inventory(), host.plan()), look),
+    "cache": lambda look: cache.render(Seen(host.inventory(), host.plan()), look),
     "explain": explained,
 }
 LINES_PEOPLE_GREP_FOR = {clean.FIRST_LINE, clean.LAST_LINE}
@@ -179,14 +192,15 @@ def test_folded_images_are_counted() -> None:
     text = REPORTS["plan"](PIPE)
     assert "… and 7 more untagged images, 73.9 MB (--all lists them)" in text
     assert "more untagged" not in REPORTS["plan-all"](PIPE)
-    every = images.render(host.inventory(), host.plan(), PIPE, every=True)
+    seen = Seen(host.inventory(), host.plan())
+    every = images.render(seen, PIPE, list_of.rows(seen))
     for image in host.images():
         assert image.id.removeprefix("sha256:")[:12] in every
 
 
 def test_unknown_layers_are_not_guessed() -> None:
     seen = host.quiet()
-    text = images.render(seen, host.plan(seen), PIPE)
+    text = images.render(Seen(seen, host.plan(seen)), PIPE)
     assert text.count("—") >= 2 * len(seen.images)
     assert "stored" not in text
 
@@ -198,12 +212,17 @@ def test_names_from_outside_cannot_draw_on_the_terminal() -> None:
         images=(seen.images[0]._replace(tags=(evil,)), *seen.images[1:]),
         containers=(seen.containers[0]._replace(name=evil), *seen.containers[1:]),
         cache=tuple(record._replace(description=evil) for record in seen.cache),
+        volumes=tuple(each._replace(name=evil + each.name) for each in seen.volumes),
     )
     made = host.plan(seen)
+    listed = Seen(seen, made)
     for text in (
         plan.render(seen, made, PIPE, every=True),
         status.render(seen, made, PIPE, endpoint=evil, marks=Watermarks()),
-        images.render(seen, made, PIPE),
+        images.render(listed, PIPE),
+        volumes.render(listed, PIPE),
+        containers.render(listed, PIPE),
+        cache.render(listed, PIPE),
         *(
             explain.render(explanation(seen, Usage(), made, verdict.kind, verdict.id), PIPE)
             for verdict in made.verdicts

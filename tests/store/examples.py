@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,12 +11,15 @@ from pathlib import Path
 from holystone.planner.inventory import CacheRecord, Disk, Engine, Image, Inventory, Volume
 from holystone.planner.usage import Key
 from holystone.planner.verdict import Plan, Step, Verdict
+from holystone.store.migrations import MIGRATIONS
 from holystone.store.store import Store
 from holystone.usage.sighting import Bookmark, Sighting, UsageUpdate
 
 NOW = 1_750_000_000.0
 KEY = "engine/classic"
 """What the ledger calls the engine."""
+LOCK = "engine/runner/classic"
+"""What the lock of its host is named after."""
 
 
 def no_warning(message: str) -> None:
@@ -29,6 +34,19 @@ def opened(folder: Path) -> Iterator[Store]:
         yield ledger
     finally:
         ledger.close()
+
+
+def without_hosts(database: sqlite3.Connection) -> None:
+    """Make the ledger that of the version before hosts: without tables and columns since."""
+    before = next(n for n, script in enumerate(MIGRATIONS) if "TABLE host (" in script)
+    since = "".join(MIGRATIONS[before:])
+    tables = re.findall(r"CREATE TABLE (\w+)", since)
+    for table in tables:
+        database.execute(f"DROP TABLE {table}")
+    for table, column in re.findall(r"ALTER TABLE (\w+) ADD COLUMN (\w+)", since):
+        if table not in tables:
+            database.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    database.execute(f"PRAGMA user_version = {before}")
 
 
 def host(count: int) -> Inventory:

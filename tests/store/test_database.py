@@ -19,7 +19,7 @@ from holystone.store.migrations import MIGRATIONS
 from holystone.store.opening import open_database
 from holystone.store.store import Store
 from holystone.usage.store_port import ImageFacts
-from tests.store.examples import NOW, host, opened, plan_of
+from tests.store.examples import KEY, NOW, host, opened, plan_of
 
 
 def sqlite_file(folder: Path, *statements: str) -> str:
@@ -276,3 +276,19 @@ def test_where_the_ledger_is(
     """One place for every job of a runner; a user's own state folder; or where one says."""
     monkeypatch.setattr(os, "geteuid", lambda: 0 if root else 1000)
     assert default_folder(environment) == folder
+
+
+def test_its_size_is_that_of_its_files(tmp_path: Path) -> None:
+    with opened(tmp_path) as ledger:
+        assert ledger.size() is None
+        ledger.remember_schedule(KEY, "routine", NOW, NOW)
+        files = [each for each in tmp_path.iterdir() if each.name.startswith(FILE)]
+        assert tmp_path / f"{FILE}-wal" in files
+        assert ledger.size() == sum(each.stat().st_size for each in files)
+    assert ledger.size() == (tmp_path / FILE).stat().st_size
+
+
+def test_without_a_folder_it_has_no_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / FILE).write_text("of somebody else")
+    monkeypatch.chdir(tmp_path)
+    assert Store("", print).size() is None

@@ -8,16 +8,18 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
 
 from holystone.planner.inventory import CacheRecord, Layer, chain_ids
-from holystone.store import opening
+from holystone.store import opening, samples
 from holystone.store import use_log as past
+from holystone.store.audits import AuditSum
 from holystone.store.engine_facts import Pulled
 from holystone.store.folder import FILE
+from holystone.store.hosts import identify
 from holystone.store.schema import LOST
 from holystone.store.store import Store
 from holystone.usage.sighting import Sighting
@@ -51,7 +53,7 @@ GARBAGE = {
 }
 """By what a column holds."""
 JSON = {"followers", "info", "layers", "names", "tags", "digests", "labels", "platforms",
-    "reasons", "options", "lost"}  # fmt: skip
+    "reasons", "options", "lost", "endpoints"}  # fmt: skip
 
 
 def fill(ledger: Store) -> None:
@@ -63,6 +65,8 @@ def fill(ledger: Store) -> None:
         run.settle("volume", "data", "removed")
         run.end(freed_bytes=0, freed={}, removed=1, skipped=0, failed=0)
     assert ledger.runs.begin(plan_of(inventory), inventory, endpoint="e") is not None
+    for name in ("runner", "other"):
+        identify(ledger, inventory.engine._replace(name=name), f"tcp://{name}:2375", NOW)
     ledger.remember(KEY, FACTS, IDS)
     uses = [Sighting(NOW + 30 * n, f"docker.io/library/app:{n}", i) for n, i in enumerate(IDS)]
     ledger.fold(KEY, seen(*uses, cache=(CacheRecord("r", created=NOW),)))
@@ -70,6 +74,15 @@ def fill(ledger: Store) -> None:
     ledger.remember_pulls(KEY, [Pulled("docker.io", 100, 1.0), Pulled("docker.io", 200, 1.0)])
     ledger.remember_engine("mark", {"Name": "runner"}, NOW)
     ledger.remember_ends(KEY, {"c1": NOW, "c2": NOW})
+    for at in (NOW, NOW + 60):
+        sample = samples.Sample(at, 1000, 900, 1, 2, 3, 4)
+        ledger.write(partial(samples.remember, engine=KEY, sample=sample))
+    ledger.remember_schedule(KEY, "routine", NOW, NOW)
+    ledger.remember_schedule(KEY, "weekly", NOW - 60, NOW)
+    ledger.remember_success(KEY, "routine", NOW)
+    ledger.remember_success(KEY, "weekly", NOW - 60)
+    for engine in (KEY, "another"):
+        ledger.remember_audit(engine, AuditSum(NOW, 1000, 990, 10))
     ledger.remember_registry(KEY, {"a@sha256:1": RegistryWord(True, "", NOW, NOW)}, {"a@sha256:1"})
     with ledger.own_pulls(KEY, ["app:1"]):
         pass
@@ -77,6 +90,7 @@ def fill(ledger: Store) -> None:
 
 def look(ledger: Store) -> None:
     """All that reads the ledger."""
+    identify(ledger, host(0).engine, "tcp://runner:2375", NOW)
     for layers in (False, True):
         ledger.recall(KEY, layers=layers)
     ledger.recall_uses(KEY)
@@ -85,6 +99,9 @@ def look(ledger: Store) -> None:
     ledger.recall_absent(KEY)
     ledger.recall_speeds(KEY)
     ledger.recall_ends(KEY)
+    ledger.recall_schedule(KEY)
+    ledger.recall_successes(KEY)
+    ledger.recall_audit(KEY)
     ledger.recall_registry(KEY)
     ledger.recall_engine("mark", NOW + 1)
     for kind in ("reference", "image", "cache"):
@@ -95,6 +112,7 @@ def look(ledger: Store) -> None:
         ledger.runs.get(summary.id)
         ledger.runs.removed(summary.id)
     ledger.runs.last_ended(KEY)
+    ledger.read(partial(samples.recall, engine=KEY, span=samples.MINUTE))
     ledger.read(past.engines)
     ledger.read(lambda opened: past.images(opened, KEY))
     ledger.read(lambda opened: list(past.uses(opened, KEY)))

@@ -120,6 +120,7 @@ SUMMARY = RunSummary(
         (SUMMARY, "routine", NOW, True),
         (SUMMARY._replace(level="deep"), "routine", NOW, True),
         (SUMMARY._replace(level="repair"), "routine", NOW, False),
+        (SUMMARY._replace(options=("--only image",)), "routine", NOW, False),
         (SUMMARY, "weekly", NOW, False),
         (SUMMARY, "routine", None, False),
         (SUMMARY, "routine", NOW + 6, False),

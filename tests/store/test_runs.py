@@ -16,9 +16,9 @@ from holystone.planner.verdict import Reason, Rule
 from holystone.store import run as writing
 from holystone.store.lock import HostLock
 from holystone.store.records import Removed
-from holystone.store.recovery import FOUND_GONE, NOT_TRIED
+from holystone.store.recovery import FOUND_GONE, KILLED_BEFORE
 from tests.engines.places import REPOSITORY
-from tests.store.examples import KEY, NOW, host, opened, plan_of
+from tests.store.examples import KEY, LOCK, NOW, host, opened, plan_of
 
 
 def test_a_run_is_told_as_it_was(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_a_run_is_told_as_it_was(tmp_path: Path) -> None:
     assert told.started <= told.ended <= time.time()
     assert told._replace(started=0, ended=0) == (
         1, KEY, "runner", "unix:///x", "weekly", "4711", 0, 0, "interrupted",
-        "the engine went away", 3, 20, False, 7, 1, 1, 1, 400, 500, 900, (), 1, 0, 0,
+        "the engine went away", 3, 20, False, 7, 1, 1, 1, 400, 500, 900, (), 1, 0, 0, 0, "", "",
     )  # fmt: skip
     image = inventory.images[0]
     assert removed[0] == Removed(
@@ -129,10 +129,10 @@ import sys, time
 from pathlib import Path
 from holystone.store.store import Store
 from holystone.store.lock import HostLock
-from tests.store.examples import KEY, host, no_warning, plan_of
+from tests.store.examples import LOCK, host, no_warning, plan_of
 folder, count = sys.argv[1], int(sys.argv[2])
 inventory = host(count)
-held = HostLock(folder, KEY).acquire("clean routine")
+held = HostLock(folder, LOCK).acquire("clean routine")
 ledger = Store(folder, no_warning)
 run = ledger.runs.begin(plan_of(inventory), inventory, endpoint="e")
 for image in inventory.images:
@@ -170,7 +170,7 @@ def test_what_a_killed_run_did_is_settled_by_the_next(tmp_path: Path, seconds: f
 
         before = host(count)
         left = before._replace(images=tuple(i for i in before.images if i.id not in gone))
-        with HostLock(str(tmp_path), KEY).acquire("clean routine"):
+        with HostLock(str(tmp_path), LOCK).acquire("clean routine"):
             run = ledger.runs.begin(plan_of(left), left, endpoint="e")
             assert run is not None
             run.end(freed_bytes=0, freed={}, removed=0, skipped=0, failed=0)
@@ -180,9 +180,10 @@ def test_what_a_killed_run_did_is_settled_by_the_next(tmp_path: Path, seconds: f
     removed = {each.id for each in removals if each.result == "removed"}
     assert removed == gone
     assert {each.detail for each in removals if each.result == "removed"} <= {"", FOUND_GONE}
-    assert {(r.result, r.detail) for r in removals if r.id not in gone} == {("failed", NOT_TRIED)}
+    untried = {(r.result, r.detail) for r in removals if r.id not in gone}
+    assert untried == {("not_tried", KILLED_BEFORE)}
     assert killed.removed == len(gone)
-    assert killed.failed == count + 1 - len(gone)
+    assert (killed.failed, killed.not_tried) == (0, count + 1 - len(gone))
     assert killed.freed_bytes == 10 * len(gone)
     assert killed.ended is not None
     assert killed.started <= killed.ended < last.started

@@ -10,10 +10,10 @@ import pytest
 
 from holystone.planner.inventory import Inventory, Note
 from holystone.store.lock import HostLock
-from holystone.store.recovery import FOUND_GONE, NOT_TRIED
+from holystone.store.recovery import FOUND_GONE, KILLED_BEFORE
 from holystone.store.run import Run
 from holystone.store.store import Store
-from tests.store.examples import KEY, host, opened, plan_of
+from tests.store.examples import KEY, LOCK, host, opened, plan_of
 
 
 def begun(ledger: Store, inventory: Inventory) -> Run:
@@ -27,9 +27,10 @@ def begun(ledger: Store, inventory: Inventory) -> Run:
 def ended(run: Run) -> None:
     """End a run that got no answer to its first two steps and did not try the rest."""
     for place in range(2, 4):
-        run.settle("image", f"sha256:{place:064x}", "failed", "not tried")
-    run.settle("volume", "data", "failed", "not tried")
-    run.end(freed_bytes=0, freed={}, removed=0, skipped=0, failed=3, unknown=2, interrupted="away")
+        run.settle("image", f"sha256:{place:064x}", "not_tried", "not tried: interrupted")
+    run.settle("volume", "data", "not_tried", "not tried: interrupted")
+    counted = {"removed": 0, "skipped": 0, "failed": 0, "unknown": 2, "not_tried": 3}
+    run.end(freed_bytes=0, freed={}, interrupted="away", **counted)
 
 
 def told(ledger: Store, run: int = 1) -> list[tuple[str, str, tuple[str, ...]]]:
@@ -37,15 +38,14 @@ def told(ledger: Store, run: int = 1) -> list[tuple[str, str, tuple[str, ...]]]:
     return [(each.result, each.detail, each.lost) for each in ledger.runs.removed(run)]
 
 
-def counts(ledger: Store, run: int = 1) -> tuple[int, int, int, int]:
+def counts(ledger: Store, run: int = 1) -> tuple[int, ...]:
     """The counts of a run, which are those of its removals."""
     summary = ledger.runs.get(run)
     assert summary is not None
     results = [each.result for each in ledger.runs.removed(run)]
-    counted = (summary.removed, summary.skipped, summary.failed, summary.unknown)
-    assert counted == tuple(
-        results.count(result) for result in ("removed", "skipped", "failed", "unknown")
-    )
+    names = ("removed", "skipped", "failed", "unknown", "not_tried")
+    counted = tuple(getattr(summary, name) for name in names)
+    assert counted == tuple(results.count(name) for name in names)
     return counted
 
 
@@ -76,18 +76,18 @@ def test_it_is_settled_by_what_is_there(tmp_path: Path, killed: bool) -> None:
         run = begun(ledger, before)
         if not killed:
             ended(run)
-        assert counts(ledger) == ((0, 0, 0, 2) if killed else (0, 0, 3, 2))
+        assert counts(ledger) == ((0, 0, 0, 2, 0) if killed else (0, 0, 0, 2, 3))
         assert ledger.has_open(KEY)
         ledger.settle_open(before._replace(images=(there, *rest)), later())
         lost = ("app:1", *second.digests)
         why = "no answer came, and it is still there, without app:1, " + second.digests[0]
-        untried = ("failed", NOT_TRIED if killed else "not tried", ())
+        untried = ("not_tried", KILLED_BEFORE if killed else "not tried: interrupted", ())
         assert told(ledger) == [
             ("removed", "no answer came, and it is gone", ()),
             ("failed", why, lost),
             *[untried] * 3,
         ]
-        assert counts(ledger) == (1, 0, 4, 0)
+        assert counts(ledger) == (1, 0, 1, 0, 3)
         (summary,) = ledger.runs.list()
         assert (summary.state, summary.freed_bytes) == (
             ("killed", 10) if killed else ("interrupted", 10)
@@ -101,13 +101,13 @@ def test_what_is_still_there_is_looked_at_again_for_a_minute(tmp_path: Path) -> 
     with opened(tmp_path) as ledger:
         ended(begun(ledger, before))
         ledger.settle_open(before, later(1))
-        assert counts(ledger) == (0, 0, 5, 0)
+        assert counts(ledger) == (0, 0, 2, 0, 3)
         assert ledger.has_open(KEY)
         ledger.settle_open(gone, later(30))
-        assert counts(ledger) == (1, 0, 4, 0)
+        assert counts(ledger) == (1, 0, 1, 0, 3)
         ledger.settle_open(gone, later(90))
         assert not ledger.has_open(KEY)
-        assert counts(ledger) == (1, 0, 4, 0)
+        assert counts(ledger) == (1, 0, 1, 0, 3)
 
 
 def test_what_cannot_be_seen_stays_unknown(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_what_cannot_be_seen_stays_unknown(tmp_path: Path) -> None:
         ledger.settle_open(before._replace(images=()), later(-60))
         ledger.settle_open(partial, later())
         ledger.settle_open(odd, later())
-        assert counts(ledger) == (0, 0, 3, 2)
+        assert counts(ledger) == (0, 0, 0, 2, 3)
         assert ledger.has_open(KEY)
 
 
@@ -137,20 +137,20 @@ def test_a_list_of_build_cache_that_failed_says_nothing_of_it(tmp_path: Path) ->
         run.ask([("cache", "record")])
         run.end(freed_bytes=0, freed={}, removed=0, skipped=0, failed=0, unknown=1)
         ledger.settle_open(before._replace(notes=(Note("usage", "cache", said="500"),)), later())
-        assert counts(ledger) == (0, 0, 0, 1)
+        assert counts(ledger) == (0, 0, 0, 1, 0)
         ledger.settle_open(before, later())
-        assert counts(ledger) == (1, 0, 0, 0)
+        assert counts(ledger) == (1, 0, 0, 0, 0)
 
 
 def test_a_run_under_way_is_left_alone(tmp_path: Path) -> None:
     before = host(4)
     with opened(tmp_path) as ledger:
-        with HostLock(str(tmp_path), KEY).acquire("clean routine"):
+        with HostLock(str(tmp_path), LOCK).acquire("clean routine"):
             begun(ledger, before)
             ledger.settle_open(before._replace(images=()), later())
             assert [each.result for each in ledger.runs.removed(1)] == ["unknown"] * 2 + [""] * 3
         ledger.settle_open(before._replace(images=(), volumes=()), later())
-        assert counts(ledger) == (5, 0, 0, 0)
+        assert counts(ledger) == (5, 0, 0, 0, 0)
         assert [each[1] for each in told(ledger)][2:] == [FOUND_GONE] * 3
 
 

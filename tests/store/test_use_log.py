@@ -178,7 +178,10 @@ def test_engines_are_told_apart(tmp_path: Path) -> None:
         ledger.fold(KEY, seen(Sighting(NOW, NODE, "a")))
         ledger.fold("other/podman", seen(Sighting(NOW, REDIS, "a"), at=NOW + 5))
         ledger.fold("unused/classic", seen(at=NOW + 9))
-        assert ledger.read(past.engines) == [("other/podman", "runner"), (KEY, "runner")]
+        assert ledger.read(past.engines) == [
+            past.Known("other/podman", "runner", "other"),
+            past.Known(KEY, "runner", "engine"),
+        ]
         assert [use[1] for use in replayed(exported(ledger)[0])] == ["node:18"]
         assert [use[1] for use in replayed(exported(ledger, "other/podman")[0])] == ["redis:7"]
 

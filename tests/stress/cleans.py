@@ -113,15 +113,14 @@ class Cleaner:
         """Make one clean, and note what is wrong with how it ended."""
         done = self.command("clean", *way, "--json", "-H", self.engine.host)
         document = None
-        if done.code in (0, 4):
+        if done.code in (0, 3, 4):
             document = json.loads(done.out)
             check_clean(document)
         expected = (4, 11) if ALL[0] in way else (0, 11)
         if done.code not in expected or "Traceback" in done.err:
             failed = [i for i in (document or {}).get("items", ()) if i["result"] == "failed"]
-            self.faults.append(
-                f"{' '.join(way)}: {done.code}: {done.err} {failed} {done.out[:500]}"
-            )
+            told = failed or done.out[:500]
+            self.faults.append(f"{' '.join(way)}: {done.code}: {done.err} {told}")
         return Made(tuple(way), done, document)
 
     def count(self) -> Counter[str]:
@@ -143,6 +142,11 @@ class Cleaner:
                 if rules & {"unused", "expired", "pressure"}:
                     counted["tagged image"] += 1
         return counted
+
+    def tried_ids(self) -> set[str]:
+        """The IDs of all objects that cleans removed or tried to remove."""
+        items = (item for made in self.made if made.document for item in made.document["items"])
+        return {item["id"] for item in items if item["result"]}
 
     def used_since(self) -> int:
         """How many objects were spared because somebody used them after the plan was made."""

@@ -12,7 +12,7 @@ import re
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ _MISSING = re.compile(
     re.IGNORECASE,
 )
 _ID = re.compile("sha256:[0-9a-f]{64}")
+_PROBED = re.compile(f'unable to find image "({_ID.pattern})"$')
 _LONGEST_PAUSE = 3.0
 """Seconds between a job's pull and its first use of the image."""
 _SELDOM = 0.05
@@ -69,6 +70,16 @@ class Failure(NamedTuple):
     def missing(self) -> bool:
         """Whether something was not there that the job relied on."""
         return _MISSING.search(self.words) is not None
+
+    def engines_own(self, removed: Collection[str]) -> bool:
+        """Whether a classic build failed over an image that others than holystone removed.
+
+        It looks for a step among all images built on the same one, and fails where any of them goes
+        meanwhile: ``docker rmi`` in the job of another worker is enough (moby ``image/cache``).
+        ``removed`` are the IDs of the images that holystone removed.
+        """
+        found = _PROBED.search(self.words)
+        return found is not None and found[1] not in removed
 
     def __str__(self) -> str:
         """All of it, each command with when it ended, for whoever must find out why."""

@@ -189,7 +189,7 @@ class Faults:
         told = self.holystone("history", run, "--json").json
         results = Counter(each["result"] for each in told["removals"])
         assert results["unknown"] == results[None] == 0, told
-        for result in ("removed", "skipped", "failed", "unknown"):
+        for result in ("removed", "skipped", "failed", "unknown", "not_tried"):
             assert told["run"][result] == results[result], told
 
     def _restore_all(self) -> None:

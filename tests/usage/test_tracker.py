@@ -31,7 +31,10 @@ def look(folder: Path, now: float, *, images: bool = True, container: str = "") 
         "GET /volumes": answers({"Volumes": [{"Name": "data", "Driver": "local"}]}),
     }
     with misbehaving(script) as engine, opened(folder) as ledger:
-        client = Client(resolve(engine, None, {}), 30, connect)
+        here = resolve(engine, None, {})
+        # Where it listens is another port each time.
+        there = here._replace(address="scripted:2375")
+        client = Client(there, 30, lambda _, timeout: connect(here, timeout))
         host = LiveHost(client, ledger, clock=lambda: now)
         host.observe()
         told = dict(host.usage().last_used)
@@ -111,7 +114,8 @@ def test_a_build_of_an_older_engine_is_seen_by_its_cache(tmp_path: Path) -> None
     assert counted(tmp_path, NOW, script) == [(node, NOW - 1_749_999_600.0, False)]
     assert counted(tmp_path, NOW + 60, script) == []
     with opened(tmp_path) as ledger:
-        (use,) = ledger.recall_summaries("scripted/classic", "cache").values()
+        ((key,),) = ledger.read(lambda d: d.execute("SELECT engine FROM watch").fetchall())
+        (use,) = ledger.recall_summaries(key, "cache").values()
     assert (use.count, use.gap) == (3, 1800.0)
     again = {**record, "LastUsedAt": "2025-06-15T15:08:00Z", "UsageCount": 4}
     script = {"GET /system/df": answers({"BuildCache": [again], "Volumes": []})}

@@ -7,22 +7,18 @@ from collections.abc import Mapping
 
 from holystone.cli import exit_codes
 from holystone.cli.options import Parser, add_engine, add_output, path, value_of
+from holystone.cli.own_past import measured_bandwidth, own_trace, room_for_images
 from holystone.cli.session import Failure, answer, opened
 from holystone.cli.streams import stderr, stdout
-from holystone.planner.demand import SPEED
-from holystone.planner.holders import unpacked_bytes
-from holystone.planner.inventory import Inventory
 from holystone.planner.units import parse_rate
 from holystone.present import document
-from holystone.present.figures import stored_bytes
 from holystone.present.progress import ReplayProgress
 from holystone.present.report import replay as report
-from holystone.replay.advice import OURS, Room, advise
+from holystone.replay.advice import OURS, advise
 from holystone.replay.budgets import rounds
-from holystone.replay.export import write_trace
 from holystone.replay.result import Advice, Watermarks, facts_of
 from holystone.replay.running import ReplayFailed, Replays
-from holystone.replay.trace import Trace, TraceError, parse, read
+from holystone.replay.trace import Trace, TraceError, read
 from holystone.store import StoreError
 from holystone.store.store import Store
 
@@ -74,9 +70,8 @@ def run(options: argparse.Namespace) -> int:
             # The past of the demo host is built in, and comes into a ledger when it is asked for.
             session.host.keep_uses(inventory)
         speeds = session.host.usage().speeds
-        engine = inventory.engine
-        trace = _own_trace(session.ledger, f"{engine.id}/{engine.store}")
-    room = _room(inventory, max(trace.image_bytes(), default=0))
+        trace = _own_trace(session.ledger, inventory.engine.key)
+    room = room_for_images(inventory, max(trace.image_bytes(), default=0))
     advice = _advised(trace, None if room is None else room.most, options)
     marks = None if room is None else room.watermarks(advice.budget_bytes)
     _tell(advice, marks, inventory.engine.name, _bandwidth(speeds, options), options)
@@ -85,26 +80,14 @@ def run(options: argparse.Namespace) -> int:
 
 def _own_trace(ledger: Store, key: str) -> Trace:
     """What is remembered of this host's uses. Raises Failure."""
-    lines: list[str] = []
     try:
-        ledger.read(lambda database: write_trace(database, key, lines.append), None)
-        return parse((line.encode() for line in lines), "this host's past")
-    except StoreError as error:
+        trace = own_trace(ledger, key)
+    except (StoreError, TraceError) as error:
         raise Failure(str(error)) from None
-    except TraceError as error:
+    if trace is None:
         known = "no use of this host is known yet: holystone observe remembers it"
-        raise Failure(str(error) if lines else f"{known}, and so does every clean") from None
-
-
-def _room(inventory: Inventory, largest: int) -> Room | None:
-    """What the host's disk has room for; None where it is not in sight, or layers are unknown."""
-    total, free = inventory.disk.total_bytes, inventory.disk.free_bytes
-    stored = stored_bytes(inventory.images)
-    if total is None or free is None or stored is None:
-        return None
-    unpacked = unpacked_bytes(inventory.images)
-    weight = max(1.0, stored / unpacked) if unpacked else 1.0
-    return Room(total, max(0, total - free - stored), largest, weight)
+        raise Failure(f"{known}, and so does every clean")
+    return trace
 
 
 def _advised(trace: Trace, most: int | None, options: argparse.Namespace) -> Advice:
@@ -121,11 +104,8 @@ def _advised(trace: Trace, most: int | None, options: argparse.Namespace) -> Adv
 
 
 def _bandwidth(speeds: Mapping[str, float], options: argparse.Namespace) -> int:
-    """Bytes a second: as asked, else the middle one of those measured, else 100 Mbit/s."""
-    if options.bandwidth is not None:
-        return int(options.bandwidth)
-    measured = sorted(speeds.values())
-    return int(measured[len(measured) // 2] if measured else SPEED)
+    """Bytes a second: as asked, else as measured."""
+    return measured_bandwidth(speeds) if options.bandwidth is None else int(options.bandwidth)
 
 
 def _tell(

@@ -12,6 +12,7 @@ from holystone.cli.options import (
     add_engine,
     add_output,
     add_policy,
+    add_wait,
     path,
     policy_of,
     value_of,
@@ -41,6 +42,10 @@ def parser() -> argparse.ArgumentParser:
             ("holystone clean", "after a job: remove temporary objects, keep every tagged image"),
             ("holystone clean weekly -n", "show what a weekly clean would remove; removes nothing"),
             ("holystone clean --until-used 70%", "until at most 70 % of the disk is used"),
+            (
+                "holystone clean weekly --only 'team/*'",
+                "remove only images of the team, and of these what a weekly clean removes",
+            ),
             (
                 "holystone clean deep --volumes --yes",
                 "remove everything unused and unused anonymous volumes, without asking",
@@ -77,13 +82,7 @@ def parser() -> argparse.ArgumentParser:
         type=path,
         help="also write the output of --json into this file, for a CI job to keep",
     )
-    made.add_argument(
-        "--wait",
-        metavar="TIME",
-        type=value_of(parse_duration),
-        default=30.0,
-        help="how long to wait until another run on this host ends (default 30s)",
-    )
+    add_wait(made)
     add_engine(made)
     add_output(made)
     return made

@@ -65,7 +65,8 @@ class CleanAnswer:
     def carry_out(self, session: Session) -> int:
         """Clean, and tell. Returns the exit code."""
         options = self.options
-        wishes = (options.min_age, options.cache_budget, self.policy.target)
+        policy = self.policy
+        wishes = (options.min_age, options.cache_budget, policy.target, policy.only)
         with self:
             done = clean(
                 session,
@@ -155,6 +156,8 @@ class CleanAnswer:
             return
         # What a full disk does not take before the clean comes with the rest after it.
         tell(self.output.write, report.opening(self.policy))
+        if self.policy.only is not None:
+            tell(self.output.write, report.selection(self.policy))
         if read := files_read(self.options):
             tell(self.output.write, self.output.look.paint(read, "dim"))
 

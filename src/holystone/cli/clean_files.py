@@ -47,6 +47,7 @@ def _refuse_beside_a_plan(options: argparse.Namespace) -> None:
         "--until-free": options.until_free is not None,
         "--until-used": options.until_used is not None,
         "--watermarks": options.watermarks,
+        "--only": options.only is not None,
         "--include-local": options.include_local,
         "--volumes": options.volumes is not None,
         "--check-registry": options.check_registry is True,

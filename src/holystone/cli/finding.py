@@ -21,15 +21,19 @@ _LEAST = 3
 
 
 _CALLED = {
-    "clean": "prune, rm, rmi, gc, cleanup, purge, system prune, image prune, image rm, container "
-    "prune, container rm, builder prune, buildx prune, routine",
-    "status": "df, info, system df, system info, builder du, buildx du",
+    "clean": "prune, gc, cleanup, purge, system prune, image prune, container prune, builder "
+    "prune, buildx prune, routine",
+    "rm NAME": "rmi, remove, delete, image rm, container rm, volume rm, network rm",
+    "status": "df, info, system df, system info",
     "images": "ls, list, image ls, image list",
-    "plan --all": "ps, container ls, container list, volume ls, network ls",
+    "containers": "ps, container ls, container list",
+    "volumes": "volume ls, volume list",
+    "cache": "builder du, buildx du",
+    "plan --all": "network ls",
     "explain NAME": "inspect, why, image inspect, image history, container inspect, volume "
     "inspect, network inspect",
     "observe": "system events, events",
-    "clean weekly": "volume prune, volume rm, network prune, network rm, weekly",
+    "clean weekly": "volume prune, network prune, weekly",
     "refresh NAME --missing": "pull",
     "refresh": "update, upgrade",
     "restore": "undo, rollback",
@@ -47,7 +51,6 @@ _CALLED = {
 }
 """Each command here, and what docker or another program of this kind calls it."""
 _MEANT = {theirs: ours for ours, others in _CALLED.items() for theirs in others.split(", ")}
-_NO_REMOVAL = ("rm", "rmi", "image rm", "container rm", "volume rm", "network rm")
 _GROUPS = ("system", "image", "container", "volume", "network", "builder", "buildx")
 
 
@@ -103,11 +106,6 @@ def no_command(words: Sequence[str], commands: Sequence[str]) -> str:
     typed = pair if pair in _MEANT else name
     said = f"there is no command {typed!r}."
     meant = _MEANT.get(typed.lower()) or ("status" if name in _GROUPS else None)
-    if typed in _NO_REMOVAL:
-        return (
-            f"{said} holystone removes by policy, not by name: holystone plan shows what would "
-            f"go, and holystone {meant} removes it. To remove one object type docker {typed}."
-        )
     if meant is not None:
         return f"{said} Type holystone {meant}."
     near = nearest(name, commands, 1)

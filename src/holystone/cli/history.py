@@ -70,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--engine",
         metavar="ENGINE",
-        help="export: the name of the host, or the engine's ID, if the ledger has several",
+        help="export: the name or UUID of the host, or the engine's ID, if the ledger has several",
     )
     made.add_argument(
         "--limit",
@@ -178,7 +178,7 @@ def _export(options: argparse.Namespace) -> None:
             # The past of the demo host is built in, and comes into a store when it is asked for.
             inventory = demo.observe()
             demo.keep_uses(inventory)
-            engine = f"{inventory.engine.id}/{inventory.engine.store}"
+            engine = inventory.engine.key
         with _opened(path) as put:
             written = export(store, engine, put)
     if path == _STDOUT:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import fields
 
+from holystone.cli import exit_codes
 from holystone.cli.parser import Parser, path, value_of
 from holystone.cli.session import Failure, warn
 from holystone.config.errors import ConfigError, Fault
@@ -20,13 +21,16 @@ __all__ = (
     "Parser",
     "add_config",
     "add_engine",
+    "add_limits",
     "add_output",
     "add_policy",
+    "add_registry",
     "add_state",
     "configuration",
     "files_read",
     "path",
     "policy_of",
+    "refused",
     "value_of",
     "wishes_of",
 )
@@ -54,6 +58,13 @@ def _age(text: str) -> float:
     return seconds
 
 
+def _word(text: str) -> str:
+    """What somebody names. Raises ValueError where that is nothing."""
+    if not text.strip():
+        raise ValueError("it is empty, as a variable is that was never set")
+    return text
+
+
 def add_engine(parser: argparse.ArgumentParser) -> None:
     """Which engine, and how patient to be with it."""
     group = parser.add_argument_group("engine")
@@ -73,6 +84,17 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         "if the engine works before it answers, such as when it deletes an image",
     )
     add_state(group)
+
+
+def add_wait(parser: argparse.ArgumentParser) -> None:
+    """How patient to be with another run."""
+    parser.add_argument(
+        "--wait",
+        metavar="TIME",
+        type=value_of(parse_duration),
+        default=30.0,
+        help="how long to wait until another run on this host ends (default 30s)",
+    )
 
 
 def add_state(parser: argparse._ActionsContainer) -> None:
@@ -168,6 +190,41 @@ def add_config(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def add_limits(group: argparse._ArgumentGroup) -> None:
+    """How old what goes must be, and how much build cache stays."""
+    group.add_argument(
+        "--min-age",
+        metavar="TIME",
+        type=value_of(_age),
+        help="minimum age of an object before it is removed (default: 1m for images that lost "
+        "their tag, 1h for images that never had one and for tagged images, 10m for the "
+        "rest). Do not pass 0s while jobs run: a running classic build can lose its "
+        "stages. Containers that were never started always wait one day",
+    )
+    group.add_argument(
+        "--cache-budget",
+        metavar="SIZE",
+        type=value_of(_size),
+        help="how much build cache to keep (default: a tenth of the disk)",
+    )
+
+
+def add_registry(group: argparse._ArgumentGroup) -> None:
+    """Whether registries are asked."""
+    group.add_argument(
+        "--check-registry",
+        action="store_true",
+        default=None,
+        help="before removing a tagged image, ask its registry whether it still has it (default)",
+    )
+    group.add_argument(
+        "--no-check-registry",
+        action="store_false",
+        dest="check_registry",
+        help="do not ask registries: a digest of the image is enough",
+    )
+
+
 def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
     """What may go."""
     if level:
@@ -184,21 +241,7 @@ def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
         )
     group = parser.add_argument_group("policy")
     add_config(group)
-    group.add_argument(
-        "--min-age",
-        metavar="TIME",
-        type=value_of(_age),
-        help="minimum age of an object before it is removed (default: 1m for images that lost "
-        "their tag, 1h for images that never had one and for tagged images, 10m for the "
-        "rest). Do not pass 0s while jobs run: a running classic build can lose its "
-        "stages. Containers that were never started always wait one day",
-    )
-    group.add_argument(
-        "--cache-budget",
-        metavar="SIZE",
-        type=value_of(_size),
-        help="how much build cache to keep (default: a tenth of the disk)",
-    )
+    add_limits(group)
     if not level:
         group.add_argument(
             "--level",
@@ -207,6 +250,15 @@ def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
             help="show the verdicts of a clean at this level (default: routine)",
         )
         return
+    group.add_argument(
+        "--only",
+        metavar="WORD",
+        action="append",
+        type=value_of(_word),
+        help="remove only objects of this kind (image, container, volume, network, cache) or with "
+        "this name: a tag, a repository, a pattern like 'team/*', the end of a name, a digest, or "
+        "the start of an ID; everything else stays. May be given several times",
+    )
     group.add_argument(
         "--until-free",
         metavar="SIZE",
@@ -226,18 +278,7 @@ def add_policy(parser: argparse.ArgumentParser, *, level: bool) -> None:
         help="the same, if the disk is above its high watermark, until it is below the low "
         "watermark",
     )
-    group.add_argument(
-        "--check-registry",
-        action="store_true",
-        default=None,
-        help="before removing a tagged image, ask its registry whether it still has it (default)",
-    )
-    group.add_argument(
-        "--no-check-registry",
-        action="store_false",
-        dest="check_registry",
-        help="do not ask registries: a digest of the image is enough",
-    )
+    add_registry(group)
     group.add_argument(
         "--include-local",
         action="store_true",
@@ -263,7 +304,10 @@ def policy_of(options: argparse.Namespace) -> Policy:
 def wishes_of(options: argparse.Namespace) -> Wishes:
     """What these options ask for beyond the configuration."""
     given = vars(options)
-    return Wishes(**{each.name: given[each.name] for each in fields(Wishes) if each.name in given})
+    wished = {each.name: given[each.name] for each in fields(Wishes) if each.name in given}
+    if wished.get("only") is not None:
+        wished["only"] = tuple(wished["only"])
+    return Wishes(**wished)
 
 
 def configuration(
@@ -277,13 +321,18 @@ def configuration(
     try:
         found = options.configuration = load(options.config, os.environ, here=here)
     except ConfigError as error:
-        told = str(error).split("\n")
-        # What is in a file may come from anybody; the indentation is ours.
-        lines = [f"  {safe(line.strip())}" if line[:1] == " " else safe(line) for line in told]
-        raise Failure("\n".join(lines)) from None
+        raise refused(error) from None
     if found.without_effect and not quiet:
         warn(_without_effect(found.without_effect))
     return found
+
+
+def refused(error: ConfigError, code: int = exit_codes.ERROR) -> Failure:
+    """How a command ends where the configuration is wrong."""
+    told = str(error).split("\n")
+    # What is in a file may come from anybody; the indentation is ours.
+    lines = [f"  {safe(line.strip())}" if line[:1] == " " else safe(line) for line in told]
+    return Failure("\n".join(lines), code)
 
 
 def files_read(options: argparse.Namespace) -> str:

@@ -18,8 +18,10 @@ from holystone.cli.options import (
 )
 from holystone.cli.session import opened
 from holystone.operations.connect import wanted
+from holystone.operations.errors import BeyondAgent
 
 if TYPE_CHECKING:
+    from holystone.cli.plan_answer import PlanAnswer
     from holystone.cli.plan_listing import PlanListing
 
 
@@ -37,6 +39,10 @@ def parser() -> argparse.ArgumentParser:
             (
                 "holystone plan --until-free 40GB",
                 "what to remove so that 40 GB of the disk are free",
+            ),
+            (
+                "holystone plan deep --only 'team/*'",
+                "of what a deep clean would remove, only the images of the team",
             ),
             (
                 "holystone plan deep --out deep.plan",
@@ -84,11 +90,19 @@ def run(options: argparse.Namespace) -> int:
         listing = PlanListing(options)
     summarises = bool(os.environ.get("GITHUB_STEP_SUMMARY"))
     whole = bool(options.json or every or file or listing or summarises)
-    with opened(options, ahead=wanted(policy, whole=whole), watch=not whole) as session:
-        # The engine works while this is imported.
-        from holystone.cli.plan_answer import PlanAnswer
 
-        told = PlanAnswer(options, session, policy, listing, whole=whole)
+    def look(*, agent: bool) -> PlanAnswer:
+        ahead = wanted(policy, whole=whole)
+        with opened(options, ahead=ahead, watch=not whole, agent=agent) as session:
+            # The engine works while this is imported.
+            from holystone.cli.plan_answer import PlanAnswer
+
+            return PlanAnswer(options, session, policy, listing, whole=whole)
+
+    try:
+        told = look(agent=True)
+    except BeyondAgent:
+        told = look(agent=False)
     if file is not None:
         told.write(file)
     if summarises:

@@ -11,10 +11,11 @@ from holystone.cli.words import long_name
 _LEFT_OUT = frozenset(
     (
         "context", "dry_run", "force", "help", "host", "json", "color", "level", "max_plan_age",
-        "report", "state", "timeout", "verbose", "version", "wait", "yes",
+        "only", "report", "state", "timeout", "verbose", "version", "wait", "yes",
     )
 )  # fmt: skip
-"""What changes nothing of what goes, or is recorded by itself: the level and the engine."""
+"""What changes nothing of what goes, or is recorded by itself: the level, the engine, the
+selection."""
 _SECONDS = (("w", 7 * 86400), ("d", 86400), ("h", 3600), ("m", 60))
 _BYTES = (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
 

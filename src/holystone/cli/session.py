@@ -96,6 +96,7 @@ def opened(
     planned_at: float | None = None,
     ahead: Wanted | None = None,
     watch: bool = False,
+    agent: bool = False,
 ) -> Session:
     """The host the options and the environment name; see ``connect``. Raises EngineError."""
 
@@ -111,6 +112,7 @@ def opened(
             planned_at=planned_at,
             ahead=ahead,
             watch=watch,
+            agent=agent,
         )
 
     try:

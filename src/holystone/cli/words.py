@@ -86,12 +86,11 @@ class Words:
         following = self._words[self._at] if self._at < len(self._words) else None
         if action.nargs == 0:
             self.options.append(name)
-        elif action.nargs == "?" and following not in (action.choices or ()):
-            # Any other word is no value of it: ``clean --volumes deep``.
-            self.options.append(f"{name}={action.const}")
-        elif following is not None and (action.nargs == "?" or self._is_value(action, following)):
+        elif following is not None and self._is_value(action, following):
             self._at += 1
             self.options.append(f"{name}={following}")
+        elif action.nargs == "?":
+            self.options.append(f"{name}={action.const}")
         else:
             self.options.append(name)
             self.cut_off = following is None
@@ -99,6 +98,9 @@ class Words:
     def _is_value(self, action: argparse.Action, word: str) -> bool:
         if action.dest in _FREE_TEXT:
             return word != "--" and word.partition("=")[0] not in self.known
+        if action.nargs == "?" and action.choices:
+            # Any other word is no value of it: ``clean --volumes deep``.
+            return word in action.choices
         return not self._is_option(word) and word != "--"
 
 

@@ -1,7 +1,7 @@
 """The table of everything ``holystone.toml`` can say: the one source of keys, types and defaults.
 
 Reading, ``config schema``, ``config init`` and ``docs/reference/policy.md`` come from it.
-The defaults are those of ``planner.policy``.
+The defaults are those of ``planner.policy`` and ``agent_settings``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 from holystone.config import directions as may
 from holystone.config import kinds
+from holystone.config.agent_keys import AGENT_ROWS, AGENT_TABLES
+from holystone.config.agent_settings import AgentSettings
 from holystone.config.directions import Direction
 from holystone.config.kinds import Kind
 from holystone.planner.kept_containers import TABLE
@@ -31,8 +33,8 @@ class Key(NamedTuple):
     example: Any
     """A value as TOML has it."""
     field: Path
-    """Where it goes: a path of fields that begins in ``Policy``, in the ``default`` retention rule
-    or in what a level ``takes``."""
+    """Where it goes: a path of fields that begins in ``Policy``, in the ``default`` retention rule,
+    in what a level ``takes`` or in ``AgentSettings``."""
     direction: Direction
     """Which value protects more: all that a file in the current folder can do with the key."""
     together: bool = False
@@ -45,15 +47,23 @@ class Key(NamedTuple):
         return f"{self.table}.{self.name}"
 
     @property
+    def of_agent(self) -> bool:
+        """Whether it is about the agent, and not about what may go."""
+        return self.table in AGENT_TABLES
+
+    @property
     def default(self) -> Any:
-        """The value without any file, as the policy has it."""
+        """The value without any file, as the policy has it; None where nothing is set."""
         root, *fields = self.field
         if root == "takes":
             return getattr(TAKES[self.table.rpartition(".")[2]], fields[0])
-        value: Any = DEFAULT_RETENTION if root == "default" else getattr(Policy(), root)
+        if root == "default":
+            value: Any = DEFAULT_RETENTION
+        else:
+            value = getattr(AgentSettings() if self.of_agent else Policy(), root)
         for field in fields:
             value = getattr(value, field)
-        return value
+        return None if self.of_agent and value == "" else value
 
 
 TABLES: Mapping[str, str] = {
@@ -63,11 +73,14 @@ TABLES: Mapping[str, str] = {
     "build_cache": "How much build cache to keep, so that the next build is fast.",
     "volumes": "Which unused volumes to remove at a level that removes volumes. They can hold "
     "data.",
+    "builders": "How much builders outside the engine may keep: those that docker buildx create "
+    "makes in a container. Without a budget a builder is left alone.",
     "networks": "Unused networks, at a level that removes networks.",
     "grace": "Minimum age of an object before it is removed: a job may be about to use it.",
     "disk": "Watermarks: how full the disk may get.",
     "refresh": "When holystone refresh may pull.",
     **{f"levels.{level}": f"What a {level} clean removes." for level in LEVELS},
+    **AGENT_TABLES,
 }
 """What each table is about, in the order in which they are shown."""
 
@@ -102,6 +115,8 @@ _LEVEL: tuple[Row, ...] = (
      "Build cache: none, down to the limits of [build_cache], or all that is unused."),
     ("networks", kinds.FLAG, may.FALSE, True, "Unused networks that [networks] allows."),
     ("volumes", kinds.FLAG, may.FALSE, False, "Unused volumes that [volumes] allows."),
+    ("builders", kinds.FLAG, may.FALSE, False,
+     "What builders outside the engine keep beyond the budgets of [builders]."),
 )  # fmt: skip
 _ROWS: Mapping[str, tuple[Row, ...]] = {
     "protect": (
@@ -164,6 +179,15 @@ _ROWS: Mapping[str, tuple[Row, ...]] = {
          "Volumes to remove if remove is named: names with * and ?."),
         ("unused_for", kinds.DURATION, may.LARGER, "7d",
          "How long they must have been unused, if longer than grace.other."),
+        ("budgets", kinds.BUDGETS, may.OWNER, ["runner-*-cache-*=40GB"],
+         ("How much the volumes of such a name may hold together, named ones too; beyond it the "
+          "least recently used go, unless remove is never.")),
+    ),
+    "builders": (
+        ("budget", kinds.SIZE, may.OWNER, "20GB",
+         "How much each builder may keep; default: builders are left alone."),
+        ("budgets", kinds.BUDGETS, may.OWNER, ["release*=50GB", "ci-*=10GB"],
+         "How much builders of such a name may keep, each; the first pattern that matches counts."),
     ),
     "networks": (
         ("unused_for", kinds.DURATION, may.LARGER, "1d",
@@ -198,6 +222,7 @@ _ROWS: Mapping[str, tuple[Row, ...]] = {
          "The part of the day in which it may pull, local time; default: any time."),
     ),
     **{f"levels.{level}": _LEVEL for level in LEVELS},
+    **AGENT_ROWS,
 }  # fmt: skip
 _RULE: tuple[Row, ...] = (
     ("name", kinds.TEXT, may.ANY, "nightly",

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-from holystone.planner.policy import Mark
+from holystone.planner.policy import Budget, Mark
 from holystone.planner.reference import parse_pattern
 from holystone.planner.units import parse_duration, parse_size, parse_window
 
@@ -85,7 +87,10 @@ def _texts(
 
 
 def _list_of(each: Kind, name: str, like: str, read: Callable[[Any], Any] = tuple) -> Kind:
-    return Kind(name, like, {"type": "array", "items": each.schema}, read, list, each)
+    def write(values: Sequence[Any]) -> list[Any]:
+        return [each.write(value) for value in values]
+
+    return Kind(name, like, {"type": "array", "items": each.schema}, read, write, each)
 
 
 def _whole(name: str, high: int, like: str, mend: str) -> Kind:
@@ -178,6 +183,71 @@ def _mark_text(mark: Mark) -> str:
     return _share_text(mark.used_share or 0.0)
 
 
+def _pattern_budget(text: str) -> Budget:
+    pattern, _, size = text.rpartition("=")
+    return Budget(pattern, _size(size))
+
+
+def _address(text: str) -> str:
+    if int(text.rpartition(":")[2]) > 65535:
+        raise ValueError(f"{shown(text)}: ports go up to 65535")
+    return text
+
+
+_NAMED_CRON = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+}
+
+
+_CRON_FIELDS = {
+    "minute": ("first", "0 to 59, lists, ranges and steps like */15"),
+    "hour": ("second", "0 to 23, lists, ranges and steps like */6"),
+    "day-of-month": ("third", "1 to 31, or L for the last day, and only days that the month has"),
+    "month": ("fourth", "1 to 12, or names like JAN"),
+    "day-of-week": ("fifth", "0 to 7, where 0 and 7 are Sunday, or names like SUN"),
+}
+"""The fields of a cron expression by the names that cronsim gives them: place, and values."""
+
+
+def _cron(text: str) -> str | None:
+    """A cron expression of five fields. Without cronsim (no extra agent) its form has to do."""
+    if text == "never":
+        return None
+    text = _NAMED_CRON.get(text, text)
+    with suppress(ImportError):
+        from cronsim import CronSim, CronSimError
+
+        try:
+            next(CronSim(text, datetime(2001, 1, 1, tzinfo=UTC)))
+        except CronSimError as error:
+            raise ValueError(f"{shown(text)} is no cron expression: {_cron_fault(error)}") from None
+        except StopIteration:
+            raise ValueError(f"{shown(text)} names a day that never comes") from None
+    return text
+
+
+def _cron_fault(error: Exception) -> str:
+    """What is wrong with a cron expression; cronsim names the field."""
+    field = str(error).removeprefix("Bad ")
+    for name, (place, values) in _CRON_FIELDS.items():
+        if field == name:
+            return f"its {place} field ({name.replace('-', ' ')}) takes {values}"
+    return 'it takes five fields, like "30 3 * * 0": minute, hour, day of month, month, day of week'
+
+
+def _zone(text: str) -> str:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{shown(text)} is no time zone that this machine knows") from None
+    return text
+
+
 def _flag(value: Any) -> bool:
     if value is True or value is False:
         return bool(value)
@@ -229,6 +299,25 @@ MARK = _texts(
     "watermark", 'a share in use or bytes free in quotes, like "85%" or "20GB free"',
     f"^({_SHARE}( used)?|{_SIZE}( free)?)$", _mark, _mark_text,
 )
+PATH = _texts("path", 'an absolute path in quotes, like "/etc/holystone/tokens"', r"^/[^\x00]*$")
+# node_exporter reads no file with another ending.
+METRICS_FILE = _texts(
+    "path", 'an absolute path that ends in .prom, in quotes, like "/var/lib/node/holystone.prom"',
+    r"^/[^\x00]*[^\x00/]\.prom$",
+)
+URL = _texts("address", 'an address in quotes, like "https://example.com/hook"',
+             r"^https?://[^\s/]+[^\s]*$")
+ADDRESS = _texts(
+    "host:port", 'a host and a port in quotes, like "127.0.0.1:9469" or "[::1]:9469"',
+    r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$", _address,
+)
+CRON = _texts(
+    'cron expression / "never"', 'a cron expression in quotes, like "30 3 * * 0", or "never"',
+    r"^(never|@(hourly|daily|weekly|monthly)|\S+( \S+){4})$", _cron,
+    lambda text: "never" if text is None else text,
+)
+ZONE = _texts("time zone", 'a time zone in quotes, like "Europe/Berlin"',
+              r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$", _zone)
 WINDOW = _texts(
     "times of day", 'two times of day in quotes, like "22:00-06:00"',
     "^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$", parse_window, str,
@@ -260,6 +349,14 @@ KEPT = _list_of(
     ),
     "labels, names and images",
     'a list like ["label=com.example.lab", "name=lab-*", "image=example/lab"]',
+)
+BUDGETS = _list_of(
+    _texts(
+        "pattern=size", 'a pattern of names and a size in quotes, like "ci-*=50GB"',
+        rf"^[A-Za-z0-9_.*?-]+=(0|{_SIZE})$", _pattern_budget,
+        lambda budget: f"{budget.pattern}={_size_text(budget.size)}",
+    ),
+    "pattern=size", 'a list of patterns of names with their sizes, like ["ci-*=50GB"]',
 )
 EXIT_CODES = _list_of(
     _whole("exit code", 255, "an exit code", "an exit code, from 0 to 255 without quotes"),

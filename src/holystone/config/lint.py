@@ -9,12 +9,13 @@ from holystone.config.keys import RULES
 from holystone.config.kinds import MARK
 from holystone.config.load import MEND_HERE, Configuration
 from holystone.config.settings import Rule, Settings
+from holystone.planner.builders import builders_of
 from holystone.planner.inventory import Inventory
 from holystone.planner.names import digest_names
 from holystone.planner.patterns import Labels, covers
 from holystone.planner.patterns import names as names_of
 from holystone.planner.patterns import references as ready
-from holystone.planner.policy import Watermarks
+from holystone.planner.policy import Budget, Watermarks
 from holystone.planner.reference import parsed_or_none
 
 FULL_SAY = f"A file found in the current folder can only protect more; {MEND_HERE}"
@@ -49,6 +50,10 @@ def remarks(configuration: Configuration) -> list[Remark]:
     if names and names.value and volumes.remove != "named":
         text = f"without effect, since volumes.remove is {volumes.remove!r}, not 'named'"
         said.append(Remark(names.file, "volumes.names", text))
+    budgets = settings.values.get("volumes.budgets")
+    if budgets and budgets.value and volumes.remove == "never":
+        text = "without effect, since volumes.remove is 'never'"
+        said.append(Remark(budgets.file, "volumes.budgets", text))
     if volumes.remove == "named" and not volumes.names:
         given = settings.values["volumes.remove"].file
         text = "named, but volumes.names is empty: only anonymous volumes go"
@@ -79,6 +84,7 @@ def without_match(configuration: Configuration, inventory: Inventory) -> list[Re
     others: list[Any] = [*inventory.images, *inventory.volumes, *inventory.networks]
     every = containers + [each.labels for each in others]
     volumes = [volume.name for volume in inventory.volumes]
+    builders = [builder.name for builder in builders_of(inventory)]
     on = "no {} here has a label like {{!r}}".format
     return [
         *_patterns(settings, references),
@@ -86,6 +92,8 @@ def without_match(configuration: Configuration, inventory: Inventory) -> list[Re
         *_unmatched(settings, "containers.keep_labels", Labels, containers, on("container")),
         *_rules(settings, tags),
         *_unmatched(settings, "volumes.names", names_of, volumes, "{!r} matches no volume here"),
+        *_unmatched(settings, "volumes.budgets", names_of, volumes, "{!r} matches no volume here"),
+        *_unmatched(settings, "builders.budgets", names_of, builders, "{!r} is no builder here"),
         *_marks(settings, configuration.policy("routine").disk, inventory.disk.total_bytes),
     ]
 
@@ -99,7 +107,11 @@ def _unmatched(
 ) -> list[Remark]:
     """The patterns of a list, of all files, that match none of these labels or names."""
     given = settings.values[key].given if key in settings.values else ()
-    written = [(each.file, pattern) for each in given for pattern in each.value]
+    written = [
+        (each.file, pattern.pattern if isinstance(pattern, Budget) else pattern)
+        for each in given
+        for pattern in each.value
+    ]
     patterns = ready([pattern for _, pattern in written])
     found = {at for thing in things for at in patterns.matching(thing)}
     return [

@@ -18,6 +18,7 @@ from holystone.outside.text import said
 from holystone.planner.policy import TAKES, Policy
 
 if TYPE_CHECKING:
+    from holystone.config.agent_settings import AgentSettings
     from holystone.config.settings import Settings
 
 NAME = "holystone.toml"
@@ -89,6 +90,12 @@ class Configuration(NamedTuple):
     def without_effect(self) -> tuple[Fault, ...]:
         """Values without effect in the file of the current folder: they would remove more."""
         return self.settings.without_effect if self.settings else ()
+
+    def agent(self) -> AgentSettings:
+        """How the agent works."""
+        from holystone.config.agent_settings import AgentSettings  # No other command needs them.
+
+        return AgentSettings() if self.settings is None else self.settings.agent()
 
     def policy(self, level: str) -> Policy:
         """The owner's policy for a level."""

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Any, NamedTuple
 
+from holystone.config.agent_settings import AgentSettings
 from holystone.config.directions import EVERY, LONGER, MORE_ON_DISK
 from holystone.config.errors import Fault
 from holystone.config.keys import KEYS, RULE_KEYS, RULES, Key
-from holystone.config.kinds import DURATION_OR_NEVER, toml
+from holystone.config.kinds import CRON, DURATION_OR_NEVER, toml
 from holystone.planner.policy import DEFAULT_RETENTION, TAKES, Mark, Policy, Retention
 
 _BY_PATH = {key.path: key for key in KEYS}
@@ -75,6 +76,16 @@ class Settings(NamedTuple):
     without_effect: tuple[Fault, ...] = ()
     """Values without effect in that file: they would remove more."""
 
+    def agent(self) -> AgentSettings:
+        """How the agent works."""
+        told = AgentSettings()
+        for path, setting in self.values.items():
+            key = _BY_PATH[path]
+            if key.of_agent:
+                table = getattr(told, key.table)._replace(**{key.name: setting.value})
+                told = told._replace(**{key.table: table})
+        return told
+
     def policy(self, level: str) -> Policy:
         """The policy of a level."""
         made = Policy(level, TAKES[level])
@@ -82,6 +93,8 @@ class Settings(NamedTuple):
         for path, setting in self.values.items():
             key, value = _BY_PATH[path], setting.value
             root, *fields = key.field
+            if key.of_agent:
+                continue
             if root == "takes":
                 if key.table == f"levels.{level}":
                     made = made._replace(takes=made.takes._replace(**{fields[0]: value}))
@@ -182,7 +195,7 @@ def _stricter(key: Key, asked: Given, owners: Setting) -> Setting:
 def _written(key: Key, value: Any) -> str:
     """A value of a key as people write it in a file."""
     if value is None:
-        return "never" if key.kind is DURATION_OR_NEVER else "nothing"
+        return "never" if key.kind in (DURATION_OR_NEVER, CRON) else "nothing"
     return toml(key.kind.write(value))
 
 

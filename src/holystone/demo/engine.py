@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from holystone.engine.errors import EngineRefused
+from holystone.planner.builders import records_of
 from holystone.planner.holders import layers_of_records
 from holystone.planner.inventory import Disk, Image, Inventory
 
@@ -115,6 +116,7 @@ class SimulatedEngine:
             for record in inventory.cache
             if self._own_copies or not (record.shared or record.id in record_layers)
         }
+        self.builder_records = records_of(inventory)
         self._stored_at_first = self.stored_bytes
 
     # The account of bytes.
@@ -132,6 +134,7 @@ class SimulatedEngine:
             + sum(container.freed_bytes for container in self.containers.values())
             + sum(r.size for r in self.cache.values() if r.id in self._own_records)
             + sum(volume.size or 0 for volume in self.volumes.values())
+            + sum(r.size for r in self.builder_records.values() if not r.shared)
         )
 
     def disk(self) -> Disk:
@@ -139,7 +142,8 @@ class SimulatedEngine:
         free = self._disk.free_bytes
         if free is None:
             return self._disk
-        return self._disk._replace(free_bytes=free + self._stored_at_first - self.stored_bytes)
+        with self._lock:
+            return self._disk._replace(free_bytes=free + self._stored_at_first - self.stored_bytes)
 
     # What an engine does, and refuses to do.
 
@@ -181,6 +185,16 @@ class SimulatedEngine:
             self._refuse_used(found)
             self.images[found.id] = left
             return self._delete(left)
+
+    def prune_builder_record(self, record_id: str) -> bool:
+        """Have a builder delete a record; whether it did: a leaf goes, unless a build uses it."""
+        with self._lock:
+            record = self.builder_records.get(record_id)
+            parents = {parent for r in self.builder_records.values() for parent in r.parents}
+            if record is None or record.in_use or record_id in parents:
+                return False
+            del self.builder_records[record_id]
+            return True
 
     def prune_cache_record(self, record_id: str) -> list[str]:
         """``POST /build/prune`` with one record's ID: the records deleted, one or none."""

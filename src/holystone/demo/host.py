@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -61,7 +62,7 @@ class DemoHost(SimulatedHost):
         self.memory = memory
         self.leases = leases
         self.shelves = demo_registries(self.began)
-        self.key = f"{inventory.engine.id}/{inventory.engine.store}"
+        self.key = inventory.engine.key
         self._known = catalogue(inventory.images, self.shelves)
         self._damaged = {image_named(inventory.images, name).id for name in _DAMAGED}
         if kept is not None:
@@ -104,6 +105,10 @@ class DemoHost(SimulatedHost):
         """Keep when this host began, so that later commands find the same ages. DemoStateError."""
         self.state.add(self.began, {}, {})
 
+    def go_on(self) -> None:
+        """Have time go on from now on."""
+        self._clock = time.time
+
     # What is done to it, and kept.
 
     def _carry_out(self, step: Step) -> Removal:
@@ -118,7 +123,9 @@ class DemoHost(SimulatedHost):
 
     def missing_bytes(self, image: Image) -> int:
         """The bytes of the layers of an image that are not here."""
-        held = {layer.chain_id for each in self.images.values() for layer in each.layers or ()}
+        # Others are pulled at the same time.
+        here = list(self.images.values())
+        held = {layer.chain_id for each in here for layer in each.layers or ()}
         return sum(each.size for each in image.layers or () if each.chain_id not in held)
 
     def pulled(self, image: Image, reference: str) -> None:
@@ -172,8 +179,8 @@ class DemoHost(SimulatedHost):
         return {kind: set(objects) for kind, objects in self._objects().items()}
 
     def _objects(self) -> dict[str, dict[str, Any]]:
-        here = (self.containers, self.images, self.cache, self.volumes, self.networks)
-        return dict(zip(("container", "image", "cache", "volume", "network"), here, strict=True))
+        records, others = (self.cache, self.builder_records), (self.volumes, self.networks)
+        return dict(zip(KINDS, (self.containers, self.images, *records, *others), strict=True))
 
     def _apply(self, kept: Kept) -> None:
         """Make the host what it was when it was left. Raises DemoStateError."""

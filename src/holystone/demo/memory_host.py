@@ -76,6 +76,7 @@ class SimulatedHost(SimulatedEngine):
                 ),
                 networks=tuple(self.networks.values()),
                 disk=self.disk(),
+                builders=(),
             )
             seen = last_seen(of_containers(inventory, Names(inventory.images)))
             for key, at in seen.items():
@@ -97,6 +98,19 @@ class SimulatedHost(SimulatedEngine):
     def weigh(self, inventory: Inventory) -> Inventory:
         """The inventory as it is: layers are always known here."""
         return inventory
+
+    def ask_builders(self, inventory: Inventory, wanted: Callable[[str], bool]) -> Inventory:
+        """The inventory with what is left in those of its builders that are wanted."""
+        with self._lock:
+            builders = [
+                each._replace(
+                    records=tuple(r for r in each.records if r.id in self.builder_records)
+                    if each.records is not None and wanted(each.name)
+                    else None
+                )
+                for each in self._inventory.builders
+            ]
+        return inventory._replace(builders=tuple(builders))
 
     def confirm(
         self, inventory: Inventory, image_ids: Sequence[str], *, anew: bool = False
@@ -128,12 +142,13 @@ class SimulatedHost(SimulatedEngine):
             "volume": self.volumes,
             "network": self.networks,
         }
-        return self._usage._replace(
-            first_seen={i: seen for i, seen in self._first_seen.items() if i in self.images},
-            last_used={
-                key: at for key, at in self._last_used.items() if key[1] in here.get(key[0], ())
-            },
-        )
+        with self._lock:
+            return self._usage._replace(
+                first_seen={i: seen for i, seen in self._first_seen.items() if i in self.images},
+                last_used={
+                    key: at for key, at in self._last_used.items() if key[1] in here.get(key[0], ())
+                },
+            )
 
     def used_since(self, inventory: Inventory, moment: float) -> Since:  # noqa: ARG002
         """What was used since then, by what is remembered: every use is."""
@@ -171,6 +186,10 @@ class SimulatedHost(SimulatedEngine):
         """Carry out steps on build cache records one by one."""
         return [self.remove(step) for step in steps]
 
+    def remove_from_builder(self, steps: Sequence[Step]) -> list[Removal]:
+        """Carry out steps on the records of a builder one by one."""
+        return [self.remove(step) for step in steps]
+
     def look(self, steps: Sequence[Step], removals: Sequence[Removal]) -> list[Removal]:  # noqa: ARG002
         """The results as they are: this engine always answers."""
         return list(removals)
@@ -199,6 +218,9 @@ class SimulatedHost(SimulatedEngine):
             if record is not None and record.in_use:
                 return Removal(SKIPPED, "in use by a build")
             return Removal(SKIPPED, "another record that stays is made from it")
+        if step.kind == "builder":
+            gone = self.prune_builder_record(step.id)
+            return Removal(REMOVED) if gone else Removal(SKIPPED, "its builder still needs it")
         delete = {
             "container": self.delete_container,
             "volume": self.delete_volume,

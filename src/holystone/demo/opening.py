@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,12 +19,19 @@ from holystone.planner.inventory import Image, Inventory
 from holystone.planner.names import complete
 from holystone.planner.usage import Lease
 from holystone.planner.verdict import Fact, Plan, Reason, Rule, Step, Verdict
+from holystone.store import samples
 from holystone.store.runs import Runs
+from holystone.store.samples import Sample
 from holystone.store.store import Store
 
 _LONGEST = 30 * DAY
 """Seconds since a plan was made whose host can still be told."""
 _BEFORE = 19 * HOUR
+"""Seconds since the last run."""
+_SAMPLED = 30 * 24
+"""So many hours the disk has been looked at."""
+_GROWN, _FILLED, _WORKSPACES = 3_141_592_653, 58_000_000_000, 4_000_000_000
+"""Bytes: what came since the last run, and in the weeks before it; what jobs take by day."""
 # Reference, days since it was last used, bytes that came free.
 _REMOVED = (
     ("node:16-alpine", 44, 111_303_318),
@@ -40,12 +49,14 @@ def open_demo(
 ) -> Iterator[tuple[DemoHost, Store]]:
     """The demo host and its ledger, kept in ``folder``; without one both end with the block.
 
-    ``past``: without a folder the ledger knows one run before. ``planned_at`` (UTC seconds): the
-    host is the one that a plan was made for then. Raises DemoStateError.
+    ``past``: without a folder the ledger knows one run, and how full the disk was in 30 days.
+    ``planned_at`` (UTC seconds): the host is the one that a plan was made for then. Raises
+    DemoStateError.
     """
     with _ledger(folder, warn) as ledger:
         if past and folder is None:
             _remember_last_run(ledger)
+            _remember_disk(ledger, time.time())
 
         def leases(now: float) -> Sequence[Lease]:
             # Else a mere look would begin a ledger.
@@ -80,6 +91,29 @@ def _remember_last_run(ledger: Store) -> None:
     )
 
 
+def _remember_disk(ledger: Store, now: float) -> None:
+    """Have the ledger know a sample an hour, as an agent takes them: a disk that fills slowly.
+
+    By day jobs have their workspaces on it, and since the last clean it has grown faster.
+    """
+    inventory, _ = demo_inventory(now)
+    total, free = inventory.disk.total_bytes or 0, inventory.disk.free_bytes or 0
+    found = []
+    for hours in range(_SAMPLED, 0, -1):
+        at = now - hours * HOUR
+        since = min(1.0, hours * HOUR / _BEFORE)
+        before = max(0.0, hours * HOUR - _BEFORE) / (_SAMPLED * HOUR)
+        by_day = max(0.0, math.sin((at / DAY - 0.25) * math.tau)) * min(1.0, before * 20)
+        freed = since * _GROWN + before**0.9 * _FILLED - by_day * _WORKSPACES
+        found.append(Sample(at, total, free + int(freed)))
+
+    def write(database: sqlite3.Connection) -> None:
+        for sample in found:
+            samples.remember(database, inventory.engine.key, sample)
+
+    ledger.try_write(write)
+
+
 def _last_run(now: float) -> tuple[Inventory, Plan]:
     """The host as a weekly clean of the night before found it, and what that removed."""
     at = now - _BEFORE
@@ -101,7 +135,7 @@ def _last_run(now: float) -> tuple[Inventory, Plan]:
         verdicts.append(Verdict("image", image.id, (reference,), True, reasons, freed))  # noqa: FBT003
         steps.append(Step("image", image.id, (reference,), freed))
     total = sum(step.freed_bytes for step in steps)
-    disk = inventory.disk._replace(free_bytes=(inventory.disk.free_bytes or 0) + 3_141_592_653)
+    disk = inventory.disk._replace(free_bytes=(inventory.disk.free_bytes or 0) + _GROWN)
     made = Plan(
         "weekly", at, inventory.engine, disk, tuple(verdicts), tuple(steps), total,
         estimated=False, at_least=total, at_most=total,

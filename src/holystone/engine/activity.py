@@ -8,7 +8,7 @@ reaches back to a moment if it has an event from before that moment.
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Sequence
 
 from holystone.engine.client import Client
@@ -23,13 +23,20 @@ _BEGINNINGS = ("create", "init", "start", "restart")
 
 
 class Touched:
-    """The IDs of objects that events named. Safe to ask from several threads."""
+    """The IDs of objects that events named. Safe to ask from several threads.
+
+    Who uses an image may build on it next. The classic builder then looks for the step among all
+    that was built on that image before, and fails where one of these goes meanwhile (moby
+    ``image/cache``, ``getLocalCachedImage``). So a use of an image is one of its nameless steps.
+    """
 
     def __init__(self, stream: EventStream | None) -> None:
         self.names = Names(())
         """Those of the images as they were observed."""
         self.references_moved = False
         """Whether any image may have got a reference since."""
+        self._steps: defaultdict[str, list[str]] = defaultdict(list)
+        """The IDs of the nameless images that were built on an image, by its ID."""
         self._ids: set[str] = set()
         self._lock = threading.Lock()
         self.stream: EventStream | None = None
@@ -58,6 +65,10 @@ class Touched:
     def observed(self, images: Sequence[Image]) -> None:
         """Take the images whose references events will name."""
         self.names = Names(images)
+        self._steps.clear()
+        for image in images:
+            if image.parent and not image.tags and not image.pinned:
+                self._steps[image.parent].append(image.id)
 
     def follow(self, object_id: str = "") -> bool:
         """Read the events that have come; True where this object was used.
@@ -75,9 +86,19 @@ class Touched:
             while self._inbox:
                 event = self._inbox.popleft()
                 if event.uses:
-                    self._ids.update(used_id for _, used_id in used_by(event, self.names))
+                    for _, used_id in used_by(event, self.names):
+                        self._touch(used_id)
                     self.references_moved |= event.kind == "image"
             return object_id in self._ids
+
+    def _touch(self, used_id: str) -> None:
+        """Note a use of this, and so of all steps that were built on it."""
+        below = [used_id]
+        while below:
+            touched = below.pop()
+            if touched not in self._ids:
+                self._ids.add(touched)
+                below += self._steps.get(touched, ())
 
     def meant_by(self, event: Event) -> set[str]:
         """The IDs of the images that an event has to do with."""

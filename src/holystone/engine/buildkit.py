@@ -1,7 +1,7 @@
 """BuildKit's own service (moby/buildkit ``api/services/control``), over an engine's ``POST /grpc``.
 
-BuildKit deletes build cache records. And it remembers builds (0.11 and later, Docker 24): the
-latest 50, for two days. Their progress names the images that each began with (``FROM``, ``COPY
+BuildKit lists and deletes build cache records. And it remembers builds (0.11 and later, Docker 24):
+the latest 50, for two days. Their progress names the images that each began with (``FROM``, ``COPY
 --from``), which no event tells. On the containerd store its records of builds hold the manifest and
 the config of each result, so that a pull finds these in the store and does not fetch them again.
 """
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from holystone.engine.client import Client
 from holystone.engine.errors import CallRefused, EngineError, EngineUnreachable, ProtocolError
+from holystone.planner.inventory import CacheRecord
 
 if TYPE_CHECKING:
     from holystone.engine.grpc import Channel
@@ -28,9 +29,12 @@ _NO_SUCH_CALL = 12
 """gRPC's status for a call that the server does not know (``UNIMPLEMENTED``)."""
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 """Kinds of protobuf fields."""
-# The fields of PruneRequest and UsageRecord; of BuildHistoryRequest, BuildHistoryEvent,
-# BuildHistoryRecord and StatusResponse; of UpdateBuildHistoryRequest.
+# The fields of PruneRequest, DiskUsageResponse and UsageRecord; of BuildHistoryRequest,
+# BuildHistoryEvent, BuildHistoryRecord and StatusResponse; of UpdateBuildHistoryRequest.
 _FILTER, _ALL, _ID = 1, 2, 1
+_RECORD = 1
+_IN_USE, _SIZE, _PARENT, _MADE, _LAST_USED, _USES = 3, 4, 5, 6, 7, 8
+_DESCRIPTION, _TYPE, _SHARED, _PARENTS = 9, 10, 11, 12
 _EARLY_EXIT, _EVENT_TYPE, _EVENT_RECORD, _DELETED = 3, 1, 2, 2
 _REF, _CREATED_AT, _COMPLETED_AT, _VERTEX, _VERTEX_NAME = 1, 6, 7, 1, 3
 _DELETE = 3
@@ -62,9 +66,9 @@ def open_channel(client: Client, *, works: bool = False) -> Channel:
     the engine serves no gRPC, EngineUnreachable, ProtocolError.
     """
     # Few commands ask BuildKit, and h2 takes 40 ms to import.
-    from holystone.engine.grpc import Channel
+    from holystone.engine.grpc import Channel, EngineStream
 
-    return Channel(client, works=works)
+    return Channel(EngineStream(client, works=works))
 
 
 def prune(channel: Channel, record_ids: Sequence[str]) -> set[str]:
@@ -82,6 +86,50 @@ def prune(channel: Channel, record_ids: Sequence[str]) -> set[str]:
     told = channel.call("Prune", filters + _yes(_ALL))
     ids = (value for message in told for field, value in _fields(message) if field == _ID)
     return {each.decode("utf-8", "replace") for each in ids if isinstance(each, bytes)}
+
+
+def list_records(channel: Channel) -> list[CacheRecord]:
+    """All build cache records of this BuildKit, by its own account. Raises EngineError.
+
+    BuildKit measures a record for the first caller and remembers its size.
+    """
+    answer = channel.call("DiskUsage", b"")
+    entries = (value for message in answer for field, value in _fields(message) if field == _RECORD)
+    return [_usage_record(entry) for entry in entries]
+
+
+def _usage_record(entry: int | bytes) -> CacheRecord:
+    """One UsageRecord. Raises ProtocolError where it makes no sense."""
+    texts: dict[int, str] = {}
+    numbers: dict[int, int] = {}
+    times: dict[int, float] = {}
+    parents: list[str] = []
+    for field, value in _fields(entry):
+        if isinstance(value, int):
+            numbers[field] = value - 2**64 if value >= 2**63 else value
+        elif field in (_MADE, _LAST_USED):
+            times[field] = _seconds(value)
+        elif field == _PARENTS:
+            parents.append(value.decode("utf-8", "replace"))
+        else:
+            texts[field] = value.decode("utf-8", "replace")
+    if not texts.get(_ID):
+        raise ProtocolError("BuildKit's answer has a build cache record without an ID")
+    if not parents and texts.get(_PARENT):
+        parents = [texts[_PARENT]]
+    last_used = times.get(_LAST_USED, 0.0)
+    return CacheRecord(
+        id=texts[_ID],
+        parents=tuple(parents),
+        type=texts.get(_TYPE) or "regular",
+        description=texts.get(_DESCRIPTION, ""),
+        size=max(0, numbers.get(_SIZE, 0)),
+        created=max(0.0, times.get(_MADE, 0.0)),
+        last_used=last_used if last_used > 0 else None,
+        usage_count=max(0, numbers.get(_USES, 0)),
+        in_use=bool(numbers.get(_IN_USE)),
+        shared=bool(numbers.get(_SHARED)),
+    )
 
 
 def is_plain(record_id: str) -> bool:

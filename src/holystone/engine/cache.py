@@ -11,10 +11,10 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from holystone.engine.buildkit import MOST_PRUNED, is_plain, open_channel, prune
@@ -34,6 +34,9 @@ from holystone.engine.host import (
 from holystone.engine.parse import id_of
 from holystone.engine.reading import FAULT, of_kind, patiently, read_list
 from holystone.planner.inventory import CacheRecord
+
+if TYPE_CHECKING:
+    from holystone.engine.grpc import Channel
 
 BUSY = Removal(SKIPPED, "in use by a build")
 UNEXPLAINED = Removal(SKIPPED, "the engine kept it and did not say why")
@@ -100,18 +103,19 @@ def cache_usage(client: Client) -> str:
 
 def list_cache(client: Client) -> dict[str, CacheRecord]:
     """The build cache records as they are now, by ID. Raises EngineError."""
-    return {record.id: record for record in doubted(client, _ask_cache(client))}
+    return {record.id: record for record in doubted(partial(ask_cache, client), ask_cache(client))}
 
 
-def _ask_cache(client: Client) -> list[CacheRecord]:
+def ask_cache(client: Client) -> list[CacheRecord]:
+    """The build cache records as the engine lists them now. Raises EngineError."""
     ask = partial(client.get, cache_usage(client))
     entries = disk_usage(of_kind(dict, patiently(ask), "/system/df"), "BuildCache")
     records, _ = read_list(cache_record, entries, "/system/df", "cache")
     return records
 
 
-def doubted(client: Client, records: list[CacheRecord]) -> list[CacheRecord]:
-    """The records, asked for again while many of them claim to be in use.
+def doubted(ask: Callable[[], list[CacheRecord]], records: list[CacheRecord]) -> list[CacheRecord]:
+    """The records, asked for again by ``ask`` while many of them claim to be in use.
 
     BuildKit holds a record while it measures it for the first caller, and tells other callers that
     it is in use: after a restart, or after large builds, that can be nearly all of them. Two equal
@@ -123,7 +127,7 @@ def doubted(client: Client, records: list[CacheRecord]) -> list[CacheRecord]:
             break
         time.sleep(pause)
         try:
-            records = _ask_cache(client)
+            records = ask()
         except EngineRefused:
             break  # What it said before is all there is.
         if pause and busy == {record.id for record in records if record.in_use}:
@@ -160,6 +164,10 @@ class CacheRemover:
             return [done.get(i) or (maybe if i in asked else never) for i in record_ids]
         return [done[i] for i in record_ids]
 
+    def listed(self, client: Client) -> dict[str, CacheRecord]:
+        """The records as they are now, by ID. Raises EngineError."""
+        return list_cache(client)
+
     def _remove(
         self, client: Client, left: list[str], done: dict[str, Removal], asked: set[str]
     ) -> None:
@@ -173,7 +181,7 @@ class CacheRemover:
             if not left:
                 return
             time.sleep(pause)
-            now = list_cache(client)
+            now = self.listed(client)
             for i in left:
                 if i not in now:
                     done[i] = Removal(REMOVED) if i in asked else Removal(SKIPPED, ALREADY_GONE)
@@ -187,7 +195,7 @@ class CacheRemover:
             asked.update(broken)
             left = [i for i in left if i not in done]
         if left:
-            now = list_cache(client)
+            now = self.listed(client)
             children = _children(now)
             for i in left:
                 if i in asked and i not in now:
@@ -246,7 +254,7 @@ class CacheRemover:
         gone: set[str] = set()
         began = client.clock.now()
         try:
-            for deleted in self._deleted(client, record_ids):
+            for deleted in self.delete(client, record_ids):
                 gone |= deleted.intersection(record_ids)
         except ProtocolError:
             return gone, set(record_ids) - gone
@@ -264,7 +272,7 @@ class CacheRemover:
                 self._bereft[parent] = self._bereft.get(parent, (began, ended))[0], ended
         return gone, set()
 
-    def _deleted(self, client: Client, record_ids: Sequence[str]) -> Iterator[set[str]]:
+    def delete(self, client: Client, record_ids: Sequence[str]) -> Iterator[set[str]]:
         """The records that BuildKit deletes, call by call: over gRPC, unless a proxy blocks it.
 
         Raises ProtocolError where a call broke off, and may have deleted some.
@@ -276,11 +284,7 @@ class CacheRemover:
                 channel = open_channel(client, works=True)
             except EngineError:
                 break
-            with closing(channel):
-                try:
-                    deleted = prune(channel, left[:MOST_PRUNED])
-                except EngineError as error:
-                    raise ProtocolError(f"BuildKit broke off a prune: {error}") from None
+            deleted = prune_over(channel, left[:MOST_PRUNED])
             self._over_grpc = True
             del left[:MOST_PRUNED]
             yield deleted
@@ -296,6 +300,18 @@ class CacheRemover:
                     raise
                 continue  # Another prune is running.
             yield set(answer.get("CachesDeleted") or ()) if isinstance(answer, dict) else set()
+
+
+def prune_over(channel: Channel, record_ids: Sequence[str]) -> set[str]:
+    """Have BuildKit delete these records, and close the channel; which of them it deleted.
+
+    Raises ProtocolError where the call broke off, and may have deleted some.
+    """
+    with closing(channel):
+        try:
+            return prune(channel, record_ids)
+        except EngineError as error:
+            raise ProtocolError(f"BuildKit broke off a prune: {error}") from None
 
 
 def _children(records: Mapping[str, CacheRecord]) -> defaultdict[str, list[CacheRecord]]:

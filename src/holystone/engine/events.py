@@ -30,6 +30,8 @@ _OVERLAP = 1
 events a little out of order."""
 _REMEMBERED = 4096
 """How many events are known again; more than engines send in the overlap."""
+_MOST_WORDS = 4096
+"""Texts that events share: those of one object come again and again."""
 _LONGEST = 1 << 24
 """Bytes of one event."""
 _PAUSES = (0.1, 10.0)
@@ -98,6 +100,10 @@ class EventStream:
         """Why the stream is broken now; empty while it runs."""
         self._newest = since
         self._recent: dict[int, None] = {}
+        """The hashes of the latest events."""
+        self._before: frozenset[int] = frozenset()
+        """Those that came before the stream was last opened again: it begins with some of them."""
+        self._words: dict[str, str] = {}
         self._inboxes: list[deque[Event]] = []
         self._pause, self._again, self._opened = _PAUSES[0], 0.0, time.monotonic()
         self._lock = threading.RLock()
@@ -194,6 +200,7 @@ class EventStream:
             client.close()
         with self._lock:
             self._connection, self._held, self.broken = connection, b"", ""
+            self._before = frozenset(self._recent)
             self._opened = time.monotonic()
 
     def _break(self, why: str) -> None:
@@ -213,7 +220,7 @@ class EventStream:
         events: list[Event] = []
         try:
             for line in lines:
-                events += filter(self._is_new, _read(line))
+                events += map(self._slim, filter(self._is_new, _read(line)))
         except ProtocolError as error:
             why = str(error)
         if len(self._held) > _LONGEST:
@@ -232,13 +239,21 @@ class EventStream:
             return False
         if event.nanoseconds:
             mark = hash(event)
-            if mark in self._recent:
+            # One connection sends nothing twice: what looks alike there happened at one moment.
+            if mark in self._before:
                 return False
             self._recent[mark] = None
             if len(self._recent) > _REMEMBERED:
                 del self._recent[next(iter(self._recent))]
             self._newest = max(self._newest, event.nanoseconds)
         return True
+
+    def _slim(self, event: Event) -> Event:
+        """The event with the texts of earlier ones: many thousands may wait for a look."""
+        if len(self._words) > _MOST_WORDS:
+            self._words.clear()
+        kind, action, own_id, name, image = (self._words.setdefault(w, w) for w in event[:5])
+        return Event(kind, action, own_id, name, image, event.nanoseconds)
 
 
 def read_events(body: bytes) -> list[Event]:

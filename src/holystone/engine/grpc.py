@@ -1,12 +1,14 @@
-"""gRPC to BuildKit over an engine's ``POST /grpc``: one call at a time, on a separate connection.
+"""gRPC to BuildKit: one call at a time, on a separate connection. The library h2 reads the frames.
 
-The engine answers 101, and then speaks HTTP/2 as on a new connection (API 1.39 on); ``docker
-buildx`` uses it the same way. The library h2 reads the frames.
+An engine has its own BuildKit behind ``POST /grpc``: it answers 101, and then speaks HTTP/2 as on a
+new connection (API 1.39 on). A builder in a container is reached through a program in it, see
+``exec_stream``. ``docker buildx`` does both the same way.
 """
 
 from __future__ import annotations
 
 import struct
+from typing import Protocol
 
 from h2 import events
 from h2.connection import H2Connection
@@ -14,26 +16,39 @@ from h2.exceptions import H2Error
 
 from holystone.engine.client import Client
 from holystone.engine.errors import CallRefused, EngineRefused, ProtocolError
-from holystone.engine.transport.http import WORKING_GRPC
+from holystone.engine.transport.http import AT_WORK_MARK
 from holystone.outside.text import words_of
 
 _UNKNOWN = 2
 """gRPC's status for an error that says nothing else."""
-_UPGRADED = 101
+UPGRADED = 101
+"""HTTP's status of a connection that goes on in another protocol."""
 _HEADERS = ((":method", "POST"), (":scheme", "http"), (":authority", "docker"))
 _MORE_HEADERS = (("content-type", "application/grpc"), ("te", "trailers"))
 _SERVICE = "/moby.buildkit.v1.Control"
 
 
-class Channel:
-    """A connection to BuildKit, the caller's to close."""
+class Stream(Protocol):
+    """A connection on which BuildKit speaks HTTP/2."""
+
+    def send(self, data: bytes) -> None:
+        """Send all of this. Raises OSError, ProtocolError."""
+
+    def receive(self) -> bytes:
+        """What has come; empty at the end. Raises OSError, ProtocolError."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+class EngineStream:
+    """The stream to an engine's own BuildKit."""
 
     def __init__(self, client: Client, *, works: bool = False) -> None:
         """``works``: BuildKit may be silent for long before it answers a call.
 
         Raises EngineRefused where the engine serves no gRPC, EngineUnreachable, ProtocolError.
         """
-        self.http2 = H2Connection()
         self.connection = client.open()
         try:
             headers = {"Connection": "Upgrade", "Upgrade": "h2c"}
@@ -45,12 +60,32 @@ class Channel:
         except BaseException:
             self.close()
             raise
-        if status != _UPGRADED:
+        if status != UPGRADED:
             self.close()
             raise EngineRefused(status, "no upgrade to gRPC", "POST /grpc")
-        self.http2.initiate_connection()
         if works:
-            self.connection.request = WORKING_GRPC
+            self.connection.request += AT_WORK_MARK
+
+    def send(self, data: bytes) -> None:
+        """Send all of this. Raises OSError."""
+        self.connection.sock.sendall(data)
+
+    def receive(self) -> bytes:
+        """What has come; empty at the end. Raises ProtocolError."""
+        return self.connection.receive_upgraded()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+
+
+class Channel:
+    """gRPC over a stream, the caller's to close."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.http2 = H2Connection()
+        self.stream = stream
+        self.http2.initiate_connection()
 
     def call(self, method: str, message: bytes) -> list[bytes]:
         """The messages of the answer to one call of less than 65,530 bytes.
@@ -86,8 +121,8 @@ class Channel:
         """The body of the answer on this HTTP/2 stream."""
         body = bytearray()
         while True:
-            self.connection.sock.sendall(self.http2.data_to_send())
-            data = self.connection.receive_upgraded()
+            self.stream.send(self.http2.data_to_send())
+            data = self.stream.receive()
             if not data:
                 raise ProtocolError(f"the engine closed the connection while answering {method}")
             for event in self.http2.receive_data(data):
@@ -106,7 +141,7 @@ class Channel:
 
     def close(self) -> None:
         """Close the connection."""
-        self.connection.close()
+        self.stream.close()
 
 
 def _broken_off(error: OSError) -> ProtocolError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ REMOVED = "removed"
 SKIPPED = "skipped"
 FAILED = "failed"
 UNKNOWN = "unknown"
-"""How a removal ends. ``unknown``: it was asked for, and no answer came: it may have been made."""
+NOT_TRIED = "not_tried"
+"""How a removal ends. ``unknown``: it was asked for, and no answer came: it may have been made.
+``not_tried``: the run ended before it was asked for."""
 
 GONE = "the engine went away"
 """Why a step was not tried, or got no answer."""
@@ -28,7 +30,7 @@ USED = "used since planned"
 
 
 class Removal(NamedTuple):
-    """How one step ended: ``removed``, ``skipped``, ``failed`` or ``unknown``, and why."""
+    """How one step ended: one of the words above, and why."""
 
     result: str
     detail: str = ""
@@ -83,6 +85,13 @@ class Host(Protocol):
     def weigh(self, inventory: Inventory) -> Inventory:
         """The same inventory with the layers of every image. Raises EngineError."""
 
+    def ask_builders(self, inventory: Inventory, wanted: Callable[[str], bool]) -> Inventory:
+        """The same inventory with the builders outside the engine, some with their records.
+
+        ``wanted`` takes the name of a builder and says whether to ask it; one that does not answer
+        has a note. Raises EngineError where the engine itself does not answer.
+        """
+
     def confirm(
         self, inventory: Inventory, image_ids: Sequence[str], *, anew: bool = False
     ) -> Inventory:
@@ -120,6 +129,9 @@ class Host(Protocol):
         Children come before parents: in the same call, or in an earlier one. Raises EngineError as
         ``remove``.
         """
+
+    def remove_from_builder(self, steps: Sequence[Step]) -> list[Removal]:
+        """Carry out steps on the records of one builder, as ``remove_cache`` does."""
 
     def look(self, steps: Sequence[Step], removals: Sequence[Removal]) -> list[Removal]:
         """The results of removals without an answer, by a look at their objects.

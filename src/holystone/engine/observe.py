@@ -16,18 +16,27 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from holystone.engine import parse, sight
-from holystone.engine.cache import BY_TYPE, cache_record, cache_usage, disk_usage, doubted
+from holystone.engine.cache import (
+    BY_TYPE,
+    ask_cache,
+    cache_record,
+    cache_usage,
+    disk_usage,
+    doubted,
+)
 from holystone.engine.client import Client, abandon
 from holystone.engine.errors import EngineError, EngineRefused, EngineUnreachable, SenselessAnswer
 from holystone.engine.events import EventStream
 from holystone.engine.reading import FAULT, PAUSES, of_kind, patiently, read_list, read_told
 from holystone.planner.inventory import CacheRecord, Engine, Image, Inventory, Note, Volume
+from holystone.planner.names import familiar
 
 T = TypeVar("T")
 
 _ALL = "/images/json?all=1"
 _UNTAGGED = "/images/json?filters=%7B%22dangling%22%3A%5B%22true%22%5D%7D"
 _OTHERS = "/images/json?filters=%7B%22dangling%22%3A%5B%22false%22%5D%7D"
+_NAMELESS = "/images/json?all=1&filters=%7B%22dangling%22%3A%5B%22true%22%5D%7D"
 _MANIFESTS = (1, 47)
 """The API version from which the list of images has sizes of content."""
 _USAGE = "/system/df"
@@ -186,7 +195,7 @@ def _read(answers: Mapping[str, Any], lists: Lists, now: float) -> Inventory:
         notes.append(Note("usage", "container", said=lists.no_sizes))
     networks = listed(parse.network, answers["networks"], "/networks", "network")
     cache, volumes = _read_usage(lists, volumes, notes)
-    cache = doubted(lists.client, cache)
+    cache = doubted(partial(ask_cache, lists.client), cache)
     folder = sight.find(lists.client, info, answers["containers"], answers["networks"])
     return Inventory(
         engine=engine,
@@ -275,7 +284,8 @@ def _ask_usage(first: Callable[[], Any], again: Callable[[], Any]) -> tuple[dict
 def with_all_images(client: Client, inventory: Inventory) -> Inventory:
     """An inventory that has the untagged images alone, completed. Raises EngineError.
 
-    A containerd store is asked for the others alone: it weighs each image anew. A classic one lists
+    A containerd store is asked for the others alone: it weighs each image anew. Of those without a
+    name it lists the steps of classic builds only together with all of them. A classic store lists
     its intermediate images together with all others.
     """
     store = inventory.engine.store
@@ -284,6 +294,9 @@ def with_all_images(client: Client, inventory: Inventory) -> Inventory:
     here = {image.id for image in images}
     if store == "containerd":
         images += [image for image in inventory.images if image.id not in here]
+        if parents_elsewhere(images):
+            here = {image.id for image in images}
+            images += [image for image in list_nameless(client) if image.id not in here]
         images.sort(key=lambda image: image.created, reverse=True)
     notes = (*inventory.notes, *(note for note in odd if note not in inventory.notes))
     return inventory._replace(images=tuple(images), notes=notes, partial=False, image_count=None)
@@ -302,10 +315,25 @@ def _read_images(answer: Any, store: str) -> tuple[list[Image], list[Note]]:
     return images, odd
 
 
+def parents_elsewhere(images: Collection[Image]) -> set[str]:
+    """The IDs of parents of these images that are not among them: listed elsewhere, or gone."""
+    return {image.parent for image in images if image.parent} - {image.id for image in images}
+
+
+def list_nameless(client: Client) -> list[Image]:
+    """A containerd store's images without a name, with the steps of classic builds. EngineError."""
+    return _read_images(patiently(partial(client.get, _images(client, _NAMELESS))), "containerd")[0]
+
+
 def list_named(client: Client, references: Collection[str], store: str) -> list[Image]:
-    """The images that have one of these references. Raises EngineError."""
+    """The images that have one of these complete references. Raises EngineError.
+
+    On the containerd store they come with these references alone, and only where these are written
+    as people write them.
+    """
     if not references:
         return []
-    filters = quote(json.dumps({"reference": sorted(references)}))
-    told = client.get(f"/images/json?filters={filters}")
+    written = {*references, *map(familiar, references)}
+    filters = quote(json.dumps({"reference": sorted(written)}))
+    told = client.get(_images(client, f"/images/json?filters={filters}"))
     return _read_images(told, store)[0]

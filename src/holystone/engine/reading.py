@@ -16,6 +16,11 @@ NOT_FOUND = 404
 PAUSES = (0.02, 0.1, 0.3, 0.9)
 """Seconds before each further try where an engine stumbled over what just went away."""
 FAULT = 500
+_RUNNING = "already running"
+_ANOTHER = 60.0
+"""Seconds to wait for the engine's answer to another client."""
+_TURN = 0.2
+"""Seconds before the next try meanwhile."""
 _PODMAN_GONE = ("not known", "no such", "64-byte hexadecimal")
 """What Podman says in a 500 of an image that went a moment ago."""
 _GONE = ("no such", "not known", "not found", "does not exist", "unrecognized image")
@@ -120,13 +125,20 @@ def patiently(ask: Callable[[], T]) -> T:
     """The engine's answer; after a passing error it is asked again. Raises EngineError.
 
     Right after a build the containerd store's ``/system/df`` answers 404, "snapshot … does not
-    exist": something it was about to count went away.
+    exist": something it was about to count went away. Docker 20.10 refuses a ``/system/df`` while
+    it answers one to another client: "a disk usage operation is already running".
     """
-    for pause in PAUSES:
+    pauses = iter(PAUSES)
+    until = time.monotonic() + _ANOTHER
+    while True:
         try:
             return ask()
         except EngineRefused as refusal:
-            if refusal.status != NOT_FOUND:
-                raise
+            if _RUNNING in refusal.words and time.monotonic() < until:
+                pause = _TURN
+            else:
+                again = next(pauses, None) if refusal.status == NOT_FOUND else None
+                if again is None:
+                    raise
+                pause = again
         time.sleep(pause)
-    return ask()

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from holystone.engine.activity import Touched
+from holystone.engine.builders import BuilderRemover, list_builder
 from holystone.engine.cache import CacheRemover, list_cache
 from holystone.engine.client import Client
 from holystone.engine.containers import libpod
@@ -31,8 +32,9 @@ from holystone.engine.host import (
 from holystone.engine.parse import references as references_in
 from holystone.engine.reading import FAULT, NOT_FOUND, image_is_gone, is_gone, read_one, says_gone
 from holystone.engine.transport.http import Response
+from holystone.planner.builders import parted
 from holystone.planner.container_groups import POD
-from holystone.planner.inventory import CacheRecord
+from holystone.planner.inventory import Builder, CacheRecord
 from holystone.planner.protection import lease_on
 from holystone.planner.usage import Lease
 from holystone.planner.verdict import Left, Step, lost
@@ -76,6 +78,7 @@ class Remover:
         self.client = client
         self.touched = touched
         self._cache_remover = CacheRemover(cache, cache_seen)
+        self._builders: dict[str, BuilderRemover] = {}
         self._local = threading.local()
         self._siblings: list[Client] = []
 
@@ -108,6 +111,30 @@ class Remover:
             return self._cache_remover.remove(self._own_client(), [step.id for step in steps])
         except EngineRefused as refusal:
             return [_refused(refusal)] * len(steps)
+
+    def know_builders(self, builders: Sequence[Builder], seen: float) -> None:
+        """Take the builders with their records as planned, listed at ``seen``."""
+        for builder in builders:
+            if builder.records is not None:
+                planned = {parted(record.id)[1]: record for record in builder.records}
+                self._builders[builder.name] = BuilderRemover(builder.container, planned, seen)
+
+    def remove_from_builder(self, steps: Sequence[Step]) -> list[Removal]:
+        """Delete records of one builder, as ``remove_cache`` does."""
+        self.touched.follow()
+        builder, _ = parted(steps[0].id)
+        try:
+            own_ids = [parted(step.id)[1] for step in steps]
+            return self._builders[builder].remove(self._own_client(), own_ids)
+        except EngineRefused as refusal:
+            return [Removal(SKIPPED, f"builder {builder} no longer answers: {refusal}")] * len(
+                steps
+            )
+
+    def container_of(self, builder: str) -> str:
+        """The ID of a builder's container; empty where the builder was not asked."""
+        known = self._builders.get(builder)
+        return "" if known is None else known.container
 
     def close(self) -> None:
         """Let go of the connections of all threads."""
@@ -293,10 +320,16 @@ def _left_of(step: Step, answer: Response) -> Left | None:
     return Left(there=True, lost=lost(named, references_in(told)))
 
 
-def look(client: Client, steps: Sequence[Step], removals: Sequence[Removal]) -> list[Removal]:
+def look(
+    client: Client,
+    steps: Sequence[Step],
+    removals: Sequence[Removal],
+    container_of: Callable[[str], str] = lambda _: "",
+) -> list[Removal]:
     """The results of steps without an answer; they stay ``unknown`` if the engine is away.
 
-    ``client`` is the caller's alone. What is still there is looked at twice.
+    ``client`` is the caller's alone, ``container_of`` tells the container of a builder by its name.
+    What is still there is looked at twice.
     """
     until = time.monotonic() + PATIENCE
     whole = client.timeout
@@ -310,7 +343,7 @@ def look(client: Client, steps: Sequence[Step], removals: Sequence[Removal]) -> 
                 # An engine that stands still takes connections, and must not be waited for long.
                 client.timeout = min(whole, max(_LEAST_WAIT, until - time.monotonic()))
                 try:
-                    found |= _look_once(client, left)
+                    found |= _look_once(client, left, container_of)
                     break
                 except EngineError:
                     client.close()
@@ -323,16 +356,29 @@ def look(client: Client, steps: Sequence[Step], removals: Sequence[Removal]) -> 
     return [_told(each, found.get(n)) for n, each in enumerate(removals)]
 
 
-def _look_once(client: Client, steps: Mapping[int, Step]) -> dict[int, Left]:
+def _look_once(
+    client: Client, steps: Mapping[int, Step], container_of: Callable[[str], str]
+) -> dict[int, Left]:
     """What is left of each object by its place. Raises EngineError."""
-    others = {place: step for place, step in steps.items() if step.kind != "cache"}
+    records = ("cache", "builder")
+    others = {place: step for place, step in steps.items() if step.kind not in records}
     answers = client.send(("GET", client.versioned(_path_of(step))) for step in others.values())
     told = {n: _left_of(step, now) for (n, step), now in zip(others.items(), answers, strict=True)}
     found = {place: left for place, left in told.items() if left is not None}
-    if len(others) < len(steps):
-        records = list_cache(client)
-        cached = {place: step for place, step in steps.items() if step.kind == "cache"}
-        found |= {place: Left(there=step.id in records) for place, step in cached.items()}
+    cached = {place: step for place, step in steps.items() if step.kind == "cache"}
+    if cached:
+        listed = list_cache(client)
+        found |= {place: Left(there=step.id in listed) for place, step in cached.items()}
+    kept = {place: parted(step.id) for place, step in steps.items() if step.kind == "builder"}
+    for builder in {name for name, _ in kept.values()}:
+        try:
+            ids = {record.id for record in list_builder(client, container_of(builder))}
+        except EngineUnreachable:
+            raise
+        except EngineError:
+            continue  # What is left in it is not known.
+        own = {place: own_id for place, (name, own_id) in kept.items() if name == builder}
+        found |= {place: Left(there=own_id in ids) for place, own_id in own.items()}
     return found
 
 

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from holystone.engine.client import Client
 from holystone.engine.errors import EngineError
+from holystone.outside.mounts import mount_of, mounts
 from holystone.planner.inventory import Disk
 
 _ENGINES = ("dockerd", "podman")
@@ -203,50 +204,19 @@ def _same_folder(process: int, path: str) -> bool:
     return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
 
 
-class _Mount(NamedTuple):
-    """A line of ``/proc/PID/mountinfo`` (proc_pid_mountinfo(5))."""
-
-    id: str
-    parent: str
-    device: str
-    root: str
-    at: str
-
-
 def place(process: int | str, path: str) -> tuple[str, str] | None:
     """The file system's device number, and the path in it, of what a process has at a path.
 
-    None where its mounts may not be read. Follows the tree of mounts as the kernel does: a later
-    mount on a folder hides those that were below it.
+    None where its mounts may not be read.
     """
     try:
-        mounts = [
-            _Mount(number, parent, device, _unescaped(root), _unescaped(at))
-            for number, parent, device, root, at, _ in (
-                line.split(" ", 5) for line in _told(f"{process}/mountinfo").split("\n")
-            )
-        ]
+        current = mount_of(path, mounts(process))
     except ValueError:
         return None
-    known = {mount.id for mount in mounts}
-    on_path = [m for m in mounts if m.parent not in known and _below(m.at, path)]
-    if not on_path:
+    if current is None:
         return None
-    current = on_path[-1]
-    while inner := [m for m in mounts if m.parent == current.id != m.id and _below(m.at, path)]:
-        current = min(inner, key=lambda mount: len(mount.at))
     inside = os.path.relpath(path, current.at)
     return current.device, os.path.normpath(os.path.join(current.root, inside))
-
-
-def _unescaped(text: str) -> str:
-    r"""A path of a mount table, where blanks and the like are written ``\040``."""
-    head, *rest = text.split("\\")
-    return head + "".join(chr(int(part[:3], 8)) + part[3:] for part in rest)
-
-
-def _below(folder: str, path: str) -> bool:
-    return path == folder or path.startswith(f"{folder.rstrip('/')}/")
 
 
 def _by_files(

@@ -43,7 +43,8 @@ class Target(NamedTuple):
     addition: str = ""
     """What to add to the file that an example would have been."""
     home: str = ""
-    """For a host's targets where they belong; empty for those of a repository."""
+    """For a host's targets where they belong; empty for those of a repository. ``here`` is the
+    present folder."""
 
 
 TARGETS = {
@@ -158,6 +159,29 @@ TARGETS = {
             next="systemctl daemon-reload && "
             "systemctl enable --now holystone-clean.timer holystone-clean-weekly.timer",
             home="systemd",
+        ),
+        Target(
+            "agent",
+            "the agent as a container, with Docker Compose",
+            (File("Dockerfile", "Dockerfile"), File("compose.yaml", "compose.yaml")),
+            next="put the wheel of holystone beside these files, and run docker compose up "
+            "--detach --build",
+            home="here",
+        ),
+        Target(
+            "prometheus",
+            "alerts, a dashboard and examples for the agent's metrics",
+            (
+                File("holystone.rules.yml", "holystone.rules.yml"),
+                File("grafana.json", "grafana.json"),
+                File("prometheus.yml", "prometheus.yml", example=True),
+                File("alertmanager.yml", "alertmanager.yml", example=True),
+                File("nginx.conf", "nginx.conf", example=True),
+            ),
+            next="name holystone.rules.yml in rule_files, and import grafana.json into Grafana.",
+            addition="scrape_configs:\n  - job_name: holystone\n    static_configs:\n"
+            '      - targets: ["127.0.0.1:9469"]',
+            home="here",
         ),
     )
 }

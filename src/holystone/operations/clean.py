@@ -22,6 +22,7 @@ from holystone.operations.rounds import (
     gain,
     missed,
     part_to_begin_with,
+    spared,
 )
 from holystone.operations.survey import Survey, look, survey
 from holystone.operations.workers import INTERRUPTED
@@ -114,12 +115,18 @@ class Cleaned:
         """How many bytes are missing to the target; 0 where it is reached, or there is none."""
         return missed(self.rounds[-1].plan, self.disk) if self.rounds else 0
 
+    @property
+    def freed_bytes(self) -> int:
+        """The bytes freed as the history has them; see ``freed_for_certain``."""
+        return 0 if self.plan is None else freed_for_certain(self.plan, self.outcome, self.disk)
+
 
 def clean(
     session: Session,
     policy: Policy,
     *,
     saved: SavedPlan | None = None,
+    choose: Callable[[Inventory], Survey] | None = None,
     confirm: Callable[[Survey], bool] | None = None,
     report: Callable[[Event], None] = lambda _: None,
     cancel: Flag | None = None,
@@ -131,16 +138,18 @@ def clean(
 ) -> Cleaned:
     """Remove what a plan with this policy lets go.
 
-    ``saved`` is a plan to carry out, as far as it is still right; without it one is made.
-    ``confirm`` is asked before a ``deep`` plan is carried out; without it the call itself is the
+    ``saved`` is a plan to carry out, as far as it is still right; ``choose`` makes one of what is
+    on the host, for ``policy``; without both one is made. ``confirm`` is asked before a ``deep``
+    plan, or one that was chosen, is carried out; without it the call itself is the
     consent. ``report`` takes events as they happen. Once ``cancel`` is set, steps under way end and
     no other begins. Another run on this host is waited for ``wait`` seconds; with ``coalesce``
     there may be nothing left to do then. Without ``whole`` no images are listed but those the
-    policy may take. ``job`` and ``options`` are written into the history.
+    policy may take. ``job`` and ``options`` are written into the history, and what the policy
+    selects.
 
     Raises EngineError where nothing was removed, LockHeld, and OperationError with its kinds.
     """
-    return _Clean(session, policy, saved, confirm, report, cancel or Flag()).run(
+    return _Clean(session, policy, saved, choose, confirm, report, cancel or Flag()).run(
         wait=wait, coalesce=coalesce, whole=whole, job=job, options=options
     )
 
@@ -152,6 +161,7 @@ class _Clean:
     session: Session
     policy: Policy
     saved: SavedPlan | None
+    choose: Callable[[Inventory], Survey] | None
     confirm: Callable[[Survey], bool] | None
     report: Callable[[Event], None]
     cancel: Flag
@@ -162,10 +172,10 @@ class _Clean:
         self.session.host.watch()
         self._check_leases()
         inventory = look(self.session, self.policy, whole=whole)
-        key = f"{inventory.engine.id}/{inventory.engine.store}"
+        key = inventory.engine.key
         level, ledger = self.policy.level, self.session.ledger
-        with HostLock(ledger.folder, key, self.session.warn).acquire(
-            f"clean {level}",
+        with HostLock(ledger.folder, inventory.engine.lock, self.session.warn).acquire(
+            level if self.choose else f"clean {level}",
             job=job,
             wait_seconds=wait,
             on_wait=lambda holder: self.report(Waiting(holder)),
@@ -183,7 +193,8 @@ class _Clean:
             found = self._plan(inventory)
             self._check_cancel()
             self.report(Planned(found))
-            asks = self.confirm if self.policy.level == "deep" and self.saved is None else None
+            deep = self.policy.level == "deep" and self.saved is None
+            asks = self.confirm if deep or self.choose else None
             if asks is not None and found.plan.steps and not asks(found):
                 raise Declined("nothing was removed")
             self._check_cancel()
@@ -192,7 +203,7 @@ class _Clean:
                 found.inventory,
                 endpoint=self.session.endpoint,
                 job=job,
-                options=options,
+                options=(*options, *(f"--only {each}" for each in self.policy.only or ())),
             )
             return self._carry_out(found.plan, found.inventory, run)
 
@@ -211,6 +222,8 @@ class _Clean:
             )
 
     def _plan(self, inventory: Inventory) -> Survey:
+        if self.choose is not None:
+            return self.choose(inventory)
         if self.saved is None:
             return survey(self.session, self.policy, inventory=inventory)
         host, saved, now = self.session.host, self.saved, inventory.taken_at
@@ -230,6 +243,11 @@ class _Clean:
     def _carry_out(self, plan: Plan, inventory: Inventory, run: Run | None) -> Cleaned:
         """Carry the plan out; with a target, plan again while that can bring the target nearer."""
         rounds: list[Round] = []
+        only = None
+        if self.policy.only is not None:
+            from holystone.planner.selection import settled
+
+            only = settled(inventory, self.policy.only)
         more = True
         while more:
             part = part_to_begin_with(plan, inventory, len(rounds))
@@ -244,7 +262,8 @@ class _Clean:
             try:
                 self._check_cancel()
                 # Below the high watermark by now, it goes on to the low one.
-                found = survey(self.session, self.policy._replace(only_when_high=False))
+                policy = self.policy._replace(only_when_high=False, only=only)
+                found = survey(self.session, policy, spared=spared(rounds))
                 plan, inventory = found.plan, found.inventory
             except (EngineError, OperationError, KeyboardInterrupt) as trouble:
                 ended = isinstance(trouble, (Cancelled, KeyboardInterrupt))
@@ -259,7 +278,8 @@ class _Clean:
                 freed=outcome.freed,
                 removed=outcome.removed,
                 skipped=outcome.skipped,
-                failed=outcome.failed + outcome.not_tried,
+                failed=outcome.failed,
+                not_tried=outcome.not_tried,
                 unknown=outcome.unknown,
                 interrupted=outcome.interrupted,
                 disk_free_after=disk.free_bytes,

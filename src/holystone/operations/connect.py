@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from holystone.engine.client import Client
 from holystone.engine.transport import connection
 from holystone.engine.transport.endpoint import Endpoint, resolve
+from holystone.operations.agent_socket import find_socket
 
 if TYPE_CHECKING:
     from holystone.engine.host import Host
@@ -34,7 +36,9 @@ class Wanted(NamedTuple):
 
 def wanted(policy: Policy, *, sizes: bool = False, whole: bool = True) -> Wanted:
     """What a plan with this policy takes. ``whole``: images that stay are to be shown too."""
-    some = not whole and policy.takes.tagged == "none" and policy.target is None
+    # Which images a name means only all of them tell.
+    named = policy.only is not None and any(each.text for each in policy.only)
+    some = not (whole or named) and policy.takes.tagged == "none" and policy.target is None
     return Wanted(sizes or policy.takes.volumes, not some)
 
 
@@ -99,6 +103,8 @@ def connect(
     planned_at: float | None = None,
     ahead: Wanted | None = None,
     watch: bool = False,
+    hot: bool = False,
+    agent: bool = False,
 ) -> Session:
     """The host of this URL or docker context, else the one the environment names.
 
@@ -106,7 +112,9 @@ def connect(
     ``warn`` takes what goes wrong without ending an operation. ``past`` and ``planned_at`` (UTC
     seconds) are for the demo host: see ``open_demo``. ``ahead`` is what will be observed first: the
     engine is asked for it at once, and works while the rest of the program is imported. With
-    ``watch`` its events are followed from before that. Raises EngineError.
+    ``watch`` its events are followed from before that. ``hot`` is for a session with many looks:
+    see ``HotHost``. ``agent`` is for a session that only looks: where an agent runs for this host,
+    it is asked in place of the engine, and an operation may raise BeyondAgent. Raises EngineError.
     """
     environ = os.environ if environ is None else environ
     endpoint = resolve(host, context, environ)
@@ -127,7 +135,50 @@ def connect(
             keep_moment=demo.keep_moment,
             _ends=ends,
         )
-    return _reach(endpoint, timeout, state, environ, warn, slow, ahead, watch=watch)
+    if agent and (known := _from_agent(endpoint, state, environ, warn, ahead)):
+        return known
+    return _reach(endpoint, timeout, state, environ, warn, slow, ahead, watch=watch, hot=hot)
+
+
+def _from_agent(
+    endpoint: Endpoint,
+    state: str | None,
+    environ: Mapping[str, str],
+    warn: Callable[[str], None],
+    ahead: Wanted | None,
+) -> Session | None:
+    """The host as an agent knows it; None where none runs for it."""
+    from holystone.store.folder import default_folder
+
+    folder = state or default_folder(environ)
+    path = _agent_socket(folder, environ)
+    if not path:
+        return None
+    from holystone.operations.agent_host import ask_agent
+    from holystone.store.store import Store
+
+    ledger = Store(folder, warn)
+    host = ask_agent(
+        path,
+        endpoint.url,
+        lambda: ledger.recall_leases(time.time()),
+        every=ahead is None or ahead.every,
+    )
+    if host is None:
+        ledger.close()
+        return None
+    ends = ExitStack()
+    ends.callback(ledger.close)
+    asked = host.told.looked_at
+    return Session(host, endpoint.url, ledger, warn=warn, asked=asked, _ends=ends)
+
+
+def _agent_socket(folder: str, environ: Mapping[str, str]) -> str:
+    """The path of the agent's socket; empty where there is none, or none is to be asked."""
+    told = environ.get("HOLYSTONE_AGENT", "")
+    if told == "off":
+        return ""
+    return told or find_socket(folder, environ)
 
 
 def _reach(
@@ -140,6 +191,7 @@ def _reach(
     ahead: Wanted | None,
     *,
     watch: bool,
+    hot: bool,
 ) -> Session:
     client = Client(endpoint, timeout, connection.connect)
     with ExitStack() as ends:
@@ -155,7 +207,8 @@ def _reach(
         # The rest takes as long to import as the engine to answer.
         from holystone.operations.live_session import live_session
 
-        live, ledger = ends.enter_context(live_session(client, begun, state, environ, warn))
+        opened = live_session(client, begun, state, environ, warn, hot=hot)
+        live, ledger = ends.enter_context(opened)
         return Session(
             live,
             endpoint.url,

@@ -10,12 +10,15 @@ from holystone.engine.errors import EngineError, EngineUnreachable
 from holystone.store import LockHeld, StoreError
 
 __all__ = (
+    "AgentEnds",
+    "BeyondAgent",
     "Cancelled",
     "Declined",
     "EngineError",
     "EngineUnreachable",
     "LeasesUnread",
     "LockHeld",
+    "NotThere",
     "OperationError",
     "RequestError",
     "StoreError",
@@ -29,6 +32,10 @@ class OperationError(Exception):
 
 class RequestError(OperationError):
     """What was asked contradicts itself, or no host can do it."""
+
+
+class NotThere(OperationError):
+    """A name was given that means nothing on the host; the message has those that are close."""
 
 
 class TargetUnseen(OperationError):
@@ -45,3 +52,11 @@ class Declined(OperationError):
 
 class Cancelled(OperationError):
     """The caller cancelled before anything was removed."""
+
+
+class AgentEnds(OperationError):
+    """The agent ends, and does not do or finish what it was asked for."""
+
+
+class BeyondAgent(OperationError):
+    """The agent does not know what is asked for: the engine is to be asked."""

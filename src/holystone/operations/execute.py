@@ -9,10 +9,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from holystone.engine.host import ALREADY_GONE, FAILED, REMOVED, SKIPPED, UNKNOWN, Host, Removal
-from holystone.operations.workers import INTERRUPTED, NOT_TRIED, Crew
+from holystone.engine.host import (
+    ALREADY_GONE,
+    FAILED,
+    NOT_TRIED,
+    REMOVED,
+    SKIPPED,
+    UNKNOWN,
+    Host,
+    Removal,
+)
+from holystone.operations.workers import INTERRUPTED, Crew
+from holystone.planner.bounds import Slack, slack_of
+from holystone.planner.builders import parted
+from holystone.planner.holders import shares_of_records
 from holystone.planner.inventory import Inventory
 from holystone.planner.sizes import free
 from holystone.planner.verdict import KINDS, Plan, Step
@@ -21,8 +34,6 @@ Key = tuple[str, str]
 """Kind and ID: what names one object on a host."""
 
 
-_HOLDERS = ("image", "cache")
-"""Kinds of objects that may hold the same layer."""
 _BATCH = 1000
 """Cache records in one call to the host: as many as BuildKit is asked for at once. Ctrl-C waits for
 the call under way."""
@@ -37,6 +48,8 @@ class Outcome(NamedTuple):
     seconds: float
     interrupted: str = ""
     """Why the run ended before its last step; empty where it did not."""
+    slack: Slack = Slack()
+    """How far the bytes that the disk gained by what went may lie from ``freed_bytes``."""
 
     def _count(self, result: str) -> int:
         return sum(1 for removal in self.results.values() if removal.result == result)
@@ -54,15 +67,12 @@ class Outcome(NamedTuple):
     @property
     def failed(self) -> int:
         """How many removals failed."""
-        return self._count(FAILED) - self.not_tried
+        return self._count(FAILED)
 
     @property
     def not_tried(self) -> int:
         """How many removals were not begun, as the run ended before."""
-        return sum(
-            each.result == FAILED and each.detail.startswith(f"{NOT_TRIED}: ")
-            for each in self.results.values()
-        )
+        return self._count(NOT_TRIED)
 
     @property
     def unknown(self) -> int:
@@ -91,8 +101,11 @@ def execute(
     for kind in KINDS:
         steps = [step for step in plan.steps if step.kind == kind]
         if kind == "cache":
-            batches = [steps[start : start + _BATCH] for start in range(0, len(steps), _BATCH)]
+            batches = _batches(steps)
             crew.work(batches, host.remove_cache, min(1, len(batches)))
+        elif kind == "builder":
+            batches = [batch for group in _by_builder(steps) for batch in _batches(group)]
+            crew.work(batches, host.remove_from_builder, min(1, len(batches)))
         else:
             crew.work(
                 [[step] for step in steps],
@@ -101,14 +114,27 @@ def execute(
             )
     if not crew.abandoned:
         _look(plan, host, crew, looked)
-    freed = _freed(plan, inventory, crew.results)
+    freed, slack = _freed(plan, inventory, crew.results)
     return Outcome(
         results=crew.results,
         freed=freed,
         freed_bytes=sum(freed.values()),
         seconds=time.monotonic() - started,
         interrupted=crew.stopped,
+        slack=slack,
     )
+
+
+def _batches(steps: list[Step]) -> list[list[Step]]:
+    return [steps[start : start + _BATCH] for start in range(0, len(steps), _BATCH)]
+
+
+def _by_builder(steps: Sequence[Step]) -> list[list[Step]]:
+    """The steps of each builder, in their order."""
+    groups: dict[str, list[Step]] = {}
+    for step in steps:
+        groups.setdefault(parted(step.id)[0], []).append(step)
+    return list(groups.values())
 
 
 def _look(plan: Plan, host: Host, crew: Crew, looked: Callable[[Step, Removal], None]) -> None:
@@ -129,8 +155,10 @@ def _look(plan: Plan, host: Host, crew: Crew, looked: Callable[[Step, Removal], 
         crew.stopped = ""  # Nothing was left to do.
 
 
-def _freed(plan: Plan, inventory: Inventory, results: dict[Key, Removal]) -> dict[Key, int]:
-    """Bytes freed by each step that succeeded.
+def _freed(
+    plan: Plan, inventory: Inventory, results: dict[Key, Removal]
+) -> tuple[dict[Key, int], Slack]:
+    """Bytes freed by each step that succeeded, and how far their sum may be wrong.
 
     A layer goes with its last holder: where an image or a build cache record of the plan stayed
     after all, or somebody else removed it, the bytes of those that went are told anew for the set
@@ -138,18 +166,18 @@ def _freed(plan: Plan, inventory: Inventory, results: dict[Key, Removal]) -> dic
     """
     gone = [step for step in plan.steps if results[step.kind, step.id].result == REMOVED]
     freed = {(step.kind, step.id): step.freed_bytes for step in gone}
-    if all(step.kind not in _HOLDERS for step in plan.steps if (step.kind, step.id) not in freed):
-        return freed
+    if len(gone) == len(plan.steps):
+        below, above = plan.freed_bytes - plan.at_least, plan.at_most - plan.freed_bytes
+        return freed, Slack(plan.estimated, below, above)
     missing = {key for key, removal in results.items() if removal.detail == ALREADY_GONE}
     images = {i.id: i for i in inventory.images if ("image", i.id) not in missing}
     cache = {r.id: r for r in inventory.cache if ("cache", r.id) not in missing}
-    gone_images = [step.id for step in gone if step.kind == "image"]
-    gone_records = [step.id for step in gone if step.kind == "cache"]
-    anew = free(
-        inventory._replace(images=tuple(images.values()), cache=tuple(cache.values())),
-        [images[image_id] for image_id in gone_images],
-        [cache[record_id] for record_id in gone_records],
-    )
-    freed.update((("image", i), n) for i, n in zip(gone_images, anew.images, strict=True))
-    freed.update((("cache", r), n) for r, n in zip(gone_records, anew.records, strict=True))
-    return freed
+    gone_images = [images[step.id] for step in gone if step.kind == "image"]
+    gone_records = [cache[step.id] for step in gone if step.kind == "cache"]
+    left = inventory._replace(images=tuple(images.values()), cache=tuple(cache.values()))
+    shares = shares_of_records(left)
+    anew = free(left, gone_images, gone_records, shares)
+    freed.update((("image", i.id), n) for i, n in zip(gone_images, anew.images, strict=True))
+    freed.update((("cache", r.id), n) for r, n in zip(gone_records, anew.records, strict=True))
+    made = [replace(step, freed_bytes=freed[step.kind, step.id]) for step in gone]
+    return freed, slack_of(left, made, gone_images, anew.slack, shares.blobs)

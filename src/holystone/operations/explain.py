@@ -42,10 +42,10 @@ def explain(session: Session, policy: Policy, reference: str, kind: str | None =
     """
     inventory = look(session, policy, sizes=True)
     # Before a registry is asked: of what is not here it has nothing to say.
-    about = _with_those_on_it(inventory, _the_one(inventory, reference, kind))
+    about = _with_those_on_it(inventory, the_one(inventory, reference, kind))
     surveyed = survey(session, policy, sizes=True, layers=True, inventory=inventory, about=about)
     # It can have gone since.
-    found = _the_one(surveyed.inventory, reference, kind)
+    found = the_one(surveyed.inventory, reference, kind)
     return Explained(surveyed, found.kind, found.id)
 
 
@@ -59,7 +59,7 @@ def _with_those_on_it(inventory: Inventory, meant: Found) -> set[str]:
     return about
 
 
-def _the_one(inventory: Inventory, reference: str, kind: str | None) -> Found:
+def the_one(inventory: Inventory, reference: str, kind: str | None) -> Found:
     """The only object the reference means. Raises NotOne where it means none or several."""
     kinds = KINDS if kind is None else (kind,)
     found = find(inventory, reference, kinds)

@@ -57,6 +57,7 @@ class KnownImages:
         """Keep what was learned of the images that are still there."""
         if self.news or not self.present.issuperset(self.facts):
             self.memory.remember(self.key, self.news, self.present)
+            self.news = {}
 
     def learn(self, news: Mapping[str, ImageFacts], inventory: Inventory) -> None:
         """Keep new facts, for this run and, from its end on, for the next."""

@@ -14,7 +14,7 @@ from holystone.planner.names import familiar
 from holystone.planner.reference import InvalidReference
 from holystone.planner.usage import Lease
 from holystone.store.store import Store
-from holystone.store.use_log import engines
+from holystone.store.use_log import Known, engines
 
 _REFERENCE = "reference"
 """The kind under which the store keeps the uses of references."""
@@ -93,11 +93,11 @@ def _leased(names: Sequence[str], images: Sequence[str]) -> list[str]:
 
 def _unlike_known(store: Store, images: Sequence[str]) -> list[str]:
     """A note for each image never used here, if the name of another image ends like that."""
-    none: list[tuple[str, str]] = []
+    none: list[Known] = []
     known = {
         familiar(name)
-        for engine, _ in store.try_read(engines, none)
-        for name in store.recall_summaries(engine, _REFERENCE)
+        for engine in store.try_read(engines, none)
+        for name in store.recall_summaries(engine.key, _REFERENCE)
     }
     notes = []
     for text in images:

@@ -19,11 +19,13 @@ from holystone.engine.observe import Begun, Lists
 from holystone.engine.remove import Remover, look
 from holystone.engine.sight import Sight, disk
 from holystone.operations.known_images import KnownImages, keep_names
+from holystone.planner.builders import parted
 from holystone.planner.inventory import Disk, Inventory
 from holystone.planner.names import complete
 from holystone.planner.totals import Beside
 from holystone.planner.usage import Lease, Usage
 from holystone.planner.verdict import Step
+from holystone.store.hosts import identify
 from holystone.store.store import Store
 from holystone.usage import arrivals
 from holystone.usage.tracker import UsageTracker
@@ -119,18 +121,25 @@ class LiveHost:
             return self.observe(sizes=sizes)
         return self._known(inventory, first.asked_at, sizes=sizes)
 
+    def identified(self, inventory: Inventory) -> Inventory:
+        """The inventory with the UUID that the ledger gave its host."""
+        engine, where = inventory.engine, self.client.endpoint.url
+        host = identify(self.memory, engine, where, self.clock())
+        return inventory._replace(engine=engine._replace(host=host))
+
     def _known(self, inventory: Inventory, asked_at: float, *, sizes: bool) -> Inventory:
         """What was listed, with what is remembered of it and what inspections tell."""
+        inventory = self.identified(inventory)
         engine, store = inventory.engine, inventory.engine.store
         over_ssh = self.client.endpoint.scheme == "ssh"
         self.workers = self.client.width if over_ssh else _WORKERS[store]
         self.seen = Sight(inventory.disk.folder, inventory.disk.unseen, inventory.disk.images)
-        self.key = f"{engine.id}/{store}"
+        self.key = engine.key
         self.uses.begin(self.key)
         if self.memory.has_open(self.key):
             if inventory.partial:
                 return self.complete(sizes=sizes)
-            self.memory.settle_open(inventory, asked_at)
+            self.memory.settle_open(self._with_open_builders(inventory), asked_at)
         if inventory.partial:
             named = self._named(inventory)
             if named is None:
@@ -167,6 +176,15 @@ class LiveHost:
         if any(not image.tags for image in inventory.images):
             inventory = self._with_lists(inventory)
         return inventory
+
+    def _with_open_builders(self, inventory: Inventory) -> Inventory:
+        """The inventory with the builders that removals without a result are about."""
+        open_ones = {parted(each)[0] for each in self.memory.open_builder_records(self.key)}
+        if not open_ones:
+            return inventory
+        from holystone.engine.builders import with_builders
+
+        return with_builders(self.client, inventory, open_ones.__contains__)
 
     def _listed(self, *, sizes: bool, every: bool) -> tuple[Inventory, float]:
         """What the engine lists, and when it was asked for that, on this machine's clock."""
@@ -267,6 +285,14 @@ class LiveHost:
         self.listed = True
         return with_lists(self.client, inventory)
 
+    def ask_builders(self, inventory: Inventory, wanted: Callable[[str], bool]) -> Inventory:
+        """The inventory with its builders outside the engine; see ``Host.ask_builders``."""
+        from holystone.engine.builders import with_builders  # Few plans take it.
+
+        asked = with_builders(self.client, inventory, wanted)
+        self.remover.know_builders(asked.builders, self.now())
+        return asked
+
     def confirm(
         self, inventory: Inventory, image_ids: Sequence[str], *, anew: bool = False
     ) -> Inventory:
@@ -328,9 +354,13 @@ class LiveHost:
         """Carry out steps on build cache records; see ``Host.remove_cache``."""
         return self.remover.remove_cache(steps)
 
+    def remove_from_builder(self, steps: Sequence[Step]) -> list[Removal]:
+        """Carry out steps on the records of one builder; see ``Host.remove_from_builder``."""
+        return self.remover.remove_from_builder(steps)
+
     def look(self, steps: Sequence[Step], removals: Sequence[Removal]) -> list[Removal]:
         """The results of steps without an answer; see ``Host.look``."""
-        told = look(self.client.sibling(), steps, removals)
+        told = look(self.client.sibling(), steps, removals, self.remover.container_of)
         for step, removal in zip(steps, told, strict=True):
             self._note(step, removal)
         return told
@@ -355,8 +385,8 @@ class LiveHost:
         """Have these digests, by image ID, be kept as names of images that came back."""
         self.named = digests
 
-    def close(self) -> None:
-        """Let go of every connection, and keep what was learned of what is still there."""
+    def keep(self) -> None:
+        """Keep what was learned of what is still there."""
         # Before what is known of images that went is forgotten: of those that were used it stays.
         self.uses.keep()
         self.images.end()
@@ -364,6 +394,11 @@ class LiveHost:
         keep_names(self.memory, self.key, self.named, self.now())
         if self.ended != self.ended_before:
             self.memory.remember_ends(self.key, self.ended)
+            self.ended_before = dict(self.ended)
+
+    def close(self) -> None:
+        """Let go of every connection, and keep what was learned."""
+        self.keep()
         if self.touched.stream is not None:
             self.touched.stream.close()
         self.uses.history.close()

@@ -21,6 +21,8 @@ def live_session(
     state: str | None,
     environ: Mapping[str, str],
     warn: Callable[[str], None],
+    *,
+    hot: bool = False,
 ) -> Iterator[tuple[LiveHost, Store]]:
     """The host and the ledger; for ``begun`` see ``LiveHost``, for the rest ``connect``."""
     with ExitStack() as ends:
@@ -28,7 +30,12 @@ def live_session(
         ends.callback(ledger.close)
         if client.negotiate().podman:
             ends.callback(_recall_engine(client, ledger))
-        live = LiveHost(client, ledger, begun=begun)
+        if hot:
+            from holystone.operations.hot_host import HotHost  # Only a daemon needs it.
+
+            live: LiveHost = HotHost(client, ledger)
+        else:
+            live = LiveHost(client, ledger, begun=begun)
         ends.callback(live.close)
         yield live, ledger
 

@@ -1,6 +1,8 @@
 """A plan in a file: ``plan --out`` writes it, ``clean --plan`` carries out exactly that.
 
-Such a file is not trusted: each field is checked, and the error names the wrong field.
+Such a file is not trusted: each field is checked, and the error names the wrong field. Steps may be
+taken out of it. So each step has a checksum of its own, which binds it to this one plan: a step
+that was edited, or put in from elsewhere, is refused.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from holystone.planner.units import format_duration
 from holystone.planner.usage import Since, Usage
 from holystone.planner.verdict import KINDS, Plan
 
-_SCHEMA = 1
+_SCHEMA = 2
 _LARGEST_FILE = 100_000_000
 """Bytes of a file. A plan of 100,000 removals has a third of it."""
 _AGAIN = "Make a new one with holystone plan --out."
@@ -59,7 +61,7 @@ class SavedPlan:
     options: Mapping[str, Any] = field(default_factory=dict)
     """What was asked for beyond the level: fields of ``Wishes``."""
     freed_bytes: int = 0
-    """What the whole of it was to free."""
+    """What its steps were to free."""
     path: str = ""
     """The file it was read from."""
     max_age: float = 3600.0
@@ -146,9 +148,14 @@ def text_of(plan: SavedPlan) -> str:
         "since": plan.since,
         "engine": {"id": plan.engine_id, "store": plan.store, "name": plan.engine_name},
         "freed_bytes": plan.freed_bytes,
-        "steps": [step._asdict() for step in plan.steps],
     }
+    # A whole number stays one in every editor and in jq; 1750000000.0 does not.
+    told = json.loads(json.dumps(told), parse_float=_number)
     told["checksum"] = _checksum(told)
+    steps = [step._asdict() for step in plan.steps]
+    told["steps"] = json.loads(json.dumps(steps), parse_float=_number)
+    for step in told["steps"]:
+        step["checksum"] = _checksum(step, told["checksum"])
     return safe_json(json.dumps(told, indent=2)) + "\n"
 
 
@@ -157,15 +164,41 @@ def write(path: str, found: Survey, wishes: Wishes) -> None:
     writing.write(path, text_of(saved(found, wishes)))
 
 
-def _checksum(told: dict[str, Any]) -> str:
-    text = json.dumps(told, sort_keys=True, separators=(",", ":"))
-    return f"sha256:{sha256(text.encode()).hexdigest()}"
+def _number(text: str) -> float:
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+def _checksum(told: Mapping[str, Any], of_plan: str = "") -> str:
+    """Of a plan without its steps, or of a step of the plan with the checksum ``of_plan``."""
+    rest = {name: told[name] for name in told.keys() - {"checksum", "steps"}}
+    text = json.dumps(rest, sort_keys=True, separators=(",", ":"))
+    return f"sha256:{sha256(f'{of_plan}{text}'.encode()).hexdigest()}"
+
+
+def _refuse_edited(path: str, told: Mapping[str, Any]) -> None:
+    """Refuse a plan that was edited, but for steps that were taken out. Raises PlanFileError."""
+    whole = told["checksum"]
+    if whole != _checksum(told):
+        raise PlanFileError(
+            f"the plan {path} was edited after it was made: one of the fields beside its steps is "
+            f"another. Only steps can be taken out of a plan. {_AGAIN}"
+        )
+    for at, step in enumerate(told["steps"]):
+        if step.get("checksum") != _checksum(step, whole):
+            name = next(filter(None, (*step["names"], step["id"])), "")
+            raise PlanFileError(
+                f"the plan {path} was edited after it was made: steps[{at}] "
+                f"({safe(step['kind'])} {safe(name)}) was changed or added. Steps can be taken out "
+                f"of a plan, and nothing else can be edited. Nothing was removed. {_AGAIN}"
+            )
 
 
 def read(path: str, max_age: float = 3600.0) -> SavedPlan:
     """The plan in a file, not to be carried out when it is older than ``max_age`` seconds.
 
-    Raises PlanFileError where it is no plan, or was changed since it was written.
+    Steps may be missing that were in it when it was written. Raises PlanFileError where it is no
+    plan, or was edited otherwise.
     """
     try:
         content = read_regular(path, _LARGEST_FILE).decode("utf-8")
@@ -174,6 +207,7 @@ def read(path: str, max_age: float = 3600.0) -> SavedPlan:
             raise PlanFileError(f"{path} is no plan that can be carried out. {_AGAIN}")
         _refuse_other_versions(path, told)
         made = _saved_plan(Fields(told))
+        _refuse_edited(path, told)
     except OSError as error:
         raise PlanFileError(f"cannot read the plan {path}: {error.strerror}") from None
     except NotRegular as error:
@@ -186,8 +220,6 @@ def read(path: str, max_age: float = 3600.0) -> SavedPlan:
         raise PlanFileError(f"{path} is no plan: it is nested too deeply. {_AGAIN}") from None
     except ValueError:
         raise PlanFileError(f"{path} is no plan: it is not JSON. {_AGAIN}") from None
-    if told.pop("checksum") != _checksum(told):
-        raise PlanFileError(f"the plan {path} was edited after it was made. {_AGAIN}")
     return replace(made, path=path, max_age=max_age)
 
 
@@ -211,7 +243,7 @@ def _saved_plan(told: Fields) -> SavedPlan:
     level = told.text("level", LEVELS)
     taken_at = float(told.number("taken_at", _LAST_TIME))
     engine = Fields(told.any("engine", dict, "an object"), "engine.")
-    freed_bytes = told.whole("freed_bytes")
+    told.whole("freed_bytes")
     steps: dict[tuple[str, str], Agreed] = {}
     for name, step in told.list("steps"):
         if not isinstance(step, dict):
@@ -229,7 +261,8 @@ def _saved_plan(told: Fields) -> SavedPlan:
         engine.text("name", empty=True),
         tuple(steps.values()),
         _options(told, level),
-        freed_bytes,
+        # Steps may have been taken out.
+        sum(step.freed_bytes for step in steps.values()),
     )
 
 
@@ -256,6 +289,14 @@ def _step(step: Fields) -> Agreed:
     )
 
 
+def _words(told: Fields, name: str) -> tuple[str, ...]:
+    words = told.list(name)
+    for each, word in words:
+        if not isinstance(word, str) or not word.strip():
+            raise FieldError(each, f"{shown(word)} is not a text")
+    return tuple(word for _, word in words)
+
+
 _OPTIONS: Mapping[str, Callable[[Fields, str], Any]] = {
     "until_free": Fields.whole,
     "until_used": lambda told, name: told.number(name, 1.0),
@@ -265,6 +306,7 @@ _OPTIONS: Mapping[str, Callable[[Fields, str], Any]] = {
     "check_registry": Fields.flag,
     "min_age": lambda told, name: told.number(name, _LAST_TIME),
     "cache_budget": Fields.whole,
+    "only": _words,
 }
 """The options of ``plan`` that say what may go, and how each is read."""
 

@@ -77,7 +77,7 @@ def refresh(
     host, store, reach = session.host, session.ledger, reach_of(session)
     inventory = look(session, policy)
     engine = inventory.engine
-    key = f"{engine.id}/{engine.store}"
+    key = engine.key
     chosen = choose(inventory, host.usage(), policy.protect, references, missing=missing)
     entries = stand(reach.ask, chosen, engine.store, missing=missing)
     seconds, interrupted = 0.0, ""

@@ -25,6 +25,7 @@ from holystone.operations.known_images import keep_names
 from holystone.operations.live_host import LiveHost
 from holystone.operations.reach import reach_of
 from holystone.operations.watching import Watch, unwatched
+from holystone.planner.builders import records_of
 from holystone.planner.inventory import Image, Inventory
 from holystone.planner.lookup import SHORTEST_PREFIX, did_you_mean, find_images
 from holystone.planner.verdict import lost
@@ -39,6 +40,7 @@ _WHY_LOST = {
     "volume": "the data of a volume is nowhere else",
     "network": "create it again with docker network create, or by what made it",
     "cache": "the next build that needs it makes it again",
+    "builder": "the next build that needs it makes it again",
 }
 _NEVER_PUSHED = "no registry has it: it was built here and never pushed. Build it again"
 _STEP = "it was a build step of {}, which is whole without it"
@@ -108,7 +110,7 @@ def _inventory(session: Session) -> Inventory:
         return session.host.observe()
     client = session.host.client
     lists = Lists(client, sizes=False)
-    inventory = read_lists(lists, client.clock.now())
+    inventory = session.host.identified(read_lists(lists, client.clock.now()))
     session.ledger.settle_open(inventory, lists.begun)
     return inventory
 
@@ -119,8 +121,7 @@ def resolve(runs: Runs, inventory: Inventory, number: int | None) -> RunSummary:
     A repair pulls again what it removes: the latest is none of which every image is here. Raises
     RestoreError, and StoreError.
     """
-    engine = inventory.engine
-    key = f"{engine.id}/{engine.store}"
+    engine, key = inventory.engine, inventory.engine.key
     if number is None:
         return _latest(runs, key, inventory)
     run = runs.get(number)
@@ -189,6 +190,7 @@ def _concerns(inventory: Inventory, item: Entry) -> bool:
         "volume": {each.name for each in inventory.volumes},
         "network": {each.id for each in inventory.networks},
         "cache": {each.id for each in inventory.cache},
+        "builder": set(records_of(inventory)),
     }
     return removed.id not in ids[removed.kind]
 

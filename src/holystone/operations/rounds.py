@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 from typing import NamedTuple
 
-from holystone.engine.host import REMOVED
+from holystone.engine.host import REMOVED, SKIPPED
 from holystone.operations.execute import Key, Outcome
+from holystone.planner.bounds import Slack
 from holystone.planner.inventory import Disk, Inventory
 from holystone.planner.plan import containers_alone
 from holystone.planner.verdict import KINDS, Plan, Verdict
@@ -48,6 +50,14 @@ def left_after(done: Round) -> Inventory:
         images=tuple(i for i in was.images if ("image", i.id) not in gone),
         cache=tuple(r for r in was.cache if ("cache", r.id) not in gone),
         volumes=tuple(v for v in was.volumes if ("volume", v.name) not in gone),
+        builders=tuple(
+            each
+            if each.records is None
+            else each._replace(
+                records=tuple(r for r in each.records if ("builder", r.id) not in gone)
+            )
+            for each in was.builders
+        ),
         disk=done.disk,
     )
 
@@ -73,15 +83,16 @@ def disagrees(gained: int, freed: int) -> bool:
 
 
 def freed_for_certain(plan: Plan, outcome: Outcome, disk: Disk) -> int:
-    """The bytes that came free, to be kept: where the plan was estimated what the disk tells.
+    """The bytes that came free, to be kept: where they are an estimate what the disk tells.
 
     That is what the disk gained, within the bounds of what went. Others write to it too. Where it
     is not in sight it is the lower bound.
     """
-    if not plan.estimated:
+    slack = outcome.slack
+    if not slack.estimated:
         return outcome.freed_bytes
-    least = max(0, outcome.freed_bytes - (plan.freed_bytes - plan.at_least))
-    most = outcome.freed_bytes + plan.at_most - plan.freed_bytes
+    least = max(0, outcome.freed_bytes - slack.below)
+    most = outcome.freed_bytes + slack.above
     gained = gain(plan.disk, disk)
     return least if gained is None else max(least, min(gained, most))
 
@@ -112,7 +123,18 @@ def another(rounds: Sequence[Round], *, whole: bool) -> bool:
     if not whole:
         return True
     # A plan that falls short by its own account has taken all that may go.
-    return bool(last.outcome.removed and missed(last.plan, last.disk) and not last.plan.short_bytes)
+    if not missed(last.plan, last.disk) or last.plan.short_bytes:
+        return False
+    return bool(last.outcome.removed or spared(rounds[-1:]))
+
+
+def spared(rounds: Sequence[Round]) -> frozenset[str]:
+    """The IDs of the images that were to go and stayed: jobs took them since they were planned.
+
+    What a job took stays for the whole clean, so the next plan takes something else.
+    """
+    results = [told for each in rounds for told in each.outcome.results.items()]
+    return frozenset(i for (kind, i), told in results if kind == "image" and told.result == SKIPPED)
 
 
 def as_one(rounds: Sequence[Round]) -> tuple[Plan, Outcome]:
@@ -155,4 +177,5 @@ def as_one(rounds: Sequence[Round]) -> tuple[Plan, Outcome]:
         freed_bytes=sum(each.outcome.freed_bytes for each in rounds),
         seconds=sum(each.outcome.seconds for each in rounds),
         interrupted=rounds[-1].outcome.interrupted,
+        slack=reduce(Slack.plus, (each.outcome.slack for each in rounds)),
     )

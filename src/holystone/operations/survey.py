@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from holystone.engine.host import Host
 from holystone.operations.connect import Session, wanted
-from holystone.operations.errors import RequestError, TargetUnseen
+from holystone.operations.errors import NotThere, RequestError, TargetUnseen
 from holystone.outside.text import safe
 from holystone.planner.inventory import Inventory
 from holystone.planner.plan import plan
 from holystone.planner.policy import Policy
 from holystone.planner.units import format_size
-from holystone.planner.usage import Usage
+from holystone.planner.usage import Lease, Usage
 from holystone.planner.verdict import Plan
 
 
@@ -39,6 +39,7 @@ def survey(
     whole: bool = True,
     inventory: Inventory | None = None,
     about: Collection[str] | None = None,
+    spared: Collection[str] = (),
 ) -> Survey:
     """Observe a host, unless ``inventory`` is that already, and plan for it. Removes nothing.
 
@@ -49,26 +50,33 @@ def survey(
     of every image. Without ``whole`` images with a tag are listed only where the plan may take
     some, or needs their layers to count its bytes. Registries are asked about the images that would
     go if they could come back; without a target about no others than those in ``about``, where that
-    is given.
+    is given. Images in ``spared`` stay, as if jobs had leases on them. Both are IDs.
 
-    Raises EngineError, and RequestError or TargetUnseen for a target that cannot be.
+    Raises EngineError, RequestError or TargetUnseen for a target that cannot be, and NotThere for a
+    name in ``policy.only`` that means nothing here.
     """
     host, began = session.host, session.asked or time.time()
     if inventory is None:
         inventory = look(session, policy, sizes=sizes, whole=whole)
     _check_target(inventory, policy)
+    check_selection(inventory, policy)
     pressed = policy.target is not None
     weighed = pressed or layers
     inventory = _prepared(host, inventory, policy, layers=layers, weigh=weighed)
+    leases = [Lease(each, until=inventory.taken_at + 1) for each in spared]
     asked: set[str] = set()
     while True:
         usage = host.usage(demand=pressed or layers)
+        usage = usage._replace(leases=(*usage.leases, *leases))
         made = plan(inventory, usage, policy, inventory.taken_at)
         to_ask = {each for each in made.unconfirmed if pressed or about is None or each in about}
         if not weighed and (made.unconfirmed or _needs_images(made, inventory)):
             weighed = True
             if inventory.partial:
+                builders, notes = inventory.builders, inventory.notes
                 inventory = session.complete(sizes=wanted(policy, sizes=sizes).sizes)
+                told = [note for note in notes if note.problem == "builder"]
+                inventory = inventory._replace(builders=builders, notes=(*inventory.notes, *told))
                 inventory = _prepared(host, inventory, policy, layers=layers, weigh=True)
                 continue
             inventory = host.weigh(inventory)
@@ -79,11 +87,40 @@ def survey(
             inventory = host.confirm(inventory, [i for i in made.unconfirmed if i in to_ask])
 
 
+def check_selection(inventory: Inventory, policy: Policy) -> None:
+    """Raise NotThere where a name that is to be selected means nothing on this host."""
+    if policy.only is None:
+        return
+    from holystone.planner.lookup import did_you_mean, names_of
+    from holystone.planner.selection import meant
+
+    for each in policy.only:
+        # A kind of which nothing is here has nothing that could go.
+        if each.text and not meant(inventory, each):
+            near = safe(did_you_mean(names_of(inventory), each.text))
+            raise NotThere(
+                f"--only: nothing on this host is called {each.text!r}.{near} "
+                f"`holystone plan --all` lists everything.{_unasked(inventory)}"
+            )
+
+
+def _unasked(inventory: Inventory) -> str:
+    """Which builders could not be asked, and so may have what was named; empty for none."""
+    notes = [note for note in inventory.notes if note.problem == "builder"]
+    return "".join(
+        f" Builder {safe(note.name)} cannot be asked what it keeps: {safe(note.said)}."
+        for note in notes
+    )
+
+
 def look(session: Session, policy: Policy, *, sizes: bool = False, whole: bool = True) -> Inventory:
     """What is on a host, as far as a plan with this policy takes it. Raises EngineError."""
     asked = wanted(policy, sizes=sizes, whole=whole)
     session.asked = 0.0
-    return session.observe(sizes=asked.sizes, every=asked.every)
+    inventory = session.observe(sizes=asked.sizes, every=asked.every)
+    if not (policy.takes.builders and policy.builders.any):
+        return inventory
+    return session.host.ask_builders(inventory, lambda name: policy.builders.of(name) is not None)
 
 
 def _prepared(

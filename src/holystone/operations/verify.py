@@ -11,16 +11,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from holystone.operations.connect import Session
-from holystone.operations.errors import OperationError
 from holystone.operations.live_host import LiveHost
+from holystone.operations.meant import objects_meant
 from holystone.operations.mending import Mended, mend
 from holystone.operations.reach import reach_of
 from holystone.operations.repair import groups, name_of, plan_of, prepare, users_of
 from holystone.operations.verifier import DAMAGED, OK, Entry, Subject, Watcher, batches
 from holystone.operations.watching import Unwatched
-from holystone.outside.text import safe
-from holystone.planner.inventory import Image, Inventory
-from holystone.planner.lookup import did_you_mean, find_images
+from holystone.planner.inventory import Inventory
 from holystone.store.lock import HostLock
 
 
@@ -68,7 +66,9 @@ def verify(
     lock: AbstractContextManager[object] = nullcontext()
     if repair:
         ledger = session.ledger
-        lock = HostLock(ledger.folder, work.key, ledger.warn).acquire("verify --repair", job=job)
+        lock = HostLock(ledger.folder, inventory.engine.lock, ledger.warn).acquire(
+            "verify --repair", job=job
+        )
     with lock:
         chosen = _chosen(inventory, references)
         subjects = work.reach.subjects(inventory.images)
@@ -92,7 +92,7 @@ class _Verifying:
         self.host = session.host
         self.reach = reach_of(session)
         self.store = inventory.engine.store
-        self.key = f"{inventory.engine.id}/{self.store}"
+        self.key = inventory.engine.key
         self.progress = progress
         self.bytes_read = 0
 
@@ -137,26 +137,10 @@ class _Verifying:
         return mended
 
 
-def images_meant(images: Sequence[Image], names: Sequence[str]) -> set[str]:
-    """The IDs of the images that any of these names means.
-
-    Raises OperationError for a name that means none, with those that are close.
-    """
-    meant: set[str] = set()
-    for text in names:
-        found = find_images(images, text)
-        if not found:
-            near = safe(did_you_mean((tag for image in images for tag in image.tags), text))
-            said = f"there is no image {text!r}.{near} `holystone images` lists them."
-            raise OperationError(said)
-        meant |= {image.id for image in found}
-    return meant
-
-
 def _chosen(inventory: Inventory, references: Sequence[str]) -> Collection[str]:
     """The IDs of the images asked for: all that are not merely a step of a build, by default."""
     if references:
-        return images_meant(inventory.images, references)
+        return objects_meant(inventory, "image", references)
     # A step of a build is whole where the image above it is.
     parents = {image.parent for image in inventory.images}
     return {i.id for i in inventory.images if i.tags or i.digests or i.id not in parents}

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 from holystone.config.load import Configuration, load
 from holystone.operations.errors import RequestError
-from holystone.planner.policy import LEVELS, Grace, Mark, Policy
+from holystone.planner.policy import LEVELS, Grace, Mark, Policy, Term
+from holystone.planner.verdict import KINDS
+
+_PLURALS = {"caches": "cache", **{f"{kind}s": kind for kind in KINDS if kind != "cache"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Wishes:
     """``deep``: also images that no registry can give back."""
     volumes: str | None = None
     """``deep``: unused volumes too, the ``anonymous`` or the ``named`` ones as well."""
+    only: tuple[str, ...] | None = None
+    """Only objects of these kinds or with these names may go: kinds, names and patterns."""
 
     def policy(self, configuration: Configuration) -> Policy:
         """The owner's policy with these wishes. Raises RequestError where they contradict."""
@@ -59,6 +64,8 @@ class Wishes:
             policy = policy._replace(volumes=volumes, takes=policy.takes._replace(volumes=True))
         if self.check_registry is not None:
             policy = policy._replace(check_registry=self.check_registry)
+        if self.only is not None:
+            policy = policy._replace(only=tuple(map(term, self.only)))
         return policy._replace(include_local=self.include_local)
 
     def _contradiction(self) -> str:
@@ -73,6 +80,12 @@ class Wishes:
         if sum(targets) > 1:
             return "--until-free, --until-used and --watermarks: give only one of them"
         return ""
+
+
+def term(word: str) -> Term:
+    """The term that a word means: a kind, also in the plural, or else a name or pattern."""
+    kind = _PLURALS.get(word, word)
+    return Term(kind=kind) if kind in KINDS else Term(text=word)
 
 
 def policy_for(

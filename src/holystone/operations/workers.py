@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 
 from holystone.engine.errors import EngineError
 from holystone.engine.host import FAILED, GONE, UNKNOWN, Removal
+from holystone.engine.host import NOT_TRIED as UNTRIED
 from holystone.planner.verdict import Step
 
 Job = Sequence[Step]
@@ -177,7 +178,7 @@ class Crew(_Pool[Job]):
         while untried:
             job = untried[-1]
             try:
-                self._settle(job, [Removal(FAILED, f"{NOT_TRIED}: {self.stopped}")] * len(job))
+                self._settle(job, [Removal(UNTRIED, f"{NOT_TRIED}: {self.stopped}")] * len(job))
                 untried.pop()
             except KeyboardInterrupt:
                 # Else the run would be recorded as killed.

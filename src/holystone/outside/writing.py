@@ -115,7 +115,9 @@ def refuse(path: str) -> None:
     except FileNotFoundError:
         return
     if stat.S_ISLNK(there):
-        raise Refused(errno.ELOOP, "it is a symbolic link, which is not followed. Name the file")
+        raise Refused(
+            errno.ELOOP, "it is a symbolic link, which is not followed; name the file itself"
+        )
     if stat.S_ISDIR(there):
         raise Refused(errno.EISDIR, "it is a folder")
     if not stat.S_ISREG(there):

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable
 from holystone.planner.demand import SPEED, USUAL_GAP
 from holystone.planner.inventory import CacheRecord, Inventory
 from holystone.planner.policy import Policy
+from holystone.planner.protection import Protection
 from holystone.planner.ranking import Prospects
 from holystone.planner.rules import Ruling, too_young
 from holystone.planner.usage import SAME_USE, age_of
-from holystone.planner.verdict import Reason, Rule
+from holystone.planner.verdict import Fact, Reason, Rule
 
 
 def of_base_image(record: CacheRecord) -> bool:
@@ -39,16 +40,22 @@ class CacheJudgement:
         policy: Policy,
         now: float,
         shared: Callable[[CacheRecord], bool],
+        protection: Protection,
+        builder: str = "",
     ) -> None:
         """Let go what the level takes. ``shared``: whether an image that stays holds the layer.
 
         Such a record is kept and does not count: removing it frees no byte while the image is
-        there, and the next build would have to make it again.
+        there, and the next build would have to make it again. ``builder`` is the name of the
+        builder outside the engine whose records these are; empty for the engine's own.
         """
+        self.kind = "builder" if builder else "cache"
+        self._facts: dict[str, Fact] = {"builder": builder} if builder else {}
         self.policy = policy
+        self.protection = protection
         self.now = now
         self.budget = policy.cache.budget(inventory.disk.total_bytes)
-        copies = inventory.engine.store == "containerd"
+        copies = inventory.engine.store == "containerd" and not builder
 
         def held(record: CacheRecord) -> bool:
             return shared(record) and (not copies or of_base_image(record))
@@ -108,6 +115,8 @@ class CacheJudgement:
             return Reason(Rule.IN_USE, {"build": True})
         if self.policy.cache.keep_mounts and record.type == "exec.cachemount":
             return Reason(Rule.PROTECTED, {"cache_mounts": True})
+        if left_out := self.protection.left_out((self.kind, record.id)):
+            return left_out
         return too_young(record.sign, record.latest or None, self.policy.grace.other, self.now)
 
     def _spares(self, record: CacheRecord) -> Reason | None:
@@ -127,19 +136,22 @@ class CacheJudgement:
         if self.policy.takes.build_cache == "all":
             return Reason(Rule.UNUSED, {"idle": idle, "sign": record.sign})
         if self.total > self.budget or not self.budget:
-            facts = {"total": self.total, "budget": self.budget}
+            facts = {"total": self.total, "budget": self.budget, **self._facts}
             return Reason(Rule.OVER_BUDGET, {"idle": idle, "sign": record.sign, **facts})
         limit = self.policy.cache.unused_for
         return Reason(Rule.IDLE, {"idle": idle, "unused_for": limit}) if idle > limit else None
 
     def _staying(self, record: CacheRecord) -> Reason:
+        if left_out := self.protection.left_out((self.kind, record.id)):
+            return self.stays(record) or left_out
         if children := self._children[record.id]:
             return Reason(Rule.NEEDED, {"children": children})
         if spared := self._spares(record):
             return spared
         if self.policy.takes.build_cache == "none":
             return Reason(Rule.LEVEL, {"level": self.policy.level})
-        return Reason(Rule.WITHIN_BUDGET, {"total": self.total, "budget": self.budget})
+        facts = {"total": self.total, "budget": self.budget, **self._facts}
+        return Reason(Rule.WITHIN_BUDGET, facts)
 
 
 REMADE = 4.0

@@ -86,6 +86,13 @@ class ContainerJudgement:
         return keep(Rule.STOPPED_GROUP)
 
     def _by_itself(self, container: Container) -> Ruling | None:
+        """The ruling on a container that is in use, protected or not selected, else None."""
+        if held := self._held(container):
+            return held
+        left_out = self.protection.left_out(("container", container.id))
+        return (False, (left_out,)) if left_out else None
+
+    def _held(self, container: Container) -> Ruling | None:
         """The ruling on a container that is in use or protected, else None."""
         if not container.idle:
             return keep(Rule.IN_USE, state=container.state)

@@ -52,7 +52,7 @@ class Judgement:
         self.protection = protection
         self.now = now
         self.store = inventory.engine.store
-        self.gives_up_local = policy.include_local and policy.level == "deep"
+        self.gives_up_local = policy.include_local and (policy.level == "deep" or policy.named)
         self.by_digest: dict[str, DigestNames] = {
             image.id: digest_names(image, self.store) for image in inventory.images if image.digests
         }
@@ -161,6 +161,8 @@ class Judgement:
         came, last = self._arrival(image)[1], sign(image, self.usage)[1]
         if protected := self.protection.of_image(image, came, last, lost=lost):
             return False, (protected, *named)
+        if left_out := self.protection.left_out(("image", image.id)):
+            return False, (left_out, *named)
         return self._judge_named(image, name, doubt) if name else self._judge_untagged(image)
 
     def _judge_untagged(self, image: Image) -> Ruling:

@@ -209,6 +209,22 @@ class CacheRecord(NamedTuple):
         return "made" if self.last_used is None else "last used"
 
 
+class Builder(NamedTuple):
+    """A builder outside the engine: BuildKit in a container, with a volume for what it keeps."""
+
+    name: str
+    """Of its node, as in the names of its container and volume: ``x0`` for ``buildx_buildkit_x0``.
+    """
+    volume: str
+    container: str = ""
+    """The ID of its container; empty where there is none."""
+    records: tuple[CacheRecord, ...] | None = None
+    """What BuildKit says it keeps; None where it was not asked, or did not answer. Their IDs, and
+    those of their parents, begin with the name of the builder: ``x0/ysb5kx…``."""
+    problem: str = ""
+    """Why ``records`` cannot be told, in words; empty where they are, or were not asked for."""
+
+
 class Disk(NamedTuple):
     """The file system under the engine's data; unknown (None) where that is not in sight.
 
@@ -233,7 +249,7 @@ class Engine(NamedTuple):
     """Which engine answered."""
 
     id: str
-    """The engine's own identity, to tell one host's memory from another's."""
+    """The engine's own identity; machines that were made from one template share it."""
     name: str
     version: str
     api_version: str
@@ -242,13 +258,25 @@ class Engine(NamedTuple):
     """``classic`` (graph drivers), ``containerd`` (image store) or ``podman``."""
     root: str = ""
     """The engine's data folder, as the engine names it."""
+    host: str = ""
+    """The UUID that the ledger gave its host; empty where it gave none."""
+
+    @property
+    def key(self) -> str:
+        """By what the ledger keeps what it knows of this engine: its host and its image store."""
+        return f"{self.host or self.id}/{self.store}"
+
+    @property
+    def lock(self) -> str:
+        """What the lock of its host is named after. A lock must not depend on the ledger."""
+        return f"{self.id}/{self.name}/{self.store}"
 
 
 class Note(NamedTuple):
     """Something the engine did not tell, or told in a way that makes no sense."""
 
     problem: str
-    """``layers inspection entry usage``; ``present.notes`` puts it into words."""
+    """``layers inspection entry usage builder``; ``present.notes`` puts it into words."""
     kind: str
     """The kind of the object it is about, as in ``decision.KINDS``."""
     id: str = ""
@@ -274,6 +302,8 @@ class Inventory(NamedTuple):
     image_count: int | None = None
     """How many images the engine counts in all, where ``partial``; on the containerd store how many
     names of images. None where it does not say."""
+    builders: tuple[Builder, ...] = ()
+    """The builders outside the engine that were asked for; see ``Host.ask_builders``."""
 
 
 def chain_ids(diff_ids: Sequence[str]) -> list[str]:

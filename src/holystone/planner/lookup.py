@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
+from holystone.planner.builders import parted, records_of
 from holystone.planner.glob import has_marks, of_text
 from holystone.planner.inventory import Image, Inventory
 from holystone.planner.names import repository
@@ -56,13 +57,14 @@ def find(inventory: Inventory, text: str, kinds: Collection[str] = KINDS) -> lis
                 covered += map(_image, meant_in_part(inventory.images, text))
             continue
         # BuildKit's IDs are base 36, not hexadecimal.
-        short = text if kind == "cache" and len(text) >= SHORTEST_PREFIX else _prefix(text)
+        of_buildkit = kind in ("cache", "builder") and len(text) >= SHORTEST_PREFIX
+        short = text if of_buildkit else _prefix(text)
         for found, names, whole in _objects(inventory, kind):
             if text in names:
                 exact.append(found)
             elif short and whole.startswith(short):
                 loose.append(found)
-            elif pattern and kind != "cache" and any(map(pattern.matches, found.names)):
+            elif pattern and kind != "cache" and any(map(pattern.matches, _called(found))):
                 covered.append(found)
     return exact or loose or covered
 
@@ -75,12 +77,23 @@ def _objects(inventory: Inventory, kind: str) -> Iterator[tuple[Found, tuple[str
     elif kind == "cache":
         for r in inventory.cache:
             yield Found(kind, r.id, (r.description,)), (r.id,), r.id
+    elif kind == "builder":
+        for r in records_of(inventory).values():
+            builder, own_id = parted(r.id)
+            found = Found(kind, r.id, (r.description,))
+            # A builder's name means all that it keeps.
+            yield found, (r.id, own_id, builder), own_id
     elif kind == "volume":
         for v in inventory.volumes:
             yield Found(kind, v.name, (v.name,)), (v.name,), v.name if v.anonymous else ""
     elif kind == "network":
         for n in inventory.networks:
             yield Found(kind, n.id, (n.name,)), (n.id, n.name), n.id
+
+
+def _called(found: Found) -> tuple[str, ...]:
+    """What a pattern is held against: of a builder's record the ID, which begins with its name."""
+    return (found.id,) if found.kind == "builder" else found.names
 
 
 def _image(image: Image) -> Found:

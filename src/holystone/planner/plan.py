@@ -12,6 +12,8 @@ from dataclasses import replace
 
 from holystone.planner.bounds import Slack, container_slack, slack_of, volume_slack
 from holystone.planner.build_cache import CacheJudgement
+from holystone.planner.builder_rules import judge_builders, steps_of
+from holystone.planner.builders import records_of
 from holystone.planner.container_groups import removals
 from holystone.planner.container_rules import ContainerJudgement
 from holystone.planner.eviction import Relief
@@ -24,6 +26,7 @@ from holystone.planner.rules import Judge, Ruling, Users
 from holystone.planner.sizes import free
 from holystone.planner.usage import Key, Usage
 from holystone.planner.verdict import Plan, Step, Verdict
+from holystone.planner.volume_budgets import within_budgets
 
 
 def plan(inventory: Inventory, usage: Usage, policy: Policy, now: float) -> Plan:
@@ -41,19 +44,25 @@ def plan(inventory: Inventory, usage: Usage, policy: Policy, now: float) -> Plan
     account = LayerHolders(inventory.images, shares.layers)
     for image in images.going:
         account.give_up_image(image)
-    cache = CacheJudgement(inventory, policy, now, account.shared)
+    cache = CacheJudgement(inventory, policy, now, account.shared, protection)
+    builders = judge_builders(inventory, policy, now, protection)
     judge = Judge(usage, policy, protection, now)
     users = _users(staying, going, lambda container: container.volumes)
     rulings: dict[Key, Ruling] = {("container", i): told for i, told in containers.rulings.items()}
+    rulings |= builders.rulings
     rulings.update((("volume", v.name), judge.volume(v, users(v.name))) for v in inventory.volumes)
-    users = _users(staying, going, lambda container: container.networks)
+    rulings |= within_budgets(
+        inventory.volumes, policy, rulings, lambda v: judge.unused_volume(v, users(v.name))
+    )
+    networked = _users(staying, going, lambda container: container.networks)
     rulings.update(
-        (("network", n.id), judge.network(n, users(n.name, n.id, n.id[:12])))
+        (("network", n.id), judge.network(n, networked(n.name, n.id, n.id[:12])))
         for n in inventory.networks
     )
     least_free = _least_free(inventory, policy)
     if least_free is not None and inventory.disk.free_bytes is not None:
-        level = assemble(inventory, policy, rulings, images.going, cache.order, shares)
+        cut = [*cache.order, *builders.order]
+        level = assemble(inventory, policy, rulings, images.going, cut, shares)
         certain = level.freed_bytes - _unmeasured(inventory, rulings)
         needed = least_free - inventory.disk.free_bytes - certain
         if needed > 0:
@@ -62,7 +71,8 @@ def plan(inventory: Inventory, usage: Usage, policy: Policy, now: float) -> Plan
     cache.rule_rest()
     rulings.update((("image", i), ruling) for i, ruling in images.rulings.items())
     rulings.update((("cache", r), ruling) for r, ruling in cache.rulings.items())
-    made = assemble(inventory, policy, rulings, images.going, cache.order, shares)
+    cut = [*cache.order, *builders.order]
+    made = assemble(inventory, policy, rulings, images.going, cut, shares)
     return replace(made, unconfirmed=tuple(images.unconfirmed), target_free=least_free)
 
 
@@ -93,12 +103,14 @@ def assemble(
     """The plan that carries out these rulings; an object without one gets no verdict.
 
     ``going`` are the images that go, children before parents, ``cut`` the IDs of the build cache
-    records that go, leaves first; ``shares`` see ``free``.
+    records that go, leaves first, those of builders with them; ``shares`` see ``free``.
     """
     gone = {key for key, (goes, _) in rulings.items() if goes}
     shares = shares or shares_of_records(inventory)
     records = {record.id: record for record in inventory.cache}
-    freed = free(inventory, going, [records[record_id] for record_id in cut], shares)
+    of_builders = records_of(inventory)
+    own, others = ([i for i in cut if i in each] for each in (records, of_builders))
+    freed = free(inventory, going, [records[record_id] for record_id in own], shares)
     leaving = [c for c in inventory.containers if ("container", c.id) in gone]
     children: defaultdict[str, list[str]] = defaultdict(list)
     for image in going:
@@ -111,7 +123,8 @@ def assemble(
         Step("image", i.id, i.tags + i.digests or (i.id,), size, tuple(children.get(i.id, ())))
         for i, size in zip(going, freed.images, strict=True)
     ]
-    steps += [Step("cache", r, (r,), size) for r, size in zip(cut, freed.records, strict=True)]
+    steps += [Step("cache", r, (r,), size) for r, size in zip(own, freed.records, strict=True)]
+    steps += steps_of(inventory, others)
     steps += [
         Step("volume", v.name, (v.name,), v.size or 0)
         for v in inventory.volumes
@@ -144,6 +157,7 @@ def assemble(
         notes=inventory.notes,
         partial=inventory.partial,
         image_count=inventory.image_count,
+        only=None if policy.only is None else tuple(map(str, policy.only)),
     )
 
 
@@ -175,6 +189,7 @@ def _objects(inventory: Inventory) -> Iterable[tuple[Key, tuple[str, ...]]]:
     yield from ((("container", c.id), (c.name,)) for c in inventory.containers)
     yield from ((("image", i.id), i.tags or i.digests) for i in inventory.images)
     yield from ((("cache", r.id), (r.description,)) for r in inventory.cache)
+    yield from ((("builder", i), (r.description,)) for i, r in records_of(inventory).items())
     yield from ((("volume", v.name), (v.name,)) for v in inventory.volumes)
     yield from ((("network", n.id), (n.name,)) for n in inventory.networks)
 

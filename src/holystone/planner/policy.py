@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from holystone.planner.glob import of_text
 from holystone.planner.inventory import Disk
 from holystone.planner.units import Window
 
@@ -29,6 +30,8 @@ class Takes(NamedTuple):
     networks: bool = False
     volumes: bool = False
     """Those that ``VolumeRules`` lets go."""
+    builders: bool = False
+    """What builders outside the engine keep beyond the budgets of ``BuilderRules``."""
     everything: bool = False
     """Also objects made to be used again: containers that tools keep, containers with a restart
     policy, networks made by hand."""
@@ -36,9 +39,16 @@ class Takes(NamedTuple):
 
 TAKES: Mapping[str, Takes] = {
     "routine": Takes(),
-    "weekly": Takes(stopped_groups=True, tagged="retention", networks=True, volumes=True),
+    "weekly": Takes(
+        stopped_groups=True, tagged="retention", networks=True, volumes=True, builders=True
+    ),
     "deep": Takes(
-        stopped_groups=True, tagged="all", build_cache="all", networks=True, everything=True
+        stopped_groups=True,
+        tagged="all",
+        build_cache="all",
+        networks=True,
+        builders=True,
+        everything=True,
     ),
 }
 """What each level takes unless the owner says otherwise."""
@@ -160,6 +170,18 @@ class ContainerRules(NamedTuple):
     """Rows of ``planner.kept_containers`` that do not count."""
 
 
+class Budget(NamedTuple):
+    """So many bytes for what a name matches."""
+
+    pattern: str
+    """With ``*`` and ``?``."""
+    size: int
+
+    def covers(self, name: str) -> bool:
+        """Whether the pattern matches this name."""
+        return of_text(self.pattern).matches(name)
+
+
 class VolumeRules(NamedTuple):
     """Which unused volumes go at a level that takes volumes: they can hold data."""
 
@@ -168,6 +190,28 @@ class VolumeRules(NamedTuple):
     names: tuple[str, ...] = ()
     """Patterns with ``*`` and ``?``."""
     unused_for: float = 0.0
+    budgets: tuple[Budget, ...] = ()
+    """Bytes for the volumes of such a name together. The first that matches a name counts; beyond
+    it the least recently used go, named or not, unless ``remove`` is ``never``."""
+
+
+class BuilderRules(NamedTuple):
+    """How much builders outside the engine may keep. One without a budget is left alone."""
+
+    budget: int | None = None
+    """Bytes for each builder that none of ``budgets`` matches; None: it is left alone."""
+    budgets: tuple[Budget, ...] = ()
+    """Bytes for each builder by its name; the first that matches counts."""
+
+    @property
+    def any(self) -> bool:
+        """Whether any builder may have a budget."""
+        return self.budget is not None or bool(self.budgets)
+
+    def of(self, builder: str) -> int | None:
+        """The budget of a builder in bytes; None where it has none."""
+        matching = (each.size for each in self.budgets if each.covers(builder))
+        return next(matching, self.budget)
 
 
 class Mark(NamedTuple):
@@ -225,6 +269,18 @@ class Refreshing(NamedTuple):
     window: Window | None = None
 
 
+class Term(NamedTuple):
+    """One word of a selection. One of both is empty, but in a term that names one object."""
+
+    kind: str = ""
+    """All objects of this kind; with ``text`` the one of this kind with exactly that ID."""
+    text: str = ""
+    """What ``planner.lookup.find`` takes: a name, a pattern, the end of a name, an ID."""
+
+    def __str__(self) -> str:
+        return self.text or self.kind
+
+
 class Policy(NamedTuple):
     """Everything a plan needs to know of the owner's wishes."""
 
@@ -241,6 +297,7 @@ class Policy(NamedTuple):
     these that matches it, if there is one, as well."""
     containers: ContainerRules = ContainerRules()
     volumes: VolumeRules = VolumeRules()
+    builders: BuilderRules = BuilderRules()
     networks_unused_for: float = 0.0
     networks_by_hand: bool = False
     """Whether a level that takes networks also takes those that no tool made."""
@@ -264,3 +321,7 @@ class Policy(NamedTuple):
     the disk is free: ``--until-free``, ``--until-used``."""
     only_when_high: bool = False
     """Whether the target counts only where the disk is above its high watermark."""
+    only: tuple[Term, ...] | None = None
+    """Where set, only what one of these terms means may go; everything else stays."""
+    named: bool = False
+    """Whether each object of ``only`` was named to be removed: then the level does not count."""

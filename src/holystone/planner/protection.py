@@ -1,4 +1,7 @@
-"""Objects that never go, at any level: the owner's protection, leases, ``pruneFilters``."""
+"""Objects that never go, at any level: the owner's protection, leases, ``pruneFilters``.
+
+And those that do not go this time, since a selection leaves them out.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from holystone.planner.names import digests_by_repository, tags_by_repository
 from holystone.planner.patterns import Labels, References, decided, references
 from holystone.planner.policy import Policy, Protect, Retention
 from holystone.planner.reference import HUB, parsed_or_none
-from holystone.planner.usage import Lease, Usage, age_of
+from holystone.planner.usage import Key, Lease, Usage, age_of
 from holystone.planner.verdict import Fact, Reason, Rule
 
 _SHORTEST_ID = 12
@@ -33,6 +36,11 @@ class Protection:
         self.leases = tuple(lease for lease in usage.leases if lease.until > now)
         self.leases_unread = usage.leases_unread
         self.now = now
+        self._selected = None
+        if policy.only is not None:
+            from holystone.planner.selection import selected  # Few plans take it.
+
+            self._selected = selected(inventory, policy.only)
         count = self.protect.newest
         by_repository = tags_by_repository(inventory.images) if count else {}
         self.newest = {tag for tags in by_repository.values() for tag in tags[:count]}
@@ -41,6 +49,12 @@ class Protection:
         leased = bool(self.leases) or self.leases_unread
         self.any = leased or bool(filters) or self.protect != Protect()
         """Whether there is anything that could protect an image."""
+
+    def left_out(self, key: Key) -> Reason | None:
+        """Why an object stays that is not among those selected, or None."""
+        if self._selected is None or key in self._selected:
+            return None
+        return Reason(Rule.NOT_SELECTED)
 
     def of_labels(self, labels: Mapping[str, str]) -> Reason | None:
         """Why an object with these labels stays, or None."""

@@ -63,7 +63,7 @@ class Judge(NamedTuple):
     def volume(self, volume: Volume, users: Users) -> Ruling:
         """Volumes can hold data: those go that the level takes and the owner names."""
         rules, level = self.policy.volumes, self.policy.level
-        if held := self._held(volume.labels, users):
+        if held := self._held(("volume", volume.name), volume.labels, users):
             return held
         if not self.policy.takes.volumes or rules.remove == "never":
             return keep(Rule.LEVEL, level=level, anonymous=volume.anonymous)
@@ -72,12 +72,16 @@ class Judge(NamedTuple):
             return keep(Rule.NAMED, level=level)
         return self._unused(("volume", volume.name), volume.created, users, rules.unused_for)
 
+    def unused_volume(self, volume: Volume, users: Users) -> Ruling:
+        """Whether a volume may go that no rule but a budget lets go, and how long it is unused."""
+        return self._unused(("volume", volume.name), volume.created, users, 0.0)
+
     def network(self, network: Network, users: Users) -> Ruling:
         """Networks cost no disk space; the engine has only so many subnets to give."""
         policy = self.policy
         if network.builtin:
             return keep(Rule.BUILTIN)
-        if held := self._held(network.labels, users):
+        if held := self._held(("network", network.id), network.labels, users):
             return held
         if not policy.takes.networks:
             return keep(Rule.LEVEL, level=policy.level)
@@ -86,15 +90,15 @@ class Judge(NamedTuple):
         key = ("network", network.id)
         return self._unused(key, network.created, users, policy.networks_unused_for)
 
-    def _held(self, labels: Mapping[str, str], users: Users) -> Ruling | None:
+    def _held(self, key: Key, labels: Mapping[str, str], users: Users) -> Ruling | None:
         if users.staying:
             return keep(Rule.IN_USE, containers=len(users.staying), container=min(users.staying))
-        protected = self.protection.of_labels(labels)
-        return (False, (protected,)) if protected else None
+        stays = self.protection.of_labels(labels) or self.protection.left_out(key)
+        return (False, (stays,)) if stays else None
 
     def _unused(self, key: Key, created: float, users: Users, least: float) -> Ruling:
         """The ruling on what may go unless it was in use a moment ago."""
-        if users.going:
+        if users.going and not self.policy.named:
             return keep(Rule.RELEASED, container=min(users.going))
         used = self.usage.last_used.get(key, 0.0)
         sign, since = ("last used", used) if used > created else ("made", created or None)

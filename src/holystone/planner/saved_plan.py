@@ -6,12 +6,15 @@ too: in use, leased, protected, or held by an object outside the plan.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from holystone.planner.builders import records_of
 from holystone.planner.container_rules import stays_with
-from holystone.planner.inventory import Inventory
+from holystone.planner.image_rules import children_first
+from holystone.planner.inventory import CacheRecord, Inventory
 from holystone.planner.plan import assemble, plan
 from holystone.planner.policy import Mark, Policy
 from holystone.planner.rules import Ruling, keep
@@ -54,6 +57,7 @@ def beyond(agreed: Sequence[Agreed], policy: Policy) -> tuple[int, str] | None:
         "untagged image": takes.untagged or pressed,
         "tagged image": takes.tagged != "none" or pressed,
         "cache": takes.build_cache != "none" or pressed,
+        "builder": takes.builders and policy.builders.any,
         "volume": takes.volumes and policy.volumes.remove != "never",
         "network": takes.networks,
     }
@@ -63,7 +67,7 @@ def beyond(agreed: Sequence[Agreed], policy: Policy) -> tuple[int, str] | None:
             tagged = any("@" not in str(reference) for reference in each.state)
             what = "tagged image" if tagged else "untagged image"
         if not taken[what]:
-            return at, "build cache record" if what == "cache" else what
+            return at, RECORDS.get(what, what)
     return None
 
 
@@ -104,9 +108,10 @@ def hold_against(
     stays = [c.id for c in inventory.containers if not rulings["container", c.id][0]]
     rulings.update((("container", i), kept) for i, kept in stays_with(inventory, stays).items())
     rulings.update(_held(inventory, rulings))
+    _keep_below(inventory, rulings)
     by_id = {image.id: image for image in inventory.images}
     going = [by_id[i] for kind, i in wanted if kind == "image" and rulings.get((kind, i), _NO)[0]]
-    cut = [i for kind, i in wanted if kind == "cache" and rulings.get((kind, i), _NO)[0]]
+    cut = [i for kind, i in wanted if kind in RECORDS and rulings.get((kind, i), _NO)[0]]
     made = assemble(inventory, policy, rulings, going, cut)
     gone = tuple(
         Verdict(each.kind, each.id, each.names, remove=False, reasons=_GONE)
@@ -125,6 +130,8 @@ def hold_against(
 _MORE_THAN_ANY_DISK = Mark(free_bytes=10**18)
 _NO: Ruling = (False, ())
 _GONE = (Reason(Rule.CHANGED, {"what": "it is gone", "gone": True}),)
+RECORDS = {"cache": "build cache record", "builder": "record of a builder"}
+"""Kinds of build cache records, and what one of them is called."""
 _DATED = ("volume", "network")
 """Kinds of which the state is when they were made."""
 
@@ -142,6 +149,37 @@ def _held(inventory: Inventory, rulings: Mapping[Key, Ruling]) -> dict[Key, Ruli
         stays = keep(Rule.IN_USE, containers=1, container=container.name)
         held.update((key, stays) for key in keys if rulings.get(key, _NO)[0])
     return held
+
+
+def _keep_below(inventory: Inventory, rulings: dict[Key, Ruling]) -> None:
+    """Keep what images and records stand on that stay after all: the engine could not remove it."""
+    on_image: Counter[str] = Counter()
+    for image in children_first(inventory.images):
+        key = ("image", image.id)
+        if on_image[image.id] and rulings[key][0]:
+            rulings[key] = keep(Rule.PARENT, children=on_image[image.id])
+        if not rulings[key][0]:
+            on_image[image.parent] += 1
+    _keep_parents("cache", {record.id: record for record in inventory.cache}, rulings)
+    _keep_parents("builder", records_of(inventory), rulings)
+
+
+def _keep_parents(
+    kind: str, records: Mapping[str, CacheRecord], rulings: dict[Key, Ruling]
+) -> None:
+    """Keep what build cache records were made from that stay after all."""
+    made_from: Counter[str] = Counter()
+    waiting = [record for record in records.values() if not rulings[kind, record.id][0]]
+    for record in waiting:
+        made_from.update(record.parents)
+        for parent in record.parents:
+            if rulings.get((kind, parent), _NO)[0]:
+                rulings[kind, parent] = keep(Rule.NEEDED, children=1)
+                waiting.append(records[parent])
+    for record_id, count in made_from.items():
+        kept, reasons = rulings.get((kind, record_id), _NO)
+        if not kept and reasons and reasons[0].rule is Rule.NEEDED:
+            rulings[kind, record_id] = keep(Rule.NEEDED, children=count)
 
 
 def _ruling(agreed: Agreed | None, state: State, now: Ruling) -> Ruling:
@@ -177,10 +215,14 @@ def _states(inventory: Inventory) -> dict[Key, State]:
     states.update((("container", c.id), (c.state, c.finished)) for c in inventory.containers)
     for image in inventory.images:
         states["image", image.id] = (*sorted(image.tags), *sorted(image.digests))
-    for record in inventory.cache:
-        # To measure a cache mount counts as using it.
-        mount = record.type == "exec.cachemount"
-        states["cache", record.id] = () if mount else (record.usage_count, record.last_used)
+    states.update((("cache", record.id), _state_of(record)) for record in inventory.cache)
+    states.update((("builder", i), _state_of(r)) for i, r in records_of(inventory).items())
     states.update((("volume", v.name), (v.created,)) for v in inventory.volumes)
     states.update((("network", n.id), (n.created,)) for n in inventory.networks)
     return states
+
+
+def _state_of(record: CacheRecord) -> State:
+    # To measure a cache mount counts as using it.
+    mount = record.type == "exec.cachemount"
+    return () if mount else (record.usage_count, record.last_used)

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from holystone.planner.inventory import Disk, Engine, Note
 
-KINDS = ("container", "image", "cache", "volume", "network")
-"""Every kind of object, in the order in which a plan removes them."""
+KINDS = ("container", "image", "cache", "builder", "volume", "network")
+"""Every kind of object, in the order in which a plan removes them. ``cache`` are the engine's own
+build cache records, ``builder`` those of builders outside the engine."""
 
 Fact = str | int | float | bool | None
 
@@ -27,6 +28,7 @@ class Rule(StrEnum):
     NOT_IN_PLAN = "not-in-plan"
     PROTECTED = "protected"
     PRUNE_FILTER = "prune-filter"
+    NOT_SELECTED = "not-selected"
     LEASED = "leased"
     LEVEL = "level"
     NAMED = "named"
@@ -134,6 +136,8 @@ class Plan:
     """Whether tagged images have no verdict, since none of them can go."""
     image_count: int | None = None
     """How many images the engine counts in all, where ``partial``; see ``Inventory``."""
+    only: tuple[str, ...] | None = None
+    """The words of the selection that the plan is confined to; None without one."""
 
     @property
     def short_bytes(self) -> int:

@@ -8,12 +8,12 @@ which takes ten times as long, so it is for terminals only.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from holystone.engine.host import SKIPPED, Removal
+from holystone.engine.host import NOT_TRIED, Removal
 from holystone.operations.execute import Outcome
 from holystone.outside.text import safe_json
 from holystone.planner.inventory import Disk, Engine, Inventory, Note
@@ -22,6 +22,7 @@ from holystone.planner.totals import Beside
 from holystone.planner.verdict import Plan, Rule, Verdict
 from holystone.present import figures, notes, reasons
 from holystone.present.format import timestamp
+from holystone.store.audits import AuditSum
 
 if TYPE_CHECKING:
     from holystone.config.load import Configuration
@@ -105,7 +106,7 @@ def clean(
         removal = outcome.results.get(key)
         if removal is None:
             # Every step has a result; should one lack it, it was certainly not carried out.
-            removal = Removal(SKIPPED, "not tried") if verdict.remove else Removal("kept")
+            removal = Removal(NOT_TRIED, "not tried") if verdict.remove else Removal("kept")
         became = fields(removal, "result detail lost")
         freed = {"outcome_freed_bytes": outcome.freed.get(key, 0)}
         items.append(_item(verdict) | became | freed)
@@ -118,11 +119,7 @@ def clean(
 
 
 def _counts(outcome: Outcome) -> Document:
-    return {
-        **fields(outcome, "removed skipped"),
-        "failed": outcome.failed + outcome.not_tried,
-        **fields(outcome, "unknown seconds"),
-    }
+    return fields(outcome, "removed skipped failed unknown not_tried seconds")
 
 
 def coalesced(inventory: Inventory, level: str, run: int, disk: Disk) -> Document:
@@ -140,6 +137,7 @@ def status(
     endpoint: str,
     marks: Watermarks,
     beside: Beside = Beside(),  # noqa: B008 - immutable
+    audit: AuditSum | None = None,
 ) -> Document:
     """The document of ``status --json``. ``endpoint`` is the engine's address."""
     stored = figures.images_stored(inventory.images, figures.image_shares(inventory.images))
@@ -163,13 +161,27 @@ def status(
         tally.kind: fields(tally, "remove=going keep=staying freed_bytes")
         for tally in figures.tallies(plan)
     }
-    return _about(inventory) | {
+    return about(inventory) | {
         "endpoint": endpoint,
         "watermark": marks.reached(inventory.disk) or None,
         "kinds": kinds,
         "account": _account(inventory, beside),
+        "last_audit": last_audit(audit),
         "clean": _promise(plan) | {"kinds": going},
     }
+
+
+def last_audit(audit: AuditSum | None) -> Document | None:
+    """The sum of the last audit; None where none is remembered."""
+    if audit is None:
+        return None
+    return fields(audit, "taken_at=at used_bytes=used named_bytes=named dark_bytes=dark")
+
+
+def report(inventory: Inventory, plans: Mapping[str, Plan], file: str, size: int) -> Document:
+    """The document of ``report --json``: the file that was written, and what each clean frees."""
+    levels = {level: _promise(plan) for level, plan in plans.items()}
+    return about(inventory) | {"file": file, "size_bytes": size, "levels": levels}
 
 
 def _account(inventory: Inventory, beside: Beside) -> Document | None:
@@ -210,10 +222,10 @@ def images(inventory: Inventory, plan: Plan) -> Document:
                 "shared_bytes": None if share is None else share.shared,
                 "containers": [container.name for container in containers],
                 "last_used_at": None if used is None else timestamp(used),
-                **_verdict(verdicts[image.id]),
+                **decided(verdicts[image.id]),
             }
         )
-    return _about(inventory) | {"images": listed}
+    return about(inventory) | {"images": listed}
 
 
 def explain(explanation: Explanation, plan: Plan) -> Document:
@@ -238,7 +250,8 @@ def explain(explanation: Explanation, plan: Plan) -> Document:
     }
 
 
-def _about(inventory: Inventory) -> Document:
+def about(inventory: Inventory) -> Document:
+    """What a document about this host begins with."""
     return preamble(inventory.engine, inventory.taken_at, inventory.disk, inventory.notes)
 
 
@@ -251,6 +264,7 @@ def _plan(plan: Plan) -> Document:
     return {
         **preamble(plan.engine, plan.taken_at, plan.disk, plan.notes),
         "level": plan.level,
+        "only": None if plan.only is None else list(plan.only),
         **_promise(plan),
         "target_free_bytes": plan.target_free,
         "unconfirmed": unconfirmed,
@@ -261,7 +275,7 @@ def preamble(engine: Engine, taken_at: float, disk: Disk, noted: Sequence[Note] 
     """What every document about a host begins with. ``noted`` is what the engine did not tell."""
     return {
         "schema": SCHEMA,
-        "engine": fields(engine, "version api_version storage_driver name id store"),
+        "engine": fields(engine, "version api_version storage_driver name id host? store"),
         "taken_at": timestamp(taken_at),
         "disk": _disk(disk),
         "notes": [
@@ -284,10 +298,11 @@ def _item(verdict: Verdict) -> Document:
         "kind": verdict.kind,
         "id": verdict.id,
         "names": [name for name in verdict.names if name],
-    } | _verdict(verdict)
+    } | decided(verdict)
 
 
-def _verdict(verdict: Verdict) -> Document:
+def decided(verdict: Verdict) -> Document:
+    """Whether an object stays or goes, what that frees, and why."""
     return {
         "action": "remove" if verdict.remove else "keep",
         "freed_bytes": verdict.freed_bytes,

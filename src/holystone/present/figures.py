@@ -92,20 +92,33 @@ def images_stored(images: Sequence[Image], shares: dict[str, Share | None]) -> S
     return Stored(stored, unique, max(0, stored - unique), estimated)
 
 
-def cache_bytes(inventory: Inventory, only: Collection[str] | None = None) -> CacheBytes:
-    """The bytes of the build cache, or of the records with these IDs, by what holds them.
+def held_by_images(inventory: Inventory) -> dict[str, int]:
+    """The bytes of each build cache record that images hold as well, by ID.
 
     On the containerd image store a record holds separate bytes beside a blob that it shares with
     images, which the images count.
     """
-    records = [r for r in inventory.cache if only is None or r.id in only]
     blobs: Mapping[str, Blob] = {}
     if inventory.engine.store == "containerd":
         blobs = blobs_of_records(inventory) or {}
+    return {
+        record.id: blobs[record.id].size
+        if record.id in blobs
+        else record.size
+        if record.shared
+        else 0
+        for record in inventory.cache
+    }
+
+
+def cache_bytes(inventory: Inventory, only: Collection[str] | None = None) -> CacheBytes:
+    """The bytes of the build cache, or of the records with these IDs, by what holds them."""
+    held = held_by_images(inventory)
     own = in_use = shared = 0
-    for record in records:
-        blob = blobs.get(record.id)
-        others = blob.size if blob else record.size if record.shared else 0
+    for record in inventory.cache:
+        if only is not None and record.id not in only:
+            continue
+        others = held[record.id]
         own += record.size - others
         in_use += record.size - others if record.in_use else 0
         shared += others
@@ -159,8 +172,17 @@ def containers_of(inventory: Inventory) -> dict[str, list[Container]]:
     return dict(users)
 
 
+def containers_with(inventory: Inventory) -> dict[str, list[Container]]:
+    """The containers that mount each volume, by its name."""
+    users: defaultdict[str, list[Container]] = defaultdict(list)
+    for container in inventory.containers:
+        for name in dict.fromkeys(container.volumes):
+            users[name].append(container)
+    return dict(users)
+
+
 def last_use(containers: Sequence[Container], now: float) -> float | None:
-    """When an image was last used, as far as the containers still here can tell; UTC seconds."""
+    """When an image or a volume was last used, as far as its containers tell; UTC seconds."""
     moments = [
         now if not c.stopped and c.state != "created" else max(c.created, c.finished or 0.0)
         for c in containers

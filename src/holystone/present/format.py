@@ -6,22 +6,29 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from holystone.outside.text import safe as safe  # noqa: PLC0414 - for those who render
+from holystone.planner.builders import parted
 from holystone.planner.inventory import Container, Engine
 from holystone.planner.units import format_duration, format_size
 from holystone.planner.verdict import KINDS, Plan, Verdict
 
+_NOUNS = {"cache": "build cache record", "builder": "builder record"}
 SHORT_ID = 12
 """Characters of an ID that people are shown, as the docker command cuts them."""
 
 
 def plural(kind: str) -> str:
     """The heading of a kind: ``images``, ``build cache``."""
-    return "build cache" if kind == "cache" else f"{kind}s"
+    return "build cache" if kind == "cache" else f"{noun(kind)}s"
 
 
 def count_of(count: int, kind: str) -> str:
     """How many of a kind: ``1 image``, ``3 build cache records``."""
-    return counted(count, "build cache record" if kind == "cache" else kind)
+    return counted(count, noun(kind))
+
+
+def noun(kind: str) -> str:
+    """What one object of a kind is called: ``build cache record``."""
+    return _NOUNS.get(kind, kind)
 
 
 def counted(count: int, noun: str) -> str:
@@ -45,8 +52,8 @@ def listed(parts: list[str]) -> str:
 
 
 def run_name(level: str) -> str:
-    """What a run of this level was: ``weekly clean``, ``repair``."""
-    return level if level == "repair" else safe(f"{level} clean")
+    """What a run of this level was: ``weekly clean``, ``repair``, ``rm``."""
+    return level if level in ("repair", "rm") else safe(f"{level} clean")
 
 
 def short_id(identifier: str) -> str:
@@ -66,9 +73,13 @@ def name_of(verdict: Verdict, short: Callable[[str], str] = short_id) -> str:
 
     ``short`` shortens IDs. The rows of a listing take ``apart.names_of``.
     """
-    if verdict.kind == "cache":
+    if verdict.kind in ("cache", "builder"):
         step = safe(" ".join(verdict.names)).strip()
-        return f"{short(verdict.id)} {step}" if step else short(verdict.id)
+        identifier = short(verdict.id)
+        if verdict.kind == "builder":
+            builder, own_id = parted(verdict.id)
+            identifier = safe(f"{builder}/{own_id[:SHORT_ID]}")
+        return f"{identifier} {step}" if step else identifier
     if verdict.kind == "image":
         names = [short_reference(name, short) for name in verdict.names]
         return ", ".join(names) or short(verdict.id)

@@ -16,6 +16,7 @@ _PROBLEMS: Mapping[str, str] = {
     "layers": "the engine does not report the layers of {}, so the bytes are bounded",
     "inspection": "the engine does not answer an inspection of {}",
     "entry": "the engine's entry for {} is invalid: left alone",
+    "builder": "{} cannot be asked",
     "usage": "the engine does not report the size of the {}",
 }
 
@@ -26,12 +27,16 @@ def text(note: Note) -> str:
 
 
 def lines(notes: Iterable[Note], look: Look) -> list[str]:
-    """A line for each problem with the objects that have it, the first few by name."""
-    groups: dict[tuple[str, str], list[Note]] = {}
+    """A line for each problem with the objects that have it, the first few by name.
+
+    Builders share a line only where they cannot be asked for the same reason.
+    """
+    groups: dict[tuple[str, str, str], list[Note]] = {}
     for note in notes:
-        groups.setdefault((note.problem, note.kind), []).append(note)
+        reason = note.said if note.problem == "builder" else ""
+        groups.setdefault((note.problem, note.kind, reason), []).append(note)
     found = []
-    for (problem, _), group in groups.items():
+    for (problem, _, _), group in groups.items():
         found += paragraph(f"Note: {_sentence(problem, group)}.", look, style="yellow")
     return found
 
@@ -46,6 +51,10 @@ def _sentence(problem: str, group: Sequence[Note]) -> str:
         what = f"{kind} {listed(names)}" if any(names) else counted(len(group), group[0].kind)
     said = next((note.said for note in group if note.said), "")
     because = f" (it answers {safe(said)!r})" if said else ""
+    if problem == "builder":
+        what = f"builder{'s' if len(group) > 1 else ''} {listed(names)}"
+        keeps = "it keeps" if len(group) == 1 else "they keep"
+        because = f" what {keeps}" + (f": {safe(said)}" if said else "")
     return f"{_PROBLEMS[problem].format(what)}{because}"
 
 

@@ -20,6 +20,8 @@ from holystone.present.terminal import Output, plain
 if TYPE_CHECKING:
     from rich.live import Live
 
+    from holystone.outside.disk_walk import DiskWalk
+
 PATIENCE = 0.5
 """Seconds of work before anything is drawn."""
 NEARLY = 0.999
@@ -217,3 +219,29 @@ class ReplayProgress(ProgressLine):
         whole = self._steps * self._uses
         words = f"replayed {done // max(1, self._uses)} of {self._steps} times"
         return words, min(1.0, done / whole) if whole else 1.0
+
+
+class WalkProgress(ProgressLine):
+    """Progress of walks over disks: how many files have been seen.
+
+    How many there will be is known from the inodes in use, where the file system counts them.
+    """
+
+    def __init__(self, output: Output, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(1, output, clock)
+        self._walk: DiskWalk | None = None
+        self._before = 0
+
+    def begin(self, walk: DiskWalk) -> None:
+        """Count this walk from now on; the one before it has ended."""
+        with self._lock:
+            if self._walk is not None:
+                self._before += self._walk.files
+            self._walk = walk
+
+    def _said(self) -> tuple[str, float]:
+        if self._walk is None:
+            return "asking the engine", 0.0
+        expected = self._walk.expected
+        share = self._walk.files / expected if expected else 0.0
+        return f"{self._before + self._walk.files:,} files", min(share, NEARLY)

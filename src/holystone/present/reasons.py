@@ -388,10 +388,31 @@ def _leased(facts: _Facts) -> str:
 
 
 def _over_budget(facts: _Facts) -> str:
-    told = "build cache is {total:size}, over its budget of {budget:size}; "
+    told = f"{_keeps(facts)} {{total:size}}, over {_their(facts)} budget of {{budget:size}}; "
     if not facts.true("budget"):
-        told = "the budget of the build cache is 0 B; "
+        whose = "builder {builder}" if facts.true("builder") else "the build cache"
+        if facts.true("pattern"):
+            whose = "volumes like {pattern}"
+        told = f"the budget of {whose} is 0 B; "
     return facts.said(told) + _used(facts)
+
+
+def _within_budget(facts: _Facts) -> str:
+    if facts.true("unmeasured"):
+        return facts.said("its size is not known, so the budget of {pattern} does not let it go")
+    return facts.said(
+        f"{_keeps(facts)} {{total:size}}, within {_their(facts)} budget of {{budget:size}}"
+    )
+
+
+def _their(facts: _Facts) -> str:
+    return "their" if facts.true("pattern") else "its"
+
+
+def _keeps(facts: _Facts) -> str:
+    if facts.true("pattern"):
+        return "volumes like {pattern} hold"
+    return "builder {builder} keeps" if facts.true("builder") else "build cache is"
 
 
 RULES: Mapping[Rule, _Wording] = {
@@ -452,6 +473,9 @@ RULES: Mapping[Rule, _Wording] = {
         "protected by pruneFilters",
     ),
     Rule.LEASED: _Wording("leased", _leased),
+    Rule.NOT_SELECTED: _Wording(
+        "not selected", "not selected: only something else may go this time", "not selected"
+    ),
     Rule.NAMED: _Wording(
         "named", "unused, but named: it can hold data, and no rule lets it go", "unused, but named"
     ),
@@ -485,7 +509,7 @@ RULES: Mapping[Rule, _Wording] = {
     ),
     Rule.WITHIN_BUDGET: _Wording(
         "within the budget",
-        "build cache is {total:size}, within its budget of {budget:size}",
+        _within_budget,
         "within the budget",
     ),
     Rule.NEEDED: _Wording("needed by others", _needed),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -37,8 +38,9 @@ class Exported:
 def export(store: Store, engine: str | None, put: Callable[[str], object]) -> Exported:
     """Give ``put`` every line of the trace of one engine; returns what was in it.
 
-    ``engine`` is the name of its host, its ID, or its ID and image store; None where only one is
-    known. Raises OperationError where it is not clear which, and StoreError.
+    ``engine`` is the name of its host, its ID, the host's UUID, or one of these two and its image
+    store; None where only one is known. Raises OperationError where it is not clear which, and
+    StoreError.
     """
     if not store.exists():
         raise OperationError(_NOTHING)
@@ -47,22 +49,31 @@ def export(store: Store, engine: str | None, put: Callable[[str], object]) -> Ex
     )
 
 
-def _chosen(engines: list[tuple[str, str]], wanted: str | None) -> str:
+def _chosen(engines: Sequence[use_log.Known], wanted: str | None) -> str:
     """The engine to export. Raises OperationError where it is not clear which."""
     if not engines:
         raise OperationError(_NOTHING)
-    meant = [key for key, name in engines if wanted in (None, name, key, key.rpartition("/")[0])]
+    meant = [each.key for each in engines if wanted == each.key]
+    meant = meant or [each.key for each in engines if wanted in (None, each.name, *_names(each))]
     if len(meant) == 1:
         return meant[0]
-    ids = [key.rpartition("/")[0] for key, _ in engines]
-    # An engine has uses of two image stores where it was given the other one.
-    told = [i if ids.count(i) == 1 else key for i, (key, _) in zip(ids, engines, strict=True)]
-    known = "\n".join(f"  {i}  {name}" for i, (_, name) in zip(told, engines, strict=True))
+    names = [_names(each) for each in engines]
+    # An engine has uses of two image stores where it was given the other one; and two hosts that
+    # were made from one template have engines of one ID.
+    count = Counter(name for each in names for name in set(each))
+    told = [next((name for name in each if count[name] == 1), each[-1]) for each in names]
+    known = "\n".join(f"  {i}  {each.name}" for i, each in zip(told, engines, strict=True))
     if wanted is None or meant:
         raise OperationError(
             f"uses of several engines are known; say which with --engine ID:\n{known}"
         )
     raise OperationError(f"no use is known of an engine {wanted!r}; known are:\n{known}")
+
+
+def _names(engine: use_log.Known) -> tuple[str, ...]:
+    """What tells an engine from others, the shortest first; the last does so for certain."""
+    host, _, store = engine.key.rpartition("/")
+    return engine.engine_id, f"{engine.engine_id}/{store}", host, engine.key
 
 
 def write_trace(

@@ -15,7 +15,7 @@ from holystone.outside.text import safe
 from holystone.store import DamagedStoreError, StoreError, lease_file
 from holystone.store.damage import set_aside
 from holystone.store.folder import FILE, MEND
-from holystone.store.opening import Opened, is_damage, open_database, roll_back
+from holystone.store.opening import BESIDE, Opened, is_damage, open_database, roll_back
 from holystone.store.schema import SpoiledError, in_words, mend, pass_over
 
 T = TypeVar("T")
@@ -55,6 +55,20 @@ class Database:
     def exists(self) -> bool:
         """Whether there may be data; True without a folder too: reading then gives the error."""
         return self._opened is not None or not self.folder or self._may_be_there()
+
+    def size(self) -> int | None:
+        """Bytes of the file and of what SQLite keeps beside it; None where it cannot be seen."""
+        if not self.folder:
+            return None
+        try:
+            total = os.lstat(self.path).st_size
+        except OSError:
+            return None
+        for suffix in BESIDE:
+            # They come and go with the connections.
+            with suppress(OSError):
+                total += os.lstat(self.path + suffix).st_size
+        return total
 
     def read(self, action: Callable[[sqlite3.Connection], T], nothing: T | EllipsisType = ...) -> T:
         """What this reads, all of it as of one moment. Raises StoreError.

@@ -179,6 +179,23 @@ def open_folder(path: str, *, make: bool = True) -> Folder:
         raise
 
 
+def replace_file(folder: str, name: str, content: bytes) -> None:
+    """Write a file of the state folder, all or nothing. Raises StoreError."""
+    new = f"{name}.new"
+    try:
+        with open_folder(folder) as place:
+            file = place.open(new, os.O_WRONLY | os.O_CREAT)
+            with os.fdopen(file, "wb") as stream:
+                stream.truncate(0)
+                stream.write(content)
+                stream.flush()
+                os.fsync(file)
+            here = place.descriptor
+            os.rename(new, name, src_dir_fd=here, dst_dir_fd=here)
+    except OSError as error:
+        raise StoreError(f"cannot write {os.path.join(folder, name)}: {error.strerror}.") from None
+
+
 def user_name(uid: int, *, number: bool = True) -> str:
     """The name of a user, with the number; the number alone where the system knows no name."""
     try:

@@ -22,10 +22,9 @@ from typing import Any, NamedTuple
 
 from holystone.planner.usage import Lease
 from holystone.store import StoreError
-from holystone.store.folder import OF_A_USER, OF_ROOT, open_folder, user_name
+from holystone.store.folder import OF_A_USER, OF_ROOT, open_folder, replace_file, user_name
 
 NAME = "leases.json"
-_NEW = f"{NAME}.new"
 _FORMAT = 1
 _LARGEST = 8_000_000
 """Bytes; a host with more leases than fit into that has something wrong with it."""
@@ -65,18 +64,7 @@ def publish(connection: sqlite3.Connection, folder: str) -> None:
     rows = (Kept(*row) for row in connection.execute(_ROWS))
     leases = [each._replace(job=each.job[:_LONGEST_JOB])._asdict() for each in rows]
     content = f"{json.dumps({'format': _FORMAT, 'leases': leases})}\n".encode()
-    try:
-        with open_folder(folder) as place:
-            file = place.open(_NEW, os.O_WRONLY | os.O_CREAT)
-            with os.fdopen(file, "wb") as stream:
-                stream.truncate(0)
-                stream.write(content)
-                stream.flush()
-                os.fsync(file)
-            here = place.descriptor
-            os.rename(_NEW, NAME, src_dir_fd=here, dst_dir_fd=here)
-    except OSError as error:
-        raise StoreError(f"cannot write {os.path.join(folder, NAME)}: {error.strerror}.") from None
+    replace_file(folder, NAME, content)
 
 
 def put_back(connection: sqlite3.Connection, leases: Iterable[Kept]) -> int:

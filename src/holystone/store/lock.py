@@ -87,11 +87,13 @@ class HostLock:
     """The lock of one engine in one state folder."""
 
     def __init__(self, folder: str, engine: str, warn: Callable[[str], None] | None = None) -> None:
-        """``engine`` is what tells it from others, as in ``RunSummary.engine``."""
+        """``engine`` is what tells it from others, as in ``planner.inventory.Engine.lock``."""
+        # As runs have the name of their engine.
+        engine = engine.encode("utf-8", "backslashreplace").decode()
         # What can be read of the engine's name, and what tells it from others.
         readable = "".join(c if c.isascii() and c.isalnum() else "-" for c in engine)[:80]
         self.folder = folder
-        self.name = f"{readable}-{crc32(engine.encode('utf-8', 'replace')):08x}.lock"
+        self.name = f"{readable}-{crc32(engine.encode()):08x}.lock"
         self.path = os.path.join(folder, self.name)
         self.warn = warn
 
@@ -189,14 +191,16 @@ def coalesced(last: RunSummary | None, *, level: str, waited_since: float | None
 
     ``last`` is the last run on this engine that came to its end, ``waited_since`` when the waiting
     began (UTC seconds), None where the lock was free. What became rubbish after that run looked
-    is left for the next one. A run with options of its own (``--min-age``, ``--until-free``) does
-    not ask: it wants more than any other has done.
+    is left for the next one. Where the other run had a selection, it has not done all the work. A
+    run with options of its own (``--min-age``, ``--until-free``) does not ask: it wants more than
+    any other has done.
     """
     return (
         level == "routine"
         and waited_since is not None
         and last is not None
         and last.level in _CLEANS
+        and not any(each.startswith("--only ") for each in last.options or ())
         and last.state == DONE
         and last.failed == last.unknown == 0
         and last.ended is not None

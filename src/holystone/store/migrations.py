@@ -136,18 +136,70 @@ MIGRATIONS = (
     CREATE INDEX run_to_look_at ON run (engine) WHERE look_until IS NOT NULL;
     CREATE INDEX removal_with_losses ON removal (id) WHERE lost != '[]';
     """,
+    """
+    CREATE TABLE host (
+        uuid TEXT PRIMARY KEY, engine_id TEXT NOT NULL, name TEXT NOT NULL,
+        endpoints TEXT NOT NULL, machine TEXT NOT NULL, boot TEXT NOT NULL,
+        first_seen REAL NOT NULL, last_seen REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX host_of_engine ON host (engine_id);
+    """,
+    """
+    CREATE TABLE sample (
+        engine TEXT NOT NULL, span INTEGER NOT NULL, at INTEGER NOT NULL, total INTEGER,
+        free INTEGER, images INTEGER, containers INTEGER, cache INTEGER, volumes INTEGER,
+        PRIMARY KEY (engine, span, at)
+    ) WITHOUT ROWID;
+    """,
+    """
+    CREATE TABLE scheduled (
+        engine TEXT NOT NULL, job TEXT NOT NULL, due REAL NOT NULL, began REAL NOT NULL,
+        PRIMARY KEY (engine, job)
+    ) WITHOUT ROWID;
+    """,
+    """
+    CREATE TABLE success (
+        engine TEXT NOT NULL, job TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (engine, job)
+    ) WITHOUT ROWID;
+    """,
+    "ALTER TABLE sample ADD COLUMN available INTEGER;",
+    """
+    ALTER TABLE run ADD COLUMN not_tried INTEGER NOT NULL DEFAULT 0;
+    UPDATE removal SET result = 'not_tried'
+        WHERE result = 'failed' AND NOT looked AND detail LIKE 'not tried%';
+    UPDATE run SET not_tried = (
+        SELECT count(*) FROM removal WHERE run = run.id AND result = 'not_tried'
+    );
+    UPDATE run SET failed = max(0, failed - not_tried) WHERE not_tried;
+    """,
+    """
+    CREATE TABLE audit (
+        engine TEXT NOT NULL PRIMARY KEY, at REAL NOT NULL, used INTEGER NOT NULL,
+        named INTEGER NOT NULL, dark INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    """,
 )
 """One script a version. ``image.top`` is the layer on top of an image's stack, ``layer.below``
 the one under it; a layer's size and an image's depth are null until they were weighed.
+The column ``engine`` of a table is the key of a host and an image store: the host's UUID, a slash,
+and the store. What earlier versions kept has the engine's ID in place of the UUID until its host is
+seen again: ``store.hosts`` gives it the new key then. ``host.endpoints`` is JSON.
 ``image.pinned``, ``image.tagged_in`` and ``image.dated_tags`` are names with blanks between them.
 ``lease.reference`` is in full, ``lease.written`` as the job wrote it. ``removal.place`` counts a
 run's steps from 0; its lists and labels are JSON. ``run.options``, ``removal.reasons`` and
 ``removal.pressure`` are null in what earlier versions of holystone wrote.
 
-``removal.result`` is empty until the removal is asked for, and ``unknown`` until it is known how
-it ended; ``removal.looked`` says that a look at what is there told that, and no answer.
+``removal.result`` is empty until the removal is asked for, ``unknown`` until it is known how it
+ended, and ``not_tried`` where its run ended before; ``removal.looked`` says that a look at what is
+there told that, and no answer.
 ``removal.lost`` are the references that an image lost while it stayed. ``run.look_until`` is how
 long a run that has ended is looked at again for the results of its removals, null for not at all.
+
+``sample.span`` is how many seconds a sample stands for; ``sample.available`` is null in what
+earlier versions of holystone wrote.
+
+``scheduled.due`` is the latest due time of a job that the agent has served. Of a job that has not
+run yet both times are those at which the agent first had it in its schedule.
 
 ``ended.seen`` is when a container was first seen stopped of which the engine tells no end.
 

@@ -16,6 +16,7 @@ REMOVED = "removed"
 SKIPPED = "skipped"
 FAILED = "failed"
 UNKNOWN = "unknown"
+NOT_TRIED = "not_tried"
 """How a removal ended, in the words of ``engine.host``, which the ledger does not know."""
 
 
@@ -32,7 +33,7 @@ class RunSummary(NamedTuple):
 
     id: int
     engine: str
-    """What tells this engine, and this store of it, from others: ``ID/store``."""
+    """By what the ledger keeps its data: ``planner.inventory.Engine.key``."""
     engine_name: str
     endpoint: str
     """The engine's address, as people write it."""
@@ -70,6 +71,28 @@ class RunSummary(NamedTuple):
     """How many of the tagged ones went for space alone; None where that was not recorded."""
     unknown: int = 0
     """How many removals got no answer, and were not looked at since."""
+    not_tried: int = 0
+    """How many removals it never came to ask for, since it ended early."""
+    host: str = ""
+    """The UUID of its host; empty where an earlier version of holystone made the run, and the host
+    was not seen since."""
+    host_engine: str = ""
+    """The ID of the engine on that host."""
+
+    @property
+    def engine_id(self) -> str:
+        """The engine's ID, which is in the key where the host is not known."""
+        return self.host_engine or self.engine.rpartition("/")[0]
+
+    @property
+    def store(self) -> str:
+        """The engine's image store."""
+        return self.engine.rpartition("/")[2]
+
+    @property
+    def lock(self) -> str:
+        """What the lock of its host is named after; see ``planner.inventory.Engine.lock``."""
+        return f"{self.engine_id}/{self.engine_name}/{self.store}"
 
 
 class Removed(NamedTuple):
@@ -88,8 +111,8 @@ class Removed(NamedTuple):
     freed_bytes: int | None
     """None where it did not go, or the run was killed before it could tell."""
     result: str
-    """``removed``, ``skipped``, ``failed`` or ``unknown`` (asked for, and no answer came); empty
-    where the run never came to ask."""
+    """``removed``, ``skipped``, ``failed``, ``unknown`` (asked for, and no answer came) or
+    ``not_tried`` (the run ended before it came to ask); empty while the run has not asked yet."""
     detail: str
     at: float | None
     """When it was settled."""

@@ -11,21 +11,23 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from holystone.planner.builders import parted, state_volume
 from holystone.planner.inventory import Inventory
 from holystone.planner.verdict import Left, lost
-from holystone.store.records import FAILED, KILLED, REMOVED, RUNNING, SKIPPED, UNKNOWN
+from holystone.store.records import FAILED, KILLED, NOT_TRIED, REMOVED, RUNNING, SKIPPED, UNKNOWN
 from holystone.store.schema import check
 from holystone.usage.from_inventory import present_keys
 
 FOUND_GONE = "it was gone when the next run looked: this run was killed before it could tell"
-NOT_TRIED = "not tried: the run was killed"
+KILLED_BEFORE = "not tried: the run was killed"
 FOR_EVER = 9e15
 """As the end of the time in which a run is looked at: until all of it is known."""
 _LOOK_AGAIN = 60.0
 """Seconds after a look in which what was still there is looked at again: an engine that stood still
 may carry out late what it was asked."""
 _COUNTS = ", ".join(
-    f"count(*) FILTER (WHERE result = '{result}')" for result in (REMOVED, SKIPPED, FAILED, UNKNOWN)
+    f"count(*) FILTER (WHERE result = '{result}')"
+    for result in (REMOVED, SKIPPED, FAILED, UNKNOWN, NOT_TRIED)
 )
 
 Settled = tuple[str, str, str, float, int, int]
@@ -51,16 +53,17 @@ def settle(database: sqlite3.Connection, batch: Sequence[Settled]) -> None:
     )
 
 
-def counts(
-    database: sqlite3.Connection, run_id: int
-) -> tuple[int, int, int, int, int, float | None]:
-    """Removed, skipped, failed, unknown; the bytes planned of what went; and the last moment."""
-    removed, skipped, failed, unknown, freed, heard = database.execute(
+def counts(database: sqlite3.Connection, run_id: int) -> tuple[tuple[int, ...], int, float | None]:
+    """How many removals ended in each way, the bytes planned of what went, and the last moment.
+
+    The ways are, in this order: removed, skipped, failed, unknown, not tried.
+    """
+    *counted, freed, heard = database.execute(
         f"SELECT {_COUNTS}, coalesce(sum(planned_bytes) FILTER (WHERE result = 'removed'), 0),"  # noqa: S608
         " max(at) FROM removal WHERE run = ?",
         (run_id,),
     ).fetchone()
-    return removed, skipped, failed, unknown, freed, heard
+    return tuple(counted), freed, heard
 
 
 def open_runs(database: sqlite3.Connection, engine: str) -> list[_Open]:
@@ -74,19 +77,33 @@ def open_runs(database: sqlite3.Connection, engine: str) -> list[_Open]:
     return [_Open(*row) for row in rows.fetchall()]
 
 
+def open_builder_records(database: sqlite3.Connection, engine: str) -> list[str]:
+    """The IDs of builders' records whose removal, on this engine, has no result."""
+    rows = database.execute(
+        "SELECT DISTINCT removal.id FROM removal JOIN run ON run.id = removal.run"
+        " WHERE run.engine = ? AND removal.kind = 'builder'"
+        " AND (removal.result IN ('', 'unknown') OR (looked AND removal.result = 'failed'))"
+        " AND (run.state = ? OR run.look_until NOTNULL)",
+        (engine, RUNNING),
+    )
+    return [str(each) for (each,) in rows]
+
+
 def close_killed(
     database: sqlite3.Connection,
     engine: str,
     inventory: Inventory,
     looked_at: float,
     is_under_way: Callable[[int], bool] = lambda _: False,
-) -> None:
+) -> list[int]:
     """Settle removals without a result by a look at their objects; close killed runs.
 
-    ``looked_at`` is when the inventory was asked for. A run that was heard of since is left alone,
-    and so is one whose process, by its ID, ``is_under_way``.
+    Answers the numbers of the runs that were closed. ``looked_at`` is when the inventory was asked
+    for. A run that was heard of since is left alone, and so is one whose process, by its ID,
+    ``is_under_way``.
     """
     runs = open_runs(database, engine)
+    closed = []
     for run in [each for each in runs if each.state != RUNNING or not is_under_way(each.pid)]:
         check(database, "removal", "run = ?", (run.id,))
         *_, heard = counts(database, run.id)
@@ -94,6 +111,8 @@ def close_killed(
         if max(heard or 0.0, run.started) < looked_at:
             freed, again = _look_at(database, run, inventory, looked_at)
             _close(database, run, heard, freed, looked_at, again=again)
+            closed += [run.id] if run.state == RUNNING else []
+    return closed
 
 
 def _look_at(
@@ -121,12 +140,12 @@ def _look_at(
             left = left._replace(lost=also)
             detail = left.detail
         else:
-            detail = NOT_TRIED if untried else FOUND_GONE
+            detail = KILLED_BEFORE if untried else FOUND_GONE
         if not untried:
             looked.append((run.id, place))
         freed += 0 if left.there else planned
         lacks = json.dumps(left.lost if left.there else ())
-        settled = FAILED if left.there else REMOVED
+        settled = NOT_TRIED if untried else FAILED if left.there else REMOVED
         batch.append((settled, detail, lacks, looked_at, run.id, place))
     settle(database, batch)
     database.executemany("UPDATE removal SET looked = 1 WHERE run = ? AND place = ?", looked)
@@ -143,7 +162,8 @@ def _close(
     again: bool,
 ) -> None:
     """Write the counts of a run after a look, and whether it is to be looked at again."""
-    removed, skipped, failed, unknown, planned, _ = counts(database, run.id)
+    counted, planned, _ = counts(database, run.id)
+    unknown = counted[3]
     if run.state == RUNNING:
         database.execute(
             "UPDATE run SET ended = ?, state = ?, interrupted = ?, freed_bytes = ? WHERE id = ?",
@@ -164,9 +184,9 @@ def _close(
     elif still and run.look_until is not None and run.look_until > looked_at:
         until = run.look_until
     database.execute(
-        "UPDATE run SET removed = ?, skipped = ?, failed = ?, unknown = ?, look_until = ?"
-        " WHERE id = ?",
-        (removed, skipped, failed, unknown, until, run.id),
+        "UPDATE run SET removed = ?, skipped = ?, failed = ?, unknown = ?, not_tried = ?,"
+        " look_until = ? WHERE id = ?",
+        (*counted, until, run.id),
     )
 
 
@@ -180,7 +200,21 @@ def _left_in(
     # Kinds whose list may be short: the engine failed to tell of them.
     untold = {note.kind for note in inventory.notes if note.problem == "usage"}
 
+    builders = {each.name: each for each in inventory.builders}
+    volumes = {volume.name for volume in inventory.volumes}
+
+    def left_in_builder(object_id: str) -> Left | None:
+        name, _ = parted(object_id)
+        if state_volume(name) not in volumes:
+            return Left(there=False)
+        builder = builders.get(name)
+        if builder is None or builder.records is None:
+            return None
+        return Left(any(record.id == object_id for record in builder.records))
+
     def left(kind: str, object_id: str, tags: Sequence[str], digests: Sequence[str]) -> Left | None:
+        if kind == "builder":
+            return left_in_builder(object_id)
         if kind != "image":
             there = (kind, object_id) in keys
             return None if not there and kind in untold else Left(there)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from holystone.planner.builders import records_of
 from holystone.planner.inventory import Inventory
 from holystone.planner.usage import Key
 from holystone.planner.verdict import Plan, Rule, Step
@@ -76,7 +77,7 @@ class Run:
     def settle(
         self, kind: str, object_id: str, result: str, detail: str = "", lost: Sequence[str] = ()
     ) -> None:
-        """Note the result of a step: ``removed``, ``skipped``, ``failed`` or ``unknown``, and why.
+        """Note the result of a step, in the words of ``store.records``, and why.
 
         ``lost`` are the references that an image lost while it stayed. Safe to call from several
         threads. Written a few times a second: what a kill takes away is settled by the next run.
@@ -100,6 +101,7 @@ class Run:
         skipped: int,
         failed: int,
         unknown: int = 0,
+        not_tried: int = 0,
         interrupted: str = "",
         disk_free_after: int | None = None,
         planned_bytes: int | None = None,
@@ -118,12 +120,12 @@ class Run:
             )
             database.execute(
                 "UPDATE run SET ended = ?, state = ?, interrupted = ?, freed_bytes = ?,"
-                " removed = ?, skipped = ?, failed = ?, unknown = ?, look_until = ?,"
+                " removed = ?, skipped = ?, failed = ?, unknown = ?, not_tried = ?, look_until = ?,"
                 " free_after = ?, planned_bytes = coalesce(?, planned_bytes) WHERE id = ?",
                 (
                     self._clock(), INTERRUPTED if interrupted else DONE, printable(interrupted),
-                    freed_bytes, removed, skipped, failed, unknown, FOR_EVER if unknown else None,
-                    disk_free_after, planned_bytes, self.id,
+                    freed_bytes, removed, skipped, failed, unknown, not_tried,
+                    FOR_EVER if unknown else None, disk_free_after, planned_bytes, self.id,
                 ),
             )  # fmt: skip
 
@@ -157,7 +159,7 @@ def write_steps(
     rows = list(_planned(plan, inventory, run_id, start))
     if rows:
         database.executemany(insertion("removal", rows[0]), rows)
-    inherit(database, f"{plan.engine.id}/{plan.engine.store}", run_id)
+    inherit(database, plan.engine.key, run_id)
 
 
 def _planned(
@@ -170,6 +172,7 @@ def _planned(
         **{("container", c.id): (c.labels, c.writable_size) for c in inventory.containers},
         **{("image", each.id): (each.labels, each.size) for each in inventory.images},
         **{("cache", each.id): ({}, each.size) for each in inventory.cache},
+        **{("builder", i): ({}, each.size) for i, each in records_of(inventory).items()},
         **{("volume", each.name): (each.labels, each.size) for each in inventory.volumes},
         **{("network", each.id): (each.labels, None) for each in inventory.networks},
     }

@@ -6,14 +6,15 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from holystone.planner.inventory import Inventory
 from holystone.planner.verdict import Plan
+from holystone.store import hosts
 from holystone.store.database import Database
 from holystone.store.lock import HostLock
 from holystone.store.records import DONE, KILLED, RUNNING, RecordedReason, Removed, RunSummary
-from holystone.store.recovery import close_killed, counts, open_runs
+from holystone.store.recovery import close_killed, counts, open_builder_records, open_runs
 from holystone.store.run import Run, insertion, printable, write_steps
 from holystone.store.schema import check, decoding, record
 
@@ -23,7 +24,10 @@ _TAGGED = (
     "(SELECT count(*) FROM removal WHERE run = run.id AND kind = 'image'"
     " AND result = 'removed' AND tags != '[]'"
 )
+_OF_HOST = f"FROM host WHERE uuid = substr(run.engine, 1, {hosts.LENGTH})), '')"
 _COUNTED = {
+    "host": f"coalesce((SELECT uuid {_OF_HOST}",
+    "host_engine": f"coalesce((SELECT engine_id {_OF_HOST}",
     "tagged": f"{_TAGGED})",
     "under_pressure": f"iif(options IS NULL, NULL, {_TAGGED} AND pressure))",
 }
@@ -39,6 +43,8 @@ class Runs:
     def __init__(self, store: Database, clock: Callable[[], float] = time.time) -> None:
         self.store = store
         self.clock = clock
+        self.closed: Callable[[int], None] = lambda _: None
+        """Called with the number of each killed run that was closed; others may set it."""
 
     def begin(
         self,
@@ -57,8 +63,9 @@ class Runs:
         defaults, as on a command line.
         """
         now = self.clock()
+        killed: list[int] = []
         row = {
-            "engine": f"{plan.engine.id}/{plan.engine.store}",
+            "engine": plan.engine.key,
             "engine_name": printable(plan.engine.name),
             "endpoint": printable(endpoint),
             "level": plan.level,
@@ -78,7 +85,7 @@ class Runs:
 
         def write(database: sqlite3.Connection) -> int:
             check(database, "run", f"id IN ({_OLDEST})", (_FORGOTTEN_AT_ONCE,))
-            close_killed(database, str(row["engine"]), inventory, now)
+            killed[:] = close_killed(database, str(row["engine"]), inventory, now)
             # A few at a time: a history must not fill the disk.
             old = f"SELECT id FROM run WHERE id IN ({_OLDEST}) AND started < ?"  # noqa: S608
             gone = database.execute(old, (_FORGOTTEN_AT_ONCE, now - _KEPT_FOR)).fetchall()
@@ -89,6 +96,7 @@ class Runs:
             return run_id
 
         run_id = self.store.try_write(write, durable=bool(plan.steps))
+        self._tell_closed(killed if run_id is not None else ())
         return None if run_id is None else Run(self.store, run_id, plan.steps, self.clock)
 
     def has_open(self, engine: str) -> bool:
@@ -97,23 +105,35 @@ class Runs:
             lambda database: bool(open_runs(database, engine)), nothing=False
         )
 
+    def open_builder_records(self, engine: str) -> Sequence[str]:
+        """The IDs of builders' records whose removal on this engine is to be settled."""
+        nothing: list[str] = []
+        return self.store.try_read(
+            lambda database: open_builder_records(database, engine), nothing=nothing
+        )
+
     def settle(self, inventory: Inventory, looked_at: float) -> None:
         """Settle the removals without a result on this engine by a look at their objects.
 
         ``looked_at`` is when the inventory was asked for: what was asked of the engine since stays
         as it is, and so does a run that is under way. Never fails: it warns.
         """
-        engine = f"{inventory.engine.id}/{inventory.engine.store}"
+        engine, lock = inventory.engine.key, inventory.engine.lock
         if self.has_open(engine):
-            self.store.try_write(
+            killed = self.store.try_write(
                 lambda database: close_killed(
                     database,
                     engine,
                     inventory,
                     looked_at,
-                    lambda pid: self._is_under_way(engine, pid),
+                    lambda pid: self._is_under_way(lock, pid),
                 )
             )
+            self._tell_closed(killed or ())
+
+    def _tell_closed(self, killed: Iterable[int]) -> None:
+        for run_id in killed:
+            self.closed(run_id)
 
     def list(
         self, limit: int | None = None, since: float | None = None, endpoint: str = ""
@@ -162,30 +182,51 @@ class Runs:
         )
         return found[0] if found else None
 
+    def latest(self, engine: str, caller: str) -> Sequence[RunSummary]:
+        """The last run of each job of this caller on this engine. Raises StoreError.
+
+        The caller and the job are the first two options of a run.
+        """
+        option = "CASE WHEN json_valid(options) THEN json_extract(options, '$[{}]') END"
+        where = (
+            f"WHERE id IN (SELECT max(id) FROM run WHERE engine = ? AND {option.format(0)} = ?"  # noqa: S608 - our own
+            f" GROUP BY {option.format(1)}) ORDER BY id"
+        )
+        return self.store.read(
+            lambda database: self._summaries(database, where, (engine, caller)), []
+        )
+
     def _summaries(
         self, database: sqlite3.Connection, where: str, values: tuple[object, ...]
     ) -> Sequence[RunSummary]:
         check(database, "run", f"id IN (SELECT id FROM run {where})", values)  # noqa: S608 - our own
         with decoding():
             rows = database.execute(f"{_SUMMARY} {where}", values).fetchall()
+            # Only now: text that cannot be decoded takes a slower look at the whole file.
+            check(database, "host")
             return [self._as_of_now(database, pid, record(RunSummary, row)) for pid, *row in rows]
 
     def _as_of_now(self, database: sqlite3.Connection, pid: int, run: RunSummary) -> RunSummary:
         """A run; if it has not ended, with the results of its removals until now."""
         if run.state != RUNNING:
             return run
-        removed, skipped, failed, unknown, freed, heard = counts(database, run.id)
+        (removed, skipped, failed, unknown, untried), freed, heard = counts(database, run.id)
         run = run._replace(
-            freed_bytes=freed, removed=removed, skipped=skipped, failed=failed, unknown=unknown
+            freed_bytes=freed,
+            removed=removed,
+            skipped=skipped,
+            failed=failed,
+            unknown=unknown,
+            not_tried=untried,
         )
-        if self._is_under_way(run.engine, pid):
+        if self._is_under_way(run.lock, pid):
             return run
         # Killed, and not yet closed by a next run.
         return run._replace(state=KILLED, interrupted=KILLED, ended=heard or run.started)
 
-    def _is_under_way(self, engine: str, pid: int) -> bool:
+    def _is_under_way(self, lock: str, pid: int) -> bool:
         """Whether the process of a run holds the lock of its host."""
-        holder = HostLock(self.store.folder, engine).holder()
+        holder = HostLock(self.store.folder, lock).holder()
         return holder is not None and holder.pid in (pid, 0)
 
 

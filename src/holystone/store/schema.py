@@ -42,6 +42,11 @@ LOST = {
     "registry_word": "what registries said of {} image{}",
     "ended": "the date at which {} container{} stopped",
     "engine": "the description of {} engine{}",
+    "host": "what tells {} host{} from others",
+    "sample": "{} sample{} of the disk",
+    "scheduled": "when {} job{} of the schedule last began",
+    "success": "when {} job{} last ended well",
+    "audit": "the sum of {} audit{}",
 }
 """What is lost with rows of each table: how many, and the ending of the plural."""
 
@@ -68,6 +73,7 @@ _RULES = {
     ("layer", "below"): "{0} < id",
     ("company", "followers"): _json("object", _NO_WEIGHT),
     ("engine", "info"): _json("object"),
+    ("host", "endpoints"): _ARRAY,
     ("past_image", "layers"): _json("array", _NO_PAIR + _SIZE),
     ("removal", "names"): _ARRAY,
     ("removal", "tags"): _ARRAY,
@@ -108,7 +114,11 @@ _ORPHANS = {
     " OR image NOT IN (SELECT id FROM past_image)",
 }
 """Rows that mean nothing without another one: a new one may take its number."""
-_NEEDED = {"run": {"id"}, "removal": {"kind", "id", "run", "place"}}
+_NEEDED = {
+    "run": {"id"},
+    "removal": {"kind", "id", "run", "place"},
+    "host": {"uuid"},
+}
 """Tables of which a row stays with what can be read of it, and without what it says nothing."""
 _INSTEAD = {
     ("removal", "labels"): "'{}'",

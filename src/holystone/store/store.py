@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Concatenate, ParamSpec, TypeVar
 
 from holystone.planner.names import complete
-from holystone.store import engine_facts, image_facts, use_log
+from holystone.store import audits, engine_facts, image_facts, scheduled, successes, use_log
 from holystone.store import usage as uses
 from holystone.store.database import Database
 from holystone.store.leases import Leases
@@ -58,6 +58,7 @@ class Store(Database):
         """What jobs said they will need."""
         self.recall_leases = self.leases.current
         self.has_open = self.runs.has_open
+        self.open_builder_records = self.runs.open_builder_records
         self.settle_open = self.runs.settle
 
     recall_engine = _read(engine_facts.recall_info, lambda: None)
@@ -76,6 +77,13 @@ class Store(Database):
     recall_registry = _read(engine_facts.recall_registry, dict)
     remember_registry = _write(engine_facts.remember_registry)
     fold = _write(uses.remember)
+    recall_schedule = _read(scheduled.recall, dict)
+    remember_schedule = _write(scheduled.remember)
+    forget_schedule = _write(scheduled.forget)
+    recall_successes = _read(successes.recall, dict)
+    remember_success = _write(successes.remember)
+    recall_audit = _read(audits.recall, lambda: None)
+    remember_audit = _write(audits.remember)
 
     def recall_speeds(self, engine: str) -> dict[str, float]:
         """How fast images came from each registry, bytes a second; none where the ledger fails."""

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from holystone.planner.inventory import Image
 from holystone.planner.ranking import MOST_ABSENT
+from holystone.store.hosts import LENGTH
 from holystone.store.schema import check, decoding, record
 from holystone.usage.sighting import Sighting
 
@@ -24,6 +25,16 @@ _ALGORITHM = "sha256:"
 
 Layers = tuple[tuple[str, int], ...]
 """Chain ID and bytes, bottom first."""
+
+
+class Known(NamedTuple):
+    """An engine of which uses are known."""
+
+    key: str
+    """By what the ledger keeps them."""
+    name: str
+    """The name of its host."""
+    engine_id: str
 
 
 class PastImage(NamedTuple):
@@ -95,14 +106,19 @@ def keep_layers(database: sqlite3.Connection, engine: str, image_ids: Collection
     database.executemany("UPDATE past_image SET layers = ? WHERE id = ?", rows)
 
 
-def engines(database: sqlite3.Connection) -> list[tuple[str, str]]:
-    """The engines of which uses are known, each with its host's name."""
+def engines(database: sqlite3.Connection) -> list[Known]:
+    """The engines of which uses are known."""
     with decoding(database, "watch"):
         rows = database.execute(
-            "SELECT engine, name FROM watch WHERE id IN (SELECT watch FROM past_reference)"
-            " ORDER BY looked DESC"
-        )
-        return [(str(engine), str(name)) for engine, name in rows]
+            "SELECT engine, watch.name, engine_id FROM watch"
+            " LEFT JOIN host ON uuid = substr(engine, 1, ?)"
+            " WHERE watch.id IN (SELECT watch FROM past_reference) ORDER BY looked DESC",
+            (LENGTH,),
+        ).fetchall()
+        check(database, "host")
+        return [
+            Known(key, name, engine_id or key.rpartition("/")[0]) for key, name, engine_id in rows
+        ]
 
 
 def images(database: sqlite3.Connection, engine: str) -> dict[int, PastImage]:

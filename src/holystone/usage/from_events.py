@@ -1,4 +1,4 @@
-"""Turn events and builds into sightings: the reference and the image that they show in use."""
+"""Turn events and builds into sightings: references, images and volumes that they show in use."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from holystone.usage.sighting import Sighting
 
 _BEGINNINGS = ("create", "start")
 _ENDS = ("die", "died")
+_MOUNTS = ("mount", "unmount")
+"""What Docker tells of a volume when a container with it starts and ends. Podman does not."""
 _MAKINGS = ("load", "loadfromarchive", "import", "build")
 """Actions that bring an image and its tags, and tell its ID alone."""
 _ARRIVALS = (*_MAKINGS, "create", "tag")
@@ -35,6 +37,13 @@ def of_events(events: Sequence[Event], names: Names, known: Collection[str]) -> 
     for event in events:
         if event.kind == "container":
             sightings += _of_container(event, names)
+        elif event.kind == "volume" and event.action in _MOUNTS:
+            # Of a job whose container is gone by the next look, nothing else tells its volumes.
+            used = (("volume", event.id),)
+            begins = event.action == _MOUNTS[0]
+            sightings.append(
+                Sighting(event.at, begins=begins, objects=used, event=event.nanoseconds)
+            )
         if event.kind != "image":
             continue
         reference, at = complete(event.written), event.nanoseconds

@@ -15,6 +15,7 @@ from itertools import islice
 
 from holystone.engine.containers import BLOCK, log_files, measure, walk
 from holystone.engine.storage import text_of
+from holystone.engine.storage.layer_folders import named_by_buildkit, read_folders
 from holystone.planner.inventory import Container, Engine
 from holystone.planner.totals import Beside, Log, Orphan
 
@@ -114,25 +115,10 @@ def _orphans(root: str, driver: str) -> list[Orphan]:
 
 def _unknown(folders: Iterable[str], root: str, driver: str) -> list[str]:
     """Those of these folders that the engine's files do not name. Raises OSError."""
-    layers = f"{root}/image/{driver}/layerdb"
-    known: set[str] = set()
-    for kind, names in (("sha256", ("cache-id",)), ("mounts", ("mount-id", "init-id"))):
-        for folder in os.listdir(f"{layers}/{kind}"):
-            known.update(
-                text_of(f"{layers}/{kind}/{folder}/{each}").removesuffix("-init") for each in names
-            )
-    strays = [name for name in folders if name.removesuffix("-init") not in known]
-    # BuildKit's databases hold the names of its snapshots as text.
-    databases = []
-    for name in os.listdir(f"{root}/buildkit") if strays else ():
-        if name.endswith(".db"):
-            with open(f"{root}/buildkit/{name}", "rb") as file:
-                databases.append(file.read())
-    return [
-        name
-        for name in strays
-        if not any(name.removesuffix("-init").encode() in database for database in databases)
-    ]
+    known = read_folders(root, driver)
+    strays = [name for name in folders if not known.knows(name)]
+    by_buildkit = named_by_buildkit(root, strays)
+    return [name for name in strays if name.removesuffix("-init") not in by_buildkit]
 
 
 def _holes(root: str, driver: str, containers: Iterable[Container]) -> int:

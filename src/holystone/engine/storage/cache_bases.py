@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
@@ -76,7 +76,7 @@ def with_base_sizes(inventory: Inventory, root: str) -> Inventory:
             for record_id, named in chains.items()
             if len(named) == 1 and (layer := _read_layer(layers, named.pop())) is not None
         }
-        in_containers = _held_by_containers(layers) if by_record else set()
+        in_containers = held_by_containers(layers) if by_record else set()
     except OSError:
         return inventory
     steps = {r.size for r in inventory.cache if r.size and not r.shared}
@@ -92,6 +92,17 @@ def with_base_sizes(inventory: Inventory, root: str) -> Inventory:
             record = record._replace(size=size, size_at_most=layer.size)  # noqa: PLW2901
         cache.append(record)
     return inventory._replace(cache=tuple(cache))
+
+
+def chains_of_records(root: str) -> set[str]:
+    """The layers that BuildKit's records name, without the algorithm. Raises OSError.
+
+    ``root`` is the engine's data folder.
+    """
+    database = f"{root}/buildkit/metadata_v2.db"
+    if not os.path.exists(database):
+        return set()
+    return {chain for chain, _ in _keys(database)}
 
 
 def _keys(database: str) -> Iterator[tuple[str, str]]:
@@ -117,12 +128,21 @@ def _read_layer(layers: str, chain: str) -> _Layer | None:
     return _Layer(chain, int(size), made_here=not _PULLED.fullmatch(name))
 
 
-def _held_by_containers(layers: str) -> set[str]:
+def held_by_containers(layers: str) -> set[str]:
     """The layers below the writable layers of containers. Raises OSError."""
-    held: set[str] = set()
     mounts = f"{layers}/mounts"
-    for name in os.listdir(mounts) if os.path.isdir(mounts) else ():
-        chain = text_of(f"{mounts}/{name}/parent").removeprefix("sha256:")
+    names = os.listdir(mounts) if os.path.isdir(mounts) else ()
+    return with_lower(layers, [text_of(f"{mounts}/{name}/parent") for name in names])
+
+
+def with_lower(layers: str, chains: Iterable[str]) -> set[str]:
+    """These layers and those below them, without the algorithm of their IDs. Raises OSError.
+
+    ``layers`` is the folder ``layerdb``.
+    """
+    held: set[str] = set()
+    for each in chains:
+        chain = each.removeprefix("sha256:")
         while chain and chain not in held:
             held.add(chain)
             chain = text_of(f"{layers}/sha256/{chain}/parent").removeprefix("sha256:")

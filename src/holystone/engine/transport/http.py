@@ -54,8 +54,8 @@ AN_IMAGE = 0.05
 """Seconds for each image in a list: about three times what the slowest store takes."""
 LET_WORK = 5.0
 """Seconds to wait for an answer that is no longer wanted."""
-WORKING_GRPC = "POST /grpc, at work"
-"""What an upgraded connection asks where a call of BuildKit takes its time."""
+AT_WORK_MARK = ", at work"
+"""How the request of an upgraded connection ends where a call of BuildKit takes its time."""
 _WORKS = re.compile(
     r"DELETE |POST (/v[\d.]+)?/(images/create|build/prune)\b|GET (/v[\d.]+)?/system/df\b"
     r"|GET (/v[\d.]+)?/images/([^/]+/)?get\b|GET [^?]*\?(.*&)?size=(1|true)\b"
@@ -93,7 +93,7 @@ class Patience:
 
     def allowed(self, request: str, timeout: float) -> float:
         """Seconds for which the answer to a request (method and path) may pause."""
-        if request == WORKING_GRPC or _WORKS.match(request):
+        if request.endswith(AT_WORK_MARK) or _WORKS.match(request):
             return timeout * AT_WORK
         return timeout + self.images * AN_IMAGE if _LIST.match(request) else timeout
 
@@ -192,8 +192,9 @@ class Connection:
         *,
         version: str = "1.1",
         headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
     ) -> None:
-        """Send one request without a body. Raises OSError where the connection is gone."""
+        """Send one request; only a POST has a body. Raises OSError if the connection is gone."""
         if not _PLAIN.fullmatch(path):
             # An ID, which is the engine's own, can end neither the path nor the line.
             path = quote(path, safe=_KEPT, errors="replace")
@@ -201,9 +202,9 @@ class Connection:
         self.sent = time.time()
         lines = [f"{method} {path} HTTP/{version}", "Host: docker", "User-Agent: holystone"]
         if method == "POST":
-            lines.append("Content-Length: 0")
+            lines.append(f"Content-Length: {len(body)}")
         lines += (f"{name}: {value}" for name, value in (headers or {}).items())
-        self.sock.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
+        self.sock.sendall("\r\n".join([*lines, "", ""]).encode("ascii") + body)
 
     def receive(self) -> Response:
         """Read one whole answer. Raises ProtocolError where it is cut, garbled or too slow."""

@@ -2,52 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from holystone.planner.holders import Share
-from holystone.planner.inventory import Image, Inventory
+from holystone.planner.inventory import Image
 from holystone.planner.lookup import did_you_mean, find_images
 from holystone.planner.units import format_size
-from holystone.planner.verdict import Plan, Rule, Verdict
-from holystone.present import figures, reasons
-from holystone.present.format import ago, short_id, timestamp
+from holystone.planner.verdict import Rule
+from holystone.present import figures
+from holystone.present.format import short_id
 from holystone.present.lists import filters as by
+from holystone.present.lists.objects import (
+    ObjectRow,
+    Seen,
+    age_filters,
+    date_fields,
+    date_orders,
+    id_field,
+    known_time,
+    use_filter,
+    verdict_fields,
+    verdict_filters,
+    verdict_orders,
+)
 from holystone.present.lists.table import Field, Filter, Table, Term, where_known
 
 NONE = "<none>"
 """How the docker command writes a repository or a tag that is not there."""
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row(ObjectRow):
     """An image under one of its names."""
 
     image: Image
     repository: str
     tag: str
     share: Share | None
-    used: float | None
-    """When a container last used it, UTC seconds; None where none tells."""
     containers: tuple[str, ...]
-    verdict: Verdict
-    now: float
-    whole: bool = False
-    """Whether IDs are written in full."""
-
-    @property
-    def age(self) -> float | None:
-        """Seconds since it was built; None where that is not known."""
-        return self.now - self.image.created if self.image.created > 0 else None
-
-    @property
-    def idle(self) -> float | None:
-        """Seconds since its last use; None where none is known."""
-        return None if self.used is None else max(0.0, self.now - self.used)
-
-    @property
-    def built(self) -> float | None:
-        """When it was built, UTC seconds; None where that is not known."""
-        return self.image.created if self.image.created > 0 else None
 
     @property
     def unique(self) -> int | None:
@@ -58,11 +51,6 @@ class Row(NamedTuple):
     def shared(self) -> int | None:
         """Bytes that other images hold as well."""
         return self.share.shared if self.share else None
-
-    @property
-    def action(self) -> str:
-        """What becomes of it."""
-        return "remove" if self.verdict.remove else "keep"
 
     @property
     def name(self) -> str:
@@ -85,19 +73,30 @@ class Row(NamedTuple):
         return (*named, digest) if digest else named
 
 
-def rows(inventory: Inventory, plan: Plan, *, whole: bool = False) -> list[Row]:
+def rows(seen: Seen, *, whole: bool = False) -> list[Row]:
     """The rows of all images, the largest image first."""
+    inventory, verdicts = seen.inventory, seen.verdicts("image")
     shares = figures.image_shares(inventory.images)
     users = figures.containers_of(inventory)
-    verdicts = {verdict.id: verdict for verdict in plan.verdicts if verdict.kind == "image"}
     now, listed = inventory.taken_at, []
     for image in sorted(inventory.images, key=lambda each: (-each.size, each.tags, each.id)):
         containers = users.get(image.id, [])
         used = figures.last_use(containers, now)
         names = tuple(container.name for container in containers)
         listed += [
-            Row(image, *name, shares[image.id], used, names, verdicts[image.id], now, whole)
-            for name in names_of(image)
+            Row(
+                verdict=verdicts[image.id],
+                created=known_time(image.created),
+                used=used,
+                now=now,
+                whole=whole,
+                image=image,
+                repository=repository,
+                tag=tag,
+                share=shares[image.id],
+                containers=names,
+            )
+            for repository, tag in names_of(image)
         ]
     return listed
 
@@ -142,19 +141,13 @@ def resolved(terms: Sequence[Term], images: Sequence[Image]) -> list[Term]:
     return told
 
 
-def chosen(every: Sequence[Row], images: Collection[str]) -> list[Row]:
-    """The rows of the images with these IDs."""
-    return [row for row in every if row.image.id in images]
-
-
 def _bytes(count: int | None) -> str | None:
     return where_known(format_size, count)
 
 
 TABLE: Table[Row] = Table(
     (
-        Field("ID", "its ID, 12 digits of it without --no-trunc",
-              lambda row: row.image.id if row.whole else short_id(row.image.id)),
+        id_field(Row),
         Field("Name", "repository and tag, else a digest, else the ID", lambda row: row.name),
         Field("Repository", "its repository, or <none>", lambda row: row.repository),
         Field("Tag", "its tag, or <none>", lambda row: row.tag),
@@ -167,19 +160,11 @@ TABLE: Table[Row] = Table(
         Field("UniqueBytes", "the same in bytes", lambda row: row.unique),
         Field("SharedSize", "what other images hold as well", lambda row: _bytes(row.shared)),
         Field("SharedBytes", "the same in bytes", lambda row: row.shared),
-        Field("CreatedAt", "when it was built", lambda row: where_known(timestamp, row.built)),
-        Field("CreatedSince", "how long ago that is", lambda row: where_known(ago, row.age)),
-        Field("LastUsedAt", "when a container last used it",
-              lambda row: where_known(timestamp, row.used)),
-        Field("LastUsedSince", "how long ago that is", lambda row: where_known(ago, row.idle)),
+        *date_fields(Row, made="when it was built", use="when a container last used it"),
         Field("Containers", "how many containers use it", lambda row: len(row.containers)),
         Field("ContainerNames", "what they are called", lambda row: row.containers),
         Field("Labels", "its labels", lambda row: row.image.labels),
-        Field("Verdict", "keep or remove", lambda row: row.action),
-        Field("Rule", "the rule that decides", lambda row: row.verdict.reasons[0].rule),
-        Field("Reason", "the same in words", lambda row: reasons.texts(row.verdict.reasons)),
-        Field("FreedBytes", "what comes free with it, in the plan",
-              lambda row: row.verdict.freed_bytes),
+        *verdict_fields(Row),
     ),
     {
         "size": lambda row: row.image.size,
@@ -188,12 +173,9 @@ TABLE: Table[Row] = Table(
         "name": lambda row: (row.repository == NONE, row.repository, row.tag),
         "tag": lambda row: row.tag,
         "id": lambda row: row.image.id,
-        "age": lambda row: row.age,
-        "created": lambda row: row.image.created or None,
-        "last-use": lambda row: row.idle,
-        "used": lambda row: row.idle,
+        **date_orders(Row),
         "containers": lambda row: len(row.containers),
-        "verdict": lambda row: (row.verdict.remove, row.verdict.reasons[0].rule),
+        **verdict_orders(Row),
     },
     (
         Filter("reference", "a reference, a pattern of it, or the end of its name",
@@ -204,23 +186,15 @@ TABLE: Table[Row] = Table(
                by.label(lambda row: row.image.labels), all_of=True),
         Filter("dangling", "true: without a tag", by.flag(lambda row: not row.image.tags)),
         Filter("before", "built before this image",
-               by.moment(lambda row: row.image.created or None, later=False)),
+               by.moment(lambda row: row.created, later=False)),
         Filter("since", "built after this image",
-               by.moment(lambda row: row.image.created or None, later=True)),
-        Filter("until", "built longer ago than this: 24h", by.least_age(lambda row: row.age)),
-        Filter("age", "how long ago it was built: 'age>7d'", by.age(lambda row: row.age)),
-        # An image without a known use counts as idle for ever.
-        Filter("used", "how long ago a container last used it: 'used>7d'",
-               by.age(lambda row: float("inf") if row.idle is None else row.idle)),
+               by.moment(lambda row: row.created, later=True)),
+        *age_filters(Row, made="built"),
+        use_filter(Row, use="a container last used it"),
         Filter("size", "its size: 'size>1GB'", by.size(lambda row: row.image.size)),
         Filter("unique", "what it alone holds: 'unique>1GB'", by.size(lambda row: row.unique)),
         Filter("containers", "how many containers use it: containers=0",
                by.number(lambda row: len(row.containers))),
-        Filter("verdict", "keep or remove",
-               by.choice(lambda row: row.action, ("keep", "remove"))),
-        Filter("rule", "a rule that speaks for the verdict",
-               by.text(lambda row: [reason.rule for reason in row.verdict.reasons])),
-        Filter("reason", "a part of the reason",
-               by.part(lambda row: (reasons.texts(row.verdict.reasons),))),
+        *verdict_filters(Row),
     ),
 )  # fmt: skip

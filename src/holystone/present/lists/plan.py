@@ -3,58 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
+from holystone.planner.builders import records_of
 from holystone.planner.inventory import Inventory
 from holystone.planner.units import format_size
-from holystone.planner.verdict import KINDS, Plan, Verdict
+from holystone.planner.verdict import KINDS, Plan
 from holystone.present import figures, reasons
 from holystone.present.format import ago, name_of, short_id, timestamp
 from holystone.present.lists import filters as by
+from holystone.present.lists.objects import ObjectRow, verdict_filters
 from holystone.present.lists.table import Field, Filter, Table, where_known
 
 
-class Row(NamedTuple):
-    """An object of the host, and its verdict."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row(ObjectRow):
+    """An object of any kind. The last use of a container is its end."""
 
-    verdict: Verdict
     size: int | None
     """Bytes, as the engine reports them; None if it does not."""
-    created: float | None
-    used: float | None
-    """Its last use: of a container its end; None where it is not known."""
     labels: Mapping[str, str]
     tagged: bool
-    now: float
-    whole: bool = False
-    """Whether IDs are written in full."""
 
     @property
     def age(self) -> float | None:
-        """Seconds since it was made; None where that is not known."""
+        """Seconds since it was made, at least 0; None where that is not known."""
         return None if self.created is None else max(0.0, self.now - self.created)
-
-    @property
-    def idle(self) -> float | None:
-        """Seconds since its last use; None where none is known."""
-        return None if self.used is None else max(0.0, self.now - self.used)
-
-    @property
-    def action(self) -> str:
-        """What becomes of it."""
-        return "remove" if self.verdict.remove else "keep"
 
     @property
     def name(self) -> str:
         """Its name, else its ID."""
-        if self.verdict.kind == "cache" or not any(self.verdict.names):
+        if self.verdict.kind in ("cache", "builder") or not any(self.verdict.names):
             return self.identifier
         return self.verdict.names[0]
 
     @property
     def identifier(self) -> str:
         """Its ID, shortened where that was not refused; a volume has its name."""
-        is_short = self.whole or self.verdict.kind == "volume"
+        is_short = self.whole or self.verdict.kind in ("volume", "builder")
         return self.verdict.id if is_short else short_id(self.verdict.id)
 
     @property
@@ -78,6 +64,8 @@ def rows(
         of["container", each.id] = (each.freed_bytes, each.created, used, each.labels, True)
     for record in inventory.cache:
         of["cache", record.id] = (record.size, record.created, record.last_used, {}, True)
+    for i, record in records_of(inventory).items():
+        of["builder", i] = (record.size, record.created, record.last_used, {}, True)
     for volume in inventory.volumes:
         of["volume", volume.name] = (volume.size, volume.created, None, volume.labels, True)
     for network in inventory.networks:
@@ -87,7 +75,12 @@ def rows(
         size, created, used, labels, tagged = of.get(
             (verdict.kind, verdict.id), (None, 0.0, None, {}, True)
         )
-        listed.append(Row(verdict, size, created or None, used, labels, tagged, now, whole))
+        listed.append(
+            Row(
+                verdict=verdict, size=size, created=created or None, used=used, labels=labels,
+                tagged=tagged, now=now, whole=whole,
+            )
+        )  # fmt: skip
     return sorted(listed, key=_usual)
 
 
@@ -97,9 +90,11 @@ def _usual(row: Row) -> tuple[int, bool, int, str]:
     return (KINDS.index(verdict.kind), not verdict.remove, -verdict.freed_bytes, row.name)
 
 
+_KINDS = "container, image, cache, builder, volume or network"
+
 TABLE: Table[Row] = Table(
     (
-        Field("Kind", "container, image, cache, volume or network", lambda row: row.verdict.kind),
+        Field("Kind", _KINDS, lambda row: row.verdict.kind),
         Field("ID", "its ID, 12 digits of it without --no-trunc", lambda row: row.identifier),
         Field("Name", "its first name, else its ID", lambda row: row.name),
         Field("Names", "all of its names", lambda row: list(filter(None, row.verdict.names))),
@@ -132,14 +127,9 @@ TABLE: Table[Row] = Table(
         "rule": lambda row: row.verdict.reasons[0].rule,
     },
     (
-        Filter("kind", "container, image, cache, volume or network",
+        Filter("kind", _KINDS,
                by.choice(lambda row: row.verdict.kind, KINDS)),
-        Filter("verdict", "keep or remove",
-               by.choice(lambda row: row.action, ("keep", "remove"))),
-        Filter("rule", "a rule that speaks for the verdict",
-               by.text(lambda row: [reason.rule for reason in row.verdict.reasons])),
-        Filter("reason", "a part of the reason",
-               by.part(lambda row: (reasons.texts(row.verdict.reasons),))),
+        *verdict_filters(Row),
         Filter("reference", "an image: its reference, a pattern of it, or the end of its name",
                by.reference(lambda r: r.verdict.names if r.verdict.kind == "image" else ())),
         Filter("name", "a part of the name, or a pattern", by.part(lambda row: row.verdict.names)),

@@ -31,6 +31,10 @@ class Row(NamedTuple):
         return None if ended is None else max(0.0, ended - self.run.started)
 
 
+def _engine_id(row: Row) -> str:
+    return f"{row.run.engine_id}/{row.run.store}"
+
+
 TABLE: Table[Row] = Table(
     (
         Field("ID", "its number", lambda row: row.run.id),
@@ -38,7 +42,7 @@ TABLE: Table[Row] = Table(
         Field("Options", "its options", lambda row: row.run.options),
         Field("State", "done, interrupted, killed or running", lambda row: row.run.state),
         Field("Engine", "the name of the host", lambda row: row.run.engine_name),
-        Field("EngineID", "the engine's ID and image store", lambda row: row.run.engine),
+        Field("EngineID", "the engine's ID and image store", _engine_id),
         Field("Endpoint", "where the engine was", lambda row: row.run.endpoint),
         Field("Job", "the CI job that ran it", lambda row: row.run.job),
         Field("StartedAt", "when it started", lambda row: timestamp(row.run.started)),
@@ -53,6 +57,7 @@ TABLE: Table[Row] = Table(
         Field("Removed", "how many objects went", lambda row: row.run.removed),
         Field("Skipped", "how many were skipped", lambda row: row.run.skipped),
         Field("Failed", "how many removals failed", lambda row: row.run.failed),
+        Field("NotTried", "how many were not tried", lambda row: row.run.not_tried),
         Field("Tagged", "how many images with a tag went", lambda row: row.run.tagged),
         Field("UnderPressure", "how many of those for space alone", lambda r: r.run.under_pressure),
         Field("TargetBytes", "the bytes that were to be free at the end",
@@ -79,8 +84,9 @@ TABLE: Table[Row] = Table(
         Filter("level", "its level; repair is one too", by.text(lambda row: (row.run.level,))),
         Filter("state", "done, interrupted, killed or running",
                by.choice(lambda row: row.run.state, _STATES)),
-        Filter("engine", "the name of the host, the engine's ID, or where it was",
-               by.part(lambda row: (row.run.engine_name, row.run.engine, row.run.endpoint))),
+        Filter("engine", "the host's name or UUID, the engine's ID, or where it was",
+               by.part(lambda row: (row.run.engine_name, row.run.host, _engine_id(row),
+                                    row.run.endpoint))),
         Filter("job", "the CI job that ran it", by.text(lambda row: (row.run.job,))),
         Filter("option", "a part of its options", by.part(lambda row: row.run.options or ())),
         Filter("id", "its number: 'id>12'", by.number(lambda row: row.run.id)),
@@ -94,6 +100,8 @@ TABLE: Table[Row] = Table(
         Filter("skipped", "how many were skipped", by.number(lambda row: row.run.skipped)),
         Filter("failed", "how many removals failed: 'failed>0'",
                by.number(lambda row: row.run.failed)),
+        Filter("not-tried", "how many removals a run that ended early did not try",
+               by.number(lambda row: row.run.not_tried)),
         Filter("tagged", "how many images with a tag went", by.number(lambda row: row.run.tagged)),
         Filter("pressure", "true: images with a tag went for space alone",
                by.flag(lambda row: bool(row.run.under_pressure))),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from holystone.engine.host import FAILED, REMOVED, SKIPPED, UNKNOWN, Removal
+from holystone.engine.host import FAILED, NOT_TRIED, REMOVED, SKIPPED, UNKNOWN
 from holystone.operations.execute import Outcome
 from holystone.operations.rounds import Round
 from holystone.planner.inventory import Disk
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 FIRST_LINE = "🧹 Cleaning up temporary build artifacts only..."
 LAST_LINE = "✅ Cleaned temporary artifacts, preserved base images"
-NOT_TRIED = "Not tried"
 _COLUMNS = (
     Column(""),
     Column("removed", right=True),
@@ -45,6 +44,11 @@ def opening(policy: Policy) -> str:
     if policy.level == "routine" and only_temporary:
         return FIRST_LINE
     return f"🧹 Cleaning up at level {policy.level}..."
+
+
+def selection(policy: Policy) -> str:
+    """The line that tells what alone may go."""
+    return verdicts.selection(tuple(map(str, policy.only or ())))
 
 
 def coalesced(run: int, freed: int) -> str:
@@ -125,11 +129,11 @@ def render(
     troubles: dict[str, list[tuple[Verdict, str]]] = {}
     for verdict in plan.verdicts:
         if removal := outcome.results.get((verdict.kind, verdict.id)):
-            troubles.setdefault(_told_as(removal), []).append((verdict, removal.detail))
+            troubles.setdefault(removal.result, []).append((verdict, removal.detail))
     for result, style in ((SKIPPED, "yellow"), (FAILED, "red"), (UNKNOWN, "red")):
         lines += objects(result.capitalize(), troubles.get(result, []), look, style)
     if untried := troubles.get(NOT_TRIED):
-        lines += [look.paint(f"{NOT_TRIED}: {len(untried)}", "red"), ""]
+        lines += [look.paint(f"Not tried: {len(untried)}", "red"), ""]
     lines += _restorable(outcome, run, look)
     gone = verdicts.unconfirmed(plan, outcome)
     lines += verdicts.unconfirmed_lines(gone, look, verb="removed")
@@ -140,11 +144,6 @@ def render(
     lines += verdicts.young(plan, look)
     lines += notes.lines(plan.notes, look)
     return "\n".join(lines)
-
-
-def _told_as(removal: Removal) -> str:
-    never = removal.result == FAILED and removal.detail.startswith("not tried")
-    return NOT_TRIED if never else removal.result
 
 
 def _table(plan: Plan, outcome: Outcome, look: Look) -> list[str]:

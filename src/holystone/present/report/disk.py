@@ -11,13 +11,12 @@ from holystone.planner.totals import Beside
 from holystone.planner.units import format_size
 from holystone.planner.verdict import Plan, Rule
 from holystone.present import figures, reasons
-from holystone.present.format import plural, promised, safe
+from holystone.present.beside import logs_named, orphans_named
+from holystone.present.format import plural, promised
 from holystone.present.report.parts import WHY
 from holystone.present.table import Cell, Column, Row, paragraph, render
 from holystone.present.terminal import Look
 
-_NAMED = 3
-"""Logs and orphans named in a row. The JSON document has all of them."""
 _HELD = (Column("kind"), Column("bytes", right=True), WHY)
 _SPARE = (Rule.TAGGED, Rule.DIGEST, Rule.PARENT)
 """Rules that keep no image where space is wanted, or do so for another image's sake."""
@@ -31,24 +30,16 @@ def account_rows(inventory: Inventory, beside: Beside) -> list[tuple[str, str, s
     told = figures.account_of(inventory, beside)
     if told is None:
         return []
-    limits = {True: " (limited)", False: " (no limit)", None: ""}
-    logs = [f"{safe(log.name)} {format_size(log.size)}{limits[log.limited]}" for log in beside.logs]
-    folders = []
-    for orphan in beside.orphans:
-        # With as much of its name as docker shows of an ID.
-        *_, store, name = orphan.path.split("/")
-        folders.append(f"{safe(f'{store}/{name[:12]}')} {format_size(orphan.size)}")
     made = []
-    for kind, size, each, lead in (
-        ("logs", told.logs, logs, ""),
-        ("orphans", told.orphans, folders, "no layer has this folder: "),
-    ):
-        if each:
-            more = f" and {len(each) - _NAMED} more" if len(each) > _NAMED else ""
-            text = f"{lead}{', '.join(each[:_NAMED])}{more}"
-            made.append((kind, str(len(each)), format_size(size), text))
+    if beside.logs:
+        made.append(("logs", str(len(beside.logs)), format_size(told.logs), logs_named(beside)))
+    if beside.orphans:
+        text = f"no layer has this folder: {orphans_named(beside)}"
+        made.append(("orphans", str(len(beside.orphans)), format_size(told.orphans), text))
     if told.own:
-        made.append(("engine", "", format_size(told.own), "its own files"))
+        made.append(
+            ("engine", "", format_size(told.own), "its own files, plugins and temporary files")
+        )
     said = "files of others, or not reported by the engine"
     if told.other < 0:
         said = f"the engine counts {format_size(-told.other)} more than is used"
@@ -77,11 +68,13 @@ def freed_line(
         agreed = format_size(agreed_bytes)
         part = f" of the {about}{agreed} in the plan" if agreed != told else ""
     took = f"{part} in {outcome.seconds:.1f} s"
-    if outcome.freed_bytes != plan.freed_bytes:
-        return f"Freed {about}{told}{took}{'' if part else f'; {planned} were planned'}."
     gained = None if disk_after is None else gain(plan.disk, disk_after)
-    differs = gained is not None and disagrees(gained, outcome.freed_bytes)
     gain_told = format_size(max(0, gained or 0))
+    if outcome.freed_bytes != plan.freed_bytes:
+        said = f"Freed {about}{told}{took}{'' if part else f'; {planned} were planned'}."
+        # The history has what the disk gained.
+        return f"{said} The disk gained {gain_told}." if about and gained is not None else said
+    differs = gained is not None and disagrees(gained, outcome.freed_bytes)
     if plan.estimated:
         said = f"Freed {promised(plan)}{took}; this engine reports no exact figure."
         if gained is None or (outcome.freed_bytes < NOISE and not differs):
@@ -117,7 +110,7 @@ def shortfall(
     text = f"{format_size(short)} more should be free. What holds the space:"
     rows: list[Row] = [
         (plural(kind), format_size(size), Cell(label, "dim"))
-        for (kind, label), size in _held(inventory, plan).most_common()
+        for (kind, label), size in held(inventory, plan).most_common()
     ]
     rows += [
         (kind, size, Cell(what, "dim"))
@@ -128,7 +121,7 @@ def shortfall(
     return "\n".join([*lines, *render(_HELD, rows, look, header=False), ""])
 
 
-def _held(inventory: Inventory, plan: Plan) -> Counter[tuple[str, str]]:
+def held(inventory: Inventory, plan: Plan) -> Counter[tuple[str, str]]:
     """Bytes of what stays, by kind and the label of the reason that comes first."""
     shares = figures.image_shares(inventory.images)
     sizes: dict[tuple[str, str], int] = {}

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from holystone.planner.build_cache import prospects_of_record
+from holystone.planner.builders import records_of
 from holystone.planner.holders import layers_of_records
-from holystone.planner.inventory import Container, Image, Inventory, Note
+from holystone.planner.inventory import CacheRecord, Container, Image, Inventory, Note
 from holystone.planner.names import digest_names
 from holystone.planner.ranking import Prospects, prospects, rank
 from holystone.planner.sizes import free
@@ -15,7 +16,7 @@ from holystone.planner.units import format_size
 from holystone.planner.usage import Usage
 from holystone.planner.verdict import Fact, Plan, Rule, Verdict
 from holystone.present import notes, reasons
-from holystone.present.format import ago, amount, count_of, name_of, safe, short_id, timestamp
+from holystone.present.format import ago, amount, count_of, name_of, noun, safe, short_id, timestamp
 from holystone.present.report.parts import names
 from holystone.present.table import facts, paragraph
 from holystone.present.terminal import Look
@@ -185,8 +186,8 @@ def _container(inventory: Inventory, verdict: Verdict) -> Explanation:
     )
 
 
-def _cache(inventory: Inventory, verdict: Verdict) -> Explanation:
-    record = next(each for each in inventory.cache if each.id == verdict.id)
+def _cache(records: Sequence[CacheRecord], inventory: Inventory, verdict: Verdict) -> Explanation:
+    record = next(each for each in records if each.id == verdict.id)
     return Explanation(
         verdict,
         inventory.taken_at,
@@ -201,7 +202,7 @@ def _cache(inventory: Inventory, verdict: Verdict) -> Explanation:
         },
         # One that others were made from cannot be removed alone.
         alone=None
-        if any(record.id in other.parents for other in inventory.cache)
+        if any(record.id in other.parents for other in records)
         else _exactly(0 if record.shared else record.size),
     )
 
@@ -237,7 +238,10 @@ def _network(inventory: Inventory, verdict: Verdict) -> Explanation:
 _EXPLAIN = {
     "image": _image,
     "container": _container,
-    "cache": _cache,
+    "cache": lambda inventory, verdict: _cache(inventory.cache, inventory, verdict),
+    "builder": lambda inventory, verdict: _cache(
+        list(records_of(inventory).values()), inventory, verdict
+    ),
     "volume": _volume,
     "network": _network,
 }
@@ -255,8 +259,7 @@ def _time(moment: float | None) -> float | None:
 def render(explanation: Explanation, look: Look) -> str:
     """The object, its verdict with each reason, and what it hangs together with."""
     verdict, alone = explanation.verdict, explanation.alone
-    kind = "build cache record" if verdict.kind == "cache" else verdict.kind
-    title = f"{kind} {name_of(verdict)}"
+    title = f"{noun(verdict.kind)} {name_of(verdict)}"
     lines = paragraph(title[:1].upper() + title[1:], look, style="bold")
     decision = look.paint("keep", "green")
     if verdict.remove:

@@ -18,6 +18,7 @@ from holystone.present.terminal import Look
 from holystone.store.records import (
     DONE,
     KILLED,
+    NOT_TRIED,
     REMOVED,
     RUNNING,
     UNKNOWN,
@@ -103,12 +104,13 @@ def document_of(run: RunSummary, removals: Sequence[Removed]) -> Document:
 
 
 def _run(run: RunSummary) -> Document:
-    engine_id, _, store = run.engine.rpartition("/")
     return {
         **fields(run, "id level"),
-        "engine": {"id": engine_id, "store": store, "name": run.engine_name},
+        "engine": fields(run, "id=engine_id host? store name=engine_name"),
         **fields(run, "endpoint job? started_at=started ended_at=ended state interrupted? steps"),
-        **fields(run, "planned_bytes estimated freed_bytes removed skipped failed unknown"),
+        **fields(
+            run, "planned_bytes estimated freed_bytes removed skipped failed unknown not_tried"
+        ),
         **fields(run, "free_before_bytes=free_before free_after_bytes=free_after"),
         **fields(run, ASKED),
     }
@@ -151,7 +153,9 @@ def table(listed: Listed, look: Look) -> str:
         return f"No run was made{on} yet." if on else NONE_YET
     rows: list[Row] = []
     for run in runs:
-        state = f"{run.state}, {run.unknown} unknown" if run.unknown else run.state
+        state = run.state
+        state += f", {run.unknown} unknown" if run.unknown else ""
+        state += f", {run.not_tried} not tried" if run.not_tried else ""
         target = "" if run.target_free is None else f"until {format_size(run.target_free)} free"
         # The target says it already, but for that of a plan in a file.
         told = ("--until-free ",) if target else ()
@@ -219,6 +223,7 @@ def render(run: RunSummary, removals: Sequence[Removed], look: Look) -> str:
             ("skipped", str(run.skipped or "")),
             ("failed", str(run.failed or "")),
             ("unknown", str(run.unknown or "")),
+            ("not tried", str(run.not_tried or "")),
             ("disk", disk),
         ],
         look,
@@ -237,11 +242,14 @@ def _row(removal: Removed, name: str) -> Row:
     freed = "" if removal.freed_bytes is None else format_size(removal.freed_bytes)
     style = "" if removal.result == REMOVED else "yellow"
     said = removal.detail or (_NO_ANSWER if removal.result == UNKNOWN else "")
+    result = removal.result or "not told"
+    if removal.result == NOT_TRIED:
+        result, said = "not tried", said.removeprefix("not tried").removeprefix(": ")
     why = f"reason {NOT_RECORDED}"
     if removal.reasons is not None:
         why = "; ".join(map(_words, removal.reasons))
     told = "; ".join(filter(None, [safe(said), why]))
-    return (name, freed, Cell(removal.result or "not told", style), told)
+    return (name, freed, Cell(result, style), told)
 
 
 def run_title(run: RunSummary) -> str:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from holystone.planner.inventory import Inventory
 from holystone.planner.units import format_size
-from holystone.planner.verdict import Plan
-from holystone.present import figures, notes, reasons
+from holystone.present import figures
 from holystone.present.apart import shortened
-from holystone.present.format import SHORT_ID, age, count_of, counted, safe
+from holystone.present.format import SHORT_ID, counted, safe
 from holystone.present.lists import images as list_of
+from holystone.present.lists.objects import Seen
+from holystone.present.report.object_list import (
+    UNKNOWN,
+    listing,
+    none_of,
+    shown_of,
+    since_made,
+    since_used,
+    verdict,
+)
+from holystone.present.report.parts import first
 from holystone.present.report.verdicts import FOLD_AFTER
-from holystone.present.table import INDENT, Cell, Column, Row, paragraph, shows
-from holystone.present.table import render as render_table
+from holystone.present.table import Column, Row, shows
 from holystone.present.terminal import Look
-
-UNKNOWN = "—"
 
 _COLUMNS = (
     Column("REPOSITORY", gives_way=True, least=18),
@@ -31,53 +37,24 @@ _COLUMNS = (
 )
 
 
-def render(
-    inventory: Inventory,
-    plan: Plan,
-    look: Look,
-    *,
-    every: bool = False,
-    listed: Sequence[list_of.Row] | None = None,
-) -> str:
-    """A row for each reference, largest image first. Without ``every`` nameless ones are folded.
+def render(seen: Seen, look: Look, listed: Sequence[list_of.Row] | None = None) -> str:
+    """A row for each reference, largest image first; nameless ones and steps are folded.
 
     ``listed`` are the rows to show in their place, in this order.
     """
-    if not inventory.images:
-        return "There are no images on this host."
-    shares = figures.image_shares(inventory.images)
-    stored = figures.images_stored(inventory.images, shares)
+    inventory = seen.inventory
     rest: list[str] = []
-    selected = listed is not None
     if listed is None:
-        rows = list_of.rows(inventory, plan)
-        steps = {row.image.id for row in rows if list_of.is_step(row)}
-        nameless = [
-            row.image.id for row in rows if row.repository == list_of.NONE
-            and row.image.id not in steps
-        ]  # fmt: skip
-        fold = not every and len(nameless) > FOLD_AFTER + 2
-        folded = set(nameless[FOLD_AFTER:]) if fold else set()
-        hidden = folded if every else folded | steps
-        listed = [row for row in rows if row.image.id not in hidden]
-        if steps and not every:
-            rest.append(f"{counted(len(steps), 'step')} of classic builds")
-        if folded:
-            unique = sum(share.unique for i in folded if (share := shares[i]) is not None)
-            note = f", {format_size(unique)} unique" if unique else ""
-            rest.append(f"{len(folded)} more untagged images{note}")
-    elif not listed:
-        count = count_of(len(inventory.images), "image")
-        return f"No image on this host matches --filter; {count} in all."
+        listed, rest = _usual(seen)
+    if not listed and not rest:
+        return none_of("image", inventory, look, count=len(inventory.images))
     shown = {row.image.id for row in listed}
-    total = count_of(len(inventory.images), "image")
-    tags = sum(len(image.tags) for image in inventory.images)
-    if selected and len(shown) < len(inventory.images):
-        some = [image for image in inventory.images if image.id in shown]
-        stored = figures.images_stored(some, figures.image_shares(some))
-        total = f"{len(some)} of {total} shown"
+    some, tags = inventory.images, sum(len(image.tags) for image in inventory.images)
+    if not rest and len(shown) < len(some):
+        some = tuple(image for image in some if image.id in shown)
         tags = sum(row.tag != list_of.NONE for row in listed)
-    total += f", {counted(tags, 'tag')}"
+    total = f"{shown_of('image', len(some), len(inventory.images))}, {counted(tags, 'tag')}"
+    stored = figures.images_stored(some, figures.image_shares(some))
     if stored.stored is not None:
         about = "about " if stored.estimated else ""
         total += f", {about}{format_size(stored.stored)} stored (what images share counts once)"
@@ -86,12 +63,23 @@ def render(
     columns: Sequence[Column] = _COLUMNS
     if "ID" not in shows(columns, cells, look):
         columns, cells = _without_ids(cells)
-    lines = render_table(columns, cells, look)
-    for text in rest:
-        note = f"{look.ellipsis} and {text} (--all lists them)"
-        lines += paragraph(note, look, indent=INDENT, style="dim")
-    lines += ["", *paragraph(f"{total}.", look)]
-    return "\n".join([*lines, *notes.lines(inventory.notes, look)])
+    return listing(columns, cells, inventory, look, total=total, rest=rest)
+
+
+def _usual(seen: Seen) -> tuple[list[list_of.Row], list[str]]:
+    """The rows that are shown where none were asked for, and what stands for the others."""
+    rows, rest = list_of.rows(seen), []
+    steps = {row.image.id for row in rows if list_of.is_step(row)}
+    if steps:
+        rest.append(f"{counted(len(steps), 'step')} of classic builds")
+    nameless = [row for row in rows if row.repository == list_of.NONE and row.image.id not in steps]
+    folded = nameless[len(first(nameless, FOLD_AFTER)) :]
+    if folded:
+        unique = sum(row.unique or 0 for row in folded)
+        note = f", {format_size(unique)} unique" if unique else ""
+        rest.append(f"{len(folded)} more untagged images{note}")
+    hidden = steps.union(row.image.id for row in folded)
+    return [row for row in rows if row.image.id not in hidden], rest
 
 
 _TAG, _ID = 1, 2
@@ -116,9 +104,6 @@ def _without_ids(rows: Sequence[Row]) -> tuple[list[Column], list[Row]]:
 
 def _row(row: list_of.Row, short: str) -> Row:
     image, share = row.image, row.share
-    verdict = Cell(f"keep: {reasons.label(row.verdict.reasons[0].rule)}")
-    if row.verdict.remove:
-        verdict = Cell("remove", "yellow")
     return (
         safe(row.repository),
         safe(row.tag),
@@ -126,7 +111,7 @@ def _row(row: list_of.Row, short: str) -> Row:
         format_size(image.size),
         UNKNOWN if share is None else format_size(share.unique),
         UNKNOWN if share is None else format_size(share.shared),
-        UNKNOWN if row.age is None else age(row.age),
-        UNKNOWN if row.idle is None else "now" if row.idle == 0 else age(row.idle),
-        verdict,
+        since_made(row),
+        since_used(row),
+        verdict(row, why=False),
     )

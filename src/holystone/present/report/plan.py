@@ -46,6 +46,8 @@ def render(
     removed = plan.removed
     if not removed:
         lines = paragraph(verdicts.nothing_to_do(plan), look)
+        if plan.only is not None:
+            lines += paragraph(verdicts.selection(plan.only), look)
         lines += paragraph(read, look, style="dim")
         lines += verdicts.young(plan, look)
         lines += _short(plan, look)
@@ -55,6 +57,8 @@ def render(
         return "\n".join(lines).rstrip()
     host = f"{safe(plan.engine.name)} ({engine_name(plan.engine)})"
     lines = paragraph(f"Plan of a {plan.level} clean of {host}", look, style="bold")
+    if plan.only is not None:
+        lines += paragraph(verdicts.selection(plan.only), look)
     lines += paragraph(read, look, style="dim")
     parts = parts_of(inventory.containers)
     lines += ["", *verdicts.going(removed, look, every=every, parts=parts)]

@@ -10,7 +10,7 @@ from holystone.planner.units import format_size
 from holystone.planner.verdict import Plan
 from holystone.present import figures, notes, reasons
 from holystone.present.apart import names_of
-from holystone.present.format import engine_name, plural, safe
+from holystone.present.format import ago, engine_name, plural, safe
 from holystone.present.report import verdicts
 from holystone.present.report.disk import account_rows
 from holystone.present.report.parts import section
@@ -18,6 +18,7 @@ from holystone.present.report.plan import total
 from holystone.present.table import INDENT, Cell, Column, Row, paragraph
 from holystone.present.table import render as render_table
 from holystone.present.terminal import Look
+from holystone.store.audits import AuditSum
 
 LARGEST = 5
 BAR = 30
@@ -49,8 +50,9 @@ def render(
     endpoint: str,
     marks: Watermarks,
     beside: Beside = Beside(),  # noqa: B008 - immutable
+    audit: AuditSum | None = None,
 ) -> str:
-    """The host on one screen. ``endpoint`` is the engine's address."""
+    """The host on one screen. ``endpoint`` is the engine's address, ``audit`` the last one."""
     engine = inventory.engine
     title = f"{safe(engine.name)}: {engine_name(engine)}, API {safe(engine.api_version)}"
     lines = paragraph(title, look, style="bold")
@@ -59,11 +61,19 @@ def render(
     rows: list[Row] = [*(_kinds(inventory, shares) or [("nothing", "", "", "")])]
     rows += account_rows(inventory, beside)
     lines += ["", *_disk(inventory.disk, marks, look), *section("Stored", _KINDS, rows, look)]
+    lines += _audited(audit, inventory.taken_at, look) if audit else []
     lines += ["", look.paint(f"A {plan.level} clean", "heading"), *_promise(plan, look), ""]
     lines += _largest(inventory, plan, shares, look)
     if inventory.notes:
         lines += ["", *notes.lines(inventory.notes, look)]
     return "\n".join(lines).rstrip()
+
+
+def _audited(audit: AuditSum, now: float, look: Look) -> list[str]:
+    named = min(1.0, audit.named / audit.used) if audit.used else 1.0
+    told = f"{named:.1%} of {format_size(audit.used)} named, {format_size(audit.dark)} dark"
+    said = f"Audited {ago(max(0.0, now - audit.at))}: {told} (holystone audit)."
+    return paragraph(said, look, indent=INDENT, style="dim")
 
 
 def _disk(disk: Disk, marks: Watermarks, look: Look) -> list[str]:

@@ -8,12 +8,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from holystone.engine.host import REMOVED
+from holystone.planner.builders import records_of
 from holystone.planner.inventory import Inventory
 from holystone.planner.units import format_size
 from holystone.planner.verdict import KINDS, Plan, Rule, Verdict
 from holystone.present import figures, reasons
 from holystone.present.apart import names_of
-from holystone.present.format import clock, count_of, counts_of, plural
+from holystone.present.format import clock, count_of, counts_of, plural, safe
 from holystone.present.report.parts import NAME, WHY, by_kind, first, objects, section
 from holystone.present.table import INDENT, Cell, Column, Row, paragraph
 from holystone.present.terminal import Look
@@ -46,7 +47,8 @@ def going(
     for kind, group in by_kind(verdicts):
         name = names_of(group)
         group.sort(key=lambda verdict: (-freed(verdict), name(verdict)))
-        nameless = [v for v in group if kind == "cache" or (kind == "image" and not v.names)]
+        records = kind in ("cache", "builder")
+        nameless = [v for v in group if records or (kind == "image" and not v.names)]
         folded = [] if every else nameless[len(first(nameless, FOLD_AFTER)) :]
         hidden = {verdict.id for verdict in folded}
         rows: list[Row] = []
@@ -124,6 +126,9 @@ def _bytes(kind: str, inventory: Inventory, kept: set[str]) -> int | None:
         return figures.cache_bytes(inventory, kept).own
     if kind == "container":
         return sum(c.writable_size for c in inventory.containers if c.id in kept) or None
+    if kind == "builder":
+        records = records_of(inventory).items()
+        return sum(record.size for i, record in records if i in kept) or None
     if kind == "volume":
         return sum(v.size or 0 for v in inventory.volumes if v.name in kept) or None
     return None
@@ -131,6 +136,11 @@ def _bytes(kind: str, inventory: Inventory, kept: set[str]) -> int | None:
 
 def young(plan: Plan, look: Look) -> list[str]:
     """How many objects stay because they are too recent, and when the last may be removed."""
+    return paragraph(young_text(plan, plan.taken_at), look, style="yellow")
+
+
+def young_text(plan: Plan, now: float) -> str:
+    """The same as one sentence, empty where there are none. A time on another day has its date."""
     waiting: Counter[str] = Counter()
     unknown: Counter[str] = Counter()
     latest = 0.0
@@ -142,11 +152,10 @@ def young(plan: Plan, look: Look) -> list[str]:
                 latest = max(latest, float(until or 0))
     said = []
     if waiting:
-        said.append(f"{counts_of(waiting)} (eligible from {clock(latest, plan.taken_at)})")
+        said.append(f"{counts_of(waiting)} (eligible from {clock(latest, now)})")
     if unknown:
         said.append(f"{counts_of(unknown)} of unknown age, seen for the first time")
-    text = f"Too recent, kept for now: {'; '.join(said)}." if said else ""
-    return paragraph(text, look, style="yellow")
+    return f"Too recent, kept for now: {'; '.join(said)}." if said else ""
 
 
 def held(plan: Plan, look: Look) -> list[str]:
@@ -158,6 +167,11 @@ def held(plan: Plan, look: Look) -> list[str]:
         "holds too. They are freed when that build cache is removed."
     )
     return paragraph(text, look, style="yellow")
+
+
+def selection(only: Sequence[str]) -> str:
+    """The line that tells what alone may go; the words are those of ``--only``."""
+    return f"Only these may go: {', '.join(map(safe, only))}." if only else "Nothing may go."
 
 
 def nothing_to_do(plan: Plan) -> str:

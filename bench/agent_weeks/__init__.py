@@ -1,0 +1,1 @@
+"""Weeks of pipelines against the agent. ``make bench-agent-weeks`` runs it."""

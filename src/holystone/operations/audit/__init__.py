@@ -1,0 +1,1 @@
+"""Account for every byte of the engine's disk: see ``audit``."""

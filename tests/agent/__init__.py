@@ -1,0 +1,1 @@
+"""The agent: its parts, and a whole one on real engines."""
