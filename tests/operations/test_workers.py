@@ -252,10 +252,18 @@ def test_a_bug_is_raised_where_the_work_was_asked_for(where: str) -> None:
 
 
 @pytest.mark.parametrize("turn", range(10))
-def test_ctrl_c_waits_for_what_is_under_way(turn: int) -> None:
+def test_ctrl_c_waits_for_what_is_under_way(turn: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every step that was begun is told as it ended, and no worker works on afterwards."""
     begun, ended = [], []
     both = threading.Barrier(2)
+    stopped = threading.Event()
+    stop = Crew._stop
+
+    def stops(crew: Crew, why: str) -> None:
+        stop(crew, why)
+        stopped.set()
+
+    monkeypatch.setattr(Crew, "_stop", stops)
 
     def carry_out(each: Step) -> Removal:
         begun.append(each.id)
@@ -263,7 +271,8 @@ def test_ctrl_c_waits_for_what_is_under_way(turn: int) -> None:
             both.wait(5)
             if each.id == "5":
                 os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.05 + turn / 1000)
+            assert stopped.wait(30)
+            time.sleep(turn / 1000)
         ended.append(each.id)
         return REMOVED
 
