@@ -55,7 +55,7 @@ class Changes:
         elif kind == "rmi nameless":
             self.try_it("rmi", self.chance.choice(nameless))
         else:
-            self._save_and_load(self.chance.sample(tags, min(len(tags), 2)))
+            self.load_again(*self.chance.sample(tags, min(len(tags), 2)), removed=True)
         return f"{kind} {name}"
 
     def try_it(self, *arguments: str) -> None:
@@ -96,11 +96,11 @@ class Changes:
         label = ("--change", f"LABEL of={self.unique}")
         self.engine.docker("import", *label, "-", *([name] if name else []), stdin=archive)
 
-    def _save_and_load(self, tags: list[str]) -> None:
-        """Have images go, and come back from one archive."""
+    def load_again(self, *tags: str, removed: bool = False) -> None:
+        """Load images from one archive of them, where ``removed`` is set after they went."""
         with TemporaryDirectory() as folder:
             archive = Path(folder) / "images.tar"
             self.engine.docker("save", "-o", str(archive), *tags)
-            for tag in tags:
+            for tag in tags if removed else ():
                 self.try_it("rmi", tag)
             self.engine.docker("load", "-i", str(archive))

@@ -136,6 +136,28 @@ def test_it_follows_the_steps_of_classic_builds(
         assert hot.whole_at == whole, "all images were listed once"
 
 
+def test_it_knows_a_step_that_no_image_says_it_is_built_on(
+    engine: Engine, hot: HotHost, unique: str, looks: Looks
+) -> None:
+    # The parent is a label of each name, and a name from an archive has none: the list tells that
+    # of the last name, and the step is hidden because of the first one.
+    made = Changes(engine, unique, random.Random(3))
+    made.build(f"{unique}-built:1", steps=2)
+    engine.docker("tag", f"{unique}-built:1", f"{unique}-built:2")
+    looks.agree("built")
+    made.load_again(f"{unique}-built:2", removed=True)
+    looks.agree("it came back")
+    looks.agree("nothing happened")
+    client = client_of(engine.host, 60)
+    first = read_lists(Lists(client, sizes=False, untagged=True), time.time())
+    completed = with_all_images(client, first)
+    whole = read_lists(Lists(client, sizes=False), time.time())
+    client.close()
+    assert by_id(completed, unique) == by_id(whole, unique)
+    if engine.kind == "docker28c":
+        assert [i for i in by_id(whole, unique).values() if not i.tags], "the step"
+
+
 def test_it_follows_changes_by_chance(engine: Engine, unique: str, looks: Looks) -> None:
     made = Changes(engine, unique, random.Random(11))
     for turn in range(25):

@@ -294,7 +294,7 @@ def with_all_images(client: Client, inventory: Inventory) -> Inventory:
     here = {image.id for image in images}
     if store == "containerd":
         images += [image for image in inventory.images if image.id not in here]
-        if parents_elsewhere(images):
+        if _steps_may_be_missing(images):
             here = {image.id for image in images}
             images += [image for image in list_nameless(client) if image.id not in here]
         images.sort(key=lambda image: image.created, reverse=True)
@@ -315,9 +315,14 @@ def _read_images(answer: Any, store: str) -> tuple[list[Image], list[Note]]:
     return images, odd
 
 
-def parents_elsewhere(images: Collection[Image]) -> set[str]:
-    """The IDs of parents of these images that are not among them: listed elsewhere, or gone."""
-    return {image.parent for image in images if image.parent} - {image.id for image in images}
+def _steps_may_be_missing(images: Collection[Image]) -> bool:
+    """Whether a containerd store may hide steps of classic builds on which these are built.
+
+    The parent is a label of each name of an image, and a name from an archive has none. The list
+    tells that of one name.
+    """
+    here = {image.id for image in images}
+    return any(i.parent not in here if i.parent else len(i.tags) > 1 for i in images)
 
 
 def list_nameless(client: Client) -> list[Image]:

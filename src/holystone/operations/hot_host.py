@@ -42,8 +42,8 @@ class HotHost(LiveHost):
         """The images of the last look; None where they are to be listed anew."""
         self.whole_at = 0.0
         """When the engine was last asked for all of them, UTC seconds on this machine's clock."""
-        self._lost: set[str] = set()
-        """The IDs of parents of images that are here no more."""
+        self._untagged: frozenset[str] = frozenset()
+        """The IDs of the images that the last look listed as untagged."""
         self._news: deque[Event] = deque()
         """The events of images since they were listed."""
         self._breaks = 0
@@ -108,7 +108,7 @@ class HotHost(LiveHost):
         if not inventory.partial:
             keeps = inventory.engine.store == "containerd" and self.stream is not None
             self.kept, self.whole_at = inventory.images if keeps else None, asked_at
-            self._lost = observe.parents_elsewhere(inventory.images)
+            self._untagged = frozenset()
         return inventory, asked_at
 
     def _poll(self) -> None:
@@ -144,39 +144,30 @@ class HotHost(LiveHost):
         # The named ones were asked for last.
         images = {**untagged, **stays, **found}
         known = [i for i in kept if i.id not in images and i.id not in moved]
-        self._lost -= changed.ids
-        images |= self._steps(images, known)
+        images |= self._hidden(images, known, frozenset(untagged), changed)
         if not moved - set(images) <= changed.ended:
             return None
         return tuple(sorted(images.values(), key=lambda image: image.created, reverse=True))
 
-    def _steps(self, images: Mapping[str, Image], known: Iterable[Image]) -> dict[str, Image]:
-        """The nameless images that classic builds made on the way to these. Raises EngineError.
+    def _hidden(
+        self,
+        images: Mapping[str, Image],
+        known: Sequence[Image],
+        untagged: frozenset[str],
+        changed: Changed,
+    ) -> dict[str, Image]:
+        """The nameless images that are not listed as untagged, by ID: the steps of classic builds.
 
-        No event names one, and none is listed as untagged: each has a child. ``known`` are those
-        that were there at the last look and may be still.
+        The engine hides each that another image is built on, and no event names one. The list need
+        not say which image that is: the parent is a label of each name, a name from an archive has
+        none, and the list tells that of one name. So they are listed wherever something happened.
+        ``known`` are those of the last look. Raises EngineError.
         """
-        steps = ancestors(images, known)
-        missing = observe.parents_elsewhere([*images.values(), *steps.values()])
-        if missing <= self._lost:
-            return steps
+        before, self._untagged = self._untagged, untagged
+        if untagged == before and not changed.any:
+            return {image.id: image for image in known}
         listed = observe.list_nameless(self.client)
-        steps = {image.id: image for image in listed if image.id not in images}
-        self._lost = observe.parents_elsewhere([*images.values(), *steps.values()])
-        return steps
-
-
-def ancestors(images: Mapping[str, Image], known: Iterable[Image]) -> dict[str, Image]:
-    """Those of the known images that these, by ID, were built on, and what those were built on."""
-    by_id = {image.id: image for image in known}
-    found: dict[str, Image] = {}
-    waiting = [image.parent for image in images.values()]
-    while waiting:
-        step = by_id.get(waiting.pop())
-        if step is not None and step.id not in found:
-            found[step.id] = step
-            waiting.append(step.parent)
-    return found
+        return {image.id: image for image in listed if image.id not in images}
 
 
 class Changed:
@@ -190,9 +181,12 @@ class Changed:
         """The IDs of images that came, of whose names an event says nothing: from an archive."""
         self.ended: set[str] = set()
         """The IDs of images that lost a name, or went."""
+        self.any = False
+        """Whether there was an event of an image."""
         for event in events:
             if event.kind != "image":
                 continue
+            self.any = True
             names = set(filter(None, (complete(event.id), complete(event.name))))
             self.names |= names
             if is_id(event.id):
