@@ -66,6 +66,16 @@ def test_its_status_and_jobs_for_people(demo_agent: RunningAgent, holystone: Com
         (("agent", "token", "grafana"), "Pass --token-file FILE, or set agent.token_file"),
         (("agent", "token"), "takes one name, as in: holystone agent token grafana"),
         (("agent", "--load"), "add --host demo:"),
+        (("agent", "--json"), "For its log as JSON: --log json"),
+        (
+            ("agent", "--force"),
+            "--force says nothing to holystone agent. It is for holystone agent",
+        ),
+        (("agent", "status", "--scope", "read"), "It is for holystone agent token"),
+        (("agent", "run", "weekly", "--listen", "127.0.0.1:1"), "--listen says nothing to"),
+        (("agent", "test-alert", "--print"), "It is for holystone agent install"),
+        (("agent", "token", "a", "-H", "demo:"), "--host says nothing to holystone agent token"),
+        (("agent", "install", "--load"), "--load says nothing to holystone agent install"),
     ],
 )
 def test_what_makes_no_sense_is_refused(
@@ -74,6 +84,21 @@ def test_what_makes_no_sense_is_refused(
     done = holystone(*words)
     assert done.code == 64
     assert said in done.err
+
+
+def test_it_is_the_agent_of_the_engine_that_is_named(
+    demo_agent: RunningAgent, holystone: Command, tmp_path: Path
+) -> None:
+    other = f"unix://{tmp_path}/other.sock"
+    with demo_agent as agent:
+        agent.ready()
+        assert holystone("agent", "status", "--host", "demo:", *at(agent)).code == 0
+        for words in (("status",), ("run", "deep")):
+            said = holystone("agent", *words, "--host", other, *at(agent)).failed(1)
+            assert f"is that of the engine at demo:, not of {other}. Name the socket" in said
+        told = holystone("agent", "status", "--json", *at(agent)).json
+        assert "deep" not in (told["jobs"]["running"] or {}).values()
+        assert "deep" not in (*told["jobs"]["waiting"], *told["jobs"]["last"])
 
 
 def test_without_an_agent_it_says_where_none_answers(holystone: Command, tmp_path: Path) -> None:
@@ -307,6 +332,11 @@ def test_a_token_is_shown_once(holystone: Command, tmp_path: Path) -> None:
     assert token not in file.read_text()
     assert file.read_text().startswith("grafana read sha256:")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    asked = ("agent", "token", "ci", "--scope", "write", "--token-file", str(file), "--json")
+    told = holystone(*asked).json
+    assert (told["name"], told["scope"], told["token_file"]) == ("ci", "write", str(file))
+    assert len(told["token"]) > 30
+    assert "ci write sha256:" in file.read_text()
 
 
 PASSING = ("taken_at", "generated_at", "disk", "source")

@@ -50,7 +50,12 @@ def test_it_is_written_and_says_what_to_do_next(holystone: Command, tmp_path: Pa
     done = holystone("agent", "install", "--root", root, "--state", "/var/lib/holystone")
     assert (done.code, done.err) == (0, "")
     unit = root / "etc/systemd/system" / NAME
-    assert done.lines == [f"{unit} written", f"Then: systemctl --root={root} enable {NAME}"]
+    then = f"Then: systemctl --root={root} enable {NAME}"
+    assert done.lines == [f"{unit} written", then]
+    told = holystone("agent", "install", "--root", root, "--state", "/var/lib/holystone", "--json")
+    assert told.json == {"schema": 1, "path": str(unit), "written": False, "next": [then]}
+    printed = holystone("agent", "install", "--print", "--state", "/var/lib/holystone", "--json")
+    assert printed.json["unit"] == unit.read_text()
     unit.write_text("[Service]\n")
     again = holystone("agent", "install", "--root", root)
     assert "pass --force to replace the file" in again.failed(1)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.agent.receiver import receiving
 from tests.cli.command import Command
 
 
@@ -35,3 +36,18 @@ def test_alerts_that_nobody_hears(tmp_path: Path) -> None:
     found = holystone("agent", "test-alert", "--host", "demo:").failed(1)
     assert "holystone.toml (is not there)" in found
     assert "--config FILE" in found
+
+
+def test_a_test_alert_says_how_it_went(tmp_path: Path) -> None:
+    holystone, config = Command(tmp_path), tmp_path / "own.toml"
+    test = ("agent", "test-alert", "--host", "demo:", "--config", config)
+    with receiving() as receiver:
+        config.write_text(f'[alerts]\nwebhook = "{receiver.url}"\n')
+        assert holystone(*test).out.endswith(": sent\n")
+        (told,) = holystone(*test, "--json").json["receivers"]
+        assert (told["sent"], told["said"]) == (True, None)
+        receiver.wait(2)
+    done = holystone(*test, "--json")
+    (told,) = done.json["receivers"]
+    assert (done.code, told["sent"]) == (1, False)
+    assert "refused" in told["said"]

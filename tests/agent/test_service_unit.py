@@ -164,7 +164,7 @@ def test_how_exposed_it_is(tmp_path: Path, writable: tuple[str, ...]) -> None:
 
 
 def put(root: Path, **more: object) -> list[str]:
-    return install(Options(PROGRAM, root=str(root), **more), {})  # type: ignore[arg-type]
+    return install(Options(PROGRAM, root=str(root), **more), {}).lines  # type: ignore[arg-type]
 
 
 def test_install(tmp_path: Path) -> None:
@@ -231,11 +231,12 @@ def test_where_the_unit_belongs(tmp_path: Path) -> None:
     assert unit_path(user, {**home, "XDG_CONFIG_HOME": "c"}) == unit_path(user, home)
     assert unit_path(user._replace(root="/r"), home) == f"/r/etc/systemd/user/{NAME}"
     unit = tmp_path / ".config/systemd/user" / NAME
-    assert install(user, {"HOME": str(tmp_path)}) == [
+    assert install(user, {"HOME": str(tmp_path)}).lines == [
         f"{unit} written",
         f"Then: systemctl --user daemon-reload && systemctl --user enable --now {NAME}",
         "To have it run while you are logged out: loginctl enable-linger",
     ]
-    assert install(user._replace(arguments=("-v",)), {"HOME": str(tmp_path)})[1] == (
+    again = install(user._replace(arguments=("-v",)), {"HOME": str(tmp_path)})
+    assert again.lines[1] == (
         f"Then: systemctl --user daemon-reload && systemctl --user restart {NAME}"
     )

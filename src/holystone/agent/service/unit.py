@@ -58,6 +58,22 @@ class Options(NamedTuple):
     """Replace a file that somebody else wrote or changed."""
 
 
+class Installed(NamedTuple):
+    """How it went."""
+
+    path: str
+    """The unit."""
+    written: bool
+    """Whether it was written now; else it was there already, as it should be."""
+    next: Sequence[str]
+    """The commands that are left to run, with what each is for where that needs words."""
+
+    @property
+    def lines(self) -> list[str]:
+        """The same, to read."""
+        return [f"{self.path} {'written' if self.written else 'is as it should be'}", *self.next]
+
+
 def beside_state(service: Service, folder: str) -> list[str]:
     """The folders for ``Options.writable``: of an agent with these settings and state folder."""
     named = {folder, os.path.dirname(service.socket), os.path.dirname(service.textfile)}
@@ -97,8 +113,8 @@ def unit_path(options: Options, environ: Mapping[str, str]) -> str:
     return os.path.join(options.root, path.lstrip("/")) if options.root else path
 
 
-def install(options: Options, environ: Mapping[str, str]) -> list[str]:
-    """Write the unit; what to tell: where it is, and the commands to run next.
+def install(options: Options, environ: Mapping[str, str]) -> Installed:
+    """Write the unit.
 
     Raises OperationError where a file is there that holystone did not write so, without ``force``.
     """
@@ -106,7 +122,7 @@ def install(options: Options, environ: Mapping[str, str]) -> list[str]:
     text = unit_text(options, state_mode=_ALONE if options.user else _state_mode(options.root))
     there = _read(path)
     if there == text:
-        return [f"{path} is as it should be", *_next(options, replaced=False)]
+        return Installed(path, written=False, next=_next(options, replaced=False))
     if there is not None and not options.force and not _is_ours(there):
         raise OperationError(
             f"{path!r} is there already, and it is not as holystone agent install wrote it. Nothing"
@@ -119,7 +135,7 @@ def install(options: Options, environ: Mapping[str, str]) -> list[str]:
         put(path, text)
     except (OSError, ValueError) as error:
         raise _cannot("write", path, error) from None
-    return [f"{path} written", *_next(options, replaced=there is not None)]
+    return Installed(path, written=True, next=_next(options, replaced=there is not None))
 
 
 def _next(options: Options, *, replaced: bool) -> list[str]:
