@@ -10,7 +10,10 @@ import pytest
 from holystone.agent.host_watch import HostWatch
 from holystone.agent.level import most
 from holystone.agent.options import AgentOptions
+from holystone.agent.orders import Order
+from holystone.agent.owner import Owner
 from holystone.agent.state import State
+from holystone.agent.worker import Worker
 from holystone.planner.inventory import Disk
 from holystone.planner.plan import plan
 from holystone.planner.policy import TAKES, Grace, Mark, Policy, Protect, Watermarks
@@ -97,3 +100,20 @@ def test_a_new_look_is_planned_once_the_last_plans_are_a_minute_old(
     # The same look is not planned again.
     watch.plan_levels(of_level)
     assert watch.state.available == after
+
+
+def test_after_a_clean_the_next_look_tells_anew_what_levels_would_free(tmp_path: Path) -> None:
+    # Otherwise they are planned once a minute.
+    options = AgentOptions(host="demo:", state=str(tmp_path), environ={})
+    state = State("demo:")
+    watch = HostWatch(options, state, lambda _: None)
+    worker = Worker(watch, state, Owner(options))
+    watch.look(of_level, look_again=3600.0, whole=True)
+    before = state.reclaimable["routine"]
+    assert before[1]
+    worker._do(Order("routine", "a test"))
+    assert state.now.last["routine"].removed == before[1]
+    watch.plan_levels(of_level)
+    watch.look(of_level, look_again=3600.0, whole=False)
+    assert state.reclaimable["routine"][1] == 0
+    watch.close()

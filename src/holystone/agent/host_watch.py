@@ -60,6 +60,7 @@ class HostWatch:
         self._changed_at: float | None = None
         self._looked = self._planned = float("-inf")
         self._planned_for = 0.0
+        self._removed = False
         self._took = 0.0
         self._whole = 0.0
         self._breaks = 0
@@ -170,6 +171,11 @@ class HostWatch:
         if self._changed_at is None:
             self._changed_at = time.monotonic()
 
+    def removed(self) -> None:
+        """Have the host looked at soon, and what the levels would free told anew then."""
+        self._removed = True
+        self.changed()
+
     @property
     def behind(self) -> bool:
         """Whether something has changed that the snapshot does not show yet."""
@@ -214,6 +220,8 @@ class HostWatch:
         self._looked = time.monotonic()
         self._took = self._looked - began
         self.standing.looked(snapshot)
+        if self._removed:
+            self._removed, self._planned = False, float("-inf")
         self.plan_levels(policy)
         return snapshot
 

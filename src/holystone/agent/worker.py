@@ -187,7 +187,10 @@ class Worker(threading.Thread):
                 self.tries.missed(time.monotonic())
             else:
                 self.tries.reached()
-        self.host.changed()
+        if result.removed:
+            self.host.removed()
+        else:
+            self.host.changed()
         self.host.woken.set()
         self._whole |= result.job == "observe"
 
