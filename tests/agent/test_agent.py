@@ -66,16 +66,13 @@ def test_its_status_and_jobs_for_people(demo_agent: RunningAgent, holystone: Com
         (("agent", "token", "grafana"), "Pass --token-file FILE, or set agent.token_file"),
         (("agent", "token"), "takes one name, as in: holystone agent token grafana"),
         (("agent", "--load"), "add --host demo:"),
-        (("agent", "--json"), "For its log as JSON: --log json"),
-        (
-            ("agent", "--force"),
-            "--force says nothing to holystone agent. It is for holystone agent",
-        ),
-        (("agent", "status", "--scope", "read"), "It is for holystone agent token"),
-        (("agent", "run", "weekly", "--listen", "127.0.0.1:1"), "--listen says nothing to"),
-        (("agent", "test-alert", "--print"), "It is for holystone agent install"),
-        (("agent", "token", "a", "-H", "demo:"), "--host says nothing to holystone agent token"),
-        (("agent", "install", "--load"), "--load says nothing to holystone agent install"),
+        (("agent", "--json"), "agent: --json is for agent run and agent status and"),
+        (("agent", "--force"), "agent: --force is for agent install"),
+        (("agent", "status", "--scope", "read"), "agent status: --scope is for agent token"),
+        (("agent", "run", "weekly", "--listen", ":1"), "--listen is for agent and agent install"),
+        (("agent", "test-alert", "--print"), "agent test-alert: --print is for agent install"),
+        (("agent", "token", "a", "-H", "demo:"), "agent token: --host is for agent and"),
+        (("agent", "install", "--load"), "agent install: --load is for agent"),
     ],
 )
 def test_what_makes_no_sense_is_refused(

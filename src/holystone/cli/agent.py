@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 
 from holystone.cli import exit_codes
+from holystone.cli.actions import check_options
 from holystone.cli.agent_asking import JOBS, ask_for, show_status
-from holystone.cli.agent_options import ACTIONS, agent_options, check_options
+from holystone.cli.agent_options import ACTIONS, ONLY_FOR, agent_options
 from holystone.cli.options import Parser, add_config, add_engine, add_output, path, refused
 from holystone.cli.session import Failure
 from holystone.config.errors import ConfigError
@@ -85,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
         named = "one name, as in: holystone agent token grafana --token-file FILE"
         what = {"run": f"one job: {', '.join(JOBS)}", "token": named}.get(action, "nothing more")
         raise Failure(f"holystone agent {action} takes {what}", exit_codes.USAGE)
-    check_options(action, options, options.parser)
+    check_options(options, "agent", action, ONLY_FOR)
     try:
         return _done(action, rest, options)
     except ConfigError as error:

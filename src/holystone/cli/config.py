@@ -6,6 +6,7 @@ import argparse
 import os
 
 from holystone.cli import exit_codes
+from holystone.cli.actions import check_options
 from holystone.cli.options import (
     Parser,
     add_config,
@@ -84,22 +85,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 _ONLY_FOR = {
-    "file": ("FILE", ("init",)),
-    "print": ("--print", ("init",)),
-    "config": ("--config", ("show", "check")),
-    "json": ("--json", ("show", "check", "schema")),
-    **{name: (f"--{name}", ("check",)) for name in ("host", "context", "state", "timeout")},
+    "file": ("init",),
+    "print": ("init",),
+    "config": ("show", "check"),
+    "json": ("show", "check", "schema"),
+    **dict.fromkeys(("host", "context", "state", "timeout"), ("check",)),
 }
-"""Options, how they are written, and the actions that take them."""
 
 
 def _refuse_what_does_not_apply(options: argparse.Namespace) -> None:
-    usual = parser().get_default
-    for name, (written, actions) in _ONLY_FOR.items():
-        if getattr(options, name) != usual(name) and options.action not in actions:
-            wanted = " and ".join(f"config {each}" for each in actions)
-            message = f"config {options.action}: {written} is for {wanted}"
-            raise Failure(message, exit_codes.USAGE)
+    check_options(options, "config", options.action, _ONLY_FOR)
     if options.print and options.file is not None:
         raise Failure("config init: give either a FILE or --print", exit_codes.USAGE)
 
