@@ -16,7 +16,8 @@ _EACH = 200
 """Files in a folder."""
 _WALK = """
 import resource, sys
-from holystone.outside.disk_walk import Cut, DiskWalk
+from holystone.outside.disk_walk import DiskWalk
+from holystone.outside.heaps import Cut
 heaps = DiskWalk(sys.argv[1], Cut(each=Cut(each=Cut()))).run().heaps
 print(sum(heap.size for heap in heaps.values()), sum(heap.files for heap in heaps.values()))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "MiB", file=sys.stderr)

@@ -16,7 +16,7 @@ import pytest
 from holystone.cli import exit_codes
 from holystone.cli.commands import COMMANDS
 from holystone.operations.audit.record import Entry, Kind, Part
-from holystone.outside.disk_walk import File
+from holystone.outside.heaps import File
 from holystone.planner.inventory import Disk, Engine, Note
 from holystone.planner.verdict import KINDS
 from holystone.present.document import last_audit, preamble

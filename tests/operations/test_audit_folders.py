@@ -10,7 +10,7 @@ from holystone.operations.audit.facts import IDLE, facts_of
 from holystone.operations.audit.ground import Ground
 from holystone.operations.audit.pile import Pile
 from holystone.operations.audit.record import Kind
-from holystone.outside.disk_walk import Heap
+from holystone.outside.heaps import Heap
 from holystone.planner.inventory import Container, Engine, Inventory
 
 NOW = 1_750_000_000.0

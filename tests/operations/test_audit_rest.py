@@ -7,7 +7,7 @@ from typing import Any
 from holystone.operations.audit.pile import Pile
 from holystone.operations.audit.record import Account, Audit, Entry, Kind
 from holystone.operations.audit.rest import folders
-from holystone.outside.disk_walk import File, Heap
+from holystone.outside.heaps import File, Heap
 from holystone.planner.inventory import Engine
 from holystone.present.report.audit import document, render_audit
 from holystone.present.terminal import Look

@@ -11,7 +11,8 @@ from typing import Never
 
 import pytest
 
-from holystone.outside.disk_walk import Cut, DiskWalk, Heap, Walked, _Folder
+from holystone.outside.disk_walk import DiskWalk, _Folder
+from holystone.outside.heaps import Cut, Heap, Walked
 
 HOSTILE = "a\x1b[31m\n::stop-commands::x \udcff"
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-from holystone.outside.disk_walk import BLOCK
+from holystone.outside.heaps import BLOCK
 from holystone.outside.mounts import is_below, mounts
 
 _MARK = " (deleted)"

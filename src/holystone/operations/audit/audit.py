@@ -23,7 +23,8 @@ from holystone.operations.connect import Session
 from holystone.operations.errors import RequestError
 from holystone.operations.live_host import LiveHost
 from holystone.outside.deleted_files import deleted_files
-from holystone.outside.disk_walk import DiskWalk, Heap
+from holystone.outside.disk_walk import DiskWalk
+from holystone.outside.heaps import Heap
 from holystone.outside.text import safe
 from holystone.planner.inventory import Inventory
 from holystone.store.audits import AuditSum

@@ -13,7 +13,7 @@ from holystone.operations.audit.facts import IDLE, PULLING
 from holystone.operations.audit.ground import Ground, modified
 from holystone.operations.audit.kinds import KINDS
 from holystone.operations.audit.record import Entry, Kind, Safety
-from holystone.outside.disk_walk import Heap
+from holystone.outside.heaps import Heap
 
 _BY_HAND = KINDS[Kind.ORPHAN].frees
 

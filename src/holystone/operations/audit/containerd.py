@@ -15,7 +15,7 @@ from holystone.operations.audit import objects
 from holystone.operations.audit.facts import YOUNG, Facts, image_name
 from holystone.operations.audit.ground import Ground, modified
 from holystone.operations.audit.record import Entry, Kind, Safety
-from holystone.outside.disk_walk import Heap
+from holystone.outside.heaps import Heap
 
 LAZY = ("stargz", "soci", "nydus")
 """Snapshotters that fetch the files of an image when they are read."""

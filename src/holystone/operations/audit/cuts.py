@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from holystone.engine.storage.containerd_records import CONTENT, SNAPSHOTTER
-from holystone.outside.disk_walk import Cut
+from holystone.outside.heaps import Cut
 from holystone.planner.inventory import Engine
 
 WHOLE = Cut()

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from holystone.operations.audit.facts import YOUNG, Facts
 from holystone.operations.audit.pile import Pile, join
 from holystone.operations.audit.record import Entry, Kind, Safety
-from holystone.outside.disk_walk import Heap
+from holystone.outside.heaps import Heap
 from holystone.planner.units import format_size
 
 LOST = "lost+found"

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from holystone.operations.audit.disks import Disk
 from holystone.operations.audit.record import Account, Entry, Kind, total
-from holystone.outside.disk_walk import Cut, DiskWalk
+from holystone.outside.disk_walk import DiskWalk
+from holystone.outside.heaps import Cut
 from holystone.outside.mounts import is_below
 from holystone.outside.uncovered import folder_in, uncovered
 from holystone.planner.units import format_size

@@ -15,7 +15,7 @@ from holystone.operations.audit.facts import Facts
 from holystone.operations.audit.ground import Ground
 from holystone.operations.audit.pile import Pile
 from holystone.operations.audit.record import Entry
-from holystone.outside.disk_walk import Cut, Heap
+from holystone.outside.heaps import Cut, Heap
 from holystone.outside.mounts import is_below
 from holystone.outside.text import words_of
 from holystone.planner.inventory import Engine

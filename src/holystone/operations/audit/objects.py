@@ -11,7 +11,7 @@ from holystone.operations.audit.facts import IDLE
 from holystone.operations.audit.ground import LOST, Ground
 from holystone.operations.audit.pile import join
 from holystone.operations.audit.record import Entry, Kind
-from holystone.outside.disk_walk import Heap
+from holystone.outside.heaps import Heap
 from holystone.planner.builders import builder_of_volume
 
 OWN = {

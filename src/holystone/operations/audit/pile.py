@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from holystone.outside.disk_walk import Heap, remarkable
+from holystone.outside.heaps import Heap, remarkable
 
 
 class Pile:

@@ -11,7 +11,7 @@ from holystone.operations.audit.cuts import layers_folder
 from holystone.operations.audit.facts import PULLING, untagged
 from holystone.operations.audit.ground import Ground
 from holystone.operations.audit.record import Entry, Kind
-from holystone.outside.disk_walk import Heap
+from holystone.outside.heaps import Heap
 
 _CHECK = "podman system check --repair (Podman 5), which asks nothing: read what it says first"
 

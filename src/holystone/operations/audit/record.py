@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
-from holystone.outside.disk_walk import File
+from holystone.outside.heaps import File
 from holystone.planner.inventory import Disk, Engine
 
 

@@ -15,7 +15,7 @@ from holystone.operations.audit.record import (
     by_kind,
     total,
 )
-from holystone.outside.disk_walk import File
+from holystone.outside.heaps import File
 from holystone.planner.units import format_duration, format_size
 from holystone.present.document import Document, fields, preamble
 from holystone.present.format import ago, counted, engine_name, is_hash, safe, short_id
