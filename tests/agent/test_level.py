@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,11 @@ def share(engine: Engine) -> float:
     return 1 - told.f_bavail / told.f_blocks
 
 
+def level(told: Any, engine: Engine) -> bool:
+    """Whether the disk is below the mark, and no clean under way."""
+    return bool(told) and share(engine) <= 0.60 and not told["jobs"]["running"]
+
+
 @pytest.mark.engine("docker20", "docker28c")
 def test_the_disk_comes_back_below_its_mark_each_time(
     engine_kind: str, registry: Registry, unique: str, tmp_path: Path
@@ -63,21 +69,17 @@ def test_the_disk_comes_back_below_its_mark_each_time(
             engine.docker("pull", kept)
             engine.docker("pull", used)
             engine.docker("create", "--name", unique, used, "sleep", "1")
-            crossed = 0
             for _ in range(3):
                 for image in images:
                     engine.docker("pull", image)
-                    crossed += share(engine) > 0.60
-                    told = agent.wait(lambda told: told and share(engine) <= 0.60)
-                    assert agent.status() is not None, told
-            agent.wait(lambda told: told and not told["jobs"]["running"])
-            assert crossed >= 3
+                    # The next job does not pull beside a clean: it could use all that may go.
+                    agent.wait(lambda told: level(told, engine))
             here = engine.docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
             assert {kept, used, base} <= set(here), "what is protected, in use or only here stays"
             assert len(set(here) & set(images)) >= 2, "no more goes than has to"
             runs = agent.entries
             ended = [e for e in runs if e["message"] == "ended" and e["job"] == "level"]
-            assert ended
+            assert len(ended) >= 3
             wrong = [e.get("why", e["result"]) for e in ended if e["result"] != "ok"]
             assert not wrong
             for run in ask(str(agent.socket), "GET", "/api/v1/runs")["runs"]:

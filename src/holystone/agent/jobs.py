@@ -7,6 +7,7 @@ from collections.abc import Callable
 from threading import Event as Flag
 
 from holystone.agent.history import FIRST_OPTION
+from holystone.agent.level import lacking
 from holystone.agent.state import FAILED, MISSED, OK, STOPPED, JobResult, State
 from holystone.engine import host
 from holystone.operations.clean import Cleaned, clean
@@ -51,7 +52,10 @@ class Jobs:
                 options=(FIRST_OPTION, job),
             )
             self._count(made, policy.level if job != LEVEL else LEVEL)
-            return self._cleaned(made, job, by, began)
+            missing = made.missed_bytes
+            if job == LEVEL:
+                missing = lacking(missing, policy, made.disk)
+            return self._cleaned(made, missing, job, by, began)
 
         return self._done(job, by, began, work)
 
@@ -114,8 +118,9 @@ class Jobs:
         except (OperationError, StoreError) as error:
             return JobResult(job, began, time.time(), FAILED, safe(str(error)), by=by)
 
-    def _cleaned(self, made: Cleaned, job: str, by: str, began: float) -> JobResult:
-        outcome, missing = made.outcome, made.missed_bytes
+    def _cleaned(self, made: Cleaned, missing: int, job: str, by: str, began: float) -> JobResult:
+        """``missing``: bytes that it did not free and had to."""
+        outcome = made.outcome
         result, said = OK, ""
         if outcome.interrupted:
             result, said = STOPPED, safe(outcome.interrupted)

@@ -31,6 +31,14 @@ def space_policy(policy: Policy, disk: Disk) -> Policy:
     return policy._replace(target=end, only_when_high=True)
 
 
+def lacking(missing: int, policy: Policy, disk: Disk) -> int:
+    """Bytes that a clean for space did not free and had to, of those ``missing`` to its end.
+
+    The room beyond the high mark is the agent's own wish: below the mark nothing lacks.
+    """
+    return missing if policy.disk.low is not None or policy.disk.reached(disk) else 0
+
+
 def most(policy: Policy, disk: Disk) -> Policy | None:
     """The policy for all that cleans for space can ever free; None where they free nothing.
 

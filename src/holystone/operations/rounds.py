@@ -20,9 +20,10 @@ from holystone.planner.plan import containers_alone
 from holystone.planner.verdict import KINDS, Plan, Verdict
 
 MOST = 5
-"""Rounds of one clean, at most: the containers, the rest, and what the disk still lacks."""
-
-
+"""Rounds of one clean that removed anything, at most: the containers, the rest, and what the disk
+still lacks."""
+MOST_IN_VAIN = 20
+"""Rounds, at most, of which nothing went since jobs took it meanwhile. Each spares other images."""
 NOISE = 16 << 20
 """Bytes that the free space of a disk in use moves by itself."""
 
@@ -118,7 +119,10 @@ def missed(plan: Plan, disk: Disk) -> int:
 def another(rounds: Sequence[Round], *, whole: bool) -> bool:
     """Whether to plan once more after these. ``whole``: nothing of the last plan was left out."""
     last = rounds[-1]
-    if last.plan.target_free is None or last.outcome.interrupted or len(rounds) >= MOST:
+    if last.plan.target_free is None or last.outcome.interrupted:
+        return False
+    worked = sum(1 for each in rounds if each.outcome.removed)
+    if worked >= MOST or len(rounds) - worked >= MOST_IN_VAIN:
         return False
     if not whole:
         return True
