@@ -118,12 +118,6 @@ def _unavailable(config: pytest.Config, reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """One process more than there are cores: much of the time tests wait for an engine."""
-    return len(os.sched_getaffinity(0)) + 1
-
-
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Hand what one of several processes has skipped to the one that tells it."""
     output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
