@@ -42,7 +42,8 @@ def test_no_job_notices_the_agent(
     workers = [Worker(engine, registry, unique, bases, number) for number in range(WORKERS)]
     needed = (f'"{registry.address}/{unique}-{use}*"' for use in ("often", "seldom", "app-"))
     config = PROTECTIVE.replace("{protected}", ", ".join(needed)) + ALMOST_FULL + QUIET
-    agent = RunningAgent(engine.host, tmp_path / "agent", config)
+    # Beside ten workers on a few cores the engine may take long for a list of all images.
+    agent = RunningAgent(engine.host, tmp_path / "agent", config, "--timeout", "60s")
     witness = Witness(engine, tmp_path / "events.jsonl")
     with witness, agent, ThreadPoolExecutor(WORKERS) as pool:
         agent.ready()
