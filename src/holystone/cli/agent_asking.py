@@ -8,13 +8,13 @@ from typing import Any
 
 from holystone.cli import exit_codes
 from holystone.cli.agent_options import agent_options
-from holystone.cli.session import Failure, answer
-from holystone.cli.streams import stdout
+from holystone.cli.session import Failure
+from holystone.cli.show import show
 from holystone.engine.transport.endpoint import resolve
 from holystone.operations.agent_client import AgentRefused, NoAgent, ask
 from holystone.operations.agent_socket import find_socket
 from holystone.outside.text import safe
-from holystone.present import document
+from holystone.present.document import SCHEMA
 from holystone.present.report.agent import render_status
 
 JOBS = ("routine", "weekly", "deep", "level", "refresh", "verify", "observe")
@@ -30,21 +30,15 @@ def ask_for(job: str, options: argparse.Namespace) -> int:
     if options.host or options.context:
         _status(socket, options)
     _asked(socket, "POST", "/api/v1/jobs", {"job": job})
-    output = stdout(options)
-    told = {"schema": document.SCHEMA, "asked": job}
     text = f"The agent was asked for {job}; holystone agent status shows how it goes.\n"
-    answer(output, document.dump(told, indent=output.interactive) if options.json else text)
+    show(options, lambda: {"schema": SCHEMA, "asked": job}, lambda _: text)
     return exit_codes.DONE
 
 
 def show_status(options: argparse.Namespace) -> int:
     """Show what the agent does, did and will do. Raises Failure, ConfigError, EngineError."""
-    output = stdout(options)
     told = _status(_socket(options), options)
-    if options.json:
-        answer(output, document.dump(told, indent=output.interactive))
-    else:
-        answer(output, render_status(told, output.look))
+    show(options, lambda: told, lambda look: render_status(told, look))
     return exit_codes.DONE
 
 

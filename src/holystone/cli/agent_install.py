@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from typing import Any
 
 from holystone.agent.service.unit import Options, beside_state, install, unit_text
 from holystone.agent.web.listening import ListenError, ListenSettingsError
 from holystone.agent.web.ways import check_listen
 from holystone.cli import exit_codes
 from holystone.cli.agent_options import agent_options
-from holystone.cli.session import Failure, answer
-from holystone.cli.streams import stdout
+from holystone.cli.session import Failure
+from holystone.cli.show import show
 from holystone.operations.connect import SILENCE
-from holystone.present import document
+from holystone.present.document import SCHEMA
 
 _VARIABLES = {
     "HOLYSTONE_CONFIG": ("config",),
@@ -40,20 +41,14 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
 def install_service(options: argparse.Namespace) -> int:
     """Write the unit, or print it. Raises Failure, ConfigError, OperationError."""
     told = _unit_options(options)
-    output = stdout(options)
     if options.print:
         text = unit_text(told)
-        shown = {"schema": document.SCHEMA, "unit": text}
+        shown: dict[str, Any] = {"unit": text}
     else:
         done = install(told, os.environ)
         text = "".join(f"{line}\n" for line in done.lines)
-        shown = {
-            "schema": document.SCHEMA,
-            "path": done.path,
-            "written": done.written,
-            "next": list(done.next),
-        }
-    answer(output, document.dump(shown, indent=output.interactive) if options.json else text)
+        shown = {"path": done.path, "written": done.written, "next": list(done.next)}
+    show(options, lambda: {"schema": SCHEMA} | shown, lambda _: text)
     return exit_codes.DONE
 
 

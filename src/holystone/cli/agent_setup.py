@@ -9,17 +9,17 @@ from holystone.agent.alert_test import send_test
 from holystone.agent.web.tokens import TokenError, make_token
 from holystone.cli import exit_codes
 from holystone.cli.agent_options import agent_options
-from holystone.cli.session import Failure, answer
-from holystone.cli.streams import stdout
+from holystone.cli.session import Failure
+from holystone.cli.show import show
 from holystone.engine.transport.endpoint import resolve
 from holystone.outside.text import safe
-from holystone.present import document
+from holystone.present.document import SCHEMA
 
 
 def print_token(name: str, options: argparse.Namespace) -> int:
     """Make a token and print it, the only time that it can be read. Raises Failure, ConfigError."""
-    told = agent_options(options)
-    file = told.settings(told.configuration()).agent.token_file
+    agent = agent_options(options)
+    file = agent.settings(agent.configuration()).agent.token_file
     if not file:
         mend = "Pass --token-file FILE, or set agent.token_file in the configuration"
         raise Failure(f"no token file is named. {mend}", exit_codes.USAGE)
@@ -28,16 +28,8 @@ def print_token(name: str, options: argparse.Namespace) -> int:
         token = make_token(file, name, scope)
     except TokenError as error:
         raise Failure(str(error)) from None
-    output = stdout(options)
-    shown = {
-        "schema": document.SCHEMA,
-        "name": name,
-        "scope": scope,
-        "token_file": file,
-        "token": token,
-    }
-    text = f"{token}\n"
-    answer(output, document.dump(shown, indent=output.interactive) if options.json else text)
+    told = {"schema": SCHEMA, "name": name, "scope": scope, "token_file": file, "token": token}
+    show(options, lambda: told, lambda _: f"{token}\n")
     return exit_codes.DONE
 
 
@@ -57,14 +49,13 @@ def test_alert(options: argparse.Namespace) -> int:
             f"no receiver of alerts is configured. Looked for [alerts] in {looked}. Name the "
             "agent's own configuration with --config FILE, or set webhook or urls_file there"
         )
-    output = stdout(options)
-    if options.json:
-        receivers = [
-            {"target": each.target, "sent": each.ok, "said": each.said or None} for each in tried
-        ]
-        shown = {"schema": document.SCHEMA, "receivers": receivers}
-        answer(output, document.dump(shown, indent=output.interactive))
-    else:
-        lines = [f"{each.target}: {'sent' if each.ok else each.said}" for each in tried]
-        answer(output, "".join(f"{safe(line)}\n" for line in lines))
+    receivers = [
+        {"target": each.target, "sent": each.ok, "said": each.said or None} for each in tried
+    ]
+    lines = [f"{each.target}: {'sent' if each.ok else each.said}" for each in tried]
+    show(
+        options,
+        lambda: {"schema": SCHEMA, "receivers": receivers},
+        lambda _: "".join(f"{safe(line)}\n" for line in lines),
+    )
     return exit_codes.DONE if all(each.ok for each in tried) else exit_codes.ERROR
