@@ -111,7 +111,9 @@ class Cleaner:
 
     def clean(self, way: Sequence[str]) -> Made:
         """Make one clean, and note what is wrong with how it ended."""
-        done = self.command("clean", *way, "--json", "-H", self.engine.host)
+        # Beside ten workers on a few cores the engine may take long for a list of all images.
+        patient = ("--timeout", "60s", "-H", self.engine.host)
+        done = self.command("clean", *way, "--json", *patient)
         document = None
         if done.code in (0, 3, 4):
             document = json.loads(done.out)
