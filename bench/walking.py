@@ -25,7 +25,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "MiB", file=sy
 
 
 def million(files: int = FILES, runs: int = 3) -> Iterator[Result]:
-    """Both count the same bytes and files; the aim is 30 s for a million, whatever ``du`` takes."""
+    """Both count the same bytes and files. The aim for a million is 30 s; ``du`` stands beside."""
     with tempfile.TemporaryDirectory() as folder:
         _make(Path(folder), files)
         environment = dict(os.environ)

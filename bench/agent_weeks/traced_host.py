@@ -70,7 +70,7 @@ class TracedHost(SimulatedHost):
         return image_id(number) in self.images
 
     def begin(self, reference: str, number: int) -> Pull:
-        """Begin to pull an image. Layers that are here stay, whatever goes meanwhile."""
+        """Begin to pull an image. Its layers that are here already are not removed meanwhile."""
         before = self._stored.total
         self._stored.enter(self._coming(number))
         missing = self._stored.total - before

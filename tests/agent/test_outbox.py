@@ -29,6 +29,19 @@ Made = Callable[..., Outbox]
 pytestmark = pytest.mark.usefixtures("no_proxy")
 
 
+def held(receiver: Receiver) -> tuple[threading.Event, threading.Event]:
+    """Have it answer once the first event is set; it sets the second when a request has come."""
+    hold, seen = threading.Event(), threading.Event()
+
+    def wait(_: Request) -> int:
+        seen.set()
+        assert hold.wait(60)
+        return 200
+
+    receiver.answer = wait
+    return hold, seen
+
+
 @pytest.fixture
 def made(tmp_path: Path) -> Iterator[Made]:
     """Makes an agent's outbox; all have one state folder."""
@@ -123,14 +136,7 @@ def test_what_is_kept_is_for_this_user_alone(
 def test_an_agent_that_was_killed_while_it_sent_sends_it_again(
     made: Made, receiver: Receiver, tmp_path: Path
 ) -> None:
-    hold, seen = threading.Event(), threading.Event()
-
-    def wait(_: Request) -> int:
-        seen.set()
-        assert hold.wait(60)
-        return 200
-
-    receiver.answer = wait
+    hold, seen = held(receiver)
     outbox = made(webhook=receiver.url)
     outbox.put([message(0)], [])
     assert seen.wait(60)
@@ -165,14 +171,7 @@ def test_the_oldest_go_where_too_many_wait(
 
 
 def test_one_that_goes_while_it_is_sent_does_no_harm(made: Made, receiver: Receiver) -> None:
-    hold, seen = threading.Event(), threading.Event()
-
-    def wait(request: Request) -> int:
-        seen.set()
-        assert hold.wait(60)
-        return 200
-
-    receiver.answer = wait
+    hold, seen = held(receiver)
     outbox = made(webhook=receiver.url)
     outbox.put([message(0)])
     assert seen.wait(60)
@@ -208,14 +207,7 @@ def test_another_configuration_counts_at_once(made: Made, receiver: Receiver) ->
 def test_the_end_does_not_wait_for_a_receiver_that_does_not_answer(
     made: Made, receiver: Receiver, tmp_path: Path
 ) -> None:
-    hold, seen = threading.Event(), threading.Event()
-
-    def wait(_: Request) -> int:
-        seen.set()
-        assert hold.wait(60)
-        return 200
-
-    receiver.answer = wait
+    hold, seen = held(receiver)
     outbox = made(webhook=receiver.url)
     outbox.put([message(0)], ["a"])
     assert seen.wait(60)

@@ -2,9 +2,9 @@
 
 An alert begins when its trouble has lasted long enough, and is resolved when the trouble has stayed
 away long enough (``troubles``). A change is told when the time for gathering is over and it still
-holds: what comes and goes within it is not told at all. Above the critical mark ``disk_critical``
-speaks for ``disk_high`` too: that is told only if the disk is still above the high mark when the
-critical one is resolved, and where it was told before, it is resolved only below the high mark.
+holds: what comes and goes within it is not told at all. Above the critical mark only
+``disk_critical`` is told. ``disk_high`` is told if the disk is still above the high mark when the
+critical alert is resolved; if it was told before, it is resolved only below the high mark.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from holystone.agent.state import Now
 from holystone.agent.troubles import LASTS, Trouble, recovered, troubles
 from holystone.config.agent_settings import Alerts as Settings
 
-_SPEAKS_FOR = {Kind.DISK_HIGH: Kind.DISK_CRITICAL}
+_TOLD_INSTEAD = {Kind.DISK_HIGH: Kind.DISK_CRITICAL}
 _JOB = re.compile("[a-z_-]{0,40}")
 _LATEST = 4102444800.0
 _LONGEST = 1000
@@ -159,8 +159,8 @@ class Alerts:
         return record.on != record.told and not (record.on and self._is_covered(key))
 
     def _is_covered(self, key: Key) -> bool:
-        """Whether another alert that is on speaks for this one."""
-        other = _SPEAKS_FOR.get(key.kind)
+        """Whether another alert that is on is told instead of this one."""
+        other = _TOLD_INSTEAD.get(key.kind)
         record = self._records.get(Key(other)) if other else None
         return record is not None and record.on
 

@@ -171,10 +171,11 @@ class HostWatch:
         if self._changed_at is None:
             self._changed_at = time.monotonic()
 
-    def removed(self) -> None:
-        """Have the host looked at soon, and what the levels would free told anew then."""
-        self._removed = True
+    def job_ended(self, *, removed: bool) -> None:
+        """Have the host looked at soon; where it removed anything the levels are planned anew."""
+        self._removed |= removed
         self.changed()
+        self.woken.set()
 
     @property
     def behind(self) -> bool:

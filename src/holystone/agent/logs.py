@@ -108,18 +108,18 @@ class _Forward(logging.Handler):
 
 
 def _entry(_: Any, level: str, told: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    """The entry in its order, cleaned: time, level, message, then what goes with it."""
+    """The entry, made safe: time, level and message first, then the other fields."""
     at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     message = _cleaned("message", told.pop("event", ""))
     error = _exception(told.pop("exc_info", None))
-    # What is told under a name of the entry's own must not pass for it.
+    # A field must not replace the time, level or message.
     rest = {f"{key}_" if key in _ALWAYS else key: value for key, value in told.items()}
     more = {safe(key, 100): _cleaned(key, value) for key, value in (rest | error).items()}
     return {"time": at, "level": level, "message": message} | more
 
 
 def _exception(info: Any) -> dict[str, str]:
-    """What is told of an exception: itself, and the calls that led to it, the innermost first."""
+    """The fields of an exception: its text, and the calls that led to it, the innermost first."""
     found: tuple[Any, BaseException | None, TracebackType | None] | None = None
     if isinstance(info, BaseException):
         found = type(info), info, info.__traceback__

@@ -1,8 +1,8 @@
 """How the values of metrics are read from the state of the agent.
 
 Known values of labels are there from the start, with 0: ``rate()`` sees no growth in a series that
-begins with its first count. Whatever else turns up as a label counts as ``other``, so that nobody
-outside can make series.
+begins with its first count. An unknown value counts as ``other``, so names from outside make no
+series.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def render(
 
 @cache
 def _of_process() -> tuple[Collector, ...]:
-    # Without a registry: the global one of the library is for nobody here.
+    # With registry=None they are not added to the library's global registry, which is not used.
     return ProcessCollector(registry=None), PlatformCollector(registry=None)
 
 

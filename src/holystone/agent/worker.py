@@ -187,11 +187,7 @@ class Worker(threading.Thread):
                 self.tries.missed(time.monotonic())
             else:
                 self.tries.reached()
-        if result.removed:
-            self.host.removed()
-        else:
-            self.host.changed()
-        self.host.woken.set()
+        self.host.job_ended(removed=bool(result.removed))
         self._whole |= result.job == "observe"
 
     def _wait_for_lock(self, order: Order, error: LockHeld) -> None:
